@@ -1,0 +1,165 @@
+"""The specification agrees with itself: text, requirements.json, schemas and examples name the same rules and hold them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+SPEC = Path(__file__).parents[2] / "spec" / "1.0"
+CHAPTERS = sorted(SPEC.glob("*.md"))
+REQUIREMENTS = json.loads((SPEC / "requirements.json").read_text("utf-8"))
+SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text("utf-8")) for path in (SPEC / "schemas").iterdir()}
+REGISTRY: Registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in SCHEMAS.values())
+
+RULE = re.compile(r'^- <a id="(?P<anchor>[^"]+)"></a>\*\*`(?P<name>[^`]+)`\*\* (?P<sentence>.+)$', re.MULTILINE)
+KEYWORD = re.compile(r"\b(?:MUST|SHALL|SHOULD|REQUIRED|RECOMMENDED)\b(?: NOT\b)?")
+EXAMPLE = re.compile(
+    r"<!-- example: (?P<kind>[a-z-]+)(?:, breaks: (?P<rule>[a-z0-9.-]+))? -->\n```json\n(?P<body>.*?)\n```", re.DOTALL
+)
+
+
+def rules_in_text() -> Iterator[tuple[str, str, str]]:
+    for path in CHAPTERS:
+        for match in RULE.finditer(path.read_text("utf-8")):
+            yield path.stem, match["name"], match["sentence"]
+
+
+def plain(markdown: str) -> str:
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "")
+
+
+def breaks(schema: object, value: object) -> bool:
+    return not Draft202012Validator(schema, registry=REGISTRY).is_valid(value)  # type: ignore[arg-type]
+
+
+def named_rules() -> dict[str, dict[str, object]]:
+    return {
+        name: {"$ref": f"{s['$id']}#/$defs/{name}"}
+        for s in SCHEMAS.values()
+        for name in s.get("$defs", {})
+        if "." in name
+    }
+
+
+def examples() -> Iterator[object]:
+    for path in CHAPTERS:
+        for number, match in enumerate(EXAMPLE.finditer(path.read_text("utf-8")), 1):
+            yield pytest.param(match["kind"], match["rule"], match["body"], id=f"{path.stem}-{number}")
+
+
+def test_requirements_json_is_the_text() -> None:
+    """Every sentence with a name stands in requirements.json, in the same words and order, and nothing else does."""
+    listed = [(rule["chapter"], rule["id"], rule["text"]) for rule in REQUIREMENTS]
+    order = [rule["chapter"] for rule in REQUIREMENTS]
+    chapters = sorted({chapter for chapter, _, _ in rules_in_text()}, key=order.index)
+    text = [(c, name, plain(sentence)) for chapter in chapters for c, name, sentence in rules_in_text() if c == chapter]
+    assert text == listed
+
+
+def test_an_anchor_is_its_rules_name() -> None:
+    for path in CHAPTERS:
+        for match in RULE.finditer(path.read_text("utf-8")):
+            assert match["anchor"] == match["name"]
+
+
+def test_names_are_unique() -> None:
+    names = [rule["id"] for rule in REQUIREMENTS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_a_keyword_stands_only_in_a_named_sentence_and_only_once() -> None:
+    for _, name, sentence in rules_in_text():
+        assert len(KEYWORD.findall(sentence)) == 1, name
+    for path in CHAPTERS:
+        rest = RULE.sub("", path.read_text("utf-8"))
+        rest = rest.replace('The key words "MUST", "MUST NOT", "SHOULD", "SHOULD NOT" and "MAY"', "")
+        for line in rest.splitlines():
+            explains = line.startswith(
+                (">", "Every MUST", "A directory that breaks", "Findings of a MUST", "| **directory**")
+            )
+            assert explains or not KEYWORD.search(line), (path.name, line)
+
+
+def test_every_requirement_has_its_members() -> None:
+    members = ["id", "level", "class", "at", "phase", "text", "chapter", "since", "hint"]
+    phases = {"layout", "bytes", "json", "schema", "records", "integrity", "references"}
+    for rule in REQUIREMENTS:
+        assert list(rule) == members
+        assert rule["level"] == ("SHOULD" if "SHOULD" in rule["text"] else "MUST"), rule["id"]
+        assert rule["class"] in {"directory", "writer", "reader", "validator"}
+        assert (rule["phase"] in phases) if rule["class"] == "directory" else (rule["phase"] is None), rule["id"]
+        assert rule["class"] == "directory" or rule["id"].startswith(rule["class"] + ".")
+        assert rule["at"] in {"core", "sealed"} and rule["since"] == "1.0" and rule["hint"]
+
+
+def test_every_json_example_says_what_it_is() -> None:
+    for path in CHAPTERS:
+        text = path.read_text("utf-8")
+        assert text.count("```json") == len(EXAMPLE.findall(text)), path.name
+
+
+@pytest.mark.parametrize(("kind", "rule", "body"), list(examples()))
+def test_an_example_is_valid_or_breaks_just_the_rule_it_names(kind: str, rule: str | None, body: str) -> None:
+    values = [json.loads(line) for line in body.splitlines()] if kind == "log" else [json.loads(body)]
+    schema = SCHEMAS["event" if kind == "log" else kind]
+    for value in values:
+        assert breaks({"$ref": schema["$id"]}, value) == bool(rule)
+        if rule:
+            scope = [
+                name
+                for name in named_rules()
+                if name in schema["$defs"] or kind == "meta-addition" and name.startswith("meta.")
+            ]
+            named = {
+                **named_rules(),
+                "meta.unknown-members": {"$ref": f"{SCHEMAS['meta-addition']['$id']}#/$defs/meta.unknown-members"},
+            }
+            assert [name for name in scope if name not in ("meta.members",) and breaks(named[name], value)] == [rule]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_a_schema_is_a_schema_named_by_its_file(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    assert SCHEMAS[name]["$id"] == f"urn:mlv:1.0:{name}"
+
+
+def test_the_schemas_name_rules_of_the_specification() -> None:
+    known = {rule["id"]: rule for rule in REQUIREMENTS}
+    for name in named_rules():
+        assert known[name]["phase"] in ("schema", "layout"), name
+
+
+def test_the_whole_schema_holds_the_subschema_of_every_must() -> None:
+    known = {rule["id"]: rule for rule in REQUIREMENTS}
+    for name in ("meta", "event", "layout"):
+        whole = {entry["$ref"].rpartition("/")[2] for entry in SCHEMAS[name]["allOf"]}
+        assert {r for r in SCHEMAS[name]["$defs"] if "." in r and known[r]["level"] == "MUST"} <= whole
+
+
+def test_every_rule_of_phase_schema_is_in_a_schema_but_the_calendar() -> None:
+    by_schema = {rule["id"] for rule in REQUIREMENTS if rule["phase"] == "schema"}
+    assert by_schema - set(named_rules()) == {"time.exists"}
+
+
+def patterns(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        for value in schema.values():
+            yield from patterns(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from patterns(value)
+
+
+def test_patterns_avoid_the_traps_of_json_schema() -> None:
+    """`$` alone accepts a trailing line feed in some languages; `\\d`, `\\w` and `\\s` mean Unicode in some."""
+    for schema in SCHEMAS.values():
+        for pattern in patterns(schema):
+            assert "$" not in pattern.replace(r"$(?!\n)", ""), pattern
+            assert not re.search(r"\\[dws]", pattern, re.IGNORECASE), pattern
+        assert '"format"' not in json.dumps(schema)
