@@ -1,0 +1,98 @@
+"""
+Build both distributions, install the wheels in a clean environment, and use them there: `tox -e dist`.
+
+What this catches is a wheel that works only beside its source: a schema, a licence or a `py.typed` that stayed behind.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = ROOT / "spec"
+PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate"}
+
+# Runs with the clean environment's interpreter, isolated from this directory: where the packages are, and their data.
+INSTALLED = """
+import importlib.metadata, importlib.resources, mlvlogger, mlv_validate
+assert importlib.metadata.version("mlvlogger") == mlvlogger.__version__
+print(mlvlogger.__file__)
+print(mlv_validate.__file__)
+for schema in sorted((importlib.resources.files("mlv_validate") / "spec/1.0/schemas").iterdir()):
+    print(schema.name)
+"""
+
+
+def run(*command: object, cwd: Path) -> str:
+    """Run a command and return what it printed; on failure show that and stop."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """What a wheel holds, by name, but for the list that repeats the names."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/RECORD")}
+
+
+def check(expected: object, actual: object, what: str) -> None:
+    if expected != actual:
+        sys.exit(f"{what}\n  expected: {expected}\n  actual:   {actual}")
+    print("ok:", what)
+
+
+def build(project: str, folder: Path) -> Path:
+    """Build sdist and wheel, check what the wheel holds, and return it."""
+    package = PACKAGES[project]
+    build = [sys.executable, "-m", "build", "--no-isolation", ROOT / project, "--outdir"]
+    run(*build, folder / "sdist", cwd=folder)  # by default the wheel is built from the sdist
+    run(*build, folder / "direct", "--wheel", cwd=folder)
+    wheel = next((folder / "sdist").glob(f"{package}-*.whl"))
+    direct = contents(next((folder / "direct").glob(f"{package}-*.whl")))
+    held = contents(wheel)
+    check(sorted(direct), sorted(held), f"{package}: the wheel from the sdist holds what the direct one does")
+
+    source = ROOT / project / "src"
+    modules = {path.relative_to(source).as_posix() for path in (source / package).glob("**/*.py")}
+    expected = {name: (source / name).read_bytes() for name in modules | {f"{package}/py.typed"}}
+    if project == "conformance":
+        data = {path.relative_to(SPEC).as_posix(): path.read_bytes() for path in SPEC.glob("**/*.json")}
+        check(True, "1.0/requirements.json" in data, "the specification has its requirements")
+        check(True, sum(name.startswith("1.0/schemas/") for name in data) >= 5, "the specification has its schemas")
+        expected |= {f"{package}/spec/{name}": content for name, content in data.items()}
+    missing = sorted(name for name, content in expected.items() if held.get(name) != content)
+    check([], missing, f"{package}: {len(expected)} files are in the wheel, byte for byte")
+
+    licences = {name.rpartition("/")[2]: text for name, text in held.items() if "/licenses/" in name}
+    check({name: (ROOT / name).read_bytes() for name in licences}, licences, f"{package}: {' '.join(sorted(licences))}")
+    check(True, "LICENSE" in licences, f"{package}: the licence is there")
+    return wheel
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        wheels = [build(project, folder) for project in PACKAGES]
+
+        clean = folder / "clean"
+        run(sys.executable, "-m", "venv", clean, cwd=folder)
+        scripts = clean / ("Scripts" if os.name == "nt" else "bin")
+        run(scripts / "python", "-m", "pip", "install", "--quiet", *wheels, cwd=folder)
+
+        *places, schemas = run(scripts / "python", "-I", "-c", INSTALLED, cwd=folder).split("\n", maxsplit=2)
+        for place in places:
+            check(True, Path(place).is_relative_to(clean), f"{place} is the installed package")
+        check(sorted(path.name for path in (SPEC / "1.0/schemas").iterdir()), schemas.split(), "its schemas are there")
+
+        print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", cwd=folder), end="")
+        check(True, True, "the installed mlv-validate accepts examples/output")
+
+
+if __name__ == "__main__":
+    main()
