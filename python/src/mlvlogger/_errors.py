@@ -1,0 +1,95 @@
+"""Every error that mlvlogger raises by itself.
+
+Each is an `MLVError` and also the built-in error that a caller would expect::
+
+    MLVError(Exception)
+    ├── ExperimentExists(MLVError, FileExistsError)    the directory holds an experiment already
+    ├── NotAnExperiment(MLVError, FileNotFoundError)   there is no meta.json
+    ├── InvalidRecord(MLVError, ValueError)            a meta record or a stream is damaged
+    ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
+    ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
+    ├── CannotEncode(MLVError, TypeError)              a parameter without a form in the record; `.path` says which
+    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite what is there; `.path` says what
+    ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
+    ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
+    ├── LogClosed(MLVError, RuntimeError)              an event came after the stream was closed
+    └── WriteFailed(MLVError, OSError)                 the system refused to write; the cause is in `__cause__`
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlreadyRecorded",
+    "CannotAttach",
+    "CannotEncode",
+    "ExperimentExists",
+    "InvalidName",
+    "InvalidRecord",
+    "LogClosed",
+    "MLVError",
+    "NotAnExperiment",
+    "StreamBusy",
+    "UnsupportedVersion",
+    "WriteFailed",
+]
+
+
+class MLVError(Exception):
+    """Every error that mlvlogger raises by itself is one; catch this."""
+
+
+class ExperimentExists(MLVError, FileExistsError):
+    """The directory holds an experiment already, and nothing was changed in it (`writer.meta-once`)."""
+
+
+class NotAnExperiment(MLVError, FileNotFoundError):
+    """There is no experiment where one was expected: no `meta.json` with a string member `mlv`."""
+
+
+class InvalidRecord(MLVError, ValueError):
+    """A meta record or a stream is damaged, so that it cannot be gone on with; `mlv-validate` tells more."""
+
+
+class UnsupportedVersion(MLVError, ValueError):
+    """The record is of an unknown major version, or requires an unknown feature (`reader.major`, `reader.requires`)."""
+
+
+class InvalidName(MLVError, ValueError):
+    """A name of an experiment, a kind, a stream, an attached file or an event that the specification does not allow."""
+
+
+class CannotEncode(MLVError, TypeError):
+    """A value of `params` or `extra` has no form in a record. `path` says where it is: `params.optimizer.fn`."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class AlreadyRecorded(MLVError, ValueError):
+    """An addition has a name that the meta holds with another value (`addition.new-names`). `path` says which."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class CannotAttach(MLVError, ValueError):
+    """A path that cannot be attached or referred to: not a regular file, or one that changes while it is copied."""
+
+
+class StreamBusy(MLVError, BlockingIOError):
+    """Another writer holds the stream (`writer.one`); the message names its host and process."""
+
+
+class LogClosed(MLVError, RuntimeError):
+    """The stream was closed before; nothing was written."""
+
+
+class WriteFailed(MLVError, OSError):
+    """The system refused to write. What was written before is intact; the system's error is the `__cause__`."""
+
+
+for _error in (MLVError, *MLVError.__subclasses__()):
+    _error.__module__ = "mlvlogger"  # a traceback shows the public name
+del _error

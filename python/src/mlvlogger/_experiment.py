@@ -1,0 +1,559 @@
+"""Experiments: making one, going on with one, adding to one, and finding one (specification 1.0, Layout and Meta)."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from . import _environment, _meta
+from ._errors import ExperimentExists, InvalidName, NotAnExperiment
+from ._files import NewFile, attach, describe, external, portable, portable_path
+from ._logger import StreamLogger, choice, ending, outcome, writer_options
+from ._logs import DEFAULT, Logs
+from ._streams import host
+from ._values import ExperimentRef, External, File, decode, dumps, encode, warn_once
+from ._writers import LocksUnsupported
+
+__all__ = ["Exp", "Place", "ref"]
+
+_E = TypeVar("_E", bound="Exp")
+_Path = str | os.PathLike[str]
+_FOLDERS = ("meta", "log", "files")
+# Where launchers say which worker a process is; the first that is there counts.
+_RANKS = ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK")
+
+
+def ref(path: _Path) -> File | External:
+    """A reference to a file where it lies, for `params`, `extra` or an event.
+
+    It says size and SHA-256, so that later anyone can tell whether it is the same file. Inside an experiment it is
+    a `File` with the experiment's id; outside, an `External` with the absolute path and the host.
+
+    Raises:
+        FileNotFoundError: *path* does not exist.
+        CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
+    """
+    directory = _enclosing(Path(path))
+    if directory is None:
+        return external(path, host())
+    reference = Place(directory).ref(Path(path).resolve())
+    assert isinstance(reference, File)
+    return reference
+
+
+def _enclosing(path: Path) -> Path | None:
+    """The nearest experiment directory that is, or lies above, *path*."""
+    path = path.resolve()
+    return next((directory for directory in (path, *path.parents) if _meta.is_experiment(directory)), None)
+
+
+class Place:
+    """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
+
+    Attributes:
+        path: The directory.
+        id: The experiment's id, ``sha256:`` and 64 digits.
+        name, kind: As in meta.json.
+        params, extra: The effective ones: a dict of Python values, additions included.
+        tags: The effective ones, a list of strings.
+    """
+
+    def __init__(self, path: _Path) -> None:
+        self.path = Path(path)
+        self._take(_meta.load(self.path))
+
+    def _take(self, meta: _meta.Meta) -> None:
+        self.id = meta.id
+        self.name: str = meta.records[0]["name"]
+        self.kind: str = meta.records[0].get("kind", "")
+        self.params: dict[str, Any] = decode(meta.params)
+        self.extra: dict[str, Any] = decode(meta.extra)
+        self.tags = meta.tags
+        self._parent = decode(meta.records[0].get("parent"))
+        self._hint: str | None = None
+
+    @property
+    def parent(self) -> Place | None:
+        """The experiment that this one's `parent` names, where it encloses this one or lies where its hint says."""
+        if not isinstance(self._parent, ExperimentRef):
+            return None
+        candidates = [_enclosing(self.path.resolve().parent)]
+        if self._parent.path is not None:
+            candidates.append(self.path / self._parent.path)
+        for directory in candidates:
+            if directory is not None and _meta.is_experiment(directory):
+                place = Place(directory)
+                if place.id == self._parent.id:
+                    place._hint = _relative(directory, self.path)
+                    return place
+        return None
+
+    def ref(self, path: _Path | None = None) -> ExperimentRef | File:
+        """A reference to the experiment (`ExperimentRef`) or, with *path*, to a file in it where it lies (`File`).
+
+        Args:
+            path: Of the file, below the experiment directory (or absolute).
+
+        Raises:
+            FileNotFoundError: *path* does not exist.
+            CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
+            InvalidName: it lies outside of the experiment, or in a sub-experiment.
+        """
+        if path is None:
+            return ExperimentRef(self.id, self._hint)
+        home = self.path.resolve()
+        file = (home / path).resolve()
+        if home not in file.parents:
+            raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
+        if _enclosing(file.parent) != home:
+            raise InvalidName(
+                f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
+            )
+        return describe(file, file.relative_to(home).as_posix(), self.id)
+
+    def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
+        """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
+
+        Arguments and errors as for `Exp`.
+        """
+        portable(kind, "a kind")
+        return Exp(self.path / kind, name, params, kind, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.path)!r}>"
+
+
+class Exp(Place):
+    """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
+
+    Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
+    KeyboardInterrupt or the exit codes 130 and 143, failed otherwise. Closed while paused, it is sealed and stays so.
+    A script that ends without with and without `close` leaves it open: what was logged is there.
+
+    Args:
+        savedir: The directory that it goes into; made if it is missing. Where it lies inside another experiment, that
+            one becomes the parent.
+        name: Its name, and its directory's: up to 100 of ``A-Z a-z 0-9 . _ -``.
+        params: Its parameters: a mapping, a dataclass or an argparse namespace, nested as you like. Numbers (NaN and
+            large integers too), strings, booleans, None, datetimes, dates, durations, bytes, paths, enums, lists, sets,
+            NumPy and torch values, and references to files and experiments are recorded as what they are.
+        kind: What kind of experiment: "train", "evaluate", …
+        exists: When the directory holds an experiment: "error" (default) raises, "number" takes ``name_1``,
+            ``name_2``, … instead, "resume" goes on with it as `Exp.resume` does.
+        tags: Words to find it by.
+        description: A text for people.
+        extra: Anything else of yours, like *params*.
+        parent: The experiment that it continues or belongs to: an `Exp`, what `Exp.find` or `read` returns, or an
+            `ExperimentRef`.
+        variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
+        redact: Keep values back that look like secrets, in *params*, *extra*, the command line and the environment.
+        diff: Attach the uncommitted changes of the git repository, as ``files/uncommitted.diff``; at most 1 MB.
+        on_error, durability: As for `Logger`, for all streams of this experiment.
+
+    Attributes:
+        log: The root `Logger` of its stream.
+        path, id, name, kind, params, extra, tags: as for `Place`.
+
+    Raises:
+        ExperimentExists: the directory holds one, with ``exists="error"``.
+        InvalidName: *name* or *kind* is no portable name, or the directory lies in a folder of another experiment.
+        CannotEncode: a value of *params* or *extra* has no form in a record; `path` says which.
+        AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
+        OSError: the system refused. No experiment was made, unless there is a meta.json.
+    """
+
+    log: StreamLogger
+
+    def __init__(
+        self,
+        savedir: _Path,
+        name: str,
+        params: Any = None,
+        kind: str = "experiment",
+        *,
+        exists: str = "error",
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        parent: Place | ExperimentRef | None = None,
+        variables: Iterable[str] = (),
+        redact: bool = True,
+        diff: bool = False,
+        on_error: str = "warn",
+        durability: str = "kernel",
+    ) -> None:
+        choice("exists", exists, ("error", "number", "resume"))
+        portable(name, "an experiment")
+        portable(kind, "a kind")
+        self._writer_options(on_error, durability)
+        members = _meta.members(params, extra, tags, description, redact)
+        wanted = name
+        number = 0
+        while True:
+            directory = Path(savedir, name)
+            try:
+                self._create(directory, name, kind, members, parent, (variables, redact, diff))
+                return
+            except ExperimentExists:
+                if exists == "resume":
+                    self._continue(directory, members, (variables, redact, diff))
+                    return
+                if exists == "error":
+                    raise
+                number += 1
+                name = portable(f"{wanted}_{number}", "an experiment")
+
+    @classmethod
+    def resume(
+        cls: type[_E],
+        path: _Path,
+        params: Any = None,
+        *,
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        variables: Iterable[str] = (),
+        redact: bool = True,
+        diff: bool = False,
+        on_error: str = "warn",
+        durability: str = "kernel",
+    ) -> _E:
+        """Go on with the main work of an experiment: adds a meta record, and a session to ``log.jsonl``.
+
+        Arguments as for `Exp`, for what is new: parameters that are recorded with equal values are fine.
+
+        Raises:
+            NotAnExperiment: there is none at *path*.
+            StreamBusy: another writer has log.jsonl.
+            AlreadyRecorded: a name of *params* or *extra* is recorded with another value. Nothing was written.
+            InvalidRecord, UnsupportedVersion: it cannot be gone on with.
+            CannotEncode, OSError: as for `Exp`.
+        """
+        exp = cls.__new__(cls)
+        exp._writer_options(on_error, durability)
+        exp._continue(Path(path), _meta.members(params, extra, tags, description, redact), (variables, redact, diff))
+        return exp
+
+    @classmethod
+    def open(
+        cls: type[_E],
+        path: _Path,
+        params: Any = None,
+        *,
+        stream: str | None = None,
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        variables: Iterable[str] = (),
+        redact: bool = True,
+        diff: bool = False,
+        on_error: str = "warn",
+        durability: str = "kernel",
+    ) -> _E:
+        """Add to an experiment from a complementary script: adds a meta record, and a stream of the script's own.
+
+        Args:
+            stream: Its name; by default ``run-N``, for meta record N. Where it exists, a session is added to it.
+
+        The other arguments and the errors as for `resume`.
+        """
+        exp = cls.__new__(cls)
+        exp._writer_options(on_error, durability)
+        members = _meta.members(params, extra, tags, description, redact)
+        if stream is not None:
+            name = f"log/{portable(stream, 'a stream')}.jsonl"
+            exp._continue(Path(path), members, (variables, redact, diff), name)
+        else:
+            exp._add(Path(path), members, (variables, redact, diff))
+            exp._start(f"log/run-{exp._record[0]}.jsonl")
+        return exp
+
+    @classmethod
+    def join(
+        cls: type[_E],
+        path: _Path,
+        rank: int | None = None,
+        *,
+        timeout: float = 60,
+        on_error: str = "warn",
+        durability: str = "kernel",
+    ) -> _E:
+        """Take part in an experiment as one of its workers: adds nothing to the meta, logs to the stream ``rank-R``.
+
+        Args:
+            rank: The number of the worker; by default what RANK, SLURM_PROCID or the like say in the environment.
+            timeout: Seconds to wait for meta.json, which the main worker makes.
+
+        Raises:
+            ValueError: no rank is given, and none is in the environment.
+            NotAnExperiment: there is none at *path* in time.
+            StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+        """
+        if rank is None:
+            rank = next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdigit()), None)
+        if not isinstance(rank, int) or rank < 0:
+            raise ValueError(f"rank is {rank!r}: give the number of this worker, or set one of {', '.join(_RANKS)}.")
+        exp = cls.__new__(cls)
+        exp._writer_options(on_error, durability)
+        exp.path = Path(path)
+        deadline = time.monotonic() + timeout
+        while not _meta.is_experiment(exp.path):
+            if time.monotonic() >= deadline:
+                raise NotAnExperiment(
+                    f"{exp.path} holds no experiment after {timeout} seconds. Is the main worker running, "
+                    "with the same path?"
+                )
+            time.sleep(0.05)
+        exp._know(_meta.load(exp.path))
+        exp._start(f"log/rank-{rank}.jsonl")
+        return exp
+
+    @staticmethod
+    def find(path: _Path) -> Place:
+        """The nearest experiment that *path* (a checkpoint, say) is or lies in. Nothing is written.
+
+        Raises:
+            FileNotFoundError: *path* does not exist.
+            NotAnExperiment: it lies in no experiment.
+        """
+        os.stat(path)
+        directory = _enclosing(Path(path))
+        if directory is None:
+            raise NotAnExperiment(
+                f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
+            )
+        return Place(directory)
+
+    def _writer_options(self, on_error: str, durability: str) -> None:
+        self._on_error = on_error
+        self._sync = writer_options(on_error, durability)
+
+    def _create(
+        self, directory: Path, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
+    ) -> None:
+        self.path = directory
+        enclosing = _enclosing(directory.parent)
+        if enclosing is not None and directory.resolve().relative_to(enclosing).parts[0] in _FOLDERS:
+            raise InvalidName(
+                f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
+                "Choose another directory."
+            )
+        self._refuse(directory)
+        if parent is None and enclosing is not None:
+            parent = Place(enclosing)
+        directory.mkdir(parents=True, exist_ok=True)
+        members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
+        members.setdefault("params", {})
+        if parent is not None:
+            members["parent"] = encode(_parent_ref(parent, directory), path="parent", depth=1)
+        try:
+            meta = _meta.create(directory, name, kind, members)
+        except FileExistsError:
+            self._refuse(directory)
+            raise
+        self._know(meta)
+        self._start(DEFAULT, new=True)
+
+    def _refuse(self, directory: Path) -> None:
+        for name in ("meta.json", DEFAULT):
+            if os.path.lexists(directory / name):
+                what = (
+                    "holds an experiment already"
+                    if name == "meta.json"
+                    else f"has a {name} that belongs to no experiment"
+                )
+                raise ExperimentExists(
+                    f"{directory} {what}. Choose another name, or exists='number'; "
+                    "to go on with it use Exp.resume(path) or "
+                    "exists='resume', to add to it Exp.open(path)."
+                )
+
+    def _continue(
+        self, directory: Path, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT
+    ) -> None:
+        # The lock first: a script that cannot have the stream must not leave a record behind.
+        self.path = directory
+        self._know(_meta.load(directory))
+        try:
+            self._start(stream, lambda: self._add(directory, members, environment))
+        except LocksUnsupported:
+            # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
+            self._add(directory, members, environment)
+            self._start(f"log/run-{self._record[0]}.jsonl", new=True)
+
+    def _add(self, directory: Path, members: dict[str, Any], environment: tuple[Any, ...]) -> None:
+        self.path = directory
+        number = _meta.load(directory).last[0] + 1
+        self._know(
+            _meta.add(
+                directory, {**members, "environment": self._environment(f"uncommitted-{number}.diff", *environment)}
+            )
+        )
+
+    def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
+        facts = _environment.capture(variables=variables, redact=redact)
+        if diff and isinstance(facts.get("git"), dict) and (changes := _environment.diff()):
+            facts["git"]["diff"] = self._attach_bytes(diff_name, changes[0])
+            facts["git"]["diff_cut"] = changes[1]
+        return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
+
+    def _attach_bytes(self, name: str, data: bytes) -> File:
+        attached: list[File] = []
+        files = self.path / "files"
+
+        def settled(file: File) -> File:
+            attached.append(file)
+            return file
+
+        with NewFile(files, name, settled) as new:
+            new.write(data)
+        return attached[0]
+
+    def _know(self, meta: _meta.Meta) -> None:
+        self._take(meta)
+        self._record = meta.last
+
+    def _start(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> None:
+        def record() -> tuple[int, str]:
+            return self._record
+
+        self._logs = Logs(self.path, self.id, record, self._on_error, self._sync)
+        self.log = self._logs.open(name, before, new)
+
+    def stream(self, name: str) -> StreamLogger:
+        """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
+
+        It is made when it is not there, and gets a new session when it is. The same name gives the same logger.
+
+        Raises:
+            InvalidName: *name* is no portable name, or differs from another stream's only by case.
+            StreamBusy: another writer has it.
+            InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+        """
+        return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl")
+
+    def attach(self, source: _Path, name: str | None = None, *, how: str = "copy") -> File:
+        """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
+
+        The same bytes under the same name again give the same reference; other bytes get ``name~2``.
+
+        Args:
+            source: The file; it is left as it is.
+            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of *source*, with
+                ``_`` for every character that a portable name cannot have; the log holds the original.
+            how: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise; "hardlink" shares
+                the file itself, which then must never be changed.
+
+        Raises:
+            FileNotFoundError: *source* does not exist.
+            CannotAttach: it is no regular file, or changes while it is copied.
+            InvalidName: *name* has segments that are no portable names, such as ``..``.
+            OSError: the system refused, a hard link over file systems included.
+        """
+        choice("how", how, ("copy", "hardlink", "reflink"))
+        original = os.path.basename(os.fspath(source))
+        portable_path(name := name if name is not None else _portable(original), "an attached file")
+        return self._note(attach(source, self.path / "files", name, how), original)
+
+    def create(self, name: str, mode: str = "wb") -> Any:
+        """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.
+
+        Use it in a with block: where that is left by an exception, nothing is published.
+
+        Args:
+            name: As for `attach`; where it is taken by other bytes, the file gets ``name~2``.
+            mode: "wb" (default) for bytes, "w" for text, which is UTF-8 with LF.
+
+        Returns:
+            A file object (`NewFile`, or a text layer over one). Its reference is in the log, and for "wb" in `ref`.
+
+        Raises InvalidName and OSError.
+        """
+        choice("mode", mode, ("wb", "w"))
+        file = NewFile(self.path / "files", portable_path(name, "a new file"), lambda new: self._note(new, name))
+        return file if mode == "wb" else _Text(file, encoding="utf-8", newline="\n")
+
+    def _note(self, file: File, original: str) -> File:
+        data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
+        if original and file.path != f"files/{original}":
+            data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
+        self.log._stream.append('"mlv/file"', dumps(data))
+        return File(file.path, file.size, file.sha256, file.media_type, self.id)
+
+    def mark(self) -> dict[str, int]:
+        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint."""
+        return self._logs.mark()
+
+    def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
+        """Go back to a `mark`: what was logged after it is superseded, nothing is deleted; open spans stay unfinished.
+
+        Raises:
+            ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
+                Nothing was rewound.
+            StreamBusy: another process has one of its streams.
+        """
+        self._logs.rewind(mark, reason)
+
+    def flush(self) -> None:
+        """As `Logger.flush`, for all streams."""
+        self._logs.flush()
+
+    def close(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """End the experiment's work in this process: each of its streams gets an ``mlv/end``, which seals it.
+
+        While `log` is paused they are sealed without an end, and the experiment stays paused.
+        A second call does nothing. Arguments and errors as for `Logger.close`.
+        """
+        data = ending(status, error)
+        self._logs.close(self.log, None if self.log._stream.paused else data)
+
+    def __enter__(self: _E) -> _E:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(*outcome(error))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be sent to another process. Send its path, and there use Exp.join(path, "
+            "rank) or Exp.open(path)."
+        )
+
+
+class _Text(io.TextIOWrapper):
+    """The text layer over a `NewFile`: leaving the with block by an exception discards the file under it."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.buffer._discard = error is not None  # type: ignore[attr-defined]
+        self.close()
+
+
+def _parent_ref(parent: Any, directory: Path) -> ExperimentRef:
+    if isinstance(parent, ExperimentRef):
+        return parent
+    return ExperimentRef(parent.id, _relative(parent.path, directory))
+
+
+def _relative(target: Path, start: Path) -> str | None:
+    try:
+        hint = os.path.relpath(target.resolve(), start.resolve()).replace(os.sep, "/")
+        hint.encode("utf-8")
+    except ValueError:  # another drive of Windows, or a name that is not UTF-8
+        return None
+    return hint
+
+
+def _portable(name: str) -> str:
+    cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "._~-") else "_" for char in name)
+    cleaned = cleaned[-100:].lstrip("._~-").rstrip(".")
+    return cleaned or "file"

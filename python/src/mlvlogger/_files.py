@@ -1,0 +1,324 @@
+"""Names, publication, attached files and references to files (specification 1.0, Layout and Files).
+
+Files with their final name are complete: they are written under a temporary name, synced and linked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from ._errors import CannotAttach, InvalidName
+from ._values import External, File
+
+__all__ = ["NewFile", "attach", "describe", "external", "portable", "portable_path", "publish", "read_regular"]
+
+_CHUNK = 1024 * 1024
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+# What a `file.path` may not have: empty segments, dots, control characters, backslashes, a drive letter.
+_BAD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:")
+
+
+def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
+    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName."""
+    if not isinstance(name, str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
+        raise InvalidName(
+            f"{name!r} is no name for {what}: it has to be 1 to 100 of the characters A-Z a-z 0-9 . _ -, "
+            "begin with a letter or "
+            "digit, not end with a dot and be no device name such as CON. Choose such a name, "
+            "and put the full title elsewhere."
+        )
+    return name
+
+
+def portable_path(name: str, what: str) -> str:
+    """*name*, if it is portable names joined by slashes. Raises InvalidName."""
+    if not isinstance(name, str) or not name:
+        raise InvalidName(f"{name!r} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+    for segment in name.split("/"):
+        portable(segment, f"{what} (in {name!r})" if segment != name else what, _SEGMENT)
+    return name
+
+
+def publish(directory: Path, final: Path, data: bytes) -> None:
+    """Make *final* in *directory* with *data*, in one step (`writer.publish`).
+
+    Raises FileExistsError where it exists, and OSError; then nothing is there but perhaps a temporary name.
+    """
+    temporary = _temporary(directory)
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            _sync(file)
+        _link(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(directory: Path) -> Path:
+    return directory / f".mlv-{secrets.token_hex(8)}"
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _link(temporary: Path, final: Path) -> None:
+    """Give *temporary* its final name; FileExistsError where that exists. The temporary name may stay."""
+    if os.name == "nt":
+        os.rename(temporary, final)  # refuses an existing target there
+        return
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. A directory is made by one writer only, so it serves as a lock.
+        claim = final.with_name(f".mlv-{final.name}.claim")
+        os.mkdir(claim)
+        try:
+            if os.path.lexists(final):
+                raise FileExistsError(f"{final} exists") from None
+            os.rename(temporary, final)
+        finally:
+            os.rmdir(claim)
+    _sync_directory(final.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass  # some file systems cannot sync a directory; the file's own bytes are synced
+    finally:
+        os.close(fd)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file; no links are followed, and a pipe does not block.
+
+    Raises OSError, also for what is no regular file or has more than *limit* bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is no regular file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(f"{path} has more than {limit} bytes")
+    return data
+
+
+def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
+    path = os.fspath(source)
+    file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise CannotAttach(f"{path!r} is no regular file. Give a file; of a directory, attach an archive.")
+    return file
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _digest(source: str | os.PathLike[str]) -> tuple[int, str, float]:
+    """Size, digest and time of modification of a file. Raises CannotAttach where it changes meanwhile."""
+    with _open_source(source) as file:
+        digest = hashlib.sha256()
+        size = 0
+        for chunk in _chunks(file):
+            digest.update(chunk)
+            size += len(chunk)
+        status = os.fstat(file.fileno())
+        if status.st_size != size:
+            raise CannotAttach(f"{os.fspath(source)!r} changed while it was read. Refer to it when it is complete.")
+    return size, digest.hexdigest(), status.st_mtime
+
+
+def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
+    """A reference to a file that lies at *path* in an experiment. Raises CannotAttach and OSError."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise CannotAttach(
+            f"{path!r} is no path that a reference can hold: it is not UTF-8. Rename the file."
+        ) from None
+    if _BAD_PATH.search(path):
+        raise CannotAttach(
+            f"{path!r} is no path that a reference can hold: it has control characters, a backslash or a drive. "
+            "Rename the file."
+        )
+    size, sha256, _ = _digest(file)
+    return File(path, size, sha256, _media_type(path), experiment)
+
+
+def external(file: str | os.PathLike[str], host: str) -> External:
+    """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
+    size, sha256, modified = _digest(file)
+    seconds, microseconds = divmod(int(modified * 1_000_000), 1_000_000)
+    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{microseconds:06}Z"
+    return External(os.path.abspath(os.fspath(file)), host, size, sha256, when)
+
+
+def attach(source: str | os.PathLike[str], files: Path, name: str, how: str) -> File:
+    """Copy or link *source* to *name* below *files*; its reference, with the name that it got (`writer.same-file`).
+
+    Raises CannotAttach and OSError.
+    """
+    files.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(files)
+    try:
+        if how == "hardlink":
+            _open_source(source).close()
+            os.link(source, temporary)
+            size, sha256, _ = _digest(temporary)
+        else:
+            size, sha256 = _copy(source, temporary, how)
+        return _settle(temporary, files, name, size, sha256)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _copy(source: str | os.PathLike[str], temporary: Path, how: str) -> tuple[int, str]:
+    with _open_source(source) as old, open(temporary, "x+b") as new:
+        before = os.fstat(old.fileno())
+        digest = hashlib.sha256()
+        if how == "reflink" and _reflink(old, new):
+            for chunk in _chunks(new):
+                digest.update(chunk)
+        else:
+            for chunk in _chunks(old):
+                digest.update(chunk)
+                new.write(chunk)
+        _sync(new)
+        after = os.fstat(old.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise CannotAttach(f"{os.fspath(source)!r} changed while it was copied. Attach it when it is complete.")
+        return os.fstat(new.fileno()).st_size, digest.hexdigest()
+
+
+def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
+    try:
+        import fcntl
+
+        fcntl.ioctl(new.fileno(), 0x40049409, old.fileno())  # FICLONE of Linux: Btrfs, XFS and others
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _settle(temporary: Path, files: Path, name: str, size: int, sha256: str) -> File:
+    for number in range(1, 2**31):
+        wanted = name if number == 1 else _numbered(name, number)
+        final = files / wanted
+        final.parent.mkdir(parents=True, exist_ok=True)
+        twin = _twin(files, wanted)
+        if twin is None:
+            try:
+                _link(temporary, final)
+            except FileExistsError:
+                twin = wanted
+        if twin is None or (twin == wanted and _is(final, size, sha256)):
+            return File(f"files/{wanted}", size, sha256, _media_type(wanted))
+    raise FileExistsError(files / name)
+
+
+def _numbered(name: str, number: int) -> str:
+    folder, slash, last = name.rpartition("/")
+    stem, dot, suffix = last.rpartition(".")
+    if not stem:
+        stem, dot, suffix = last, "", ""
+    return f"{folder}{slash}{stem}~{number}{dot}{suffix}"
+
+
+def _twin(files: Path, name: str) -> str | None:
+    """The path below *files* that is *name*, or differs from it only by case (`file.twins`)."""
+    found = ""
+    for segment in name.split("/"):
+        try:
+            same = [entry for entry in os.listdir(files / found) if entry.lower() == segment.lower()]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not same:
+            return None
+        found = f"{found}/{segment if segment in same else same[0]}".lstrip("/")
+    return found
+
+
+def _is(path: Path, size: int, sha256: str) -> bool:
+    try:
+        return path.stat().st_size == size and _digest(path)[:2] == (size, sha256)
+    except (OSError, CannotAttach):
+        return False
+
+
+_types: Any = None
+_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
+def _media_type(name: str) -> str | None:
+    global _types
+    if _types is None:
+        import mimetypes
+
+        _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
+    kind, packed = _types.guess_type(name)
+    return _PACKED.get(packed) if packed else kind  # a packed table is not a table
+
+
+class NewFile(io.FileIO):
+    """A file below ``files/`` that is being written: what `Exp.create` returns.
+
+    It is published when it is closed, or discarded when its with block is left by an exception. `ref` is its reference
+    from then on. It can be read and sought in, so that any library can write into it.
+    """
+
+    def __init__(self, files: Path, name: str, publish: Any) -> None:
+        files.mkdir(parents=True, exist_ok=True)
+        self._temporary = _temporary(files)
+        self._files = files
+        self._name = name
+        self._publish = publish
+        self._discard = False
+        self.ref: File | None = None
+        super().__init__(self._temporary, "x+b")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._discard = error is not None
+        self.close()
+
+    def close(self) -> None:
+        """Publish the file under its name, and log it. A second call does nothing."""
+        if self.closed:
+            return
+        try:
+            if not self._discard:
+                os.fsync(self.fileno())
+                self.seek(0)
+                digest = hashlib.sha256()
+                size = 0
+                while chunk := self.read(_CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+                self.ref = self._publish(_settle(self._temporary, self._files, self._name, size, digest.hexdigest()))
+        finally:
+            super().close()
+            self._temporary.unlink(missing_ok=True)

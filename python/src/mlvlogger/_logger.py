@@ -1,0 +1,356 @@
+"""Loggers: hierarchical events, spans and navigation over one stream (specification 1.0, chapter Events)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ._errors import InvalidName
+from ._streams import Stream
+from ._values import MAX_RECORD, Unencodable, dumps, encode, warn_once
+
+__all__ = ["Logger", "Span", "StreamLogger", "choice", "ending", "outcome", "writer_options"]
+
+_L = TypeVar("_L", bound="Logger")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MAX_NAME = 1024  # `event.name`
+_LARGE_MEMBER = 64 * 1024
+
+
+class Logger:
+    """Writes events into a stream, below a path of its own.
+
+    ``Logger("train.jsonl")`` logs to a file without an experiment; ``exp.log``, ``exp.stream(name)``,
+    ``logger.sub(name)`` and ``logger.span(name)`` give loggers too. Threads may share one.
+
+    Args:
+        path: The file. Where it exists it must be an MLV stream, and a new session is appended to it.
+        exists: "resume" (default), or "error" to refuse a file that exists.
+        on_error: What happens when the system refuses to write: "warn" (default) warns once per cause, keeps events in
+            memory (16 MiB) until writing works again, and records what could not be kept as ``mlv/dropped``; "raise"
+            raises `WriteFailed`, and the event that raised is not kept.
+        durability: "kernel" (default): an event is in the kernel when `event` returns, so that killing the process
+            loses nothing; "disk": it is on the disk, so that a power cut loses nothing.
+
+    Raises:
+        FileExistsError: *path* exists, with ``exists="error"``.
+        StreamBusy: another writer has the file.
+        InvalidRecord: the file is no MLV stream.
+        OSError: it cannot be opened or written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        exists: str = "resume",
+        on_error: str = "warn",
+        durability: str = "kernel",
+    ) -> None:
+        choice("exists", exists, ("resume", "error"))
+        file = Path(path)
+        sync = writer_options(on_error, durability)
+
+        def fork() -> tuple[Path, str]:
+            for number in range(1, 2**31):
+                child = file.with_name(f"{file.stem}.fork-{number}{file.suffix}")
+                if not child.exists():
+                    return child, child.name
+            raise FileExistsError(file)
+
+        def open_stream(new: bool) -> Stream:
+            return Stream(file, file.name, new=new, on_error=on_error, sync=sync, fork=fork)
+
+        if exists == "error":
+            stream = open_stream(True)
+        else:
+            try:
+                stream = open_stream(False)
+            except FileNotFoundError:
+                stream = open_stream(True)
+        self._set(stream, None, "", None, None)
+
+    def _set(self, stream: Stream, parent: Logger | None, path: str, span: Span | None, own: str | None) -> None:
+        self._stream = stream
+        self._parent = parent
+        self._path = path
+        self._prefix = path + "/" if path else ""
+        self._span = span  # the innermost span that this logger lies in
+        self._own = own  # the id of the experiment, None for a bare log
+
+    @property
+    def parent(self) -> Logger | None:
+        """The logger one level up, None at the root."""
+        return self._parent
+
+    @property
+    def root(self) -> Logger:
+        """The logger of the stream itself."""
+        return self if self._parent is None else self._parent.root
+
+    @property
+    def path(self) -> str:
+        """What the names of this logger's events begin with: ``"epoch/validation"``; empty at the root."""
+        return self._path
+
+    @property
+    def file(self) -> Path:
+        """The file that is written to."""
+        return self._stream.path
+
+    def event(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
+        """Log an event.
+
+        Its value is fixed now: what is done to *data* later does not matter.
+
+        Args:
+            name: One segment or several joined by ``/``, below this logger's path.
+            data: Its data. Any keys; values as for `Exp`'s params, and files, events and experiments by reference.
+            members: More data, by keyword.
+
+        Returns:
+            The event's seq in its stream, once it is kept as *durability* says; None when it could not be (see
+            *on_error*).
+
+        Raises:
+            InvalidName: an empty segment, a control character, a first segment ``mlv``, or more than 1024 characters.
+            TypeError: *data* is no mapping, or has a key that is also given by keyword.
+            LogClosed: after `close`.
+            WriteFailed: with ``on_error="raise"``.
+
+        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning.
+        """
+        seq, kept = self._write(name, data, members, self._within())
+        return seq if kept else None
+
+    def _within(self) -> str:
+        span = self._span
+        while span is not None and not span.is_open:
+            span = span._outer
+        return "" if span is None else f',"within":{span.seq}'
+
+    def _write(
+        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: str
+    ) -> tuple[int | None, bool]:
+        return self._stream.append(self._name(name), self._data(data, members), tail)
+
+    def _name(self, name: str) -> str:
+        full = self._prefix + name if isinstance(name, str) else ""
+        if (
+            not full
+            or "//" in full
+            or full[0] == "/"
+            or full[-1] == "/"
+            or len(full) > _MAX_NAME
+            or _CONTROL.search(full)
+        ):
+            raise InvalidName(
+                f"{name!r} is no event name: it has to be words joined by single slashes, without control characters, "
+                f"of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
+            )
+        if full == "mlv" or full.startswith("mlv/"):
+            raise InvalidName(
+                f"{full!r} is no event name: the first segment mlv belongs to the specification. "
+                "Choose another first word."
+            )
+        try:
+            full.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InvalidName(
+                f"{name!r} is no event name: it has a lone surrogate. Decode it properly first."
+            ) from None
+        return json.dumps(full)
+
+    def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> str:
+        if data is not None:
+            if not isinstance(data, Mapping):
+                raise TypeError(
+                    f"data is {data!r}, a {type(data).__name__}: give a dict, or name the value: event(name, value=…)."
+                )
+            twice = [key for key in data if key in members]
+            if twice:
+                raise TypeError(f"data has {twice[0]!r} twice, in the mapping and by keyword. Give it once.")
+            members = {**data, **members}
+        # A mapping with keys that are no strings has no form as data itself; its parts have, one level down.
+        tree = encode(members, path="data", depth=2, own=self._own, lenient=warn_once)
+        if "_mlv" in tree:
+            tree = encode({"value": members}, path="data", depth=2, own=self._own, lenient=warn_once)
+        text = dumps(tree)
+        return text if len(text) < MAX_RECORD - 4096 else _shortened(tree)
+
+    def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
+        """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
+
+        Its events' names begin with this logger's path and *name*, and they are recorded as lying within it.
+        Arguments and errors as for `event`.
+        """
+        seq, _ = self._write(name, data, members, f'{self._within()},"span":"begin"')
+        return Span(self, name, seq)
+
+    def sub(self, name: str) -> Logger:
+        """A logger one level down: its events' names begin with this one's path and *name*. Nothing is written.
+
+        Raises InvalidName as `event` does.
+        """
+        self._name(name)
+        logger = Logger.__new__(Logger)
+        logger._set(self._stream, self, self._prefix + name, self._span, self._own)
+        return logger
+
+    def pause(self, reason: str | None = None) -> int | None:
+        """Record that the work stops for a while: ``mlv/pause``. Closed while paused, it is sealed and stays so."""
+        return self._stream.pause(True, reason)
+
+    def resume(self, reason: str | None = None) -> int | None:
+        """Record that the work goes on: ``mlv/resume``."""
+        return self._stream.pause(False, reason)
+
+    def flush(self) -> None:
+        """Write what waits in memory after a failed write; with ``durability="disk"``, return when it is on the disk.
+
+        Raises WriteFailed when that fails, with ``on_error="raise"``; otherwise it warns.
+        """
+        self._stream.flush()
+
+    def close(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """End the stream with an ``mlv/end`` that seals it; or, while it is paused, with a seal alone.
+
+        Closing a closed stream does nothing.
+
+        Args:
+            status: "completed", "failed" or "interrupted".
+            error: The exception behind a failure; its type, message and traceback are recorded.
+        """
+        data = ending(status, error)
+        self._stream.close(None if self._stream.paused else data)
+
+    def __enter__(self: _L) -> _L:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(*outcome(error))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._path!r} of {self._stream.path}>"
+
+
+class StreamLogger(Logger):
+    """The root logger of a stream of an experiment."""
+
+    def __init__(self, stream: Stream, own: str) -> None:
+        self._set(stream, None, "", None, own)
+
+
+class Span(Logger):
+    """A span that has begun: a logger one level down, ended by ``with`` or `end`."""
+
+    def __init__(self, parent: Logger, name: str, seq: int | None) -> None:
+        self._set(parent._stream, parent, parent._prefix + name, self, parent._own)
+        self._outer = parent._span
+        self._above = parent
+        self._segment = name
+        self._seq = seq
+        self._session = parent._stream.session
+        self._clock = time.perf_counter()
+        self._ended = False
+
+    @property
+    def seq(self) -> int | None:
+        """The seq of the begin event, None where it could not be kept."""
+        return self._seq
+
+    @property
+    def is_open(self) -> bool:
+        """Has it not ended? A rewind ends it too, and in a forked child it is over: its begin is in another stream."""
+        return not self._ended and self._seq is not None and self._session is self._stream.session
+
+    def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
+        """Write the end event, with the seconds since the begin by the monotonic clock, and return its seq.
+
+        Nothing is written where the span is not open any more. What is logged later by this logger keeps its name, and
+        lies in the next outer span that is open.
+        """
+        if not self.is_open:
+            return None
+        self._ended = True
+        seconds = time.perf_counter() - self._clock
+        tail = f',"span":"end","begin":{self._seq},"seconds":{seconds!r}'
+        seq, kept = self._above._write(self._segment, data, members, tail)
+        return seq if kept else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.end()
+        else:
+            self.end(error={"type": type(error).__qualname__, "message": str(error)[:1000]})
+
+    def close(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """End the span; the stream stays open."""
+        self.end()
+
+
+def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
+    """The status that a with block leaves behind: how it was left decides."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "completed", None
+    if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and error.code in (130, 143)):
+        return "interrupted", error  # 128 + SIGINT, 128 + SIGTERM: what handlers of these signals exit with
+    return "failed", error
+
+
+def ending(status: str, error: BaseException | None) -> dict[str, Any]:
+    """The data of an ``mlv/end`` but for its seal."""
+    choice("status", status, ("completed", "failed", "interrupted"))
+    if error is None:
+        return {"status": status}
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    texts = {"type": type(error).__qualname__, "message": str(error), "traceback": trace}
+    return {"status": status, "error": {name: _text(text) for name, text in texts.items()}}
+
+
+def _text(text: str) -> str:
+    return text[-10_000:].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def writer_options(on_error: str, durability: str) -> bool:
+    """Check the options that every stream has; is it to be synced?"""
+    choice("on_error", on_error, ("warn", "raise"))
+    choice("durability", durability, ("kernel", "disk"))
+    return durability == "disk"
+
+
+def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; it has to be one of {', '.join(map(repr, choices))}.")
+
+
+def _shortened(tree: dict[str, Any]) -> str:
+    """Data that fits into a record: members that are large by themselves are cut to a text."""
+    warn_once(
+        "data is larger than a record may be (16 MiB); its large members were recorded as the beginning of "
+        "their JSON text"
+    )
+    small: dict[str, Any] = {}
+    for name, value in tree.items():
+        text = dumps(value)
+        small[name] = (
+            value
+            if len(text) <= _LARGE_MEMBER
+            else {"_mlv": "unencodable", "type": type(value).__name__, "repr": text[:1000]}
+        )
+    text = dumps(small)
+    if len(text) < MAX_RECORD - 4096:
+        return text
+    return dumps(encode({"value": Unencodable("dict", text[:1000])}, path="data", depth=2))

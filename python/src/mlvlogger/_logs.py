@@ -1,0 +1,160 @@
+"""The log of an experiment in one process: its open streams, together marked, rewound, flushed and closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ._errors import InvalidName
+from ._files import portable
+from ._logger import StreamLogger
+from ._streams import Stream
+from ._tails import scan
+
+__all__ = ["DEFAULT", "Logs"]
+
+#: The path of the default stream.
+DEFAULT = "log.jsonl"
+
+
+class Logs:
+    """The streams of one experiment that this process writes.
+
+    Args:
+        directory: The experiment's.
+        experiment: Its id.
+        record: Number and digest of the meta record that new sessions run under.
+        on_error, sync: As for `Stream`.
+    """
+
+    def __init__(
+        self, directory: Path, experiment: str, record: Callable[[], tuple[int, str]], on_error: str, sync: bool
+    ) -> None:
+        self._directory = directory
+        self._experiment = experiment
+        self._record = record
+        self._on_error = on_error
+        self._sync = sync
+        self._open: dict[str, StreamLogger] = {}
+
+    def open(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> StreamLogger:
+        """The root logger of a stream, by its path; the same one for the same path.
+
+        Args:
+            before: Called when the stream is ours and before anything is written to it.
+            new: It must not be there. Otherwise a session is added to it, or it is made.
+
+        Raises InvalidName where it differs from another stream only by case, and the errors of `Stream`.
+        """
+        if name in self._open:
+            return self._open[name]
+
+        def record() -> tuple[int, str]:
+            if before is not None:
+                before()
+            return self._record()
+
+        path = self._directory / name
+        if name != DEFAULT:
+            path.parent.mkdir(exist_ok=True)
+            self._refuse_twins(path)
+
+        def stream(make: bool) -> Stream:
+            return Stream(
+                path,
+                name,
+                new=make,
+                experiment=self._experiment,
+                record=record,
+                on_error=self._on_error,
+                sync=self._sync,
+                fork=self._fork,
+            )
+
+        make = new or not path.exists()
+        while True:
+            try:
+                opened = stream(make)
+                break
+            except (FileExistsError, FileNotFoundError):
+                if new or path.exists() == (not make):
+                    raise
+                make = not make  # somebody else made it, or moved it away, since we looked
+        self._open[name] = StreamLogger(opened, self._experiment)
+        return self._open[name]
+
+    def _refuse_twins(self, path: Path) -> None:
+        for entry in os.listdir(path.parent):
+            if entry.lower() == path.name.lower() and entry != path.name:
+                raise InvalidName(
+                    f"{path.name!r} differs only by case from the stream {entry!r} that is there. "
+                    "Use that one, or another name."
+                )
+
+    def _fork(self) -> tuple[Path, str]:
+        folder = self._directory / "log"
+        folder.mkdir(exist_ok=True)
+        number = 1
+        while (folder / f"fork-{number}.jsonl").exists():
+            number += 1
+        return folder / f"fork-{number}.jsonl", f"log/fork-{number}.jsonl"
+
+    def mark(self) -> dict[str, int]:
+        """Path of each open stream → its last seq."""
+        streams = [logger._stream for logger in self._open.values()]
+        return {stream.name: stream.seq for stream in streams}
+
+    def rewind(self, mark: Mapping[str, int], reason: str | None) -> None:
+        """Rewind all streams of *mark*, or none: see `Exp.rewind`."""
+        streams = []
+        for name, seq in mark.items():
+            if name == DEFAULT and name not in self._open:
+                raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
+            if not (name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))):
+                raise ValueError(f"{name!r} is no stream of an experiment. Give what mark() returned.")
+            if name != DEFAULT:
+                portable(name[len("log/") : -len(".jsonl")], "a stream")
+                if name not in self._open and not (self._directory / name).exists():
+                    raise ValueError(
+                        f"there is no stream {name} in {self._directory}: the mark is not of this experiment."
+                    )
+            streams.append((self.open(name)._stream, seq))
+        for stream, seq in streams:
+            if not isinstance(seq, int) or not 0 <= seq <= stream.seq:
+                raise ValueError(
+                    f"the mark says {seq!r} for {stream.name}, whose last seq is {stream.seq}: "
+                    "it is not of this experiment."
+                )
+        for stream, seq in streams:
+            stream.rewind(seq, reason)
+
+    def flush(self) -> None:
+        """Flush all open streams."""
+        for logger in self._open.values():
+            logger.flush()
+
+    def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
+        """Close all streams, *main* last, with *data* for their `mlv/end` or, where it is None, as paused.
+
+        The end of the default stream lists the others with their last seq (`end.streams`).
+        """
+        stream = main._stream
+        for logger in self._open.values():
+            if logger is not main:
+                logger._stream.close(data)
+        if data is not None and stream.name == DEFAULT and not stream.closed and (others := self._last_seqs()):
+            data = {**data, "streams": others}
+        stream.close(data)
+
+    def _last_seqs(self) -> dict[str, int]:
+        log = self._directory / "log"
+        seqs = {}
+        for name in sorted(os.listdir(log) if log.is_dir() else ()):
+            try:
+                portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
+                seqs[f"log/{name}"] = scan(log / name).seq
+            except (OSError, InvalidName):
+                continue  # not for us to judge: what is listed is what this writer knows of
+        return {name: seq for name, seq in seqs.items() if seq}

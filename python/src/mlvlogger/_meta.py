@@ -1,0 +1,302 @@
+"""Meta records: making, publishing, reading and folding them (specification 1.0, chapter Meta)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ._errors import AlreadyRecorded, InvalidRecord, NotAnExperiment
+from ._files import publish, read_regular
+from ._secrets import redact as redact_secrets
+from ._streams import now
+from ._tails import SPEC_VERSION, check_version
+from ._values import MAX_RECORD, Redacted, encode, plain_mapping, warn_once
+
+__all__ = ["Meta", "add", "create", "is_experiment", "load", "members"]
+
+_ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
+
+
+@dataclass
+class Meta:
+    """The records of an experiment and their fold, as JSON trees (chapter Meta, effective meta)."""
+
+    id: str
+    records: list[dict[str, Any]]
+    #: Digest of the bytes of each record.
+    digests: list[str]
+    params: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+    environments: list[dict[str, Any]] = field(default_factory=list)
+    #: What was wrong with records that could be read all the same, or could not be read at all: path and message.
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def last(self) -> tuple[int, str]:
+        """Number and digest of the last record."""
+        return len(self.digests), self.digests[-1]
+
+
+def is_experiment(directory: str | os.PathLike[str]) -> bool:
+    """Is it a directory whose `meta.json` is a JSON object with a string member `mlv`? Never raises."""
+    try:
+        record = _parse(read_regular(Path(directory, "meta.json"), MAX_RECORD))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record.get("mlv"), str)
+
+
+def load(directory: Path) -> Meta:
+    """Read all records.
+
+    An addition that cannot be read, or does not fit, is a problem of the `Meta`; what follows it is read.
+
+    Raises:
+        NotAnExperiment: there is no meta.json, or it has no string member mlv.
+        InvalidRecord: meta.json cannot be read as an experiment's.
+        UnsupportedVersion: a record is of a version, or requires a feature, that is not known.
+        OSError: meta.json cannot be opened.
+    """
+    try:
+        data = read_regular(directory / "meta.json", MAX_RECORD)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAnExperiment(
+            f"{directory} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params)."
+        ) from None
+    try:
+        record = _parse(data)
+    except ValueError as error:
+        raise InvalidRecord(
+            f"{directory / 'meta.json'} is damaged: {error}. Restore it from a copy; mlv-validate tells more."
+        ) from None
+    if not isinstance(record.get("mlv"), str):
+        raise NotAnExperiment(
+            f"{directory} holds no experiment: its meta.json is something else's, without a member mlv. "
+            "Choose another directory."
+        )
+    check_version(record["mlv"], record.get("requires"), str(directory / "meta.json"))
+    if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
+        raise InvalidRecord(
+            f"{directory / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more."
+        )
+    digest = hashlib.sha256(data).hexdigest()
+    meta = Meta("sha256:" + digest, [], [])
+    _fold(meta, "meta.json", record, digest)
+    numbers = _numbers(directory)
+    for number in numbers:
+        name = f"meta/{number}.json"
+        if number != len(meta.digests) + 1:
+            meta.problems.append(
+                (name, f"there is no meta/{len(meta.digests) + 1}.json; it and what follows were left out")
+            )
+            break
+        try:
+            data = read_regular(directory / name, MAX_RECORD)
+            record = _parse(data)
+        except (OSError, ValueError) as error:
+            meta.problems.append((name, f"cannot be read: {error}"))
+            record, data = {}, b"" if isinstance(error, OSError) else data
+        else:
+            check_version(record.get("mlv"), record.get("requires"), str(directory / name))
+            if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:
+                meta.problems.append(
+                    (name, "does not continue the record before: its previous or its experiment differs")
+                )
+        _fold(meta, name, record, hashlib.sha256(data).hexdigest())
+    return meta
+
+
+def _numbers(directory: Path) -> list[int]:
+    try:
+        names = os.listdir(directory / "meta")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(match[1]) for match in map(_ADDITION.fullmatch, names) if match)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    def refuse(token: str) -> Any:
+        raise ValueError(f"{token} is not JSON")
+
+    try:
+        record = json.loads(data.decode("utf-8"), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
+    return record
+
+
+def _fold(meta: Meta, name: str, record: dict[str, Any], digest: str) -> None:
+    meta.records.append(record)
+    meta.digests.append(digest)
+    for member, effective in (("params", meta.params), ("extra", meta.extra)):
+        new = record.get(member, {})
+        for key, value in new.items() if isinstance(new, dict) else ():
+            if key in effective:
+                meta.problems.append((name, f"{member} has the name {key!r} again; the earlier value holds"))
+            else:
+                effective[key] = value
+    tags = record.get("tags", [])
+    meta.tags += (
+        [tag for tag in tags if isinstance(tag, str) and tag not in meta.tags] if isinstance(tags, list) else []
+    )
+    if isinstance(record.get("description"), str):
+        meta.descriptions.append(record["description"])
+    environment = record.get("environment")
+    meta.environments.append(environment if isinstance(environment, dict) else {})
+
+
+def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
+    """The members of a meta record that the caller gives, as trees. Raises CannotEncode, TypeError, ValueError."""
+    members: dict[str, Any] = {}
+    for name, value in (("params", params), ("extra", extra)):
+        if value is not None:
+            members[name] = _tree(name, value, redact)
+    tags = [tags] if isinstance(tags, str) else list(tags)
+    for tag in tags:
+        if not isinstance(tag, str) or not tag:
+            raise ValueError(f"the tag {tag!r} is no non-empty string.")
+    if tags:
+        members["tags"] = list(dict.fromkeys(tags))
+    if description is not None:
+        if not isinstance(description, str):
+            raise TypeError(f"description is {description!r}; it has to be a string.")
+        members["description"] = description
+    for text in (*tags, description or ""):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(f"{text!r} has a lone surrogate, which a tag or description cannot have.") from None
+    return members
+
+
+def _tree(name: str, value: Any, redact: bool) -> dict[str, Any]:
+    mapping = value if isinstance(value, Mapping) else plain_mapping(value)
+    if mapping is None:
+        raise TypeError(
+            f"{name} is {value!r}, a {type(value).__name__}: give a mapping, a dataclass or an argparse namespace."
+        )
+    tree = encode(mapping, path=name, depth=2)
+    if not redact:
+        return tree  # type: ignore[no-any-return]
+    kept_back: list[str] = []
+    tree = _plain(redact_secrets(tree), name, kept_back)
+    if kept_back:
+        warn_once(f"{', '.join(kept_back)} looks like a secret and was recorded as redacted; redact=False records it")
+    return tree  # type: ignore[no-any-return]
+
+
+def _plain(tree: Any, path: str, kept_back: list[str]) -> Any:
+    if isinstance(tree, Redacted):
+        kept_back.append(path)
+        return {"_mlv": "redacted"}
+    if isinstance(tree, dict):
+        return {key: _plain(value, f"{path}.{key}", kept_back) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_plain(value, f"{path}[{number}]", kept_back) for number, value in enumerate(tree)]
+    return tree
+
+
+def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
+    """Publish meta.json: the moment an experiment exists. *new* are its other members, as trees.
+
+    Raises FileExistsError where there is one (`writer.meta-once`), ValueError where it is too large, and OSError.
+    """
+    record = {
+        "mlv": SPEC_VERSION,
+        "name": name,
+        "kind": kind,
+        "created": now(),
+        "nonce": secrets.token_hex(16),
+        **new,
+    }
+    data = _text(record)
+    publish(directory, directory / "meta.json", data)
+    digest = hashlib.sha256(data).hexdigest()
+    meta = Meta("sha256:" + digest, [], [])
+    _fold(meta, "meta.json", record, digest)
+    return meta
+
+
+def add(directory: Path, new: dict[str, Any]) -> Meta:
+    """Publish the next addition with what is new in *new*, and return all records with it.
+
+    Equal values of `params` and `extra` that are there already are left out, and so are tags.
+
+    Raises:
+        AlreadyRecorded: a name is there with another value; nothing was written.
+        the errors of `load`, and OSError.
+    """
+    while True:
+        meta = load(directory)
+        if meta.problems:
+            name, message = meta.problems[0]
+            raise InvalidRecord(
+                f"{directory / name}: {message}. Nothing can be added to damaged records; mlv-validate tells more."
+            )
+        record = {
+            "mlv": SPEC_VERSION,
+            "experiment": meta.id,
+            "previous": "sha256:" + meta.digests[-1],
+            "created": now(),
+            **_new(meta, new),
+        }
+        data = _text(record)
+        number = len(meta.digests) + 1
+        (directory / "meta").mkdir(exist_ok=True)
+        try:
+            publish(directory / "meta", directory / "meta" / f"{number}.json", data)
+        except FileExistsError:
+            continue  # another script was faster: its record is read, and the next number tried (`writer.number`)
+        _fold(meta, f"meta/{number}.json", record, hashlib.sha256(data).hexdigest())
+        return meta
+
+
+def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
+    new = dict(given)
+    for member, effective in (("params", meta.params), ("extra", meta.extra)):
+        values = new.pop(member, {})
+        for key, value in values.items():
+            if key in effective and not _same(effective[key], value):
+                raise AlreadyRecorded(
+                    f"{member}.{key} is {effective[key]!r} in the meta of {meta.records[0]['name']} and cannot become "
+                    f"{value!r}: "
+                    f"what is recorded stays. Give the new value another name, or make a new experiment.",
+                    f"{member}.{key}",
+                )
+        if values := {key: value for key, value in values.items() if key not in effective}:
+            new[member] = values
+    if tags := [tag for tag in new.pop("tags", []) if tag not in meta.tags]:
+        new["tags"] = tags
+    return new
+
+
+def _same(one: Any, other: Any) -> bool:
+    # As JSON values, where true is not 1, but 1 is 1.0.
+    return one == other and (
+        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True) or _number(one) and _number(other)
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
+    if len(data) > MAX_RECORD:
+        raise ValueError(
+            f"a meta record of {len(data)} bytes is larger than {MAX_RECORD}. "
+            "Attach large parameters as a file and refer to it."
+        )
+    return data

@@ -1,0 +1,419 @@
+"""Reading experiments: never locks, never writes, works while they are written, and says what it had to leave out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from . import _meta
+from ._errors import MLVError
+from ._tails import check_version
+from ._values import MAX_RECORD, ExperimentRef, decode
+
+__all__ = ["Event", "Problem", "Run", "SpanTree", "read"]
+
+_STREAM = re.compile(
+    r"(?!(?:con|prn|aux|nul|com[1-9]|lpt[1-9])\.)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?\.jsonl",
+    re.IGNORECASE,
+)
+_FOLDERS = ("meta", "log", "files")
+_MAX_LEVELS = 64
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event.
+
+    Attributes:
+        stream: The path of its stream: ``log.jsonl``.
+        seq: Its number in the stream.
+        time: When it was logged (UTC).
+        name: Its name: ``epoch/batch``.
+        data: What was logged, as Python values.
+        span: "begin", "end" or None.
+        begin: Of an end event: the seq of the begin event.
+        seconds: Of an end event: how long the span took.
+        within: The seq of the begin event of the span that it lies in, or None.
+        line: Where it stands in the stream, counted from 1.
+    """
+
+    stream: str
+    seq: int
+    time: datetime
+    name: str
+    data: dict[str, Any]
+    span: str | None
+    begin: int | None
+    seconds: float | None
+    within: int | None
+    line: int
+
+
+@dataclass
+class SpanTree:
+    """A span with what lies in it, in order.
+
+    Attributes:
+        begin, end: Its events; *end* is None where it was never finished.
+        children: Events and inner spans (`SpanTree`).
+    """
+
+    begin: Event
+    end: Event | None = None
+    children: list[Event | SpanTree] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The name of the span's events."""
+        return self.begin.name
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data of the begin event, and of the end event where names are new."""
+        return {**(self.end.data if self.end else {}), **self.begin.data}
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, None where it was never finished."""
+        return self.end.seconds if self.end else None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a reader left out: where (*line* is None for a whole file), and why."""
+
+    path: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
+
+
+class Run:
+    """An experiment that is read: what `read` returns.
+
+    Its meta is read once; events are read from the files each time they are asked for, in constant memory.
+
+    Attributes:
+        path: The directory.
+        id: The experiment's id, ``sha256:`` and 64 digits.
+        name, kind: As in meta.json.
+        created: When it was made (UTC), None where meta.json does not say.
+        params, extra: The effective ones: a dict of Python values, additions included.
+        tags, descriptions: Lists of strings, additions included.
+        environments: One dict per meta record, in order.
+        records: The meta records as they were parsed, JSON trees.
+        parent: An `ExperimentRef` to the experiment that this one belongs to, or None.
+        problems: What had to be left out so far, a list of `Problem`; reading events adds to it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        meta = _meta.load(self.path)
+        self.id = meta.id
+        self.records = meta.records
+        self.name: str = meta.records[0]["name"]
+        self.kind: str = meta.records[0].get("kind", "")
+        self.created = _time(meta.records[0].get("created"))
+        self.params: dict[str, Any] = decode(meta.params)
+        self.extra: dict[str, Any] = decode(meta.extra)
+        self.tags = meta.tags
+        self.descriptions = meta.descriptions
+        self.environments: list[dict[str, Any]] = [decode(environment) for environment in meta.environments]
+        parent = decode(meta.records[0].get("parent"))
+        self.parent = parent if isinstance(parent, ExperimentRef) else None
+        self.problems = [Problem(name, None, message) for name, message in meta.problems]
+
+    @property
+    def streams(self) -> list[str]:
+        """The paths of the streams that are there, ``log.jsonl`` first."""
+        names = ["log.jsonl"] if _is_regular(self.path / "log.jsonl") else []
+        log = self.path / "log"
+        if log.is_dir() and not log.is_symlink():
+            names += sorted(
+                f"log/{name}" for name in os.listdir(log) if _STREAM.fullmatch(name) and _is_regular(log / name)
+            )
+        return names
+
+    @property
+    def state(self) -> str:
+        """ "open", "paused", "completed", "failed" or "interrupted": by the lifecycle events of ``log.jsonl`` alone.
+
+        "open" says that the log has no end yet, not that something is running.
+        """
+        state = "open"
+        for event in self._lines("log.jsonl", b"mlv/"):
+            if event.name in ("mlv/start", "mlv/resume"):
+                state = "open"
+            elif event.name == "mlv/pause":
+                state = "paused"
+            elif event.name == "mlv/end":
+                state = event.data.get("status", "open")
+        return state
+
+    def events(
+        self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
+    ) -> Iterator[Event]:
+        """The events of a stream, in order.
+
+        Args:
+            pattern: Which names: segments joined by ``/``; in a segment ``*`` stands for any characters and ``?`` for
+                one; the segment ``**`` for any number of segments. ``"epoch/batch"``, ``"epoch/*"``, ``"**/loss"``.
+            stream: Of which stream: its name (``"gpu"``) or path (``"log/gpu.jsonl"``); by default ``log.jsonl``.
+            rewound: Also those that a rewind superseded.
+            lifecycle: Also the lifecycle events, ``mlv/…``.
+
+        Raises:
+            FileNotFoundError: there is no such stream (a missing ``log.jsonl`` has no events).
+            UnsupportedVersion: a session is of an unknown major version, or requires an unknown feature.
+
+        Lines that cannot be read are left out, and told in `problems`.
+        """
+        matches = _matcher(pattern)
+        path = self._stream(stream)
+        hidden = [] if rewound else self._superseded(path)
+        for event in self._lines(path):
+            if event.name.startswith("mlv/"):
+                if lifecycle and matches(event.name):
+                    yield event
+            elif matches(event.name) and not any(after < event.seq < before for after, before in hidden):
+                yield event
+
+    def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
+        """The spans of a stream whose names match, as trees, in the order of their begin; inner ones that match too.
+
+        Arguments and errors as for `events`. The open spans of the stream are in memory, and those that are returned.
+        """
+        matches = _matcher(pattern)
+        trees: dict[int, SpanTree] = {}
+        for event in self.events(stream=stream, rewound=rewound):
+            outer = trees.get(event.within) if event.within is not None else None
+            if event.span == "begin":
+                tree = trees[event.seq] = SpanTree(event)
+                if outer:
+                    outer.children.append(tree)
+            elif event.span == "end" and event.begin in trees:
+                trees[event.begin].end = event
+            elif outer:
+                outer.children.append(event)
+        yield from (tree for tree in trees.values() if matches(tree.name))
+
+    def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
+        """The steps and the values of one metric: the member *name* of the events that match *pattern*.
+
+        A value is a float or an integer, NaN and infinities included; the step is the integer member ``step`` of the
+        event, or where it has none the number of the event among those with the metric, from 0. Rewound events are left
+        out. Errors as for `events`.
+        """
+        steps: list[int] = []
+        values: list[float] = []
+        for event in self.events(pattern, stream=stream):
+            value = event.data.get(name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            step = event.data.get("step")
+            steps.append(step if isinstance(step, int) and not isinstance(step, bool) else len(steps))
+            values.append(value)
+        return steps, values
+
+    def subs(self) -> Iterator[Run]:
+        """The sub-experiments, nested ones included, in the order of their paths; broken ones are warned of."""
+        for directory in _experiments(self.path, below=True):
+            yield from _readable(directory)
+
+    def _stream(self, stream: str | None) -> str:
+        if stream is None or stream == "log.jsonl":
+            return "log.jsonl"
+        path = stream if stream.startswith("log/") else f"log/{stream}.jsonl"
+        if path not in self.streams:
+            raise FileNotFoundError(
+                f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
+            )
+        return path
+
+    def _superseded(self, path: str) -> list[tuple[int, int]]:
+        """Between which seqs the user's events are superseded."""
+        rewinds = [event for event in self._lines(path, b"mlv/rewind") if event.name == "mlv/rewind"]
+        return [(event.data["to"], event.seq) for event in rewinds if isinstance(event.data.get("to"), int)]
+
+    def _problem(self, path: str, line: int, message: str) -> None:
+        problem = Problem(path, line, message)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _lines(self, path: str, having: bytes = b"") -> Iterator[Event]:
+        """The events on the lines of a stream that contain *having*, up to the size that the file has now."""
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            fd = os.open(self.path / path, flags)
+        except FileNotFoundError:
+            return
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                self._problem(path, 1, "it is no regular file")
+                return
+            left = os.fstat(fd).st_size
+            number = 0
+            while left > 0 and (line := file.readline(min(left, MAX_RECORD + 1))):
+                left -= len(line)
+                number += 1
+                if not line.endswith(b"\n"):
+                    if len(line) <= MAX_RECORD:
+                        return  # what is behind the last line feed is not part of the log
+                    while left > 0 and line and not line.endswith(b"\n"):
+                        line = file.readline(min(left, MAX_RECORD))
+                        left -= len(line)
+                    self._problem(path, number, "the line is longer than 16 MiB and was left out")
+                    continue
+                if having not in line:
+                    continue
+                try:
+                    event = _event(path, number, line)
+                except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+                    self._problem(
+                        path,
+                        number,
+                        f"the line is no event ({type(error).__name__}: {str(error)[:100]}) and was left out",
+                    )
+                    continue
+                if event.name == "mlv/start":
+                    check_version(
+                        event.data.get("mlv"),
+                        event.data.get("requires"),
+                        f"the session on line {number} of {self.path / path}",
+                    )
+                yield event
+
+    def __repr__(self) -> str:
+        return f"<Run {str(self.path)!r}>"
+
+
+def _refuse(token: str) -> Any:
+    raise ValueError(f"{token} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
+
+def _event(stream: str, number: int, line: bytes) -> Event:
+    tree = _decoder.decode(line.decode("utf-8"))
+    if type(tree) is not dict:
+        raise ValueError("it is no JSON object")
+    name, data, seq = tree["event"], decode(tree["data"]), tree["seq"]
+    if type(name) is not str or type(data) is not dict or type(seq) is not int:
+        raise ValueError("event, data or seq is of another type")
+    time = _time(tree["time"])
+    if time is None:
+        raise ValueError(f"{tree['time']!r} is no time")
+    return Event(
+        stream,
+        seq,
+        time,
+        name,
+        data,
+        tree.get("span"),
+        tree.get("begin"),
+        tree.get("seconds"),
+        tree.get("within"),
+        number,
+    )
+
+
+def _time(text: Any) -> datetime | None:
+    value = decode({"_mlv": "datetime", "value": text})
+    return value if isinstance(value, datetime) else None
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a name matches *pattern*, as a function."""
+    if pattern == "**":
+        return lambda name: True
+    parts = []
+    for segment in pattern.split("/"):
+        if segment == "**":
+            parts.append("(?:[^/]+/)*")
+        else:
+            parts.append(
+                "".join("[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in segment)
+                + "/"
+            )
+    regex = re.compile("".join(parts))
+    return lambda name: regex.fullmatch(name + "/") is not None
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
+    """The experiment directories in and below *root*, in order; no links are followed."""
+    waiting = [(root, 0)]
+    while waiting:
+        directory, level = waiting.pop()
+        found = _meta.is_experiment(directory)
+        if found and not (below and directory == root):
+            yield directory
+        try:
+            names = sorted(
+                (entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)), reverse=True
+            )
+        except OSError as error:
+            warnings.warn(f"{directory} could not be searched: {error}", RuntimeWarning, stacklevel=3)
+            continue
+        if level < _MAX_LEVELS:
+            waiting += [(directory / name, level + 1) for name in names if not (found and name in _FOLDERS)]
+
+
+def _readable(directory: Path) -> Iterator[Run]:
+    try:
+        yield Run(directory)
+    except (MLVError, OSError) as error:
+        warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=4)
+
+
+class _Read:
+    """``read(path)`` reads one experiment, ``read.all(root)`` every one in and below a directory."""
+
+    def __call__(self, path: str | os.PathLike[str]) -> Run:
+        """The experiment at *path*.
+
+        Raises:
+            NotAnExperiment: there is none.
+            InvalidRecord: its meta.json is damaged.
+            UnsupportedVersion: a meta record is of an unknown major version, or requires an unknown feature.
+            OSError: meta.json cannot be opened.
+        """
+        return Run(path)
+
+    def all(self, root: str | os.PathLike[str]) -> Iterator[Run]:
+        """Every experiment in and below *root*, sub-experiments included, in the order of their paths.
+
+        One that cannot be read is left out with a warning. Raises FileNotFoundError where *root* does not exist.
+        """
+        if not Path(root).is_dir():
+            raise FileNotFoundError(f"{os.fspath(root)!r} is no directory")
+        for directory in _experiments(Path(root)):
+            yield from _readable(directory)
+
+
+read = _Read()

@@ -1,0 +1,108 @@
+"""The end of a stream: what a writer has to know of one to go on with it, and whether it may."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._errors import UnsupportedVersion
+from ._values import MAX_RECORD
+
+__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan"]
+
+#: The version of the specification that is written.
+SPEC_VERSION = "1.0"
+
+_CHUNK = 1024 * 1024
+
+
+def check_version(version: Any, requires: Any, where: str) -> None:
+    """Raises UnsupportedVersion where a 1.0 reader has to stop (`reader.major`, `reader.requires`)."""
+    if not isinstance(version, str) or version.partition(".")[0] != SPEC_VERSION.partition(".")[0]:
+        raise UnsupportedVersion(
+            f"{where} is of MLV version {version!r}; this mlvlogger knows {SPEC_VERSION[:2]}x. Use a later mlvlogger."
+        )
+    if requires:
+        raise UnsupportedVersion(
+            f"{where} requires {requires!r}, which this mlvlogger does not know. Use a later mlvlogger."
+        )
+
+
+@dataclass
+class Tail:
+    """What a writer has to know of a stream to go on with it."""
+
+    size: int = 0  # bytes up to and including the last line feed
+    seq: int = 0  # of the last event
+    place: int = 0  # of the last seal, 0 without one
+    sealed: bool = False  # is the last line a seal?
+    paused: bool = False
+    start: dict[str, Any] | None = None  # the data of the last mlv/start
+    first: bool = True  # is the first line an mlv/start?
+
+
+def scan(path: Path) -> Tail:
+    """Read a stream from its beginning, in constant memory. Raises OSError."""
+    tail = Tail()
+    number = 0
+    with open(path, "rb") as file:
+        while line := file.readline(MAX_RECORD + 1):
+            if not line.endswith(b"\n"):
+                if len(line) <= MAX_RECORD:
+                    break  # torn
+                while line and not line.endswith(b"\n"):  # too long to be an event; the next line counts on
+                    tail.size += len(line)
+                    line = file.readline(_CHUNK)
+                if not line:
+                    break
+            number += 1
+            tail.size += len(line)
+            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
+            if b"mlv/" in line or number == 1:
+                _note(tail, line, number)
+            else:
+                tail.sealed = False
+        if number:
+            _correct_seq(tail, file)
+    return tail
+
+
+def _note(tail: Tail, line: bytes, number: int) -> None:
+    tail.sealed = False
+    event = _parse(line)
+    name = event.get("event")
+    data = event.get("data")
+    if number == 1 and name != "mlv/start":
+        tail.first = False
+    if not isinstance(data, dict) or not isinstance(name, str):
+        return
+    if isinstance(event.get("seq"), int):
+        tail.seq = event["seq"]  # after mlv/dropped, numbers are missing
+    if name == "mlv/start":
+        tail.start, tail.paused = data, False
+    elif name in ("mlv/pause", "mlv/resume"):
+        tail.paused = name == "mlv/pause"
+    elif name in ("mlv/seal", "mlv/end"):
+        tail.paused &= name == "mlv/seal"
+        tail.sealed = line.endswith(b'"}}\n')
+        tail.place = tail.size - 68 if tail.sealed else tail.place  # 64 digits and `"}}` and the line feed
+
+
+def _correct_seq(tail: Tail, file: Any) -> None:
+    """Take the seq of the last line from the line itself, if it can be read."""
+    start = max(0, tail.size - 64 * 1024)
+    file.seek(start)
+    last = file.read(tail.size - start).rstrip(b"\n").rpartition(b"\n")[2]
+    seq = _parse(last).get("seq")
+    if isinstance(seq, int) and seq > 0:
+        tail.seq = seq
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
