@@ -1,4 +1,4 @@
-"""The specification agrees with itself: text, requirements.json, schemas and examples name the same rules and hold them."""
+"""The specification agrees with itself: text, requirements.json, schemas and examples have the same rules."""
 
 import json
 import re

@@ -1,0 +1,154 @@
+"""The command `mlv-validate`."""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlv_validate._print import Line, lines
+from mlv_validate._report import Report, __version__, exists, judge
+from mlv_validate._rules import RULES, VERSION, Rule
+from mlv_validate._text import visible
+
+_VERSION = f"{VERSION[0]}.{VERSION[1]}"
+_STYLES = {"error": "bold red", "warning": "yellow", "invalid": "bold red", "valid": "bold green"}
+_USAGE = 2
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report. [text]")
+@click.option(
+    "--require-sealed", is_flag=True, help="Judge level Sealed: any later change of one bit would be an error."
+)
+@click.option("--explain", metavar="RULE", help="Say what a rule asks for and what to do when it is broken, and exit.")
+@click.option("--list-rules", is_flag=True, help="List the rules that a directory is judged by, and exit.")
+@click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {_VERSION})", prog_name="mlv-validate")
+def _command(paths: tuple[str, ...], format_: str, require_sealed: bool, explain: str | None, list_rules: bool) -> int:
+    """
+    Check experiments against the MLV specification.
+
+    PATH is an experiment, a directory with experiments anywhere below it, or a single log file. Nothing is changed, and
+    nothing outside PATH is read.
+
+    The exit code is 0 if everything is valid, warnings allowed; 1 if there is an error; 2 for wrong usage; 3 if
+    something could not be checked, whatever else was found.
+    """
+    if explain is not None:
+        return _explain(explain)
+    if list_rules:
+        return _list_rules()
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...'.")
+    there = [path for path in paths if exists(path)]
+    for path in paths:
+        if path not in there:
+            _complain(f"{path!r} does not exist")
+    if not there:
+        return _USAGE
+    report = judge(there, sealed=require_sealed)
+    with _reader_may_leave():
+        if format_ == "json":
+            print(report.dumps())
+        else:
+            _print(report)
+    if report.verdict != "unchecked" and len(there) < len(paths):
+        return _USAGE
+    return report.exit_code
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit with its code."""
+    # What is printed is escaped for people; this is for terminals that cannot show all of Unicode.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = _USAGE
+    try:
+        with _reader_may_leave():
+            code = _command.main(arguments, prog_name="mlv-validate", standalone_mode=False)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    sys.exit(code)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Print in this; when nobody reads on, as in `mlv-validate runs | head`, the rest goes nowhere and all is well."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for what is flushed at the exit
+
+
+def _complain(message: str) -> None:
+    print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
+    print("Try 'mlv-validate --help'.", file=sys.stderr)
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True, markup=False, emoji=False, highlight=False, force_terminal=sys.stdout.isatty())
+
+
+def _print(report: Report) -> None:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines(report))
+        return
+    console = _console()
+    for line in lines(report):
+        console.print(_styled(line))
+
+
+def _styled(line: Line) -> Text:
+    before, word, after = line
+    return Text.assemble(before, (word, _STYLES.get(word, "bold")), after)
+
+
+def _explain(name: str) -> int:
+    rule = RULES.get(name)
+    if rule is None:
+        near = difflib.get_close_matches(name, RULES, n=3) or [known for known in RULES if name and name in known][:3]
+        hint = f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
+        _complain(f"there is no rule {name!r}.{hint}")
+        return _USAGE
+    who = f"a {rule.class_}" + (", judged in phase " + rule.phase if rule.phase else "")
+    print(rule.id)
+    print(f"  {rule.text}")
+    print()
+    print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
+    print(f"  for      {who}, from level {rule.at.capitalize()} on, since version {rule.since}")
+    print(f"  chapter  spec/{_VERSION}/{rule.chapter}.md#{rule.id}")
+    print(f"  hint     {rule.hint}")
+    return 0
+
+
+def _article(rule: Rule) -> str:
+    return "an error" if rule.severity == "error" else "a warning"
+
+
+def _list_rules() -> int:
+    judged = [rule for rule in RULES.values() if rule.class_ == "directory"]
+    if sys.stdout.isatty():
+        _console().print(_table(judged), soft_wrap=False)
+    else:
+        sys.stdout.writelines(f"{rule.id}\t{rule.severity}\t{rule.phase}\t{rule.at}\t{rule.text}\n" for rule in judged)
+    return 0
+
+
+def _table(rules: Iterable[Rule]) -> Table:
+    table = Table("rule", "finding", "phase", "level", "what it asks for")
+    for rule in rules:
+        style = _STYLES[rule.severity]
+        table.add_row(Text(rule.id), Text(rule.severity, style), Text(rule.phase or ""), Text(rule.at), Text(rule.text))
+    return table

@@ -1,0 +1,171 @@
+"""
+One experiment.
+
+It may be written while it is judged, so things are read in an order in which nothing can be missing that was there when
+something else referred to it: `meta.json`, `log.jsonl`, the other streams (an `mlv/end` of `log.jsonl` names them), the
+additions (an `mlv/start` names them); attached files when the reference to them is met.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from mlv_validate._directory import Absent, Directory, Unreadable, type_of
+from mlv_validate._findings import Findings
+from mlv_validate._layout import is_stream, judge_listing, record_number
+from mlv_validate._links import Links
+from mlv_validate._meta import Chain, read_record
+from mlv_validate._references import References
+from mlv_validate._sealed import last_lines, records
+from mlv_validate._stream import Stream, judge_stream
+
+
+@dataclass(slots=True)
+class Experiment:
+    """What is said about one experiment; `sealed` and `state` are None where they are not known."""
+
+    path: str
+    id: str | None
+    name: str | None
+    findings: Findings
+    state: str | None = None
+    sealed: bool | None = None
+    events: int = 0
+    judged: bool = True
+    parent: object = False
+    """The `parent` of `meta.json`; False where it is not known."""
+
+
+def judge_experiment(root: Directory, path: str, entries: dict[str, str], *, sealed: bool) -> Experiment:
+    """Judge the experiment in an open directory by all rules but those that look at other experiments."""
+    return _Judge(root, path, entries).run(sealed)
+
+
+class _Judge:
+    def __init__(self, root: Directory, path: str, entries: dict[str, str]) -> None:
+        self._root = root
+        self._path = path
+        self._entries = entries
+        self._findings = Findings(path)
+        self._streams: dict[str, Stream] = {}
+        self._unknown: set[str] = set()  # streams that could not be read
+
+    def run(self, sealed: bool) -> Experiment:
+        findings = self._findings
+        judge_listing(self._entries.items(), findings)
+        type_ = self._type("meta.json")
+        if type_ is None:
+            findings.add("layout.meta", "meta.json", None, "there is no meta.json")
+        first = read_record(self._root, "meta.json", 1, findings) if type_ == "file" else None
+        if first and first.refusal:
+            return self._refused(first.digest, {first.path: first.refusal})
+        id_ = f"sha256:{first.digest}" if first and first.digest else None
+        references = References(self._root, id_, findings)
+        base = (first.version if first else None) or (1, 0)
+        if first and not first.masked:
+            references.see("meta.json", None, first.typed)
+
+        if self._type("log.jsonl") == "file":
+            self._stream(self._root, "log.jsonl", "log.jsonl", base, references)
+        self._folder("log", partial(self._further_stream, base=base, references=references))
+        chain = Chain(first, findings)
+        refusals = dict[str, str]()
+        self._folder("meta", partial(self._addition, chain=chain, references=references, refusals=refusals))
+        if refusals:
+            return self._refused(first.digest if first else None, refusals)
+        name = first.members.get("name") if first else None
+        result = Experiment(self._path, id_, name if isinstance(name, str) else None, findings)
+        links = Links(self._root, self._streams, self._unknown, findings)
+        links.starts(chain, id_)
+        links.ends()
+        links.events(references.events)
+        references.finish()
+        result.sealed = self._sealed(chain, id_, report=sealed)
+        result.events = sum(stream.events for stream in self._streams.values())
+        main = self._streams.get("log.jsonl")
+        if main or "log.jsonl" not in self._unknown:
+            result.state = main.state if main else "open"
+        if main and main.refused:
+            result.state = None
+        if first and not first.masked:
+            result.parent = first.members.get("parent")
+        return result
+
+    def _refused(self, digest: str | None, reasons: dict[str, str]) -> Experiment:
+        """An experiment of which nothing is said but that, and why, it was not judged."""
+        findings = Findings(self._path)
+        for path, reason in reasons.items():
+            findings.unchecked(path, reason)
+        return Experiment(self._path, f"sha256:{digest}" if digest else None, None, findings, judged=False)
+
+    def _sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
+        """Judge level Sealed, and report it if it was asked for."""
+        findings, streams = self._findings, self._streams.values()
+        broken = list(last_lines(streams, findings))
+        if "log.jsonl" not in self._streams and "log.jsonl" not in self._unknown:
+            broken.append(("seal.last", "log.jsonl", None, "there is no log.jsonl"))
+        if not self._unknown:
+            broken += records(streams, chain, id_)
+        unsealed = bool(broken) or any(finding.level == "error" for finding in findings.found)
+        for rule, path, line, message in broken if report else []:
+            findings.add(rule, path, line, message)
+        return None if findings.not_checked else not unsealed
+
+    def _type(self, name: str) -> str | None:
+        """The type of an entry, also of one that appeared after the directory was listed."""
+        try:
+            return self._entries.get(name) or type_of(self._root.status(name).st_mode)
+        except (Absent, Unreadable):
+            return None
+
+    def _stream(self, folder: Directory, name: str, path: str, base: tuple[int, int], references: References) -> None:
+        try:
+            with folder.file(name) as file:
+                self._streams[path] = judge_stream(folder, file, path, base, self._findings, references)
+        except Absent:
+            self._unknown.add(path)
+            self._findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
+        except (Unreadable, MemoryError) as error:
+            self._unknown.add(path)
+            self._findings.unchecked(path, str(error) or "there was not enough memory")
+
+    def _further_stream(
+        self, folder: Directory, listing: dict[str, str], base: tuple[int, int], references: References
+    ) -> None:
+        for path, type_ in listing.items():
+            if type_ == "file" and is_stream(path):
+                self._stream(folder, path.removeprefix("log/"), path, base, references)
+
+    def _addition(
+        self,
+        folder: Directory,
+        listing: dict[str, str],
+        chain: Chain,
+        references: References,
+        refusals: dict[str, str],
+    ) -> None:
+        numbers = [record_number(path) for path, type_ in listing.items() if type_ == "file"]
+        for number in sorted(number for number in numbers if number is not None):
+            record = read_record(folder, f"{number}.json", number, self._findings)
+            if record.refusal:
+                refusals[record.path] = record.refusal
+            if not refusals:
+                chain.add(record)
+                if not record.masked:
+                    references.see(record.path, None, record.typed)
+
+    def _folder(self, name: str, judge: Callable[[Directory, dict[str, str]], None]) -> None:
+        """Open the folder `meta` or `log`, judge its listing and hand it to `judge`."""
+        if self._type(name) != "directory":
+            return
+        try:
+            with self._root.directory(name) as folder:
+                listing = {f"{name}/{entry}": type_ for entry, type_ in folder.entries().items()}
+                judge_listing(listing.items(), self._findings)
+                judge(folder, listing)
+        except Absent:
+            self._unknown.add(name)
+            self._findings.unchecked(name, "it was moved, removed or replaced while the directory was read")
+        except Unreadable as error:
+            self._unknown.add(name)
+            self._findings.unchecked(name, str(error))

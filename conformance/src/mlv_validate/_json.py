@@ -1,0 +1,141 @@
+"""The strict JSON profile: raw bytes of one record in, a value or the rules that the bytes break out."""
+
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+MAX_SIZE = 16 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_INTEGER = 2**53 - 1
+
+Broken = tuple[str, str]
+"""A rule and a message."""
+
+_BOM = b"\xef\xbb\xbf"
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# Read from left to right, every backslash of a valid text begins one of: a pair, a lone surrogate, another escape.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record as far as it could be read. `broken` is empty for a good one; `readable` says that there is a value."""
+
+    value: Any
+    broken: list[Broken]
+    readable: bool
+
+
+class _Syntax(ValueError):
+    pass
+
+
+def parse(raw: bytes, *, line: bool) -> Parsed:
+    """
+    Judge the bytes of a record, without the LF if it is a `line`, by the phases `bytes` and `json`.
+
+    The same bytes give the same rules on every Python: its own limits, and what its parser takes beyond RFC 8259, have
+    no influence. Memory is bounded by a multiple of the size, which is at most `MAX_SIZE`.
+    """
+    if len(raw) + line > MAX_SIZE:
+        return _stop("json.size", f"{len(raw) + line} bytes, more than {MAX_SIZE}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return _stop("json.utf8", f"byte {error.start} is not UTF-8: 0x{raw[error.start]:02x}")
+    if raw.startswith(_BOM):
+        return _stop("json.bom", "begins with a byte order mark")
+    if line and b"\r" in raw:
+        return _stop("log.cr", f"byte {raw.index(13)} is a carriage return")
+    if line and not raw.strip(b" \t"):
+        return _stop("log.blank", "the line is blank")
+    if too_deep(raw):
+        return _stop("json.depth", f"nested more than {MAX_DEPTH} deep")
+    reader = _Reader()
+    try:
+        value = reader.decode(text)
+    except ValueError as error:
+        return _stop("json.syntax", _syntax(error, raw))
+    broken = reader.broken
+    if _SURROGATE.search(raw):
+        lone = next((m[1] for m in _ESCAPE.finditer(raw) if m[1]), None)
+        if lone:
+            broken.setdefault("json.surrogates", f"\\{lone.decode()} is a surrogate without its other half")
+    return Parsed(value, list(broken.items()), True)
+
+
+def too_deep(raw: bytes) -> bool:
+    """Whether brackets outside strings are nested too deep, by the scan that the specification defines."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS):
+        if bracket in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif depth:
+            depth -= 1
+    return False
+
+
+class _Reader:
+    """The standard parser with a hook for everything in which it is more generous than the profile."""
+
+    def __init__(self) -> None:
+        self.broken: dict[str, str] = {}
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=self._constant,
+        )
+
+    def decode(self, text: str) -> Any:
+        return self._decoder.decode(text)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs) and "json.unique-names" not in self.broken:
+            names = Counter(name for name, _ in pairs)
+            twice = next(name for name in names if names[name] > 1)
+            self.broken["json.unique-names"] = f"the member {ascii(twice[:80])} occurs more than once in its object"
+        return value
+
+    def _integer(self, digits: str) -> int | float:
+        if len(digits) <= 16:  # at most 9 999 999 999 999 999: never a conversion that Python would refuse
+            value = int(digits)
+            if -MAX_INTEGER <= value <= MAX_INTEGER:
+                return value
+        elif len(digits) == 17 and digits[0] == "-" and abs(value := int(digits)) <= MAX_INTEGER:
+            return value
+        shown = digits if len(digits) <= 40 else f"{digits[:20]}… ({len(digits)} characters)"
+        self.broken.setdefault("json.integers", f"{shown} is beyond ±{MAX_INTEGER}")
+        return self._float(digits)
+
+    def _float(self, digits: str) -> float:
+        if not digits.isascii():
+            raise _Syntax("a number has digits that are not ASCII")
+        value = float(digits)
+        if math.isinf(value):
+            shown = digits if len(digits) <= 40 else f"{digits[:20]}… ({len(digits)} characters)"
+            self.broken.setdefault("json.finite", f"{shown} is beyond the range of binary64")
+        return value
+
+    def _constant(self, name: str) -> NoReturn:
+        raise _Syntax(f"{name} is not JSON")
+
+
+def _syntax(error: ValueError, raw: bytes) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg.rstrip('.')} at character {error.pos}" if raw else "not JSON: empty"
+    return f"not JSON: {error}"
+
+
+def _stop(rule: str, message: str) -> Parsed:
+    return Parsed(None, [(rule, message)], False)

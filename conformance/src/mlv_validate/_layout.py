@@ -1,0 +1,59 @@
+"""The listing of an experiment directory, and the names that the specification defines in it."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from mlv_validate._findings import Findings, path_order
+from mlv_validate._schema import SCHEMAS, Check, definition
+from mlv_validate._text import show
+
+_TYPES = Check("layout.types", SCHEMAS["layout"]["$defs"]["layout.types"])
+_STRAYS = Check("layout.strays", SCHEMAS["layout"]["$defs"]["layout.strays"])
+_NAMED = ("meta.json", "log.jsonl", "meta", "log", "files")
+_PORTABLE = re.compile(definition("portable-name")["pattern"])
+_RECORD = re.compile(r"meta/([2-9]|[1-9][0-9]+)\.json")
+
+FOLDERS = ("meta", "log", "files")
+
+
+def record_number(path: str) -> int | None:
+    """The number of the addition that has this path; None if none has."""
+    match = _RECORD.fullmatch(path)
+    return int(match[1]) if match else None
+
+
+def is_stream(path: str) -> bool:
+    """Whether a path is that of a stream."""
+    folder, _, name = path.rpartition("/")
+    return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and bool(_PORTABLE.search(name[:-6]))
+
+
+def judge_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> None:
+    """Judge entries of an experiment directory, of `meta` or of `log`, each a path and a type."""
+    streams = []
+    for path, type_ in listing:
+        if not (path in _NAMED or path.startswith("meta/") and path.endswith(".json") or path.startswith("log/")):
+            continue
+        entry = [{"path": path, "type": type_}]
+        if _TYPES.first(entry):
+            wanted = "directory" if path in FOLDERS else "regular file"
+            findings.add("layout.types", path, None, f"it is {_ARTICLES[type_]}, not a {wanted}")
+        if _STRAYS.first(entry):
+            findings.add("layout.strays", path, None, "the name is not one of the format: it is ignored")
+        if type_ == "file" and is_stream(path):
+            streams.append(path)
+    for path, first in twins(streams):
+        findings.add("layout.twins", path, None, f"differs only by case from {show(first)}")
+
+
+_ARTICLES = {"file": "a file", "directory": "a directory", "symlink": "a symbolic link", "other": "a special file"}
+
+
+def twins(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Paths that differ only by case from an earlier one in byte order, with that one."""
+    same = defaultdict(list)
+    for path in sorted(paths, key=path_order):
+        same[path.lower()].append(path)
+    for first, *others in same.values():
+        yield from ((other, first) for other in others)

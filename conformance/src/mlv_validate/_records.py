@@ -1,0 +1,155 @@
+"""One record as a JSON value: the rules of phase `schema` for meta records and for events."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlv_validate._json import MAX_INTEGER, Broken
+from mlv_validate._messages import message
+from mlv_validate._rules import RULES, VERSION
+from mlv_validate._schema import SCHEMAS, Check, checks, constants, definition
+from mlv_validate._values import UTC, exists, judge_typed, typed_values
+
+_META = checks("meta", also=("environment.facts",))
+_ADDITION = checks("meta-addition", also=("environment.facts",))
+LIFECYCLE = frozenset(constants(SCHEMAS["event"]["$defs"], "event"))
+_USERS = checks("event", member="event", is_=None)
+_EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
+
+# Rules that do not hold for records of a newer minor version; `judge_typed` knows those of typed values.
+_KNOWN_ONLY = {"meta.unknown-members", "event.unknown-members", "event.reserved"}
+_VERSION_CHECK = Check("version.form", definition("version"))
+_REQUIRES_CHECK = Check("meta.requires", definition("distinct-strings"))
+_MEMO_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The rules that a record breaks, whether one of them is a MUST, and the typed values in it."""
+
+    broken: list[Broken]
+    masked: bool
+    typed: list[dict[str, Any]]
+
+
+def version(value: object) -> tuple[int, int] | None:
+    """A version as two numbers; None if it has not the form of one."""
+    if not isinstance(value, str) or _VERSION_CHECK.first(value):
+        return None
+    major, minor = value.split(".")
+    return int(major), int(minor)
+
+
+def known(number: tuple[int, int] | None) -> bool:
+    """Whether the version is known. One that cannot be read is not."""
+    return number is not None and number[0] == VERSION[0] and number <= VERSION
+
+
+def refusal(members: dict[str, Any]) -> str | None:
+    """Why a record or session with these members cannot be judged; None if it can."""
+    number = version(members.get("mlv"))
+    if number and number[0] != VERSION[0]:
+        return (
+            f"it is of version {number[0]}.{number[1]}; known is version {VERSION[0]} up to {VERSION[0]}.{VERSION[1]}"
+        )
+    required = members.get("requires")
+    if required and isinstance(required, list) and not _REQUIRES_CHECK.first(required):
+        # This version defines no features.
+        return f"it requires a feature that is not known: {', '.join(map(ascii, required[:3]))[:200]}"
+    return None
+
+
+def judge_meta(value: object, number: int) -> Judged:
+    """Judge meta record `number`."""
+    is_known = known(version(value.get("mlv"))) if isinstance(value, dict) else True
+    broken = _apply(_META if number == 1 else _ADDITION, value, is_known)
+    typed = list[dict[str, Any]]()
+    if isinstance(value, dict):
+        broken += _calendar(value, "created", "meta.created", broken)
+        for member in ("params", "environment", "extra", "parent"):
+            typed += _inside(value.get(member), itself=member == "parent")
+    return _judged(broken, typed, is_known)
+
+
+def judge_event(event: object, *, is_known: bool, typed: bool) -> Judged:
+    """Judge an event of a version that is known or not; `typed` says that there may be typed values in it."""
+    key = _shape(event) if is_known else None
+    broken: list[Broken] = []
+    if key is None or key not in _good:
+        name = event.get("event") if isinstance(event, dict) else None
+        list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
+        broken = _apply(list_, event, is_known)
+        if isinstance(event, dict):
+            broken += _calendar(event, "time", "event.time", broken)
+        if key is not None and not broken:
+            if len(_good) >= _MEMO_SIZE:
+                _good.clear()
+            _good.add(key)
+    values = _inside(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
+    return _judged(broken, values, is_known)
+
+
+def _inside(value: object, *, itself: bool) -> list[dict[str, Any]]:
+    """The typed values in a member; where it must be none `itself`, there is nothing to judge in one that is."""
+    if not itself and not (isinstance(value, dict) and "_mlv" not in value):
+        return []
+    return list(typed_values(value))
+
+
+# Shapes of events that were found good.
+_good: set[tuple[str | None, ...]] = set()
+
+
+def _shape(event: object) -> tuple[str | None, ...] | None:
+    """
+    What is left for the schema to say about a user's event; None if that is everything.
+
+    All that the rules of an event's envelope look at are its member names, its name, the text of `span`, and of each
+    other member only what is tested here, in the words of its rule. So two events of one shape are both good or both
+    bad.
+    """
+    if not isinstance(event, dict):
+        return None
+    for member, value in event.items():
+        kind = type(value)
+        if member in ("seq", "within", "begin"):
+            good = kind is int and 1 <= value <= MAX_INTEGER
+        elif member == "time":
+            good = kind is str and UTC.search(value) is not None and exists(value)
+        elif member == "data":
+            good = kind is dict and "_mlv" not in value
+        elif member == "seconds":
+            good = kind in (int, float) and value >= 0
+        else:
+            good = kind is str and len(value) <= 1024
+        if not good:
+            return None
+    name = event.get("event")
+    if name is None or name in LIFECYCLE:
+        return None
+    return name, event.get("span"), *event
+
+
+def _apply(list_: list[Check], value: object, is_known: bool) -> list[Broken]:
+    broken = []
+    for check in list_:
+        if is_known or check.rule not in _KNOWN_ONLY:
+            error = check.first(value)
+            if error:
+                broken.append((check.rule, message(check.rule, error, "$")))
+    return broken
+
+
+def _calendar(value: dict[str, Any], member: str, form: str, broken: list[Broken]) -> list[Broken]:
+    time = value.get(member)
+    if isinstance(time, str) and form not in dict(broken) and not exists(time):
+        return [("time.exists", f"there is no day '{time[:10]}', in {member}")]
+    return []
+
+
+def _judged(broken: list[Broken], typed: list[dict[str, Any]], is_known: bool) -> Judged:
+    done = {rule for rule, _ in broken}
+    for value in typed:
+        for rule, text in judge_typed(value, is_known, done):
+            broken.append((rule, text))
+            done.add(rule)
+    return Judged(broken, any(RULES[rule].level == "MUST" for rule, _ in broken), typed)

@@ -1,0 +1,176 @@
+"""The report: what was found at each path, as values, as JSON and in numbers."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlv_validate._findings import Finding, Unchecked
+from mlv_validate._target import Copies, Judged, judge_target
+from mlv_validate._text import storable
+
+__version__ = "0.1.0"
+
+_EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """
+    An experiment that was judged.
+
+    `path` is relative to what was given, `.` for that itself; `id`, `name`, `state` and `sealed` are None where they
+    are not known; `events` counts the lines that could be read.
+    """
+
+    path: str
+    id: str | None
+    name: str | None
+    state: str | None
+    sealed: bool | None
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What was found at one of the paths that were given."""
+
+    path: str
+    experiments: tuple[Experiment, ...]
+    findings: tuple[Finding, ...]
+    unchecked: tuple[Unchecked, ...]
+    events: int
+
+    @property
+    def verdict(self) -> str:
+        """`valid`, `invalid` or `unchecked`: the last wins over the others, whatever the findings are."""
+        if self.unchecked:
+            return "unchecked"
+        return "invalid" if any(finding.level == "error" for finding in self.findings) else "valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What `validate` returns. The same directories give an equal report.
+
+    `level` is `core` or `sealed`: what was asked for.
+    """
+
+    level: str
+    targets: tuple[Target, ...] = field(default_factory=tuple)
+
+    @property
+    def verdict(self) -> str:
+        """`valid`, `invalid` or `unchecked`, over all targets."""
+        verdicts = {target.verdict for target in self.targets}
+        return next((verdict for verdict in ("unchecked", "invalid") if verdict in verdicts), "valid")
+
+    @property
+    def exit_code(self) -> int:
+        """0 for valid, 1 for invalid, 3 for unchecked."""
+        return _EXIT[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as `report.schema.json` describes it. It has no times in it."""
+        findings = [finding for target in self.targets for finding in target.findings]
+        return {
+            "mlv_report": "1.0",
+            "tool": {"name": "mlv-validate", "version": __version__},
+            "level": self.level,
+            "verdict": self.verdict,
+            "targets": [_target(target) for target in self.targets],
+            "totals": {
+                "experiments": sum(len(target.experiments) for target in self.targets),
+                "events": sum(target.events for target in self.targets),
+                "errors": sum(finding.level == "error" for finding in findings),
+                "warnings": sum(finding.level == "warning" for finding in findings),
+                "unchecked": sum(len(target.unchecked) for target in self.targets),
+            },
+        }
+
+    def dumps(self) -> str:
+        """The JSON text of the report: ASCII without control characters but line feeds."""
+        text = json.dumps(self.to_json(), indent=2)
+        # Only strings hold these: DEL is a control character to a terminal, "##[" a command to a build system.
+        return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
+
+
+def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False) -> Report:
+    """
+    Judge experiments.
+
+    Args:
+        paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
+        sealed: Judge level Sealed as well: every stream ends with a seal, and every record's digest is given.
+
+    Returns:
+        The report, with one target for each path. It is `valid` only if everything was read and judged.
+
+    Raises:
+        FileNotFoundError: A path does not exist.
+
+    Nothing is written, locked or fetched, and nothing outside the paths is opened; symbolic links are followed only
+    where they are paths that were given. Whatever the directories hold, there is no other exception: what cannot be
+    read or judged is listed as `unchecked`.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    for path in given:
+        if not exists(path):
+            raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
+    return judge(given, sealed=sealed)
+
+
+def judge(paths: Iterable[str | os.PathLike[str]], *, sealed: bool) -> Report:
+    """`validate` without its exception: a path that does not exist is one that could not be checked."""
+    copies = Copies()
+    targets = [_frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies)) for path in paths]
+    return Report("sealed" if sealed else "core", tuple(targets))
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something at a path, as far as can be known: what cannot be looked at may be there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _frozen(judged: Judged) -> Target:
+    experiments = tuple(
+        Experiment(one.path or ".", one.id, one.name, one.state, one.sealed, one.events) for one in judged.experiments
+    )
+    return Target(judged.path, experiments, tuple(judged.findings), tuple(judged.unchecked), judged.events)
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return {
+        "path": storable(target.path),
+        "verdict": target.verdict,
+        "experiments": [
+            {
+                "path": storable(one.path),
+                "id": one.id,
+                "name": one.name,
+                "state": one.state,
+                "sealed": one.sealed,
+                "events": one.events,
+            }
+            for one in target.experiments
+        ],
+        "findings": [
+            {
+                "rule": finding.rule,
+                "level": finding.level,
+                "path": storable(finding.path),
+                "line": finding.line,
+                "message": storable(finding.message),
+            }
+            for finding in target.findings
+        ],
+        "unchecked": [{"path": storable(entry.path), "reason": storable(entry.reason)} for entry in target.unchecked],
+    }

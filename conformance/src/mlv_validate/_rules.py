@@ -1,0 +1,48 @@
+"""The rules of the specification, as `requirements.json` lists them. What they demand is known further up."""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+VERSION = (1, 0)
+"""The version of the specification that is known here, and the latest that is."""
+
+SPEC = files("mlv_validate") / "spec" / "1.0"
+PHASES = ("layout", "bytes", "json", "schema", "records", "integrity", "references")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    A requirement of the specification.
+
+    `level` is `MUST` or `SHOULD`; `class_` is who keeps it (`directory`, `writer`, `reader` or `validator`); `at` the
+    level of conformance from which it holds (`core` or `sealed`); `phase` that in which a directory is judged by it,
+    None for the other classes; `chapter` the file of the sentence, without `.md`; `hint` what to do when it is broken.
+    """
+
+    id: str
+    level: str
+    class_: str
+    at: str
+    phase: str | None
+    text: str
+    chapter: str
+    since: str
+    hint: str
+
+    @property
+    def severity(self) -> str:
+        """What a finding of it is: `error` for a MUST, `warning` for a SHOULD."""
+        return "error" if self.level == "MUST" else "warning"
+
+
+def _load() -> dict[str, Rule]:
+    listed = json.loads((SPEC / "requirements.json").read_text("utf-8"))
+    return {entry["id"]: Rule(class_=entry.pop("class"), **entry) for entry in listed}
+
+
+RULES = _load()
+"""Every rule of the specification by its name, in the order of the text."""
+
+ORDER = {name: number for number, name in enumerate(RULES)}

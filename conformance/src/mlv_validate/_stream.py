@@ -1,0 +1,203 @@
+"""One stream, line by line: its sessions, numbers, spans and seals."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlv_validate._directory import Directory, File
+from mlv_validate._findings import Findings
+from mlv_validate._json import MAX_INTEGER, Broken, parse
+from mlv_validate._lines import Line, Lines
+from mlv_validate._records import judge_event, known, refusal, version
+from mlv_validate._references import References
+from mlv_validate._seals import Seals
+from mlv_validate._sequence import Sequence, Spans
+from mlv_validate._text import show
+
+_STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
+
+
+@dataclass(slots=True)
+class Start:
+    """What an `mlv/start` says about the experiment it belongs to."""
+
+    line: int
+    experiment: str | None
+    number: int | None
+    digest: str | None
+
+
+@dataclass(slots=True)
+class Stream:
+    """What is known of a stream once it was read."""
+
+    path: str
+    size: int
+    sequence: Sequence = field(default_factory=Sequence)
+    starts: list[Start] = field(default_factory=list)
+    ends: list[tuple[int, dict[str, int]]] = field(default_factory=list)
+    lines: int = 0
+    events: int = 0
+    masked: int = 0
+    torn: int = 0
+    refused: bool = False
+    last: str | None = None
+    """What the last line is: an event's name, or None if there is none or it is masked."""
+    state: str = "open"
+
+
+def judge_stream(
+    folder: Directory | None,
+    file: File,
+    path: str,
+    base: tuple[int, int] | None,
+    findings: Findings,
+    references: References | None,
+) -> Stream:
+    """
+    Judge a stream by all that its own bytes decide, and collect what other records are needed for.
+
+    `base` is the version of the lines before the first `mlv/start` that can be read; without `references` it is a bare
+    log.
+    """
+    return _Judge(file, path, base, findings, references).run(folder)
+
+
+class _Judge:
+    def __init__(
+        self, file: File, path: str, base: tuple[int, int] | None, findings: Findings, references: References | None
+    ) -> None:
+        self._file = file
+        self._path = path
+        self._version = base
+        self._findings = findings
+        self._references = references
+        self._stream = Stream(path, file.size)
+        self._spans = Spans()
+        self._seals = Seals(file)
+        self._after_end = True  # also before the first line
+
+    def run(self, folder: Directory | None) -> Stream:
+        lines = Lines(self._file)
+        for line in lines:
+            self._stream.lines = line.number
+            if self._line(line):
+                self._stream.refused = True
+                break
+        if lines.torn and not self._stream.refused:
+            self._stream.torn = lines.torn
+            shown = f"{lines.torn} bytes after the last line feed: not part of the log"
+            self._findings.add("log.torn", self._path, self._stream.lines + 1, shown)
+        changed = self._file.changed(folder)
+        if changed:
+            self._findings.unchecked(self._path, changed)
+        return self._stream
+
+    def _line(self, line: Line) -> bool:
+        """Judge a line; True means that the stream cannot be judged from here on."""
+        if line.raw is None:
+            size = line.end - line.start
+            return self._mask(line, [("json.size", f"{size} bytes, more than 16777216")])
+        parsed = parse(line.raw[:-1], line=True)
+        if parsed.broken:
+            return self._mask(line, parsed.broken)
+        event, own = parsed.value, self._version
+        data = event.get("data") if isinstance(event, dict) else None
+        if isinstance(event, dict) and event.get("event") == "mlv/start" and isinstance(data, dict):
+            refused = refusal(data)
+            if refused:
+                self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
+                return True
+            own = version(data.get("mlv")) or own
+        typed = b"_mlv" in line.raw or b"\\u" in line.raw
+        judged = judge_event(event, is_known=known(own), typed=typed)
+        if judged.masked:
+            return self._mask(line, judged.broken)
+        self._version = own
+        self._report(line, judged.broken)
+        self._event(line, event, event["event"], int(event["seq"]))
+        if judged.typed and self._references:
+            self._references.see(self._path, line.number, judged.typed)
+        return False
+
+    def _mask(self, line: Line, broken: list[Broken]) -> bool:
+        self._report(line, broken)
+        self._stream.masked += 1
+        self._stream.last = None
+        self._version = None  # it may have begun a session of a newer version
+        self._stream.sequence.mask()
+        self._seals.masked(line)
+        self._after_end = False
+        return False
+
+    def _report(self, line: Line, broken: list[Broken]) -> None:
+        for rule, message in broken:
+            self._findings.add(rule, self._path, line.number, message)
+
+    def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
+        stream, broken = self._stream, list[Broken]()
+        data = event["data"]
+        before, after_masked = stream.sequence.last, stream.sequence.masked
+        stream.events += 1
+        stream.last = name
+        if self._after_end and name != "mlv/start":
+            where = "the first line" if line.number == 1 else "the line after an mlv/end"
+            broken.append(("session.start", f"{where} is {show(name)}, not an mlv/start"))
+        self._after_end = name == "mlv/end"
+        if name == "mlv/dropped" and line.number > 1:
+            broken += _dropped(data, seq, before, after_masked)
+        elif seq <= before or seq > before + 1 and not after_masked:
+            expected = "1" if line.number == 1 else f"greater than {before}" if after_masked else str(before + 1)
+            broken.append(("log.seq", f"seq is {seq}, not {expected}"))
+        if after_masked:
+            self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
+        stream.sequence.add(seq)
+        broken += self._span(event, name, seq)
+        if name.startswith("mlv/"):
+            broken += self._lifecycle(line, name, seq, data)
+        self._report(line, broken)
+
+    def _span(self, event: dict[str, Any], name: str, seq: int) -> list[Broken]:
+        broken = []
+        within = event.get("within")
+        if within is not None and not self._spans.is_open(int(within)):
+            broken.append(("span.within", f"within is {within}, where no span is open that began there"))
+        if event.get("span") == "begin":
+            self._spans.begin(seq, name)
+        elif event.get("span") == "end":
+            begin = int(event["begin"])
+            if not self._spans.is_open(begin):
+                return [*broken, ("span.end", f"begin is {begin}, where no span is open that began there")]
+            begun = self._spans.end(begin)
+            if begun is not None and begun != name:
+                broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
+        return broken
+
+    def _lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
+        stream = self._stream
+        stream.state = _STATES.get(name, stream.state)
+        match name:
+            case "mlv/start":
+                self._spans.clear()
+                record = data.get("record", {})
+                number = int(record["number"]) if record else None
+                stream.starts.append(Start(line.number, data.get("experiment"), number, record.get("sha256")))
+            case "mlv/rewind":
+                self._spans.clear()
+                if data["to"] >= seq:
+                    return [("rewind.to", f"to is {data['to']}, not smaller than the event's own seq {seq}")]
+            case "mlv/end":
+                stream.state = data["status"]
+                if data.get("streams"):
+                    stream.ends.append((line.number, data["streams"]))
+        return self._seals.judge(line, data) if name in ("mlv/seal", "mlv/end") else []
+
+
+def _dropped(data: dict[str, Any], seq: int, before: int, after_masked: bool) -> list[Broken]:
+    first, last = int(data["first"]), int(data["last"])
+    follows = first > before if after_masked else first == before + 1
+    if follows and first <= last == seq - 1:
+        return []
+    expected = f"after {before}" if after_masked else f"{before + 1}"
+    return [
+        ("log.dropped", f"first is {first} and last is {last}; missing are the numbers from {expected} to {seq - 1}")
+    ]

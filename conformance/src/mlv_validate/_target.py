@@ -1,0 +1,139 @@
+"""One path that the user gave: the experiments in and below it, judged and compared with one another."""
+
+import os
+from dataclasses import dataclass
+
+from mlv_validate._directory import Absent, Directory, File, Unreadable, open_target, walk
+from mlv_validate._experiment import Experiment, judge_experiment
+from mlv_validate._findings import Finding, Findings, Unchecked, path_order
+from mlv_validate._json import MAX_SIZE, parse
+from mlv_validate._layout import FOLDERS
+from mlv_validate._lines import Lines
+from mlv_validate._sealed import last_lines
+from mlv_validate._stream import judge_stream
+
+
+@dataclass(slots=True)
+class Judged:
+    """What was found at one path."""
+
+    path: str
+    experiments: list[Experiment]
+    findings: list[Finding]
+    unchecked: list[Unchecked]
+    events: int
+
+
+class Copies:
+    """Finds experiments with the same id among all that are judged together; the same directory twice is no copy."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, tuple[int, int]]] = {}
+
+    def add(self, experiment: Experiment, target: str, identity: tuple[int, int]) -> None:
+        """Take the next experiment, in the order in which they are judged."""
+        if not experiment.judged or experiment.id is None:
+            return
+        path, first = self._seen.setdefault(experiment.id, (os.path.join(target, experiment.path), identity))
+        if identity != first and experiment.parent is not False:
+            experiment.findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(path)[1:-1]}")
+
+
+def judge_target(path: str, *, sealed: bool, copies: Copies) -> Judged:
+    """Judge a directory with everything below it, or a file as a bare log."""
+    try:
+        opened = open_target(path)
+    except Unreadable as error:
+        return Judged(path, [], [], [Unchecked(".", str(error))], 0)
+    with opened:
+        if isinstance(opened, File):
+            return _bare(path, opened, sealed)
+        return _directory(path, opened, sealed, copies)
+
+
+def _bare(path: str, file: File, sealed: bool) -> Judged:
+    findings, events = Findings(), 0
+    try:
+        stream = judge_stream(None, file, ".", (1, 0), findings, None)
+        events = stream.events
+        for rule, where, line, message in last_lines([stream], findings) if sealed else []:
+            findings.add(rule, where, line, message)
+    except (Unreadable, MemoryError) as error:
+        findings.unchecked(".", str(error) or "there was not enough memory")
+    return Judged(path, [], findings.found, findings.not_checked, events)
+
+
+def _directory(path: str, root: Directory, sealed: bool, copies: Copies) -> Judged:
+    whole = Findings()
+    found: dict[str, tuple[Experiment, tuple[int, int]]] = {}
+
+    def visit(directory: Directory, where: str, entries: dict[str, str]) -> set[str]:
+        if not _taken(directory, where, entries, whole):
+            return set()
+        try:
+            found[where] = judge_experiment(directory, where, entries, sealed=sealed), directory.identity()
+        except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
+            whole.unchecked(where or ".", f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}")
+        return set(FOLDERS)
+
+    walk(root.duplicate(), visit, whole.unchecked)
+    experiments = []
+    for where in sorted(found, key=path_order):
+        experiment, identity = found[where]
+        _enclosing(experiment, found)
+        copies.add(experiment, path, identity)
+        experiments.append(experiment)
+    if not experiments:
+        whole.unchecked(".", "there is no experiment in it")
+    findings = whole.found + [finding for experiment in experiments for finding in experiment.findings.found]
+    unchecked = whole.not_checked + [entry for experiment in experiments for entry in experiment.findings.not_checked]
+    unchecked = list(dict.fromkeys(unchecked))
+    return Judged(path, experiments, findings, unchecked, sum(experiment.events for experiment in experiments))
+
+
+def _taken(directory: Directory, path: str, entries: dict[str, str], findings: Findings) -> bool:
+    """Whether a directory is taken for an experiment."""
+    if not path and "meta.json" in entries:
+        return True
+    prefix = f"{path}/" if path else ""
+    if entries.get("meta.json") == "file":
+        raw = _begin(directory, "meta.json", prefix, findings)
+        members = parse(raw, line=False).value if raw else None
+        if isinstance(members, dict) and isinstance(members.get("mlv"), str):
+            return True
+    if entries.get("log.jsonl") == "file":
+        raw = _begin(directory, "log.jsonl", prefix, findings)
+        event = parse(raw[:-1], line=True).value if raw else None
+        if isinstance(event, dict) and event.get("event") == "mlv/start":
+            data = event.get("data")
+            return isinstance(data, dict) and isinstance(data.get("experiment"), str)
+    return False
+
+
+def _begin(directory: Directory, name: str, prefix: str, findings: Findings) -> bytes | None:
+    """A meta record, or the first line of a stream; None if there is none that is not too long."""
+    try:
+        with directory.file(name) as file:
+            if name == "meta.json":
+                return file.read(0, MAX_SIZE) if file.size <= MAX_SIZE else None
+            return next((line.raw for line in Lines(file)), None)
+    except Absent:
+        return None
+    except Unreadable as error:
+        findings.unchecked(prefix + name, str(error))
+        return None
+
+
+def _enclosing(experiment: Experiment, others: dict[str, tuple[Experiment, tuple[int, int]]]) -> None:
+    """Compare the `parent` of an experiment with the nearest one that encloses it."""
+    path = experiment.path
+    while path and experiment.judged and experiment.parent is not False:
+        path = path.rpartition("/")[0]
+        if path in others:
+            enclosing, _ = others[path]
+            parent = experiment.parent if isinstance(experiment.parent, dict) else {}
+            if enclosing.judged and enclosing.id and parent.get("id") != enclosing.id:
+                shown = parent.get("id", "missing")
+                text = f"parent is {shown}, but the experiment that encloses it has the id {enclosing.id}"
+                experiment.findings.add("parent.enclosing", "meta.json", None, text)
+            return

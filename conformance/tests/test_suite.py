@@ -1,0 +1,104 @@
+"""The conformance suite: whole, valid by its own schema, and the validator gives exactly what each case expects."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mlv_validate import validate
+from mlv_validate._suite import Case, Finding, SuiteError, load, materialise
+
+CONFORMANCE = Path(__file__).parents[1]
+SUITE = CONFORMANCE / "suite"
+SPEC = CONFORMANCE.parent / "spec" / "1.0"
+RULES = {rule["id"]: rule for rule in json.loads((SPEC / "requirements.json").read_text("utf-8"))}
+CASES = load(SUITE)
+BASES = sorted(path.name for path in (SUITE / "bases").iterdir())
+
+
+@pytest.mark.parametrize("path", sorted((SUITE / "cases").iterdir()), ids=lambda path: path.stem)
+def test_a_case_file_is_valid_and_named_after_its_rule(path: Path) -> None:
+    content = json.loads(path.read_text("utf-8"))
+    schema = json.loads((SUITE / "suite.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert [error.json_path for error in Draft202012Validator(schema).iter_errors(content)] == []
+    assert path.name == content["rule"] + ".json"
+
+
+def test_every_rule_for_directories_has_cases_that_break_it_and_cases_that_keep_it() -> None:
+    of_directories = {name for name, rule in RULES.items() if rule["class"] == "directory"}
+    assert {case.rule for case in CASES if case.breaks} == of_directories
+    assert {case.rule for case in CASES if not case.breaks} == of_directories
+
+
+def test_cases_name_rules_bases_and_themselves() -> None:
+    assert [id for id, number in Counter(case.id for case in CASES).items() if number > 1] == []
+    assert {finding.rule for case in CASES for finding in case.findings} <= set(RULES)
+    assert {case.base for case in CASES} == set(BASES)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_base_has_no_finding(base: str) -> None:
+    """The cases that take the base as it is are tested with the others; here: there is one without a finding."""
+    as_it_is = [case for case in CASES if case.base == base and case.edit is None]
+    assert [case for case in as_it_is if not case.findings and not case.unchecked]
+    assert not [case for case in as_it_is if case.level == "core" and case.findings]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_validator_gives_the_findings_of_a_case(case: Case, tmp_path: Path) -> None:
+    target = materialise(SUITE, case, tmp_path / "case")
+    [report] = validate(target, sealed=case.level == "sealed").targets
+    assert {Finding(f.rule, f.path, f.line) for f in report.findings} == case.findings
+    assert len(report.findings) == len(case.findings)
+    assert {item.path for item in report.unchecked} == case.unchecked
+    for finding in report.findings:
+        assert finding.level == {"MUST": "error", "SHOULD": "warning"}[RULES[finding.rule]["level"]]
+
+
+def edited(edit: dict[str, object]) -> Case:
+    return Case(rule="log.seq", name="a case", base="minimal", edit=edit, findings=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"op": "replace", "path": "meta.json", "old": "gone", "new": ""}, "`old` occurs 0 times instead of once"),
+        ({"op": "replace", "path": "meta.json", "old": "train", "new": ""}, "`old` occurs 2 times instead of once"),
+        ({"op": "replace", "path": "meta.json", "line": 99, "new": ""}, "there is no line 99, only 16"),
+        ({"op": "insert", "path": "meta.json", "line": 99, "new": ""}, "there is no line 99, only 16"),
+        ({"op": "delete", "path": "gone.json"}, "there is nothing at `path`"),
+        ({"op": "copy", "path": "gone.json", "to": "meta/2.json"}, "No such file"),
+        ({"op": "turn", "path": "meta.json"}, "turn"),
+    ],
+)
+def test_an_edit_that_cannot_be_applied_is_refused(edit: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=message) as error:
+        materialise(SUITE, edited(edit), tmp_path / "case")
+    assert "log.seq/a case" in str(error.value)
+
+
+def test_a_content_is_a_string_hexadecimal_digits_a_repetition_or_contents_joined(tmp_path: Path) -> None:
+    new = ["é", {"hex": "ff0a"}, {"repeat": ["[", {"hex": "00"}], "times": 2}]
+    materialise(SUITE, edited({"op": "write", "path": "a/b", "new": new}), tmp_path / "case")
+    assert (tmp_path / "case" / "a" / "b").read_bytes() == b"\xc3\xa9\xff\n[\x00[\x00"
+
+
+def test_a_line_ends_with_an_lf_alone(tmp_path: Path) -> None:
+    """CR, FF and NEL are in the line."""
+    text = "a\r\nb\fb\x85b\nc"
+    (tmp_path / "bases" / "x").mkdir(parents=True)
+    (tmp_path / "bases" / "x" / "log.jsonl").write_bytes(text.encode())
+    edit = {"op": "replace", "path": "log.jsonl", "line": 3, "new": "d"}
+    case = Case(rule="log.seq", name="a case", base="x", edit=edit, findings=frozenset())
+    assert (materialise(tmp_path, case, tmp_path / "case") / "log.jsonl").read_bytes() == "a\r\nb\fb\x85b\nd".encode()
+
+
+@pytest.mark.parametrize(("there", "moved"), [("meta.json", True), ("gone.json", False)])
+def test_a_link_leads_to_what_was_moved(there: str, moved: bool, tmp_path: Path) -> None:
+    directory = materialise(SUITE, edited({"op": "link", "path": there, "to": "a/b.json"}), tmp_path / "case")
+    assert (directory / there).is_symlink()
+    assert (directory / there).resolve() == (directory / "a" / "b.json").resolve()
+    assert (directory / "a" / "b.json").exists() is moved
