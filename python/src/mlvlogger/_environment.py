@@ -76,9 +76,17 @@ def diff(cap: int = 1_000_000) -> tuple[bytes, bool] | None:
     """The uncommitted changes of tracked files, as `git diff HEAD` writes them, or None if there are none to be had.
 
     At most *cap* bytes, cut at the end of a line; the second item says whether it was cut. It holds what the files
-    hold, secrets too, which is why it is for those who ask for it.
+    hold, secrets too, which is why it is for those who ask for it. Like every `git diff` it may refresh the index.
     """
-    options = ["--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short"]
+    # The form is the same, and fit for `git apply`, whatever the user has configured.
+    options = [
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-color",
+        "--submodule=short",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+    ]
     try:
         text, cut = _run_git(_source(), ["diff", *options, "HEAD"], time.monotonic() + _SECONDS, cap)
     except _Failed:

@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _environment, _meta
-from ._errors import ExperimentExists, InvalidName, NotAnExperiment
+from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import NewFile, attach, describe, external, portable, portable_path
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._streams import host
-from ._values import ExperimentRef, External, File, decode, dumps, encode, warn_once
+from ._values import ExperimentRef, External, File, decode, decode_members, dumps, encode, warn_once
 from ._writers import LocksUnsupported
 
 __all__ = ["Exp", "Place", "ref"]
 
 _E = TypeVar("_E", bound="Exp")
 _Path = str | os.PathLike[str]
-_FOLDERS = ("meta", "log", "files")
+_FOLDERS = (("meta",), ("log",), ("files",))
 # Where launchers say which worker a process is; the first that is there counts.
 _RANKS = ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK")
 
@@ -38,6 +38,8 @@ def ref(path: _Path) -> File | External:
         FileNotFoundError: *path* does not exist.
         CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
     """
+    if Path(path).is_dir():
+        raise CannotAttach(f"{os.fspath(path)!r} is no regular file. Give a file; of a directory, attach an archive.")
     directory = _enclosing(Path(path))
     if directory is None:
         return external(path, host())
@@ -47,9 +49,19 @@ def ref(path: _Path) -> File | External:
 
 
 def _enclosing(path: Path) -> Path | None:
-    """The nearest experiment directory that is, or lies above, *path*."""
-    path = path.resolve()
-    return next((directory for directory in (path, *path.parents) if _meta.is_experiment(directory)), None)
+    """The nearest experiment directory that is, or lies above, *path*: as given where that shows it, else absolute."""
+    real = path.resolve()
+    found = next((directory for directory in (real, *real.parents) if _meta.is_experiment(directory)), None)
+    given = (directory for directory in (path, *path.parents) if directory.resolve() == found)
+    return next(given, found)
+
+
+def _inside(path: Path, directory: Path) -> Path:
+    """*path* relative to *directory*, or empty where it really lies elsewhere."""
+    try:
+        return path.resolve().relative_to(directory.resolve())
+    except ValueError:
+        return Path()
 
 
 class Place:
@@ -71,8 +83,8 @@ class Place:
         self.id = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = decode(meta.params)
-        self.extra: dict[str, Any] = decode(meta.extra)
+        self.params: dict[str, Any] = decode_members(meta.params)
+        self.extra: dict[str, Any] = decode_members(meta.extra)
         self.tags = meta.tags
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
@@ -84,7 +96,7 @@ class Place:
             return None
         candidates = [_enclosing(self.path.resolve().parent)]
         if self._parent.path is not None:
-            candidates.append(self.path / self._parent.path)
+            candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
         for directory in candidates:
             if directory is not None and _meta.is_experiment(directory):
                 place = Place(directory)
@@ -108,9 +120,13 @@ class Place:
             return ExperimentRef(self.id, self._hint)
         home = self.path.resolve()
         file = (home / path).resolve()
+        if file.is_dir():
+            raise CannotAttach(
+                f"{os.fspath(path)!r} is no regular file. Give a file; of a directory, attach an archive."
+            )
         if home not in file.parents:
             raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
-        if _enclosing(file.parent) != home:
+        if (nearest := _enclosing(file.parent)) is None or nearest.resolve() != home:
             raise InvalidName(
                 f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
             )
@@ -295,7 +311,7 @@ class Exp(Place):
             StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
         if rank is None:
-            rank = next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdigit()), None)
+            rank = next((int(os.environ[name]) for name in _RANKS if _is_number(os.environ.get(name, ""))), None)
         if not isinstance(rank, int) or rank < 0:
             raise ValueError(f"rank is {rank!r}: give the number of this worker, or set one of {', '.join(_RANKS)}.")
         exp = cls.__new__(cls)
@@ -330,6 +346,7 @@ class Exp(Place):
         return Place(directory)
 
     def _writer_options(self, on_error: str, durability: str) -> None:
+        self._diff: File | None = None
         self._on_error = on_error
         self._sync = writer_options(on_error, durability)
 
@@ -338,7 +355,7 @@ class Exp(Place):
     ) -> None:
         self.path = directory
         enclosing = _enclosing(directory.parent)
-        if enclosing is not None and directory.resolve().relative_to(enclosing).parts[0] in _FOLDERS:
+        if enclosing is not None and _inside(directory, enclosing).parts[:1] in _FOLDERS:
             raise InvalidName(
                 f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
                 "Choose another directory."
@@ -398,7 +415,7 @@ class Exp(Place):
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
         facts = _environment.capture(variables=variables, redact=redact)
         if diff and isinstance(facts.get("git"), dict) and (changes := _environment.diff()):
-            facts["git"]["diff"] = self._attach_bytes(diff_name, changes[0])
+            facts["git"]["diff"] = self._diff = self._attach_bytes(diff_name, changes[0])
             facts["git"]["diff_cut"] = changes[1]
         return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
 
@@ -410,7 +427,7 @@ class Exp(Place):
             attached.append(file)
             return file
 
-        with NewFile(files, name, settled) as new:
+        with NewFile(files, name, lambda: None, settled) as new:
             new.write(data)
         return attached[0]
 
@@ -424,6 +441,8 @@ class Exp(Place):
 
         self._logs = Logs(self.path, self.id, record, self._on_error, self._sync)
         self.log = self._logs.open(name, before, new)
+        if self._diff is not None:
+            self._note(self._diff, "")
 
     def stream(self, name: str) -> StreamLogger:
         """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
@@ -433,6 +452,7 @@ class Exp(Place):
         Raises:
             InvalidName: *name* is no portable name, or differs from another stream's only by case.
             StreamBusy: another writer has it.
+            LogClosed: after `close`.
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
         return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl")
@@ -451,11 +471,13 @@ class Exp(Place):
 
         Raises:
             FileNotFoundError: *source* does not exist.
-            CannotAttach: it is no regular file, or changes while it is copied.
+            CannotAttach: it is no regular file, or changes while it is copied; or ``files`` is no directory.
+            LogClosed: after `close`.
             InvalidName: *name* has segments that are no portable names, such as ``..``.
             OSError: the system refused, a hard link over file systems included.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
+        self._refuse_closed()
         original = os.path.basename(os.fspath(source))
         portable_path(name := name if name is not None else _portable(original), "an attached file")
         return self._note(attach(source, self.path / "files", name, how), original)
@@ -472,11 +494,21 @@ class Exp(Place):
         Returns:
             A file object (`NewFile`, or a text layer over one). Its reference is in the log, and for "wb" in `ref`.
 
-        Raises InvalidName and OSError.
+        Raises InvalidName, CannotAttach, LogClosed and OSError.
         """
         choice("mode", mode, ("wb", "w"))
-        file = NewFile(self.path / "files", portable_path(name, "a new file"), lambda new: self._note(new, name))
+        self._refuse_closed()
+        file = NewFile(
+            self.path / "files",
+            portable_path(name, "a new file"),
+            self._refuse_closed,
+            lambda new: self._note(new, name),
+        )
         return file if mode == "wb" else _Text(file, encoding="utf-8", newline="\n")
+
+    def _refuse_closed(self) -> None:
+        if self.log._stream.closed:
+            raise LogClosed(f"{self.path} was closed. Attach files before close(), or inside the with block.")
 
     def _note(self, file: File, original: str) -> File:
         data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
@@ -491,6 +523,10 @@ class Exp(Place):
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
         """Go back to a `mark`: what was logged after it is superseded, nothing is deleted; open spans stay unfinished.
+
+        Args:
+            mark: What `mark` returned.
+            reason: A text for people.
 
         Raises:
             ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
@@ -533,9 +569,30 @@ class Exp(Place):
 class _Text(io.TextIOWrapper):
     """The text layer over a `NewFile`: leaving the with block by an exception discards the file under it."""
 
+    buffer: NewFile
+
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self.buffer._discard = error is not None  # type: ignore[attr-defined]
+        if error is not None:
+            self.buffer.discard()
         self.close()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.buffer.discard()
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.flush()
+        except BaseException:
+            self.buffer.discard()
+            raise
+        super().close()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _parent_ref(parent: Any, directory: Path) -> ExperimentRef:

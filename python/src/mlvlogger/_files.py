@@ -5,6 +5,7 @@ Files with their final name are complete: they are written under a temporary nam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -12,22 +13,32 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from ._errors import CannotAttach, InvalidName
-from ._values import External, File
+from ._values import External, File, is_file_path
 
-__all__ = ["NewFile", "attach", "describe", "external", "portable", "portable_path", "publish", "read_regular"]
+__all__ = [
+    "NewFile",
+    "attach",
+    "describe",
+    "external",
+    "make_folder",
+    "open_regular",
+    "portable",
+    "portable_path",
+    "publish",
+    "read_regular",
+]
 
 _CHUNK = 1024 * 1024
+_LONGEST = 100  # characters of a portable name
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
-# What a `file.path` may not have: empty segments, dots, control characters, backslashes, a drive letter.
-_BAD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:")
 
 
 def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
@@ -107,29 +118,53 @@ def _sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file; no links are followed, and a pipe does not block.
+def open_regular(path: str | os.PathLike[str], follow: bool = False) -> IO[bytes]:
+    """Open a regular file for reading; a pipe does not block, and by default a symbolic link is not followed.
 
-    Raises OSError, also for what is no regular file or has more than *limit* bytes.
+    Raises OSError, also for what is no regular file.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path} is no regular file")
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{os.fspath(path)!r} is no regular file")
+        return open(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file; no links are followed. Raises OSError, also for more than *limit* bytes."""
+    with open_regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(f"{path} has more than {limit} bytes")
     return data
 
 
+def make_folder(path: Path) -> Path:
+    """Make a folder of the experiment, where it is not there.
+
+    Raises CannotAttach where something else has its name: also a symbolic link, which would lead outside.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        is_folder = stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileExistsError, NotADirectoryError):
+        is_folder = False
+    if not is_folder:
+        raise CannotAttach(f"{path} is no directory (a link is none). Move it away, or choose another name.")
+    return path
+
+
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
-    path = os.fspath(source)
-    file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise CannotAttach(f"{path!r} is no regular file. Give a file; of a directory, attach an archive.")
-    return file
+    try:
+        return open_regular(source, follow=True)
+    except OSError as error:
+        if error.errno is None:  # ours
+            raise CannotAttach(f"{error}. Give a file; of a directory, attach an archive.") from None
+        raise
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -137,8 +172,8 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _digest(source: str | os.PathLike[str]) -> tuple[int, str, float]:
-    """Size, digest and time of modification of a file. Raises CannotAttach where it changes meanwhile."""
+def _digest(source: str | os.PathLike[str]) -> tuple[int, str, int]:
+    """Size, digest and time of modification (microseconds) of a file. Raises CannotAttach where it changes."""
     with _open_source(source) as file:
         digest = hashlib.sha256()
         size = 0
@@ -148,7 +183,7 @@ def _digest(source: str | os.PathLike[str]) -> tuple[int, str, float]:
         status = os.fstat(file.fileno())
         if status.st_size != size:
             raise CannotAttach(f"{os.fspath(source)!r} changed while it was read. Refer to it when it is complete.")
-    return size, digest.hexdigest(), status.st_mtime
+    return size, digest.hexdigest(), status.st_mtime_ns // 1000
 
 
 def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
@@ -159,11 +194,16 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
         raise CannotAttach(
             f"{path!r} is no path that a reference can hold: it is not UTF-8. Rename the file."
         ) from None
-    if _BAD_PATH.search(path):
+    if not is_file_path(path):
         raise CannotAttach(
             f"{path!r} is no path that a reference can hold: it has control characters, a backslash or a drive. "
             "Rename the file."
         )
+    if path.startswith("files/"):
+        try:
+            portable_path(path[len("files/") :], "a file below files/")
+        except InvalidName as error:
+            raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
     size, sha256, _ = _digest(file)
     return File(path, size, sha256, _media_type(path), experiment)
 
@@ -171,7 +211,7 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
 def external(file: str | os.PathLike[str], host: str) -> External:
     """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
     size, sha256, modified = _digest(file)
-    seconds, microseconds = divmod(int(modified * 1_000_000), 1_000_000)
+    seconds, microseconds = divmod(modified, 1_000_000)
     when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{microseconds:06}Z"
     return External(os.path.abspath(os.fspath(file)), host, size, sha256, when)
 
@@ -181,12 +221,11 @@ def attach(source: str | os.PathLike[str], files: Path, name: str, how: str) -> 
 
     Raises CannotAttach and OSError.
     """
-    files.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(files)
+    temporary = _temporary(make_folder(files))
     try:
         if how == "hardlink":
             _open_source(source).close()
-            os.link(source, temporary)
+            os.link(os.path.realpath(source), temporary)
             size, sha256, _ = _digest(temporary)
         else:
             size, sha256 = _copy(source, temporary, how)
@@ -227,9 +266,11 @@ def _settle(temporary: Path, files: Path, name: str, size: int, sha256: str) -> 
     for number in range(1, 2**31):
         wanted = name if number == 1 else _numbered(name, number)
         final = files / wanted
-        final.parent.mkdir(parents=True, exist_ok=True)
         twin = _twin(files, wanted)
         if twin is None:
+            folder = files
+            for segment in wanted.split("/")[:-1]:
+                folder = make_folder(folder / segment)
             try:
                 _link(temporary, final)
             except FileExistsError:
@@ -244,26 +285,28 @@ def _numbered(name: str, number: int) -> str:
     stem, dot, suffix = last.rpartition(".")
     if not stem:
         stem, dot, suffix = last, "", ""
-    return f"{folder}{slash}{stem}~{number}{dot}{suffix}"
+    mark = f"~{number}{dot}{suffix}"
+    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
 
 
 def _twin(files: Path, name: str) -> str | None:
-    """The path below *files* that is *name*, or differs from it only by case (`file.twins`)."""
-    found = ""
+    """A path below *files* that differs from *name* only by case (`file.twins`), else *name* where it exists."""
+    found = [""]
     for segment in name.split("/"):
-        try:
-            same = [entry for entry in os.listdir(files / found) if entry.lower() == segment.lower()]
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if not same:
-            return None
-        found = f"{found}/{segment if segment in same else same[0]}".lstrip("/")
-    return found
+        found = [
+            f"{folder}/{entry}".lstrip("/")
+            for folder in found
+            if os.path.isdir(files / folder)
+            for entry in os.listdir(files / folder)
+            if entry.lower() == segment.lower()
+        ]
+    return min(found, key=lambda path: path == name, default=None)
 
 
 def _is(path: Path, size: int, sha256: str) -> bool:
     try:
-        return path.stat().st_size == size and _digest(path)[:2] == (size, sha256)
+        status = os.lstat(path)
+        return stat.S_ISREG(status.st_mode) and status.st_size == size and _digest(path)[:2] == (size, sha256)
     except (OSError, CannotAttach):
         return False
 
@@ -282,43 +325,65 @@ def _media_type(name: str) -> str | None:
     return _PACKED.get(packed) if packed else kind  # a packed table is not a table
 
 
-class NewFile(io.FileIO):
+class NewFile(io.BufferedRandom):
     """A file below ``files/`` that is being written: what `Exp.create` returns.
 
-    It is published when it is closed, or discarded when its with block is left by an exception. `ref` is its reference
-    from then on. It can be read and sought in, so that any library can write into it.
+    It is published when it is closed. It is discarded when its with block is left by an exception, when a write failed,
+    or when it is dropped without having been closed. `ref` is its reference once it is published. It can be read and
+    sought in, so that any library can write into it.
     """
 
-    def __init__(self, files: Path, name: str, publish: Any) -> None:
-        files.mkdir(parents=True, exist_ok=True)
-        self._temporary = _temporary(files)
+    def __init__(self, files: Path, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
+        self.ref: File | None = None
+        self._temporary = _temporary(make_folder(files))
         self._files = files
         self._name = name
-        self._publish = publish
+        self._check = check  # raises where nothing may be published any more
+        self._published = published
         self._discard = False
-        self.ref: File | None = None
-        super().__init__(self._temporary, "x+b")
+        self._process = os.getpid()
+        super().__init__(io.FileIO(self._temporary, "x+b"))
+
+    def discard(self) -> None:
+        """Close it without publishing it."""
+        self._discard = True
+        self.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._discard = error is not None
+        self._discard = self._discard or error is not None
         self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(ValueError):  # where __init__ failed, there is nothing to close
+            if not self.closed:
+                self.discard()
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing."""
         if self.closed:
             return
+        if self._process != os.getpid():
+            self.raw.close()  # a forked child: what was written, and what is still to be, is the parent's
+            return
         try:
             if not self._discard:
-                os.fsync(self.fileno())
-                self.seek(0)
-                digest = hashlib.sha256()
-                size = 0
-                while chunk := self.read(_CHUNK):
-                    digest.update(chunk)
-                    size += len(chunk)
-                self.ref = self._publish(_settle(self._temporary, self._files, self._name, size, digest.hexdigest()))
+                self._publish()
         finally:
-            super().close()
-            self._temporary.unlink(missing_ok=True)
+            try:
+                super().close()
+            finally:
+                self._temporary.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        self._check()
+        self.flush()
+        os.fsync(self.fileno())
+        self.seek(0)
+        digest = hashlib.sha256()
+        size = 0
+        for chunk in _chunks(self):
+            digest.update(chunk)
+            size += len(chunk)
+        self.ref = self._published(_settle(self._temporary, self._files, self._name, size, digest.hexdigest()))

@@ -7,14 +7,14 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from ._errors import InvalidName
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, text_of, warn_once
 
 __all__ = ["Logger", "Span", "StreamLogger", "choice", "ending", "outcome", "writer_options"]
 
@@ -22,6 +22,7 @@ _L = TypeVar("_L", bound="Logger")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MAX_NAME = 1024  # `event.name`
+_MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
 _LARGE_MEMBER = 64 * 1024
 
 
@@ -128,7 +129,7 @@ class Logger:
 
         A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning.
         """
-        seq, kept = self._write(name, data, members, self._within())
+        seq, kept = self._write(name, data, members, self._within)
         return seq if kept else None
 
     def _within(self) -> str:
@@ -138,9 +139,11 @@ class Logger:
         return "" if span is None else f',"within":{span.seq}'
 
     def _write(
-        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: str
+        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: Callable[[], str]
     ) -> tuple[int | None, bool]:
-        return self._stream.append(self._name(name), self._data(data, members), tail)
+        full, text = self._name(name), self._data(data, members)
+        with self._stream.lock:  # nobody ends or rewinds a span between our look at it and our line
+            return self._stream.append(full, text, tail())
 
     def _name(self, name: str) -> str:
         full = self._prefix + name if isinstance(name, str) else ""
@@ -175,16 +178,18 @@ class Logger:
                 raise TypeError(
                     f"data is {data!r}, a {type(data).__name__}: give a dict, or name the value: event(name, value=…)."
                 )
-            twice = [key for key in data if key in members]
-            if twice:
-                raise TypeError(f"data has {twice[0]!r} twice, in the mapping and by keyword. Give it once.")
-            members = {**data, **members}
-        # A mapping with keys that are no strings has no form as data itself; its parts have, one level down.
+            for key in members:
+                if key in data:
+                    raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
+            try:
+                members = {**data, **members}
+            except Exception:  # a mapping whose own code fails: it is told as a value
+                members = {**members, "data": data}
         tree = encode(members, path="data", depth=2, own=self._own, lenient=warn_once)
         if "_mlv" in tree:
-            tree = encode({"value": members}, path="data", depth=2, own=self._own, lenient=warn_once)
+            tree = {"value": tree}  # the whole has no form, and data is never a typed value itself
         text = dumps(tree)
-        return text if len(text) < MAX_RECORD - 4096 else _shortened(tree)
+        return text if len(text) < _MAX_DATA else _shortened(tree)
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
@@ -192,8 +197,9 @@ class Logger:
         Its events' names begin with this logger's path and *name*, and they are recorded as lying within it.
         Arguments and errors as for `event`.
         """
-        seq, _ = self._write(name, data, members, f'{self._within()},"span":"begin"')
-        return Span(self, name, seq)
+        with self._stream.lock:
+            seq, _ = self._write(name, data, members, lambda: f'{self._within()},"span":"begin"')
+            return Span(self, name, seq)
 
     def sub(self, name: str) -> Logger:
         """A logger one level down: its events' names begin with this one's path and *name*. Nothing is written.
@@ -206,11 +212,17 @@ class Logger:
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
-        """Record that the work stops for a while: ``mlv/pause``. Closed while paused, it is sealed and stays so."""
+        """Record that the work stops for a while: ``mlv/pause``. Closed while paused, it is sealed and stays so.
+
+        *reason* is a text for people. Returns and raises as `event`.
+        """
         return self._stream.pause(True, reason)
 
     def resume(self, reason: str | None = None) -> int | None:
-        """Record that the work goes on: ``mlv/resume``."""
+        """Record that the work goes on: ``mlv/resume``.
+
+        *reason* is a text for people. Returns and raises as `event`.
+        """
         return self._stream.pause(False, reason)
 
     def flush(self) -> None:
@@ -223,7 +235,7 @@ class Logger:
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the stream with an ``mlv/end`` that seals it; or, while it is paused, with a seal alone.
 
-        Closing a closed stream does nothing.
+        Closing a closed stream does nothing; a with block of a logger below the root does not close it.
 
         Args:
             status: "completed", "failed" or "interrupted".
@@ -238,7 +250,14 @@ class Logger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(*outcome(error))
+        if self._parent is None:
+            self.close(*outcome(error))
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be sent to another process. Send the experiment's path, and there use Exp.join(path, "
+            "rank) or Exp.open(path); of a bare log, open another file."
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._path!r} of {self._stream.path}>"
@@ -277,15 +296,17 @@ class Span(Logger):
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
         """Write the end event, with the seconds since the begin by the monotonic clock, and return its seq.
 
+        *data* and *members* are its data, as for `event`.
         Nothing is written where the span is not open any more. What is logged later by this logger keeps its name, and
         lies in the next outer span that is open.
         """
-        if not self.is_open:
-            return None
-        self._ended = True
         seconds = time.perf_counter() - self._clock
-        tail = f',"span":"end","begin":{self._seq},"seconds":{seconds!r}'
-        seq, kept = self._above._write(self._segment, data, members, tail)
+        with self._stream.lock:
+            if not self.is_open:
+                return None
+            tail = f',"span":"end","begin":{self._seq},"seconds":{seconds!r}'
+            seq, kept = self._above._write(self._segment, data, members, lambda: tail)
+            self._ended = True
         return seq if kept else None
 
     def __exit__(
@@ -294,10 +315,10 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error={"type": type(error).__qualname__, "message": str(error)[:1000]})
+            self.end(error={"type": type(error).__qualname__, "message": text_of(error)[:1000]})
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the span; the stream stays open."""
+        """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
         self.end()
 
 
@@ -315,8 +336,11 @@ def ending(status: str, error: BaseException | None) -> dict[str, Any]:
     choice("status", status, ("completed", "failed", "interrupted"))
     if error is None:
         return {"status": status}
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    texts = {"type": type(error).__qualname__, "message": str(error), "traceback": trace}
+    try:
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:  # of an exception that cannot be shown
+        trace = "".join(traceback.format_tb(error.__traceback__))
+    texts = {"type": type(error).__qualname__, "message": text_of(error), "traceback": trace}
     return {"status": status, "error": {name: _text(text) for name, text in texts.items()}}
 
 
@@ -351,6 +375,6 @@ def _shortened(tree: dict[str, Any]) -> str:
             else {"_mlv": "unencodable", "type": type(value).__name__, "repr": text[:1000]}
         )
     text = dumps(small)
-    if len(text) < MAX_RECORD - 4096:
+    if len(text) < _MAX_DATA:
         return text
     return dumps(encode({"value": Unencodable("dict", text[:1000])}, path="data", depth=2))

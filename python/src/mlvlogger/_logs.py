@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ._errors import InvalidName
-from ._files import portable
+from ._errors import InvalidName, LogClosed, WriteFailed
+from ._files import make_folder, portable
 from ._logger import StreamLogger
 from ._streams import Stream
 from ._tails import scan
@@ -38,6 +39,8 @@ class Logs:
         self._on_error = on_error
         self._sync = sync
         self._open: dict[str, StreamLogger] = {}
+        self._lock = threading.RLock()
+        self._closed = False
 
     def open(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> StreamLogger:
         """The root logger of a stream, by its path; the same one for the same path.
@@ -48,17 +51,26 @@ class Logs:
 
         Raises InvalidName where it differs from another stream only by case, and the errors of `Stream`.
         """
-        if name in self._open:
+        with self._lock:
+            if self._closed:
+                raise LogClosed(
+                    f"the experiment {self._directory} was closed in this process. Open it again: Exp.open(path)."
+                )
+            if name not in self._open:
+                self._open[name] = self._new(name, before, new)
             return self._open[name]
 
+    def _new(self, name: str, before: Callable[[], None] | None, new: bool) -> StreamLogger:
+        first = [before] if before is not None else []
+
         def record() -> tuple[int, str]:
-            if before is not None:
-                before()
+            while first:  # a forked child opens a stream too, under the same record
+                first.pop()()
             return self._record()
 
         path = self._directory / name
         if name != DEFAULT:
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             self._refuse_twins(path)
 
         def stream(make: bool) -> Stream:
@@ -82,8 +94,7 @@ class Logs:
                 if new or path.exists() == (not make):
                     raise
                 make = not make  # somebody else made it, or moved it away, since we looked
-        self._open[name] = StreamLogger(opened, self._experiment)
-        return self._open[name]
+        return StreamLogger(opened, self._experiment)
 
     def _refuse_twins(self, path: Path) -> None:
         for entry in os.listdir(path.parent):
@@ -94,10 +105,10 @@ class Logs:
                 )
 
     def _fork(self) -> tuple[Path, str]:
-        folder = self._directory / "log"
-        folder.mkdir(exist_ok=True)
+        folder = make_folder(self._directory / "log")
+        taken = {entry.lower() for entry in os.listdir(folder)}
         number = 1
-        while (folder / f"fork-{number}.jsonl").exists():
+        while f"fork-{number}.jsonl" in taken:
             number += 1
         return folder / f"fork-{number}.jsonl", f"log/fork-{number}.jsonl"
 
@@ -112,7 +123,9 @@ class Logs:
         for name, seq in mark.items():
             if name == DEFAULT and name not in self._open:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
-            if not (name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))):
+            if not isinstance(name, str) or not (
+                name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))
+            ):
                 raise ValueError(f"{name!r} is no stream of an experiment. Give what mark() returned.")
             if name != DEFAULT:
                 portable(name[len("log/") : -len(".jsonl")], "a stream")
@@ -120,9 +133,14 @@ class Logs:
                     raise ValueError(
                         f"there is no stream {name} in {self._directory}: the mark is not of this experiment."
                     )
-            streams.append((self.open(name)._stream, seq))
+            stream = self.open(name)._stream
+            if stream.name != name or stream.is_inherited:
+                raise ValueError(
+                    f"{name} belongs to the process that this one was forked from: it alone can rewind it."
+                )
+            streams.append((stream, seq))
         for stream, seq in streams:
-            if not isinstance(seq, int) or not 0 <= seq <= stream.seq:
+            if type(seq) is not int or not 0 <= seq <= stream.seq:
                 raise ValueError(
                     f"the mark says {seq!r} for {stream.name}, whose last seq is {stream.seq}: "
                     "it is not of this experiment."
@@ -138,15 +156,21 @@ class Logs:
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
         """Close all streams, *main* last, with *data* for their `mlv/end` or, where it is None, as paused.
 
-        The end of the default stream lists the others with their last seq (`end.streams`).
+        The end of the default stream lists the others with their last seq (`end.streams`). All are closed, also where
+        one cannot be written; then the first WriteFailed is raised.
         """
-        stream = main._stream
-        for logger in self._open.values():
-            if logger is not main:
-                logger._stream.close(data)
-        if data is not None and stream.name == DEFAULT and not stream.closed and (others := self._last_seqs()):
-            data = {**data, "streams": others}
-        stream.close(data)
+        self._closed = True
+        failure: WriteFailed | None = None
+        for logger in (*(logger for logger in self._open.values() if logger is not main), main):
+            stream = logger._stream
+            if data is not None and logger is main and stream.name == DEFAULT and not stream.closed:
+                data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
+            try:
+                stream.close(data)
+            except WriteFailed as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _last_seqs(self) -> dict[str, int]:
         log = self._directory / "log"

@@ -7,17 +7,18 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ._errors import AlreadyRecorded, InvalidRecord, NotAnExperiment
-from ._files import publish, read_regular
+from ._files import make_folder, publish, read_regular
 from ._secrets import redact as redact_secrets
 from ._streams import now
 from ._tails import SPEC_VERSION, check_version
-from ._values import MAX_RECORD, Redacted, encode, plain_mapping, warn_once
+from ._values import MAX_RECORD, Redacted, encode, is_json, plain_mapping, warn_once
 
 __all__ = ["Meta", "add", "create", "is_experiment", "load", "members"]
 
@@ -116,9 +117,10 @@ def load(directory: Path) -> Meta:
 
 
 def _numbers(directory: Path) -> list[int]:
+    folder = directory / "meta"
     try:
-        names = os.listdir(directory / "meta")
-    except (FileNotFoundError, NotADirectoryError):
+        names = os.listdir(folder) if stat.S_ISDIR(os.lstat(folder).st_mode) else []
+    except FileNotFoundError:
         return []
     return sorted(int(match[1]) for match in map(_ADDITION.fullmatch, names) if match)
 
@@ -133,6 +135,8 @@ def _parse(data: bytes) -> dict[str, Any]:
         raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")
+    if not is_json(record):
+        raise ValueError("it is nested too deep, or has numbers or strings that a record cannot have")
     return record
 
 
@@ -147,9 +151,9 @@ def _fold(meta: Meta, name: str, record: dict[str, Any], digest: str) -> None:
             else:
                 effective[key] = value
     tags = record.get("tags", [])
-    meta.tags += (
-        [tag for tag in tags if isinstance(tag, str) and tag not in meta.tags] if isinstance(tags, list) else []
-    )
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, str) and tag not in meta.tags:
+            meta.tags.append(tag)
     if isinstance(record.get("description"), str):
         meta.descriptions.append(record["description"])
     environment = record.get("environment")
@@ -253,7 +257,7 @@ def add(directory: Path, new: dict[str, Any]) -> Meta:
         }
         data = _text(record)
         number = len(meta.digests) + 1
-        (directory / "meta").mkdir(exist_ok=True)
+        make_folder(directory / "meta")
         try:
             publish(directory / "meta", directory / "meta" / f"{number}.json", data)
         except FileExistsError:
@@ -282,10 +286,12 @@ def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    # As JSON values, where true is not 1, but 1 is 1.0.
-    return one == other and (
-        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True) or _number(one) and _number(other)
-    )
+    """Are they equal as JSON values, where true is not 1, but 1 is 1.0?"""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and (type(one) is type(other) or (_number(one) and _number(other)))
 
 
 def _number(value: Any) -> bool:

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import stat
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,16 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from . import _meta
-from ._errors import MLVError
+from ._errors import InvalidName, MLVError
+from ._files import open_regular, portable
 from ._tails import check_version
-from ._values import MAX_RECORD, ExperimentRef, decode
+from ._values import MAX_RECORD, ExperimentRef, decode, decode_members, is_json, warn
 
 __all__ = ["Event", "Problem", "Run", "SpanTree", "read"]
 
-_STREAM = re.compile(
-    r"(?!(?:con|prn|aux|nul|com[1-9]|lpt[1-9])\.)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?\.jsonl",
-    re.IGNORECASE,
-)
 _FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
 
@@ -125,11 +121,11 @@ class Run:
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
         self.created = _time(meta.records[0].get("created"))
-        self.params: dict[str, Any] = decode(meta.params)
-        self.extra: dict[str, Any] = decode(meta.extra)
+        self.params: dict[str, Any] = decode_members(meta.params)
+        self.extra: dict[str, Any] = decode_members(meta.extra)
         self.tags = meta.tags
         self.descriptions = meta.descriptions
-        self.environments: list[dict[str, Any]] = [decode(environment) for environment in meta.environments]
+        self.environments: list[dict[str, Any]] = [decode_members(environment) for environment in meta.environments]
         parent = decode(meta.records[0].get("parent"))
         self.parent = parent if isinstance(parent, ExperimentRef) else None
         self.problems = [Problem(name, None, message) for name, message in meta.problems]
@@ -140,9 +136,7 @@ class Run:
         names = ["log.jsonl"] if _is_regular(self.path / "log.jsonl") else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
-            names += sorted(
-                f"log/{name}" for name in os.listdir(log) if _STREAM.fullmatch(name) and _is_regular(log / name)
-            )
+            names += sorted(f"log/{name}" for name in os.listdir(log) if _is_stream(name) and _is_regular(log / name))
         return names
 
     @property
@@ -152,7 +146,7 @@ class Run:
         "open" says that the log has no end yet, not that something is running.
         """
         state = "open"
-        for event in self._lines("log.jsonl", b"mlv/"):
+        for event in self._lines("log.jsonl", lifecycle=True):
             if event.name in ("mlv/start", "mlv/resume"):
                 state = "open"
             elif event.name == "mlv/pause":
@@ -243,55 +237,51 @@ class Run:
 
     def _superseded(self, path: str) -> list[tuple[int, int]]:
         """Between which seqs the user's events are superseded."""
-        rewinds = [event for event in self._lines(path, b"mlv/rewind") if event.name == "mlv/rewind"]
+        rewinds = [event for event in self._lines(path, lifecycle=True) if event.name == "mlv/rewind"]
         return [(event.data["to"], event.seq) for event in rewinds if isinstance(event.data.get("to"), int)]
 
-    def _problem(self, path: str, line: int, message: str) -> None:
+    def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _lines(self, path: str, having: bytes = b"") -> Iterator[Event]:
-        """The events on the lines of a stream that contain *having*, up to the size that the file has now."""
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    def _lines(self, path: str, lifecycle: bool = False) -> Iterator[Event]:
+        """The events of a stream, or just its lifecycle events, up to the size that the file has now."""
         try:
-            fd = os.open(self.path / path, flags)
+            file = open_regular(self.path / path)
         except FileNotFoundError:
             return
-        with open(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                self._problem(path, 1, "it is no regular file")
-                return
-            left = os.fstat(fd).st_size
+        except OSError as error:
+            self._problem(path, None, f"it cannot be read: {error}")
+            return
+        with file:
+            left = os.fstat(file.fileno()).st_size
             number = 0
             while left > 0 and (line := file.readline(min(left, MAX_RECORD + 1))):
                 left -= len(line)
                 number += 1
+                length = len(line)
+                while left > 0 and line and not line.endswith(b"\n"):
+                    line = file.readline(min(left, MAX_RECORD))
+                    left -= len(line)
+                    length += len(line)
                 if not line.endswith(b"\n"):
-                    if len(line) <= MAX_RECORD:
-                        return  # what is behind the last line feed is not part of the log
-                    while left > 0 and line and not line.endswith(b"\n"):
-                        line = file.readline(min(left, MAX_RECORD))
-                        left -= len(line)
+                    return  # what is behind the last line feed is not part of the log
+                if length > MAX_RECORD:
                     self._problem(path, number, "the line is longer than 16 MiB and was left out")
                     continue
-                if having not in line:
+                # A name of a lifecycle event has these letters in it, unless they are written with escapes.
+                if lifecycle and b"mlv" not in line and b"\\" not in line:
                     continue
                 try:
                     event = _event(path, number, line)
-                except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-                    self._problem(
-                        path,
-                        number,
-                        f"the line is no event ({type(error).__name__}: {str(error)[:100]}) and was left out",
-                    )
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
+                    reason = f"{type(error).__name__}: {str(error)[:100]}"
+                    self._problem(path, number, f"the line is no event ({reason}) and was left out")
                     continue
                 if event.name == "mlv/start":
-                    check_version(
-                        event.data.get("mlv"),
-                        event.data.get("requires"),
-                        f"the session on line {number} of {self.path / path}",
-                    )
+                    where = f"the session on line {number} of {self.path / path}"
+                    check_version(event.data.get("mlv"), event.data.get("requires"), where)
                 yield event
 
     def __repr__(self) -> str:
@@ -314,26 +304,21 @@ _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 def _event(stream: str, number: int, line: bytes) -> Event:
     tree = _decoder.decode(line.decode("utf-8"))
-    if type(tree) is not dict:
-        raise ValueError("it is no JSON object")
+    # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
+    if line.count(b"[") + line.count(b"{") > 64 and not is_json(tree):
+        raise ValueError("it is nested deeper than 64 levels, or has numbers or strings that a record cannot have")
+    if type(tree) is not dict or not isinstance(tree["data"], dict):
+        raise ValueError("it is no JSON object, or its data is none")
     name, data, seq = tree["event"], decode(tree["data"]), tree["seq"]
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")
     time = _time(tree["time"])
     if time is None:
         raise ValueError(f"{tree['time']!r} is no time")
-    return Event(
-        stream,
-        seq,
-        time,
-        name,
-        data,
-        tree.get("span"),
-        tree.get("begin"),
-        tree.get("seconds"),
-        tree.get("within"),
-        number,
-    )
+    span, begin, seconds, within = (tree.get(member) for member in ("span", "begin", "seconds", "within"))
+    if not all(value is None or type(value) is int for value in (begin, within)) or span not in (None, "begin", "end"):
+        raise ValueError("span, begin or within is of another type")
+    return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
 
 
 def _time(text: Any) -> datetime | None:
@@ -358,6 +343,13 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     return lambda name: regex.fullmatch(name + "/") is not None
 
 
+def _is_stream(name: str) -> bool:
+    try:
+        return portable(name.removesuffix(".jsonl"), "a stream") + ".jsonl" == name
+    except InvalidName:
+        return False
+
+
 def _is_regular(path: Path) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
@@ -378,7 +370,7 @@ def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
                 (entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)), reverse=True
             )
         except OSError as error:
-            warnings.warn(f"{directory} could not be searched: {error}", RuntimeWarning, stacklevel=3)
+            warn(f"{directory} could not be searched: {error}")
             continue
         if level < _MAX_LEVELS:
             waiting += [(directory / name, level + 1) for name in names if not (found and name in _FOLDERS)]
@@ -388,7 +380,7 @@ def _readable(directory: Path) -> Iterator[Run]:
     try:
         yield Run(directory)
     except (MLVError, OSError) as error:
-        warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=4)
+        warn(f"left out: {error}")
 
 
 class _Read:

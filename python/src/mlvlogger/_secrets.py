@@ -28,7 +28,7 @@ _COUNTS = ["avg", "max", "mean", "min", "n", "num", "total"]
 # A key is one when the word before says what it opens: api_key, ssh_key, wandb_key; not sort_key, key_dim, public_key.
 _OWNERS = """
     access account admin ado aes anthropic api app application auth aws azure bitbucket clearml client cohere comet
-    consumer crypto databricks decryption deepseek deploy dev developer devops encryption ext gcp gemini gh git
+    consumer crypto databricks decryption deepseek deploy dev developer devops encryption ext fernet gcp gemini gh git
     github gitlab google gpg groq hf hmac huggingface jwt kaggle langchain langsmith license master mistral mlflow
     neptune ngc nvidia oauth openai openrouter pgp pinecone private replicate root rsa runpod secret serpapi server
     service session signing slack ssh ssl storage stripe subscription swanlab tavily tls twilio vault wandb weaviate

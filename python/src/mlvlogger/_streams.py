@@ -12,15 +12,14 @@ import hashlib
 import os
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ._errors import InvalidRecord, LogClosed, StreamBusy, WriteFailed
-from ._tails import SPEC_VERSION, Tail, check_version, scan
-from ._values import EventRef, dumps, encode
+from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
+from ._tails import SPEC_VERSION, Tail, scan
+from ._values import EventRef, dumps, encode, warn
 from ._writers import DirectWriter
 
 __all__ = ["VERSION", "Stream", "host", "now"]
@@ -32,6 +31,7 @@ _SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
 _HASH_EVERY = 1024 * 1024  # so that no event waits for more than about a millisecond of hashing
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write
 _CHUNK = 1024 * 1024
+_MAX_REASON = 10_000  # characters
 
 
 def now() -> str:
@@ -93,10 +93,15 @@ class Stream:
         self._raise = on_error == "raise"
         self._sync = sync
         self._fork = fork
-        self._lock = threading.RLock()
+        #: Held while an event is made; who holds it can rely on which spans are open.
+        self.lock = threading.RLock()
         self._warned: set[str] = set()
+        self._inherited: EventRef | None = None
         self._busy = False
-        self._deferred: list[tuple[str, str, str]] = []
+        self._deferred: list[Callable[[], object]] = []
+        self._held: list[tuple[str, str, str]] = []
+        self._held_size = 0
+        self._held_dropped = 0
         self._open(path, name, new, None)
         _follow_forks(self)
 
@@ -117,16 +122,22 @@ class Stream:
             self._writer.write(self._line(self.seq + 1, '"mlv/start"', start, ""))
             if self._sync:
                 self._writer.sync()
+            self._inherited = None
         except BaseException:
             self._writer.close()
+            if new and not self._writer.size:
+                path.unlink(missing_ok=True)  # nothing was ever in it, and the name is free for the next try
             raise
 
     def _begin(self, tail: Tail) -> None:
-        #: The seq of the last line is this and the writer's count of lines, whatever interrupts us.
-        self._base = tail.seq
-        self._place = tail.place
-        self._hash = hashlib.sha256()
-        self._hashed = tail.place
+        # What belongs together is one tuple, so that an exception of a signal handler cannot come in between.
+        #: The seq before the first line of this session; and, while an mlv/dropped is being written, the number of its
+        #: line among ours and how many seqs it skips.
+        self._numbering: tuple[int, tuple[int, int] | None] = (tail.seq, None)
+        #: Place of the last seal, the offset up to which is hashed, and the hash of the bytes between the two.
+        self._sealing = (tail.place, tail.place, hashlib.sha256())
+        #: While a seal is being written: the number of its line among ours, and its place.
+        self._new_seal: tuple[int, int] | None = None
         self._backlog: list[bytes] = []  # lines that could not be written yet, in order
         self._backlog_seq = 0  # the seq of the first of them
         self._backlog_size = 0
@@ -134,7 +145,6 @@ class Stream:
         self._reasons: dict[str, int] = {}
         self.paused = False
         self.closed = False
-        self._inherited: EventRef | None = None
         #: Changes with everything that ends open spans: a session, a rewind.
         self.session: object = object()
 
@@ -144,8 +154,10 @@ class Stream:
             raise InvalidRecord(
                 f"{self.path} is not an MLV stream: its first line is no mlv/start event. Log to another file."
             )
-        if tail.start is not None:
-            check_version(tail.start.get("mlv"), tail.start.get("requires"), f"the last session of {self.path}")
+        if tail.refused is not None:
+            raise UnsupportedVersion(f"{self.path}: {tail.refused}")
+        if not tail.size and not _is_ours(self._writer.read(len(_BEGINNING), 0)):
+            raise InvalidRecord(f"{self.path} is not an MLV stream: it does not begin as one. Log to another file.")
         torn = self._writer.size - tail.size
         if not torn:
             return tail, None
@@ -173,7 +185,14 @@ class Stream:
     @property
     def seq(self) -> int:
         """The seq of the last line that is in the file."""
-        return self._base + self._writer.lines
+        base, gap = self._numbering
+        lines = self._writer.lines
+        return base + lines + (gap[1] if gap is not None and lines >= gap[0] else 0)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Is this a forked child that has not logged yet, so that the stream is still its parent's?"""
+        return self._inherited is not None
 
     def append(self, event: str, data: str, tail: str = "") -> tuple[int | None, bool]:
         """Write one event.
@@ -192,31 +211,56 @@ class Stream:
             LogClosed: the stream was closed.
             WriteFailed: with ``on_error="raise"``.
         """
-        with self._lock:
+        with self.lock:
             if self.closed:
                 raise LogClosed(
                     f"the event {event} came after {self.path} was closed. Log before close(), "
                     "or inside the with block."
                 )
             if self._busy:
-                self._deferred.append((event, data, tail))
+                self._deferred.append(lambda: self.append(event, data, tail))
                 return None, False
-            self._busy = True
             try:
-                if self._inherited is not None:
-                    self._open_child()
+                self._busy = True
+                if self._inherited is not None and not self._open_child(event, data, tail):
+                    return None, False
                 return self._append(event, data, tail)
             finally:
-                self._busy = False
-                while self._deferred:
-                    self.append(*self._deferred.pop(0))
+                self._busy = (
+                    False  # here, and not in a function: an exception of a signal handler may come at its entry
+                )
+                if self._deferred:
+                    self._catch_up_with_handlers()
+
+    def _catch_up_with_handlers(self) -> None:
+        """What signal handlers wanted to log meanwhile comes now, in its order."""
+        while self._deferred:
+            try:
+                self._deferred.pop(0)()
+            except LogClosed as error:
+                warn(str(error))
+
+    def _settle(self) -> None:
+        """Put things in order after an exception of a signal handler, at whatever point it came."""
+        self._writer.settle()
+        base, gap = self._numbering
+        if gap is not None:
+            if self._writer.lines >= gap[0]:
+                self._dropped, self._reasons = 0, {}
+                base += gap[1]
+            self._numbering = (base, None)
+        if self._new_seal is not None:
+            line, place = self._new_seal
+            if self._writer.lines >= line:
+                self._sealing = (place, place, hashlib.sha256())
+            self._new_seal = None
 
     def _line(self, seq: int, event: str, data: str, tail: str) -> bytes:
         return f'{{"seq":{seq},"time":"{now()}","event":{event},"data":{data}{tail}}}\n'.encode("ascii")
 
     def _append(self, event: str, data: str, tail: str) -> tuple[int | None, bool]:
         try:
-            self._writer.settle()
+            self._settle()
             self._clear_backlog()
             self._writer.write(self._line(seq := self.seq + 1, event, data, tail))
         except OSError as error:
@@ -227,9 +271,9 @@ class Stream:
                 ) from error
             return self._keep(event, data, tail, error), False
         with contextlib.suppress(OSError):  # tried again with the next event; this one is written
-            if self._writer.size - self._place > _SEAL_EVERY:
+            if self._writer.size - self._sealing[0] > _SEAL_EVERY:
                 self._seal("mlv/seal", {})
-            elif self._writer.size - self._hashed > _HASH_EVERY:
+            elif self._writer.size - self._sealing[1] > _HASH_EVERY:
                 self._catch_up()
         return seq, not self._sync or self._synced()
 
@@ -275,7 +319,7 @@ class Stream:
     def _warn(self, cause: str, message: str) -> None:
         if cause not in self._warned:
             self._warned.add(cause)
-            warnings.warn(message, RuntimeWarning, stacklevel=6)
+            warn(message)
 
     def _next_seq(self) -> int:
         waiting = self._backlog_seq + len(self._backlog) - 1 if self._backlog else self.seq
@@ -290,9 +334,9 @@ class Stream:
         if self._dropped:
             first, last = self.seq + 1, self.seq + self._dropped
             data = dumps({"first": first, "last": last, "reasons": self._reasons})
+            self._numbering = (self._numbering[0], (self._writer.lines + 1, self._dropped))
             self._writer.write(self._line(last + 1, '"mlv/dropped"', data, ""))
-            self._base += self._dropped
-            self._dropped, self._reasons = 0, {}
+            self._settle()
 
     def _last_try(self) -> None:
         if not self.closed and self._inherited is None:
@@ -303,13 +347,21 @@ class Stream:
 
         Raises WriteFailed, with ``on_error="raise"``, when that fails; otherwise warns.
         """
-        with self._lock:
-            if not self.closed and self._inherited is None and self._write_waiting() and self._sync:
-                self._synced()
+        with self.lock:
+            if self.closed or self._inherited is not None or self._busy:
+                return
+            try:
+                self._busy = True
+                if self._write_waiting() and self._sync:
+                    self._synced()
+            finally:
+                self._busy = False
+                if self._deferred:
+                    self._catch_up_with_handlers()
 
     def _write_waiting(self) -> bool:
         try:
-            self._writer.settle()
+            self._settle()
             self._clear_backlog()
         except OSError as error:
             self._fail(
@@ -323,11 +375,11 @@ class Stream:
     def _fail(self, message: str, error: OSError) -> None:
         if self._raise:
             raise WriteFailed(message) from error
-        warnings.warn(message, RuntimeWarning, stacklevel=5)
+        warn(message)
 
     def rewind(self, to: int, reason: str | None = None) -> int | None:
         """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
-        with self._lock:
+        with self.lock:
             if not 0 <= to <= self.seq:
                 raise ValueError(
                     f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
@@ -339,7 +391,7 @@ class Stream:
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
         """Write `mlv/pause` or `mlv/resume`."""
-        with self._lock:
+        with self.lock:
             seq = self._lifecycle("mlv/pause" if paused else "mlv/resume", {}, reason)
             self.paused = paused
             return seq
@@ -348,7 +400,7 @@ class Stream:
         if reason is not None:
             if not isinstance(reason, str):
                 raise TypeError(f"reason is {reason!r}; it has to be a string.")
-            data = {**data, "reason": reason.encode("utf-8", "backslashreplace").decode("utf-8")}
+            data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
         seq, kept = self.append(f'"{event}"', dumps(data))
         return seq if kept else None
 
@@ -358,13 +410,18 @@ class Stream:
         A second call does nothing. In a forked child that has not logged, nothing is written.
         Raises WriteFailed, with ``on_error="raise"``, when not everything could be written; it is closed all the same.
         """
-        with self._lock:
+        with self.lock:
             if self.closed:
+                self._writer.close()  # what an exception of a signal handler may have kept the first call from
+                return
+            if self._busy:
+                self._deferred.append(lambda: self.close(data))
                 return
             if self._inherited is not None:
                 self.closed = True
                 return
             try:
+                self._busy = True
                 if self._write_waiting():
                     self._seal("mlv/seal", {}) if data is None else self._seal("mlv/end", data)
                     if self._sync:
@@ -377,33 +434,37 @@ class Stream:
                 self.closed = True
                 atexit.unregister(self._last_try)
                 self._writer.close()
+                self._busy = False
+                if self._deferred:
+                    self._catch_up_with_handlers()
 
     def _seal(self, event: str, data: dict[str, Any]) -> None:
+        self._settle()
         self._catch_up()
-        members = dumps({**data, "from": self._place})[:-1]
+        start, _, digest = self._sealing
+        members = dumps({**data, "from": start})[:-1]
         head = f'{{"seq":{self.seq + 1},"time":"{now()}","event":"{event}","data":{members},"sha256":"'.encode("ascii")
-        place = self._writer.size + len(head)
-        self._hash.update(head)
-        line = head + self._hash.hexdigest().encode("ascii") + b'"}}\n'
-        try:
-            self._writer.write(line)
-        except OSError:
-            self._hash, self._hashed = hashlib.sha256(), self._place  # the head is in the hash, but not in the file
-            raise
-        self._hash, self._hashed, self._place = hashlib.sha256(), place, place
+        digest = digest.copy()
+        digest.update(head)
+        self._new_seal = (self._writer.lines + 1, self._writer.size + len(head))
+        self._writer.write(head + digest.hexdigest().encode("ascii") + b'"}}\n')
+        self._settle()
 
     def _catch_up(self) -> None:
         """Hash what was written since: the file's own bytes, so that a seal is about what a reader will see."""
-        while self._hashed < self._writer.size:
-            chunk = self._writer.read(min(_CHUNK, self._writer.size - self._hashed), self._hashed)
+        place, hashed, digest = self._sealing
+        while hashed < self._writer.size:
+            chunk = self._writer.read(min(_CHUNK, self._writer.size - hashed), hashed)
             if not chunk:
                 raise OSError(f"{self.path} has become shorter: somebody else has cut it")
-            self._hash.update(chunk)
-            self._hashed += len(chunk)
+            digest = digest.copy()
+            digest.update(chunk)
+            hashed += len(chunk)
+            self._sealing = (place, hashed, digest)
 
     def forked(self) -> None:
         """In a forked child: leave the parent's file alone; the first event opens a stream of the child's own."""
-        self._lock = threading.RLock()  # another thread of the parent may have held it, in the middle of an event
+        self.lock = threading.RLock()  # another thread of the parent may have held it, in the middle of an event
         self._busy, self._deferred = False, []
         if self.closed:
             return
@@ -412,19 +473,43 @@ class Stream:
             self._writer.abandon()
         self.session = object()
 
-    def _open_child(self) -> None:
-        assert self._inherited is not None
+    def _open_child(self, event: str, data: str, tail: str) -> bool:
+        """Open the stream of a forked child; where that fails, hold the event until it works."""
+        inherited, path, name = self._inherited, self.path, self.name
         if self._fork is None:
-            raise LogClosed(
-                f"{self.path} belongs to the process that opened it; open a log of its own in a forked one."
-            )
-        fork_of = self._inherited
+            raise LogClosed(f"{path} belongs to the process that opened it; open a log of its own in a forked one.")
         while True:
-            path, name = self._fork()
             try:
-                return self._open(path, name, True, fork_of)
+                self._open(*self._fork(), True, inherited)
+                break
             except FileExistsError:
                 continue  # another child was faster
+            except OSError as error:
+                self.path, self.name = path, name
+                if self._raise:
+                    raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
+                if self._held_size + len(data) <= _BACKLOG:
+                    self._held.append((event, data, tail))
+                    self._held_size += len(data)
+                else:
+                    self._held_dropped += 1
+                self._warn("fork", f"a forked process cannot open a stream beside {path}: {error}. Events are held.")
+                return False
+        held, self._held, self._held_size = self._held, [], 0
+        for waiting in held:
+            self._append(*waiting)
+        if self._held_dropped:
+            self._dropped, self._reasons = self._held_dropped, {"no stream": self._held_dropped}
+            self._held_dropped = 0
+        return True
+
+
+_BEGINNING = b'{"seq":1,"time":"'
+
+
+def _is_ours(beginning: bytes) -> bool:
+    """May a file without a line feed be cut to nothing? The beginning of our own first line, or zeros of a crash."""
+    return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")
 
 
 def host() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import UnsupportedVersion
+from ._files import open_regular
 from ._values import MAX_RECORD
 
 __all__ = ["SPEC_VERSION", "Tail", "check_version", "scan"]
@@ -41,26 +42,27 @@ class Tail:
     paused: bool = False
     start: dict[str, Any] | None = None  # the data of the last mlv/start
     first: bool = True  # is the first line an mlv/start?
+    refused: str | None = None  # why a session of it cannot be gone on with
 
 
 def scan(path: Path) -> Tail:
-    """Read a stream from its beginning, in constant memory. Raises OSError."""
+    """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
     tail = Tail()
     number = 0
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while line := file.readline(MAX_RECORD + 1):
             if not line.endswith(b"\n"):
-                if len(line) <= MAX_RECORD:
-                    break  # torn
-                while line and not line.endswith(b"\n"):  # too long to be an event; the next line counts on
-                    tail.size += len(line)
+                size = len(line)
+                while len(line) and not line.endswith(b"\n"):  # torn, or too long to be an event
                     line = file.readline(_CHUNK)
+                    size += len(line)
                 if not line:
-                    break
+                    break  # torn: no line feed follows
+                tail.size += size - len(line)
             number += 1
             tail.size += len(line)
             tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-            if b"mlv/" in line or number == 1:
+            if b"mlv" in line or b"\\" in line or number == 1:  # the name may be escaped
                 _note(tail, line, number)
             else:
                 tail.sealed = False
@@ -82,6 +84,11 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
         tail.seq = event["seq"]  # after mlv/dropped, numbers are missing
     if name == "mlv/start":
         tail.start, tail.paused = data, False
+        if tail.refused is None:
+            try:
+                check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
+            except UnsupportedVersion as error:
+                tail.refused = str(error)
     elif name in ("mlv/pause", "mlv/resume"):
         tail.paused = name == "mlv/pause"
     elif name in ("mlv/seal", "mlv/end"):
@@ -104,5 +111,5 @@ def _parse(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        return {}
+        return {}  # garbled, nested too deep, or with an integer of more digits than Python reads
     return value if isinstance(value, dict) else {}

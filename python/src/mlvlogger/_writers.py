@@ -8,6 +8,7 @@ and no second writer has the file.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from ._errors import StreamBusy
@@ -51,15 +52,18 @@ class DirectWriter:
         # O_NONBLOCK: a pipe under this name must not make us wait for its other end. It has no effect on regular files.
         self._fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0), 0o666)
         self.path = path
+        self._closed = False
         self._sync_error: OSError | None = None
         try:
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise OSError(f"{path} is no regular file")
             _lock(self._fd, path)
         except LocksUnsupported:
             if not new:  # nobody else can have a file that we have just made
-                os.close(self._fd)
+                self.abandon()
                 raise
         except BaseException:
-            os.close(self._fd)
+            self.abandon()
             raise
         #: Size of the file in bytes and lines written by us. One tuple, so that a signal handler's exception cannot
         #: come between the two; whether the bytes behind are whole lines is what `settle` finds out.
@@ -140,15 +144,24 @@ class DirectWriter:
         self._position = (size, self.lines)
 
     def close(self) -> None:
-        """Close the file and let go of the lock."""
+        """Close the file and let go of the lock. A second call does nothing."""
+        if self._closed:
+            return
         try:
             self.settle()
         finally:
-            os.close(self._fd)
+            self.abandon()
 
     def abandon(self) -> None:
-        """In a forked child: close what was inherited, and touch nothing. The parent keeps its lock."""
-        os.close(self._fd)
+        """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._fd)
+
+    def __del__(self) -> None:
+        # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
+        if not getattr(self, "_closed", True):
+            self.abandon()
 
 
 def _lock(fd: int, path: Path) -> None:

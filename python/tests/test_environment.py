@@ -1,0 +1,743 @@
+"""The environment is recorded as it is, without secrets, and nothing in it makes the record fail or wait."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlvlogger import _environment
+from mlvlogger._environment import capture, diff
+from mlvlogger._values import Redacted, encode
+
+HIDDEN = Redacted()
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="the test makes shell scripts or POSIX files")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developer(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Make *path* below tmp_path the main script."""
+
+    def become(path: str = "repository/train.py") -> Path:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", str(file), raising=False)
+        return file
+
+    return become
+
+
+@pytest.fixture
+def git(tmp_path):
+    """Call the real git in the repository of the test."""
+
+    def call(*words: str, at: str = "repository") -> str:
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always"]
+        command = ["git", *identity, "-C", str(tmp_path / at), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    return call
+
+
+@pytest.fixture
+def repository(tmp_path, script, git):
+    """A repository of one commit with the files train.py (the main script), model.py and data.txt."""
+    folder = script().parent
+    git("init", "--quiet", "--initial-branch=main")
+    for name in ("train.py", "model.py", "data.txt"):
+        (folder / name).write_text("".join(f"line {number}\n" for number in range(5)))
+    git("add", ".")
+    git("commit", "--quiet", "--message=first")
+    return folder
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a shell script on the PATH, before or (alone) instead of all that is there."""
+
+    def make(name: str, text: str, alone: bool = False) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder) if alone else f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    return make
+
+
+def facts(**members):
+    """What capture says of the git of the fixture `repository`, but for *members*."""
+    return {"branch": "main", "remote": None, "dirty": False, "changed": [], **members}
+
+
+def gone(pid: int) -> bool:
+    """Has the process ended? It may still have to be waited for by whoever adopted it."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+# The whole
+
+
+def test_capture_has_these_members_and_is_a_record():
+    found = capture()
+    assert list(found) == ["command", "directory", "script", "host", "runtime", "variables", "git"]
+    assert list(found["host"]) == ["name", "system", "release", "machine", "cpus", "memory", "gpus"]
+    assert list(found["runtime"]) == ["language", "implementation", "version", "executable", "packages"]
+    assert json.dumps(encode(found, path="environment", depth=2))
+
+
+def test_capture_leaves_out_what_is_not_wanted(repository):
+    found = capture(git=False, packages=False)
+    assert found["git"] is None
+    assert list(found["runtime"]) == ["language", "implementation", "version", "executable"]
+
+
+@pytest.mark.parametrize("variables", ["HF_HOME", [3], 3])
+def test_capture_refuses_variables_that_are_no_list_of_names(variables):
+    with pytest.raises(TypeError):
+        capture(variables=variables)
+
+
+def test_a_single_string_of_variables_is_told_to_become_a_list():
+    with pytest.raises(TypeError) as error:
+        capture(variables="HF_*")
+    assert str(error.value) == "variables is the string 'HF_*': give a list of names or patterns: ['HF_*']."
+
+
+def test_the_module_imports_nothing_expensive():
+    """What takes time to import is imported where it is needed."""
+    tree = ast.parse(Path(_environment.__file__).read_text(encoding="utf-8"))
+    names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 0}
+    names |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    assert names == {"__future__", "collections.abc", "os", "re", "sys", "time", "typing"}
+
+
+# The command, the script, the host, the runtime
+
+
+def test_the_command_is_as_typed_and_without_secrets(monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "dev", "train.py", "--lr=1", "--api-key", "hunter2"])
+    assert capture()["command"] == ["python", "-X", "dev", "train.py", "--lr=1", "--api-key", HIDDEN]
+    assert capture(redact=False)["command"] == ["python", "-X", "dev", "train.py", "--lr=1", "--api-key", "hunter2"]
+
+
+def test_an_embedded_python_without_a_command_line_records_that_of_the_script(monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", [])
+    monkeypatch.setattr(sys, "argv", ["train.py", "--lr=1"])
+    assert capture()["command"] == ["train.py", "--lr=1"]
+
+
+def test_the_directory_is_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert capture()["directory"] == str(tmp_path)
+
+
+@needs_posix
+def test_a_directory_that_is_gone_is_none_and_all_else_is_there(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
+    found = capture()
+    assert (found["directory"], found["script"], found["git"]) == (None, None, None)
+    assert found["host"]["system"] == platform.system()
+    assert diff() is None
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "train.py", raising=False)
+    assert capture()["script"] is None
+
+
+def test_the_script_is_an_absolute_path_and_none_without_one(tmp_path, monkeypatch, script):
+    assert capture()["script"] is not None
+    assert script("train.py") == tmp_path / "train.py"
+    assert capture()["script"] == str(tmp_path / "train.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "train.py")
+    assert capture()["script"] == str(tmp_path / "train.py")
+    for nothing in (None, 3):
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", nothing)
+        assert capture()["script"] is None
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    assert capture()["script"] is None
+
+
+def test_the_host_is_this_one(monkeypatch):
+    monkeypatch.setattr(_environment, "_gpus", lambda: [])
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    host = capture()["host"]
+    memory = host.pop("memory")
+    assert memory is None or memory > 2**20
+    assert host == {
+        "name": platform.node(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "cpus": cpus,
+        "gpus": [],
+    }
+
+
+def test_memory_is_none_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.delattr(os, "sysconf", raising=False)
+    assert capture()["host"]["memory"] is None
+
+
+@needs_posix
+def test_gpus_are_those_of_nvidia_smi(program):
+    program(
+        "nvidia-smi", "printf 'NVIDIA A100, SXM4, 81920, 550.54.15\\nNVIDIA GB10, [N/A], 580.95\\nnoise\\n'", alone=True
+    )
+    assert capture()["host"]["gpus"] == [
+        {"name": "NVIDIA A100, SXM4", "memory": 81920 * 2**20, "driver": "550.54.15"},
+        {"name": "NVIDIA GB10", "memory": None, "driver": "580.95"},
+    ]
+
+
+@needs_posix
+@pytest.mark.parametrize("text", ["exit 9", "exec sleep 60", None])
+def test_without_nvidia_smi_gpus_are_those_of_the_driver(tmp_path, monkeypatch, program, text):
+    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+    if text is None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        program("nvidia-smi", text)
+    monkeypatch.setattr(_environment, "_NVIDIA", str(tmp_path))
+    assert capture()["host"]["gpus"] == []
+    (tmp_path / "version").write_text(
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build\nGCC version: 12.2.0\n"
+    )
+    for bus, lines in (("0000:01:00.0", "Model: \t\t NVIDIA H100 PCIe\nIRQ:   \t\t 41\n"), ("0000:02:00.0", "")):
+        (tmp_path / "gpus" / bus).mkdir(parents=True)
+        (tmp_path / "gpus" / bus / "information").write_text(lines)
+    (tmp_path / "gpus" / "0000:03:00.0").mkdir()
+    assert capture()["host"]["gpus"] == [
+        {"name": "NVIDIA H100 PCIe", "memory": None, "driver": "580.95.05"},
+        {"name": None, "memory": None, "driver": "580.95.05"},
+        {"name": None, "memory": None, "driver": "580.95.05"},
+    ]
+
+
+def test_the_runtime_is_this_python(monkeypatch):
+    assert capture(packages=False)["runtime"] == {
+        "language": "Python",
+        "implementation": platform.python_implementation(),
+        "version": platform.python_version(),
+        "executable": sys.executable,
+    }
+    monkeypatch.setattr(sys, "executable", "")
+    assert capture(packages=False)["runtime"]["executable"] is None
+
+
+def test_packages_are_those_that_importlib_finds():
+    found = capture()["runtime"]["packages"]
+    assert found["pytest"] == importlib.metadata.version("pytest")
+    assert list(found) == sorted(found)
+
+
+def test_packages_have_plain_names_and_broken_ones_are_left_out(tmp_path, monkeypatch):
+    def install(folder: str, text: str | bytes | None, file: str = "METADATA") -> None:
+        (tmp_path / folder).mkdir(parents=True)
+        if text is not None:
+            (tmp_path / folder / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    install("first/Regular_Name.x-1.0.post1+cu118.dist-info", "is not read")
+    install("first/some-name-1.dist-info", "Metadata-Version: 2.1\nName: Some-Name\nVersion: 1.5\n")
+    install("first/develop.egg-info", "Metadata-Version: 2.1\nName: develop\nVersion: 0.1\n", "PKG-INFO")
+    install("first/removed-2.0.dist-info", None)
+    install("first/~umpy-1.26.dist-info", None)
+    install("first/binary.dist-info", b"\xff\xfe\x00\x01")
+    install("first/nameless-x.dist-info", "Version: 1\n")
+    install("first/versionless-x.dist-info", "Name: versionless\n")
+    install("second/regular_name_x-0.9.dist-info", "shadowed")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second"), str(tmp_path / "missing")])
+    assert capture()["runtime"]["packages"] == {
+        "develop": "0.1",
+        "regular-name-x": "1.0.post1+cu118",
+        "some-name": "1.5",
+    }
+
+
+def test_a_finder_that_fails_costs_the_packages_only(monkeypatch):
+    class Broken:
+        def find_distributions(self, context):
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(sys, "meta_path", [Broken()])
+    found = _environment._packages()
+    assert found == {}
+
+
+# Variables
+
+
+@pytest.fixture
+def variables(monkeypatch):
+    """Replace the whole environment by *members*."""
+
+    def set_all(members: dict[str, str]) -> None:
+        monkeypatch.setattr(os, "environ", dict(members))
+
+    return set_all
+
+
+def test_variables_are_recorded_by_a_list_of_harmless_ones(variables):
+    harmless = {
+        "CUDA_VISIBLE_DEVICES": "0,1",
+        "LANG": "C.UTF-8",
+        "MASTER_ADDR": "10.0.0.1",
+        "OMP_NUM_THREADS": "8",
+        "PYTHONHASHSEED": "0",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+        "RANK": "3",
+        "SLURM_JOB_ID": "77",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TORCH_HOME": "/data/torch",
+        "XLA_FLAGS": "--xla_gpu_deterministic_ops=true --xla_dump_to=/x",
+    }
+    variables(
+        {
+            **harmless,
+            "AWS_SECRET_ACCESS_KEY": "hunter2",
+            "DATABASE_URL": "postgres://ada:hunter2@db/x",
+            "HOME": "/home/ada",
+            "MY_SETTING": "1",
+            "PATH": "/usr/bin",
+            "RANKING": "1",
+            "TF_TOKEN_app_terraform_io": "hunter2",
+            "TF_VAR_password": "hunter2",
+            "WANDB_API_KEY": "hunter2",
+        }
+    )
+    assert capture()["variables"] == harmless
+    assert list(capture()["variables"]) == sorted(harmless)
+
+
+def test_the_user_names_further_variables_by_name_or_pattern(variables):
+    variables({"MY_SETTING": "1", "MY_OTHER": "2", "MYSQL": "3", "STAGE": "4", "STAGES": "5"})
+    assert capture(variables=["MY_*", "STAGE", "ABSENT"])["variables"] == {
+        "MY_OTHER": "2",
+        "MY_SETTING": "1",
+        "STAGE": "4",
+    }
+    assert capture(variables=(name for name in ["STAGE"]))["variables"] == {"STAGE": "4"}
+    assert capture()["variables"] == {}
+
+
+def test_secrets_are_kept_back_even_in_variables_of_the_list(variables):
+    given = {
+        "MY_TOKEN": "hunter2",
+        "MY_URL": "https://ada:hunter2@example.org",
+        "PBS_JOBCOOKIE": "hunter2",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_JWT": "hunter2",
+        "SLURM_TOKEN": "",
+        "TORCH_X": "hf_" + "aB3" * 12,
+    }
+    variables(given)
+    assert capture(variables=["MY_*"])["variables"] == {
+        "MY_TOKEN": HIDDEN,
+        "MY_URL": HIDDEN,
+        "PBS_JOBCOOKIE": HIDDEN,
+        "SLURM_JOB_NAME": "train",
+        "SLURM_JWT": HIDDEN,
+        "SLURM_TOKEN": "",
+        "TORCH_X": HIDDEN,
+    }
+    assert capture(variables=["MY_*"], redact=False)["variables"] == given
+
+
+# Git
+
+
+@needs_git
+def test_a_clean_repository(repository, git):
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
+
+
+@needs_git
+def test_changed_paths_are_relative_to_the_repository_and_sorted(repository, git, script):
+    script("repository/tools/train.py").write_text("new\n")
+    git("add", "tools")
+    git("mv", "data.txt", "moved data.txt")
+    (repository / "model.py").write_text("other\n")
+    (repository / "train.py").unlink()
+    (repository / "untracked.txt").write_text("is not looked at\n")
+    assert capture()["git"] == facts(
+        commit=git("rev-parse", "HEAD"),
+        dirty=True,
+        changed=["data.txt", "model.py", "moved data.txt", "tools/train.py", "train.py"],
+    )
+
+
+@needs_git
+@needs_posix
+def test_names_of_changed_files_may_be_anything(repository, git):
+    names = ["a b", "c\nd", "1 .M N... e", "\udcff", "ö"]
+    for name in names:
+        (repository / name).touch()
+    git("add", ".")
+    assert capture()["git"]["changed"] == sorted(names)
+
+
+@needs_git
+def test_a_conflict_is_a_change(repository, git):
+    git("checkout", "--quiet", "-b", "other")
+    (repository / "model.py").write_text("one\n")
+    git("commit", "--quiet", "--all", "--message=one")
+    git("checkout", "--quiet", "main")
+    (repository / "model.py").write_text("two\n")
+    git("commit", "--quiet", "--all", "--message=two")
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "other")
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"), dirty=True, changed=["model.py"])
+
+
+@needs_git
+def test_more_changes_than_are_recorded_are_said_to_be_cut(repository, git, monkeypatch):
+    for name in ("train.py", "model.py", "data.txt"):
+        (repository / name).write_text("other\n")
+    monkeypatch.setattr(_environment, "_MAX_CHANGED", 3)
+    assert capture()["git"]["changed"] == ["data.txt", "model.py", "train.py"]
+    assert "changed_cut" not in capture()["git"]
+    monkeypatch.setattr(_environment, "_MAX_CHANGED", 2)
+    assert capture()["git"] == facts(
+        commit=git("rev-parse", "HEAD"), dirty=True, changed=["data.txt", "model.py"], changed_cut=True
+    )
+
+
+@needs_git
+def test_before_the_first_commit_there_is_none(tmp_path, script, git):
+    script()
+    git("init", "--quiet", "--initial-branch=main")
+    assert capture()["git"] == facts(commit=None)
+    git("add", ".")
+    assert capture()["git"] == facts(commit=None, dirty=True, changed=["train.py"])
+    assert diff() is None
+
+
+@needs_git
+def test_a_detached_head_has_no_branch(repository, git):
+    git("checkout", "--quiet", "--detach")
+    git("remote", "add", "origin", "/srv/git/digits.git")
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"), branch=None, remote="/srv/git/digits.git")
+
+
+@needs_git
+def test_a_repository_of_sha256_has_a_commit_of_64_digits(script, git):
+    script()
+    try:
+        git("init", "--quiet", "--initial-branch=main", "--object-format=sha256")
+    except subprocess.CalledProcessError:
+        pytest.skip("this git knows SHA-1 only")
+    git("add", ".")
+    git("commit", "--quiet", "--message=first")
+    commit = git("rev-parse", "HEAD")
+    assert len(commit) == 64
+    assert capture()["git"] == facts(commit=commit)
+
+
+@needs_git
+def test_the_remote_is_that_of_the_upstream_and_else_origin(repository, git):
+    git("remote", "add", "origin", "https://example.org/origin.git")
+    assert capture()["git"]["remote"] == "https://example.org/origin.git"
+    git("remote", "add", "fork/of.Ada", "git@example.org:ada/fork.git")
+    git("config", "branch.main.remote", "fork/of.Ada")
+    git("config", "branch.main.merge", "refs/heads/main")
+    assert capture()["git"]["remote"] == "git@example.org:ada/fork.git"
+    git("config", "branch.main.remote", ".")
+    assert capture()["git"]["remote"] == "https://example.org/origin.git"
+
+
+@needs_git
+@pytest.mark.parametrize("redact", [True, False])
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://ada:hunter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://hunter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://example.org/d.git?private_token=hunter2", "https://example.org/d.git"),
+        ("ada:hunter2@example.org:d.git", "example.org:d.git"),
+        ("https://example.org/glpat-" + "aB3-" * 5 + "/d.git", HIDDEN),
+    ],
+)
+def test_credentials_are_cut_from_the_remote_in_any_case(repository, git, url, kept, redact):
+    git("config", "remote.origin.url", url)
+    assert capture(redact=redact)["git"]["remote"] == kept
+
+
+@needs_git
+def test_the_repository_is_that_of_the_script_and_without_one_of_the_directory(
+    tmp_path, repository, script, monkeypatch
+):
+    monkeypatch.chdir(repository)
+    script("elsewhere/train.py")
+    assert capture()["git"] is None
+    assert diff() is None
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    (repository / "model.py").write_text("other\n")
+    assert capture()["git"]["changed"] == ["model.py"]
+    assert diff() is not None
+
+
+@needs_git
+@needs_posix
+def test_a_script_is_where_its_link_leads(tmp_path, repository, git, monkeypatch):
+    link = tmp_path / "train"
+    link.symlink_to(repository / "train.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(link))
+    assert capture()["script"] == str(link)
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
+
+
+@needs_git
+def test_a_script_in_an_archive_belongs_to_the_repository_around_it(repository, git, monkeypatch):
+    (repository / "app.pyz").touch()
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(repository / "app.pyz" / "__main__.py"))
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
+
+
+@needs_git
+def test_a_worktree_is_a_repository(tmp_path, repository, git, script):
+    git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
+    script("side/train.py")
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"), branch="side")
+
+
+@needs_git
+def test_variables_of_a_hook_do_not_mislead(tmp_path, repository, git, monkeypatch):
+    commit = git("rev-parse", "HEAD")
+    trace = tmp_path / "trace"
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, str(tmp_path / "missing"))
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    assert capture()["git"] == facts(commit=commit)
+    assert not trace.exists()
+
+
+@needs_git
+@needs_posix
+def test_nothing_that_the_repository_configures_is_run(tmp_path, repository, git):
+    trap, proof = tmp_path / "trap", tmp_path / "proof"
+    trap.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
+    trap.chmod(0o755)
+    for name in ("core.fsmonitor", "diff.external", "diff.trap.textconv", "diff.trap.command", "core.pager"):
+        git("config", name, str(trap))
+    (repository / ".git" / "hooks").mkdir(exist_ok=True)
+    shutil.copy(trap, repository / ".git" / "hooks" / "post-index-change")
+    (repository / ".gitattributes").write_text("* diff=trap\n")
+    (repository / "model.py").write_text("other\n")
+    assert capture()["git"]["changed"] == ["model.py"]
+    assert b"+other" in (diff() or (b"", None))[0]
+    assert not proof.exists()
+    git("diff", "HEAD")
+    assert proof.exists(), "the trap does not work"
+
+
+@needs_git
+def test_the_index_is_left_as_it_is(repository, git):
+    os.utime(repository / "data.txt", (1, 1))  # git has to read the file, and would like to note that it is the same
+    index = (repository / ".git" / "index").read_bytes()
+    assert capture()["git"]["changed"] == []
+    assert (repository / ".git" / "index").read_bytes() == index
+    git("status")
+    assert (repository / ".git" / "index").read_bytes() != index, "git did not want to"
+
+
+@needs_git
+def test_a_partial_clone_is_not_completed_over_the_network(tmp_path, repository, git, script):
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "--quiet", "--no-checkout", "--filter=blob:none", repository.as_uri(), str(tmp_path / "clone"))
+    git("reset", "--quiet", at="clone")
+    script("clone/train.py").write_text("other\n")
+
+    def objects() -> list[Path]:
+        return sorted((tmp_path / "clone" / ".git" / "objects").rglob("*"))
+
+    before = objects()
+    assert capture()["git"]["changed"] == ["data.txt", "model.py", "train.py"]
+    assert diff() is None
+    assert objects() == before
+    git("diff", "HEAD", at="clone")
+    assert objects() != before, "the clone was complete"
+
+
+def test_without_a_repository_there_is_nothing_to_say(tmp_path, script, monkeypatch):
+    script()
+    assert capture()["git"] is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert capture()["git"] is None
+    assert diff() is None
+
+
+@needs_git
+def test_a_missing_git_is_said_where_there_is_a_repository(tmp_path, repository, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert capture()["git"] == {"error": "git is not installed"}
+    assert diff() is None
+
+
+@needs_git
+def test_a_stray_directory_named_git_is_no_repository(tmp_path, script):
+    script("folder/train.py")
+    (tmp_path / "folder" / ".git").mkdir()
+    assert capture()["git"] is None
+
+
+@needs_git
+def test_a_broken_repository_is_said_to_be_broken(tmp_path, script):
+    script("folder/train.py")
+    (tmp_path / "folder" / ".git").write_text("gitdir: /missing/place\n")
+    assert capture()["git"] == {"error": "not a git repository: /missing/place"}
+    assert diff() is None
+
+
+@needs_git
+@needs_posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files to another user")
+def test_a_repository_of_somebody_else_is_not_looked_into(tmp_path, repository):
+    for path in [repository, *repository.rglob("*")]:
+        os.chown(path, 12345, 12345)
+    assert capture()["git"] == {"error": f"detected dubious ownership in repository at '{repository}'"}
+    assert diff() is None
+
+
+@needs_git
+@needs_posix
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("echo 'warning: odd' >&2; echo 'fatal: it is broken' >&2; exit 128", "it is broken"),
+        ("echo 'it is odd' >&2; exit 1", "it is odd"),
+        ("exit 3", "git ended with code 3"),
+        ("kill -9 $$", "git ended with code -9"),
+        ("echo hello", "git gave an answer that could not be understood"),
+        ("true", "git gave an answer that could not be understood"),
+        ("printf '\\000\\000# x\\000# branch.oid\\000'", None),
+    ],
+)
+def test_a_git_that_fails_is_quoted(repository, program, text, error):
+    program("git", text)
+    found = capture()["git"]
+    assert found == {"error": error} if error else "error" not in found
+    assert diff() is None or not text.startswith("exit")
+
+
+@needs_git
+@needs_posix
+def test_a_git_that_cannot_be_started_is_an_error(tmp_path, repository, program, monkeypatch):
+    program("git", "")
+    (tmp_path / "bin" / "git").write_bytes(b"#!/missing/interpreter\n")
+    assert capture()["git"] == {"error": "git could not be started: No such file or directory"}
+
+
+@needs_git
+@needs_posix
+def test_a_slow_git_is_killed_with_all_it_started(tmp_path, repository, program, monkeypatch):
+    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+    program("git", f"sleep 60 & echo $! > '{tmp_path}/child'; echo $$ > '{tmp_path}/parent'; wait")
+    begin = time.monotonic()
+    assert capture()["git"] == {"error": "git did not finish within 0.5 seconds"}
+    assert diff() is None
+    assert time.monotonic() - begin < 10
+    for name in ("child", "parent"):
+        assert gone(int((tmp_path / name).read_text()))
+
+
+@needs_git
+@needs_posix
+def test_the_time_is_for_all_calls_of_git_together(repository, program, monkeypatch):
+    monkeypatch.setattr(_environment, "_SECONDS", 1.0)
+    program("git", f'sleep 0.6; exec {shutil.which("git")} "$@"')
+    begin = time.monotonic()
+    assert capture()["git"] == {"error": "git did not finish within 1 seconds"}
+    assert time.monotonic() - begin < 10
+
+
+@needs_git
+@needs_posix
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="there is no setsid here")
+def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(tmp_path, repository, program, monkeypatch):
+    """It keeps the pipe open, so its end never comes."""
+    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+    program("git", f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 60' & exit 0")
+    begin = time.monotonic()
+    assert capture()["git"] == {"error": "git did not finish within 0.5 seconds"}
+    assert time.monotonic() - begin < 10
+    os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
+
+
+@needs_git
+@needs_posix
+def test_a_git_without_an_end_is_cut(repository, program):
+    program("git", "yes '1 .M N... 100644 100644 100644 aaaa bbbb file'")
+    assert capture()["git"] == {"error": "git gave an answer that could not be understood"}
+    assert diff(100) == (b"1 .M N... 100644 100644 100644 aaaa bbbb file\n" * 2, True)
+
+
+# The diff
+
+
+@needs_git
+def test_the_diff_holds_the_changes_of_tracked_files(repository, git):
+    assert diff() is None
+    (repository / "untracked.txt").write_text("is not looked at\n")
+    assert diff() is None
+    (repository / "model.py").write_text("line 0\nother\nline 2\nline 3\nline 4\n")
+    git("add", "model.py")
+    (repository / "train.py").unlink()
+    text, cut = diff() or (b"", None)
+    assert cut is False
+    assert text.decode() == git("diff", "HEAD") + "\n"
+    assert b"-line 1\n+other\n" in text
+
+
+@needs_git
+def test_a_large_diff_is_cut_at_the_end_of_a_line(repository):
+    (repository / "model.py").write_text("".join(f"other {number}\n" for number in range(100_000)))
+    whole, cut = diff(10_000_000) or (b"", None)
+    assert (len(whole) > 1_000_000, cut) == (True, False)
+    text, cut = diff() or (b"", None)
+    assert cut is True
+    assert 1_000_000 - 20 < len(text) <= 1_000_000
+    assert text.endswith(b"\n")
+    assert whole.startswith(text)
+    assert diff(len(whole)) == (whole, False)
+    assert diff(len(whole) - 1) == (whole[: whole[:-1].rindex(b"\n") + 1], True)
+    assert diff(3) == (b"", True)
+
+
+@needs_git
+def test_the_diff_looks_the_same_whatever_is_configured(repository, git):
+    (repository / "model.py").write_text("other\n")
+    text = diff()
+    for name, value in [("color.ui", "always"), ("diff.noprefix", "true"), ("diff.mnemonicPrefix", "true")]:
+        git("config", name, value)
+        assert diff() == text

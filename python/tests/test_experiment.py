@@ -1,0 +1,753 @@
+"""Experiments: made once, found, gone on with, added to, joined, and never in one another's way."""
+
+import copy
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import (
+    AlreadyRecorded,
+    Exp,
+    ExperimentExists,
+    ExperimentRef,
+    InvalidName,
+    InvalidRecord,
+    LogClosed,
+    NotAnExperiment,
+    Place,
+    StreamBusy,
+    read,
+)
+
+HOME = Path("runs/e")
+
+
+def snapshot(root: Path = Path()) -> dict[str, Any]:
+    """Every entry below *root* with its bytes: what is the same before and after was not touched."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else None for path in root.rglob("*")
+    }
+
+
+def names(events: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in events]
+
+
+def test_an_experiment_from_its_begin_to_its_end(conforms: Callable[..., Any]) -> None:
+    with Exp("runs", "e", {"lr": 1}, "train", tags=["t"], extra={"x": 2}) as exp:
+        assert (exp.path, exp.name, exp.kind, exp.params) == (HOME, "e", "train", {"lr": 1})
+        assert (exp.tags, exp.extra, str(exp), repr(exp)) == (["t"], {"x": 2}, "runs/e", "<Exp 'runs/e'>")
+        exp.log.event("x")
+        exp.stream("gpu").event("memory", used_mib=1)
+        assert exp.stream("gpu") is exp.stream("gpu")
+    streams = conforms(HOME, sealed=True)
+    assert {name: names(events) for name, events in streams.items()} == {
+        "log.jsonl": ["mlv/start", "x", "mlv/end"],
+        "log/gpu.jsonl": ["mlv/start", "memory", "mlv/end"],
+    }
+    assert streams["log.jsonl"][-1]["data"]["streams"] == {"log/gpu.jsonl": 3}
+    assert streams["log.jsonl"][0]["data"]["record"]["number"] == 1
+    assert sorted(os.listdir(HOME)) == ["log", "log.jsonl", "meta.json"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        ".",
+        "a/b",
+        "/a",
+        "a\\b",
+        "a b",
+        "ä",
+        "a.",
+        ".a",
+        "-a",
+        "con",
+        "NUL.x",
+        "a" * 101,
+        "\ud800",
+        "a\n",
+        5,
+        None,
+    ],
+)
+def test_a_bad_name_or_kind_is_refused_and_nothing_is_made(name: Any) -> None:
+    with pytest.raises(InvalidName, match="is no name for an experiment: it has to be 1 to 100 of the characters"):
+        Exp("runs", name)
+    with pytest.raises(InvalidName, match="is no name for a kind"):
+        Exp("runs", "e", kind=name)
+    assert os.listdir() == []
+    with Exp("runs", "e") as exp, pytest.raises(InvalidName, match="is no name for a stream"):
+        exp.stream(name)
+    assert sorted(os.listdir(HOME)) == ["log.jsonl", "meta.json"]
+
+
+@pytest.mark.rule("writer.meta-once")
+def test_an_experiment_that_exists_is_refused_as_it_is() -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    before = snapshot()
+    with pytest.raises(ExperimentExists) as caught:
+        Exp("runs", "e", {"b": 2})
+    assert str(caught.value) == (
+        "runs/e holds an experiment already. Choose another name, or exists='number'; "
+        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+    )
+    assert snapshot() == before
+
+
+@pytest.mark.rule("writer.meta-once")
+@pytest.mark.parametrize("kind", ["foreign", "directory", "dangling", "log"])
+def test_a_directory_with_any_meta_json_or_log_of_somebody_else_is_refused(kind: str) -> None:
+    HOME.mkdir(parents=True)
+    if kind == "foreign":
+        (HOME / "meta.json").write_text("{}")
+    elif kind == "directory":
+        (HOME / "meta.json").mkdir()
+    elif kind == "dangling":
+        (HOME / "meta.json").symlink_to("nowhere")
+    else:
+        (HOME / "log.jsonl").write_text("mine\n")
+    before = snapshot()
+    with pytest.raises(ExperimentExists, match="runs/e"):
+        Exp("runs", "e")
+    assert snapshot() == before
+
+
+def test_a_directory_that_is_merely_there_is_used_and_what_is_in_it_stays() -> None:
+    HOME.mkdir(parents=True)
+    (HOME / "slurm.out").write_text("mine")
+    Exp("runs", "e").close()
+    assert (HOME / "slurm.out").read_text() == "mine"
+
+
+def test_exists_number_takes_the_next_name() -> None:
+    exps = [Exp("runs", "e", exists="number") for _ in range(3)]
+    assert [(exp.name, str(exp.path)) for exp in exps] == [("e", "runs/e"), ("e_1", "runs/e_1"), ("e_2", "runs/e_2")]
+    assert json.loads(Path("runs/e_2/meta.json").read_bytes())["name"] == "e_2"
+    for exp in exps:
+        exp.close()
+
+
+def test_exists_resume_makes_or_goes_on(conforms: Any) -> None:
+    for number in range(3):
+        with Exp("runs", "e", {"lr": 1}, exists="resume") as exp:
+            exp.log.event("x", number=number)
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log.jsonl"]) == ["mlv/start", "x", "mlv/end"] * 3
+    assert [e["data"]["record"]["number"] for e in streams["log.jsonl"] if e["event"] == "mlv/start"] == [1, 2, 3]
+    with pytest.raises(ValueError, match="exists is 'maybe'"):
+        Exp("runs", "e", exists="maybe")
+
+
+@pytest.mark.rule("writer.meta-once")
+def test_of_processes_that_make_the_same_experiment_exactly_one_wins(begin: Any, conforms: Any) -> None:
+    code = """
+        import sys
+        from mlvlogger import Exp, ExperimentExists
+        for number in range(10):
+            print("ready", flush=True)
+            input()
+            try:
+                with Exp("runs", f"e{number}", {"who": sys.argv[1]}) as exp:
+                    exp.log.event("x", who=sys.argv[1])
+                print("won")
+            except ExperimentExists:
+                print("lost")
+    """
+    scripts = [begin(code, number) for number in range(3)]
+    for number in range(10):
+        for script in scripts:
+            assert script.stdout.readline() == "ready\n"
+        for script in scripts:
+            print(file=script.stdin, flush=True)
+        results = [script.stdout.readline() for script in scripts]
+        assert sorted(results) == ["lost\n", "lost\n", "won\n"]
+        winner = str(results.index("won\n"))
+        streams = conforms(Path(f"runs/e{number}"), sealed=True)
+        assert streams["log.jsonl"][1]["data"] == {"who": winner} == read(f"runs/e{number}").params
+        assert sorted(os.listdir(f"runs/e{number}")) == ["log.jsonl", "meta.json"]
+
+
+@pytest.mark.parametrize("call", [Exp.resume, Exp.open, read, lambda path: Exp.join(path, 0, timeout=0)])
+def test_a_missing_experiment_is_told_and_not_made(call: Callable[[Any], Any]) -> None:
+    Path("empty").mkdir()
+    Path("foreign").mkdir()
+    Path("foreign/meta.json").write_text("{}")
+    before = snapshot()
+    for path in ("missing", "empty", "foreign"):
+        with pytest.raises(NotAnExperiment, match=f"^{path} holds no experiment"):
+            call(path)
+    assert snapshot() == before
+
+
+def test_resume_goes_on_in_the_log_with_a_record_of_its_own(conforms: Any) -> None:
+    with Exp("runs", "e", {"lr": 1}) as exp:
+        exp.log.event("x")
+        exp.log.pause("preempted")
+    assert read(HOME).state == "paused"
+    with Exp.resume(HOME, {"more": 2}) as exp:
+        assert read(HOME).state == "open"
+        assert exp.params == {"lr": 1, "more": 2} and exp.log.event("y") == 6
+    streams = conforms(HOME, sealed=True)
+    expected = ["mlv/start", "x", "mlv/pause", "mlv/seal", "mlv/start", "y", "mlv/end"]
+    assert names(streams["log.jsonl"]) == expected and read(HOME).state == "completed"
+
+
+def test_an_experiment_without_a_log_is_resumed(conforms: Any) -> None:
+    Exp("runs", "e").close()
+    (HOME / "log.jsonl").unlink()
+    Exp.resume(HOME).close()
+    assert names(conforms(HOME, sealed=True)["log.jsonl"]) == ["mlv/start", "mlv/end"]
+
+
+@pytest.mark.rule("writer.one")
+def test_a_script_that_cannot_have_the_stream_leaves_nothing_behind() -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("evaluate")
+        exp.stream("gpu")
+        before = snapshot()
+        with pytest.raises(StreamBusy, match=f"process {os.getpid()} on "):
+            Exp.resume(HOME, {"a": 1})
+        with pytest.raises(StreamBusy):
+            Exp.open(HOME, {"a": 1}, stream="evaluate")
+        with pytest.raises(StreamBusy):
+            Exp("runs", "e", {"a": 1}, exists="resume")
+        with pytest.raises(InvalidName, match="differs only by case from the stream"):
+            Exp.open(HOME, {"a": 1}, stream="GPU")
+        with pytest.raises(InvalidName, match="is no name for a stream"):
+            Exp.open(HOME, {"a": 1}, stream="../x")
+        with pytest.raises(ValueError, match="on_error is 'maybe'"):
+            Exp.open(HOME, on_error="maybe")
+        assert snapshot() == before
+
+
+@pytest.mark.rule("writer.kept")
+@pytest.mark.parametrize("tail", [b"", b'{"seq":4,"ti'])
+@pytest.mark.parametrize("log", [True, False])
+def test_a_parameter_that_is_recorded_leaves_everything_as_it_was(tail: bytes, log: bool) -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    if log:
+        with open(HOME / "log.jsonl", "ab") as file:
+            file.write(tail)
+    else:
+        (HOME / "log.jsonl").unlink()
+    before = snapshot()
+    calls: list[Callable[[], Any]] = [
+        lambda: Exp.resume(HOME, {"b": 1, "a": 2}),
+        lambda: Exp.open(HOME, {"a": 2}),
+        lambda: Exp("runs", "e", {"a": 2}, exists="resume"),
+    ]
+    for call in calls:
+        with pytest.raises(AlreadyRecorded):
+            call()
+        assert {name: data for name, data in snapshot().items() if name not in ("runs/e/meta", "runs/e/log")} == before
+    Exp.resume(HOME, {"a": 1}).close()  # and the lock was let go
+
+
+def test_open_adds_a_record_and_a_stream_of_its_own(conforms: Any) -> None:
+    Exp("runs", "e").close()
+    with Exp.open(HOME, {"split": "test"}) as exp:
+        exp.log.event("accuracy", value=0.5)
+    with Exp.open(HOME, stream="evaluate") as exp:
+        exp.log.event("accuracy", value=0.6)
+    with Exp.open(HOME, stream="evaluate") as exp:
+        assert exp.log.event("accuracy", value=0.7) == 5
+    streams = conforms(HOME, sealed=True)
+    assert sorted(streams) == ["log.jsonl", "log/evaluate.jsonl", "log/run-2.jsonl"]
+    starts = [e["data"]["record"]["number"] for e in streams["log/evaluate.jsonl"] if e["event"] == "mlv/start"]
+    assert starts == [3, 4] and read(HOME).state == "completed"
+    assert "streams" not in streams["log/run-2.jsonl"][-1]["data"]
+
+
+def test_a_stream_that_is_no_stream_is_refused_before_a_record_is_added() -> None:
+    Exp("runs", "e").close()
+    (HOME / "log").mkdir()
+    (HOME / "log/evaluate.jsonl").write_text("mine\n")
+    before = snapshot()
+    with pytest.raises(InvalidRecord, match=r"log/evaluate\.jsonl is not an MLV stream"):
+        Exp.open(HOME, stream="evaluate")
+    assert snapshot() == before
+
+
+def test_workers_join_and_wait_for_the_main_one(begin: Any, conforms: Any) -> None:
+    code = """
+        import sys
+        from mlvlogger import Exp
+        print("ready", flush=True)
+        with Exp.join("runs/e", int(sys.argv[1]), timeout=20) as exp:
+            for number in range(20):
+                exp.log.event("x", number=number)
+    """
+    workers = [begin(code, rank) for rank in range(3)]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    with Exp("runs", "e"):
+        assert [worker.wait() for worker in workers] == [0, 0, 0]
+    streams = conforms(HOME, sealed=True)
+    assert sorted(streams) == ["log.jsonl", *(f"log/rank-{rank}.jsonl" for rank in range(3))]
+    assert not (HOME / "meta").exists()
+    assert all(len(streams[f"log/rank-{rank}.jsonl"]) == 22 for rank in range(3))
+    assert streams["log.jsonl"][-1]["data"]["streams"] == {f"log/rank-{rank}.jsonl": 22 for rank in range(3)}
+
+
+@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"])
+def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Exp("runs", "e").close()
+    monkeypatch.setenv(variable, "7")
+    Exp.join(HOME).close()
+    assert os.listdir(HOME / "log") == ["rank-7.jsonl"]
+    monkeypatch.setenv(variable, "²")
+    for rank in (None, -1, "3"):
+        with pytest.raises(ValueError, match="give the number of this worker, or set one of RANK, SLURM_PROCID"):
+            Exp.join(HOME, rank)  # type: ignore[arg-type]
+
+
+def test_a_worker_that_waits_in_vain_says_for_what() -> None:
+    with pytest.raises(NotAnExperiment) as caught:
+        Exp.join("runs/e", 0, timeout=0.06)
+    assert str(caught.value) == (
+        "runs/e holds no experiment after 0.06 seconds. Is the main worker running, with the same path?"
+    )
+
+
+def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
+    with Exp("runs", "e", {"a": 1}, "train") as exp:
+        inner = Exp(HOME / "deep/er", "inner")
+        inner.close()
+        Path(HOME, "model.pt").write_bytes(b"m")
+        Path(HOME, "deep/er/inner/x").write_bytes(b"x")
+        before = snapshot()
+        for path in (HOME, HOME / "model.pt", HOME / "deep", HOME / "log.jsonl", HOME.resolve() / "deep/er"):
+            place = Exp.find(path)
+            assert (type(place), place.id, place.params, place.kind) == (Place, exp.id, {"a": 1}, "train")
+            assert place.path.resolve() == HOME.resolve()
+        assert Exp.find(HOME / "deep/er/inner/x").id == inner.id
+        assert snapshot() == before
+    with pytest.raises(NotAnExperiment, match="'runs' lies in no experiment: no directory above it has a meta.json"):
+        Exp.find("runs")
+    with pytest.raises(FileNotFoundError):
+        Exp.find("runs/e/missing")
+
+
+@pytest.mark.rule("writer.sub-place")
+def test_a_sub_experiment_is_made_from_nothing_but_the_path_of_a_checkpoint(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        Path(HOME, "model.pt").write_bytes(b"m")
+    with Exp.find(HOME / "model.pt").sub("sub_1", {"ratio": 0.5}, kind="squeeze", tags=["t"]) as sub:
+        assert sub.path.resolve() == HOME.resolve() / "squeeze/sub_1"
+        assert (sub.kind, sub.params, sub.tags) == ("squeeze", {"ratio": 0.5}, ["t"])
+        parent = sub.parent
+        assert parent is not None and parent.id == exp.id
+        assert parent.ref() == ExperimentRef(exp.id, "../..")
+        sub.log.event("input", exp=parent.ref(), file=parent.ref("model.pt"))
+    streams = conforms(HOME / "squeeze/sub_1", sealed=True)
+    assert streams["log.jsonl"][1]["data"]["file"]["experiment"] == exp.id
+    record = json.loads((HOME / "squeeze/sub_1/meta.json").read_bytes())
+    assert record["parent"] == {"_mlv": "experiment", "id": exp.id, "path": "../.."}
+    assert [run.id for run in read(HOME).subs()] == [sub.id]
+    assert read(HOME / "squeeze/sub_1").parent == ExperimentRef(exp.id, "../..")
+    conforms(HOME, sealed=True)
+
+
+@pytest.mark.rule("writer.sub-place")
+@pytest.mark.parametrize("savedir", ["meta", "log", "files", "files/a/b", "log/../files", "link", "link/deep"])
+def test_a_sub_experiment_in_a_folder_of_the_record_is_refused(savedir: str) -> None:
+    with Exp("runs", "e") as exp:
+        (HOME / "files").mkdir()
+        (HOME / "link").symlink_to("files")
+        before = snapshot()
+        with pytest.raises(InvalidName, match="that is for its record"):
+            Exp(HOME / savedir, "x")
+        for kind in ("meta", "log", "files"):
+            with pytest.raises(InvalidName):
+                exp.sub("x", kind=kind)
+            with pytest.raises(InvalidName):
+                Exp(HOME, kind)
+        assert snapshot() == before
+
+
+def test_a_users_link_below_an_experiment_leads_to_an_experiment_elsewhere(conforms: Any) -> None:
+    """Large outputs on another disk: what is behind the link is no sub-experiment, and no error of pathlib's."""
+    with Exp("runs", "e") as exp:
+        Path("scratch").mkdir()
+        (HOME / "sub").symlink_to(Path("scratch").resolve())
+        try:
+            Exp(HOME / "sub", "x").close()
+            Exp(HOME, "sub").close()
+        except InvalidName:
+            return
+        assert exp.id
+    conforms("scratch/x")
+
+
+def test_experiments_nest(conforms: Any) -> None:
+    with Exp("runs", "e") as outer, Exp(HOME, "a") as inner, Exp(HOME / "a/b", "c") as innermost:
+        for exp in (outer, inner, innermost):
+            exp.log.event("x", own=exp.ref(), parent=exp.parent and exp.parent.ref())
+        assert inner.parent is not None and inner.parent.id == outer.id
+        assert innermost.parent is not None and innermost.parent.id == inner.id and outer.parent is None
+    for path in (HOME, HOME / "a", HOME / "a/b/c"):
+        conforms(path, sealed=True)
+    assert [run.name for run in read.all("runs")] == ["e", "a", "c"]
+
+
+def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
+    with (
+        Exp("runs", "one") as one,
+        Exp("runs", "two", parent=one) as two,
+        Exp("runs", "three", parent=two.ref()) as three,
+    ):
+        assert two.parent is not None and two.parent.id == one.id
+        assert three.parent is None  # no hint where it is
+    with Exp("runs", "four", parent=read("runs/one")) as four:  # type: ignore[arg-type]
+        assert four.parent is not None and four.parent.ref() == ExperimentRef(one.id, "../one")
+    for name in ("two", "three", "four"):
+        conforms(f"runs/{name}")
+
+
+def test_a_moved_experiment_is_the_same_and_can_be_gone_on_with(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        Path("x").write_bytes(b"x")
+        exp.attach("x")
+        Exp(HOME / "sub", "s").close()
+    Path("archive").mkdir()
+    shutil.move(HOME, "archive/renamed")
+    moved = Path("archive/renamed")
+    assert read(moved).id == exp.id == Exp.find(moved / "files/x").id
+    with Exp.resume(moved) as again:
+        assert again.id == exp.id and again.name == "e"
+    sub = Exp.find(moved / "sub/s")
+    assert sub.parent is not None and sub.parent.id == exp.id
+    conforms(moved, sealed=True)
+
+
+def test_the_savedir_and_the_experiment_may_be_given_as_links(conforms: Any) -> None:
+    Path("disk").mkdir()
+    Path("runs").symlink_to("disk")
+    with Exp("runs", "e") as exp:
+        exp.log.event("x")
+    Path("latest").symlink_to("runs/e")
+    with Exp.resume("latest") as again:
+        assert again.id == exp.id
+    assert read("latest").state == "completed" and [run.id for run in read.all("latest")] == [exp.id]
+    assert Exp.find("latest/log.jsonl").path.resolve() == Path("disk/e").resolve()
+    conforms("disk/e", sealed=True)
+
+
+@pytest.mark.parametrize("folder", ["log", "meta", "files"])
+def test_a_planted_link_in_the_place_of_a_folder_leads_nothing_outside(folder: str) -> None:
+    Path("outside").mkdir()
+    Exp("runs", "e").close()
+    (HOME / folder).symlink_to(Path("outside").resolve())
+    Path("x").write_bytes(b"x")
+
+    def try_all() -> None:
+        with Exp.resume(HOME) as exp:
+            exp.stream("gpu").event("x")
+            exp.attach("x")
+
+    with pytest.raises((ValueError, OSError)):
+        try_all()
+    with pytest.raises((ValueError, OSError)):
+        if folder == "files":
+            Exp.resume(HOME).create("y").close()
+        else:
+            Exp.open(HOME, stream="y")
+    assert os.listdir("outside") == []
+
+
+def test_threads_that_ask_for_one_stream_get_one_logger(conforms: Any) -> None:
+    start = threading.Barrier(8)
+    found, failed = [], []
+
+    def work(exp: Exp) -> None:
+        start.wait()
+        try:
+            for number in range(20):
+                found.append((number, exp.stream(f"s{number}")))
+                found[-1][1].event("x")
+        except Exception as error:
+            failed.append(error)
+
+    with Exp("runs", "e") as exp:
+        threads = [threading.Thread(target=work, args=(exp,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == [] and len(set(found)) == 20
+    streams = conforms(HOME, sealed=True)
+    assert [len(streams[f"log/s{number}.jsonl"]) for number in range(20)] == [10] * 20
+
+
+def test_no_two_streams_differ_only_by_case(child: Any, conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu")
+        with pytest.raises(
+            InvalidName, match=r"'GPU.jsonl' differs only by case from the stream 'gpu.jsonl' that is there"
+        ):
+            exp.stream("GPU")
+        exp.stream("Fork-1")
+        child(lambda: exp.log.event("x"))
+    conforms(HOME)
+    found = os.listdir(HOME / "log")
+    assert len({name.lower() for name in found}) == len(found) == 3
+
+
+def test_mark_and_rewind(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        span = exp.log.span("epoch")
+        exp.stream("gpu").event("x", number=1)
+        mark = json.loads(json.dumps(exp.mark()))
+        assert mark == {"log.jsonl": 2, "log/gpu.jsonl": 2}
+        exp.log.event("y", number=1)
+        exp.stream("gpu").event("x", number=2)
+        exp.rewind(mark, "preempted")
+        assert not span.is_open and span.end() is None
+        span.event("z")
+        exp.log.event("y", number=2)
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log.jsonl"]) == ["mlv/start", "epoch", "y", "mlv/rewind", "epoch/z", "y", "mlv/end"]
+    assert streams["log.jsonl"][3]["data"] == {"to": 2, "reason": "preempted"}
+    assert [event.data["number"] for event in read(HOME).events("y")] == [2]
+    assert [event.data["number"] for event in read(HOME).events("x", stream="gpu")] == [1]
+
+
+def test_a_mark_from_a_checkpoint_rewinds_all_its_streams_in_a_later_script(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu").event("x")
+        mark = exp.mark()
+        exp.stream("gpu").event("x")
+        exp.log.event("y")
+    with Exp.resume(HOME) as exp:
+        exp.rewind(mark)
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log/gpu.jsonl"])[-3:] == ["mlv/start", "mlv/rewind", "mlv/end"]
+    assert list(read(HOME).events("y")) == []
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"log.jsonl": 99},
+        {"log.jsonl": -1},
+        {"log.jsonl": "2"},
+        {"log.jsonl": 2.0},
+        {"log.jsonl": True},
+        {"log/missing.jsonl": 1},
+        {"log/../../x.jsonl": 1},
+        {"/etc/passwd": 1},
+        {"log.jsonl": 1, "log/missing.jsonl": 1},
+        {"log.jsonl": 1, "log/gpu.jsonl": 99},
+        {5: 1},
+    ],
+    ids=str,
+)
+def test_a_mark_that_does_not_fit_is_refused_and_nothing_is_written(mark: Any) -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu")
+        before = snapshot()
+        with pytest.raises(ValueError):
+            exp.rewind(mark)
+        assert snapshot() == before
+
+
+def test_a_script_that_does_not_write_the_log_cannot_rewind_it() -> None:
+    with Exp("runs", "e") as exp:
+        mark = exp.mark()
+        with Exp.open(HOME) as other, pytest.raises(ValueError, match=r"does not write log\.jsonl, so it cannot"):
+            other.rewind(mark)
+
+
+@pytest.mark.rule("writer.fork")
+def test_forked_children_write_streams_of_their_own_and_add_no_record(child: Callable[..., int], conforms: Any) -> None:
+    Exp("runs", "e").close()
+    with Exp.resume(HOME, {"a": 1}) as exp:
+        exp.log.event("parent")
+        exp.stream("gpu").event("parent")
+
+        def work() -> None:
+            for number in range(3):
+                exp.log.event("child", number=number)
+                exp.stream("gpu").event("child", number=number)
+            assert sorted(exp.mark()) in (
+                ["log/fork-1.jsonl", "log/fork-2.jsonl"],
+                ["log/fork-3.jsonl", "log/fork-4.jsonl"],
+            )
+            exp.close()
+
+        pids = [child(work), child(work)]
+    streams = conforms(HOME)
+    assert os.listdir(HOME / "meta") == ["2.json"]
+    forks = {name: events for name, events in streams.items() if "fork" in name}
+    assert sorted(forks) == [f"log/fork-{number}.jsonl" for number in range(1, 5)]
+    assert sorted(events[0]["data"]["pid"] for events in forks.values()) == sorted(pids * 2)
+    assert {events[0]["data"]["fork_of"]["stream"] for events in forks.values()} == {"log.jsonl", "log/gpu.jsonl"}
+    assert all(names(events)[1:-1] == ["child"] * 3 for events in forks.values())
+    assert names(streams["log.jsonl"])[-2:] == ["parent", "mlv/end"]
+
+
+@pytest.mark.rule("writer.fork")
+def test_a_forked_child_that_leaves_the_with_block_ends_nothing_of_its_parents(child: Any, conforms: Any) -> None:
+    def leave(exp: Exp) -> None:
+        exp.__exit__(None, None, None)
+
+    with Exp("runs", "e") as exp:
+        pending = exp.create("file")
+        pending.write(b"parent")
+        child(lambda: leave(exp))
+        child(lambda: pending.__exit__(SystemExit, SystemExit(), None))
+        assert exp.log.event("x") == 2
+        pending.close()
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log.jsonl"]) == ["mlv/start", "x", "mlv/file", "mlv/end"] and list(streams) == ["log.jsonl"]
+    assert (HOME / "files/file").read_bytes() == b"parent"
+
+
+def test_a_forked_child_cannot_rewind_its_parents_streams(child: Any, conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        for _ in range(9):
+            exp.log.event("x")
+        mark = exp.mark()
+
+        def work() -> None:
+            with pytest.raises(ValueError):
+                exp.rewind(mark)
+            exp.log.event("y")
+            with pytest.raises(ValueError):
+                exp.rewind(mark)
+
+        child(work)
+    conforms(HOME)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_multiprocessing_join_by_the_path(method: str, conforms: Any) -> None:
+    Path("train.py").write_text("""
+import multiprocessing, os, sys
+from mlvlogger import Exp
+
+def work(path):
+    with Exp.join(path, rank=os.getpid()) as exp:
+        return exp.log.event("x") > 1
+
+if __name__ == "__main__":
+    with Exp("runs", "e") as exp:
+        with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+            assert pool.map(work, [str(exp.path)] * 4, chunksize=1) == [True] * 4
+""")
+    subprocess.run([sys.executable, "train.py", method], check=True)
+    streams = conforms(HOME, sealed=True)
+    assert sum(names(events).count("x") for events in streams.values()) == 4
+
+
+def test_an_experiment_is_not_pickled_or_copied() -> None:
+    with Exp("runs", "e") as exp:
+        for refuse in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError) as caught:
+                refuse(exp)
+            assert str(caught.value) == (
+                "<Exp 'runs/e'> cannot be sent to another process. "
+                "Send its path, and there use Exp.join(path, rank) or Exp.open(path)."
+            )
+        with pytest.raises(TypeError, match="cannot be sent to another process"):
+            pickle.dumps(exp.log)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (None, "completed"),
+        (SystemExit(0), "completed"),
+        (SystemExit(2), "failed"),
+        (KeyboardInterrupt(), "interrupted"),
+        (ValueError("x"), "failed"),
+    ],
+)
+def test_how_the_with_block_is_left_is_the_state(error: Any, state: str, conforms: Any) -> None:
+    try:
+        with Exp("runs", "e") as exp:
+            exp.stream("gpu")
+            if error:
+                raise error
+    except BaseException as caught:
+        assert caught is error
+    assert read(HOME).state == state
+    streams = conforms(HOME, sealed=True)
+    assert {events[-1]["data"]["status"] for events in streams.values()} == {state}
+
+
+@pytest.mark.rule("writer.seal")
+def test_an_experiment_closed_while_paused_is_sealed_and_stays_paused(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu").event("x")
+        exp.log.pause("preempted")
+    assert read(HOME).state == "paused"
+    streams = conforms(HOME, sealed=True)
+    assert {names(events)[-1] for events in streams.values()} == {"mlv/seal"}
+
+
+def test_closing_twice_does_nothing_and_afterwards_nothing_can_be_opened() -> None:
+    exp = Exp("runs", "e")
+    exp.close("failed", ValueError("x"))
+    before = snapshot()
+    exp.close()
+    with pytest.raises(LogClosed):
+        exp.log.event("x")
+    with pytest.raises(LogClosed):
+        exp.stream("late")
+    assert snapshot() == before and read(HOME).state == "failed"
+
+
+def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, conforms: Any) -> None:
+    run("from mlvlogger import Exp; Exp('runs', 'e').log.event('x')")
+    run("from mlvlogger import Exp\nexp = Exp('runs', 'f')\nexp.log.event('x')\nraise SystemExit(3)", status=3)
+    for name in ("e", "f"):
+        assert (
+            names(conforms(f"runs/{name}")["log.jsonl"]) == ["mlv/start", "x"] and read(f"runs/{name}").state == "open"
+        )
+
+
+def test_something_in_the_way_of_a_stream_does_not_stop_close(conforms: Any) -> None:
+    """A pipe that the user put beside the streams must not make the end of a training hang."""
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu").event("x")
+        os.mkfifo(HOME / "log/notes.jsonl")
+        (HOME / "log/dir.jsonl").mkdir()
+        (HOME / "log/x.jsonl").symlink_to("/dev/zero")
+        (HOME / "log/my notes.txt").write_text("mine")
+    end = json.loads((HOME / "log.jsonl").read_bytes().splitlines()[-1])
+    assert end["data"]["streams"] == {"log/gpu.jsonl": 3}
+
+
+def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) -> None:
+    code = """
+        import resource, signal
+        from mlvlogger import Exp, WriteFailed, read
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        exp = Exp("runs", "e", on_error="raise")
+        for number in range(30):
+            exp.stream("long").event("x")
+        exp.stream("short").event("x")
+        size = (exp.path / "log/long.jsonl").stat().st_size + 10
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            exp.close()
+        except WriteFailed as error:
+            print("log/long.jsonl" in str(error))
+        print(read("runs/e").state, (exp.path / "log/short.jsonl").read_bytes().count(b"mlv/end"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        Exp.resume("runs/e").stream("long")
+    """
+    assert run(code).stdout == "True\ncompleted 1\n"

@@ -1,0 +1,473 @@
+"""Loggers: names, data, navigation, spans, and how a with block ends."""
+
+import signal
+import threading
+from collections import UserDict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import InvalidName, InvalidRecord, Logger, MLVError, Span
+
+PATH = Path("a.jsonl")
+
+
+@pytest.fixture
+def log() -> Iterator[Logger]:
+    logger = Logger(PATH)
+    yield logger
+    logger.close()
+
+
+@pytest.fixture
+def logged(log: Logger, events: Callable[..., Any]) -> Callable[[], list[dict[str, Any]]]:
+    """`logged()`: the events so far without those of the lifecycle, their times and durations."""
+
+    def written() -> list[dict[str, Any]]:
+        user = [event for event in events(PATH) if event["event"].partition("/")[0] != "mlv"]
+        return [{key: value for key, value in event.items() if key not in ("time", "seconds")} for event in user]
+
+    return written
+
+
+def test_an_event_has_its_seq_its_name_and_its_data(log: Logger, logged: Any) -> None:
+    assert log.event("a") == 2
+    assert log.event("b/c", {"top-1": 0.5}, step=1) == 3
+    assert logged() == [
+        {"seq": 2, "event": "a", "data": {}},
+        {"seq": 3, "event": "b/c", "data": {"top-1": 0.5, "step": 1}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "ä/€", "a b", "MLV/x", "mlvx/y", "a/mlv", "\U0001f600" * 1024, "a.b", "~", "\u2028", "..", "a/./b"]
+)
+def test_a_name_of_words_joined_by_slashes_is_fine(name: str, log: Logger, logged: Any) -> None:
+    log.event(name)
+    assert logged()[0]["event"] == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        "mlv",
+        "mlv/x",
+        "mlv/end",
+        "a\n",
+        "\x00",
+        "a\x7f",
+        "a\x9f",
+        "a" * 1025,
+        "\ud800",
+        None,
+        5,
+        b"a",
+    ],
+)
+def test_a_bad_name_is_refused_by_all_that_take_one_and_nothing_is_written(name: Any, log: Logger) -> None:
+    before = PATH.read_bytes()
+    for call in (log.event, log.span, log.sub):
+        with pytest.raises(InvalidName, match="is no event name"):
+            call(name)
+    assert PATH.read_bytes() == before
+
+
+def test_the_limits_of_a_name_are_those_of_the_whole_name(log: Logger) -> None:
+    inner = log.sub("a" * 1000)
+    inner.event("b" * 23)
+    with pytest.raises(InvalidName, match="1024 characters"):
+        inner.event("b" * 24)
+    with pytest.raises(InvalidName):
+        inner.event("/b")
+    inner.event("mlv/end")  # only the first segment is reserved
+
+
+def test_keys_of_any_kind_are_data(log: Logger, logged: Any) -> None:
+    data = {"name": 1, "data": 2, "self": 3, "seq": 4, "_mlv": 5, "": 6}
+    log.event("a", data)
+    log.event("b", name=1, data=2, self=3, seq=4, _mlv=5)
+    assert logged()[0]["data"] == {"name": 1, "data": 2, "self": 3, "seq": 4, "__mlv": 5, "": 6}
+    assert logged()[1]["data"] == {"name": 1, "data": 2, "self": 3, "seq": 4, "__mlv": 5}
+
+
+def test_a_key_given_twice_and_data_that_is_no_mapping_are_refused(log: Logger) -> None:
+    before = PATH.read_bytes()
+    with pytest.raises(TypeError, match="data has 'a' twice, in the mapping and by keyword. Give it once."):
+        log.event("x", {"a": 1}, a=1)
+    for data in (5, [("a", 1)], "a", {1, 2}):
+        with pytest.raises(TypeError, match="give a dict, or name the value"):
+            log.event("x", data)  # type: ignore[arg-type]
+    assert PATH.read_bytes() == before
+
+
+def test_an_event_is_a_snapshot(log: Logger, logged: Any) -> None:
+    inner = [1]
+    data = {"a": inner}
+    log.event("x", data)
+    inner.append(2)
+    data["b"] = inner
+    assert logged()[0]["data"] == {"a": [1]}
+    assert data == {"a": [1, 2], "b": [1, 2]}
+
+
+class RaisingMapping(Mapping):
+    def __getitem__(self, key: str) -> Any:
+        raise ZeroDivisionError
+
+    def __iter__(self) -> Iterator[str]:
+        raise ZeroDivisionError
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{1: 2}, {"1": 1, 1: 2}, {"\ud800": 1}, RaisingMapping(), UserDict({None: 1})],
+    ids=["integer-key", "colliding-keys", "surrogate-key", "raising", "none-key"],
+)
+def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(data: Any, log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning, match="recorded as its type and repr"):
+        assert log.event("x", data) == 2
+    assert str(logged()[0]["data"]).count("'_mlv': 'unencodable'") == 1
+
+
+def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        for _ in range(5):
+            assert log.event("x", fine=1, fn=print) is not None
+    assert [str(warning.message) for warning in caught] == [
+        "data.fn is of type builtin_function_or_method; it was recorded as its type and repr only."
+    ]
+    assert caught[0].filename == __file__, "the line of the user"
+    unencodable = {"_mlv": "unencodable", "type": "builtin_function_or_method", "repr": "<built-in function print>"}
+    assert [event["data"] for event in logged()] == [{"fine": 1, "fn": unencodable}] * 5
+
+
+def test_a_part_that_is_too_large_costs_only_itself(log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning):
+        log.event("x", loss=0.5, steps=range(10**12))
+    data = logged()[0]["data"]
+    assert (data["loss"], data["steps"]["_mlv"]) == (0.5, "unencodable")
+
+
+def test_data_larger_than_a_record_is_cut_and_the_rest_kept(log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning, match="larger than a record may be"):
+        log.event("x", small=[1], large="y" * 2**24)
+        log.event("x", {str(number): "y" * 60_000 for number in range(300)})
+    first, second = logged()
+    assert first["data"]["small"] == [1] and first["data"]["large"]["_mlv"] == "unencodable"
+    assert len(str(second["data"])) < 2**24
+
+
+@pytest.mark.parametrize("size", [2**24 - 4096 - 100, 2**24 - 4096, 2**24 - 13_000])
+def test_no_line_is_larger_than_a_record_may_be_whatever_its_name(size: int, log: Logger) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log.event("\U0001f600" * 1024, text="y" * size)
+    assert max(len(line) for line in PATH.read_bytes().splitlines(keepends=True)) <= 2**24
+
+
+def test_navigation(log: Logger) -> None:
+    train = log.sub("train")
+    batch = train.sub("inner/batch")
+    span = train.span("epoch")
+    assert [logger.path for logger in (log, train, batch, span)] == ["", "train", "train/inner/batch", "train/epoch"]
+    assert (log.parent, train.parent, batch.parent, span.parent) == (None, log, train, train)
+    assert log.root is train.root is batch.root is span.root is log
+    assert {logger.file for logger in (log, train, batch, span)} == {PATH}
+    assert isinstance(span, Span) and (repr(batch), repr(span)) == (
+        "<Logger 'train/inner/batch' of a.jsonl>",
+        "<Span 'train/epoch' of a.jsonl>",
+    )
+
+
+def test_spans_nest_and_events_lie_in_the_innermost(log: Logger, logged: Any) -> None:
+    with log.span("epoch", n=0) as epoch:
+        epoch.event("a")
+        with epoch.sub("val").span("batch", {"b": 1}) as batch:
+            batch.sub("deep").event("c")
+            log.event("outside")
+        assert (epoch.seq, batch.seq, epoch.is_open, batch.is_open) == (2, 4, True, False)
+    assert logged() == [
+        {"seq": 2, "event": "epoch", "data": {"n": 0}, "span": "begin"},
+        {"seq": 3, "event": "epoch/a", "data": {}, "within": 2},
+        {"seq": 4, "event": "epoch/val/batch", "data": {"b": 1}, "within": 2, "span": "begin"},
+        {"seq": 5, "event": "epoch/val/batch/deep/c", "data": {}, "within": 4},
+        {"seq": 6, "event": "outside", "data": {}},
+        {"seq": 7, "event": "epoch/val/batch", "data": {}, "span": "end", "begin": 4},
+        {"seq": 8, "event": "epoch", "data": {}, "span": "end", "begin": 2},
+    ]
+
+
+def test_a_span_takes_data_at_its_end_and_ends_once(log: Logger, logged: Any, events: Any) -> None:
+    span = log.span("a")
+    assert span.end({"loss": 1}, n=2) == 3
+    assert span.end() is None
+    span.close()
+    assert logged()[1:] == [{"seq": 3, "event": "a", "data": {"loss": 1, "n": 2}, "span": "end", "begin": 2}]
+    assert 0 <= events(PATH)[-1]["seconds"] < 5
+
+
+def test_a_refused_end_leaves_the_span_open(log: Logger) -> None:
+    span = log.span("a")
+    with pytest.raises(TypeError):
+        span.end(5)  # type: ignore[arg-type]
+    assert span.is_open and span.end() == 3
+
+
+def test_a_span_ended_by_an_exception_says_so(log: Logger, logged: Any) -> None:
+    with pytest.raises(ZeroDivisionError), log.span("a"):
+        raise ZeroDivisionError("äh\ud800")
+    assert logged()[-1]["data"] == {"error": {"type": "ZeroDivisionError", "message": "äh\\ud800"}}
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_an_exception_whose_text_raises_is_still_the_one_that_comes_out(events: Any) -> None:
+    with pytest.raises(Unspeakable), Logger(PATH) as log, log.span("a"):
+        raise Unspeakable
+    written = events(PATH)
+    assert written[-2]["data"]["error"]["type"] == "Unspeakable"
+    assert (written[-1]["data"]["status"], written[-1]["data"]["error"]["type"]) == ("failed", "Unspeakable")
+
+
+def test_what_is_logged_after_a_span_lies_in_the_next_outer_one(log: Logger, logged: Any) -> None:
+    outer = log.span("a")
+    inner = outer.span("b")
+    sub = inner.sub("c")
+    inner.end()
+    inner.event("late")
+    sub.event("late")
+    outer.end()
+    sub.event("later")
+    inner.event("later")
+    assert [(event["event"], event.get("within")) for event in logged()[3:]] == [
+        ("a/b/late", 2),
+        ("a/b/c/late", 2),
+        ("a", None),
+        ("a/b/c/later", None),
+        ("a/b/later", None),
+    ]
+
+
+def test_spans_may_end_in_any_order(log: Logger, logged: Any) -> None:
+    first, second = log.span("a"), log.span("b")
+    first.end()
+    second.event("x")
+    second.end()
+    assert [(event["event"], event.get("within")) for event in logged()[2:]] == [("a", None), ("b/x", 3), ("b", None)]
+
+
+def test_spans_of_threads_overlap_and_stay_whole(log: Logger, events: Any) -> None:
+    start = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        start.wait()
+        for _ in range(50):
+            with log.span(f"t{number}") as outer, outer.span("inner") as inner:
+                inner.event("x")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = events(PATH)
+    begins = {event["seq"]: event["event"] for event in written if event.get("span") == "begin"}
+    assert len(written) == 1 + 4 * 50 * 5
+    assert all(begins[event["within"]] == event["event"][:-2] for event in written if event["event"].endswith("/x"))
+
+
+def test_a_span_that_threads_share_never_has_an_event_after_its_end(log: Logger, events: Any) -> None:
+    """Other threads log into the span, and end it too, while it is ended and while the stream is rewound."""
+    import sys
+
+    shared = [log.span("s")]
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            span = shared[0]
+            span.event("x")
+            span.span("inner").end()
+            span.end()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(1500):
+            shared[0] = log.span("s")
+            if number % 10 == 0:
+                log._stream.rewind(2)
+            shared[0].end()
+    finally:
+        sys.setswitchinterval(before)
+        done.set()
+        for thread in threads:
+            thread.join()
+    events(PATH)
+
+
+def test_a_forked_child_is_in_no_span_of_its_parent(log: Logger, child: Any, events: Any) -> None:
+    with log.span("a") as span:
+
+        def work() -> None:
+            span.event("x")
+            with span.span("inner") as inner:
+                inner.event("y")
+            assert span.end() is None
+
+        child(work)
+    written = events("a.fork-1.jsonl")
+    assert [(event["event"], event.get("within")) for event in written] == [
+        ("mlv/start", None),
+        ("a/x", None),
+        ("a/inner", None),
+        ("a/inner/y", 3),
+        ("a/inner", None),
+    ]
+    assert events(PATH)[-1]["begin"] == 2
+
+
+def test_pause_and_resume_are_recorded_with_their_reasons(log: Logger, events: Any) -> None:
+    assert log.pause("preempted") == 2
+    assert log.resume() == 3
+    assert log.pause() == 4
+    assert log.resume("back \ud800") == 5
+    assert [(event["event"], event["data"]) for event in events(PATH)[1:]] == [
+        ("mlv/pause", {"reason": "preempted"}),
+        ("mlv/resume", {}),
+        ("mlv/pause", {}),
+        ("mlv/resume", {"reason": "back \\ud800"}),
+    ]
+
+
+@pytest.mark.parametrize("reason", [5, b"x", ["a"], {"_mlv": "float"}])
+def test_a_reason_that_is_no_text_is_refused(reason: Any, log: Logger) -> None:
+    before = PATH.read_bytes()
+    for call in (log.pause, log.resume):
+        with pytest.raises(TypeError, match="reason is .*; it has to be a string"):
+            call(reason)
+    assert PATH.read_bytes() == before
+
+
+def test_a_very_long_reason_does_not_break_the_line(log: Logger, events: Any) -> None:
+    log.pause("x" * 2**25)
+    events(PATH)
+
+
+@pytest.mark.rule("writer.seal")
+def test_a_stream_closed_while_paused_is_sealed_and_has_no_end(events: Any) -> None:
+    with Logger(PATH) as log:
+        log.pause()
+    assert [event["event"] for event in events(PATH)] == ["mlv/start", "mlv/pause", "mlv/seal"]
+    with Logger(PATH) as log:
+        log.pause()
+        log.resume()
+    assert [event["event"] for event in events(PATH)[3:]] == ["mlv/start", "mlv/pause", "mlv/resume", "mlv/end"]
+
+
+WAYS = {
+    "return": (None, "completed", None),
+    "exit": (SystemExit(), "completed", None),
+    "exit-0": (SystemExit(0), "completed", None),
+    "exit-1": (SystemExit(1), "failed", "1"),
+    "exit-text": (SystemExit("no data"), "failed", "no data"),
+    "exit-sigint": (SystemExit(130), "interrupted", "130"),
+    "exit-sigterm": (SystemExit(143), "interrupted", "143"),
+    "interrupt": (KeyboardInterrupt(), "interrupted", ""),
+    "exception": (ValueError("bad"), "failed", "bad"),
+    "surrogate": (ValueError("\ud800"), "failed", "\\ud800"),
+    "long": (ValueError("x" * 10**6), "failed", "x" * 10_000),
+    "generator-exit": (GeneratorExit(), "failed", ""),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_how_a_with_block_is_left_is_the_status(way: str, events: Any) -> None:
+    error, status, message = WAYS[way]
+    raised: BaseException | None = None
+    try:
+        with Logger(PATH) as log:
+            log.event("x")
+            if error is not None:
+                raise error
+    except BaseException as caught:
+        raised = caught
+    assert raised is error
+    end = events(PATH)[-1]
+    assert (end["event"], end["data"]["status"]) == ("mlv/end", status)
+    if message is None:
+        assert "error" not in end["data"]
+    else:
+        recorded = end["data"]["error"]
+        assert (recorded["type"], recorded["message"]) == (type(error).__name__, message)
+        assert set(recorded) == {"type", "message", "traceback"} and len(recorded["traceback"]) <= 10_000
+
+
+def test_a_script_that_handles_sigterm_is_interrupted_and_one_that_does_not_is_open(begin: Any, events: Any) -> None:
+    handler = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+    body = """
+from mlvlogger import Logger
+with Logger(sys.argv[1]) as log:
+    log.event("x")
+    print("ready", flush=True)
+    input()
+"""
+    for name, code, last in (("handled.jsonl", handler, "mlv/end"), ("not.jsonl", "import sys", "x")):
+        script = begin(code + body, name)
+        assert script.stdout.readline() == "ready\n"
+        script.send_signal(signal.SIGTERM)
+        script.wait()
+        assert events(name)[-1]["event"] == last
+    assert events("handled.jsonl")[-1]["data"]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("status", ["done", "", None, "Completed"])
+def test_an_unknown_status_is_refused_and_the_stream_stays_open(status: Any, log: Logger) -> None:
+    with pytest.raises(ValueError, match="it has to be one of 'completed', 'failed', 'interrupted'"):
+        log.close(status)
+    assert log.event("x") == 2
+
+
+def test_leaving_the_block_of_a_sub_logger_ends_nothing(log: Logger, events: Any) -> None:
+    with log.sub("a") as sub:
+        sub.event("x")
+    assert log.event("y") == 3
+    events(PATH)
+
+
+def test_a_logger_goes_on_with_a_log_of_an_earlier_script(events: Any) -> None:
+    for session in range(2):
+        with Logger(str(PATH)) as log:
+            assert log.event("x") == 2 + session * 3
+    assert [event["event"] for event in events(PATH)] == ["mlv/start", "x", "mlv/end"] * 2
+
+
+def test_a_logger_on_a_foreign_file_or_in_a_missing_directory_says_so() -> None:
+    Path("notes.txt").write_text("mine\n")
+    with pytest.raises(InvalidRecord) as caught:
+        Logger("notes.txt")
+    assert str(caught.value) == (
+        "notes.txt is not an MLV stream: its first line is no mlv/start event. Log to another file."
+    )
+    assert isinstance(caught.value, MLVError)
+    with pytest.raises(FileNotFoundError):
+        Logger("missing/a.jsonl")
+    assert not Path("missing").exists() and Path("notes.txt").read_text() == "mine\n"

@@ -1,0 +1,269 @@
+"""Promises: floors, no dependencies, nothing at import, no network, a documented API, and a test for every rule."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mlvlogger
+from mlvlogger import _errors
+
+SOURCE = Path(mlvlogger.__file__).parent
+MODULES = sorted(SOURCE.glob("*.py"))
+TESTS = Path(__file__).parent
+REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
+
+# From the ground up; each floor imports from floors below it only.
+FLOORS = [
+    {"_errors"},
+    {"_values"},
+    {"_secrets", "_writers", "_files"},
+    {"_tails", "_environment"},
+    {"_streams"},
+    {"_logger"},
+    {"_logs", "_meta"},
+    {"_experiment", "_reading"},
+    {"__init__"},
+]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """The modules that a file imports anywhere in it; ours without the package's name, and whether it is ours."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, alias.name.startswith("mlvlogger")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            assert node.level == 1
+            yield from ((name, True) for name in ([node.module] if node.module else [a.name for a in node.names]))
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", (node.module or "").startswith("mlvlogger")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_from_floors_below_it(path: Path) -> None:
+    floor = next((number for number, modules in enumerate(FLOORS) if path.stem in modules), None)
+    assert floor is not None, f"{path.name} stands on no floor"
+    below = set().union(*FLOORS[:floor])
+    assert {name for name, ours in imports(path) if ours} <= below
+
+
+def test_the_floors_are_those_of_modules_that_exist() -> None:
+    assert set().union(*FLOORS) == {path.stem for path in MODULES}
+
+
+def test_nothing_is_imported_but_the_standard_library() -> None:
+    foreign = {name.split(".")[0] for path in MODULES for name, ours in imports(path) if not ours}
+    assert foreign <= set(sys.stdlib_module_names)
+
+
+def test_every_module_is_private_and_says_what_lives_in_it() -> None:
+    for path in MODULES:
+        assert path.stem.startswith("_")
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_the_syntax_is_that_of_python_3_10(path: Path) -> None:
+    ast.parse(path.read_text("utf-8"), feature_version=(3, 10))
+
+
+WATCH = """
+import sys
+events = []
+def hook(event, arguments):
+    events.append((event, arguments))
+sys.addaudithook(hook)
+"""
+
+
+def test_importing_does_nothing() -> None:
+    """No file is made, no process or thread started, no socket opened, no handler installed."""
+    code = """
+        import atexit, os, signal, threading, warnings
+        def state():
+            handlers = [signal.getsignal(number) for number in range(1, 32)]
+            return handlers, sys.excepthook, sys.stdout, os.getcwd(), dict(os.environ), atexit._ncallbacks()
+        before = state()
+        events.clear()
+        import mlvlogger
+        seen = list(events)
+        assert state() == before and threading.active_count() == 1
+        starts = ("socket.", "subprocess.", "os.fork", "os.exec", "os.posix_spawn", "_thread.start")
+        changes = ("os.mkdir", "os.remove", "os.rename", "os.link", "os.truncate", "shutil.")
+        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+        for event, arguments in seen:
+            assert not event.startswith(starts + changes), event
+            assert event != "open" or not (arguments[2] or 0) & writes, arguments
+        assert os.listdir() == []
+        heavy = {"socket", "subprocess", "logging", "multiprocessing", "asyncio", "email", "importlib.metadata"}
+        assert not heavy & set(sys.modules)
+    """
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", WATCH + inspect.cleandoc("\n" + code)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_whole_run_opens_no_network_connection_and_starts_no_thread(run: Callable[..., Any]) -> None:
+    code = (
+        WATCH
+        + """
+from pathlib import Path
+from mlvlogger import Exp, read, ref
+Path("x").write_bytes(b"x")
+with Exp("runs", "e", {"a": ref("x")}, variables=["HOME"]) as exp:
+    with exp.log.span("epoch") as epoch:
+        epoch.event("x", loss=1)
+    exp.attach("x")
+    exp.stream("gpu").event("y")
+    exp.rewind(exp.mark())
+    exp.sub("s").close()
+Exp.resume("runs/e").close()
+Exp.open("runs/e").close()
+Exp.join("runs/e", 0).close()
+for found in read.all("runs"):
+    list(found.events()), list(found.spans()), found.state
+assert not [event for event, _ in events if event.startswith(("socket.", "urllib.", "http.", "_thread.start_new"))]
+inside = str(Path.cwd().resolve())
+import os, tempfile
+writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+for event, arguments in events:
+    if event == "open" and (arguments[2] or 0) & writes and isinstance(arguments[0], (str, os.PathLike)):
+        path = os.path.realpath(os.path.join(inside, arguments[0]))
+        assert path.startswith(inside) or path == os.devnull or "__pycache__" in path, path
+"""
+    )
+    run(code)
+
+
+def public() -> dict[str, Any]:
+    return {name: value for name, value in vars(mlvlogger).items() if not name.startswith("_")}
+
+
+def test_what_is_listed_is_what_is_public() -> None:
+    assert len(mlvlogger.__all__) == len(set(mlvlogger.__all__))
+    assert set(mlvlogger.__all__) == {name for name in public() if not inspect.ismodule(public()[name])} | {
+        "__version__"
+    }
+    assert (mlvlogger.SPEC_VERSION, mlvlogger.__version__.count(".")) == ("1.0", 2)
+    text = (
+        (SOURCE.parents[1] / "pyproject.toml").read_text("utf-8")
+        if (SOURCE.parents[1] / "pyproject.toml").exists()
+        else ""
+    )
+    assert not text or f'version = "{mlvlogger.__version__}"' in text
+
+
+def callables() -> Iterator[tuple[str, Any, Any]]:
+    """Every public function and method: its name, itself, and the class it is of."""
+    for name, value in public().items():
+        if inspect.isclass(value):
+            for member, function in vars(value).items():
+                if member.startswith("_") and member != "__init__":
+                    continue
+                function = getattr(function, "__func__", function)
+                if inspect.isfunction(function):
+                    yield f"{name}.{member}", function, value
+        elif inspect.isfunction(value):
+            yield name, value, None
+    yield "read", type(mlvlogger.read).__call__, None
+    yield "read.all", type(mlvlogger.read).all, None
+
+
+CALLABLES = {name: (function, home) for name, function, home in callables()}
+
+
+def description(name: str) -> str:
+    """The docstring of a callable; of a constructor, that of its class."""
+    function, home = CALLABLES[name]
+    own = inspect.getdoc(function) if not name.endswith("__init__") or home is None else inspect.getdoc(home)
+    return own or ""
+
+
+@pytest.mark.parametrize("name", sorted(set(mlvlogger.__all__) - {"SPEC_VERSION", "__version__"}))
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    value = getattr(mlvlogger, name)
+    assert (inspect.getdoc(value) or "").strip()
+    if inspect.isclass(value):
+        assert value.__doc__ and value.__doc__ is not Exception.__doc__
+        for member, part in vars(value).items():
+            if isinstance(part, property):
+                assert part.__doc__, f"{name}.{member}"
+
+
+# Constructors that are not for the user, and what every reader of Python knows.
+INTERNAL = {"Span.__init__", "NewFile.__init__", "Place.__init__", "Run.__init__"}
+INTERNAL |= {f"{error.__name__}.__init__" for error in mlvlogger.MLVError.__subclasses__()}
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES))
+def test_every_argument_of_a_public_callable_is_described(name: str) -> None:
+    if name in INTERNAL or (name.endswith("__init__") and hasattr(CALLABLES[name][1], "__dataclass_fields__")):
+        return
+    text = description(name)
+    assert text, name
+    # "Arguments as for `Exp`": what is said there counts here.
+    for other in re.findall(r"[Aa]s for `([A-Za-z.]+)`|errors as for `([A-Za-z.]+)`|As `([A-Za-z.]+)`", text):
+        target = next(part for part in other if part)
+        home = name.partition(".")[0]
+        for candidate in (target, f"{target}.__init__", f"{home}.{target}"):
+            if candidate in CALLABLES:
+                text += description(candidate)
+                for further in re.findall(r"[Aa]s for `([A-Za-z.]+)`", description(candidate)):
+                    text += "".join(description(c) for c in (further, f"{further}.__init__") if c in CALLABLES)
+    for argument, parameter in inspect.signature(CALLABLES[name][0]).parameters.items():
+        if argument in ("self", "cls") or (argument == "options" and parameter.kind == parameter.VAR_KEYWORD):
+            continue
+        assert re.search(rf"\b{argument}\b|``{argument}``", text), f"{name} does not say what {argument} is"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(_errors) if name[0].isupper()))
+def test_every_error_is_an_mlv_error_and_stands_in_the_tree_of_the_docstring(name: str) -> None:
+    error = getattr(_errors, name)
+    assert issubclass(error, mlvlogger.MLVError) and getattr(mlvlogger, name) is error
+    assert error.__module__ == "mlvlogger"
+    bases = ", ".join(base.__name__ for base in error.__bases__)
+    assert f"{name}({bases})" in (_errors.__doc__ or "")
+    assert error is mlvlogger.MLVError or len(error.__bases__) == 2, "each is also the built-in error that one expects"
+
+
+def test_the_tree_of_errors_names_no_other() -> None:
+    listed = re.findall(r"── (\w+)\(", _errors.__doc__ or "")
+    assert set(listed) == {error.__name__ for error in mlvlogger.MLVError.__subclasses__()}
+    assert set(_errors.__all__) == {*listed, "MLVError"}
+
+
+def test_mlv_validate_judges_what_these_tests_make_where_it_installs() -> None:
+    """`conforms` of conftest.py asks it; on Python 3.10 the tests' own checks stand alone."""
+    if sys.version_info < (3, 11):
+        pytest.skip("not applicable: mlv-validate needs Python 3.11 or later")
+    pytest.importorskip("mlv_validate", reason="mlv-validate is not installed beside mlvlogger")
+
+
+def marked() -> dict[str, list[str]]:
+    """Rule → the tests that are marked with it."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(TESTS.glob("test_*.py")):
+        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(function, ast.FunctionDef) and function.name.startswith("test_"):
+                for mark in function.decorator_list:
+                    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.rule":
+                        (rule,) = map(ast.literal_eval, mark.args)
+                        found.setdefault(rule, []).append(f"{path.name}::{function.name}")
+    return found
+
+
+def test_every_rule_of_a_writer_and_of_a_reader_has_a_test_and_no_other_is_named() -> None:
+    if not REQUIREMENTS.exists():
+        pytest.skip("not applicable: the tests were copied without the specification")
+    rules = json.loads(REQUIREMENTS.read_text("utf-8"))
+    expected = {rule["id"] for rule in rules if rule["class"] in ("writer", "reader")}
+    assert len(expected) >= 30
+    assert set(marked()) == expected

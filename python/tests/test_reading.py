@@ -1,0 +1,532 @@
+"""Reading: what is there, in its order, whatever else is there; and a word about everything that was left out."""
+
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import (
+    Event,
+    Exp,
+    ExperimentRef,
+    InvalidRecord,
+    NotAnExperiment,
+    Opaque,
+    Problem,
+    Run,
+    UnsupportedVersion,
+    read,
+)
+
+HOME = Path("runs/e")
+LOG = HOME / "log.jsonl"
+SPEC = Path(__file__).parents[2] / "spec" / "1.0"
+NOW = "2026-11-22T18:24:00.000000Z"
+
+
+@pytest.fixture
+def exp() -> Iterator[Exp]:
+    with Exp("runs", "e") as experiment:
+        yield experiment
+
+
+def line(seq: int, event: str, data: Any = None, **members: Any) -> bytes:
+    return json.dumps({"seq": seq, "time": NOW, "event": event, "data": data or {}, **members}).encode() + b"\n"
+
+
+def start(seq: int = 1, version: str = "1.0", **members: Any) -> bytes:
+    data = {"mlv": version, "writer": {"name": "x", "version": "1"}, "host": "h", "pid": 1, **members}
+    return line(seq, "mlv/start", data)
+
+
+def log(*lines: bytes) -> Run:
+    """An experiment with these lines in its log."""
+    if not HOME.exists():
+        Exp("runs", "e").close()
+    LOG.write_bytes(b"".join(lines))
+    return read(HOME)
+
+
+def end(seq: int, status: str = "completed") -> bytes:
+    return line(seq, "mlv/end", {"status": status, "from": 0, "sha256": "0" * 64})
+
+
+def names(events: Any) -> list[str]:
+    return [event.name for event in events]
+
+
+def test_what_a_run_knows() -> None:
+    with Exp("runs", "e", {"lr": 1}, "train", tags=["t"], description="d", extra={"x": math.inf}) as exp:
+        exp.stream("gpu").event("x")
+        Exp(HOME / "sub", "s").close()
+    run = read("runs/e")
+    assert isinstance(run, Run)
+    assert (run.path, run.id, run.name, run.kind) == (HOME, exp.id, "e", "train")
+    assert (run.params, run.extra, run.tags, run.descriptions) == ({"lr": 1}, {"x": math.inf}, ["t"], ["d"])
+    assert (run.state, run.streams, run.parent, run.problems) == ("completed", ["log.jsonl", "log/gpu.jsonl"], None, [])
+    assert run.created is not None and run.created.tzinfo == timezone.utc
+    assert run.environments[0]["runtime"]["language"] == "Python" and run.records[0]["name"] == "e"
+    assert repr(run) == "<Run 'runs/e'>"
+    assert [sub.parent for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
+
+
+def test_what_an_event_knows() -> None:
+    run = log(start(), line(2, "a", {"loss": 0.5}, span="begin"), line(3, "a", {}, span="end", begin=2, seconds=0.25))
+    moment = datetime(2026, 11, 22, 18, 24, tzinfo=timezone.utc)
+    assert list(run.events()) == [
+        Event("log.jsonl", 2, moment, "a", {"loss": 0.5}, "begin", None, None, None, 2),
+        Event("log.jsonl", 3, moment, "a", {}, "end", 2, 0.25, None, 3),
+    ]
+
+
+def state_table() -> list[tuple[str, str]]:
+    text = (SPEC / "lifecycle.md").read_text("utf-8").partition("| lifecycle events in `log.jsonl` | state |")[2]
+    return re.findall(r"^\| (start.*) \| (\w+) \|$", text, re.MULTILINE)
+
+
+def test_the_state_is_that_of_every_row_of_the_specification() -> None:
+    rows = state_table()
+    assert len(rows) == 8
+    for row, state in [*rows, ("", "open")]:
+        lines = []
+        for seq, word in enumerate(row.split(", ") if row else [], 1):
+            name, _, status = word.partition(" ")
+            if name == "start":
+                lines.append(start(seq))
+            elif name == "end":
+                lines.append(end(seq, status))
+            else:
+                data = {"rewind": {"to": 0}, "seal": {"from": 0, "sha256": "0" * 64}}.get(name, {})
+                lines.append(line(seq, f"mlv/{name}", data))
+        assert log(*lines).state == state, row
+        assert log(*lines, line(99, "x"), line(100, "mlv/file", {})).state == state, row
+    LOG.unlink()
+    run = read(HOME)
+    assert (run.state, run.streams, list(run.events())) == ("open", [], [])
+
+
+@pytest.mark.parametrize("spelling", ["mlv\\/pause", "\\u006dlv/pause", "mlv\\u002fpause"])
+def test_a_lifecycle_event_is_one_however_its_name_is_spelt(spelling: str) -> None:
+    run = log(start(), line(2, "x"), line(3, "mlv/pause").replace(b"mlv/pause", spelling.encode()))
+    assert run.state == "paused" and names(run.events()) == ["x"]
+    rewind = line(4, "mlv/rewind", {"to": 1}).replace(b"mlv/", b"mlv\\/")
+    assert list(log(start(), line(2, "x"), line(3, "x"), rewind).events()) == []
+
+
+REWINDS = {
+    "none": ([], [2, 3, 4]),
+    "all": ([(5, 0)], []),
+    "from-the-second": ([(5, 2)], [2]),
+    "nothing": ([(5, 4)], [2, 3, 4]),
+    "twice": ([(5, 3), (6, 2)], [2]),
+    "the-earlier-reaches-further": ([(5, 2), (6, 3)], [2]),
+}
+
+
+@pytest.mark.rule("reader.rewind")
+@pytest.mark.parametrize("name", REWINDS)
+def test_superseded_events_are_hidden_unless_they_are_asked_for(name: str) -> None:
+    rewinds, expected = REWINDS[name]
+    lines = [start(), *(line(seq, "x", {"step": seq}) for seq in (2, 3, 4))]
+    lines += [line(seq, "mlv/rewind", {"to": to}) for seq, to in rewinds]
+    last = len(lines) + 1
+    run = log(*lines, line(last, "x", {"step": last}))
+    assert [event.seq for event in run.events()] == [*expected, last]
+    assert [event.seq for event in run.events(rewound=True)] == [2, 3, 4, last]
+    assert run.metric("x", "step")[1] == [*expected, last]
+    lifecycle = names(run.events(lifecycle=True))
+    assert lifecycle.count("mlv/rewind") == len(rewinds) and lifecycle[0] == "mlv/start"
+
+
+@pytest.mark.rule("reader.order")
+def test_events_come_in_the_order_of_their_lines_whatever_their_times_say(exp: Exp) -> None:
+    lines = [start(), line(2, "a"), line(3, "b"), line(4, "c")]
+    lines[2] = lines[2].replace(b"2026", b"1999")
+    assert [(event.name, event.line) for event in log(*lines).events()] == [("a", 2), ("b", 3), ("c", 4)]
+
+
+PATTERNS = {
+    "**": ["a", "a/b", "a/b/c", "b", "ab/c", "a.b/c"],
+    "a": ["a"],
+    "a/b": ["a/b"],
+    "*": ["a", "b"],
+    "*/*": ["a/b", "ab/c", "a.b/c"],
+    "a/**": ["a", "a/b", "a/b/c"],
+    "**/c": ["a/b/c", "ab/c", "a.b/c"],
+    "**/b/**": ["a/b", "a/b/c", "b"],
+    "a*/c": ["ab/c", "a.b/c"],
+    "?": ["a", "b"],
+    "a?/c": ["ab/c"],
+    "a.b/*": ["a.b/c"],
+    "[ab]": [],
+    "": [],
+    "mlv/**": [],
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_matches_segment_by_segment(pattern: str) -> None:
+    written = PATTERNS["**"]
+    run = log(start(), *(line(seq, name) for seq, name in enumerate(written, 2)))
+    assert names(run.events(pattern)) == PATTERNS[pattern]
+    assert names(run.events("mlv/*", lifecycle=True)) == ["mlv/start"]
+
+
+def test_spans_are_trees(exp: Exp) -> None:
+    with exp.log.span("epoch", n=0) as epoch:
+        epoch.event("batch", loss=1)
+        with epoch.span("val") as val:
+            val.event("accuracy")
+        epoch.end(loss=0.5, n=99)
+    unfinished = exp.log.span("epoch", n=1)
+    unfinished.event("batch")
+    exp.log.event("outside")
+    one, two = read(HOME).spans("epoch")
+    assert (one.name, one.data, one.seconds is not None) == ("epoch", {"n": 0, "loss": 0.5}, True)
+    assert [child.name for child in one.children] == ["epoch/batch", "epoch/val"]
+    assert [event.name for event in one.children[1].children] == ["epoch/val/accuracy"]  # type: ignore[union-attr]
+    assert (two.end, two.seconds, two.data, [child.name for child in two.children]) == (
+        None,
+        None,
+        {"n": 1},
+        ["epoch/batch"],
+    )
+    assert [tree.name for tree in read(HOME).spans()] == ["epoch", "epoch/val", "epoch"]
+    assert [tree.name for tree in read(HOME).spans("**/val")] == ["epoch/val"]
+
+
+def test_a_metric_is_every_number_with_its_step() -> None:
+    typed = {"_mlv": "int", "value": str(2**60)}
+    nan = {"_mlv": "float", "value": "nan"}
+    values: list[Any] = [{"step": 5, "loss": 1}, {"step": 3, "loss": 0.5}, {"loss": nan}, {"loss": typed, "step": True}]
+    values += [
+        {"loss": True},
+        {"loss": "1"},
+        {"loss": None},
+        {"loss": [1]},
+        {"other": 1},
+        {"step": typed, "loss": -0.0},
+    ]
+    run = log(start(), *(line(seq, "x", data) for seq, data in enumerate(values, 2)))
+    steps, series = run.metric("x", "loss")
+    assert steps == [5, 3, 2, 3, 2**60]
+    assert [repr(value) for value in series] == ["1", "0.5", "nan", str(2**60), "-0.0"]
+    assert run.metric("x", "missing") == ([], []) == run.metric("y", "loss")
+
+
+GARBLED = {
+    "not-json": b"{garbled\n",
+    "empty": b"\n",
+    "blanks": b"  \n",
+    "not-utf-8": b'{"seq":3,"\xff":1}\n',
+    "array": b"[1]\n",
+    "no-seq": b'{"time":"2026-11-22T18:24:00.000000Z","event":"x","data":{}}\n',
+    "seq-text": line(3, "x").replace(b"3", b'"3"', 1),
+    "seq-bool": line(3, "x").replace(b"3", b"true", 1),
+    "no-data": b'{"seq":3,"time":"2026-11-22T18:24:00.000000Z","event":"x"}\n',
+    "data-array": line(3, "x").replace(b"{}", b"[]"),
+    "data-typed": line(3, "x", {"_mlv": "float", "value": "nan"}),
+    "name-number": line(3, "x").replace(b'"x"', b"5"),
+    "time": line(3, "x").replace(NOW.encode(), b"yesterday"),
+    "time-number": line(3, "x").replace(b'"' + NOW.encode() + b'"', b"5"),
+    "nan": line(3, "x", {"a": math.nan}),
+    "infinity": line(3, "x", {"a": -math.inf}),
+    "1e400": line(3, "x").replace(b"{}", b'{"a":1e400}'),
+    "digits": line(3, "x").replace(b"{}", b'{"a":' + b"1" * 5000 + b"}"),
+    "deep": line(3, "x").replace(b"{}", b'{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
+    "deep-for-python": line(3, "x").replace(b"{}", b'{"a":' + b"[" * 700 + b"]" * 700 + b"}"),
+    "bom": b"\xef\xbb\xbf" + line(3, "x"),
+    "glued": line(3, "x")[:-20] + line(4, "x"),
+    "zeros": bytes(100) + b"\n",
+    "too-long": b"x" * (2**24 + 1) + b"\n",
+    "within-list": line(3, "x", within=[1]),
+    "begin-object": line(3, "x", span="end", begin={}, seconds=1),
+}
+
+
+@pytest.mark.rule("reader.garbled")
+@pytest.mark.parametrize("kind", GARBLED)
+def test_a_line_that_cannot_be_read_is_left_out_and_told(kind: str) -> None:
+    run = log(start(), line(2, "a", span="begin"), GARBLED[kind], line(4, "b", within=2), end(5))
+    assert names(run.events()) == ["a", "b"]
+    assert [(problem.path, problem.line) for problem in run.problems] == [("log.jsonl", 3)]
+    problem = run.problems[0]
+    assert isinstance(problem, Problem) and str(problem).startswith("log.jsonl:3: the line ")
+    assert len(str(problem)) < 400
+    assert run.state == "completed"
+    assert [len(tree.children) for tree in run.spans()] == [1]
+    assert len(run.problems) == 1
+
+
+@pytest.mark.rule("reader.torn")
+@pytest.mark.parametrize("tail", [b"x", line(3, "x")[:-1], b"\x00" * 100, b'{"seq":', bytes(2**24 + 100)])
+def test_bytes_after_the_last_line_feed_are_no_part_of_the_log(tail: bytes) -> None:
+    run = log(start(), line(2, "a"), tail)
+    assert names(run.events()) == ["a"] and run.problems == []
+    assert run.state == "open"
+    assert list(log(b"torn").events()) == []
+
+
+@pytest.mark.rule("reader.newer")
+def test_a_newer_minor_version_is_read() -> None:
+    lines = [
+        start(version="1.10", new=1),
+        line(2, "x", {"a": {"_mlv": "tensor", "value": [1]}}, checked=True),
+        line(3, "mlv/checkpoint", {"a": 1}),
+        line(4, "y"),
+    ]
+    run = log(*lines)
+    assert [(event.name, event.data) for event in run.events()] == [
+        ("x", {"a": Opaque({"_mlv": "tensor", "value": [1]})}),
+        ("y", {}),
+    ]
+    meta = json.loads((HOME / "meta.json").read_bytes())
+    (HOME / "meta.json").write_text(json.dumps({**meta, "mlv": "1.99", "colour": "blue"}))
+    assert read(HOME).name == "e" and run.problems == []
+
+
+@pytest.mark.rule("reader.major")
+@pytest.mark.rule("reader.requires")
+@pytest.mark.parametrize("members", [{"version": "2.0"}, {"version": "11.0"}, {"requires": ["chunks"]}])
+def test_a_stream_is_refused_from_an_unknown_session_on(members: Any) -> None:
+    run = log(start(), line(2, "a"), start(3, **members), line(4, "b"))
+    found = []
+    with pytest.raises(UnsupportedVersion, match=r"the session on line 3 of runs/e/log\.jsonl"):
+        found.extend(event.name for event in run.events())
+    assert found in ([], ["a"])
+    for ask in (lambda: run.state, lambda: run.metric("a", "x"), lambda: list(run.spans())):
+        with pytest.raises(UnsupportedVersion):
+            ask()
+
+
+@pytest.mark.rule("reader.opaque")
+def test_an_unknown_type_in_an_event_is_kept() -> None:
+    tensor = {"_mlv": "com.example.tensor", "value": {"__mlv": {"_mlv": "float", "value": "nan"}}}
+    assert [event.data for event in log(start(), line(2, "x", {"t": [tensor]})).events()] == [{"t": [Opaque(tensor)]}]
+
+
+@pytest.mark.rule("reader.unescape")
+@pytest.mark.rule("writer.escape")
+def test_keys_of_the_user_come_back_as_they_were(exp: Exp) -> None:
+    data = {"_mlv": "float", "__mlv": {"_mlv": [1]}, "value": "nan"}
+    exp.log.event("x", data)
+    assert [event.data for event in read(HOME).events()] == [data]
+    Exp("runs", "f", data).close()
+    assert read("runs/f").params == data
+
+
+def test_lifecycle_events_are_shown_when_they_are_asked_for(exp: Exp) -> None:
+    exp.log.event("x")
+    run = read(HOME)
+    assert names(run.events()) == ["x"] and names(run.events(lifecycle=True)) == ["mlv/start", "x"]
+    first = next(run.events("mlv/start", lifecycle=True))
+    assert first.data["experiment"] == run.id and first.data["record"]["number"] == 1
+
+
+def test_streams_are_named_shortly_or_by_their_paths(exp: Exp) -> None:
+    exp.stream("gpu").event("x")
+    exp.stream("a.b").event("y")
+    (HOME / "log/notes.txt").write_text("mine")
+    (HOME / "log/my log.jsonl").write_text("mine")
+    (HOME / "log/B.JSONL").write_text("mine")
+    (HOME / "log/con.jsonl").write_text("mine")
+    (HOME / "log/.hidden.jsonl").write_text("mine")
+    (HOME / "log/d.jsonl").mkdir()
+    run = read(HOME)
+    assert run.streams == ["log.jsonl", "log/a.b.jsonl", "log/gpu.jsonl"]
+    assert names(run.events(stream="gpu")) == names(run.events(stream="log/gpu.jsonl")) == ["x"]
+    assert names(run.events(stream="a.b")) == ["y"] and names(run.events(stream="log.jsonl")) == []
+    for stream in ("missing", "log/missing.jsonl", "../log", "log/../log.jsonl", "con", "my log", ""):
+        with pytest.raises(FileNotFoundError, match=r"runs/e has no stream .* It has: log\.jsonl, log/a\.b"):
+            list(run.events(stream=stream))
+
+
+@pytest.mark.rule("reader.links")
+def test_links_below_the_experiment_are_not_followed() -> None:
+    Exp("runs", "e").close()
+    with Exp("runs", "other", {"theirs": 1}) as other:
+        other.stream("gpu").event("x")
+    Exp.open("runs/other", {"more": 1}).close()
+    for name in ("meta", "log", "sub"):
+        (HOME / name).symlink_to(Path("runs/other" if name == "sub" else f"runs/other/{name}").resolve())
+    run = read(HOME)
+    assert (len(run.records), run.params, run.streams, list(run.subs())) == (1, {}, ["log.jsonl"], [])
+    with pytest.raises(FileNotFoundError):
+        list(run.events(stream="gpu"))
+    assert [found.path.name for found in read.all("runs")] == ["e", "other"]
+
+    LOG.unlink()
+    LOG.symlink_to(Path("runs/other/log.jsonl").resolve())
+    run = read(HOME)
+    assert (run.state, run.streams, list(run.events(lifecycle=True))) == ("open", [], [])
+    assert [problem.path for problem in run.problems] == ["log.jsonl"]
+
+    (HOME / "meta.json").unlink()
+    (HOME / "meta.json").symlink_to(Path("runs/other/meta.json").resolve())
+    with pytest.raises((NotAnExperiment, InvalidRecord, OSError)):
+        read(HOME)
+    (HOME / "meta").unlink()
+    (HOME / "meta").mkdir()
+    assert [found.path.name for found in read.all("runs")] == ["other"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_a_log_that_is_no_file_is_a_problem(kind: str) -> None:
+    Exp("runs", "e").close()
+    LOG.unlink()
+    LOG.mkdir() if kind == "directory" else os.mkfifo(LOG)
+    before = len(os.listdir("/dev/fd"))
+    run = read(HOME)
+    assert (run.state, list(run.events())) == ("open", [])
+    assert [problem.path for problem in run.problems] == ["log.jsonl"]
+    assert len(os.listdir("/dev/fd")) == before, "a descriptor leaked"
+
+
+def test_damaged_additions_are_told_and_the_rest_is_read() -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    for number in range(2, 6):
+        Exp.open(HOME, {f"p{number}": number}).close()
+    (HOME / "meta/3.json").write_bytes(b"{")
+    (HOME / "meta/02.json").write_bytes(b"{")
+    run = read(HOME)
+    assert run.params["a"] == 1 and run.params["p2"] == 2 and "p3" not in run.params
+    assert run.problems[0].path == "meta/3.json" and all(problem.line is None for problem in run.problems)
+    (HOME / "meta/2.json").unlink()
+    run = read(HOME)
+    assert run.params == {"a": 1} and [problem.path for problem in run.problems] == ["meta/3.json"]
+
+
+def test_a_name_that_occurs_twice_keeps_its_earlier_value_and_is_told() -> None:
+    Exp("runs", "e", {"a": 1}, tags=["t"]).close()
+    Exp.open(HOME, {"b": 2}).close()
+    record = json.loads((HOME / "meta/2.json").read_bytes())
+    (HOME / "meta/2.json").write_text(json.dumps({**record, "params": {"a": 9, "c": 3}, "tags": ["t", "u"]}))
+    run = read(HOME)
+    assert (run.params, run.tags) == ({"a": 1, "c": 3}, ["t", "u"])
+    assert [str(problem) for problem in run.problems] == [
+        "meta/2.json: params has the name 'a' again; the earlier value holds"
+    ]
+
+
+BROKEN_META = {
+    "damaged": b"{",
+    "array": b"[]",
+    "deep": b'{"mlv":"1.0","name":"x","params":{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}}",
+    "deep-for-python": b'{"mlv":"1.0","name":"x","params":{"a":' + b"[" * 700 + b"]" * 700 + b"}}",
+    "version": b'{"mlv":"2.0","name":"x","params":{}}',
+    "version-odd": b'{"mlv":"one","name":"x","params":{}}',
+    "requires": b'{"mlv":"1.0","name":"x","params":{},"requires":["y"]}',
+    "no-params": b'{"mlv":"1.0","name":"x"}',
+    "not-utf-8": b'{"mlv":"1.0","name":"\xff","params":{}}',
+    "digits": b'{"mlv":"1.0","name":"x","params":{"a":' + b"1" * 5000 + b"}}",
+}
+
+
+def test_reading_all_leaves_out_what_cannot_be_read_with_a_warning(exp: Exp) -> None:
+    Exp(HOME / "deep/er", "inner").close()
+    for name, data in BROKEN_META.items():
+        Path("runs", name).mkdir()
+        Path("runs", name, "meta.json").write_bytes(data)
+    Path("runs/foreign").mkdir()
+    Path("runs/foreign/meta.json").write_text("{}")
+    Path("runs/fifo").mkdir()
+    os.mkfifo("runs/fifo/meta.json")
+    Path("runs/loop").symlink_to(".")
+    Path("runs/e/files/x").mkdir(parents=True)
+    Path("runs/e/files/x/meta.json").write_bytes((HOME / "meta.json").read_bytes())
+    Exp("runs/z", "last").close()
+    with pytest.warns(RuntimeWarning, match="^left out: "):
+        found = [str(run.path) for run in read.all("runs")]
+    assert found == ["runs/e", "runs/e/deep/er/inner", "runs/z/last"]
+    with pytest.raises(FileNotFoundError):
+        list(read.all("missing"))
+
+
+def test_types_that_are_broken_in_a_meta_record_do_not_break_the_reader() -> None:
+    HOME.mkdir(parents=True)
+    odd = {
+        "kind": 5,
+        "created": "now",
+        "tags": [1, "a", "a"],
+        "description": 5,
+        "extra": [1],
+        "parent": 5,
+        "environment": [],
+    }
+    (HOME / "meta.json").write_text(json.dumps({"mlv": "1.0", "name": "x", "params": {"a": 1}, **odd}))
+    run = read(HOME)
+    assert (run.params, run.extra, run.tags, run.descriptions) == ({"a": 1}, {}, ["a"], [])
+    assert (run.environments, run.parent, run.created, run.state) == ([{}], None, None, "open")
+    (HOME / "meta.json").write_text(
+        json.dumps({"mlv": "1.0", "name": "x", "params": {"_mlv": "float", "value": "nan"}})
+    )
+    try:
+        assert isinstance(read(HOME).params, dict)
+    except InvalidRecord:
+        pass
+
+
+def test_a_run_is_read_while_another_process_writes_it(begin: Callable[..., Any]) -> None:
+    code = """
+        from mlvlogger import Exp
+        with Exp("runs", "e") as exp:
+            print("ready", flush=True)
+            for number in range(20_000):
+                exp.log.event("x", number=number)
+            print("done", flush=True)
+            input()
+    """
+    writer = begin(code)
+    assert writer.stdout.readline() == "ready\n"
+    run = read(HOME)
+    seen, counts = 0, []
+    while seen < 20_000:
+        numbers = [event.data["number"] for event in run.events("x")]
+        assert numbers == list(range(len(numbers))) and len(numbers) >= seen
+        seen = len(numbers)
+        counts.append(seen)
+        assert run.state == "open"
+    assert run.problems == []
+    writer.communicate("\n")
+    assert run.state == "completed"
+
+
+def test_reading_changes_nothing_and_takes_no_lock(exp: Exp) -> None:
+    exp.log.event("x")
+
+    def state() -> dict[str, Any]:
+        return {
+            str(path): (path.stat().st_mtime_ns, path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in Path("runs").rglob("*")
+        }
+
+    before = state()
+    for run in read.all("runs"):
+        list(run.events()), list(run.spans()), run.state, run.metric("x", "y"), list(run.subs())
+    assert state() == before
+    assert exp.log.event("y") == 3
+
+
+def test_a_hundred_thousand_events_are_read_in_flat_memory() -> None:
+    lines = [line(seq, "x", {"step": seq, "text": "y" * 50}) for seq in range(2, 100_002)]
+    run = log(start(), *lines, line(100_002, "mlv/rewind", {"to": 100_000}))
+    del lines
+    events = run.events("x")
+    count, peaks = 0, []
+    for traced, part in ((True, 5_000), (False, 90_000), (True, 5_000)):  # tracing is slow
+        if traced:
+            tracemalloc.start()
+        count += sum(1 for _ in itertools.islice(events, part))
+        if traced:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert count == 99_999 and max(peaks) < 2**20, f"{peaks} bytes at the peak"

@@ -1,0 +1,383 @@
+"""Secrets are found by name and by form, and settings of experiments are left alone."""
+
+from __future__ import annotations
+
+import collections
+import time
+
+import pytest
+
+from mlvlogger import _secrets
+from mlvlogger._secrets import clean_url, redact, redact_argv, secret_name, secret_value
+from mlvlogger._values import Redacted
+
+HIDDEN = Redacted()
+
+
+def random_like(length: int, alphabet: str = "Ab3dEf7hIj1LmN0pQr5tUv9xYz2C4e6G8") -> str:
+    """Text that looks random. Credentials are put together at run time, so that no scanner finds one in this file."""
+    return (alphabet * (length // len(alphabet) + 1))[:length]
+
+
+HEX = random_like(64, "3f9a1c7e5b2d8046")
+
+SECRET_NAMES = """
+    hf_token HF_TOKEN hfToken HFToken token --token use_auth_token authToken OAuthToken access_token accesstoken
+    GITHUB_TOKEN TELEGRAM_BOT_TOKEN user_token x-csrf-token token_2 token_github access_tokens NEPTUNE_API_TOKEN
+    api_key --api-key apiKey APIKey apikey API_KEYS X-API-Key OPENAI_API_KEY api_key_2 wandb_key KAGGLE_KEY
+    ssh_key private_key session_key encryption_key encryptionKey master_key deploy-key AWS_ACCESS_KEY_ID
+    AWS_SECRET_ACCESS_KEY GITHUB_PAT AZURE_DEVOPS_EXT_PAT password Password db_passwd PGPASSWORD MYSQL_PWD
+    REDIS_PASSWORD1 passphrase smtp_pass DB_PASS dbpass SSHPASS pass db_pw secret client_secret clientSecret
+    secrets mySecretValue credentials GOOGLE_APPLICATION_CREDENTIALS aws_creds cookie Set-Cookie PBS_JOBCOOKIE
+    SLURM_JWT Proxy-Authorization bearer otp auth basic_auth --proxy-auth auth_header hydra.model.api_key
+    ++model.api_key openai.key model.token
+""".split()
+
+HARMLESS_NAMES = """
+    max_tokens num_tokens n_tokens max_new_tokens maxTokens tokens tokens_per_batch prompt_tokens openai_tokens
+    new_tokens token_dim token_type_ids token_budget tokenizer tokenization detokenize subtoken pad_token
+    padToken pad_token_id eos_token eosTokenId bos_token add_bos_token mask_token unk_token sep_token cls_token
+    special_tokens image_token additional_special_tokens decoder_start_token_id stop_token_ids per_token_loss
+    trigger_token placeholder_token key keys key_dim key_size key_bias sort_key num_keys num_key_value_heads
+    key_padding_mask query_key_norm value_key foreign_key primary_key public_key cache_key rng_key prng_key
+    dict_key cross_modal_key monkey keyboard turnkey hotkey passes num_passes forward_pass single_pass pass_at_k
+    pass@1 bypass lowpass lowpass_cutoff compass passenger_count patience patch_size pattern file_pat compat
+    password_length api_key_file cookie_policy secret_dim num_secrets secretary secretion credit author authors
+    authority author_email auth_dim auth_type session_id sessions username pin_memory seed nonce signature lr
+    access_log model.token_dim tokenizer.max_tokens OLDPWD
+""".split()
+
+SECRET_VALUES = [
+    "ghp_" + random_like(36),
+    "gho_" + random_like(36),
+    "ghu_" + random_like(36),
+    "ghs_" + random_like(36),
+    "github_pat_" + random_like(22) + "_" + random_like(59),
+    "glpat-" + random_like(20),
+    "sk-" + random_like(48),
+    "sk-proj-" + random_like(20) + "-" + random_like(28),
+    "sk-ant-api03-" + random_like(50) + "-_" + random_like(40),
+    "sk-or-v1-" + HEX,
+    "sk" + "_live_" + random_like(24),
+    "AKIA" + "QRSTUVWX23456789",
+    "ASIA" + "QRSTUVWX23456789",
+    "xoxb-" + "123456789012-1234567890123-" + random_like(24),
+    "xoxp-" + "123456789012-" + random_like(24),
+    "hf_" + random_like(34),
+    "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0In0." + random_like(43),
+    "-----BEGIN " + "RSA PRIVATE KEY-----\nMIIE\n",
+    "-----BEGIN " + "OPENSSH PRIVATE KEY-----",
+    "-----BEGIN " + "PGP PRIVATE KEY BLOCK-----",
+    "AIza" + random_like(35),
+    "ya29." + random_like(40),
+    "npm_" + random_like(36),
+    "pypi-" + "AgEIcHlwaS5vcmc" + random_like(40),
+    "https://hooks.slack.com/services/" + "T0/B0/" + random_like(24),
+    "https://discord.com/api/webhooks/" + "1234/" + random_like(60),
+    "SG." + random_like(22) + "." + random_like(43),
+    "gsk_" + random_like(52),
+    "nvapi-" + random_like(64),
+    "r8_" + random_like(37),
+    "dapi" + HEX[:32],
+    "dckr_pat_" + random_like(27),
+    "hvs." + random_like(90),
+    "1234567890:" + "AA" + random_like(33),
+    "postgresql://trainer:hunter2@db.example.org/runs",
+    "redis://:hunter2@cache:6379/0",
+    "https://" + random_like(40) + "@github.com/ada/digits.git",
+    "https://example.org/data.csv?access_token=hunter2",
+    "https://bucket.s3.amazonaws.com/x?X-Amz-Signature=" + HEX,
+    "https://account.blob.core.windows.net/data?sv=2024&sig=hunter2",
+    "host=db user=ada password=hunter2",
+    "DefaultEndpointsProtocol=https;AccountKey=" + random_like(86) + "==",
+    "Authorization: Basic YWRhOmh1bnRlcjI=",
+    "Bearer " + random_like(40),
+    "model.api_key=hunter2",
+    "--hf_token=hunter2",
+    "ALL,HF_TOKEN=hunter2",
+    '{"lr": 0.1, "api_key": "hunter2"}',
+    "{lr:0.1,api_key:hunter2}",
+]
+
+HARMLESS_VALUES = [
+    "",
+    "adamw_torch_fused",
+    "sk-resnet50-imagenet-baseline-v2",
+    "task-classification-of-images-0001",
+    "hf_hub",
+    "ghp",
+    "<|endoftext|>",
+    "[PAD]",
+    "one token: yes or no",
+    "the password is written on the wall",
+    "Bearer bonds",
+    "{% for message in messages %}{{ bos_token }}{% endfor %}",
+    '{"max_tokens": 5, "pad_token": "<pad>"}',
+    '{"api_key": null, "token": false}',
+    "lr=0.1",
+    "model.max_tokens=512",
+    "token=null",
+    HEX,  # a commit or a digest has no form of its own
+    "tcp://10.0.0.1:23456",
+    "http://[::1]:8080/a@b",
+    "s3://bucket/token=5/part.parquet",
+    "abfss://container@account.dfs.core.windows.net/data",
+    "git@github.com:ada/digits.git",
+    "ssh://git@github.com/ada/digits.git",
+    "https://medium.com/@ada/post?page=2",
+    "git+https://github.com/ada/digits@v1.2",
+    "pytorch/pytorch:2.4@sha256:" + HEX,
+    "AKIA",
+    "-----BEGIN PUBLIC KEY-----",
+    "name \udce9 with a lone surrogate",
+]
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_name_of_a_secret_is_found(name):
+    assert secret_name(name)
+
+
+@pytest.mark.parametrize("name", HARMLESS_NAMES)
+def test_a_name_of_a_setting_is_left_alone(name):
+    assert not secret_name(name)
+
+
+@pytest.mark.parametrize("value", SECRET_VALUES)
+def test_a_credential_is_found_alone_and_in_the_middle_of_a_text(value):
+    assert secret_value(value)
+    if not value.startswith(("{", "model.", "--", "ALL")):  # an assignment is looked for in texts without blanks only
+        assert secret_value(f"first, {value} and then")
+
+
+@pytest.mark.parametrize("value", HARMLESS_VALUES)
+def test_a_harmless_value_is_left_alone(value):
+    assert not secret_value(value)
+
+
+def test_the_tables_are_large_enough():
+    """At least 60 planted secrets and 60 harmless names, each once."""
+    assert len(set(SECRET_NAMES)) == len(SECRET_NAMES) >= 60
+    assert len(set(HARMLESS_NAMES)) == len(HARMLESS_NAMES) >= 60
+    assert len(set(SECRET_VALUES)) == len(SECRET_VALUES)
+
+
+UNITS = (
+    "a A= a= ?a= &key [{ {, x:y@ @ :// ://a: http:// .eyJ .eyJaaaaaaaaaa SG. SG.aaaaaaaaaaaaaaaa 12345678 sk- u:p@h:"
+)
+
+
+@pytest.mark.parametrize("unit", UNITS.split())
+@pytest.mark.parametrize(
+    "function", [secret_name, secret_value, clean_url, lambda text: redact_argv([text, "-" + text])]
+)
+def test_hostile_text_takes_linear_time(function, unit):
+    begin = time.perf_counter()
+    function("{" + unit * (200_000 // len(unit)) + " ")
+    # One that is quadratic takes minutes.
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("url", "clean"),
+    [
+        ("https://ada:hunter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://hunter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://hunter2:x-oauth-basic@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada@corp.com:hunter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada:hun@ter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada:hun/ter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada:hun#ter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada:hun?ter2@example.org/d.git", "https://example.org/d.git"),
+        ("https://ada:hunter2@example.org/d.git?x=1#y", "https://example.org/d.git"),
+        ("https://example.org/d.git?access_token=hunter2", "https://example.org/d.git"),
+        ("https://example.org/d.git?private_token=hunter2#top", "https://example.org/d.git"),
+        ("https://example.org/d.git?page=1&key=hunter2", "https://example.org/d.git"),
+        ("https://example.org/d.git#access_token=hunter2", "https://example.org/d.git"),
+        ("https://example.org/d.git?ghp_" + random_like(36), "https://example.org/d.git"),
+        ("ssh://ada:hunter2@example.org:22/d.git", "ssh://example.org:22/d.git"),
+        ("http://a:b@one.org,http://c:d@two.org", "http://one.org,http://two.org"),
+        ("ada:hunter2@example.org:d.git", "example.org:d.git"),
+        ("ada:hun@ter:2@example.org:d.git", "example.org:d.git"),
+        ("ghp_" + random_like(36) + "@example.org:d.git", "example.org:d.git"),
+    ],
+)
+def test_credentials_are_cut_from_a_url(url, clean):
+    assert clean_url(url) == clean
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/d.git",
+        "https://example.org/d.git?page=1#readme",
+        "https://example.org:8443/@ada/d.git",
+        "ssh://git@example.org/d.git",
+        "git@example.org:ada/d.git",
+        "example.org:ada/d.git",
+        "file:///srv/git/a@b.git",
+        "/srv/git/a@b:c.git",
+        "../d.git",
+        "C:\\git\\a@b:c.git",
+        "C:/git/a@b/d.git",
+        "",
+    ],
+)
+def test_a_url_without_credentials_is_left_alone(url):
+    assert clean_url(url) == url
+
+
+def test_redact_replaces_secrets_at_any_depth_and_keeps_the_rest():
+    assert redact(
+        {
+            "lr": 3e-4,
+            "hf_token": "hunter2",
+            "data": {"url": "postgres://ada:hunter2@db/x", "columns": ["a", "ghp_" + random_like(36)]},
+            "steps": ({"db": {"password": "hunter2", "port": 5432}},),
+            "max_tokens": 512,
+            "pad_token": "<pad>",
+        }
+    ) == {
+        "lr": 3e-4,
+        "hf_token": HIDDEN,
+        "data": {"url": HIDDEN, "columns": ["a", HIDDEN]},
+        "steps": [{"db": {"password": HIDDEN, "port": 5432}}],
+        "max_tokens": 512,
+        "pad_token": "<pad>",
+    }
+
+
+@pytest.mark.parametrize(
+    "value", ["x", b"x", 1234, 0, 0.5, ["x"], ("x",), {"a": {"b": "x"}}, [[], [None, 1]], object()]
+)
+def test_under_a_secret_name_what_could_reveal_something_goes(value):
+    """Numbers too: they may be PINs, and settings that are numbers (max_tokens, pad_token_id) have no secret names."""
+    assert redact({"password": value}) == {"password": HIDDEN}
+    assert redact(value, "password") == HIDDEN
+
+
+@pytest.mark.parametrize("value", [None, True, False, "", b"", [], {}, [None, ""], {"a": [False]}])
+def test_under_a_secret_name_what_reveals_nothing_stays(value):
+    assert redact({"use_auth_token": value}) == {"use_auth_token": value}
+
+
+def test_a_name_counts_together_with_the_name_around_it():
+    params = {"openai": {"key": "hunter2", "model": "x"}, "kaggle": [{"key": "hunter2"}], "column": {"key": "id"}}
+    assert redact(params) == {
+        "openai": {"key": HIDDEN, "model": "x"},
+        "kaggle": [{"key": HIDDEN}],
+        "column": {"key": "id"},
+    }
+
+
+def test_redact_leaves_its_argument_and_other_objects_alone():
+    other = object()
+    value = {"password": "hunter2", "other": other, "list": [1.5, b"bytes"]}
+    copy = redact(value)
+    assert value == {"password": "hunter2", "other": other, "list": [1.5, b"bytes"]}
+    assert copy == {"password": HIDDEN, "other": other, "list": [1.5, b"bytes"]}
+    assert copy["other"] is other
+
+
+def test_keys_that_are_no_strings_are_left_alone():
+    assert redact({1: "a", None: {"password": "x"}, ("token",): "b"}) == {
+        1: "a",
+        None: {"password": HIDDEN},
+        ("token",): "b",
+    }
+
+
+def test_a_mapping_of_another_kind_is_treated_as_a_dict():
+    copy = redact(collections.ChainMap({"lr": 1}, {"api_key": "hunter2"}))
+    assert type(copy) is dict
+    assert copy == {"lr": 1, "api_key": HIDDEN}
+
+
+def test_a_cycle_stays_one_and_its_secrets_go():
+    value: dict = {"password": "hunter2", "parts": []}
+    value["self"] = value
+    value["parts"] += [value, value]
+    copy = redact(value)
+    assert copy["password"] == HIDDEN
+    assert copy["self"]["self"]["parts"][1]["password"] == HIDDEN
+    cycle: list = []
+    cycle.append((cycle,))
+    assert redact({"secrets": cycle})["secrets"][0][0][0][0] is not cycle
+
+
+def test_a_part_that_is_shared_is_judged_under_each_of_its_names():
+    part = {"key": "hunter2"}
+    assert redact({"first": part, "openai": part, "last": part}) == {
+        "first": {"key": "hunter2"},
+        "openai": {"key": HIDDEN},
+        "last": {"key": "hunter2"},
+    }
+
+
+def test_no_depth_is_too_deep_and_sharing_costs_nothing():
+    deep: dict = {"password": "hunter2"}
+    for _ in range(10_000):
+        deep = {"a": deep, "b": deep}
+    copy = redact(deep)
+    for _ in range(10_000):
+        copy = copy["b"]
+    assert copy == {"password": HIDDEN}
+
+
+def test_a_command_line_among_the_parameters_is_treated_as_one():
+    params = {
+        "argv": ["train.py", "--api-key", "hunter2", "--lr", "3e-4"],
+        "overrides": ["lr=3", "db.password=hunter2"],
+    }
+    assert redact(params) == {
+        "argv": ["train.py", "--api-key", HIDDEN, "--lr", "3e-4"],
+        "overrides": ["lr=3", HIDDEN],
+    }
+
+
+@pytest.mark.parametrize(
+    ("argv", "kept"),
+    [
+        (["--api-key=hunter2"], ["--api-key=<redacted>"]),
+        (["--api-key", "hunter2", "--lr", "1"], ["--api-key", HIDDEN, "--lr", "1"]),
+        (["-password", "hunter2"], ["-password", HIDDEN]),
+        (["model.api_key=hunter2", "model.lr=1"], ["model.api_key=<redacted>", "model.lr=1"]),
+        (["++model.api_key=hunter2"], ["++model.api_key=<redacted>"]),
+        (["HF_TOKEN=hunter2"], ["HF_TOKEN=<redacted>"]),
+        (["--api-keys", "hunter2", "hunter3", "--lr", "1"], ["--api-keys", HIDDEN, HIDDEN, "--lr", "1"]),
+        (["--pass", "hunter2", "data"], ["--pass", HIDDEN, "data"]),
+        (["--use-auth-token", "--lr", "1"], ["--use-auth-token", "--lr", "1"]),
+        (["--use-auth-token", "True", "data"], ["--use-auth-token", "True", "data"]),
+        (
+            ["--token", "none", "--hf-token=", "--auth-token=false"],
+            ["--token", "none", "--hf-token=", "--auth-token=false"],
+        ),
+        (["--max-tokens", "5", "--pad-token=<pad>"], ["--max-tokens", "5", "--pad-token=<pad>"]),
+        (["ghp_" + random_like(36)], [HIDDEN]),
+        (["--hub", "hf_" + random_like(34)], ["--hub", HIDDEN]),
+        (["--hub=hf_" + random_like(34)], ["--hub=<redacted>"]),
+        (["--data=https://ada:hunter2@h.org/x"], ["--data=https://h.org/x"]),
+        (["https://ada:hunter2@h.org/x?y=1"], ["https://h.org/x"]),
+        (["--export=ALL,HF_TOKEN=hunter2"], ["--export=<redacted>"]),
+        (['--config={"api_key": "hunter2"}'], ["--config=<redacted>"]),
+        (
+            ["--schedule", "lr:0.1@epoch:10", "repo:tag@sha256:ab"],
+            ["--schedule", "lr:0.1@epoch:10", "repo:tag@sha256:ab"],
+        ),
+        (["-c", "print('a=b')", "--", "x\udce9"], ["-c", "print('a=b')", "--", "x\udce9"]),
+        ([], []),
+    ],
+)
+def test_a_command_line_keeps_its_options_and_loses_its_secrets(argv, kept):
+    assert redact_argv(argv) == kept
+
+
+def test_a_redacted_command_line_is_left_alone():
+    argv = ["--api-key=<redacted>", "db.password=<redacted>", "--lr=1"]
+    assert redact_argv(argv) == argv
+    assert redact(argv) == argv
+
+
+def test_the_module_exports_what_its_docstrings_promise():
+    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "secret_name", "secret_value"]
+    assert all(getattr(_secrets, name).__doc__ for name in _secrets.__all__)

@@ -1,0 +1,668 @@
+"""Values: what a record holds of anything that Python has, and what comes back (specification 1.0, chapter Values)."""
+
+import argparse
+import enum
+import json
+import math
+import random
+import struct
+import sys
+from collections import OrderedDict, UserDict, deque, namedtuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from mlvlogger import CannotEncode, EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+from mlvlogger._values import decode, dumps, encode
+
+DIGEST = "0" * 64
+ID = "sha256:" + DIGEST
+OUTSIDE = External("/\udcff", "h", 1, DIGEST, "2026-11-20T08:00:00.000000Z")
+CET = timezone(timedelta(hours=1))
+
+
+def tree(value: Any) -> Any:
+    return encode(value, path="params.x", depth=3)
+
+
+def lenient(value: Any, depth: int = 3) -> tuple[Any, list[str]]:
+    messages: list[str] = []
+    return encode(value, path="data.x", depth=depth, lenient=messages.append), messages
+
+
+def typed(kind: str, value: str) -> dict[str, str]:
+    return {"_mlv": kind, "value": value}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, of equal types, bit for bit: 1 is not 1.0 or True, 0.0 is not -0.0, and NaN is NaN."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, float):
+        return struct.pack("d", one) == struct.pack("d", other) or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, datetime):
+        return one == other and one.utcoffset() == other.utcoffset()
+    return bool(one == other)
+
+
+# Exact both ways: Python value, JSON tree.
+EXACT = {
+    "none": (None, None),
+    "true": (True, True),
+    "zero": (0, 0),
+    "negative-zero": (-0.0, -0.0),
+    "float-with-integer-value": (1.0, 1.0),
+    "large-float": (1e17, 1e17),
+    "subnormal": (5e-324, 5e-324),
+    "largest-float": (sys.float_info.max, sys.float_info.max),
+    "largest-integer": (2**53 - 1, 2**53 - 1),
+    "smallest-integer": (-(2**53) + 1, -(2**53) + 1),
+    "integer-beyond": (2**53, typed("int", "9007199254740992")),
+    "integer-beyond-by-one": (2**53 + 1, typed("int", "9007199254740993")),
+    "negative-integer-beyond": (-(2**53), typed("int", "-9007199254740992")),
+    "integer-of-64-bits": (2**63, typed("int", "9223372036854775808")),
+    "integer-of-4000-digits": (10**4000 - 1, typed("int", "9" * 4000)),
+    "smallest-integer-of-4000-digits": (-(10**3999), typed("int", "-1" + "0" * 3999)),
+    "nan": (math.nan, typed("float", "nan")),
+    "infinity": (math.inf, typed("float", "inf")),
+    "negative-infinity": (-math.inf, typed("float", "-inf")),
+    "text": ("äöü € \U0001f600 \u2028 \x00\x1b\r\n\ufffe", "äöü € \U0001f600 \u2028 \x00\x1b\r\n\ufffe"),
+    "surrogate": ("\ud800", typed("string", "d800")),
+    "surrogates-in-the-wrong-order": ("a\udc00\ud800", typed("string", "0061dc00d800")),
+    "surrogate-beside-an-emoji": ("\U0001f600\udcff", typed("string", "d83dde00dcff")),
+    "bytes": (b"\x00\xff\xfe", typed("bytes", "AP/+")),
+    "no-bytes": (b"", typed("bytes", "")),
+    "date": (date(1, 1, 1), typed("date", "0001-01-01")),
+    "datetime-utc": (
+        datetime(2026, 11, 22, 18, 24, tzinfo=timezone.utc),
+        typed("datetime", "2026-11-22T18:24:00+00:00"),
+    ),
+    "datetime-with-offset": (
+        datetime(2026, 11, 22, 19, 24, 0, 500000, tzinfo=CET),
+        typed("datetime", "2026-11-22T19:24:00.500000+01:00"),
+    ),
+    "datetime-with-odd-offset": (
+        datetime(2026, 1, 1, tzinfo=timezone(-timedelta(hours=23, minutes=59))),
+        typed("datetime", "2026-01-01T00:00:00-23:59"),
+    ),
+    "datetime-naive": (
+        datetime(9999, 12, 31, 23, 59, 59, 999999),
+        typed("datetime-local", "9999-12-31T23:59:59.999999"),
+    ),
+    "time-naive": (time(23, 59, 59, 1), typed("time", "23:59:59.000001")),
+    "time-with-offset": (time(1, 2, tzinfo=CET), typed("time", "01:02:00+01:00")),
+    "duration": (timedelta(days=1, microseconds=1), typed("duration", "86400.000001")),
+    "no-duration": (timedelta(0), typed("duration", "0")),
+    "negative-duration": (-timedelta(microseconds=1), typed("duration", "-0.000001")),
+    "negative-duration-of-days": (-timedelta(days=2, milliseconds=500), typed("duration", "-172800.5")),
+    "longest-duration": (timedelta.max, typed("duration", "86399999999999.999999")),
+    "shortest-duration": (timedelta.min, typed("duration", "-86399999913600")),
+    "redacted": (Redacted(), {"_mlv": "redacted"}),
+    "unencodable": (Unencodable("a.B", "<b>"), {"_mlv": "unencodable", "type": "a.B", "repr": "<b>"}),
+    "file": (File("a/b.pt", 3, DIGEST), {"_mlv": "file", "path": "a/b.pt", "size": 3, "sha256": DIGEST}),
+    "file-elsewhere": (
+        File("files/b.png", 0, DIGEST, "image/png", ID),
+        {
+            "_mlv": "file",
+            "path": "files/b.png",
+            "size": 0,
+            "sha256": DIGEST,
+            "media_type": "image/png",
+            "experiment": ID,
+        },
+    ),
+    "external": (
+        External("/d/\udcff", "h", 1, DIGEST, "2026-11-20T08:00:00.000000Z"),
+        {
+            "_mlv": "external",
+            "path": typed("string", "002f0064002fdcff"),
+            "host": "h",
+            "size": 1,
+            "sha256": DIGEST,
+            "modified": "2026-11-20T08:00:00.000000Z",
+        },
+    ),
+    "experiment": (ExperimentRef(ID), {"_mlv": "experiment", "id": ID}),
+    "experiment-with-hint": (ExperimentRef(ID, "../.."), {"_mlv": "experiment", "id": ID, "path": "../.."}),
+    "event": (EventRef(ID, "log.jsonl", 7), {"_mlv": "event", "experiment": ID, "stream": "log.jsonl", "seq": 7}),
+    "event-of-a-bare-log": (
+        EventRef(None, "a.jsonl", 7),
+        {"_mlv": "event", "experiment": None, "stream": "a.jsonl", "seq": 7},
+    ),
+    "nested": ({"a": [1, {"b": [None, math.nan]}]}, {"a": [1, {"b": [None, typed("float", "nan")]}]}),
+    "escaped": (
+        {"_mlv": {"__mlv": [{"___mlv": 1}]}, "mlv": 1, "_MLV": 2, "_mlvs": 3, "a_mlv": 4},
+        {"__mlv": {"___mlv": [{"____mlv": 1}]}, "mlv": 1, "_MLV": 2, "_mlvs": 3, "a_mlv": 4},
+    ),
+    "empty": ({"": [], "a": {}}, {"": [], "a": {}}),
+}
+
+
+@pytest.mark.rule("writer.escape")
+@pytest.mark.rule("reader.unescape")
+@pytest.mark.parametrize("name", EXACT)
+def test_a_value_becomes_its_tree_and_comes_back_as_it_was(name: str) -> None:
+    value, expected = EXACT[name]
+    assert same(tree(value), expected)
+    text = dumps(expected)
+    assert text.isascii() and "\n" not in text
+    assert same(decode(json.loads(text)), value)
+
+
+class Suit(enum.Enum):
+    HEARTS = object()
+
+
+class Level(enum.IntEnum):
+    HIGH = 2
+
+
+class Mode(str, enum.Enum):
+    FAST = "fast"
+
+
+class Bits(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+class Text(str):
+    def __str__(self) -> str:
+        return "something else"
+
+
+class Whole(int):
+    pass
+
+
+class Real(float):
+    pass
+
+
+class Stamp(datetime):
+    """As pandas' Timestamp, which knows nanoseconds."""
+
+    def isoformat(self, *args: Any, **options: Any) -> str:
+        return super().isoformat(timespec="microseconds") + "789"
+
+
+class NotATime(datetime):
+    """As pandas' NaT."""
+
+    def isoformat(self, *args: Any, **options: Any) -> str:
+        return "NaT"
+
+
+class Array:
+    """As NumPy's and torch's: what `tolist` gives is what counts."""
+
+    def __init__(self, content: Any, *shape: int) -> None:
+        self.content, self.shape = content, shape
+
+    def tolist(self) -> Any:
+        return self.content
+
+
+@dataclass
+class Settings:
+    lr: float
+    inner: Any = None
+
+
+Pair = namedtuple("Pair", "a b")
+
+# One way: what a record holds of what JSON and the typed values have no type of their own for.
+CONVERTED = {
+    "tuple": ((1, (2,)), [1, [2]]),
+    "named-tuple": (Pair(1, 2), [1, 2]),
+    "deque": (deque([1, 2]), [1, 2]),
+    "range": (range(3), [0, 1, 2]),
+    "set": ({3, 1, 2}, [1, 2, 3]),
+    "frozen-set-of-several-types": (frozenset({"b", "a", 1}), [1, "a", "b"]),
+    "ordered-dict": (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+    "user-dict": (UserDict({"_mlv": 1}), {"__mlv": 1}),
+    "path": (PurePosixPath("/a/b"), "/a/b"),
+    "path-that-is-not-utf-8": (PurePosixPath("\udcff"), typed("string", "dcff")),
+    "bytearray": (bytearray(b"a"), typed("bytes", "YQ==")),
+    "memoryview": (memoryview(b"abcd")[::2], typed("bytes", "YWM=")),
+    "str-subclass": (Text("text"), "text"),
+    "int-subclass": (Whole(2**53), typed("int", "9007199254740992")),
+    "float-subclass": (Real("inf"), typed("float", "inf")),
+    "enum": (Suit.HEARTS, "HEARTS"),
+    "int-enum": (Level.HIGH, 2),
+    "str-enum": (Mode.FAST, "fast"),
+    "int-flag": (Bits.A | Bits.B, 3),
+    "dataclass": (Settings(0.5, Settings(1.0)), {"lr": 0.5, "inner": {"lr": 1.0, "inner": None}}),
+    "namespace": (argparse.Namespace(lr=0.5, _mlv=1), {"lr": 0.5, "__mlv": 1}),
+    "scalar": (Array(0.5), 0.5),
+    "array": (Array([[1, 2], [math.nan, 4]], 2, 2), [[1, 2], [typed("float", "nan"), 4]]),
+    "nanoseconds": (Stamp(2026, 1, 1, 0, 0, 0, 123456), typed("datetime-local", "2026-01-01T00:00:00.123456789")),
+    "offset-with-seconds": (
+        datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=1, seconds=30))),
+        typed("datetime", "2026-01-01T10:59:30+00:00"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_what_has_no_type_of_its_own_becomes_the_nearest(name: str) -> None:
+    value, expected = CONVERTED[name]
+    assert same(tree(value), expected)
+
+
+def test_a_flag_keeps_its_names_in_every_python() -> None:
+    """In Python 3.10, the name of a combination is None: silence would be a loss."""
+
+    class Color(enum.Flag):
+        RED = 1
+        BLUE = 2
+
+    encoded, _ = lenient(Color.RED | Color.BLUE)
+    assert encoded is not None and "RED" in str(encoded) and "BLUE" in str(encoded)
+
+
+def test_numpy_values_are_their_python_values() -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    values = [numpy.float32(0.5), numpy.float64("nan"), numpy.int8(-1), numpy.uint64(2**64 - 1), numpy.bool_(True)]
+    expected = [0.5, typed("float", "nan"), -1, typed("int", "18446744073709551615"), True, [[0, 1]]]
+    assert same(tree([*values, numpy.arange(2).reshape(1, 2)]), expected)
+
+
+class Raises:
+    """An object whose code raises, whatever it is asked."""
+
+    shape = ()
+
+    def tolist(self) -> Any:
+        raise ZeroDivisionError("tolist")
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError("repr")
+
+
+class RaisingMapping(Mapping):
+    def __getitem__(self, key: str) -> Any:
+        raise ZeroDivisionError("item")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a"])
+
+    def __len__(self) -> int:
+        return 1
+
+    def __repr__(self) -> str:
+        return "<mapping>"
+
+
+class RaisingPath:
+    def __fspath__(self) -> str:
+        raise ZeroDivisionError("path")
+
+    def __repr__(self) -> str:
+        return "<path>"
+
+
+class Itself:
+    """An array that gives itself: no progress, ever."""
+
+    shape = ()
+
+    def tolist(self) -> "Itself":
+        return self
+
+    def __repr__(self) -> str:
+        return "<itself>"
+
+
+class Twice(Mapping):
+    """A mapping that has one key twice."""
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a", "a"])
+
+    def __len__(self) -> int:
+        return 2
+
+    def __repr__(self) -> str:
+        return "<twice>"
+
+
+class BadZone(tzinfo):
+    def utcoffset(self, moment: Any) -> timedelta:
+        raise ZeroDivisionError("zone")
+
+    def __repr__(self) -> str:
+        return "BadZone()"
+
+
+def cycle() -> list[Any]:
+    value: list[Any] = []
+    value.append({"again": value})
+    return value
+
+
+def function() -> None:
+    pass
+
+
+HOPELESS = {
+    "function": (function, "builtins.function", "of type function"),
+    "class": (Settings, "type", "of type type"),
+    "complex": (1j, "complex", "of type complex"),
+    "object": (object(), "object", "of type object"),
+    "generator": ((n for n in "a"), "generator", "of type generator"),
+    "integer-of-4001-digits": (10**4000, "int", "an integer of more than 4000 digits"),
+    "integer-of-5001-digits": (-(10**5000), "int", "an integer of more than 4000 digits"),
+    "cycle": (cycle(), "list", "a container that contains itself"),
+    "integer-key": ({1: 2}, "dict", "key 1 is no string"),
+    "colliding-keys": ({"1": 1, 1: 2}, "dict", "key 1 is no string"),
+    "key-twice": (Twice(), "Twice", "key 'a' is there twice"),
+    "surrogate-key": ({"\ud800": 1}, "dict", "key '\\ud800' has a lone surrogate"),
+    "everything-raises": (Raises(), "Raises", "of type Raises and raises ZeroDivisionError"),
+    "mapping-raises": (RaisingMapping(), "RaisingMapping", "raises ZeroDivisionError"),
+    "path-raises": (RaisingPath(), "RaisingPath", "raises ZeroDivisionError"),
+    "zone-raises": (datetime(2026, 1, 1, tzinfo=BadZone()), "datetime.datetime", "raises ZeroDivisionError"),
+    "not-a-time": (NotATime(2026, 1, 1), "NotATime", "a time without a form in RFC 3339"),
+    "time-with-seconds-in-its-offset": (
+        time(1, tzinfo=timezone(timedelta(seconds=30))),
+        "datetime.time",
+        "a time without a form in RFC 3339",
+    ),
+    "time-that-utc-does-not-have": (
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(seconds=30))),
+        "datetime.datetime",
+        "a time without a form in RFC 3339",
+    ),
+    "array-of-many": (Array([], 10**4, 10**4), "Array", "too large"),
+    "array-of-itself": (Itself(), "Itself", "of type Itself"),
+    "range-of-many": (range(10**12), "range", "of more than"),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_what_has_no_form_raises_with_its_path_and_in_an_event_becomes_its_type_and_repr(name: str) -> None:
+    value, kind, what = HOPELESS[name]
+    with pytest.raises(CannotEncode) as caught:
+        tree({"a": [0, value]})
+    assert caught.value.path.startswith("params.x.a[1]")
+    assert str(caught.value).startswith(caught.value.path) and what in str(caught.value)
+
+    encoded, messages = lenient([value, 1])
+    assert encoded[1] == 1
+    left = encoded[0]
+    while isinstance(left, (list, dict)) and "_mlv" not in left:  # a cycle is cut where it closes
+        left = next(iter(left.values() if isinstance(left, dict) else left))
+    assert set(left) == {"_mlv", "type", "repr"} and left["_mlv"] == "unencodable"
+    assert left["type"].split(".")[-1] == kind.split(".")[-1] and len(left["repr"]) <= 1100
+    assert len(messages) == 1 and messages[0].startswith("data.x[0]") and what in messages[0]
+    assert dumps(encoded).isascii()
+
+
+def test_the_message_says_where_what_the_value_is_and_what_to_do() -> None:
+    with pytest.raises(CannotEncode) as caught:
+        encode({"optimizer": {"fn": function}}, path="params", depth=2)
+    assert caught.value.path == "params.optimizer.fn"
+    assert str(caught.value) == (
+        f"params.optimizer.fn is of type function, which a record cannot hold: {function!r}. "
+        "Give a number, a string, a list or a dict of such, or for an object its name or its settings."
+    )
+
+
+def test_an_object_whose_repr_raises_says_so() -> None:
+    encoded, _ = lenient(Raises())
+    assert encoded["repr"] == "<Raises, whose repr raises ZeroDivisionError>"
+
+
+def test_the_repr_of_what_cannot_be_encoded_is_cut_and_ascii() -> None:
+    class Long:
+        def __repr__(self) -> str:
+            return "ä\ud800" * 10**5
+
+    encoded, _ = lenient(Long())
+    assert (
+        encoded["repr"].startswith("\\xe4\\ud800\\xe4") and encoded["repr"].isascii() and len(encoded["repr"]) < 10**4
+    )
+
+
+def depth(encoded: Any) -> int:
+    below = encoded.values() if isinstance(encoded, dict) else encoded if isinstance(encoded, list) else ()
+    return (1 if isinstance(encoded, (dict, list)) else 0) + max(map(depth, below), default=0)
+
+
+def nested(levels: int, inner: Any) -> Any:
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize("inner", [1, math.nan, {"a": 1}, OUTSIDE], ids=["integer", "nan", "dict", "external"])
+def test_no_record_is_nested_deeper_than_64_and_what_fits_is_kept(inner: Any) -> None:
+    """A value starts at level 3 of a line: the line, its data, the value."""
+    for levels in (50, 58, 59, 60, 61, 62, 63, 64, 65, 200):
+        encoded, messages = lenient(nested(levels, inner))
+        assert 2 + depth(encoded) <= 64
+        assert bool(messages) == ("unencodable" in dumps(encoded))
+        if levels <= 58:
+            assert same(decode(encoded), nested(levels, inner))
+
+
+def test_a_value_that_is_too_deep_raises_where_nothing_may_be_lost() -> None:
+    assert tree(nested(60, 1)) == nested(60, 1)
+    with pytest.raises(CannotEncode, match=r"^params\.x(\[0\])+ is nested deeper than 64 levels"):
+        tree(nested(63, 1))
+    with pytest.raises(CannotEncode, match="is nested deeper than 64 levels"):
+        tree(nested(5000, 1))
+
+
+def test_an_opaque_value_is_not_nested_deeper_than_a_record_may_be() -> None:
+    opaque = Opaque({"_mlv": "com.example.x", "x": nested(55, 1)})
+    encoded, messages = lenient(nested(10, opaque))
+    assert 2 + depth(encoded) <= 64 and len(messages) == 1
+    assert tree(opaque) == opaque.json
+
+
+def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
+    """60 lists that hold one another twice are 2**60 values: refused, and told in short."""
+    value: list[Any] = []
+    for _ in range(40):
+        value = [value, value]
+    with pytest.raises(CannotEncode, match="more than 1000000 parts"):
+        tree(value)
+    encoded, messages = lenient(value)
+    assert messages and len(dumps(encoded)) < 100 * 2**20
+
+
+def test_a_large_flat_list_is_a_list() -> None:
+    assert tree([0] * 900_000 + [{}])[-2:] == [0, {}]
+
+
+def test_a_dict_that_changes_while_it_is_encoded_does_not_raise_in_an_event() -> None:
+    changing: dict[str, Any] = {}
+
+    class Meddler:
+        shape = ()
+
+        def tolist(self) -> int:
+            changing[str(len(changing))] = 1
+            return 0
+
+    changing["a"] = Meddler()
+    encoded, messages = lenient({"x": changing})
+    assert set(encoded) == {"x"} and len(messages) == 1
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="not applicable: this Python has no such limit")
+def test_the_limit_of_the_interpreter_on_digits_does_not_matter() -> None:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        encoded, messages = lenient([10**1000])
+        assert messages or encoded == [typed("int", "1" + "0" * 1000)]
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
+FORGED = {
+    "file-size-of-numpy": File("a", Whole(4), DIGEST),
+    "file-path-outside": File("../a", 1, DIGEST),
+    "file-size-text": File("a", "4", DIGEST),  # type: ignore[arg-type]
+    "file-digest": File("a", 1, "no"),
+    "experiment-id": ExperimentRef("my_exp"),
+    "experiment-path-surrogate": ExperimentRef(ID, "\ud800"),
+    "event-seq": EventRef(ID, "log.jsonl", 0),
+    "opaque-nan": Opaque({"_mlv": "com.example.x", "x": math.nan}),
+    "opaque-object": Opaque({"_mlv": "com.example.x", "x": object()}),
+    "unencodable-surrogate": Unencodable("\ud800", "x"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_typed_value_that_a_user_made_up_does_not_raise_in_an_event_nor_break_the_record(name: str) -> None:
+    """Either it can be put right, or it is unencodable; the strict way raises, and nothing else."""
+    encoded, messages = lenient([FORGED[name]])
+    text = dumps(encoded)
+    text.encode("ascii").decode("ascii")
+    json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
+    assert messages or name == "file-size-of-numpy"
+    if messages:
+        with pytest.raises(CannotEncode):
+            tree([FORGED[name]])
+
+
+def test_a_reference_into_the_own_experiment_leaves_the_id_out() -> None:
+    file = File("a", 1, DIGEST, None, ID)
+    assert encode(file, path="x", depth=3, own=ID) == {"_mlv": "file", "path": "a", "size": 1, "sha256": DIGEST}
+    assert encode(file, path="x", depth=3, own="sha256:" + "1" * 64)["experiment"] == ID
+
+
+@pytest.mark.rule("reader.opaque")
+@pytest.mark.rule("reader.unescape")
+def test_a_typed_value_of_an_unknown_type_is_kept_with_everything_inside_it() -> None:
+    inside = {"_mlv": "com.example.tensor", "__mlv": [{"_mlv": "float", "value": "nan"}], "x": {"___mlv": 1}}
+    decoded = decode({"a": inside, "__mlv": 1})
+    assert decoded == {"a": Opaque(inside), "_mlv": 1}
+    assert tree(decoded) == {"a": inside, "__mlv": 1}
+
+
+BROKEN = [
+    typed("float", "NaN"),
+    typed("float", "1.5"),
+    typed("int", "1_0"),
+    typed("int", " 7"),
+    typed("int", "007"),
+    typed("int", "+7"),
+    typed("int", "٣"),
+    typed("int", "1" * 5001),
+    {"_mlv": "int", "value": 7},
+    typed("datetime", "2026-11-22 18:24:00Z"),
+    typed("datetime", "2026-11-22T18:24:00"),
+    typed("datetime", "2026-02-30T18:24:00Z"),
+    typed("datetime", "2026-11-22T24:00:00Z"),
+    typed("datetime", "2026-11-22T18:24:60Z"),
+    typed("datetime", "2026-11-22T18:24Z"),
+    typed("datetime-local", "2026-11-22T18:24:00Z"),
+    typed("date", "20261122"),
+    typed("date", "2026-W01-1"),
+    typed("date", "2026-11-22\n"),
+    typed("time", "1:02:03"),
+    typed("duration", "--5"),
+    typed("duration", "1e3"),
+    typed("duration", ".5"),
+    typed("duration", "5."),
+    typed("duration", "9" * 30),
+    typed("bytes", "A"),
+    typed("bytes", "AA==\n"),
+    typed("string", "00 41"),
+    typed("string", "004"),
+    {"_mlv": "file", "path": 5, "size": 1, "sha256": DIGEST},
+    {"_mlv": "file", "path": "a", "size": "1", "sha256": DIGEST},
+    {"_mlv": "file", "path": "a", "size": 1},
+    {"_mlv": "experiment", "id": 5},
+    {"_mlv": "event", "experiment": ID, "stream": "log.jsonl", "seq": "7"},
+    {"_mlv": "unencodable", "type": 1, "repr": 2},
+    {"_mlv": "float"},
+    {"_mlv": None},
+    {"_mlv": ["float"]},
+    {"_mlv": "tensor"},
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: str(broken)[:50])
+def test_a_typed_value_whose_form_is_broken_is_kept_as_it_stands(broken: dict[str, Any]) -> None:
+    """The same in every Python: `date.fromisoformat` and `int` accept more in some than in others."""
+    assert decode([broken]) == [Opaque(broken)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-22T18:24:00Z", datetime(2026, 11, 22, 18, 24, tzinfo=timezone.utc)),
+        ("2026-11-22T18:24:00.1Z", datetime(2026, 11, 22, 18, 24, 0, 100000, tzinfo=timezone.utc)),
+        ("2026-11-22T18:24:00.123456789+01:00", datetime(2026, 11, 22, 18, 24, 0, 123456, tzinfo=CET)),
+        ("0001-01-01T00:00:00-00:30", datetime(1, 1, 1, tzinfo=timezone(-timedelta(minutes=30)))),
+    ],
+)
+def test_every_spelling_of_a_point_in_time_is_read(text: str, expected: datetime) -> None:
+    assert same(decode(typed("datetime", text)), expected)
+
+
+def anything(random: random.Random, levels: int) -> Any:
+    """A value that comes back exactly, nested at most *levels* deep."""
+    kind = random.randrange(14 if levels else 11)
+    if kind == 0:
+        return random.choice([None, True, False, "", 0, -0.0, math.nan, math.inf, -math.inf, b"", Redacted()])
+    if kind == 1:
+        return random.randint(-10, 10)
+    if kind == 2:
+        return random.randint(-(2 ** random.randint(1, 200)), 2 ** random.randint(1, 200))
+    if kind == 3:
+        return struct.unpack("d", random.randbytes(8))[0]
+    if kind == 4:
+        return random.random()
+    if kind == 5:
+        return "".join(chr(random.choice([random.randrange(0x110000), random.randrange(128)])) for _ in range(5))
+    if kind == 6:
+        return random.randbytes(random.randrange(8))
+    if kind == 7:
+        moment = datetime(1, 1, 3) + timedelta(microseconds=random.randrange(10**17))
+        minutes = random.choice([None, 0, random.randint(-1439, 1439)])
+        return moment if minutes is None else moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    if kind == 8:
+        return timedelta(microseconds=random.randint(-(10**16), 10**16))
+    if kind == 9:
+        return date.fromordinal(random.randint(1, date.max.toordinal()))
+    if kind == 10:
+        return time(random.randrange(24), random.randrange(60), random.randrange(60), random.randrange(10**6))
+    if kind == 11:
+        return [anything(random, levels - 1) for _ in range(random.randrange(4))]
+    names = ["_mlv", "__mlv", "mlv", "", "a", "ä", "seq", "_mlv\n", "\x00"]
+    return {random.choice(names): anything(random, levels - 1) for _ in range(random.randrange(4))}
+
+
+def test_twenty_thousand_random_values_come_back_as_they_were(request: pytest.FixtureRequest) -> None:
+    numbers = random.Random(20261122)
+    for _ in range(20_000):
+        value = anything(numbers, 4)
+        encoded = tree(value)
+        text = dumps(encoded)
+        assert text.isascii() and text.isprintable(), value
+        assert "NaN" not in text.replace("\\", "") or "NaN" in str(value)
+        assert same(decode(json.loads(text)), value), value
+
+
+def test_every_encoded_value_is_strict_json(strict: Any) -> None:
+    numbers = random.Random(41)
+    for _ in range(2000):
+        value = anything(numbers, 4)
+        strict(dumps([tree(value)]).encode("ascii"))

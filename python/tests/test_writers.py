@@ -1,0 +1,220 @@
+"""The direct writer: whole lines or none, one writer, and errors of the system made for real."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Logger, StreamBusy
+from mlvlogger._writers import DirectWriter
+
+# A file size limit makes the system write a part of a line, and then nothing: EFBIG in the place of ENOSPC.
+LIMIT = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def limit(size):
+    size = resource.RLIM_INFINITY if size is None else size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        made = subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        made = False
+    if not made:
+        pytest.skip("not applicable: a full disk needs a small tmpfs, and this user may not mount one")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_lines_are_in_the_file_when_write_returns() -> None:
+    writer = DirectWriter(Path("a"), new=True)
+    writer.write(b"one\n")
+    writer.write(b"two\n")
+    assert (Path("a").read_bytes(), writer.size, writer.lines) == (b"one\ntwo\n", 8, 2)
+    writer.close()
+    writer = DirectWriter(Path("a"), new=False)
+    assert (writer.size, writer.lines, writer.read(3, 4)) == (8, 0, b"two")
+    writer.close()
+
+
+def test_a_new_file_must_not_be_there_and_an_old_one_must() -> None:
+    with pytest.raises(FileNotFoundError):
+        DirectWriter(Path("a"), new=False)
+    Path("a").write_bytes(b"kept\n")
+    with pytest.raises(FileExistsError):
+        DirectWriter(Path("a"), new=True)
+    assert Path("a").read_bytes() == b"kept\n"
+
+
+@pytest.mark.rule("writer.one")
+def test_a_second_writer_is_refused_and_the_first_goes_on() -> None:
+    writer = DirectWriter(Path("a"), new=True)
+    with pytest.raises(StreamBusy):
+        DirectWriter(Path("a"), new=False)
+    writer.write(b"one\n")
+    writer.close()
+    DirectWriter(Path("a"), new=False).close()
+    assert Path("a").read_bytes() == b"one\n"
+
+
+@pytest.mark.rule("writer.line")
+def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any]) -> None:
+    """At each size of the rest that fits: the line is not there, and the next one is not glued to a part of it."""
+    code = """
+        from pathlib import Path
+        from mlvlogger._writers import DirectWriter
+        for fits in range(8):
+            path = Path(f"log-{fits}")
+            writer = DirectWriter(path, new=True)
+            writer.write(b"first\\n")
+            limit(6 + fits)
+            for _ in range(2):
+                try:
+                    writer.write(b"refused\\n")
+                except OSError as error:
+                    assert error.strerror == "File too large", error
+                else:
+                    raise AssertionError("the line does not fit")
+                assert (writer.size, writer.lines) == (6, 1)
+            limit(None)
+            writer.write(b"second\\n")
+            assert path.read_bytes() == b"first\\nsecond\\n", path.read_bytes()
+            assert (writer.size, writer.lines) == (13, 2)
+            writer.close()
+    """
+    run(LIMIT + "\nif True:" + code)
+
+
+@pytest.mark.rule("writer.line")
+def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]) -> None:
+    code = """
+        from pathlib import Path
+        from mlvlogger._writers import DirectWriter
+        writer = DirectWriter(Path("a"), new=True)
+        writer.write(b"first\\n")
+        limit(9)
+        try:
+            writer.write(b"refused\\n")
+        except OSError:
+            writer.close()
+        assert Path("a").read_bytes() == b"first\\n"
+    """
+    run(LIMIT + "\nif True:" + code)
+
+
+@pytest.mark.rule("writer.line")
+@pytest.mark.rule("writer.dropped")
+def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path, events: Callable[..., Any]) -> None:
+    """The disk fills in the middle of a line, stays full for a while, and has room again."""
+    log = Logger(small_disk / "a.jsonl")
+    (small_disk / "ballast").write_bytes(b"x" * 30_000)
+    acknowledged = {}
+    with pytest.warns(RuntimeWarning, match="No space left on device. Events are kept in memory"):
+        for number in range(400):
+            if (seq := log.event("x", number=number, fill="y" * 50)) is not None:
+                acknowledged[seq] = number
+    assert 50 < len(acknowledged) < 350
+    (small_disk / "ballast").unlink()
+    assert log.event("after") == 402
+    log.close()
+    written = events(small_disk / "a.jsonl")
+    assert [event["data"]["number"] for event in written if event["event"] == "x"] == list(range(400))
+    assert acknowledged.items() <= {e["seq"]: e["data"].get("number") for e in written}.items()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "link", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(kind: str) -> None:
+    path = Path("a.jsonl")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "link":
+        Path("other").write_bytes(b"")
+        path.symlink_to("other")
+    else:
+        path = Path(os.devnull)
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(OSError):
+        Logger(path)
+    assert len(os.listdir("/dev/fd")) == before, "a descriptor leaked"
+    assert not Path("other").exists() or Path("other").read_bytes() == b""
+
+
+def test_a_sync_that_failed_stays_failed(monkeypatch: pytest.MonkeyPatch, events: Callable[..., Any]) -> None:
+    """The one error that cannot be made for real: fdatasync is made to fail, once. A later success proves nothing."""
+    log = Logger("a.jsonl", durability="disk")
+    assert log.event("before") == 2
+    sync, failures = os.fdatasync, [OSError(5, "Input/output error")]
+
+    def fail_once(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", fail_once)
+    with pytest.warns(RuntimeWarning, match="Input/output error"):
+        assert log.event("lost?") is None
+    assert log.event("after") is None
+    log.close()
+    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "before", "lost?", "after", "mlv/end"]
+
+
+def test_with_durability_disk_each_event_is_synced_before_its_seq_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    sync = os.fdatasync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", note)
+    log = Logger("a.jsonl", durability="disk")
+    for _ in range(3):
+        log.event("x")
+        assert synced[-1] == Path("a.jsonl").stat().st_size
+    log.close()
+    assert synced[-1] == Path("a.jsonl").stat().st_size
+    synced.clear()
+    with Logger("b.jsonl") as log:
+        log.event("x")
+    assert synced == []
+
+
+def test_the_lock_is_let_go_when_its_process_is_killed(begin: Callable[..., Any]) -> None:
+    holder = begin("from mlvlogger import Logger; log = Logger('a.jsonl'); print(log.event('x'), flush=True); input()")
+    assert holder.stdout.readline() == "2\n"
+    with pytest.raises(StreamBusy):
+        Logger("a.jsonl")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    log = Logger("a.jsonl")
+    assert log.event("y") == 4
+    log.close()
+
+
+def test_a_logger_that_nobody_holds_any_more_lets_go_of_its_file() -> None:
+    """A cell of a notebook that is run again."""
+    before = len(os.listdir("/dev/fd")) if sys.platform == "linux" else 0
+    Logger("a.jsonl").event("x")
+    gc.collect()
+    log = Logger("a.jsonl")
+    assert log.event("y") == 4
+    log.close()
+    del log
+    gc.collect()
+    assert sys.platform != "linux" or len(os.listdir("/dev/fd")) == before
