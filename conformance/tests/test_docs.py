@@ -1,0 +1,413 @@
+"""README.md and docs/ are true: their code runs and prints what they say, and nothing is missing or stale.
+
+How a page is run, in order, in a directory of its own:
+
+- a ``python`` block is executed, all blocks of a page in one namespace; a ``text`` block right after it is what it
+  prints. Under ``<!-- file: NAME -->`` it is not executed but written to NAME, for a later command;
+- a ``console`` block is given to a shell: lines that begin with ``$`` are commands, the others what they print;
+- under ``<!-- not run: REASON -->`` neither happens.
+
+What differs each time is masked: digests, times, hosts, processes. ``…`` stands for any text.
+"""
+
+import contextlib
+import inspect
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import mlvlogger
+
+ROOT = Path(__file__).resolve().parents[2]
+EXP = "docs/how-to/using-exp.md"
+PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
+VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
+WRITTEN = ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/tutorial.md", EXP]
+WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "python/README.md", "conformance/README.md"]
+NOT_RUN = 6  # blocks that no test runs; a new one needs a better reason than that it is easier
+
+
+@dataclass
+class Block:
+    """A fenced block of a page: its language, its text, the line it begins on, and the comment above it."""
+
+    language: str
+    text: str
+    line: int
+    comment: tuple[str, str] = ("", "")
+    output: str | None = None
+
+
+def text_of(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks_of(page):
+    """The fenced blocks of a page; a text block directly after a python block is that one's output."""
+    blocks, comment, above = [], ("", ""), None
+    lines = iter(enumerate(text_of(page).splitlines(), 1))
+    for number, line in lines:
+        if line.startswith("```"):
+            text = []
+            for _, inside in lines:
+                if inside.startswith("```"):
+                    break
+                text.append(inside)
+            block = Block(line[3:].strip(), "\n".join(text) + "\n", number, comment)
+            if block.language == "text" and above is not None:
+                above.output = block.text
+            else:
+                blocks.append(block)
+            above = block if block.language == "python" and not comment[0] else None
+            comment = ("", "")
+        elif match := re.fullmatch("<!-- (file|not run): (.+) -->", line):
+            comment = match[1], match[2]
+        elif line.strip():
+            comment, above = ("", ""), None
+    return blocks
+
+
+def prose_of(page):
+    """A page without its fenced blocks."""
+    return re.sub(r"(?ms)^```.*?^```$", "", text_of(page))
+
+
+MASKS = [
+    (r"[0-9a-f]{64}", "<digest>"),
+    (r'("nonce": ?")[0-9a-f]{32}', r"\1<nonce>"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d{6}(Z|\+00:00)?", "<time>"),
+    (r'("seconds": ?)[0-9.e-]+', r"\1<seconds>"),
+    (r'("pid": ?)\d+', r"\1<pid>"),
+    (r'("host": ?)"[^"]*"', r"\1<host>"),
+    (r"bytes \d+ to \d+", "bytes <from> to <to>"),
+    (r"process \d+ on '[^']*'", "process <pid> on <host>"),
+]
+
+
+def masked(text):
+    for pattern, replacement in MASKS:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def agree(expected, actual):
+    """Is *actual* what the page says? A line break is a blank: where a text is wrapped depends on what is masked."""
+    expected, actual = (masked(" ".join(text.split())) for text in (expected, actual))
+    return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), actual)
+
+
+def commands_of(block):
+    """The commands of a console block, each with what it prints."""
+    commands = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            commands.append([line[2:], ""])
+        elif commands:
+            commands[-1][1] += line + "\n"
+    return commands
+
+
+# What follows runs in a process of its own, one for each page: `python test_docs.py PAGE`, in an empty directory.
+
+
+def run_python(block, namespace, page):
+    printed = io.StringIO()
+
+    def show(message, category, filename, line, file=None, source=None):
+        print(warnings.formatwarning(message, category, filename, line).splitlines()[0], file=printed)
+
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        try:
+            # As many empty lines in front as the page has: a traceback names the page's own line.
+            exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
+        except Exception:
+            traceback.print_exc(file=printed)  # unless the page says so, this is not what it was to print
+    return [["the code", block.output or "", printed.getvalue()]]
+
+
+def run_console(block):
+    results = []
+    end = "==== end of a command ===="
+    script = "".join(f"{command}\ncode=$?; echo '{end}'; (exit $code)\n" for command, _ in commands_of(block))
+    environment = dict(os.environ, NO_COLOR="1", COLUMNS="80", LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8")
+    environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    shell = subprocess.run(
+        ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
+    )
+    actual = shell.stdout.split(end + "\n")
+    for (command, expected), printed in zip(commands_of(block), actual, strict=False):
+        results.append([f"$ {command}", expected, printed])
+    return results
+
+
+def run_page(page):
+    """Run the blocks of a page in the present directory; prints, as JSON, what each is to print and what it printed."""
+    namespace = {"__name__": "__main__"}
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    for block in blocks_of(page):
+        kind, argument = block.comment
+        results = []
+        if kind == "file":
+            Path(argument).write_text(block.text, encoding="utf-8")
+        elif kind == "not run":
+            pass
+        elif block.language == "python":
+            results = run_python(block, namespace, page)
+        elif block.language == "console":
+            results = run_console(block)
+        for what, expected, actual in results:
+            json.dump([block.line, what, expected, actual], stdout)
+            stdout.write("\n")
+            stdout.flush()
+
+
+if __name__ == "__main__":
+    run_page(sys.argv[1])
+    sys.exit()
+
+
+# From here on: the tests.
+
+
+def results_of(page):
+    with tempfile.TemporaryDirectory() as directory:
+        run = subprocess.run(
+            [sys.executable, __file__, page], cwd=directory, capture_output=True, encoding="utf-8", timeout=300
+        )
+    return run, [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
+    run, results = results_of(page)
+    wrong = [
+        f"{page}:{line}: {what}\n--- the page says\n{masked(expected)}\n--- it printed\n{masked(actual)}\n"
+        for line, what, expected, actual in results
+        if not agree(expected, actual)
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert run.returncode == 0, run.stderr
+
+
+def test_few_blocks_are_not_run_and_each_says_why():
+    reasons = [
+        f"{page}:{block.line}: {block.comment[1]}"
+        for page in WRITTEN
+        for block in blocks_of(page)
+        if block.comment[0] == "not run"
+    ]
+    assert len(reasons) <= NOT_RUN, "\n".join(reasons)
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_a_file_that_a_page_writes_is_used_by_a_later_block(page):
+    blocks = blocks_of(page)
+    for number, block in enumerate(blocks):
+        if block.comment[0] == "file":
+            name = block.comment[1]
+            later = "".join(other.text for other in blocks[number + 1 :])
+            assert name in later or f"import {Path(name).stem}" in later, f"{page}:{block.line}: {name}"
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_every_json_block_is_json(page):
+    for block in blocks_of(page):
+        if block.language == "json":
+            try:
+                json.loads(block.text)
+            except ValueError:  # lines of a log
+                for line in block.text.splitlines():
+                    json.loads(line)
+
+
+def anchors_of(path):
+    text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text(encoding="utf-8"))
+    anchors = set(re.findall(r'<a id="([^"]+)">', text))
+    for heading in re.findall(r"(?m)^#+ (.+?)(?: #+)?$", text):
+        plain = re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\s-]", "", plain).strip().lower()
+        anchors |= {re.sub(r"[-\s]+", "-", slug), re.sub(r"\s", "-", slug)}
+    return anchors
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_links_lead_to_files_and_anchors_that_exist(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
+        if re.match("[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), f"{page}: {link}"
+        if anchor:
+            assert anchor in anchors_of(path), f"{page}: {link}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_files_of_the_repository_that_are_named_exist(page):
+    # `spec/1.0/`, `python3 examples/run.py`: what begins with one of our folders, or is a file at the top.
+    pattern = r"(?<![\w/.])((?:spec|python|conformance|docs|examples)/[\w./-]*|test\.py|tox\.ini)"
+    for name in re.findall(pattern, text_of(page)):
+        assert (ROOT / name.rstrip(".")).exists(), f"{page}: {name}"
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_sources_have_one_sentence_per_line(page):
+    lines = prose_of(page).splitlines()
+    for line in lines:
+        if not line.startswith(("|", "<")):
+            inline = re.sub(r"`[^`]*`", "code", line)
+            assert not re.search(r"[a-z)][.?!] [A-Z]", inline), f"{page}: {line}"
+
+
+def test_the_readme_shows_the_directory_that_the_examples_wrote_and_lines_of_its_log():
+    tree, lines = blocks_of("README.md")[:2]
+    directory = ROOT / "examples/output/my_exp_1"
+    for name in re.findall("(?m)^[├└]── (\\S+)", tree.text):
+        assert (directory / name).exists(), name
+    log = (directory / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [line for line in log if line in lines.text.splitlines()] == lines.text.splitlines()
+
+
+WATCHED = """
+import sys
+network = []
+sys.addaudithook(lambda event, arguments: network.append(event) if event.startswith("socket.") else None)
+before = set(sys.modules)
+exec(open(sys.argv[1]).read())
+names = {name.partition(".")[0] for name in set(sys.modules) - before}
+print("network:", network, "imported:", sorted(names - sys.stdlib_module_names - {"mlvlogger"}))
+"""
+
+
+def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path):
+    example = next(block for block in blocks_of("README.md") if block.language == "python")
+    (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
+    # -S -E: nothing that is installed beside the package, such as an import hook, is taken for its doing.
+    path = str(Path(mlvlogger.__file__).parents[1])
+    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
+
+
+# The reference of mlvlogger
+
+
+def signature(function, name):
+    """`Exp.attach(source, name=None, *, how='copy')`: without types, and without self."""
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name not in ("self", "cls")
+    ]
+    text = str(inspect.Signature(parameters))
+    return name + text.replace("(/, ", "(").replace("'", '"')
+
+
+def members(cls):
+    """The public members of a class that are its own or inherited from a class of ours, with where they come from."""
+    for name, _ in inspect.getmembers(cls):
+        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+        if not name.startswith("_") and owner is not None and owner.__module__.startswith("mlvlogger"):
+            yield name, owner
+
+
+def entries():
+    """What the reference has to have an entry for: the text of the entry's head, and its docstring."""
+    found = {}
+    for name in mlvlogger.__all__:
+        thing = getattr(mlvlogger, name)
+        if not inspect.isclass(thing):
+            if callable(thing):
+                function = thing if inspect.isfunction(thing) else type(thing).__call__
+                found[signature(function, name)] = inspect.getdoc(function)
+                for attribute, _ in members(type(thing)):
+                    method = getattr(type(thing), attribute)
+                    found[signature(method, f"{name}.{attribute}")] = inspect.getdoc(method)
+            else:
+                found[name] = ""
+            continue
+        made_by_users = thing is mlvlogger.Logger or thing is mlvlogger.Exp or hasattr(thing, "__dataclass_fields__")
+        head = signature(thing.__init__, name) if made_by_users else name
+        found[head] = inspect.getdoc(thing)
+        for attribute, owner in members(thing):
+            if owner is not thing or attribute in getattr(thing, "__dataclass_fields__", {}):
+                continue
+            member = inspect.getattr_static(thing, attribute)
+            if isinstance(member, property):
+                found[f"{name}.{attribute}"] = inspect.getdoc(member.fget)
+            elif callable(getattr(thing, attribute)):
+                found[signature(getattr(thing, attribute), f"{name}.{attribute}")] = inspect.getdoc(
+                    getattr(thing, attribute)
+                )
+    return found
+
+
+def reference():
+    """The entries of the reference: their heads, each with its text up to the next one."""
+    parts = re.split(r"(?m)^(?:<a id=\"[^\"]+\"></a>)?\*\*`(.+?)`\*\*", text_of(PYTHON_REFERENCE))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_reference_has_every_public_name_with_its_signature_and_no_other():
+    assert sorted(reference()) == sorted(entries())
+
+
+def test_an_entry_names_every_argument_and_every_exception_of_its_docstring():
+    text = reference()
+    errors = "|".join(cls.__name__ for cls in mlvlogger.MLVError.__subclasses__()) + r"|[A-Z]\w+Error"
+    for head, docstring in entries().items():
+        arguments = re.findall(r"[(,] ?\**([a-z_][a-z_0-9]*)", head)
+        raised = re.findall(rf"\b({errors})\b", docstring.partition("Raises")[2])
+        for name in [*arguments, *raised]:
+            assert re.search(rf"\b{name}\b", text[head]), f"{head}: {name}"
+
+
+def test_using_exp_names_every_argument():
+    words = set(re.findall(r"\w+", text_of(EXP)))
+    exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Run
+    functions = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
+    functions += [exp.rewind, exp.flush, exp.close, place.ref, place.sub]
+    functions += [
+        logger,
+        logger.event,
+        logger.span,
+        logger.sub,
+        logger.pause,
+        logger.resume,
+        logger.flush,
+        logger.close,
+    ]
+    functions += [run.events, run.spans, run.metric, run.subs, mlvlogger.Span.end]
+    for function in functions:
+        assert function.__name__ in words, function
+        for name in inspect.signature(function).parameters:
+            assert name in words or name in ("self", "options"), f"{function.__qualname__}: {name}"
+
+
+def test_using_exp_names_every_error():
+    for name in mlvlogger.__all__:
+        thing = getattr(mlvlogger, name)
+        if inspect.isclass(thing) and issubclass(thing, mlvlogger.MLVError):
+            assert name in text_of(EXP), name
+
+
+# The reference of mlv-validate
+
+
+def test_the_help_of_mlv_validate_is_in_its_reference():
+    environment = dict(os.environ, NO_COLOR="1", COLUMNS="80", LC_ALL="C.UTF-8")
+    command = [os.path.join(os.path.dirname(sys.executable), "mlv-validate"), "--help"]
+    shown = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True).stdout
+    assert shown in text_of(VALIDATOR_REFERENCE)
