@@ -376,7 +376,7 @@ def test_an_entry_names_every_argument_and_every_exception_of_its_docstring():
 
 def test_using_exp_names_every_argument():
     words = set(re.findall(r"\w+", text_of(EXP)))
-    exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Run
+    exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Experiment
     functions = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
     functions += [exp.rewind, exp.flush, exp.close, place.ref, place.sub]
     functions += [

@@ -78,19 +78,24 @@ def test_the_digest_of_a_garbled_record_is_known(name: str, experiment: Make) ->
     assert judge(x.path) == expected
 
 
-def test_after_a_masked_line_seq_only_has_to_be_greater(experiment: Make) -> None:
-    for seq, expected in ((3, {3}), (99, set()), (2, {3}), (4, set())):
-        log = experiment(f"x{seq}").log().start().event("a").event("a").raw(b"")
-        lines = log.path.read_bytes().splitlines(keepends=True)
-        # Lines with seq 1, 3, and the one under test: the second is wrong by itself.
-        lines = [lines[0], lines[1].replace(b'"seq":2', b'"seq":"2"'), lines[2].replace(b'"seq":3', b'"seq":%d' % seq)]
-        log.path.write_bytes(b"".join(lines))
-        found = {line for rule, _, line in judge(log.experiment.path) if rule == "log.seq"}
-        assert found == set() if seq > 1 else expected
-    log = experiment("y").log().start().event("a").raw(b"rubbish\n")
-    log.seq = 1
+@pytest.mark.parametrize(("seq", "wrong"), [(1, True), (2, True), (3, False), (4, False), (99, False)])
+def test_after_a_masked_line_seq_only_has_to_be_greater(seq: int, wrong: bool, experiment: Make) -> None:
+    log = experiment().log().start().event("a").raw(b"rubbish\n")
+    log.seq = seq - 1
     log.event("a")
-    assert judge(log.experiment.path) == {("json.syntax", "log.jsonl", 3), ("log.seq", "log.jsonl", 4)}
+    expected: set[Place] = {("log.seq", "log.jsonl", 4)} if wrong else set()
+    assert judge(log.experiment.path) == {("json.syntax", "log.jsonl", 3)} | expected
+
+
+@pytest.mark.parametrize(("first", "last", "wrong"), [(2, 9, True), (3, 9, False), (4, 9, False), (4, 8, True)])
+def test_after_a_masked_line_a_gap_only_has_to_begin_later(
+    first: int, last: int, wrong: bool, experiment: Make
+) -> None:
+    log = experiment().log().start().event("a").raw(b"rubbish\n")
+    log.seq = 9
+    log.event("mlv/dropped", {"first": first, "last": last, "reasons": {}})
+    expected: set[Place] = {("log.dropped", "log.jsonl", 4)} if wrong else set()
+    assert judge(log.experiment.path) == {("json.syntax", "log.jsonl", 3)} | expected
 
 
 def test_what_no_masked_line_can_mend_is_reported(experiment: Make) -> None:
@@ -114,7 +119,8 @@ def test_the_version_of_a_session_whose_start_is_masked_is_not_known(experiment:
     log.event("a", more=1).start().event("a", more=1)
     assert judge(x.path) == {("json.syntax", "log.jsonl", 2), ("event.unknown-members", "log.jsonl", 5)}
     x.log().start().event("a", more=1).event("mlv/new").start().event("mlv/new")
-    assert judge(x.path) == {("event.unknown-members", "log.jsonl", 2), ("event.reserved", "log.jsonl", 5)}
+    unknown = {("event.reserved", "log.jsonl", 3), ("event.reserved", "log.jsonl", 5)}
+    assert judge(x.path) == {("event.unknown-members", "log.jsonl", 2), *unknown}, "line 2 is no start of a session"
 
 
 def test_a_refused_session_is_not_judged_and_nothing_is_said_about_it(experiment: Make) -> None:

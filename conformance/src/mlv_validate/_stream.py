@@ -111,7 +111,8 @@ class _Judge:
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
         judged = judge_event(event, is_known=known(own), typed=typed)
         if judged.masked:
-            return self._mask(line, judged.broken)
+            name = event.get("event") if isinstance(event, dict) else None
+            return self._mask(line, judged.broken, may_start=name == "mlv/start" or not isinstance(name, str))
         self._version = own
         self._report(line, judged.broken)
         self._event(line, event, event["event"], int(event["seq"]))
@@ -119,11 +120,12 @@ class _Judge:
             self._references.see(self._path, line.number, judged.typed)
         return False
 
-    def _mask(self, line: Line, broken: list[Broken]) -> bool:
+    def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
         self._report(line, broken)
         self._stream.masked += 1
         self._stream.last = None
-        self._version = None  # it may have begun a session of a newer version
+        if may_start:
+            self._version = None  # it may have begun a session of a newer version
         self._stream.sequence.mask()
         self._seals.masked(line)
         self._after_end = False
