@@ -258,20 +258,22 @@ def test_a_planted_link_leads_nothing_outside(place: str, tmp_path: Path) -> Non
     assert os.listdir("outside") == []
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory"])
+@pytest.mark.parametrize("kind", ["link", "link-of-its-size", "dangling", "fifo", "directory"])
 def test_a_name_that_somebody_planted_is_taken(kind: str, exp: Exp) -> None:
     """Also when the link leads to the very same bytes: what is attached is a file, not a link."""
     FILES.mkdir()
     planted = FILES / "x.txt"
-    source("same", b"1")
+    target = "../../../same" if kind == "link-of-its-size" else "nowhere"
+    same = b"1" * len(target)  # which is the size of a link to it, too
+    source("same", same)
     if kind == "fifo":
         os.mkfifo(planted)
     elif kind == "directory":
         planted.mkdir()
     else:
-        planted.symlink_to(Path("same").resolve() if kind == "link" else "nowhere")
+        planted.symlink_to(Path("same").resolve() if kind == "link" else target)
     assert exp.attach("same", "x.txt").path == "files/x~2.txt"
-    assert Path("same").read_bytes() == b"1" and not (FILES / "nowhere").exists()
+    assert Path("same").read_bytes() == same and not (FILES / "nowhere").exists()
 
 
 def test_a_file_where_a_folder_is_wanted_is_told_clearly(exp: Exp) -> None:

@@ -199,7 +199,7 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
 
 
 # Constructors that are not for the user, and what every reader of Python knows.
-INTERNAL = {"Span.__init__", "NewFile.__init__", "Place.__init__", "Run.__init__"}
+INTERNAL = {"Span.__init__", "NewFile.__init__", "Place.__init__", "Experiment.__init__"}
 INTERNAL |= {f"{error.__name__}.__init__" for error in mlvlogger.MLVError.__subclasses__()}
 
 

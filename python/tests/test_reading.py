@@ -17,12 +17,12 @@ import pytest
 from mlvlogger import (
     Event,
     Exp,
+    Experiment,
     ExperimentRef,
     InvalidRecord,
     NotAnExperiment,
     Opaque,
     Problem,
-    Run,
     UnsupportedVersion,
     read,
 )
@@ -48,7 +48,7 @@ def start(seq: int = 1, version: str = "1.0", **members: Any) -> bytes:
     return line(seq, "mlv/start", data)
 
 
-def log(*lines: bytes) -> Run:
+def log(*lines: bytes) -> Experiment:
     """An experiment with these lines in its log."""
     if not HOME.exists():
         Exp("runs", "e").close()
@@ -69,13 +69,13 @@ def test_what_a_run_knows() -> None:
         exp.stream("gpu").event("x")
         Exp(HOME / "sub", "s").close()
     run = read("runs/e")
-    assert isinstance(run, Run)
+    assert isinstance(run, Experiment)
     assert (run.path, run.id, run.name, run.kind) == (HOME, exp.id, "e", "train")
     assert (run.params, run.extra, run.tags, run.descriptions) == ({"lr": 1}, {"x": math.inf}, ["t"], ["d"])
     assert (run.state, run.streams, run.parent, run.problems) == ("completed", ["log.jsonl", "log/gpu.jsonl"], None, [])
     assert run.created is not None and run.created.tzinfo == timezone.utc
     assert run.environments[0]["runtime"]["language"] == "Python" and run.records[0]["name"] == "e"
-    assert repr(run) == "<Run 'runs/e'>"
+    assert repr(run) == "<Experiment 'runs/e'>"
     assert [sub.parent for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
 
 

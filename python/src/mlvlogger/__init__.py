@@ -31,7 +31,7 @@ from ._errors import (
 from ._experiment import Exp, Place, ref
 from ._files import NewFile
 from ._logger import Logger, Span
-from ._reading import Event, Problem, Run, SpanTree, read
+from ._reading import Event, Experiment, Problem, SpanTree, read
 from ._streams import VERSION as __version__
 from ._tails import SPEC_VERSION
 from ._values import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
@@ -44,6 +44,7 @@ __all__ = [
     "Event",
     "EventRef",
     "Exp",
+    "Experiment",
     "ExperimentExists",
     "ExperimentRef",
     "External",
@@ -59,7 +60,6 @@ __all__ = [
     "Place",
     "Problem",
     "Redacted",
-    "Run",
     "Span",
     "SpanTree",
     "StreamBusy",

@@ -196,8 +196,8 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
         ) from None
     if not is_file_path(path):
         raise CannotAttach(
-            f"{path!r} is no path that a reference can hold: it has control characters, a backslash or a drive. "
-            "Rename the file."
+            f"{path!r} is no path that a reference can hold: it has control characters, a backslash or a "
+            "drive, or is too long. Rename the file."
         )
     if path.startswith("files/"):
         try:

@@ -19,7 +19,7 @@ from ._files import open_regular, portable
 from ._tails import check_version
 from ._values import MAX_RECORD, ExperimentRef, decode, decode_members, is_json, warn
 
-__all__ = ["Event", "Problem", "Run", "SpanTree", "read"]
+__all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
 _FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
@@ -95,7 +95,7 @@ class Problem:
         return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
 
 
-class Run:
+class Experiment:
     """An experiment that is read: what `read` returns.
 
     Its meta is read once; events are read from the files each time they are asked for, in constant memory.
@@ -220,7 +220,7 @@ class Run:
             values.append(value)
         return steps, values
 
-    def subs(self) -> Iterator[Run]:
+    def subs(self) -> Iterator[Experiment]:
         """The sub-experiments, nested ones included, in the order of their paths; broken ones are warned of."""
         for directory in _experiments(self.path, below=True):
             yield from _readable(directory)
@@ -285,7 +285,7 @@ class Run:
                 yield event
 
     def __repr__(self) -> str:
-        return f"<Run {str(self.path)!r}>"
+        return f"<Experiment {str(self.path)!r}>"
 
 
 def _refuse(token: str) -> Any:
@@ -376,9 +376,9 @@ def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
             waiting += [(directory / name, level + 1) for name in names if not (found and name in _FOLDERS)]
 
 
-def _readable(directory: Path) -> Iterator[Run]:
+def _readable(directory: Path) -> Iterator[Experiment]:
     try:
-        yield Run(directory)
+        yield Experiment(directory)
     except (MLVError, OSError) as error:
         warn(f"left out: {error}")
 
@@ -386,7 +386,7 @@ def _readable(directory: Path) -> Iterator[Run]:
 class _Read:
     """``read(path)`` reads one experiment, ``read.all(root)`` every one in and below a directory."""
 
-    def __call__(self, path: str | os.PathLike[str]) -> Run:
+    def __call__(self, path: str | os.PathLike[str]) -> Experiment:
         """The experiment at *path*.
 
         Raises:
@@ -395,9 +395,9 @@ class _Read:
             UnsupportedVersion: a meta record is of an unknown major version, or requires an unknown feature.
             OSError: meta.json cannot be opened.
         """
-        return Run(path)
+        return Experiment(path)
 
-    def all(self, root: str | os.PathLike[str]) -> Iterator[Run]:
+    def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
         """Every experiment in and below *root*, sub-experiments included, in the order of their paths.
 
         One that cannot be read is left out with a warning. Raises FileNotFoundError where *root* does not exist.

@@ -374,7 +374,7 @@ _NO_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:
 
 def is_file_path(path: str) -> bool:
     """May it be the path of a typed value `file` (`file.path`)? Names below ``files/`` are another question."""
-    return not _NO_PATH.search(path)
+    return len(path) <= 4096 and not _NO_PATH.search(path)
 
 
 def _match(kind: str, text: Any) -> re.Match[str]:
