@@ -1,0 +1,30 @@
+"""Evaluate the checkpoint of a training run on the digits that were held out."""
+
+import argparse
+
+import digits
+import joblib
+from sklearn.metrics import accuracy_score, log_loss
+
+from mlvlogger import Exp
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("experiment", help="the directory that train.py wrote")
+parser.add_argument("--checkpoint", default="model_best.joblib")
+args = parser.parse_args()
+
+with Exp.open(args.experiment, params={"evaluation": {"split": "test"}}, stream="evaluate") as exp:
+    state = joblib.load(exp.path / args.checkpoint)
+    exp.log.event("input", file=exp.ref(args.checkpoint), epoch=state["epoch"])
+
+    _, _, (x, y) = digits.load(state["seed"])
+    probabilities = state["model"].predict_proba(x)
+    predictions = probabilities.argmax(axis=1)
+
+    test = exp.log.sub("test")
+    for digit in range(10):
+        found = predictions[y == digit] == digit
+        test.event("digit", digit=digit, images=len(found), accuracy=found.mean())
+    accuracy = accuracy_score(y, predictions)
+    test.event("result", images=len(y), accuracy=accuracy, loss=log_loss(y, probabilities))
+    print(f"test accuracy {accuracy:.3f}")
