@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+
+from mlv_validate import validate
 
 SPEC = Path(__file__).parents[2] / "spec" / "1.0"
 CHAPTERS = sorted(SPEC.glob("*.md"))
@@ -104,8 +107,8 @@ def test_every_json_example_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(("kind", "rule", "body"), list(examples()))
 def test_an_example_is_valid_or_breaks_just_the_rule_it_names(kind: str, rule: str | None, body: str) -> None:
-    values = [json.loads(line) for line in body.splitlines()] if kind == "log" else [json.loads(body)]
-    schema = SCHEMAS["event" if kind == "log" else kind]
+    values = [json.loads(line) for line in body.splitlines()] if kind in ("log", "stream") else [json.loads(body)]
+    schema = SCHEMAS["event" if kind in ("log", "stream") else kind]
     for value in values:
         assert breaks({"$ref": schema["$id"]}, value) == bool(rule)
         if rule:
@@ -119,6 +122,19 @@ def test_an_example_is_valid_or_breaks_just_the_rule_it_names(kind: str, rule: s
                 "meta.unknown-members": {"$ref": f"{SCHEMAS['meta-addition']['$id']}#/$defs/meta.unknown-members"},
             }
             assert [name for name in scope if name not in ("meta.members",) and breaks(named[name], value)] == [rule]
+
+
+def test_a_whole_stream_in_the_text_is_valid_and_its_last_seal_is_verified_by_a_shell(tmp_path: Path) -> None:
+    text = (SPEC / "lifecycle.md").read_text("utf-8")
+    [body] = [match["body"] for match in EXAMPLE.finditer(text) if match["kind"] == "stream"]
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(body.encode() + b"\n")
+    assert [(f.rule, f.line) for f in validate(log).findings] == []
+    [recipe] = re.findall(r"`(head -c -68 [^`]+)`", text)
+    last = json.loads(body.splitlines()[-1])["data"]
+    command = f"from={last['from']}; {recipe}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == last["sha256"]
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))

@@ -26,7 +26,9 @@ _USAGE = 2
 @click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report. [text]")
 @click.option(
-    "--require-sealed", is_flag=True, help="Judge level Sealed: any later change of one bit would be an error."
+    "--require-sealed",
+    is_flag=True,
+    help="Judge level Sealed: any later change of one bit of the record would be an error.",
 )
 @click.option("--explain", metavar="RULE", help="Say what a rule asks for and what to do when it is broken, and exit.")
 @click.option("--list-rules", is_flag=True, help="List the rules that a directory is judged by, and exit.")
