@@ -220,7 +220,7 @@ def show(names, succeeded, omitted):
         print(f"{name:10}not run")
     total["failed" if REQUIRE_ALL else "skipped"] += len(omitted)
 
-    print("\nNot run:" if not_run else "\nNothing was left out.")
+    print("\nNot run:" if not_run else "\nOf what was asked for, nothing was left out.")
     for line in not_run:
         print("  " + line)
     if not_run and REQUIRE_ALL:

@@ -28,6 +28,7 @@ def run(*command):
     leaks = ("PYTHON", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "__PYVENV_LAUNCHER__")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(leaks)}
     environment["PIP_USER"] = "0"
+    environment.setdefault("MPLCONFIGDIR", str(VENV / "matplotlib"))  # its cache of fonts belongs in here too
     words = [str(part) for part in command]
     print("$", " ".join(map(shlex.quote, words)), flush=True)
     code = subprocess.run(words, stdin=subprocess.DEVNULL, env=environment).returncode

@@ -83,7 +83,9 @@ def test_an_experiment_from_its_begin_to_its_end(conforms: Callable[..., Any]) -
     ],
 )
 def test_a_bad_name_or_kind_is_refused_and_nothing_is_made(name: Any) -> None:
-    with pytest.raises(InvalidName, match="is no name for an experiment: it has to be 1 to 100 of the characters"):
+    with pytest.raises(
+        InvalidName, match="is no name for an experiment: .+. Choose a name of 1 to 100 of the characters"
+    ):
         Exp("runs", name)
     with pytest.raises(InvalidName, match="is no name for a kind"):
         Exp("runs", "e", kind=name)
@@ -308,9 +310,14 @@ def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.Mon
     Exp.join(HOME).close()
     assert os.listdir(HOME / "log") == ["rank-7.jsonl"]
     monkeypatch.setenv(variable, "²")
-    for rank in (None, -1, "3"):
-        with pytest.raises(ValueError, match="give the number of this worker, or set one of RANK, SLURM_PROCID"):
+    with pytest.raises(ValueError, match=f"the environment's {variable} is '²', no number: give this worker's"):
+        Exp.join(HOME)
+    for rank in (-1, "3", True):
+        with pytest.raises(ValueError, match="give the number of this worker, an integer of at least 0"):
             Exp.join(HOME, rank)  # type: ignore[arg-type]
+    monkeypatch.delenv(variable)
+    with pytest.raises(ValueError, match="no rank: .* or set one of RANK, SLURM_PROCID"):
+        Exp.join(HOME)
 
 
 def test_a_worker_that_waits_in_vain_says_for_what() -> None:

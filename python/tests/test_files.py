@@ -368,7 +368,11 @@ def test_text_is_utf_8_with_line_feeds(exp: Exp) -> None:
     with exp.create("notes.txt", "w") as file:
         file.write("größe\n")
         print("line", file=file)
-    assert (FILES / "notes.txt").read_bytes() == "größe\nline\n".encode()
+        assert file.ref is None
+    written = "größe\nline\n".encode()
+    assert (FILES / "notes.txt").read_bytes() == written
+    digest = hashlib.sha256(written).hexdigest()
+    assert file.ref == File("files/notes.txt", len(written), digest, "text/plain", exp.id)
 
 
 def test_libraries_can_write_into_a_created_file(exp: Exp) -> None:

@@ -215,11 +215,14 @@ def test_a_metric_is_every_number_with_its_step() -> None:
         {"loss": [1]},
         {"other": 1},
         {"step": typed, "loss": -0.0},
+        {"step": 20.0, "loss": 2},
+        {"step": 2.5, "loss": 3},
     ]
     run = log(start(), *(line(seq, "x", data) for seq, data in enumerate(values, 2)))
     steps, series = run.metric("x", "loss")
-    assert steps == [5, 3, 2, 3, 2**60]
-    assert [repr(value) for value in series] == ["1", "0.5", "nan", str(2**60), "-0.0"]
+    assert steps == [5, 3, 2, 3, 2**60, 20, 6], "a number without a fraction is an integer, however it is spelled"
+    assert [type(step) for step in steps] == [int] * 7
+    assert [repr(value) for value in series] == ["1", "0.5", "nan", str(2**60), "-0.0", "2", "3"]
     assert run.metric("x", "missing") == ([], []) == run.metric("y", "loss")
 
 

@@ -29,7 +29,7 @@ from ._errors import (
     WriteFailed,
 )
 from ._experiment import Exp, Place, ref
-from ._files import NewFile
+from ._files import NewFile, NewText
 from ._logger import Logger, Span
 from ._reading import Event, Experiment, Problem, SpanTree, read
 from ._streams import VERSION as __version__
@@ -55,6 +55,7 @@ __all__ = [
     "Logger",
     "MLVError",
     "NewFile",
+    "NewText",
     "NotAnExperiment",
     "Opaque",
     "Place",

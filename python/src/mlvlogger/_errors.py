@@ -1,4 +1,4 @@
-"""Every error that mlvlogger raises by itself.
+"""Every error that mlvlogger raises about an experiment, a stream or a value; wrong arguments raise the built-in ones.
 
 Each is an `MLVError` and also the built-in error that a caller would expect::
 
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class MLVError(Exception):
-    """Every error that mlvlogger raises by itself is one; catch this."""
+    """Every error about an experiment, a stream or a value is one; catch this."""
 
 
 class ExperimentExists(MLVError, FileExistsError):

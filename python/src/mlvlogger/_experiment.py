@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from . import _environment, _meta
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._files import NewFile, attach, describe, external, portable, portable_path
+from ._files import NewFile, NewText, attach, describe, external, portable, portable_path
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._streams import host
@@ -311,9 +310,9 @@ class Exp(Place):
             StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
         if rank is None:
-            rank = next((int(os.environ[name]) for name in _RANKS if _is_number(os.environ.get(name, ""))), None)
-        if not isinstance(rank, int) or rank < 0:
-            raise ValueError(f"rank is {rank!r}: give the number of this worker, or set one of {', '.join(_RANKS)}.")
+            rank = _rank()
+        if type(rank) is not int or rank < 0:
+            raise ValueError(f"rank is {rank!r}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
         exp._writer_options(on_error, durability)
         exp.path = Path(path)
@@ -482,7 +481,13 @@ class Exp(Place):
         portable_path(name := name if name is not None else _portable(original), "an attached file")
         return self._note(attach(source, self.path / "files", name, how), original)
 
-    def create(self, name: str, mode: str = "wb") -> Any:
+    @overload
+    def create(self, name: str, mode: Literal["wb"] = "wb") -> NewFile: ...
+
+    @overload
+    def create(self, name: str, mode: Literal["w"]) -> NewText: ...
+
+    def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
         """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.
 
         Use it in a with block: where that is left by an exception, nothing is published.
@@ -492,7 +497,7 @@ class Exp(Place):
             mode: "wb" (default) for bytes, "w" for text, which is UTF-8 with LF.
 
         Returns:
-            A file object (`NewFile`, or a text layer over one). Its reference is in the log, and for "wb" in `ref`.
+            A file object: a `NewFile`, or for text a `NewText` over one. Once it is closed, its reference is in `ref`.
 
         Raises InvalidName, CannotAttach, LogClosed and OSError.
         """
@@ -504,7 +509,7 @@ class Exp(Place):
             self._refuse_closed,
             lambda new: self._note(new, name),
         )
-        return file if mode == "wb" else _Text(file, encoding="utf-8", newline="\n")
+        return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
         if self.log._stream.closed:
@@ -566,33 +571,14 @@ class Exp(Place):
         )
 
 
-class _Text(io.TextIOWrapper):
-    """The text layer over a `NewFile`: leaving the with block by an exception discards the file under it."""
-
-    buffer: NewFile
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is not None:
-            self.buffer.discard()
-        self.close()
-
-    def __del__(self) -> None:
-        if not self.closed:
-            self.buffer.discard()
-
-    def close(self) -> None:
-        if self.closed:
-            return
-        try:
-            self.flush()
-        except BaseException:
-            self.buffer.discard()
-            raise
-        super().close()
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+def _rank() -> int:
+    for name in _RANKS:
+        text = os.environ.get(name)
+        if text is not None:
+            if text.isascii() and text.isdecimal():
+                return int(text)
+            raise ValueError(f"the environment's {name} is {text!r}, no number: give this worker's, join(path, rank).")
+    raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 
 
 def _parent_ref(parent: Any, directory: Path) -> ExperimentRef:

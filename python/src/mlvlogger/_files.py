@@ -23,6 +23,7 @@ from ._values import External, File, is_file_path
 
 __all__ = [
     "NewFile",
+    "NewText",
     "attach",
     "describe",
     "external",
@@ -45,12 +46,22 @@ def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
     """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName."""
     if not isinstance(name, str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
-            f"{name!r} is no name for {what}: it has to be 1 to 100 of the characters A-Z a-z 0-9 . _ -, "
-            "begin with a letter or "
-            "digit, not end with a dot and be no device name such as CON. Choose such a name, "
-            "and put the full title elsewhere."
+            f"{name!r} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the characters "
+            "A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no device's, "
+            "such as CON."
         )
     return name
+
+
+def _fault(name: object, pattern: re.Pattern[str]) -> str:
+    if not isinstance(name, str):
+        return f"it is a {type(name).__name__}, not a string"
+    bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
+    if bad:
+        return f"it has {bad[0]!r} in it"
+    if not 1 <= len(name) <= _LONGEST:
+        return f"it has {len(name)} characters"
+    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character cannot stand there"
 
 
 def portable_path(name: str, what: str) -> str:
@@ -387,3 +398,45 @@ class NewFile(io.BufferedRandom):
             digest.update(chunk)
             size += len(chunk)
         self.ref = self._published(_settle(self._temporary, self._files, self._name, size, digest.hexdigest()))
+
+
+class NewText(io.TextIOWrapper):
+    """A text file below ``files/`` that is being written, UTF-8 with LF: what `Exp.create` returns for mode "w".
+
+    It is published and discarded as a `NewFile` is.
+    """
+
+    def __init__(self, file: NewFile) -> None:
+        self._file = file
+        super().__init__(file, encoding="utf-8", newline="\n")
+
+    @property
+    def ref(self) -> File | None:
+        """Its reference, once it is published."""
+        return self._file.ref
+
+    def discard(self) -> None:
+        """Close it without publishing it."""
+        self._file.discard()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.discard()
+        self.close()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.discard()
+
+    def close(self) -> None:
+        """Publish the file under its name, and log it. A second call does nothing."""
+        if self.closed:
+            return
+        try:
+            self.flush()
+        except BaseException:
+            self.discard()
+            raise
+        super().close()

@@ -119,6 +119,8 @@ class Logs:
 
     def rewind(self, mark: Mapping[str, int], reason: str | None) -> None:
         """Rewind all streams of *mark*, or none: see `Exp.rewind`."""
+        if not isinstance(mark, Mapping):
+            raise TypeError(f"the mark is {mark!r}, a {type(mark).__name__}: give what mark() returned.")
         streams = []
         for name, seq in mark.items():
             if name == DEFAULT and name not in self._open:

@@ -71,7 +71,8 @@ def load(directory: Path) -> Meta:
         data = read_regular(directory / "meta.json", MAX_RECORD)
     except (FileNotFoundError, NotADirectoryError):
         raise NotAnExperiment(
-            f"{directory} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params)."
+            f"{directory} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
+            "experiments in the directories below are read with read.all(path)."
         ) from None
     try:
         record = _parse(data)

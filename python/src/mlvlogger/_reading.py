@@ -17,7 +17,7 @@ from . import _meta
 from ._errors import InvalidName, MLVError
 from ._files import open_regular, portable
 from ._tails import check_version
-from ._values import MAX_RECORD, ExperimentRef, decode, decode_members, is_json, warn
+from ._values import MAX_RECORD, ExperimentRef, decode, decode_members, integer, is_json, warn
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
@@ -206,17 +206,19 @@ class Experiment:
         """The steps and the values of one metric: the member *name* of the events that match *pattern*.
 
         A value is a float or an integer, NaN and infinities included; the step is the integer member ``step`` of the
-        event, or where it has none the number of the event among those with the metric, from 0. Rewound events are left
-        out. Errors as for `events`.
+        event, or where it has none the number of the event among those of its name with the metric, from 0. Rewound
+        events are left out. Errors as for `events`.
         """
         steps: list[int] = []
         values: list[float] = []
+        counts: dict[str, int] = {}
         for event in self.events(pattern, stream=stream):
             value = event.data.get(name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 continue
-            step = event.data.get("step")
-            steps.append(step if isinstance(step, int) and not isinstance(step, bool) else len(steps))
+            step = integer(event.data.get("step"))
+            count = counts[event.name] = counts.get(event.name, -1) + 1
+            steps.append(count if step is None else step)
             values.append(value)
         return steps, values
 
@@ -238,7 +240,7 @@ class Experiment:
     def _superseded(self, path: str) -> list[tuple[int, int]]:
         """Between which seqs the user's events are superseded."""
         rewinds = [event for event in self._lines(path, lifecycle=True) if event.name == "mlv/rewind"]
-        return [(event.data["to"], event.seq) for event in rewinds if isinstance(event.data.get("to"), int)]
+        return [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
@@ -309,14 +311,15 @@ def _event(stream: str, number: int, line: bytes) -> Event:
         raise ValueError("it is nested deeper than 64 levels, or has numbers or strings that a record cannot have")
     if type(tree) is not dict or not isinstance(tree["data"], dict):
         raise ValueError("it is no JSON object, or its data is none")
-    name, data, seq = tree["event"], decode(tree["data"]), tree["seq"]
+    name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")
     time = _time(tree["time"])
     if time is None:
         raise ValueError(f"{tree['time']!r} is no time")
-    span, begin, seconds, within = (tree.get(member) for member in ("span", "begin", "seconds", "within"))
-    if not all(value is None or type(value) is int for value in (begin, within)) or span not in (None, "begin", "end"):
+    span, seconds = tree.get("span"), tree.get("seconds")
+    begin, within = integer(tree.get("begin")), integer(tree.get("within"))
+    if (begin, within) != (tree.get("begin"), tree.get("within")) or span not in (None, "begin", "end"):
         raise ValueError("span, begin or within is of another type")
     return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._errors import UnsupportedVersion
 from ._files import open_regular
-from ._values import MAX_RECORD
+from ._values import MAX_RECORD, integer
 
 __all__ = ["SPEC_VERSION", "Tail", "check_version", "scan"]
 
@@ -80,8 +80,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
         tail.first = False
     if not isinstance(data, dict) or not isinstance(name, str):
         return
-    if isinstance(event.get("seq"), int):
-        tail.seq = event["seq"]  # after mlv/dropped, numbers are missing
+    tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
     if name == "mlv/start":
         tail.start, tail.paused = data, False
         if tail.refused is None:
@@ -102,9 +101,7 @@ def _correct_seq(tail: Tail, file: Any) -> None:
     start = max(0, tail.size - 64 * 1024)
     file.seek(start)
     last = file.read(tail.size - start).rstrip(b"\n").rpartition(b"\n")[2]
-    seq = _parse(last).get("seq")
-    if isinstance(seq, int) and seq > 0:
-        tail.seq = seq
+    tail.seq = integer(_parse(last).get("seq")) or tail.seq
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -35,6 +35,7 @@ __all__ = [
     "decode_members",
     "dumps",
     "encode",
+    "integer",
     "is_file_path",
     "is_json",
     "plain_mapping",
@@ -302,6 +303,13 @@ class _Encoder:
         return {"_mlv": "unencodable", "type": _type_name(value), "repr": _ascii(_short(value))}
 
 
+def integer(value: Any) -> int | None:
+    """The integer that a JSON number is, however it is spelled (`13.0` is 13), or None. In JSON, true is no number."""
+    if type(value) is int:
+        return value
+    return int(value) if type(value) is float and value.is_integer() else None
+
+
 def is_json(tree: Any, levels: int = _MAX_DEPTH) -> bool:
     """Is it JSON that a record may hold, of at most *levels* levels?"""
     if isinstance(tree, (dict, list)):
@@ -389,9 +397,10 @@ def _form(kind: str, text: Any) -> str:
 
 
 def _whole(value: Any, least: int) -> int:
-    if type(value) is not int or not least <= value <= _MAX_INT:
+    number = integer(value)
+    if number is None or not least <= number <= _MAX_INT:
         raise ValueError(value)
-    return value
+    return number
 
 
 def _text(value: Any) -> str:
