@@ -129,7 +129,7 @@ def test_a_whole_stream_in_the_text_is_valid_and_its_last_seal_is_verified_by_a_
     [body] = [match["body"] for match in EXAMPLE.finditer(text) if match["kind"] == "stream"]
     log = tmp_path / "log.jsonl"
     log.write_bytes(body.encode() + b"\n")
-    assert [(f.rule, f.line) for f in validate(log).findings] == []
+    assert [(f.rule, f.line) for f in validate(log).targets[0].findings] == []
     [recipe] = re.findall(r"`(head -c -68 [^`]+)`", text)
     last = json.loads(body.splitlines()[-1])["data"]
     command = f"from={last['from']}; {recipe}"
