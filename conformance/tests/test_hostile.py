@@ -340,7 +340,7 @@ def nobody() -> list[str]:
         return []
     before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     if not shutil.which("setpriv"):
-        pytest.skip("not applicable: a superuser reads everything, and there is no setpriv to run as somebody else")
+        pytest.skip("setpriv was not found: a superuser reads everything, and cannot run as somebody else without it")
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)}
     try_it = [*before, sys.executable, "-c", "import mlv_validate"]
     if subprocess.run(try_it, env=environment, cwd="/", capture_output=True).returncode:
@@ -566,7 +566,7 @@ def test_it_only_reads_and_only_inside(experiment: Make, tmp_path: Path) -> None
 @pytest.mark.rule("validator.contained")
 def test_the_whole_command_under_strace(experiment: Make, run: Run, tmp_path: Path) -> None:
     if not shutil.which("strace"):
-        pytest.skip("not applicable: there is no strace; the audit hook's test looks at the same")
+        pytest.skip("strace was not found")
     x = experiment("top/x")
     value = x.write("files/a", "content")
     x.log().start().event("mlv/file", {"file": value}).end()

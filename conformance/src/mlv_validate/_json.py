@@ -24,11 +24,10 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A record as far as it could be read. `broken` is empty for a good one; `readable` says that there is a value."""
+    """A record as far as it could be read. `broken` is empty for a good one."""
 
     value: Any
     broken: list[Broken]
-    readable: bool
 
 
 class _Syntax(ValueError):
@@ -66,7 +65,7 @@ def parse(raw: bytes, *, line: bool) -> Parsed:
         lone = next((m[1] for m in _ESCAPE.finditer(raw) if m[1]), None)
         if lone:
             broken.setdefault("json.surrogates", f"\\{lone.decode()} is a surrogate without its other half")
-    return Parsed(value, list(broken.items()), True)
+    return Parsed(value, list(broken.items()))
 
 
 def too_deep(raw: bytes) -> bool:
@@ -138,4 +137,4 @@ def _syntax(error: ValueError, raw: bytes) -> str:
 
 
 def _stop(rule: str, message: str) -> Parsed:
-    return Parsed(None, [(rule, message)], False)
+    return Parsed(None, [(rule, message)])

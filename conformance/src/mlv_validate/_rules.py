@@ -8,7 +8,6 @@ VERSION = (1, 0)
 """The version of the specification that is known here, and the latest that is."""
 
 SPEC = files("mlv_validate") / "spec" / "1.0"
-PHASES = ("layout", "bytes", "json", "schema", "records", "integrity", "references")
 
 
 @dataclass(frozen=True, slots=True)

@@ -419,16 +419,11 @@ class Exp(Place):
         return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
 
     def _attach_bytes(self, name: str, data: bytes) -> File:
-        attached: list[File] = []
-        files = self.path / "files"
-
-        def settled(file: File) -> File:
-            attached.append(file)
-            return file
-
-        with NewFile(files, name, lambda: None, settled) as new:
+        # Noted in the log when there is one: a meta record that refers to the file comes before it.
+        with NewFile(self.path / "files", name, lambda: None, lambda file: file) as new:
             new.write(data)
-        return attached[0]
+        assert new.ref is not None
+        return new.ref
 
     def _know(self, meta: _meta.Meta) -> None:
         self._take(meta)
@@ -534,6 +529,7 @@ class Exp(Place):
             reason: A text for people.
 
         Raises:
+            TypeError: *mark* is no mapping.
             ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
                 Nothing was rewound.
             StreamBusy: another process has one of its streams.

@@ -16,8 +16,8 @@ from typing import Any
 from . import _meta
 from ._errors import InvalidName, MLVError
 from ._files import open_regular, portable
-from ._tails import check_version
-from ._values import MAX_RECORD, ExperimentRef, decode, decode_members, integer, is_json, warn
+from ._tails import check_version, lines
+from ._values import ExperimentRef, decode, decode_members, integer, is_json, warn
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
@@ -257,19 +257,9 @@ class Experiment:
             self._problem(path, None, f"it cannot be read: {error}")
             return
         with file:
-            left = os.fstat(file.fileno()).st_size
-            number = 0
-            while left > 0 and (line := file.readline(min(left, MAX_RECORD + 1))):
-                left -= len(line)
-                number += 1
-                length = len(line)
-                while left > 0 and line and not line.endswith(b"\n"):
-                    line = file.readline(min(left, MAX_RECORD))
-                    left -= len(line)
-                    length += len(line)
-                if not line.endswith(b"\n"):
-                    return  # what is behind the last line feed is not part of the log
-                if length > MAX_RECORD:
+            size = os.fstat(file.fileno()).st_size
+            for number, (line, _) in enumerate(lines(file, size), 1):
+                if line is None:
                     self._problem(path, number, "the line is longer than 16 MiB and was left out")
                     continue
                 # A name of a lifecycle event has these letters in it, unless they are written with escapes.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ._errors import UnsupportedVersion
 from ._files import open_regular
 from ._values import MAX_RECORD, integer
 
-__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan"]
+__all__ = ["SPEC_VERSION", "Tail", "check_version", "lines", "scan"]
 
 #: The version of the specification that is written.
 SPEC_VERSION = "1.0"
@@ -45,28 +47,35 @@ class Tail:
     refused: str | None = None  # why a session of it cannot be gone on with
 
 
+def lines(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
+    """The lines in the first *size* bytes of a stream, and how many bytes each has; None for one that is too long.
+
+    What is behind the last line feed is no line (`reader.torn`). At most one line is in memory.
+    """
+    while size > 0 and (line := file.readline(min(size, MAX_RECORD + 1))):
+        length = len(line)
+        size -= len(line)
+        while size > 0 and line and not line.endswith(b"\n"):
+            line = file.readline(min(size, _CHUNK))
+            length += len(line)
+            size -= len(line)
+        if not line.endswith(b"\n"):
+            return
+        yield (line if length <= MAX_RECORD else None), length
+
+
 def scan(path: Path) -> Tail:
     """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
     tail = Tail()
-    number = 0
     with open_regular(path) as file:
-        while line := file.readline(MAX_RECORD + 1):
-            if not line.endswith(b"\n"):
-                size = len(line)
-                while len(line) and not line.endswith(b"\n"):  # torn, or too long to be an event
-                    line = file.readline(_CHUNK)
-                    size += len(line)
-                if not line:
-                    break  # torn: no line feed follows
-                tail.size += size - len(line)
-            number += 1
-            tail.size += len(line)
+        for number, (line, length) in enumerate(lines(file, os.fstat(file.fileno()).st_size), 1):
+            tail.size += length
             tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-            if b"mlv" in line or b"\\" in line or number == 1:  # the name may be escaped
-                _note(tail, line, number)
+            if number == 1 or line is None or b"mlv" in line or b"\\" in line:  # the name may be escaped
+                _note(tail, line or b"", number)
             else:
                 tail.sealed = False
-        if number:
+        if tail.size:
             _correct_seq(tail, file)
     return tail
 
