@@ -256,6 +256,22 @@ GARBLED = {
 }
 
 
+def test_without_steps_the_events_of_each_name_that_have_the_metric_are_counted() -> None:
+    run = log(start(), *(line(seq, name, {"loss": seq}) for seq, name in enumerate(["a", "b", "a", "b"], 2)))
+    assert run.metric("*", "loss") == ([0, 0, 1, 1], [2, 3, 4, 5])
+
+
+def test_a_line_of_just_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
+    empty = len(line(2, "x", {"text": ""}))
+    longest = line(2, "x", {"text": "y" * (2**24 - empty)})
+    assert len(longest) == 2**24
+    run = log(start(), longest, line(3, "z", {"text": "y" * (2**24 - empty + 1)}))
+    assert names(run.events()) == ["x"]
+    assert [(problem.line, problem.message) for problem in run.problems] == [
+        (3, "the line is longer than 16 MiB and was left out")
+    ]
+
+
 @pytest.mark.rule("reader.garbled")
 @pytest.mark.parametrize("kind", GARBLED)
 def test_a_line_that_cannot_be_read_is_left_out_and_told(kind: str) -> None:
