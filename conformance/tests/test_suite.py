@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from mlv_conformance._suite import Case, Finding, SuiteError, load, materialise
 from mlv_validate import validate
-from mlv_validate._suite import Case, Finding, SuiteError, load, materialise
 
 CONFORMANCE = Path(__file__).parents[1]
 SUITE = CONFORMANCE / "suite"

@@ -61,10 +61,18 @@ def materialise(suite: Path, case: Case, directory: Path) -> Path:
     shutil.copytree(suite / "bases" / case.base, directory)
     if case.edit is not None:
         try:
-            _OPERATIONS[case.edit["op"]](directory, case.edit)
-        except (KeyError, OSError, ValueError) as error:
-            raise SuiteError(f"{case.id}: cannot apply {json.dumps(case.edit)[:500]}: {error!r}") from error
+            apply(directory, case.edit)
+        except SuiteError as error:
+            raise SuiteError(f"{case.id}: {error}") from error
     return directory / case.target
+
+
+def apply(directory: Path, edit: Edit) -> None:
+    """Make one edit of what is in a directory."""
+    try:
+        _OPERATIONS[edit["op"]](directory, edit)
+    except (KeyError, OSError, ValueError) as error:
+        raise SuiteError(f"cannot apply {json.dumps(edit)[:500]}: {error!r}") from error
 
 
 def _load_file(path: Path) -> list[Case]:

@@ -1,0 +1,382 @@
+"""
+The smallest implementation of MLV that the suite passes as a writer: one file, the standard library, and its driver.
+
+It is an example to begin with, and what deliberately wrong writers are made of in the suite's own tests; for use, take
+`mlvlogger`. Durability is that of the kernel. Linux and macOS: it locks with `flock`.
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import secrets
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+SEAL_EVERY = 64 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
+PORTABLE = re.compile(r"(?!(?i:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z))[A-Za-z0-9][A-Za-z0-9._~-]{0,99}(?<!\.)")
+NAME = re.compile(r"(?:[^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]+")
+ESCAPED = re.compile(r"_+mlv")
+SECRET = re.compile(r"key|token\Z|secret|passw", re.IGNORECASE)
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; nothing was written."""
+
+
+# Values.
+
+
+def dumps(value):
+    """The JSON text of a record: ASCII, so it has no line break, and no lone surrogate; and no NaN."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def encode(model):
+    """The JSON value for a model of DRIVER.md."""
+    if isinstance(model, list):
+        return [encode(part) for part in model]
+    if not isinstance(model, dict):
+        return model
+    [(kind, inner)] = model.items()
+    if kind == "object":
+        return {escape(name): encode(part) for name, part in inner.items()}
+    if kind == "number":
+        return number(inner)
+    if kind == "bytes":
+        return {"_mlv": "bytes", "value": base64.b64encode(bytes.fromhex(inner)).decode()}
+    if kind == "opaque":
+        return inner
+    if isinstance(inner, dict):  # file, external, experiment, event, unencodable, redacted
+        return {"_mlv": kind, **{name: encode(part) for name, part in inner.items()}}
+    return {"_mlv": kind, "value": inner}  # int, float, string and the times
+
+
+def escape(name):
+    return "_" + name if ESCAPED.fullmatch(name) else name
+
+
+def number(text):
+    value = float(text)
+    return int(text) if re.fullmatch(r"-?[0-9]+", text) and text != "-0" else value
+
+
+def utc():
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+# Files.
+
+
+def portable(name):
+    if not PORTABLE.fullmatch(name) or name.endswith("."):
+        raise Refused(f"{name!r} is no portable name")
+    return name
+
+
+def publish(path, content):
+    """Write a file under a temporary name and give it its own in one step, which fails where that exists."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".mlv-{secrets.token_hex(8)}"
+    with temporary.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+# Meta.
+
+
+def environment():
+    return {
+        "command": None,  # it may hold secrets
+        "host": {"name": platform.node(), "system": platform.system()},
+        "runtime": {"language": "Python", "version": platform.python_version()},
+        "variables": {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES", "RANK") if name in os.environ},
+    }
+
+
+def redacted(params):
+    return {
+        name: {"_mlv": "redacted"} if SECRET.search(name) and isinstance(part, str) else part
+        for name, part in params.items()
+    }
+
+
+def members(operation):
+    found = {name: encode(operation[name]) for name in ("params", "extra") if name in operation}
+    found |= {name: operation[name] for name in ("tags", "description") if name in operation}
+    if "params" in found:
+        found["params"] = redacted(found["params"])
+    return found
+
+
+def records(experiment):
+    """The bytes of all meta records, checked as far as a writer has to."""
+    paths = [experiment / "meta.json"]
+    while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
+        paths.append(following)
+    contents = [path.read_bytes() for path in paths]
+    for record in map(json.loads, contents):
+        if record["mlv"].split(".")[0] != "1" or record.get("requires"):
+            raise Refused("the experiment is of a version, or requires a feature, that is not known here")
+    return contents
+
+
+def add(experiment, operation):
+    """Add a meta record under the next number that is free; returns that number and its bytes."""
+    new = members(operation)
+    while True:
+        before = records(experiment)
+        for name in ("params", "extra"):
+            taken = {old for record in map(json.loads, before) for old in record.get(name, {})}
+            if taken & new.get(name, {}).keys():
+                raise Refused(f"{name} has {taken & new[name].keys()} already, and what is recorded stays")
+        record = {"mlv": "1.0", "experiment": f"sha256:{digest(before[0])}", "previous": f"sha256:{digest(before[-1])}"}
+        content = dumps(record | {"created": utc(), "environment": environment()} | new).encode()
+        try:
+            publish(experiment / "meta" / f"{len(before) + 1}.json", content)
+            return len(before) + 1, content
+        except FileExistsError:
+            continue
+
+
+def enclosing(path):
+    """The nearest experiment above a path."""
+    for above in path.parents:
+        if (above / "meta.json").exists():
+            return above
+    return None
+
+
+# Streams.
+
+
+class Stream:
+    """A stream that is open, and locked, for one session."""
+
+    def __init__(self, path):
+        path.parent.mkdir(exist_ok=True)
+        self.path = path
+        self.file = path.open("a+b", buffering=0)
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"{path} is being written by another process") from None
+
+    def start(self, number, record, id_):
+        """Begin a session: remove what a crash left after the last LF, and say so."""
+        content = self.path.read_bytes()
+        committed = content[: content.rfind(b"\n") + 1]
+        lines = committed.splitlines()
+        self.seq = json.loads(lines[-1])["seq"] if lines else 0
+        self.size = len(committed)
+        self.place = self.last_place(committed)
+        self.spans = {}
+        self.paused = False
+        start = {"mlv": "1.0", "experiment": id_, "record": {"number": number, "sha256": digest(record)}}
+        start |= {"writer": {"name": "minimal", "version": "1"}, "host": platform.node(), "pid": os.getpid()}
+        if torn := content[len(committed) :]:
+            start["recovered"] = {"size": len(torn), "sha256": digest(torn)}
+            self.file.truncate(self.size)
+        self.event("mlv/start", start)
+
+    @staticmethod
+    def last_place(committed):
+        places = [match.start(1) for match in re.finditer(rb'"sha256":"([0-9a-f]{64})"}}\n', committed)]
+        seals = [
+            place for place in places if b'"event":"mlv/' in committed[committed.rfind(b"\n", 0, place) + 1 : place]
+        ]
+        return seals[-1] if seals else 0
+
+    def event(self, name, data, **more):
+        """Write an event; returns its seq once the kernel has it."""
+        line = self.line(name, data, **more)
+        if len(line) > MAX_LINE:
+            raise Refused("the event does not fit into a line")
+        if self.size + len(line) - self.place > SEAL_EVERY:
+            self.seal("mlv/seal", {})
+            line = self.line(name, data, **more)
+        self.write(line)
+        return self.seq
+
+    def line(self, name, data, **more):
+        event = {"seq": self.seq + 1, "time": utc(), "event": name, "data": data, **more}
+        return dumps(event).encode() + b"\n"
+
+    def write(self, line):
+        written = self.file.write(line)
+        if written != len(line):  # a full disk: the line is taken back
+            self.file.truncate(self.size)
+            raise OSError("the line could not be written whole")
+        self.size += len(line)
+        self.seq += 1
+
+    def begin(self, name, data, **more):
+        seq = self.event(name, data, **more, span="begin")
+        self.spans[seq] = name, time.monotonic()
+        return seq
+
+    def end(self, begin, data):
+        name, clock = self.spans.pop(begin)
+        return self.event(name, data, span="end", begin=begin, seconds=time.monotonic() - clock)
+
+    def seal(self, name, data):
+        """Write a seal: the digest of all bytes from the place of the seal before up to its own."""
+        line = self.line(name, data | {"from": self.place, "sha256": "0" * 64})
+        place = self.size + len(line) - 68
+        self.file.seek(self.place)
+        covered = self.file.read(self.size - self.place) + line[:-68]
+        self.write(line[:-68] + digest(covered).encode() + line[-4:])
+        self.place = place
+
+    def close(self, status):
+        if self.paused:
+            self.seal("mlv/seal", {})
+        else:
+            self.seal("mlv/end", {"status": status})
+        self.file.close()
+
+
+# The driver.
+
+
+class Writer:
+    def __init__(self, directory):
+        self.directory = directory
+
+    def start(self, experiment, stream, number, record):
+        id_ = f"sha256:{digest((experiment / 'meta.json').read_bytes())}"
+        stream.start(number, record, id_)
+        self.experiment, self.stream = experiment, stream
+        return id_
+
+    def create(self, operation):
+        experiment = self.directory / operation.get("in", "") / portable(operation["name"])
+        meta = {"mlv": "1.0", "name": operation["name"], "kind": portable(operation["kind"]), "created": utc()}
+        meta |= {"nonce": secrets.token_hex(16), "environment": environment()}
+        above = enclosing(experiment)
+        if above:
+            if experiment.relative_to(above).parts[0] in ("meta", "log", "files"):
+                raise Refused(f"{experiment} lies in a folder of {above}")
+            meta["parent"] = {"_mlv": "experiment", "id": f"sha256:{digest((above / 'meta.json').read_bytes())}"}
+        content = dumps(meta | members(operation)).encode()
+        try:
+            publish(experiment / "meta.json", content)
+        except FileExistsError:
+            raise Refused(f"{experiment} holds an experiment") from None
+        return {"id": self.start(experiment, Stream(experiment / "log.jsonl"), 1, content)}
+
+    def resume(self, operation):
+        experiment = self.directory / operation["path"]
+        records(experiment)
+        stream = Stream(experiment / "log.jsonl")  # locked before anything is added
+        return {"id": self.start(experiment, stream, *add(experiment, operation))}
+
+    def open(self, operation):
+        experiment = self.directory / operation["path"]
+        number, content = add(experiment, operation)
+        self.start(experiment, Stream(experiment / "log" / f"run-{number}.jsonl"), number, content)
+        return {"stream": f"log/run-{number}.jsonl"}
+
+    def event(self, operation):
+        name = operation["event"]
+        if not NAME.fullmatch(name) or len(name) > 1024 or name.split("/")[0] == "mlv":
+            raise Refused(f"{name!r} is no name for an event")
+        more = {"within": operation["within"]} if "within" in operation else {}
+        log = self.stream.begin if operation.get("span") else self.stream.event
+        return {"seq": log(name, encode(operation["data"]), **more)}
+
+    def end(self, operation):
+        return {"seq": self.stream.end(operation["begin"], encode(operation["data"]))}
+
+    def pause(self, operation):
+        self.stream.paused = True
+        return {"seq": self.stream.event("mlv/pause", {})}
+
+    def unpause(self, operation):
+        self.stream.paused = False
+        return {"seq": self.stream.event("mlv/resume", {})}
+
+    def rewind(self, operation):
+        self.stream.spans.clear()
+        return {"seq": self.stream.event("mlv/rewind", {"to": operation["to"]})}
+
+    def attach(self, operation):
+        content = bytes.fromhex(operation["hex"])
+        path = self.place("/".join(map(portable, operation["name"].split("/"))), content)
+        value = {"_mlv": "file", "path": f"files/{path}", "size": len(content), "sha256": digest(content)}
+        self.stream.event("mlv/file", {"file": value, "source": operation["name"]})
+        return {"path": value["path"]}
+
+    def place(self, name, content):
+        """Publish a file under its name or, where other bytes have it, under the next: a~2.txt, a~3.txt, …"""
+        stem, dot, suffix = name.rpartition(".")
+        for count in range(1, 1000):
+            path = name if count == 1 else f"{stem or suffix}~{count}{dot}{suffix if stem else ''}"
+            file = self.experiment / "files" / path
+            if not self.twin(file):
+                try:
+                    publish(file, content)
+                    return path
+                except FileExistsError:
+                    if file.read_bytes() == content:
+                        return path
+        raise Refused(f"the name {name!r} is taken a thousand times")
+
+    @staticmethod
+    def twin(file):
+        names = os.listdir(file.parent) if file.parent.exists() else []
+        return file.name not in names and file.name.lower() in map(str.lower, names)
+
+    def close(self, operation):
+        self.stream.close(operation["status"])
+        return {}
+
+
+OPERATIONS = {
+    "create": Writer.create,
+    "resume": Writer.resume,
+    "open": Writer.open,
+    "event": Writer.event,
+    "end": Writer.end,
+    "mlv/pause": Writer.pause,
+    "mlv/resume": Writer.unpause,
+    "mlv/rewind": Writer.rewind,
+    "attach": Writer.attach,
+    "close": Writer.close,
+}
+
+
+def main(command, *arguments):
+    if command != "write":
+        return 64
+    writer = Writer(Path(arguments[0]))
+    for line in sys.stdin.buffer:
+        operation = json.loads(line)
+        if operation["op"] not in OPERATIONS:
+            return 64
+        try:
+            answer = OPERATIONS[operation["op"]](writer, operation)
+        except Refused as error:
+            answer = {"refused": str(error)}
+        print(dumps(answer), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

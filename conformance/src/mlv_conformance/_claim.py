@@ -1,0 +1,77 @@
+"""The claim: what an implementation was held to, and what came out, for machines. It has no times in it."""
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlv_conformance._results import Result
+from mlv_validate import RULES, __version__
+
+CLASSES = ("writer", "reader", "validator")
+_OUTCOMES = ("passed", "failed", "warned", "unsupported", "omitted")
+
+
+def suite_digest(suite: Path) -> str:
+    """
+    The digest of the suite: that of the lines which `sha256sum` prints for its files, sorted by path.
+
+    In a shell, in the folder of the suite: `find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    """
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(suite).as_posix()}\n"
+        for path in suite.rglob("*")
+        if path.is_file()
+    ]
+    lines.sort(key=lambda line: line[66:].encode())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def level(class_: str, results: Iterable[Result]) -> str | None:
+    """The level at which the results let a class be claimed: `sealed`, `core` or None."""
+    reached = None
+    for at in ("core", "sealed"):
+        outcomes = {result.outcome for result in results if (result.class_, result.level) == (class_, at)}
+        # A reader's tests are all at level Core; it tells about level Sealed by being a validator.
+        if "passed" not in outcomes or outcomes & {"failed", "unsupported", "omitted"}:
+            break
+        reached = at
+    return reached
+
+
+def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: str) -> dict[str, Any]:
+    """The claim as `claim.schema.json` describes it."""
+    return {
+        "mlv_claim": "1.0",
+        "spec": "1.0",
+        "product": {"name": name, "version": version},
+        "suite": {"version": __version__, "sha256": suite_digest(suite)},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "classes": {class_: level(class_, results) for class_ in CLASSES},
+        "totals": {
+            f"{class_} {at}": {outcome: counted[outcome] for outcome in _OUTCOMES}
+            for class_ in CLASSES
+            for at in ("core", "sealed")
+            if (counted := _count(results, class_, at))
+        },
+        "not_passed": [
+            {"class": one.class_, "level": one.level, "test": one.name, "outcome": one.outcome}
+            for one in results
+            if one.outcome != "passed"
+        ],
+        "untested": untested(results),
+    }
+
+
+def untested(results: Iterable[Result]) -> list[str]:
+    """The rules of the classes that were tested which no test of the suite looks at."""
+    results = list(results)
+    tested = {rule for result in results for rule in result.rules}
+    classes = {result.class_ for result in results}
+    return [name for name, rule in RULES.items() if rule.class_ in classes and name not in tested]
+
+
+def _count(results: Iterable[Result], class_: str, at: str) -> Counter[str]:
+    return Counter(result.outcome for result in results if (result.class_, result.level) == (class_, at))

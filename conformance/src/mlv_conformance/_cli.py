@@ -1,0 +1,114 @@
+"""The command `mlv-conformance`."""
+
+import fnmatch
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from mlv_conformance._claim import CLASSES, make_claim, untested
+from mlv_conformance._driver import Driver, NoDriver
+from mlv_conformance._readers import reader_results
+from mlv_conformance._results import Result
+from mlv_conformance._scenarios import load_scenarios
+from mlv_conformance._suite import load
+from mlv_conformance._validators import validator_results
+from mlv_conformance._writers import writer_results
+from mlv_validate import __version__
+from mlv_validate._text import visible
+
+SUITE = Path(__file__).parent / "suite"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("command", metavar="DRIVER...", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.option("--class", "classes", type=click.Choice(CLASSES), multiple=True, help="Run the tests of this class only.")
+@click.option("--only", metavar="PATTERN", help="Run the tests whose names match, such as 'torn/*'; it gives no claim.")
+@click.option("--seconds", type=float, default=10, show_default=True, help="Time limit of one answer.")
+@click.option("--name", default="", help="The name of the product, for the claim.")
+@click.option("--version", "version_", default="", help="The version of the product, for the claim.")
+@click.option("--claim", type=click.Path(dir_okay=False, path_type=Path), help="Write the claim to this file.")
+@click.option("--suite", type=click.Path(exists=True, file_okay=False, path_type=Path), default=SUITE, hidden=True)
+@click.version_option(__version__, "--suite-version", message="%(version)s", help="Show the suite's version and exit.")
+def _command(
+    command: tuple[str, ...],
+    classes: tuple[str, ...],
+    only: str | None,
+    seconds: float,
+    name: str,
+    version_: str,
+    claim: Path | None,
+    suite: Path,
+) -> int:
+    """
+    Hold an implementation of MLV to the specification.
+
+    DRIVER is the command of a driver, with its arguments, after `--`: a program that lets the suite use the
+    implementation. conformance/DRIVER.md describes it.
+
+    The exit code is 0 if nothing failed; 1 if a test failed, or none passed; 2 for wrong usage.
+    """
+    if only and claim:
+        raise click.UsageError("--only runs a part of the suite, and a claim is about all of it: leave one out.")
+    results = []
+    for result in _run(Driver(command, seconds=seconds), suite, classes or CLASSES, only):
+        results.append(result)
+        if result.outcome in ("failed", "warned"):
+            print(f"{result.outcome}: {_what(result)}: {visible(result.detail)[:2000]}", flush=True)
+    _summary(results)
+    if claim:
+        claim.write_text(json.dumps(make_claim(results, suite=suite, name=name, version=version_), indent=2) + "\n")
+    outcomes = {result.outcome for result in results}
+    return 1 if "failed" in outcomes or "passed" not in outcomes else 0
+
+
+def _run(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) -> Iterator[Result]:
+    def wanted(name: str) -> bool:
+        return only is None or fnmatch.fnmatchcase(name, only)
+
+    if "writer" in classes:
+        yield from writer_results(driver, [one for one in load_scenarios(suite) if wanted(one.id)])
+    if "reader" in classes:
+        yield from reader_results(driver, suite, wanted)
+    if "validator" in classes:
+        yield from validator_results(driver, suite, [one for one in load(suite) if wanted(one.id)])
+
+
+def _what(result: Result) -> str:
+    return f"{result.class_} at level {result.level.capitalize()}: {result.name}"
+
+
+def _summary(results: list[Result]) -> None:
+    counts = Counter((result.class_, result.level, result.outcome) for result in results)
+    for class_, level in dict.fromkeys((class_, level) for class_, level, _ in counts):
+        parts = [f"{counts[key]} {key[2]}" for key in sorted(counts, key=_order) if key[:2] == (class_, level)]
+        print(f"{class_} at level {level.capitalize()}: {', '.join(parts)}")
+    for result in results:
+        if result.outcome == "omitted":
+            print(f"omitted: {_what(result)}: {visible(result.detail)[:300]}")
+    rules = untested(results)
+    if rules:
+        print(f"not tested by the suite: {', '.join(rules)}")
+
+
+def _order(key: tuple[str, str, str]) -> int:
+    return ("passed", "failed", "warned", "unsupported", "omitted").index(key[2])
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    try:
+        code = _command.main(prog_name="mlv-conformance", standalone_mode=False)
+    except click.ClickException as error:
+        print(f"mlv-conformance: error: {error.format_message()}", file=sys.stderr)
+        print("Try 'mlv-conformance --help'.", file=sys.stderr)
+        code = error.exit_code
+    except NoDriver as error:
+        print(f"mlv-conformance: error: {visible(str(error))}", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,203 @@
+"""
+Talking to a driver: a program of somebody else's, which may crash, hang, babble or answer nonsense.
+
+`conformance/DRIVER.md` is the contract. Whatever a driver does becomes an answer, a failure or "not supported"; nothing
+of it is raised here, and no process is left behind.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+UNSUPPORTED = 64
+"""The exit code of a driver that does not support what it was asked."""
+
+MAX_ANSWER = 256 * 1024 * 1024
+PATIENCE = 5
+"""After so many time limits that were exceeded in one command, its other arguments fail without being tried."""
+
+Answer = dict[str, Any]
+
+
+class Failed(Exception):
+    """The driver did not keep the protocol; the message says how."""
+
+
+class Unsupported(Exception):
+    """The driver says that it does not support this."""
+
+
+class NoDriver(Exception):
+    """There is no such program, or it may not be run."""
+
+
+class Driver:
+    """A command that is run as a driver."""
+
+    def __init__(self, command: Sequence[str], *, seconds: float = 10) -> None:
+        self._command = list(command)
+        self._seconds = seconds
+
+    def ask(self, command: str, arguments: Sequence[str | Path]) -> Iterator[Answer | Failed | Unsupported]:
+        """The answers of `id`, `read` or `validate`, one for each argument, in their order."""
+        options = command.split()
+        waiting = [os.fspath(argument) for argument in arguments]
+        hangs = 0
+        while waiting:
+            with self._running([*options, *waiting]) as process:
+                while waiting:
+                    try:
+                        answer = process.answer()
+                    except Unsupported as error:
+                        yield from [error] * len(waiting)
+                        return
+                    except Failed as error:
+                        # The argument at which it fails costs its own answer; the others are asked again without it.
+                        hangs += process.hangs
+                        yield error
+                        waiting.pop(0)
+                        break
+                    yield answer
+                    waiting.pop(0)
+                else:
+                    process.finish()
+            if hangs >= PATIENCE:
+                yield from [Failed(f"not tried: there was no answer within the time limit {hangs} times")] * len(
+                    waiting
+                )
+                return
+
+    @contextmanager
+    def write(self, directory: Path, environment: Mapping[str, str]) -> Iterator["Process"]:
+        """A running `write`; whatever happens, it is gone at the end of the `with`."""
+        with self._running(["write", os.fspath(directory)], environment) as process:
+            yield process
+
+    @contextmanager
+    def _running(self, arguments: list[str], environment: Mapping[str, str] | None = None) -> Iterator["Process"]:
+        process = Process([*self._command, *arguments], {**os.environ, **(environment or {})}, self._seconds)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Process:
+    """A driver at work."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], seconds: float) -> None:
+        self.hangs = False
+        self._seconds = seconds
+        self._rest = b""
+        self._errors = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=environment,
+                start_new_session=True,  # so that its children can be killed with it
+            )
+        except OSError as error:
+            self._errors.close()
+            raise NoDriver(f"{command[0]!r} cannot be run: {error.strerror}") from error
+
+    @property
+    def id(self) -> int:
+        return self._process.pid
+
+    def send(self, operation: Mapping[str, Any]) -> None:
+        """Hand over an operation, without waiting for its answer."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(operation).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended; the answer that is missing will show it
+
+    def answer(self) -> Answer:
+        """The next answer. Raises `Failed` or `Unsupported` where there is none."""
+        line = self._line()
+        try:
+            answer = json.loads(line, parse_constant=_refuse)
+        except ValueError:
+            raise Failed(f"its answer is not JSON: {ascii(line[:200].decode('utf-8', 'replace'))}") from None
+        if not isinstance(answer, dict):
+            raise Failed(f"its answer is no JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
+        return answer
+
+    def finish(self) -> None:
+        """Close its standard input and see it end with 0. Raises `Failed` or `Unsupported` otherwise."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self._ended(0)
+
+    def kill(self) -> None:
+        """Kill it and its children with SIGKILL, if they are still there."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream
+            try:
+                stream.close()
+            except BrokenPipeError:
+                pass
+        self._errors.close()
+
+    def _line(self) -> bytes:
+        assert self._process.stdout
+        deadline = time.monotonic() + self._seconds
+        parts = [self._rest]
+        size = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in parts[-1]:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    self.hangs = True
+                    raise Failed(f"there was no answer within {self._seconds:g} seconds")
+                part = os.read(self._process.stdout.fileno(), 1 << 20)
+                size += len(part)
+                if not part:
+                    self._ended(None)
+                if size > MAX_ANSWER:
+                    raise Failed(f"its answer is longer than {MAX_ANSWER} bytes")
+                parts.append(part)
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        return line
+
+    def _ended(self, wanted: int | None) -> None:
+        try:
+            code = self._process.wait(self._seconds)
+        except subprocess.TimeoutExpired:
+            self.hangs = True
+            raise Failed(f"it did not end within {self._seconds:g} seconds") from None
+        if code == UNSUPPORTED:
+            raise Unsupported("not supported")
+        if code != wanted:
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{self._said()}")
+
+    def _said(self) -> str:
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 500))
+        said = self._errors.read().decode("utf-8", "replace").strip()
+        return f"; standard error ends with {ascii(said)}" if said else ""
+
+
+def _refuse(token: str) -> None:
+    raise ValueError(token)

@@ -1,0 +1,231 @@
+"""What a writer left in a directory: judged by `mlv_validate`, and compared with what was asked and acknowledged."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlv_conformance._driver import Answer
+from mlv_conformance._models import equal, events, integer, model, read_line
+from mlv_validate import Target, validate
+
+_SEAL_AT_LEAST = 64 * 1024 * 1024
+_MAX_LINE = 16 * 1024 * 1024
+_USERS = ("event", "end")
+"""Operations that leave an event of the user's."""
+
+
+class Left:
+    """A savedir, before and after a run."""
+
+    def __init__(self, savedir: Path) -> None:
+        self._savedir = savedir
+        self._before: dict[str, bytes] = {}
+        self._counts: Counter[str] = Counter()
+        self._events: dict[str, list[dict[str, Any]]] = {}
+        self._report: Target | None = None
+
+    def begin(self) -> None:
+        """Remember what is published now: none of it may change."""
+        self._before = dict(self._published())
+        self._counts = Counter({path: self._users(path) for path in self._before if path.endswith(".jsonl")})
+
+    def exists(self, path: str) -> bool:
+        return (self._savedir / path / "meta.json").exists()
+
+    def judge(self, *, sealed: bool = False, killed: bool = False) -> list[str]:
+        """What a validator finds; a torn tail is in order where the writer was `killed`."""
+        self._events.clear()
+        if not any(self._savedir.rglob("meta.json")):
+            return []
+        [self._report] = validate(self._savedir, sealed=sealed).targets
+        allowed = ("log.torn",) if killed else ()
+        problems = [
+            f"{finding.path}{'' if finding.line is None else f':{finding.line}'}: {finding.rule}: {finding.message}"
+            for finding in self._report.findings
+            if finding.level == "error" or finding.rule == "log.torn" and finding.rule not in allowed
+        ]
+        return problems[:5] + [f"{entry.path}: {entry.reason}" for entry in self._report.unchecked]
+
+    def changed(self) -> Iterator[str]:
+        """What was published before and is not any more what it was."""
+        now = dict(self._published())
+        for path, content in self._before.items():
+            found = now.get(path, b"")
+            if path.endswith(".jsonl"):
+                committed = content[: content.rfind(b"\n") + 1]
+                if not found.startswith(committed):
+                    yield f"{path}: lines that were committed before are not there as they were"
+                yield from _recovery(path, content[len(committed) :], found[len(committed) :])
+            elif found != content:
+                yield f"{path} is not what it was"
+
+    def surplus(
+        self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None
+    ) -> Iterator[str]:
+        """Streams with more events of the user's than were asked for."""
+        asked = Counter(stream for session in sessions for stream, operation, _ in session if operation["op"] in _USERS)
+        for path, _ in self._published():
+            if path.endswith(".jsonl"):
+                new = self._users(path) - self._counts[path]
+                if new > asked[path] + (killed_after is not None):
+                    yield f"{path} has {new} new events of the user's, where {asked[path]} were logged"
+
+    def lacks_meta(self, stream: str, operation: dict[str, Any], answer: Answer, *, strict: bool) -> Iterator[str]:
+        """What an operation that opened an experiment should have left in its meta records."""
+        experiment = self._savedir / _experiment(stream)
+        raw = (experiment / "meta.json").read_bytes()
+        id_ = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        if operation["op"] in ("create", "resume") and answer.get("id") != id_:
+            yield f"the id is {id_}, not {answer.get('id')!r}"
+        records = [read_line(raw)]
+        for number in range(2, 1000):
+            path = experiment / "meta" / f"{number}.json"
+            if not path.exists():
+                break
+            records.append(read_line(path.read_bytes()))
+        if operation["op"] == "create":
+            records = records[:1]
+            for member in ("name", "kind"):
+                if records[0].get(member) != operation[member]:
+                    yield f"{member} is {records[0].get(member)!r}, not {operation[member]!r}"
+        for member in ("params", "extra") if strict else ():
+            for name, wanted in operation.get(member, {"object": {}})["object"].items():
+                found = [model(record.get(member, {}))["object"].get(name) for record in records]
+                if not any(equal(one, wanted) for one in found):
+                    yield f"{member} has {name!r} as {str(found)[:200]}, not as {str(wanted)[:200]}"
+        for tag in operation.get("tags", []):
+            if not any(tag in record.get("tags", []) for record in records):
+                yield f"the tag {tag!r} is not there"
+        if "description" in operation and not any(
+            record.get("description") == operation["description"] for record in records
+        ):
+            yield "the description is not there"
+
+    def lacks_event(self, stream: str, operation: dict[str, Any], seq: int, period: tuple[str, str]) -> Iterator[str]:
+        """How the event that was acknowledged with a `seq` is not what was logged."""
+        where = f"the event {seq} of {stream}"
+        event = next((event for event in self._of(stream) if integer(event["seq"]) == seq), None)
+        if event is None:
+            yield f"{where} was acknowledged and is not there"
+            return
+        wanted = {
+            "event": {"span": operation.get("span"), "within": operation.get("within")},
+            "end": {"span": "end", "begin": operation.get("begin")},
+        }.get(operation["op"], {})
+        for member, value in wanted.items():
+            found = event.get(member)
+            if (integer(found) if isinstance(value, int) and found is not None else found) != value:
+                yield f"{where}: {member} is {found!r}, not {value!r}"
+        name = operation.get("event") if operation["op"] in _USERS else operation["op"]
+        if name is not None and event["event"] != name:
+            yield f"{where} is {event['event']!r}, not {name!r}"
+        if operation["op"] in _USERS and not equal(model(event["data"]), operation["data"]):
+            yield f"{where}: data is {str(model(event['data']))[:300]}, not {str(operation['data'])[:300]}"
+        if operation["op"] == "mlv/rewind" and integer(event["data"]["to"]) != operation["to"]:
+            yield f"{where}: to is {event['data']['to']}, not {operation['to']}"
+        if not period[0] <= event["time"] <= period[1]:
+            yield f"{where}: time is {event['time']}, but it was logged between {period[0]} and {period[1]}"
+
+    def lacks_file(self, stream: str, path: Any, content: bytes) -> Iterator[str]:
+        """How an attached file is not there, or no event refers to it."""
+        experiment = _experiment(stream)
+        if not isinstance(path, str) or not path.startswith("files/"):
+            yield f"attach was answered with the path {path!r}, not with one below files/"
+            return
+        file = self._savedir / experiment / path
+        if not file.is_file() or file.read_bytes() != content:
+            yield f"{experiment}/{path} is not the file that was attached"
+        wanted = hashlib.sha256(content).hexdigest()
+        if not any(
+            value.get("path") == path and value.get("sha256") == wanted
+            for name in self._streams(experiment)
+            for event in self._of(name)
+            for value in _files(event["data"])
+        ):
+            yield f"no event refers to {path}"
+
+    def equal_nonces(self) -> Iterator[str]:
+        """Nonces that two experiments have."""
+        nonces = Counter(read_line((path / "meta.json").read_bytes())["nonce"] for path in self.experiments())
+        yield from (f"the nonce {nonce} occurs {times} times" for nonce, times in nonces.items() if times > 1)
+
+    def experiments(self) -> list[Path]:
+        return [path.parent for path in self._savedir.rglob("meta.json")]
+
+    def outside(self) -> list[str]:
+        """What lies beside the savedir."""
+        return [str(path.name) for path in self._savedir.parent.iterdir() if path != self._savedir]
+
+    def state(self, path: str) -> str | None:
+        """The state of an experiment, as the validator found it last."""
+        report = self._report.experiments if self._report else ()
+        return next((one.state for one in report if one.path == path), None)
+
+    def holding(self, text: str) -> Iterator[str]:
+        """The files that hold a text."""
+        for path in self._savedir.rglob("*"):
+            if path.is_file() and text.encode() in path.read_bytes():
+                yield path.relative_to(self._savedir).as_posix()
+
+    def seldom_sealed(self) -> Iterator[str]:
+        """Streams with more bytes without a seal than a writer should let come together."""
+        for path, content in self._published():
+            if path.endswith(".jsonl") and len(content) > _SEAL_AT_LEAST:
+                last = offset = 0
+                for line in content.splitlines(keepends=True):
+                    offset += len(line)
+                    if b'"event":"mlv/seal"' in line or b'"event":"mlv/end"' in line:
+                        if offset - last > _SEAL_AT_LEAST + _MAX_LINE:
+                            yield f"{path} has {offset - last} bytes between two seals"
+                        last = offset
+
+    def _of(self, stream: str) -> list[dict[str, Any]]:
+        if stream not in self._events:
+            path = self._savedir / stream
+            self._events[stream] = events(path) if path.exists() else []
+        return self._events[stream]
+
+    def _users(self, stream: str) -> int:
+        """How many events of the user's a stream has; lines that cannot be read do not count."""
+        content = (self._savedir / stream).read_bytes()
+        lines = content[: content.rfind(b"\n") + 1].splitlines()
+        return sum(b'"event":"mlv/' not in line for line in lines)
+
+    def _streams(self, experiment: str) -> list[str]:
+        return [path for path, _ in self._published() if path.startswith(f"{experiment}/") and path.endswith(".jsonl")]
+
+    def _published(self) -> Iterator[tuple[str, bytes]]:
+        for path in sorted(self._savedir.rglob("*")):
+            if path.is_file() and not path.name.startswith(".mlv-"):
+                yield path.relative_to(self._savedir).as_posix(), path.read_bytes()
+
+
+def _recovery(path: str, lost: bytes, added: bytes) -> Iterator[str]:
+    """How a session that follows bytes without an LF does not tell of them."""
+    if lost and added != lost:
+        try:
+            found = read_line(added.partition(b"\n")[0])["data"].get("recovered")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            found = None
+        wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}
+        if found is None or integer(found["size"]) != wanted["size"] or found["sha256"] != wanted["sha256"]:
+            yield f"{path}: recovered is {found!r}, but {wanted!r} was left behind"
+
+
+def _experiment(stream: str) -> str:
+    folder = stream.rpartition("/")[0]
+    return folder.removesuffix("/log")
+
+
+def _files(value: Any) -> Iterator[dict[str, Any]]:
+    """The typed values `file` in a JSON value."""
+    if isinstance(value, dict):
+        if value.get("_mlv") == "file":
+            yield value
+        for part in value.values():
+            yield from _files(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _files(part)

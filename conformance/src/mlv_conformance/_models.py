@@ -1,0 +1,144 @@
+"""
+Models: values as users see them, in a form in which no language loses anything (`conformance/DRIVER.md`).
+
+Directories are read here only after `mlv_validate` found them valid, so nothing is checked again.
+"""
+
+import base64
+import json
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Model = Any
+
+_ESCAPED = re.compile(r"__+mlv")
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")
+_SAFE = 2**53 - 1
+
+
+def read_line(line: bytes) -> Any:
+    """The JSON value of a valid record, with the texts of its numbers in the place of the numbers."""
+    return json.loads(line, parse_int=_Number, parse_float=_Number)
+
+
+class _Number(str):
+    """The text of a number."""
+
+
+def integer(value: Any) -> int:
+    """An integer member of a record, however it is spelled."""
+    return int(float(value))
+
+
+def model(value: Any) -> Model:
+    """The model of a JSON value of a record, as `read_line` gives it."""
+    if isinstance(value, _Number):
+        return {"number": str(value)}
+    if isinstance(value, list):
+        return [model(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "_mlv" in value:
+        members = {name: part for name, part in value.items() if name != "_mlv"}
+        decode = _DECODERS.get(value["_mlv"])
+        return decode(members) if decode else {"opaque": _plain(value)}
+    return {"object": {_unescaped(name): model(part) for name, part in value.items()}}
+
+
+def _unescaped(name: str) -> str:
+    return name[1:] if _ESCAPED.fullmatch(name) else name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Number):
+        return json.loads(value)
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return value
+
+
+def _text(kind: str) -> Callable[[dict[str, Any]], Model]:
+    return lambda members: {kind: members["value"]}
+
+
+def _members(kind: str) -> Callable[[dict[str, Any]], Model]:
+    def decode(members: dict[str, Any]) -> Model:
+        return {kind: {name: model(part) if isinstance(part, dict) else _plain(part) for name, part in members.items()}}
+
+    return decode
+
+
+def _integer(members: dict[str, Any]) -> Model:
+    digits = members["value"]
+    return {"int" if len(digits) > 17 or abs(int(digits)) > _SAFE else "number": digits}
+
+
+_DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
+    **{kind: _text(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
+    **{kind: _members(kind) for kind in ("file", "external", "experiment", "event", "unencodable", "redacted")},
+    "int": _integer,
+    "bytes": lambda members: {"bytes": base64.b64decode(members["value"]).hex()},
+    "string": lambda members: _string(members["value"]),
+}
+
+
+def _string(digits: str) -> Model:
+    """What a typed value `string` means: a string, and a model of its own only where it has lone surrogates."""
+    text = bytes.fromhex(digits).decode("utf-16-be", "surrogatepass")
+    return {"string": digits} if any(0xD800 <= ord(char) <= 0xDFFF for char in text) else text
+
+
+def equal(one: Model, other: Model) -> bool:
+    """Whether two models are of the same value."""
+    same: bool = _normal(one) == _normal(other)
+    return same
+
+
+def _normal(value: Model) -> Any:
+    """A form in which models of the same value are the same; a model of a wrong form is only the same as itself."""
+    if isinstance(value, list):
+        return [_normal(part) for part in value]
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    [(kind, inner)] = value.items()
+    try:
+        match kind:
+            case "object":
+                return kind, {name: _normal(part) for name, part in inner.items()}
+            case "number":
+                return kind, struct.pack(">d", float(inner))
+            case "datetime" | "datetime-local" | "time":
+                return kind, _FRACTION.sub(_short, inner.replace("Z", "+00:00"))
+            case "duration":
+                whole, _, fraction = inner.partition(".")
+                return kind, whole, fraction[:6].rstrip("0")
+            case "opaque":
+                return kind, _exact(inner)
+    except (AttributeError, ValueError, TypeError):
+        pass
+    return kind, inner
+
+
+def _short(match: re.Match[str]) -> str:
+    digits = match[1].rstrip("0")
+    return f".{digits}" if digits else ""
+
+
+def _exact(value: Any) -> Any:
+    """JSON values of which true is not 1, but 1.0 is."""
+    if isinstance(value, dict):
+        return {name: _exact(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_exact(part) for part in value]
+    return (type(value).__name__, value) if isinstance(value, bool) else value
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    """The events of a valid stream."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [read_line(line) for line in lines]

@@ -1,0 +1,67 @@
+"""Validators: for each case of the suite exactly the findings that it lists, and nothing else."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
+from mlv_conformance._results import Result
+from mlv_conformance._suite import Case, Finding, SuiteError, materialise
+
+_BATCH = 50
+
+
+def validator_results(driver: Driver, suite: Path, cases: Sequence[Case]) -> Iterator[Result]:
+    """The results of all cases."""
+    for level in ("core", "sealed"):
+        of_level = [case for case in cases if case.level == level]
+        for batch in _batches(of_level):
+            yield from _batch(driver, suite, batch, "validate --sealed" if level == "sealed" else "validate")
+
+
+def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    return (cases[first : first + _BATCH] for first in range(0, len(cases), _BATCH))
+
+
+def _batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> Iterator[Result]:
+    with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
+        made = list[tuple[Case, Path]]()
+        for number, case in enumerate(cases):
+            try:
+                made.append((case, materialise(suite, case, Path(folder, str(number)))))
+            except SuiteError as error:
+                if not isinstance(error.__cause__, OSError) and not isinstance(error.__context__, OSError):
+                    raise
+                yield Result("validator", case.level, case.id, (case.rule,), "omitted", str(error))
+        answers = driver.ask(command, [target for _, target in made])
+        for (case, _), answer in zip(made, answers, strict=True):
+            yield _result(case, answer)
+
+
+def _result(case: Case, answer: Answer | Failed | Unsupported) -> Result:
+    if isinstance(answer, Unsupported):
+        return Result("validator", case.level, case.id, (case.rule,), "unsupported")
+    detail = str(answer) if isinstance(answer, Failed) else "; ".join(differences(case, answer))
+    return Result("validator", case.level, case.id, (case.rule,), "failed" if detail else "passed", detail)
+
+
+def differences(case: Case, answer: Answer) -> Iterator[str]:
+    """What an answer has too much and too little."""
+    try:
+        listed = [Finding(one["rule"], one["path"], one.get("line")) for one in answer["findings"]]
+        unchecked = {one if isinstance(one, str) else one["path"] for one in answer["unchecked"]}
+        found = set(listed)
+    except (KeyError, TypeError, AttributeError) as error:
+        yield f"the answer has not the form that DRIVER.md describes: {error!r}"
+        return
+    if len(listed) != len(found):
+        yield "a finding is reported twice"
+    yield from _missing("is not reported", case.findings - found)
+    yield from _missing("is reported and not to be", found - case.findings)
+    yield from (f"{path} is not reported as unchecked" for path in sorted(case.unchecked - unchecked))
+    yield from (f"{path!r} is reported as unchecked" for path in sorted(map(str, unchecked - case.unchecked)))
+
+
+def _missing(what: str, findings: Iterable[Finding]) -> Iterator[str]:
+    for rule, path, line in sorted(findings, key=str):
+        yield f"{rule} at {path}{'' if line is None else f':{line}'} {what}"

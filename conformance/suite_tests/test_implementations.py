@@ -1,0 +1,41 @@
+"""Every implementation in this repository passes the whole suite, and claims what it passes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mlv_conformance._cli import SUITE
+
+from .conftest import ROOT, Hold
+
+DRIVERS = ROOT / "conformance" / "drivers"
+
+
+def test_mlvlogger_and_mlv_validate(hold: Hold) -> None:
+    done = hold(sys.executable, DRIVERS / "python_driver.py", options=("--name", "mlvlogger"))
+    assert done.returncode == 0, done.stdout
+    assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
+    assert done.claim["not_passed"] == []
+    Draft202012Validator(json.loads((SUITE / "claim.schema.json").read_text())).validate(done.claim)
+
+
+def test_the_smallest_writer(hold: Hold) -> None:
+    done = hold(sys.executable, DRIVERS / "minimal.py", options=("--class", "writer"))
+    assert done.returncode == 0, done.stdout
+    assert done.claim["classes"] == {"writer": "sealed", "reader": None, "validator": None}
+
+
+def test_the_digest_of_the_suite_is_the_one_of_the_shell(hold: Hold, tmp_path: Path) -> None:
+    if not shutil.which("sha256sum"):
+        pytest.skip("sha256sum was not found")
+    hold(sys.executable, "-c", "raise SystemExit(64)")
+    claim = json.loads((tmp_path / "claim.json").read_text())
+    recipe = json.loads((SUITE / "claim.schema.json").read_text())["properties"]["suite"]["properties"]["sha256"]
+    command = recipe["description"].partition(": ")[2]
+    done = subprocess.run(command, shell=True, cwd=SUITE.resolve(), capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == claim["suite"]["sha256"]

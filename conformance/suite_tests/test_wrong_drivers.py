@@ -1,0 +1,63 @@
+"""Drivers that are wrong on purpose fail, each in the tests that are there for its fault."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from .conftest import Hold
+from .wrong_writer import FAULTS
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_wrong_writer_is_noticed(fault: str, hold: Hold) -> None:
+    _, topics = FAULTS[fault]
+    options = ("--class", "writer", "--only", topics, "--seconds", 3)
+    done = hold(sys.executable, HERE / "wrong_writer.py", fault, options=options)
+    outcome = "warned" if topics in ("secrets/*", "large/*") else "failed"
+    assert Counter(line.split(":")[0] for line in done.stdout.splitlines())[outcome] >= 1, done.stdout
+    assert done.returncode == (outcome == "failed")
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("import time; time.sleep(60)", "there was no answer within 1 seconds"),
+        ("import os; os.abort()", "it was ended by signal 6 instead of an answer"),
+        ("raise SystemExit(7)", "it ended with exit code 7 instead of an answer"),
+        ("pass", "it ended with exit code 0 instead of an answer"),
+        ("print('[]')", "its answer is no JSON object"),
+        ("print('{')", "its answer is not JSON"),
+        ("print('{\"a\":NaN}')", "its answer is not JSON"),
+        ("print('{}')", "the answer has not the form that DRIVER.md describes"),
+        ("import sys; sys.stdout.buffer.write(bytes(range(128, 256)) + b'\\n')", "its answer is not JSON"),
+    ],
+)
+def test_whatever_a_driver_does_is_a_failure_and_no_more(program: str, says: str, hold: Hold) -> None:
+    options = ("--class", "validator", "--only", "event.time/*", "--seconds", 1)
+    done = hold(sys.executable, "-c", program, options=options)
+    assert done.returncode == 1
+    assert says in done.stdout.splitlines()[0]
+
+
+def test_what_is_not_supported_is_counted_and_no_pass(hold: Hold) -> None:
+    done = hold(sys.executable, "-c", "raise SystemExit(64)")
+    assert done.returncode == 1, "nothing passed"
+    assert set(done.claim["classes"].values()) == {None}
+    outcomes = Counter(one["outcome"] for one in done.claim["not_passed"])
+    assert list(outcomes) == ["unsupported"] and outcomes.total() == sum(
+        total["unsupported"] for total in done.claim["totals"].values()
+    )
+
+
+def test_a_part_of_the_suite_gives_no_claim(hold: Hold) -> None:
+    done = hold("true", options=("--only", "a", "--claim", "x"))
+    assert done.returncode == 2 and "leave one out" in done.stderr
+
+
+def test_a_driver_that_is_not_there_is_wrong_usage(hold: Hold) -> None:
+    done = hold("./no-such-driver")
+    assert done.returncode == 2 and "'./no-such-driver' cannot be run" in done.stderr

@@ -1,0 +1,420 @@
+"""
+Writers that are wrong on purpose: `python wrong_writer.py FAULT write DIR < SCENARIO`.
+
+Each is the smallest implementation with one fault, by the name of which the suite's own tests ask for it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "drivers"))
+
+import minimal
+from minimal import Stream, Writer
+
+plain_write, plain_line, plain_encode, plain_start = Stream.write, Stream.line, minimal.encode, Stream.start
+
+
+def bare_nan() -> None:
+    """NaN as JSON does not have it."""
+    minimal.dumps = lambda value: json.dumps(value, separators=(",", ":"))
+
+    def encode(model: Any) -> Any:
+        special = isinstance(model, dict) and "float" in model
+        return float(model["float"]) if special else plain_encode(model)
+
+    minimal.encode = encode
+
+
+def bare_integers() -> None:
+    """Large integers as JSON numbers."""
+    minimal.encode = lambda model: (
+        int(model["int"]) if isinstance(model, dict) and "int" in model else plain_encode(model)
+    )
+
+
+def six_digits() -> None:
+    """Floats with six digits."""
+    minimal.number = lambda text: float(f"{float(text):g}") if "." in text or "e" in text else int(text)
+
+
+def positive_zero() -> None:
+    """Negative zero loses its sign."""
+    minimal.number = lambda text: int(text) if re.fullmatch("-?[0-9]+", text) else float(text)
+
+
+def unescaped() -> None:
+    """A user's key `_mlv` as it is."""
+    minimal.escape = lambda name: name
+
+
+def escaped_once() -> None:
+    """Only the key `_mlv` is escaped, and not `__mlv`."""
+    minimal.escape = lambda name: "__mlv" if name == "_mlv" else name
+
+
+def no_surrogates() -> None:
+    """Lone surrogates are replaced."""
+    minimal.encode = lambda model: "?" if isinstance(model, dict) and "string" in model else plain_encode(model)
+
+
+def local_time() -> None:
+    """Local time with a Z."""
+    time.tzset()
+    minimal.utc = lambda: datetime.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def milliseconds() -> None:
+    """Three digits of a second."""
+    minimal.utc = lambda: datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def two_writes() -> None:
+    """The line in one write, its LF in another, and the event acknowledged in between."""
+
+    def write(self: Any, line: bytes) -> None:
+        self.file.write(getattr(self, "owed", b"") + line[:-1])
+        self.owed = b"\n"
+        self.size += len(line)
+        self.seq += 1
+
+    Stream.write = write
+    close = Stream.close
+
+    def closed(self: Any, status: str) -> None:
+        self.file, file = open(os.dup(self.file.fileno()), "a+b", buffering=0), self.file
+        close(self, status)
+        file.write(b"\n")
+
+    Stream.close = closed
+
+
+def buffered() -> None:
+    """Lines wait in a buffer."""
+
+    def start(self: Any, *arguments: Any) -> None:
+        self.waiting = []
+        plain_start(self, *arguments)
+
+    def write(self: Any, line: bytes) -> None:
+        self.waiting.append(line)
+        self.size += len(line)
+        self.seq += 1
+        if len(self.waiting) == 8:
+            self.flush()
+
+    def flush(self: Any) -> None:
+        self.file.write(b"".join(self.waiting))
+        self.waiting.clear()
+
+    seal = Stream.seal
+    Stream.start, Stream.write, Stream.flush = start, write, flush
+    Stream.seal = lambda self, *arguments: (self.flush(), seal(self, *arguments), self.flush())
+
+
+def naive_append() -> None:
+    """What a crash left stays before the next line."""
+
+    def start(self: Any, *arguments: Any) -> None:
+        torn = self.path.read_bytes().rpartition(b"\n")[2] if self.path.exists() else b""
+        plain_start(self, *arguments)
+        if torn:
+            content = self.path.read_bytes()
+            at = content.rfind(b"\n", 0, len(content) - 1) + 1
+            self.path.write_bytes(content[:at] + torn + content[at:])
+
+    Stream.start = start
+
+
+def adopts() -> None:
+    """A whole line without an LF is taken for a line."""
+
+    def start(self: Any, *arguments: Any) -> None:
+        if self.path.exists() and self.path.read_bytes().endswith(b"}"):
+            with self.path.open("ab") as file:
+                file.write(b"\n")
+        plain_start(self, *arguments)
+
+    Stream.start = start
+
+
+def silent_recovery() -> None:
+    """What a crash left is removed without a word."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        data.pop("recovered", None)
+        return plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def gap() -> None:
+    """A number is left out when a stream is opened again."""
+
+    def start(self: Any, *arguments: Any) -> None:
+        self.again = self.path.exists() and self.path.stat().st_size > 0
+        plain_start(self, *arguments)
+
+    def line(self: Any, name: str, data: Any, **more: Any) -> bytes:
+        if self.again:
+            self.seq, self.again = self.seq + 1, False
+        return plain_line(self, name, data, **more)
+
+    Stream.start, Stream.line = start, line
+
+
+def from_one() -> None:
+    """Numbers begin at 1 in each session."""
+
+    def line(self: Any, name: str, data: Any, **more: Any) -> bytes:
+        if name == "mlv/start":
+            self.seq = 0
+        return plain_line(self, name, data, **more)
+
+    Stream.line = line
+
+
+def no_start() -> None:
+    """A second session begins without an `mlv/start`."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        return self.seq if name == "mlv/start" and self.seq else plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def overwrites() -> None:
+    """Publishing replaces what is there."""
+
+    def publish(path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    minimal.publish = publish
+
+
+def in_place() -> None:
+    """What a later script adds goes into `meta.json`."""
+
+    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+        meta = json.loads((experiment / "meta.json").read_bytes())
+        meta["params"] |= minimal.members(operation).get("params", {})
+        content = minimal.dumps(meta | {"created": minimal.utc()}).encode()
+        (experiment / "meta.json").write_bytes(content)
+        return 1, content
+
+    minimal.add = add
+
+
+def no_seal() -> None:
+    """A stream that is closed is not sealed."""
+    Stream.close = lambda self, status: self.event("mlv/pause", {})
+
+
+def no_seal_paused() -> None:
+    """A stream that is closed while paused is not sealed."""
+    close = Stream.close
+    Stream.close = lambda self, status: None if self.paused else close(self, status)
+
+
+def seal_from_zero() -> None:
+    """Every seal begins at 0."""
+
+    def seal(self: Any, name: str, data: Any) -> None:
+        self.place = 0
+        plain_seal(self, name, data)
+
+    plain_seal, Stream.seal = Stream.seal, seal
+
+
+def seal_of_lines() -> None:
+    """A seal covers the lines before it, and not its own."""
+
+    def seal(self: Any, name: str, data: Any) -> None:
+        self.file.seek(self.place)
+        covered = hashlib.sha256(self.file.read(self.size - self.place)).hexdigest()
+        self.place = self.size + len(self.line(name, data | {"from": self.place, "sha256": covered})) - 68
+        self.event(name, data | {"from": 0, "sha256": covered})
+
+    Stream.seal = seal
+
+
+def one_nonce() -> None:
+    """The nonce is always the same."""
+    token = secrets.token_hex
+    minimal.secrets.token_hex = lambda size: "0" * 32 if size == 16 else token(size)
+
+
+def all_variables() -> None:
+    """The whole environment is recorded."""
+    plain = minimal.environment
+    minimal.environment = lambda: plain() | {"variables": dict(os.environ)}
+
+
+def open_secrets() -> None:
+    """Parameters are recorded whatever they are called."""
+    minimal.redacted = lambda params: params
+
+
+def inside_log() -> None:
+    """A sub-experiment may lie in the folder `log`."""
+    minimal.enclosing = lambda path: None
+
+
+def any_name() -> None:
+    """Names are taken as they are."""
+    minimal.PORTABLE = minimal.NAME = re.compile(".*", re.DOTALL)
+
+
+def any_version() -> None:
+    """Whatever is there is gone on with."""
+
+    def records(experiment: Path) -> list[bytes]:
+        paths = [experiment / "meta.json"]
+        while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
+            paths.append(following)
+        return [path.read_bytes() for path in paths]
+
+    minimal.records = records
+
+
+def last_wins() -> None:
+    """A parameter that is recorded may be recorded again."""
+    plain = minimal.members
+    records = minimal.records
+
+    def members(operation: Any) -> Any:
+        minimal.records = lambda experiment: [
+            json.dumps(json.loads(content) | {"params": {}}).encode() if number else content
+            for number, content in enumerate(records(experiment))
+        ]
+        return plain(operation)
+
+    minimal.members = members
+    publish = minimal.publish
+
+    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+        before = records(experiment)
+        record = {"mlv": "1.0", "experiment": f"sha256:{minimal.digest(before[0])}"}
+        record |= {"previous": f"sha256:{minimal.digest(before[-1])}", "created": minimal.utc()}
+        content = minimal.dumps(record | {"environment": minimal.environment()} | plain(operation)).encode()
+        publish(experiment / "meta" / f"{len(before) + 1}.json", content)
+        return len(before) + 1, content
+
+    minimal.add = add
+
+
+def unlocked() -> None:
+    """Nobody is kept from a stream that is being written."""
+    minimal.fcntl.flock = lambda file, how: None
+
+
+def unreferenced() -> None:
+    """An attached file is mentioned nowhere."""
+
+    def attach(self: Any, operation: Any) -> Any:
+        return {"path": "files/" + self.place(operation["name"], bytes.fromhex(operation["hex"]))}
+
+    minimal.OPERATIONS["attach"] = attach
+
+
+def replaced_file() -> None:
+    """Other bytes under the same name replace the file."""
+
+    def place(self: Any, name: str, content: bytes) -> str:
+        path = self.experiment / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return name
+
+    Writer.place = place
+
+
+def repeated() -> None:
+    """Every event is written twice."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        plain_event(self, name, data, **more)
+        return self.seq if name == "mlv/start" or more else plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def renamed() -> None:
+    """The names of events are spelt otherwise."""
+    minimal.OPERATIONS["event"] = lambda self, operation: Writer.event(
+        self, operation | {"event": operation["event"].title()}
+    )
+
+
+def no_within() -> None:
+    """Events do not say in which span they lie."""
+    minimal.OPERATIONS["event"] = lambda self, operation: Writer.event(
+        self, {name: part for name, part in operation.items() if name != "within"}
+    )
+
+
+def large_unsealed() -> None:
+    """There is no seal before the end."""
+    minimal.SEAL_EVERY = 1 << 60
+
+
+def hangs() -> None:
+    """The third event is never answered."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        if self.seq == 3:
+            time.sleep(3600)
+        return plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def crashes() -> None:
+    """The process ends by a signal at the third event."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        if self.seq == 3:
+            os.abort()
+        return plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def babbles() -> None:
+    """It prints something else than answers."""
+    print("Welcome!", flush=True)
+
+
+FAULTS: dict[str, tuple[Callable[[], None], str]] = {
+    fault.__name__: (fault, topics)
+    for topics, faults in {
+        "values/*": [bare_nan, bare_integers, six_digits, positive_zero, unescaped, escaped_once, no_surrogates],
+        "spans/*": [local_time, milliseconds, repeated, renamed, no_within],
+        "kills/killed after*": [two_writes, buffered],
+        "torn/*": [naive_append, adopts, silent_recovery],
+        "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
+        "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
+        "additions/*": [in_place, last_wins, unlocked],
+        "secrets/*": [all_variables, open_secrets],
+        "versions/*": [any_version],
+        "files/*": [unreferenced, replaced_file],
+        "large/*": [large_unsealed],
+    }.items()
+    for fault in faults
+}
+"""Each fault, and the scenarios that have to notice it."""
+
+
+if __name__ == "__main__":
+    FAULTS[sys.argv[1]][0]()
+    sys.exit(minimal.main(*sys.argv[2:]))
