@@ -1,0 +1,203 @@
+"""
+The power of the suite: the reference validator with one of its checks switched off must fail it.
+
+A mutant that no case notices is a rule, or a part of a rule, that the suite does not hold anybody to. The rule's own
+cases are tried first, and for mutants that survive them the whole suite.
+"""
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from mlv_conformance._cli import SUITE
+from mlv_conformance._suite import Case, Finding, load, materialise
+from mlv_validate import RULES, _meta, _records, _stream, _target, _values, validate
+from mlv_validate._findings import Findings
+from mlv_validate._json import Parsed, parse
+from mlv_validate._schema import Check
+
+CASES = load(SUITE)
+OF_DIRECTORIES = [name for name, rule in RULES.items() if rule.class_ == "directory"]
+MASKING = [name for name in OF_DIRECTORIES if RULES[name].phase in ("bytes", "json", "schema") and name != "log.torn"]
+"""Rules whose breach masks a record, so that not judging one is more than not reporting it."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The target of every case, made once: a validator only reads."""
+    folder = tmp_path_factory.mktemp("cases")
+    return {case.id: materialise(SUITE, case, folder / str(number)) for number, case in enumerate(CASES)}
+
+
+def notices(case: Case, target: Path) -> bool:
+    """Whether the case fails the validator as it is now."""
+    [report] = validate(target, sealed=case.level == "sealed").targets
+    found = {Finding(finding.rule, finding.path, finding.line) for finding in report.findings}
+    return found != case.findings or {entry.path for entry in report.unchecked} != case.unchecked
+
+
+def killer(rule: str, made: dict[str, Path]) -> str | None:
+    """The first case that notices the mutant at work."""
+    first = sorted(CASES, key=lambda case: (case.rule != rule, not case.breaks))
+    return next((case.id for case in first if notices(case, made[case.id])), None)
+
+
+def forget() -> None:
+    """Forget what was found good: it was judged by another mutant."""
+    for module in (_records, _values):
+        module._good.clear()
+
+
+@contextmanager
+def muted(rule: str) -> Iterator[None]:
+    """The rule is judged, and its findings are not reported."""
+    add = Findings.add
+
+    def quiet(self: Findings, name: str, *where: Any) -> None:
+        if name != rule:
+            add(self, name, *where)
+
+    with patch.object(Findings, "add", quiet):
+        yield
+
+
+@contextmanager
+def unjudged(rule: str) -> Iterator[None]:
+    """The rule is not judged: what breaks it is not masked by it."""
+    first, real_exists = Check.first, _values.exists
+
+    def blind(self: Check, value: object) -> Any:
+        return None if self.rule == rule else first(self, value)
+
+    def exists(text: str) -> bool:
+        return rule == "time.exists" or real_exists(text)
+
+    def lenient(raw: bytes, *, line: bool) -> Parsed:
+        parsed = parse(raw, line=line)
+        return Parsed(parsed.value, [(name, message) for name, message in parsed.broken if name != rule])
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Check, "first", blind))
+        for module in (_meta, _stream, _target):
+            stack.enter_context(patch.object(module, "parse", lenient))
+        stack.enter_context(patch.object(_records, "exists", exists))
+        stack.enter_context(patch.object(_values, "exists", exists))
+        yield
+
+
+@pytest.mark.parametrize(
+    ("rule", "switched_off"), [(rule, muted) for rule in OF_DIRECTORIES] + [(rule, unjudged) for rule in MASKING]
+)
+def test_a_validator_without_a_rule_fails(rule: str, switched_off: Any, made: dict[str, Path]) -> None:
+    forget()
+    try:
+        with switched_off(rule):
+            assert killer(rule, made) is not None, f"{rule}: no case fails a validator without it"
+    finally:
+        forget()
+
+
+def test_the_validator_as_it_is_passes(made: dict[str, Path]) -> None:
+    """Without this, everything here could pass because of something else."""
+    assert [case.id for case in CASES if notices(case, made[case.id])] == []
+
+
+def every_check() -> Iterator[Check]:
+    """The checks that the validator is made of, each once."""
+    found: dict[int, Check] = {}
+    for module in (_records, _values):
+        stack: list[Any] = list(vars(module).values())
+        while stack:
+            value = stack.pop()
+            if isinstance(value, Check):
+                found[id(value)] = value
+            elif isinstance(value, list | tuple):
+                stack.extend(value)
+            elif isinstance(value, dict):
+                stack.extend(value.values())
+    return iter(found.values())
+
+
+ASSERTIONS = {"type", "const", "enum", "pattern", "not", "required", "minimum", "maximum", "minLength", "maxLength"}
+ASSERTIONS |= {"additionalProperties", "propertyNames", "uniqueItems", "items", "minItems", "maxItems", "contains"}
+
+
+def places(schema: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """The places of the assertions in a schema, outside of conditions."""
+    if isinstance(schema, dict):
+        for name, part in schema.items():
+            if name in ASSERTIONS and path[-1:] not in [("properties",), ("$defs",), ("dependentSchemas",)]:
+                yield (*path, name)
+            if name != "if":
+                yield from places(part, *path, name)
+    elif isinstance(schema, list):
+        for number, part in enumerate(schema):
+            yield from places(part, *path, number)
+
+
+def without(schema: Any, removed: list[tuple[Any, ...]]) -> Any:
+    """A copy of the schema that lacks what is at these places."""
+    changed = copy.deepcopy(schema)
+    for place in removed:
+        inner = changed
+        for step in place[:-1]:
+            inner = inner[step]
+        del inner[place[-1]]
+    return changed
+
+
+Mutant = dict[Check, list[tuple[Any, ...]]]
+
+
+def mutants() -> Iterator[tuple[str, Mutant]]:
+    """
+    Each assertion of each rule's schema left out, wherever the rule makes it.
+
+    What a rule says twice, about a user's event and about a lifecycle event, say, is left out at once, since one
+    of them alone would be held up by the other.
+    """
+    grouped: dict[str, Mutant] = {}
+    for check in every_check():
+        schema = check._validator.schema
+        for place in places(schema):
+            inner = schema
+            for step in place:
+                inner = inner[step]
+            where = ".".join(str(step) for step in place if isinstance(step, str) and step not in ("allOf", "then"))
+            key = f"{check.rule}: {place[-1]}: {json.dumps(inner)} at {where.rpartition('properties.')[2]}"
+            grouped.setdefault(key, {}).setdefault(check, []).append(place)
+    yield from grouped.items()
+
+
+@contextmanager
+def left_out(mutant: Mutant) -> Iterator[None]:
+    """The checks of the validator are without what the mutant lacks."""
+    forget()
+    with ExitStack() as stack:
+        for check, removed in mutant.items():
+            validator = Draft202012Validator(without(check._validator.schema, removed), registry=Registry())
+            stack.enter_context(patch.object(check, "_validator", validator))
+        yield
+    forget()
+
+
+def test_a_validator_without_an_assertion_fails(made: dict[str, Path]) -> None:
+    """Finer than rules: every `type`, `pattern`, `required`, … of a schema has a case that needs it."""
+    survivors = []
+    for name, mutant in mutants():
+        with left_out(mutant):
+            if killer(name.partition(":")[0], made) is None:
+                survivors.append(name)
+    assert survivors == EQUIVALENT
+
+
+EQUIVALENT: list[str] = []
+"""Assertions that another one of the same rule implies."""
