@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import tomllib
 from jsonschema import Draft202012Validator
 
 import mlv_validate
-from mlv_validate import RULES, _cli, validate
+from mlv_validate import RULES, Omitted, _cli, validate
+from mlv_validate._findings import Findings
 from mlv_validate._schema import SCHEMAS
 
 Make = Callable[..., Any]
@@ -91,6 +93,50 @@ def test_of_many_findings_the_number_is_printed(number: int, experiment: Make, r
     more = [f"x/log.jsonl: error: log.blank: {number - 20} more"] if number > 20 else []
     assert lines[20:-2] == more
     assert len(json.loads(run("x", "--format", "json").stdout)["targets"][0]["findings"]) == number
+
+
+def test_beyond_a_thousand_findings_of_a_rule_in_a_file_only_the_number_is_kept(experiment: Make, run: Run) -> None:
+    x = experiment("x")
+    x.log().start().raw(b"\n" * 2500 + b"{\n" * 3)
+    x.log("log/a.jsonl").start().raw(b"\n" * 1000)
+    [target] = validate(x.path).targets
+    assert target.omitted == (Omitted("log.blank", "error", "log.jsonl", 1500),)
+    assert Counter((finding.path, finding.rule) for finding in target.findings) == {
+        ("log.jsonl", "log.blank"): 1000,
+        ("log.jsonl", "json.syntax"): 3,
+        ("log/a.jsonl", "log.blank"): 1000,
+    }
+    assert (target.errors, target.warnings) == (3503, 0)
+    told = {(one.path, one.line): one.message for one in target.findings if one.rule == "log.blank"}
+    assert {place: message for place, message in told.items() if message != "the line is blank"} == {
+        ("log.jsonl", 1001): "the line is blank; 1500 more of this rule in this file are counted, not listed"
+    }
+    assert "x/log.jsonl: error: log.blank: 2480 more\n" in (printed := run("x").stdout)
+    assert "invalid: 3503 errors in 1 experiment, 2 events (MLV 1.0)\n" in printed
+    report = validate(x.path).to_json()
+    Draft202012Validator(SCHEMAS["report"]).validate(report)
+    assert report["totals"]["errors"] == 3503
+
+
+def test_the_last_line_of_a_stream_is_known_to_have_a_finding_that_is_only_counted(experiment: Make) -> None:
+    x = experiment("x")
+    log = x.log().start()
+    for _ in range(1002):
+        log.event("mlv/seal", {"from": 0, "sha256": "0" * 64})
+    [target] = validate(x.path, sealed=True).targets
+    assert ("seal.from", 1) in [(entry.rule, entry.number) for entry in target.omitted]
+    assert [one.message for one in target.findings if one.rule == "seal.last"] == [
+        "the last line is a seal, but there is a finding at it"
+    ]
+
+
+def test_a_finding_that_is_only_counted_is_counted_once() -> None:
+    findings = Findings()
+    for line in range(1, 1501):
+        for _ in range(2):
+            findings.add("log.blank", "log.jsonl", line, "the line is blank")
+    assert (len(findings.found), findings.omitted[0].number) == (1000, 500)
+    assert findings.at("log.jsonl", 1000) and findings.at("log.jsonl", 1500) and not findings.at("log.jsonl", 1501)
 
 
 def test_of_many_experiments_the_number_is_printed(experiment: Make, run: Run) -> None:

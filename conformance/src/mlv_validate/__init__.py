@@ -1,7 +1,18 @@
 """Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
 
-from mlv_validate._findings import Finding, Unchecked
+from mlv_validate._findings import Finding, Omitted, Unchecked
 from mlv_validate._report import Experiment, Report, Target, __version__, validate
 from mlv_validate._rules import RULES, Rule
 
-__all__ = ["RULES", "Experiment", "Finding", "Report", "Rule", "Target", "Unchecked", "__version__", "validate"]
+__all__ = [
+    "RULES",
+    "Experiment",
+    "Finding",
+    "Omitted",
+    "Report",
+    "Rule",
+    "Target",
+    "Unchecked",
+    "__version__",
+    "validate",
+]

@@ -1,8 +1,11 @@
 """What judging leaves: findings, and what could not be checked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlv_validate._rules import ORDER, RULES
+
+KEPT = 1000
+"""So many findings of one rule at one path are kept; the rest is counted, however many a directory has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Omitted:
+    """The findings of a rule at a path of which only the number is known: those after the first `KEPT`."""
+
+    rule: str
+    level: str
+    path: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unchecked:
     """Something that could not be read or judged, and why."""
 
@@ -35,33 +48,68 @@ def path_order(path: str) -> bytes:
 
 
 @dataclass(slots=True)
+class _Kind:
+    """The findings of one rule at one path: those kept, the number of the others, and the line of the last of these."""
+
+    kept: dict[int | None, Finding] = field(default_factory=dict)
+    omitted: int = 0
+    line: int = 0
+
+    def findings(self) -> list[Finding]:
+        """Those that are kept; the last says how many follow."""
+        findings = list(self.kept.values())
+        if self.omitted:
+            more = f"{findings[-1].message}; {self.omitted} more of this rule in this file are counted, not listed"
+            findings[-1] = replace(findings[-1], message=more)
+        return findings
+
+
+@dataclass(slots=True)
 class Findings:
-    """Collects the findings of one experiment or target, each once, below a path that is put in front of theirs."""
+    """
+    Collects the findings of one experiment or target, each once, below a path that is put in front of theirs.
+
+    Those of one rule at one path are to be added in the order of their lines.
+    """
 
     prefix: str = ""
-    _found: dict[tuple[str, str, int | None], Finding] = field(default_factory=dict)
+    _found: dict[str, dict[str, _Kind]] = field(default_factory=dict)
     _unchecked: dict[tuple[str, str], Unchecked] = field(default_factory=dict)
-    _lines: set[tuple[str, int | None]] = field(default_factory=set)
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
         """Report that a rule is broken; of the same finding only the first message is kept."""
-        key = (rule, path, line)
-        if key not in self._found:
-            self._found[key] = Finding(rule, RULES[rule].severity, self._full(path), line, message)
-            self._lines.add((path, line))
+        kind = self._found.setdefault(path, {}).setdefault(rule, _Kind())
+        if line in kind.kept:
+            return
+        if line is None or len(kind.kept) < KEPT:
+            kind.kept[line] = Finding(rule, RULES[rule].severity, self._full(path), line, message)
+        elif line > kind.line:
+            kind.omitted += 1
+            kind.line = line
 
     def unchecked(self, path: str, reason: str) -> None:
         """Report that something could not be checked."""
         self._unchecked.setdefault((path, reason), Unchecked(self._full(path), reason))
 
-    def at(self, path: str, line: int | None) -> bool:
-        """Whether there is a finding at this place."""
-        return (path, line) in self._lines
+    def at(self, path: str, line: int) -> bool:
+        """Whether there is a finding at this line; of those that are not kept, only the last of each rule is known."""
+        return any(line in kind.kept or line == kind.line for kind in self._found.get(path, {}).values())
 
     @property
     def found(self) -> list[Finding]:
-        """The findings, by path, line and rule."""
-        return sorted(self._found.values(), key=_finding_order)
+        """The findings that are kept, by path, line and rule."""
+        kept = [finding for kinds in self._found.values() for kind in kinds.values() for finding in kind.findings()]
+        return sorted(kept, key=_finding_order)
+
+    @property
+    def omitted(self) -> list[Omitted]:
+        """The numbers of those that are not kept, by path and rule."""
+        return [
+            Omitted(rule, RULES[rule].severity, self._full(path), self._found[path][rule].omitted)
+            for path in sorted(self._found, key=path_order)
+            for rule in sorted(self._found[path], key=ORDER.__getitem__)
+            if self._found[path][rule].omitted
+        ]
 
     @property
     def not_checked(self) -> list[Unchecked]:

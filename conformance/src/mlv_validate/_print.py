@@ -8,7 +8,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
+from mlv_validate._findings import Finding
 from mlv_validate._report import Experiment, Report, Target
 from mlv_validate._rules import VERSION
 from mlv_validate._text import count, visible
@@ -37,17 +39,23 @@ def lines(report: Report) -> Iterator[Line]:
 
 
 def _findings(target: Target) -> Iterator[Line]:
+    for finding in brief(target):
+        where = place(target, finding.path) + ("" if finding.line is None else f":{finding.line}")
+        yield f"{where}: ", finding.level, f": {finding.rule}: {visible(finding.message)}"
+
+
+def brief(target: Target) -> Iterator[Finding]:
+    """The findings of a target, with the number of those of one rule at one path after the first `MOST`."""
     total = Counter((finding.path, finding.rule) for finding in target.findings)
+    total.update({(entry.path, entry.rule): entry.number for entry in target.omitted})
     shown: Counter[tuple[str, str]] = Counter()
     for finding in target.findings:
         key = finding.path, finding.rule
         shown[key] += 1
-        where = place(target, finding.path)
         if shown[key] <= MOST:
-            line = "" if finding.line is None else f":{finding.line}"
-            yield f"{where}{line}: ", finding.level, f": {finding.rule}: {visible(finding.message)}"
-        if shown[key] == MOST + 1:
-            yield f"{where}: ", finding.level, f": {finding.rule}: {total[key] - MOST} more"
+            yield finding
+        elif shown[key] == MOST + 1:
+            yield replace(finding, line=None, message=f"{total[key] - MOST} more")
 
 
 def place(target: Target, path: str) -> str:
@@ -70,13 +78,11 @@ def _experiment(target: Target, experiment: Experiment) -> tuple[str, str]:
 
 
 def _summary(target: Target, report: Report) -> str:
-    errors = sum(finding.level == "error" for finding in target.findings)
-    warnings = len(target.findings) - errors
     parts = []
-    if errors or target.verdict == "invalid":
-        parts.append(count(errors, "error"))
-    if warnings:
-        parts.append(count(warnings, "warning"))
+    if target.errors:
+        parts.append(count(target.errors, "error"))
+    if target.warnings:
+        parts.append(count(target.warnings, "warning"))
     if target.unchecked:
         parts.append(f"{len(target.unchecked)} not checked")
     what = [count(len(target.experiments), "experiment")] if target.experiments else []

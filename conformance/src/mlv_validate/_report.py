@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlv_validate._findings import Finding, Unchecked
+from mlv_validate._findings import Finding, Omitted, Unchecked
 from mlv_validate._target import Copies, Judged, judge_target
 from mlv_validate._text import storable
 
@@ -34,11 +34,17 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was found at one of the paths that were given."""
+    """
+    What was found at one of the paths that were given.
+
+    `findings` are at most 1000 of one rule at one path; `omitted` has the numbers of the others. `errors` and
+    `warnings` count both.
+    """
 
     path: str
     experiments: tuple[Experiment, ...]
     findings: tuple[Finding, ...]
+    omitted: tuple[Omitted, ...]
     unchecked: tuple[Unchecked, ...]
     events: int
 
@@ -47,7 +53,21 @@ class Target:
         """`valid`, `invalid` or `unchecked`: the last wins over the others, whatever the findings are."""
         if self.unchecked:
             return "unchecked"
-        return "invalid" if any(finding.level == "error" for finding in self.findings) else "valid"
+        return "invalid" if self.errors else "valid"
+
+    @property
+    def errors(self) -> int:
+        """The number of findings that are errors."""
+        return self._number("error")
+
+    @property
+    def warnings(self) -> int:
+        """The number of findings that are warnings."""
+        return self._number("warning")
+
+    def _number(self, level: str) -> int:
+        listed = sum(finding.level == level for finding in self.findings)
+        return listed + sum(entry.number for entry in self.omitted if entry.level == level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,6 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as `report.schema.json` describes it. It has no times in it."""
-        findings = [finding for target in self.targets for finding in target.findings]
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -84,8 +103,8 @@ class Report:
             "totals": {
                 "experiments": sum(len(target.experiments) for target in self.targets),
                 "events": sum(target.events for target in self.targets),
-                "errors": sum(finding.level == "error" for finding in findings),
-                "warnings": sum(finding.level == "warning" for finding in findings),
+                "errors": sum(target.errors for target in self.targets),
+                "warnings": sum(target.warnings for target in self.targets),
                 "unchecked": sum(len(target.unchecked) for target in self.targets),
             },
         }
@@ -144,7 +163,14 @@ def _frozen(judged: Judged) -> Target:
     experiments = tuple(
         Experiment(one.path or ".", one.id, one.name, one.state, one.sealed, one.events) for one in judged.experiments
     )
-    return Target(judged.path, experiments, tuple(judged.findings), tuple(judged.unchecked), judged.events)
+    return Target(
+        judged.path,
+        experiments,
+        tuple(judged.findings),
+        tuple(judged.omitted),
+        tuple(judged.unchecked),
+        judged.events,
+    )
 
 
 def _target(target: Target) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlv_validate._directory import Absent, Directory, File, Unreadable, open_target, walk
 from mlv_validate._experiment import Experiment, judge_experiment
-from mlv_validate._findings import Finding, Findings, Unchecked, path_order
+from mlv_validate._findings import Finding, Findings, Omitted, Unchecked, path_order
 from mlv_validate._json import MAX_SIZE, parse
 from mlv_validate._layout import FOLDERS
 from mlv_validate._lines import Lines
@@ -20,6 +20,7 @@ class Judged:
     path: str
     experiments: list[Experiment]
     findings: list[Finding]
+    omitted: list[Omitted]
     unchecked: list[Unchecked]
     events: int
 
@@ -44,7 +45,7 @@ def judge_target(path: str, *, sealed: bool, copies: Copies) -> Judged:
     try:
         opened = open_target(path)
     except Unreadable as error:
-        return Judged(path, [], [], [Unchecked(".", str(error))], 0)
+        return Judged(path, [], [], [], [Unchecked(".", str(error))], 0)
     with opened:
         if isinstance(opened, File):
             return _bare(path, opened, sealed)
@@ -60,7 +61,7 @@ def _bare(path: str, file: File, sealed: bool) -> Judged:
             findings.add(rule, where, line, message)
     except (Unreadable, MemoryError) as error:
         findings.unchecked(".", str(error) or "there was not enough memory")
-    return Judged(path, [], findings.found, findings.not_checked, events)
+    return Judged(path, [], findings.found, findings.omitted, findings.not_checked, events)
 
 
 def _directory(path: str, root: Directory, sealed: bool, copies: Copies) -> Judged:
@@ -85,10 +86,15 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies) -> Judg
         experiments.append(experiment)
     if not experiments:
         whole.unchecked(".", "there is no experiment in it")
-    findings = whole.found + [finding for experiment in experiments for finding in experiment.findings.found]
-    unchecked = whole.not_checked + [entry for experiment in experiments for entry in experiment.findings.not_checked]
-    unchecked = list(dict.fromkeys(unchecked))
-    return Judged(path, experiments, findings, unchecked, sum(experiment.events for experiment in experiments))
+    parts = [whole, *(experiment.findings for experiment in experiments)]
+    return Judged(
+        path,
+        experiments,
+        [finding for part in parts for finding in part.found],
+        [number for part in parts for number in part.omitted],
+        list(dict.fromkeys(entry for part in parts for entry in part.not_checked)),
+        sum(experiment.events for experiment in experiments),
+    )
 
 
 def _taken(directory: Directory, path: str, entries: dict[str, str], findings: Findings) -> bool:
