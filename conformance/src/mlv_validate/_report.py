@@ -141,8 +141,9 @@ def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *
     return judge(given, sealed=sealed)
 
 
-def judge(paths: Iterable[str | os.PathLike[str]], *, sealed: bool) -> Report:
+def judge(paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1) -> Report:
     """`validate` without its exception: a path that does not exist is one that could not be checked."""
+    del jobs  # one process judges everything so far
     copies = Copies()
     targets = [_frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies)) for path in paths]
     return Report("sealed" if sealed else "core", tuple(targets))
