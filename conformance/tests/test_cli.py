@@ -322,6 +322,15 @@ def test_three_wins_over_two_wins_over_one(experiment: Make, run: Run, tmp_path:
         ["gone"],
         ["gone", "--format", "json"],
         ["--explain", "x"],
+        ["--select", "seel", "."],
+        ["--select", "seal,", "."],
+        ["--ignore", "log.tron", "."],
+        ["--select", "writer.publish", "."],
+        ["--select", "seal.last", "."],
+        ["--select", "seal", "--ignore", "seal.*", "."],
+        ["--select", "seal", "--format", "json", "."],
+        ["--fail-on", "note", "."],
+        ["--jobs", "0", "."],
     ],
     ids=" ".join,
 )
@@ -416,6 +425,7 @@ FLOORS = [
     ["_target"],
     ["_report"],
     ["_print"],
+    ["_github", "_junit", "_progress", "_sarif"],
     ["_cli"],
 ]
 

@@ -4,7 +4,7 @@ import difflib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NoReturn
 
 import click
@@ -12,28 +12,79 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlv_validate._print import Line, lines
+from mlv_validate._github import annotations
+from mlv_validate._junit import junit
+from mlv_validate._print import Line, lines, verdict
+from mlv_validate._progress import on_terminal
 from mlv_validate._report import Report, __version__, exists, judge
-from mlv_validate._rules import RULES, VERSION, Rule
-from mlv_validate._text import visible
+from mlv_validate._rules import RULES, VERSION, Rule, judged_at
+from mlv_validate._sarif import sarif
+from mlv_validate._text import count, visible
 
 _VERSION = f"{VERSION[0]}.{VERSION[1]}"
-_STYLES = {"error": "bold red", "warning": "yellow", "invalid": "bold red", "valid": "bold green"}
+_STYLES = {
+    "error": "bold red",
+    "warning": "yellow",
+    "invalid": "bold red",
+    "valid": "bold green",
+    "passed": "bold green",
+}
 _USAGE = 2
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report. [text]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "github", "sarif", "junit"]),
+    default="text",
+    help="How to report: for people, as the report of the specification, as annotations of GitHub, or as a file for"
+    " other tools. [text]",
+)
 @click.option(
     "--require-sealed",
     is_flag=True,
     help="Judge level Sealed: any later change of one bit of the record would be an error.",
 )
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    help="From which level on to exit with 1. [error]",
+)
+@click.option(
+    "--select",
+    metavar="RULE[,RULE...]",
+    multiple=True,
+    help="Report and count the findings of these rules alone; 'seal' is all rules that begin with 'seal.'.",
+)
+@click.option(
+    "--ignore", metavar="RULE[,RULE...]", multiple=True, help="Do not report and count the findings of these rules."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print what is wrong and nothing else.")
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Judge with N processes; the report is the same. [1]",
+)
 @click.option("--explain", metavar="RULE", help="Say what a rule asks for and what to do when it is broken, and exit.")
 @click.option("--list-rules", is_flag=True, help="List the rules that a directory is judged by, and exit.")
 @click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {_VERSION})", prog_name="mlv-validate")
-def _command(paths: tuple[str, ...], format_: str, require_sealed: bool, explain: str | None, list_rules: bool) -> int:
+def _command(
+    paths: tuple[str, ...],
+    format_: str,
+    require_sealed: bool,
+    fail_on: str,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    quiet: bool,
+    jobs: int,
+    explain: str | None,
+    list_rules: bool,
+) -> int:
     """
     Check experiments against the MLV specification.
 
@@ -49,21 +100,82 @@ def _command(paths: tuple[str, ...], format_: str, require_sealed: bool, explain
         return _list_rules()
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
+    rules = _chosen(select, ignore, "sealed" if require_sealed else "core")
+    if rules is not None and format_ == "json":
+        raise click.UsageError(
+            "--format json is the report of all rules, so it takes no --select and no --ignore."
+            " Filter its findings by their member 'rule'."
+        )
     there = [path for path in paths if exists(path)]
     for path in paths:
         if path not in there:
             _complain(f"{path!r} does not exist")
     if not there:
         return _USAGE
-    report = judge(there, sealed=require_sealed)
+    with nullcontext() if quiet else on_terminal() as progress:
+        report = judge(there, sealed=require_sealed, jobs=jobs, progress=progress)
+    if rules is not None:
+        report = report.only(rules)
     with _reader_may_leave():
-        if format_ == "json":
-            print(report.dumps())
-        else:
-            _print(report)
+        _report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
     if report.verdict != "unchecked" and len(there) < len(paths):
         return _USAGE
+    warnings = sum(target.warnings for target in report.targets)
+    if report.exit_code == 0 and warnings and fail_on == "warning":
+        if not quiet:
+            print(f"mlv-validate: {count(warnings, 'warning')}, which --fail-on warning makes fail", file=sys.stderr)
+        return 1
     return report.exit_code
+
+
+def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
+    match format_:
+        case "json":
+            print(report.dumps())
+        case "github":
+            for line in annotations(report):
+                print(line)
+            for target in () if quiet else report.targets:
+                print("".join(verdict(target, report)))
+        case "sarif":
+            print(sarif(report))
+        case "junit":
+            print(junit(report, warnings_fail=warnings_fail))
+        case _:
+            _print(lines(report, quiet=quiet))
+
+
+def _chosen(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
+    """The names of the rules whose findings are reported; None for all."""
+    selected, ignored = _named(select), _named(ignore)
+    if not selected and not ignored:
+        return None
+    judged = judged_at(level)
+    rules = (selected or judged) - ignored
+    if not rules & judged:
+        more = " Some are judged with --require-sealed." if rules & judged_at("sealed") else ""
+        raise click.UsageError(
+            f"--select and --ignore leave no rule that is judged at level {level.capitalize()}.{more}"
+        )
+    return rules
+
+
+def _named(lists: Iterable[str]) -> frozenset[str]:
+    """The rules that are named in lists such as `log.seq,seal`, each by its name or by what stands before the dot."""
+    rules = judged_at("sealed")
+    found = set[str]()
+    for name in (name.strip() for names in lists for name in names.split(",")):
+        prefix = name.removesuffix("*").removesuffix(".") + "."
+        matching = {rule for rule in rules if rule == name or rule.startswith(prefix)}
+        if not matching:
+            prefixes = dict.fromkeys(rule.partition(".")[0] for rule in sorted(rules))
+            if name in RULES:
+                raise click.UsageError(
+                    f"no directory is judged by the rule {name!r}: it is for a {RULES[name].class_}."
+                )
+            raise click.UsageError(f"there is no rule {name!r}.{_near(name, [*prefixes, *sorted(rules)])}")
+        found |= matching
+    return frozenset(found)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -103,12 +215,12 @@ def _console() -> Console:
     return Console(soft_wrap=True, markup=False, emoji=False, highlight=False, force_terminal=sys.stdout.isatty())
 
 
-def _print(report: Report) -> None:
+def _print(lines: Iterable[Line]) -> None:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines(report))
+        sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines)
         return
     console = _console()
-    for line in lines(report):
+    for line in lines:
         console.print(_styled(line))
 
 
@@ -120,9 +232,7 @@ def _styled(line: Line) -> Text:
 def _explain(name: str) -> int:
     rule = RULES.get(name)
     if rule is None:
-        near = difflib.get_close_matches(name, RULES, n=3) or [known for known in RULES if name and name in known][:3]
-        hint = f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
-        _complain(f"there is no rule {name!r}.{hint}")
+        _complain(f"there is no rule {name!r}.{_near(name, list(RULES))}")
         return _USAGE
     who = f"a {rule.class_}" + (", judged in phase " + rule.phase if rule.phase else "")
     print(rule.id)
@@ -133,6 +243,11 @@ def _explain(name: str) -> int:
     print(f"  chapter  spec/{_VERSION}/{rule.chapter}.md#{rule.id}")
     print(f"  hint     {rule.hint}")
     return 0
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
+    return f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
 
 
 def _article(rule: Rule) -> str:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,12 @@ MAX_DEPTH = 64
 CHUNK = 1024 * 1024
 MAX_SPARSE = 16 * 1024**3
 """More bytes than this are not hashed where next to none of them are on the disk: it would take hours for nothing."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told while a file is read: its path, after what was given; how many bytes of it have been read; and its size."""
+
+PAUSE = 0.2
+"""Seconds between two calls of a `Progress` for the same file."""
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
@@ -56,9 +63,13 @@ class _Opened:
 class File(_Opened):
     """An open regular file. `size` is that at the moment it was opened, and nothing beyond it is ever read."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> None:
         super().__init__(descriptor)
         self._name = name
+        self._path = path or name
+        self._progress = progress
+        self._told = 0.0
+        self._reached = 0
         self._opened = os.fstat(descriptor)
         self.size = self._opened.st_size
 
@@ -116,9 +127,16 @@ class File(_Opened):
 
     def _pread(self, size: int, offset: int) -> bytes:
         try:
-            return os.pread(self._descriptor, size, offset)
+            part = os.pread(self._descriptor, size, offset)
         except OSError as error:
             raise Unreadable(_reason(error)) from error
+        if self._progress:
+            self._reached = max(self._reached, offset + len(part))  # a digest reads bytes again that were read as lines
+            now = time.monotonic()
+            if now - self._told >= PAUSE:
+                self._told = now
+                self._progress(self._path, self._reached, self.size)
+        return part
 
     def _after_hole(self, offset: int) -> int:
         if not hasattr(os, "SEEK_DATA"):
@@ -130,7 +148,12 @@ class File(_Opened):
 
 
 class Directory(_Opened):
-    """An open directory."""
+    """An open directory; `progress` is told of the files that are read in and below it."""
+
+    def __init__(self, descriptor: int, path: str = "", progress: Progress | None = None) -> None:
+        super().__init__(descriptor)
+        self._path = path
+        self._progress = progress
 
     def identity(self) -> tuple[int, int]:
         """What tells it from every other directory on this machine."""
@@ -139,7 +162,7 @@ class Directory(_Opened):
 
     def duplicate(self) -> "Directory":
         """The same directory with a descriptor of its own."""
-        return Directory(os.dup(self._descriptor))
+        return Directory(os.dup(self._descriptor), self._path, self._progress)
 
     def entries(self) -> dict[str, str]:
         """The names in it and their types as in a listing (`file`, `directory`, `symlink`, `other`), in byte order."""
@@ -162,9 +185,10 @@ class Directory(_Opened):
     def directory(self, name: str) -> "Directory":
         """Open a directory in this one."""
         try:
-            return Directory(os.open(_bytes(name), _READ | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=self._descriptor))
+            descriptor = os.open(_bytes(name), _READ | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=self._descriptor)
         except OSError as error:
             raise _failure(error) from error
+        return Directory(descriptor, self._below(name), self._progress)
 
     def file(self, name: str) -> File:
         """Open a regular file in this directory."""
@@ -172,9 +196,10 @@ class Directory(_Opened):
         if not stat.S_ISREG(self.status(name).st_mode):
             raise Absent("it is not a regular file")
         try:
-            return regular(os.open(_bytes(name), _READ | os.O_NOFOLLOW, dir_fd=self._descriptor), name)
+            descriptor = os.open(_bytes(name), _READ | os.O_NOFOLLOW, dir_fd=self._descriptor)
         except OSError as error:
             raise _failure(error) from error
+        return regular(descriptor, name, self._below(name), self._progress)
 
     def below(self, path: str) -> tuple["Directory", File]:
         """Open a regular file by a path of segments; returns also the directory it stands in, which is to be closed."""
@@ -190,23 +215,26 @@ class Directory(_Opened):
             here.close()
             raise
 
+    def _below(self, name: str) -> str:
+        return os.path.join(self._path, name)
 
-def regular(descriptor: int, name: str) -> File:
+
+def regular(descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> File:
     """A descriptor as a file, if it is one of a regular file; otherwise it is closed."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Absent("it is not a regular file")
-    return File(descriptor, name)
+    return File(descriptor, name, path, progress)
 
 
-def open_target(path: str) -> Directory | File:
+def open_target(path: str, progress: Progress | None = None) -> Directory | File:
     """Open what the user gave: a directory or a regular file, here also through a symbolic link."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            return Directory(os.open(path, _READ | os.O_DIRECTORY))
+            return Directory(os.open(path, _READ | os.O_DIRECTORY), path, progress)
         if stat.S_ISREG(mode):
-            return regular(os.open(path, _READ), os.path.basename(path))
+            return regular(os.open(path, _READ), os.path.basename(path), path, progress)
     except (OSError, Absent) as error:
         raise Unreadable(_reason(error)) from error
     raise Unreadable("it is neither a directory nor a regular file")

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mlv_validate._findings import Finding
 from mlv_validate._report import Experiment, Report, Target
-from mlv_validate._rules import VERSION
+from mlv_validate._rules import VERSION, judged_at
 from mlv_validate._text import count, visible
 
 MOST = 20
@@ -24,24 +24,32 @@ Line = tuple[str, str, str]
 """What is printed before the word that says how bad it is, that word, and what is printed after it."""
 
 
-def lines(report: Report) -> Iterator[Line]:
-    """The lines of a report."""
+def lines(report: Report, *, quiet: bool = False) -> Iterator[Line]:
+    """The lines of a report; only those of what is wrong if `quiet`."""
     for target in report.targets:
-        yield from _findings(target)
-        for entry in target.unchecked:
-            yield f"{place(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}"
+        yield from (line for _, line in findings(target))
+        yield from (line for _, line in not_checked(target))
+        if quiet:
+            continue
         for experiment in target.experiments[:MOST]:
             yield "", *_experiment(target, experiment)
         more = len(target.experiments) - MOST
         if more > 0:
             yield "", "experiment", f"s: {more} more"
-        yield "", target.verdict, ": " + _summary(target, report)
+        yield verdict(target, report)
 
 
-def _findings(target: Target) -> Iterator[Line]:
+def findings(target: Target) -> Iterator[tuple[str, Line]]:
+    """The findings of a target, each with its path; of many of one rule at one path, the first and their number."""
     for finding in brief(target):
         where = place(target, finding.path) + ("" if finding.line is None else f":{finding.line}")
-        yield f"{where}: ", finding.level, f": {finding.rule}: {visible(finding.message)}"
+        yield finding.path, (f"{where}: ", finding.level, f": {finding.rule}: {visible(finding.message)}")
+
+
+def not_checked(target: Target) -> Iterator[tuple[str, Line]]:
+    """What could not be checked, each with its path."""
+    for entry in target.unchecked:
+        yield entry.path, (f"{place(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}")
 
 
 def brief(target: Target) -> Iterator[Finding]:
@@ -77,7 +85,8 @@ def _experiment(target: Target, experiment: Experiment) -> tuple[str, str]:
     return "experiment", f": {place(target, experiment.path)}: {facts}"
 
 
-def _summary(target: Target, report: Report) -> str:
+def verdict(target: Target, report: Report) -> Line:
+    """The verdict on a target, in numbers. Who looks at a part of the rules does not know that it is valid."""
     parts = []
     if target.errors:
         parts.append(count(target.errors, "error"))
@@ -86,12 +95,23 @@ def _summary(target: Target, report: Report) -> str:
     if target.unchecked:
         parts.append(f"{len(target.unchecked)} not checked")
     what = [count(len(target.experiments), "experiment")] if target.experiments else []
-    what.append(count(target.events, "event"))
-    level = ", level Sealed" if report.level == "sealed" else ""
-    version = f"(MLV {VERSION[0]}.{VERSION[1]}{level})"
-    whole = ", ".join(what)
+    whole = ", ".join([*what, count(target.events, "event")])
     if parts:
         whole = f"{', '.join(parts)} in {whole}"
     if len(report.targets) > 1:
-        return f"{place(target, '.')}: {whole} {version}"
-    return f"{whole} {version}"
+        whole = f"{place(target, '.')}: {whole}"
+    word = "passed" if report.rules is not None and target.verdict == "valid" else target.verdict
+    return "", word, f": {whole} (MLV {VERSION[0]}.{VERSION[1]}{_level(report)})"
+
+
+def _level(report: Report) -> str:
+    if report.rules is not None:
+        return ", " + filter_of(report)
+    return ", level Sealed" if report.level == "sealed" else ""
+
+
+def filter_of(report: Report) -> str:
+    """How many rules a report was filtered to: `3 of the 80 rules of level Core`."""
+    judged = judged_at(report.level)
+    shown = sum(rule in judged for rule in report.rules or ())
+    return f"{shown} of the {count(len(judged), 'rule')} of level {report.level.capitalize()}"

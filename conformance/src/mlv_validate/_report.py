@@ -1,14 +1,14 @@
 """The report: what was found at each path, as values, as JSON and in numbers."""
 
-import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mlv_validate._directory import Progress
 from mlv_validate._findings import Finding, Omitted, Unchecked
 from mlv_validate._target import Copies, Judged, judge_target
-from mlv_validate._text import storable
+from mlv_validate._text import dumps, storable
 
 __version__ = "0.1.0"
 
@@ -75,11 +75,13 @@ class Report:
     """
     What `validate` returns. The same directories give an equal report.
 
-    `level` is `core` or `sealed`: what was asked for.
+    `level` is `core` or `sealed`: what was asked for. `rules` are those whose findings it has, None for all: only then
+    do the verdicts say that the specification is kept.
     """
 
     level: str
     targets: tuple[Target, ...] = field(default_factory=tuple)
+    rules: frozenset[str] | None = None
 
     @property
     def verdict(self) -> str:
@@ -93,7 +95,7 @@ class Report:
         return _EXIT[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as `report.schema.json` describes it. It has no times in it."""
+        """The report of all rules as `report.schema.json` describes it. It has no times in it."""
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -111,9 +113,19 @@ class Report:
 
     def dumps(self) -> str:
         """The JSON text of the report: ASCII without control characters but line feeds."""
-        text = json.dumps(self.to_json(), indent=2)
-        # Only strings hold these: DEL is a control character to a terminal, "##[" a command to a build system.
-        return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
+        return dumps(self.to_json())
+
+    def only(self, rules: frozenset[str]) -> "Report":
+        """The report of the findings of some rules; what could not be checked stays."""
+        targets = (
+            replace(
+                target,
+                findings=tuple(finding for finding in target.findings if finding.rule in rules),
+                omitted=tuple(entry for entry in target.omitted if entry.rule in rules),
+            )
+            for target in self.targets
+        )
+        return replace(self, targets=tuple(targets), rules=rules)
 
 
 def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False) -> Report:
@@ -141,11 +153,19 @@ def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *
     return judge(given, sealed=sealed)
 
 
-def judge(paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1) -> Report:
-    """`validate` without its exception: a path that does not exist is one that could not be checked."""
+def judge(
+    paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1, progress: Progress | None = None
+) -> Report:
+    """
+    `validate` without its exception: a path that does not exist is one that could not be checked.
+
+    `progress` is called now and then while a file is read.
+    """
     del jobs  # one process judges everything so far
     copies = Copies()
-    targets = [_frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies)) for path in paths]
+    targets = [
+        _frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies, progress=progress)) for path in paths
+    ]
     return Report("sealed" if sealed else "core", tuple(targets))
 
 

@@ -45,3 +45,8 @@ RULES = _load()
 """Every rule of the specification by its name, in the order of the text."""
 
 ORDER = {name: number for number, name in enumerate(RULES)}
+
+
+def judged_at(level: str) -> frozenset[str]:
+    """The names of the rules by which a directory is judged at level `core` or `sealed`."""
+    return frozenset(name for name, rule in RULES.items() if rule.class_ == "directory" and rule.at in ("core", level))

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from mlv_validate._directory import Absent, Directory, File, Unreadable, open_target, walk
+from mlv_validate._directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
 from mlv_validate._experiment import Experiment, judge_experiment
 from mlv_validate._findings import Finding, Findings, Omitted, Unchecked, path_order
 from mlv_validate._json import MAX_SIZE, parse
@@ -40,10 +40,10 @@ class Copies:
             experiment.findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(path)[1:-1]}")
 
 
-def judge_target(path: str, *, sealed: bool, copies: Copies) -> Judged:
+def judge_target(path: str, *, sealed: bool, copies: Copies, progress: Progress | None = None) -> Judged:
     """Judge a directory with everything below it, or a file as a bare log."""
     try:
-        opened = open_target(path)
+        opened = open_target(path, progress)
     except Unreadable as error:
         return Judged(path, [], [], [], [Unchecked(".", str(error))], 0)
     with opened:

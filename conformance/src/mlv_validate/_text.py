@@ -1,5 +1,6 @@
 """How data from a directory is put into words: escaped, so that no terminal and no build system obeys it, and short."""
 
+import json
 import re
 
 SHOWN = 80
@@ -44,6 +45,13 @@ def show(value: object) -> str:
             return f"a typed value {show(kind)}"
         return "an object" if value else "{}"
     return "an array" if value else "[]"
+
+
+def dumps(value: object) -> str:
+    """A JSON text: ASCII without control characters but line feeds."""
+    text = json.dumps(value, indent=2)
+    # Only strings hold these: DEL is a control character to a terminal, "##[" a command to a build system.
+    return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
 
 
 def count(number: int, noun: str) -> str:

@@ -1,0 +1,48 @@
+"""What a terminal shows while long work is done: the file that is being read, and how much of it was."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn
+from rich.progress import Progress as Display
+from rich.table import Column
+
+from mlv_validate._directory import Progress
+from mlv_validate._text import visible
+
+DELAY = 1.0
+"""Seconds of work before anything is shown."""
+
+
+@contextmanager
+def on_terminal() -> Iterator[Progress | None]:
+    """Show on standard error what the value of the `with` is told; None where there is no terminal that can."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    display = Display(
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        console=Console(stderr=True, markup=False, emoji=False, highlight=False),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = display.add_task("", total=None)
+    begun = time.monotonic()
+
+    def tell(path: str, read: int, size: int) -> None:
+        if time.monotonic() - begun >= DELAY:
+            display.start()
+            display.update(task, description=visible(path), completed=read, total=size)
+
+    try:
+        yield tell
+    finally:
+        if display.live.is_started:
+            display.stop()
