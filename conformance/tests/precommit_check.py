@@ -34,6 +34,9 @@ def run(*command: object, cwd: Path) -> tuple[int, str]:
     for who in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{who}_NAME": "tests", f"GIT_{who}_EMAIL": "tests@example.org"}
     environment["PRE_COMMIT_HOME"] = str(cwd.parent / "cache")
+    # A validator that happens to be installed here must not stand in for one that the hook failed to install.
+    places = environment["PATH"].split(os.pathsep)
+    environment["PATH"] = os.pathsep.join(place for place in places if not (Path(place) / "mlv-validate").exists())
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
