@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = [".pre-commit-hooks.yaml", "pyproject.toml", "conformance", "spec"]
 LEFT_OUT = shutil.ignore_patterns("tests", "suite", "dist", "__pycache__", "*.egg-info")
+CONFIGURATION = (ROOT / "docs/how-to/ci.md").read_text("utf-8").partition("```yaml\nrepos:")[2].partition("```")[0]
+CONFIGURATION = f"repos:{CONFIGURATION}"  # as the documentation says it
 META = {
     "mlv": "1.0",
     "name": "demo",
@@ -95,10 +97,8 @@ def main() -> None:
         experiment = user / "runs/demo"
         experiment.mkdir(parents=True)
         (experiment / "meta.json").write_text(json.dumps(META))
-        (user / ".pre-commit-config.yaml").write_text(
-            f"repos:\n- repo: {folder / 'mlv'}\n  rev: {revision}\n"
-            "  hooks:\n  - id: mlv-validate\n    args: [--quiet, runs]\n"
-        )
+        configuration = CONFIGURATION.replace("ADDRESS", str(folder / "mlv")).replace("COMMIT", revision)
+        (user / ".pre-commit-config.yaml").write_text(configuration)
         git("init", "--quiet", cwd=user)
         code, printed = run(sys.executable, "-m", "pre_commit", "install", cwd=user)
         if code:
