@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,10 +18,12 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft4Validator
 
-from mlv_validate import RULES, validate
+from mlv_validate import RULES, Finding, Report, Target, Unchecked, _directory, validate
 from mlv_validate._cli import main
-from mlv_validate._directory import Directory
+from mlv_validate._github import annotations
+from mlv_validate._junit import junit
 from mlv_validate._report import judge
+from mlv_validate._sarif import sarif
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -241,6 +245,23 @@ def test_junit_gets_nothing_from_a_directory_but_text(locale: str, experiment: M
     assert "]]>" not in printed and not re.search(r"(?m)^\s*::", printed)
 
 
+# What a message holds is escaped where it is made; the formats do not count on that.
+
+
+@pytest.mark.rule("validator.terminal")
+@pytest.mark.parametrize(
+    "format_", [lambda report: "\n".join(annotations(report)), sarif, partial(junit, warnings_fail=True)]
+)
+def test_a_format_escapes_every_message_and_path_itself(format_: Callable[[Report], str]) -> None:
+    for text in HOSTILE:
+        findings = (Finding("log.blank", "error", text, 1, text), Finding("log.torn", "warning", ".", 2, text))
+        target = Target(text, (), findings, (), (Unchecked(text, text),), 0)
+        printed = format_(Report("core", (target,)))
+        assert not CONTROL.search(printed) and "##" not in printed
+        for line in printed.splitlines():
+            assert not line.lstrip().startswith("::") or ANNOTATION.fullmatch(line), line
+
+
 # What is reported, and what fails.
 
 
@@ -397,17 +418,23 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
     assert "\x1b]" not in bar and "\x07" not in bar
 
 
-def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(experiment: Make) -> None:
+@pytest.mark.parametrize("pause", [0.2, 0])
+def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
+    pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_directory, "PAUSE", pause)
     x = experiment("x")
-    x.log().start().raw(b"x" * 20_000_000 + b"\n").seal()
+    x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     told: list[tuple[str, int, int]] = []
+    begun = time.monotonic()
     report = judge([x.path], sealed=False, progress=lambda *what: told.append(what))
     assert report == validate(x.path)
     assert {path for path, _, _ in told} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
     assert all(0 < read <= size for _, read, size in told)
-    assert len(told) < 100
-    with Directory(os.open(x.path, os.O_RDONLY)) as folder, folder.file("log.jsonl") as file:
-        assert file.read(0, 10) == b'{"seq":1,"'
+    if pause:
+        assert len(told) <= 4 + 2 * (time.monotonic() - begun) / pause  # each of the two files is opened twice
+    else:
+        assert (f"{x.path}/log.jsonl", size := (x.path / "log.jsonl").stat().st_size, size) in told
 
 
 def test_the_command_ends_where_it_is_told_to(capsys: pytest.CaptureFixture[str], experiment: Make) -> None:
