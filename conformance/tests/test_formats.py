@@ -360,7 +360,7 @@ def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: 
 # The bar on a terminal.
 
 BAR = "━"
-AT_ONCE = "from mlv_validate import _progress, _cli; _progress.DELAY = 0; _cli.main()"
+AT_ONCE = "from mlv_validate import _progress, _cli; _progress.DELAY = _progress.PAUSE = 0; _cli.main()"
 
 
 def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: str) -> tuple[str, str, int]:
@@ -407,6 +407,22 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
     assert on_terminal(tmp_path, "x", TERM="dumb")[1] == ""
     assert on_terminal(tmp_path, "x", code="from mlv_validate import _cli; _cli.main()")[1] == ""
     assert BAR in on_terminal(tmp_path, "--format", "json", "x")[1]
+
+
+FORKED = """
+import os
+from mlv_validate import _progress
+_progress.DELAY = _progress.PAUSE = 0
+with _progress.on_terminal() as tell:
+    child = os.fork()
+    tell("child" if child == 0 else "parent", 1, 2)
+    os.waitpid(child, 0) if child else os._exit(0)
+"""
+
+
+def test_only_the_process_that_has_the_terminal_draws_the_bar(tmp_path: Path) -> None:
+    _, bar, code = on_terminal(tmp_path, code=FORKED)
+    assert (code, "parent" in bar, "child" in bar) == (0, True, False)
 
 
 @pytest.mark.rule("validator.terminal")

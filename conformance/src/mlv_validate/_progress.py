@@ -17,6 +17,9 @@ from mlv_validate._text import visible
 DELAY = 1.0
 """Seconds of work before anything is shown."""
 
+PAUSE = 0.1
+"""Seconds between two changes of what is shown."""
+
 
 @contextmanager
 def on_terminal() -> Iterator[Progress | None]:
@@ -30,16 +33,19 @@ def on_terminal() -> Iterator[Progress | None]:
         DownloadColumn(binary_units=True),
         console=Console(stderr=True, markup=False, emoji=False, highlight=False),
         transient=True,
+        auto_refresh=False,  # it would be done by a thread, and a process with threads must not fork
         redirect_stdout=False,
         redirect_stderr=False,
     )
     task = display.add_task("", total=None)
-    begun = time.monotonic()
+    here, due = os.getpid(), time.monotonic() + DELAY
 
     def tell(path: str, read: int, size: int) -> None:
-        if time.monotonic() - begun >= DELAY:
+        nonlocal due
+        if time.monotonic() >= due and os.getpid() == here:  # a process that was forked has no say on the terminal
+            due = time.monotonic() + PAUSE
             display.start()
-            display.update(task, description=visible(path), completed=read, total=size)
+            display.update(task, description=visible(path), completed=read, total=size, refresh=True)
 
     try:
         yield tell
