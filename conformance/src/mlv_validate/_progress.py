@@ -44,8 +44,9 @@ def on_terminal() -> Iterator[Progress | None]:
         nonlocal due
         if time.monotonic() >= due and os.getpid() == here:  # a process that was forked has no say on the terminal
             due = time.monotonic() + PAUSE
+            display.update(task, description=visible(path), completed=read, total=size)
             display.start()
-            display.update(task, description=visible(path), completed=read, total=size, refresh=True)
+            display.refresh()
 
     try:
         yield tell
