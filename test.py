@@ -30,7 +30,7 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit"]
+TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite"]
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
 # What an interpreter is asked, to learn whether it runs and what it is.

@@ -416,7 +416,7 @@ def test_copies_are_found_over_all_that_is_judged_together(experiment: Make) -> 
 FLOORS = [
     ["_rules", "_text"],
     ["_findings", "_json", "_schema", "_messages"],
-    ["_directory", "_values", "_suite"],
+    ["_directory", "_values"],
     ["_lines", "_records", "_layout"],
     ["_references", "_seals", "_sequence", "_meta"],
     ["_stream"],
