@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -73,14 +74,24 @@ def too_deep(raw: bytes) -> bool:
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0
-    for bracket in _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS):
-        if bracket in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif depth:
-            depth -= 1
+    for part in _outside_strings(raw):
+        for bracket in part.translate(None, _NOT_BRACKETS):
+            if bracket in b"[{":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return True
+            elif depth:
+                depth -= 1
     return False
+
+
+def _outside_strings(raw: bytes) -> Iterator[bytes]:
+    """The parts of a record before, between and after its strings, one at a time: there may be millions."""
+    end = 0
+    for string in _STRING.finditer(raw):
+        yield raw[end : string.start()]
+        end = string.end()
+    yield raw[end:]
 
 
 class _Reader:
