@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""
+Give the real command experiments of the conformance suite that were damaged by chance: it must always judge them.
+
+`python conformance/fuzz/mutate.py --rounds N --seed S` makes N directories of 100 damaged experiments each, and runs
+`mlv-validate` on each directory once. A traceback, a failure of the validator that it reports itself, an exit code that
+is none of 0, 1 and 3, control characters in what it prints, and 120 seconds without an answer are failures: the
+directory is then kept, and its path printed. The same seed makes the same directories.
+
+The last line counts: directories of experiments, experiments, what they came to, failures. The exit code is 1 if there
+was a failure.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+BASES = Path(__file__).parents[1] / "suite" / "bases"
+EXPERIMENTS = 100
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+
+# What is put into bytes: where parsers, terminals and people trip.
+PIECES = [
+    *(
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b'"',
+        b"\\",
+        b",",
+        b":",
+        b"\n",
+        b"\r",
+        b"\x00",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+    ),
+    *(b"-0", b"1e400", b"NaN", b"9007199254740992", b"9" * 5000, b"1.0", b"true", b"null", b"[]", b"{}", b'""', b"-1"),
+    *(b'{"_mlv":"int","value":"1"}', b'{"_mlv":[]}', b'"_mlv":"file",', b'"\\ud800"', b'"\\u0000"', b"[" * 65),
+    *(
+        b'"2.0"',
+        b'"1.7"',
+        b'"' + b"9" * 5000 + b'.0"',
+        b'"mlv/start"',
+        b'"mlv/seal"',
+        b'"mlv/dropped"',
+        b'"span":"end",',
+    ),
+]
+VALUE = re.compile(rb'"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null')
+
+
+def bytes_of(chance: random.Random, raw: bytes) -> bytes:
+    """The bytes of a file with one change."""
+    if not raw:
+        return chance.choice(PIECES)
+    at = chance.randrange(len(raw))
+    to = min(len(raw), at + chance.choice((1, 1, 2, 8, 64, 500)))
+    kind = chance.randrange(7)
+    if kind == 0:
+        return raw[:at] + bytes([raw[at] ^ 1 << chance.randrange(8)]) + raw[at + 1 :]
+    if kind == 1:
+        return raw[:at] + chance.choice(PIECES) + raw[at:]
+    if kind == 2:
+        return raw[:at] + raw[to:]
+    if kind == 3:
+        return raw[:at] + raw[at:to] * 2 + raw[to:]
+    if kind == 4:
+        return raw[:at]
+    if kind == 5:
+        return raw[:at] + bytes(chance.randbytes(to - at)) + raw[to:]
+    return values_of(chance, raw)
+
+
+def values_of(chance: random.Random, raw: bytes) -> bytes:
+    """The bytes with one JSON value or member name in the place of another, or of one of the pieces."""
+    places = [match.span() for match in VALUE.finditer(raw)]
+    if not places:
+        return raw
+    (start, end), (first, last) = chance.choice(places), chance.choice(places)
+    new = raw[first:last] if chance.randrange(2) else chance.choice(PIECES)
+    return raw[:start] + new + raw[end:]
+
+
+def lines_of(chance: random.Random, raw: bytes) -> bytes:
+    """The bytes with one line gone, twice, moved, or shared with another."""
+    lines = raw.splitlines(keepends=True) or [b""]
+    one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
+    kind = chance.randrange(4)
+    if kind == 0:
+        del lines[one]
+    elif kind == 1:
+        lines.insert(other, lines[one])
+    elif kind == 2:
+        lines[one], lines[other] = lines[other], lines[one]
+    else:
+        lines[one] = lines[one].rstrip(b"\n") + lines[other]
+    return b"".join(lines)
+
+
+def entry_of(chance: random.Random, experiment: Path, path: Path) -> None:
+    """Make something else of an entry."""
+    others = sorted(experiment.rglob("*"))
+    kind = chance.randrange(7)
+    if kind == 0:
+        remove(path)
+    elif kind == 1:
+        remove(path)
+        path.mkdir()
+    elif kind == 2:
+        remove(path)
+        os.mkfifo(path)
+    elif kind == 3:
+        remove(path)
+        path.symlink_to(chance.choice([*others, Path("/dev/zero"), Path("..")]))
+    elif kind == 4 and path.is_file():
+        remove(path)
+        path.symlink_to(path.name)
+    elif kind == 5 and path.is_file():
+        name = chance.choice(["meta.json", "log.jsonl", "meta/2.json", "meta/9.json", "log/z.jsonl", "log/\x1b.jsonl"])
+        to = experiment / name
+        if to != path and not to.is_dir() and (to.parent.is_dir() or not os.path.lexists(to.parent)):
+            to.parent.mkdir(exist_ok=True)
+            to.unlink(missing_ok=True)
+            shutil.copyfile(path, to)
+    elif path.is_file():
+        other = chance.choice([other for other in others if other.is_file()])
+        path.write_bytes(other.read_bytes())
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+CHANGES: list[Callable[[random.Random, bytes], bytes]] = [bytes_of, bytes_of, values_of, lines_of]
+
+
+def damage(chance: random.Random, experiment: Path) -> None:
+    """Change an experiment at one to four places."""
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        entries = sorted(path for path in experiment.rglob("*") if not path.is_symlink())
+        if not entries:
+            return
+        path = chance.choice(entries)
+        if path.is_file() and chance.randrange(8):
+            path.write_bytes(chance.choice(CHANGES)(chance, path.read_bytes()))
+        else:
+            entry_of(chance, experiment, path)
+
+
+def make(chance: random.Random, directory: Path) -> None:
+    """Make a directory of damaged experiments."""
+    bases = sorted(path for path in BASES.iterdir())
+    for number in range(EXPERIMENTS):
+        experiment = directory / str(number)
+        shutil.copytree(chance.choice(bases), experiment)
+        damage(chance, experiment)
+
+
+def judge(directory: Path, options: list[str]) -> tuple[str | None, Counter[str]]:
+    """Run the command; returns what is wrong with how it ended, and the verdict's numbers."""
+    command = [sys.executable, "-m", "mlv_validate", *options, directory.name]
+    try:
+        done = subprocess.run(
+            command, cwd=directory.parent, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "it hangs", Counter()
+    wrong = None
+    if done.returncode not in (0, 1, 3) or done.stderr:
+        wrong = f"exit code {done.returncode}: {done.stderr[-500:]!r}"
+    elif CONTROL.search(done.stdout):
+        wrong = "control characters in the output"
+    elif b"the validator failed" in done.stdout:
+        wrong = next(line for line in done.stdout.decode().splitlines() if "the validator failed" in line)
+    counts: Counter[str] = Counter()
+    if not wrong and "json" in options:
+        counts.update(json.loads(done.stdout)["totals"])
+    return wrong, counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="so many directories of 100 experiments [5]")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    counts: Counter[str] = Counter()
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        for round_ in range(arguments.rounds):
+            directory = Path(name) / f"{arguments.seed}-{round_}"
+            make(random.Random(f"{arguments.seed} {round_}"), directory)
+            options = [["--format", "json"], ["--format", "json", "--require-sealed"], ["--require-sealed"]][round_ % 3]
+            wrong, found = judge(directory, options)
+            counts += found
+            if wrong:
+                failures += 1
+                kept = Path(tempfile.mkdtemp()) / directory.name
+                subprocess.run(["cp", "-a", directory, kept], check=True)  # pipes, too
+                print(f"{kept}: {wrong}")
+            shutil.rmtree(directory)
+    findings = f"{counts['errors']} errors, {counts['warnings']} warnings, {counts['unchecked']} not checked"
+    print(
+        f"{arguments.rounds} directories, {arguments.rounds * EXPERIMENTS} experiments: {findings}, {failures} failures"
+    )
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Every hostile directory of the corpus: judged as expected, in bounded time and memory, and nothing is changed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hostile import RECIPES, Recipe
+from hostile.entries import SECRET, NotHere
+
+MIB = 1 << 20
+MAX_SECONDS = 10
+MAX_MEMORY = 512 * MIB
+MAX_OUTPUT = MIB
+
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+COMMAND = re.compile(rb"^(::|##\[)|##\[", re.MULTILINE)
+
+
+# Starts the command and measures it: a greatest memory counts that of the process it was forked from, so not from ours.
+MEASURE = """
+import json, os, resource, subprocess, sys
+seconds, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+process = subprocess.Popen(command)
+_, status, usage = os.wait4(process.pid, 0)
+with open("measured", "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024], file)
+"""
+
+
+@dataclass
+class Done:
+    """How the command ended: its exit code, what it wrote, and its greatest memory in bytes."""
+
+    code: int
+    out: bytes
+    errors: bytes
+    memory: int
+
+
+def run(at: Path, *arguments: str) -> Done:
+    """Run the real command; it is killed when it takes more than `MAX_SECONDS` of a processor, or hangs."""
+    environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-I", "-S", "-c", MEASURE, str(MAX_SECONDS)]
+    command += [sys.executable, "-m", "mlv_validate", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=at,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=6 * MAX_SECONDS,  # on a machine that is busy with other things
+        check=True,
+    )
+    code, memory = json.loads((at / "measured").read_text())
+    return Done(code, done.stdout, done.stderr, memory)
+
+
+def tree(path: Path) -> bytes:
+    """The state of everything at and below a path, whatever its names and however deep."""
+    command = ["find", str(path), "-printf", r"%P %i %n %s %m %T@ %l\0"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def at() -> Iterator[Path]:
+    """An empty directory; pytest's own cannot be removed when it has become too deep."""
+    directory = Path(tempfile.mkdtemp())
+    yield directory
+    subprocess.run(["rm", "-rf", directory], check=True)
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.rule("validator.read-only")
+@pytest.mark.parametrize("format_", ["text", "json"])
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_hostile_directory(recipe: Recipe, format_: str, at: Path) -> None:
+    try:
+        recipe.make(at)
+    except NotHere as error:
+        pytest.skip(f"not applicable: {error}")
+    before = tree(at / "top")
+    done = run(at, "--format", format_, "top")
+    assert done.code == recipe.exit_code, (done.errors + done.out)[:2000]
+    assert done.errors == b""
+    assert not CONTROL.search(done.out) and not COMMAND.search(done.out)
+    assert SECRET.encode() not in done.out
+    assert done.memory <= MAX_MEMORY
+    assert tree(at / "top") == before
+    if format_ == "json":
+        [target] = json.loads(done.out)["targets"]
+        found = [(finding["rule"], finding["path"], finding["line"]) for finding in target["findings"]]
+        assert len(found) == len(set(found))
+        wanted = recipe.findings()
+        # Sets of so many are not to be compared by pytest, which would show them for hours.
+        assert (sorted(wanted - set(found), key=str)[:5], sorted(set(found) - wanted, key=str)[:5]) == ([], [])
+        assert {entry["path"] for entry in target["unchecked"]} == recipe.unchecked
+    else:
+        assert len(done.out) <= MAX_OUTPUT
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(RECIPES) >= 100
