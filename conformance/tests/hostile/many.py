@@ -35,16 +35,16 @@ def files_in_one_folder(at: Path) -> None:
 @recipe()
 def sub_experiments(at: Path) -> None:
     x = Builder(at / "top")
-    for number in range(5000):
+    for number in range(3000):
         Builder(x.path / f"sub/{number}", name=f"n{number}", parent={"_mlv": "experiment", "id": x.id})
 
 
-@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}", None) for n in range(5000)])
+@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}.jsonl", None) for n in range(5000)])
 def strays(at: Path) -> None:
     x = Builder(at / "top")
     (x.path / "log").mkdir()
     for number in range(5000):
-        os.mknod(x.path / f"log/{'x' * 200}{number}")
+        os.mknod(x.path / f"log/{'x' * 200}{number}.jsonl")
 
 
 @recipe(many=lambda: [("id.copies", f"{n:04}/meta.json", None) for n in range(1, 2000)])
@@ -63,13 +63,13 @@ def streams(at: Path) -> None:
 @recipe()
 def spans(at: Path) -> None:
     log = Builder(at / "top").log().start()
-    log.raw("".join(begin(seq, span="begin") for seq in range(2, 300_002)).encode())
+    log.raw("".join(begin(seq, span="begin") for seq in range(2, 100_002)).encode())
 
 
-@recipe(many=lambda: [("span.within", "log.jsonl", 3 * n + 4) for n in range(100_000)])
+@recipe(many=lambda: [("span.within", "log.jsonl", 3 * n + 4) for n in range(30_000)])
 def spans_that_have_ended(at: Path) -> None:
     lines = []
-    for seq in range(2, 300_002, 3):
+    for seq in range(2, 90_002, 3):
         lines += [
             begin(seq, span="begin"),
             begin(seq + 1, span="end", begin=seq, seconds=0),
@@ -78,32 +78,32 @@ def spans_that_have_ended(at: Path) -> None:
     Builder(at / "top").log().start().raw("".join(lines).encode())
 
 
-@recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 100_002, 2)])
+@recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 60_002, 2)])
 def good_and_bad_lines_by_turns(at: Path) -> None:
     """Each good line stands in a span that may have begun on any bad line before it."""
-    lines = ["!\n" + begin(seq + 1, within=seq - seq % 4 + 2) for seq in range(2, 100_002, 2)]
+    lines = ["!\n" + begin(seq + 1, within=seq - seq % 4 + 2) for seq in range(2, 60_002, 2)]
     Builder(at / "top").log().start().raw("".join(lines).encode())
 
 
-@recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 100_002, 2)])
+@recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 60_002, 2)])
 def gaps_by_turns(at: Path) -> None:
     """Each bad line may have had any of a range of numbers, and no two ranges touch."""
-    lines = ["!\n" + begin(10 * seq) for seq in range(2, 100_002, 2)]
+    lines = ["!\n" + begin(10 * seq) for seq in range(2, 60_002, 2)]
     log = Builder(at / "top").log().start()
     log.raw("".join(lines).encode())
 
 
-@recipe(many=lambda: [("log.seq", "log.jsonl", line) for line in range(2, 100_002)])
+@recipe(many=lambda: [("log.seq", "log.jsonl", line) for line in range(2, 50_002)])
 def numbers_that_run_backwards(at: Path) -> None:
-    lines = [begin(2 * seq) for seq in range(200_000, 100_000, -1)]
+    lines = [begin(2 * seq) for seq in range(200_000, 150_000, -1)]
     Builder(at / "top").log().start().raw("".join(lines).encode())
 
 
-@recipe("seal.from log.jsonl:3", many=lambda: [("seal.from", "log.jsonl", line) for line in range(4, 100_003)])
+@recipe("seal.from log.jsonl:3", many=lambda: [("seal.from", "log.jsonl", line) for line in range(4, 50_003)])
 def seals_that_all_begin_at_0(at: Path) -> None:
     log = Builder(at / "top").log().start().seal()
     data = '"data":{"from":0,"sha256":"' + "0" * 64 + '"}}\n'
-    lines = [f'{{"seq":{seq},"time":"{TIME}","event":"mlv/seal",{data}' for seq in range(3, 100_003)]
+    lines = [f'{{"seq":{seq},"time":"{TIME}","event":"mlv/seal",{data}' for seq in range(3, 50_003)]
     log.raw("".join(lines).encode())
 
 
