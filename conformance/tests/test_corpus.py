@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,56 @@ def test_a_hostile_directory(recipe: Recipe, format_: str, at: Path) -> None:
         assert {entry["path"] for entry in target["unchecked"]} == recipe.unchecked
     else:
         assert len(done.out) <= MAX_OUTPUT
+
+
+@pytest.mark.rule("validator.read-only")
+@pytest.mark.rule("validator.contained")
+def test_the_system_calls_for_the_whole_corpus(at: Path) -> None:
+    """All but those of much of one thing, in one process: files are opened for reading alone, one name at a time."""
+    if not shutil.which("strace"):
+        pytest.skip("strace was not found")
+    names = []
+    for number, recipe in enumerate(RECIPES.values()):
+        if recipe.make.__module__ == "hostile.many":
+            continue
+        here = at / str(number)
+        here.mkdir()
+        try:
+            recipe.make(here)
+        except NotHere:
+            continue
+        names.append(f"{number}/top")
+    assert len(names) >= 100
+    before = [tree(at / name) for name in names]
+    trace = at / "trace"
+    command = ["strace", "-f", "--seccomp-bpf", "-qq", "-xx", "-o", trace, "-e", "trace=%file,%network,flock,fcntl"]
+    command += [sys.executable, "-m", "mlv_validate", *names]
+    environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, timeout=300, check=False)
+    if done.returncode == 1 and not done.stdout:
+        pytest.skip("not applicable: strace may not trace here; the audit hook's test looks at the same")
+    assert done.returncode == 3 and done.stderr == b""
+    calls = trace.read_text().splitlines()
+    # From the first argument on: before it the interpreter loads itself.
+    hexadecimal = "".join(f"\\x{byte:02x}" for byte in names[0].encode())
+    begin = next(number for number, call in enumerate(calls) if hexadecimal in call and "execve(" not in call)
+    arguments = {"".join(f"\\x{byte:02x}" for byte in name.encode()) for name in names}
+    outside = []
+    for call in calls[begin:]:
+        name = call.split(maxsplit=1)[1].partition("(")[0]
+        path = (re.findall(r'"([^"]*)"', call) or [""])[0]
+        if name in ("openat", "open"):
+            given = "openat(AT_FDCWD" in call and path in arguments
+            inside = "AT_FDCWD" not in call and "O_NOFOLLOW" in call and "\\x2f" not in path
+            if "O_RDONLY" not in call or not (given or inside):
+                outside.append(call)
+        elif name in ("stat", "lstat", "newfstatat", "fstatat64", "statx"):
+            if "AT_FDCWD" in call and path not in arguments or "AT_FDCWD" not in call and "\\x2f" in path:
+                outside.append(call)
+        elif name != "fcntl" or "F_SETLK" in call:
+            outside.append(call)
+    assert outside == []
+    assert [tree(at / name) for name in names] == before
 
 
 def test_the_corpus_is_large() -> None:
