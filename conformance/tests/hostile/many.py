@@ -168,7 +168,7 @@ def sessions(at: Path) -> None:
 def references_to_one_file(at: Path) -> None:
     x = Builder(at / "top")
     value = x.write("files/a", "x" * 1_000_000)
-    x.log().start().event("a", {"b": [value] * 60_000})
+    x.log().start().event("a", {"b": [value] * 20_000})
 
 
 @recipe("file.kept log.jsonl:2")
@@ -177,7 +177,7 @@ def references_to_one_pipe(at: Path) -> None:
     value = x.write("files/a", "x")
     (x.path / "files/a").unlink()
     (x.path / "files/a").symlink_to("/dev/zero")
-    x.log().start().event("a", {"b": [value] * 60_000})
+    x.log().start().event("a", {"b": [value] * 20_000})
 
 
 @recipe("file.kept log.jsonl:2")
@@ -186,7 +186,7 @@ def references_that_disagree_about_one_file(at: Path) -> None:
     x = Builder(at / "top")
     value = x.write("files/a", "x" * 10_000_000)
     other = [
-        value | {"sha256": hashlib.sha256(b"%d" % n).hexdigest(), "size": 10_000_000 - n % 2} for n in range(30_000)
+        value | {"sha256": hashlib.sha256(b"%d" % n).hexdigest(), "size": 10_000_000 - n % 2} for n in range(10_000)
     ]
     x.log().start().event("a", {"b": other})
 
@@ -195,7 +195,7 @@ def references_that_disagree_about_one_file(at: Path) -> None:
 def references_to_files_that_are_not_there(at: Path) -> None:
     x = Builder(at / "top")
     value = {"_mlv": "file", "size": 1, "sha256": "0" * 64}
-    x.log().start().event("a", {"b": [value | {"path": f"files/{n}"} for n in range(50_000)]})
+    x.log().start().event("a", {"b": [value | {"path": f"files/{n}"} for n in range(20_000)]})
 
 
 @recipe("file.kept log.jsonl:2")
@@ -211,14 +211,14 @@ def files_under_many_folders(at: Path) -> None:
 def references_to_events(at: Path) -> None:
     x = Builder(at / "top")
     value = {"_mlv": "event", "experiment": x.id, "stream": "log.jsonl"}
-    x.log().start().event("a", {"b": [value | {"seq": n} for n in range(1, 90_000)]})
+    x.log().start().event("a", {"b": [value | {"seq": n} for n in range(1, 30_000)]})
 
 
 @recipe("event.exists log.jsonl:2")
 def references_to_streams_that_are_not_there(at: Path) -> None:
     x = Builder(at / "top")
     value = {"_mlv": "event", "experiment": x.id, "seq": 1}
-    x.log().start().event("a", {"b": [value | {"stream": f"log/{n}.jsonl"} for n in range(50_000)]})
+    x.log().start().event("a", {"b": [value | {"stream": f"log/{n}.jsonl"} for n in range(20_000)]})
 
 
 @recipe("end.streams log.jsonl:2")
