@@ -114,8 +114,8 @@ def test_the_system_calls_for_the_whole_corpus(at: Path) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace was not found")
     names = []
-    for number, recipe in enumerate(RECIPES.values()):
-        if recipe.make.__module__ == "hostile.many":
+    for number, (name, recipe) in enumerate(RECIPES.items()):
+        if recipe.make.__module__ == "hostile.many" or "million" in name:
             continue
         here = at / str(number)
         here.mkdir()
