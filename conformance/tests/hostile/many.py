@@ -39,11 +39,11 @@ def sub_experiments(at: Path) -> None:
         Builder(x.path / f"sub/{number}", name=f"n{number}", parent={"_mlv": "experiment", "id": x.id})
 
 
-@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}.jsonl", None) for n in range(5000)])
+@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}.jsonl", None) for n in range(3000)])
 def strays(at: Path) -> None:
     x = Builder(at / "top")
     (x.path / "log").mkdir()
-    for number in range(5000):
+    for number in range(3000):
         os.mknod(x.path / f"log/{'x' * 200}{number}.jsonl")
 
 
