@@ -362,7 +362,7 @@ FLOORS = [
     ["_rules", "_text"],
     ["_findings", "_json", "_schema", "_messages"],
     ["_directory", "_values", "_suite"],
-    ["_lines", "_records", "_layout"],
+    ["_lines", "_records", "_layout", "_shapes"],
     ["_references", "_seals", "_sequence", "_meta"],
     ["_stream"],
     ["_sealed", "_links"],

@@ -6,11 +6,12 @@ from typing import Any
 from mlv_validate._directory import Directory, File
 from mlv_validate._findings import Findings
 from mlv_validate._json import MAX_INTEGER, Broken, parse
-from mlv_validate._lines import Line, Lines
+from mlv_validate._lines import Block, Line, Lines
 from mlv_validate._records import judge_event, known, refusal, version
 from mlv_validate._references import References
 from mlv_validate._seals import Seals
 from mlv_validate._sequence import Sequence, Spans
+from mlv_validate._shapes import Item, Run, Whole, each, facts
 from mlv_validate._text import show
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
@@ -75,14 +76,17 @@ class _Judge:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
+        self._last = b""  # the last line, where its name was not looked at
 
     def run(self, folder: Directory | None) -> Stream:
         lines = Lines(self._file)
-        for line in lines:
-            self._stream.lines = line.number
-            if self._line(line):
+        for block in lines:
+            items = facts(block.raw) if block.raw is not None else [Whole(0, block.end - block.start)]
+            if any(self._item(item, block) for item in items):
                 self._stream.refused = True
                 break
+        if self._last:
+            self._stream.last = parse(self._last[:-1], line=True).value["event"]
         if lines.torn and not self._stream.refused:
             self._stream.torn = lines.torn
             shown = f"{lines.torn} bytes after the last line feed: not part of the log"
@@ -91,6 +95,36 @@ class _Judge:
         if changed:
             self._findings.unchecked(self._path, changed)
         return self._stream
+
+    def _item(self, item: Item, block: Block) -> bool:
+        """Judge a line, or a run of them; True means that the stream cannot be judged from here on."""
+        if isinstance(item, Run):
+            self._run(item, block)
+            return False
+        self._stream.lines += 1
+        self._last = b""
+        raw = block.raw[item.start : item.end] if block.raw is not None else None
+        line = Line(self._stream.lines, block.start + item.start, block.start + item.end, raw)
+        if isinstance(item, Whole):
+            return self._line(line)
+        self._event(line, item.event, item.event["event"], item.event["seq"])
+        if item.typed and self._references:
+            self._references.see(self._path, line.number, item.typed)
+        return False
+
+    def _run(self, run: Run, block: Block) -> None:
+        """Judge lines of which only their numbers and their `within` are left to be judged."""
+        stream, sequence = self._stream, self._stream.sequence
+        assert block.raw is not None
+        in_order = run.first == sequence.last + 1 and not sequence.masked and not self._after_end
+        if not in_order or not all(map(self._spans.is_open, run.withins)):
+            for item in each(block.raw, run.start, run.end):
+                self._item(item, block)
+            return
+        sequence.run(run.first, run.first + run.lines - 1)
+        stream.lines += run.lines
+        stream.events += run.lines
+        self._last = block.raw[run.last : run.end]
 
     def _line(self, line: Line) -> bool:
         """Judge a line; True means that the stream cannot be judged from here on."""
@@ -136,8 +170,7 @@ class _Judge:
             self._findings.add(rule, self._path, line.number, message)
 
     def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
-        stream, broken = self._stream, list[Broken]()
-        data = event["data"]
+        stream, data, broken = self._stream, event["data"], list[Broken]()
         before, after_masked = stream.sequence.last, stream.sequence.masked
         stream.events += 1
         stream.last = name

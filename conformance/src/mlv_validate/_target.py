@@ -8,7 +8,7 @@ from mlv_validate._experiment import Experiment, judge_experiment
 from mlv_validate._findings import Finding, Findings, Unchecked, path_order
 from mlv_validate._json import MAX_SIZE, parse
 from mlv_validate._layout import FOLDERS
-from mlv_validate._lines import Lines
+from mlv_validate._lines import first_line
 from mlv_validate._sealed import last_lines
 from mlv_validate._stream import judge_stream
 
@@ -116,7 +116,7 @@ def _begin(directory: Directory, name: str, prefix: str, findings: Findings) -> 
         with directory.file(name) as file:
             if name == "meta.json":
                 return file.read(0, MAX_SIZE) if file.size <= MAX_SIZE else None
-            return next((line.raw for line in Lines(file)), None)
+            return first_line(file)
     except Absent:
         return None
     except Unreadable as error:
