@@ -12,11 +12,12 @@ string and time, becomes one branch of a regular expression, which then accepts 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from itertools import compress
 from typing import Any, NamedTuple, NoReturn
 
-from mlv_validate._json import MAX_DEPTH, MAX_INTEGER, parse
+from mlv_validate._json import MAX_DEPTH, MAX_INTEGER, parse, too_deep
 from mlv_validate._values import UTC, exists, judge_typed, typed_values
 
 __all__ = ["Clean", "Item", "Run", "Shapes", "Whole", "each", "facts"]
@@ -58,7 +59,7 @@ Item = Run | Clean | Whole
 
 _MAX_TAME = 64 * 1024  # a longer line takes the full path, which bounds what a number of many digits costs
 _MAX_BRANCH = 2000
-_MAX_BRANCHES = 64
+_MAX_BRANCHES = 32
 _MAX_TABLES = 4
 _LESSON = 64  # one line in so many of those that no shape accepts is a teacher, so that learning costs little
 
@@ -74,59 +75,60 @@ def _constant(name: str) -> NoReturn:
 _scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
 
 
-def tame(raw: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
-    """The event on a line, without its LF, and its typed values, if it is surely a good one of the user; else None."""
-    value: Any
-    if b"\\" in raw:
+def tame(raw: bytes, *, escapes: bool = True, typed: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """
+    The event on a line, without its LF, and its typed values, if it is surely a good one of the user; else None.
+
+    `escapes` and `typed` say that there may be a backslash and a typed value in it.
+    """
+    event: Any
+    if escapes and b"\\" in raw:
         parsed = parse(raw, line=True)
         if parsed.broken:
             return None
-        value = parsed.value
+        event = parsed.value
     else:
-        if len(raw) > _MAX_TAME or b"\r" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        if len(raw) > _MAX_TAME or b"\r" in raw:
             return None
         try:
             text = raw.decode()
-            value, end = _scan(text, 0)
-        except (ValueError, StopIteration):
+            event, end = _scan(text, 0)
+        except (ValueError, StopIteration, RecursionError):
             return None
         # Where there is no backslash, each '":' is the end of a member's name.
-        if end != len(text) or _members(value) != raw.count(b'":'):
+        if end != len(text) or type(event) is not dict or _members(event, raw) != raw.count(b'":'):
             return None
-    if type(value) is not dict or not _is_good(value):
+    if type(event) is not dict or not _is_good(event):
         return None
-    typed: list[dict[str, Any]] = []
-    if b"_mlv" in raw or b"\\u" in raw:
-        for inner in typed_values(value["data"]):
-            if not _is_plain(inner):
-                if judge_typed(inner, True):
+    values: list[dict[str, Any]] = []
+    if typed and (b"_mlv" in raw or b"\\u" in raw):
+        for value in typed_values(event["data"]):
+            if not _is_plain(value):
+                if judge_typed(value, True):
                     return None
-                typed.append(inner)
-    return value, typed
+                values.append(value)
+    return event, values
 
 
-def _members(value: object) -> int:
-    """How many members all objects of a JSON value have; -1 if one of its numbers is beyond the profile."""
-    stack, count = [value], 0
-    while stack:
-        value = stack.pop()
-        inner: Any = value
+def _members(event: dict[str, Any], raw: bytes) -> int:
+    """How many members all objects of an event have; -1 if it is too deep or one of its numbers is out of range."""
+    stack: list[Any] = [event]
+    count = 0
+    for value in stack:
         if type(value) is dict:
             count += len(value)
-            inner = value.values()
-        elif type(value) is not list:
-            return -1
-        for one in inner:
-            kind = type(one)
+            value = value.values()
+        for inner in value:
+            kind = type(inner)
             if kind is float:
-                if one - one != 0.0:  # infinite
+                if inner - inner:  # NaN, of an infinite one
                     return -1
             elif kind is int:
-                if not -MAX_INTEGER <= one <= MAX_INTEGER:
+                if not -MAX_INTEGER <= inner <= MAX_INTEGER:
                     return -1
             elif kind is dict or kind is list:
-                stack.append(one)
-    return count
+                stack.append(inner)
+    return -1 if len(stack) > MAX_DEPTH and too_deep(raw) else count
 
 
 def _is_good(event: dict[str, Any]) -> bool:
@@ -134,7 +136,7 @@ def _is_good(event: dict[str, Any]) -> bool:
     seq, time, name, data = event.get("seq"), event.get("time"), event.get("event"), event.get("data")
     if type(seq) is not int or type(time) is not str or type(name) is not str or type(data) is not dict:
         return False
-    if seq < 1 or "_mlv" in data or len(name) > 1024 or name.startswith("mlv") or not _NAME.fullmatch(name):
+    if seq < 1 or "_mlv" in data or not _is_name(name):
         return False
     if not UTC.search(time) or not exists(time):
         return False
@@ -153,6 +155,11 @@ def _is_good(event: dict[str, Any]) -> bool:
     return type(begin) is int and begin >= 1 and type(seconds) in (int, float) and seconds >= 0  # type: ignore[operator]
 
 
+@lru_cache(maxsize=4096)
+def _is_name(name: str) -> bool:
+    return len(name) <= 1024 and not name.startswith("mlv") and _NAME.fullmatch(name) is not None
+
+
 # --- shapes ---
 
 _DAY = (
@@ -167,6 +174,12 @@ _TIME = rf'"{_DAY}T{_CLOCK}\.[0-9]{{6}}Z"'
 _COUNT = r"[1-9][0-9]{0,14}+"
 _NUMBER = rf"-?+(?:0|{_COUNT})(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]{{1,2}}+)?+"
 _STRING = r'"[^"\\\x00-\x1f]*+"'
+
+# Any user's event without nested data; names in ASCII, as nearly all are.
+_FLAT = rf"(?:{_STRING}|{_NUMBER}|true|false|null)"
+_KEY = r'"(?!_mlv")[^"\\\x00-\x1f]*+"'
+_SEGMENT = r"[ !#-.0-\[\]-~]++"
+_NAMED = rf'"(?!mlv)(?=[^"]{{1,1024}}+"){_SEGMENT}(?:/{_SEGMENT})*+"'
 
 # Typed values with nothing but a `value` of this form. It is narrower than the specification's, never wider.
 _PLAIN = {
@@ -222,23 +235,34 @@ def _literal(text: str) -> str:
 
 class _Table:
     """
-    The shapes whose lines begin alike, up to the name of the event.
+    The shapes of the lines that begin alike, up to the name of the event.
 
-    Each match is a line, and a triple: `seq`, `within` and nothing, or nothing, nothing and a line of no known shape.
+    `matches` gives of each line of a block `seq`, `data`, `within` and the line itself. Of a line of a known shape the
+    last is empty, and so is `data`, unless the shape is just that of any event without nested data: then it is left to
+    see that the names in it differ. Of any other line all is empty but the line.
     """
 
-    def __init__(self, head: str, within: str) -> None:
+    def __init__(self, head: str, comma: str, colon: str) -> None:
         self.begins = re.compile(head.encode())
-        self.matches = re.compile(rb"()()([^\n]*+\n)").findall
-        self._head = head
-        self._within = within
+        self.names = re.compile(f'"([^"]*+)"{colon}{_FLAT}(?:{comma})?'.encode()).findall
+        flat = f"{_KEY}{colon}{_FLAT}"
+        data = rf"(\{{(?:{flat}(?:{comma}{flat})*+)?+\}})"
+        self._before, self._after = (
+            rf"{head}(?:",
+            rf"{_NAMED}{comma}{_literal('data')}{colon}{data})"
+            rf"(?:{comma}{_literal('within')}{colon}({_COUNT}))?\}}\n|([^\n]*+\n)",
+        )
         self._branches: list[str] = []
+        self._compile()
 
     def learn(self, branch: str) -> None:
-        if branch in self._branches or len(self._branches) >= _MAX_BRANCHES:
-            return
-        self._branches.append(branch)
-        pattern = rf"{self._head}(?:{'|'.join(self._branches)})(?:{self._within})?\}}\n|([^\n]*+\n)"
+        """Take one more shape, unless there are too many: each costs time where the line is of another."""
+        if branch not in self._branches and len(self._branches) < _MAX_BRANCHES:
+            self._branches.append(branch)
+            self._compile()
+
+    def _compile(self) -> None:
+        pattern = self._before + "".join(f"{branch}|" for branch in self._branches) + self._after
         self.matches = re.compile(pattern.encode()).findall
 
 
@@ -250,45 +274,50 @@ class Shapes:
         self._met: set[str] = set()
         self._lines = 0
 
-    def matches(self, block: bytes) -> list[tuple[bytes, bytes, bytes]]:
-        """The lines of a block, each a triple as in `_Table`."""
+    def table(self, block: bytes) -> "_Table | None":
+        """The table for a block of lines, by its first line; None if there is none."""
         table = next((table for table in self._tables.values() if table.begins.match(block)), None)
-        if table is None or not _is_utf8(block):
-            return [(b"", b"", line + b"\n") for line in block[:-1].split(b"\n")]
-        return table.matches(block)
+        return table if table and _is_utf8(block) else None
 
-    def see(self, raw: bytes, event: dict[str, Any]) -> None:
-        """Take note of a good line of no known shape. A shape that was met twice is worth to be learned."""
-        self._lines += 1
-        if self._lines % _LESSON or len(raw) > _MAX_BRANCH:
+    def see(self, lines: int, line: Callable[[], bytes]) -> None:
+        """Take note of so many good lines of no known shape, one of which is `line`."""
+        self._lines += lines
+        if self._lines >= _LESSON:
+            self._lines = 0
+            self._learn(line()[:-1])
+
+    def _learn(self, raw: bytes) -> None:
+        """A shape that was met twice is worth to be learned."""
+        known = tame(raw) if len(raw) <= _MAX_BRANCH else None
+        if known is None:
             return
         comma, colon = (", ", ": ") if b'": ' in raw else (",", ":")
         try:
-            head, branch, within = _parts(event, comma, colon)
+            head, branch = _parts(known[0], comma, colon)
         except _Shapeless:
             return
+        table = self._tables.get(head)
+        if table is None:
+            if len(self._tables) >= _MAX_TABLES or not re.match(head.encode(), raw):
+                return
+            table = self._tables[head] = _Table(head, comma, colon)
         if branch not in self._met:
             if len(self._met) >= 1024:
                 self._met.clear()
             self._met.add(branch)
-        elif head in self._tables or len(self._tables) < _MAX_TABLES:
-            if len(branch) <= _MAX_BRANCH and re.fullmatch(f"{head}{branch}(?:{within})?\\}}".encode(), raw):
-                self._tables.setdefault(head, _Table(head, within)).learn(branch)
+        elif len(branch) <= _MAX_BRANCH and re.match(f"{head}{branch}".encode(), raw):
+            table.learn(branch)
 
 
-def _parts(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str, str]:
-    """The pattern of a line in three parts: up to the name of the event, the middle, and a `within` at the end."""
-    names = [name for name in event if name != "within"]
-    if set(names) != {"seq", "time", "event", "data"} or names[2:] != ["event", "data"]:
+def _parts(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str]:
+    """The pattern of a line up to the name of the event, and from there to the end of `data`."""
+    names = list(event)
+    if names[2:4] != ["event", "data"] or {*names[:2]} != {"seq", "time"} or names[4:] not in ([], ["within"]):
         raise _Shapeless
-    if "within" in event and list(event)[-1] != "within":
-        raise _Shapeless
-    first = {"seq": f"({_COUNT})", "time": _TIME}
-    head = (
-        rf"\{{{comma.join(_literal(name) + colon + first[name] for name in names[:2])}{comma}{_literal('event')}{colon}"
-    )
+    forms = {"seq": f"({_COUNT})", "time": _TIME}
+    first = "".join(_literal(name) + colon + forms[name] + comma for name in names[:2])
     branch = f"{_literal(event['event'])}{comma}{_literal('data')}{colon}{_shape(event['data'], comma, colon)}"
-    return head, branch, f"{comma}{_literal('within')}{colon}({_COUNT})"
+    return rf"\{{{first}{_literal('event')}{colon}", branch
 
 
 def _is_utf8(block: bytes) -> bool:
@@ -308,16 +337,31 @@ _shapes = Shapes()
 
 def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     """What is known about the lines of a block, which ends with an LF: in their order, and without a gap."""
-    found = shapes.matches(block)
-    columns: Any = map(list, zip(*found, strict=True))
-    seqs, withins, others = columns
+    table = shapes.table(block)
+    if table is None:
+        others = [line + b"\n" for line in block[:-1].split(b"\n")]
+        seqs: list[Any] = [b""] * len(others)
+        withins: list[Any] = [b""] * len(others)
+    else:
+        columns: Any = map(list, zip(*table.matches(block), strict=True))
+        seqs, datas, withins, others = columns
+        formed = list(filter(None, datas))
+        for data in formed:
+            names = table.names(data)
+            if len(names) != len(set(names)):
+                yield from each(block, 0, len(block))
+                return
+        if formed:
+            shapes.see(len(formed), lambda: _line(block, formed[-1]))
     first = start = 0  # of the run: the index of its first line, and the offset
+    escapes = b"\\" in block
+    may_be_typed = escapes or b"_mlv" in block
     for at in compress(range(len(others)), others):
         line = others[at]
-        known = tame(line[:-1])
+        known = tame(line[:-1], escapes=escapes, typed=may_be_typed)
         if known is not None:
             event, typed = known
-            shapes.see(line[:-1], event)
+            shapes.see(1, partial(bytes, line))
             if not typed and "span" not in event:
                 seqs[at], withins[at] = event["seq"], event.get("within", b"")
                 continue
@@ -328,6 +372,12 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         yield Clean(event, typed, begin, end) if known is not None else Whole(begin, end)
         first, start = at + 1, end
     yield from _run(block, seqs[first:], withins[first:], start, len(block))
+
+
+def _line(block: bytes, part: bytes) -> bytes:
+    """The first line with such a part."""
+    at = block.index(part)
+    return block[block.rfind(b"\n", 0, at) + 1 : block.index(b"\n", at) + 1]
 
 
 def each(block: bytes, start: int, end: int) -> Iterator[Clean | Whole]:
