@@ -62,6 +62,11 @@ class File(_Opened):
         self._opened = os.fstat(descriptor)
         self.size = self._opened.st_size
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether next to none of its bytes are on the disk."""
+        return getattr(self._opened, "st_blocks", self.size) * 512 < self.size // 64
+
     def read(self, offset: int, size: int) -> bytes:
         """The bytes from an offset, at most `size`; fewer at the end of the file and if it has become shorter."""
         parts = []
@@ -76,8 +81,7 @@ class File(_Opened):
 
     def digest(self, start: int, end: int) -> str | None:
         """The SHA-256 of the bytes from `start` up to `end`; None if the file does not have them any more."""
-        stored = getattr(self._opened, "st_blocks", self.size) * 512
-        if end - start > MAX_SPARSE and stored < self.size // 64:
+        if end - start > MAX_SPARSE and self.is_sparse:
             raise Unreadable(f"it is a sparse file of {self.size} bytes, too many to compute a digest")
         state = hashlib.sha256()
         while start < end:

@@ -30,36 +30,36 @@ class Line(NamedTuple):
     raw: bytes | None
 
 
-class Lines:
-    """Iterates over the lines of a file up to the size it had when it was opened; `torn` is what follows the last."""
+def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+    """
+    The committed lines of a file, up to the size it had when it was opened.
 
-    def __init__(self, file: File) -> None:
-        self.torn = 0
-        self._file = file
-
-    def __iter__(self) -> Iterator[Block]:
-        offset = 0
-        while offset < self._file.size:
-            raw: bytes | None = self._file.read(offset, BLOCK)
-            assert raw is not None
-            end = offset + raw.rfind(b"\n") + 1
-            if end > offset:
-                raw = raw[: end - offset]
-            else:
-                found = self._file.find(b"\n", offset + len(raw)) if len(raw) == BLOCK else None
-                if found is None:
-                    self.torn = self._file.size - offset
-                    return
-                end = found + 1
-                raw = self._file.read(offset, end - offset) if end - offset <= MAX_SIZE else None
-                if raw is not None and len(raw) < end - offset:  # it became shorter, which is reported
-                    self.torn = self._file.size - offset
-                    return
-            yield Block(offset, end, raw)
-            offset = end
+    Given a range, those that begin in it.
+    """
+    stop = file.size if stop is None else min(stop, file.size)
+    if start:
+        before = file.read(start - 1, stop - start)
+        start = start + before.index(b"\n") if b"\n" in before else stop
+    while start < stop:
+        raw: bytes | None = file.read(start, BLOCK)
+        assert raw is not None
+        end = start + raw.rfind(b"\n") + 1
+        if end > start:
+            end = min(end, start + raw.find(b"\n", stop - start - 1) + 1) if end > stop else end
+            raw = raw[: end - start]
+        else:
+            found = file.find(b"\n", start + len(raw)) if len(raw) == BLOCK else None
+            if found is None:
+                return
+            end = found + 1
+            raw = file.read(start, end - start) if end - start <= MAX_SIZE else None
+            if raw is not None and len(raw) < end - start:
+                return  # it became shorter, which is reported
+        yield Block(start, end, raw)
+        start = end
 
 
 def first_line(file: File) -> bytes | None:
     """The first line with its LF; None if there is none, or if it is longer than `MAX_SIZE`."""
-    block = next(iter(Lines(file)), None)
+    block = next(blocks(file), None)
     return block.raw[: block.raw.index(b"\n") + 1] if block and block.raw is not None else None

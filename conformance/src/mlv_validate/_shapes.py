@@ -349,7 +349,7 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         for data in formed:
             names = table.names(data)
             if len(names) != len(set(names)):
-                yield from each(block, 0, len(block))
+                yield from each(block)
                 return
         if formed:
             shapes.see(len(formed), lambda: _line(block, formed[-1]))
@@ -380,13 +380,14 @@ def _line(block: bytes, part: bytes) -> bytes:
     return block[block.rfind(b"\n", 0, at) + 1 : block.index(b"\n", at) + 1]
 
 
-def each(block: bytes, start: int, end: int) -> Iterator[Clean | Whole]:
-    """What is known about lines of a block, one by one."""
-    while start < end:
-        after = block.index(b"\n", start) + 1
-        known = tame(block[start : after - 1])
-        yield Clean(*known, start, after) if known is not None else Whole(start, after)
-        start = after
+def each(block: bytes) -> Iterator[Clean | Whole]:
+    """What is known about the lines of a block, one by one."""
+    start = 0
+    while start < len(block):
+        end = block.index(b"\n", start) + 1
+        known = tame(block[start : end - 1])
+        yield Clean(*known, start, end) if known is not None else Whole(start, end)
+        start = end
 
 
 def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Item]:
@@ -397,4 +398,5 @@ def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int
         last = block.rfind(b"\n", start, end - 1) + 1
         yield Run(first, count, frozenset(int(within) for within in set(withins) if within), start, last or start, end)
     else:
-        yield from each(block, start, end)
+        for item in each(block[start:end]):
+            yield item._replace(start=item.start + start, end=item.end + start)

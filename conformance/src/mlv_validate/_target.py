@@ -39,7 +39,7 @@ class Copies:
             experiment.findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(path)[1:-1]}")
 
 
-def judge_target(path: str, *, sealed: bool, copies: Copies) -> Judged:
+def judge_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1) -> Judged:
     """Judge a directory with everything below it, or a file as a bare log."""
     try:
         opened = open_target(path)
@@ -47,14 +47,14 @@ def judge_target(path: str, *, sealed: bool, copies: Copies) -> Judged:
         return Judged(path, [], [], [Unchecked(".", str(error))], 0)
     with opened:
         if isinstance(opened, File):
-            return _bare(path, opened, sealed)
-        return _directory(path, opened, sealed, copies)
+            return _bare(path, opened, sealed, jobs)
+        return _directory(path, opened, sealed, copies, jobs)
 
 
-def _bare(path: str, file: File, sealed: bool) -> Judged:
+def _bare(path: str, file: File, sealed: bool, jobs: int) -> Judged:
     findings, events = Findings(), 0
     try:
-        stream = judge_stream(None, file, ".", (1, 0), findings, None)
+        stream = judge_stream(None, file, ".", (1, 0), findings, None, jobs)
         events = stream.events
         for rule, where, line, message in last_lines([stream], findings) if sealed else []:
             findings.add(rule, where, line, message)
@@ -63,7 +63,7 @@ def _bare(path: str, file: File, sealed: bool) -> Judged:
     return Judged(path, [], findings.found, findings.not_checked, events)
 
 
-def _directory(path: str, root: Directory, sealed: bool, copies: Copies) -> Judged:
+def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Judged:
     whole = Findings()
     found: dict[str, tuple[Experiment, tuple[int, int]]] = {}
 
@@ -71,7 +71,7 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies) -> Judg
         if not _taken(directory, where, entries, whole):
             return set()
         try:
-            found[where] = judge_experiment(directory, where, entries, sealed=sealed), directory.identity()
+            found[where] = judge_experiment(directory, where, entries, sealed=sealed, jobs=jobs), directory.identity()
         except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
             whole.unchecked(where or ".", f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}")
         return set(FOLDERS)
