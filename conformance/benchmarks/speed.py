@@ -173,7 +173,7 @@ def main() -> None:
                 rounds,
                 lambda log=log: parse(log),
                 ("one process", lambda path=path: judge(path)),
-                #                ("two processes", lambda path=path: judge(path, 2)),
+                ("two processes", lambda path=path: judge(path, 2)),
             )
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from mlv_validate._directory import File
 from mlv_validate._json import MAX_SIZE
 
-BLOCK = 256 * 1024
+_BLOCK = 256 * 1024
+_FIRST = _BLOCK // 16  # small at first: what is learned from one block helps with the next
 
 
 class Block(NamedTuple):
@@ -37,18 +38,19 @@ def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Bloc
     Given a range, those that begin in it.
     """
     stop = file.size if stop is None else min(stop, file.size)
+    size = _FIRST
     if start:
         before = file.read(start - 1, stop - start)
         start = start + before.index(b"\n") if b"\n" in before else stop
     while start < stop:
-        raw: bytes | None = file.read(start, BLOCK)
+        raw: bytes | None = file.read(start, size)
         assert raw is not None
         end = start + raw.rfind(b"\n") + 1
         if end > start:
             end = min(end, start + raw.find(b"\n", stop - start - 1) + 1) if end > stop else end
             raw = raw[: end - start]
         else:
-            found = file.find(b"\n", start + len(raw)) if len(raw) == BLOCK else None
+            found = file.find(b"\n", start + len(raw)) if len(raw) == size else None
             if found is None:
                 return
             end = found + 1
@@ -56,7 +58,7 @@ def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Bloc
             if raw is not None and len(raw) < end - start:
                 return  # it became shorter, which is reported
         yield Block(start, end, raw)
-        start = end
+        start, size = end, min(2 * size, _BLOCK)
 
 
 def first_line(file: File) -> bytes | None:
