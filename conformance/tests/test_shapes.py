@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlv_validate import _ahead, _jobs, _shapes, validate
+from mlv_validate import _ahead, _jobs, _shapes, _target, validate
 from mlv_validate._json import parse
 from mlv_validate._records import judge_event
 from mlv_validate._report import Report
@@ -241,7 +241,7 @@ def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monk
 @pytest.fixture
 def ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short streams are read by several processes as well, in ranges that begin anywhere."""
-    monkeypatch.setattr(_ahead, "LONG", 0)
+    monkeypatch.setattr(_ahead, "_LONG", 0)
     monkeypatch.setattr(_ahead, "_RANGE", 777)
 
 
@@ -304,3 +304,43 @@ def test_no_process_is_left_behind() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def tree(experiment: Make) -> Path:
+    """Experiments beside and below one another, good and bad ones."""
+    for number in range(12):
+        x = experiment(f"top/{number}", name="a", params={"n": number})
+        x.log().start().event("a").raw(b"rubbish\n" * (number % 3)).event("a").end()
+        inner = experiment(f"top/{number}/inner/{number}")
+        inner.log("log/a.jsonl").start().event("b", within=number + 1)
+    (x.path.parent / "copy").mkdir()
+    (x.path.parent / "copy/meta.json").write_bytes((x.path / "meta.json").read_bytes())
+    return x.path.parent
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("jobs", [2, 3, 7])
+def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(jobs: int, experiment: Make) -> None:
+    top = tree(experiment)
+    alone = validate([top, top / "1"], jobs=1)
+    assert len(alone.targets[0].experiments) == 25 and {f.rule for f in alone.targets[0].findings} >= {"id.copies"}
+    assert validate([top, top / "1"], jobs=jobs) == alone
+
+
+@pytest.mark.rule("validator.complete")
+def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = tree(experiment)
+    alone, parent = validate(top), os.getpid()
+    judge_experiment = _target.judge_experiment
+
+    def dies(*arguments: Any, **options: Any) -> Any:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return judge_experiment(*arguments, **options)
+
+    monkeypatch.setattr(_target, "judge_experiment", dies)
+    [target] = validate(top, jobs=2).targets
+    judged = {experiment.path for experiment in target.experiments}
+    lost = {entry.path for entry in target.unchecked}
+    assert judged and lost and target.verdict == "unchecked"
+    assert judged | lost == {experiment.path for experiment in alone.targets[0].experiments}

@@ -7,19 +7,24 @@ from mlv_validate._jobs import Lost, can_fork, workers
 from mlv_validate._lines import Block, blocks
 from mlv_validate._shapes import Clean, Item, Whole, facts
 
-__all__ = ["LONG", "read"]
+__all__ = ["is_long", "read"]
 
-LONG = 16 * 1024 * 1024
-"""A stream of fewer bytes is read by one process."""
+_LONG = 16 * 1024 * 1024
 
 _RANGE = 4 * 1024 * 1024
+
+
+def is_long(size: int) -> bool:
+    """Whether a stream of so many bytes is worth more than one process."""
+    return size >= _LONG
+
 
 Read = tuple[Block, Iterable[Item]]
 
 
 def read(file: File, jobs: int) -> Iterator[Read]:
     """The blocks of a stream and what is known about their lines; what other processes have read has no bytes."""
-    if jobs < 2 or file.size < LONG or file.is_sparse or not can_fork():
+    if jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork():
         for block in blocks(file):
             yield block, _items(block)
         return

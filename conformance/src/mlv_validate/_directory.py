@@ -145,6 +145,10 @@ class Directory(_Opened):
         """The same directory with a descriptor of its own."""
         return Directory(os.dup(self._descriptor))
 
+    def reopened(self) -> "Directory":
+        """The same directory opened anew: a duplicate shares its place in the listing, also with other processes."""
+        return self.directory(".")
+
     def entries(self) -> dict[str, str]:
         """The names in it and their types as in a listing (`file`, `directory`, `symlink`, `other`), in byte order."""
         kinds = {}

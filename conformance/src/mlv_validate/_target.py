@@ -2,10 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
 
+from mlv_validate._ahead import is_long
 from mlv_validate._directory import Absent, Directory, File, Unreadable, open_target, walk
 from mlv_validate._experiment import Experiment, judge_experiment
 from mlv_validate._findings import Finding, Findings, Unchecked, path_order
+from mlv_validate._jobs import Lost, can_fork, workers
 from mlv_validate._json import MAX_SIZE, parse
 from mlv_validate._layout import FOLDERS
 from mlv_validate._lines import first_line
@@ -65,18 +69,7 @@ def _bare(path: str, file: File, sealed: bool, jobs: int) -> Judged:
 
 def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Judged:
     whole = Findings()
-    found: dict[str, tuple[Experiment, tuple[int, int]]] = {}
-
-    def visit(directory: Directory, where: str, entries: dict[str, str]) -> set[str]:
-        if not _taken(directory, where, entries, whole):
-            return set()
-        try:
-            found[where] = judge_experiment(directory, where, entries, sealed=sealed, jobs=jobs), directory.identity()
-        except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
-            whole.unchecked(where or ".", f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}")
-        return set(FOLDERS)
-
-    walk(root.duplicate(), visit, whole.unchecked)
+    found = _judge_all(root, sealed, jobs, whole)
     experiments = []
     for where in sorted(found, key=path_order):
         experiment, identity = found[where]
@@ -89,6 +82,67 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: i
     unchecked = whole.not_checked + [entry for experiment in experiments for entry in experiment.findings.not_checked]
     unchecked = list(dict.fromkeys(unchecked))
     return Judged(path, experiments, findings, unchecked, sum(experiment.events for experiment in experiments))
+
+
+Found = dict[str, tuple[Experiment | str, tuple[int, int]]]
+"""Experiments by their path, each with what tells its directory from others; a text says why it was not judged."""
+
+
+def _judge_all(
+    root: Directory, sealed: bool, jobs: int, whole: Findings
+) -> dict[str, tuple[Experiment, tuple[int, int]]]:
+    """The experiments in and below a directory, shared out by their paths over `jobs` processes."""
+    jobs = jobs if can_fork() else 1
+    others: dict[str, int] = {}
+    try:
+        with workers(jobs - 1, lambda number: iter([_share(root, sealed, jobs, number, Findings(), {})])) as shares:
+            found = _share(root, sealed, jobs, jobs - 1, whole, others)
+            for number, share in enumerate(shares):
+                given, reason = dict[str, Any](), "it was moved, removed or replaced while the directory was read"
+                try:
+                    given = next(share)
+                except Lost as error:
+                    reason = str(error)
+                for where in [where for where, other in others.items() if other == number]:
+                    found[where] = given.get(where, (reason, (0, 0)))
+    except Lost as error:
+        whole.unchecked(".", str(error))
+        return {}
+    for where, (experiment, _) in found.items():
+        if isinstance(experiment, str):
+            whole.unchecked(where or ".", experiment)
+    return {where: (one, identity) for where, (one, identity) in found.items() if not isinstance(one, str)}
+
+
+def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Findings, others: dict[str, int]) -> Found:
+    """What process `number` judges, the last being the first process; `others` are the experiments of other ones."""
+    found: Found = {}
+
+    def visit(directory: Directory, where: str, entries: dict[str, str]) -> set[str]:
+        if not _taken(directory, where, entries, whole):
+            return set()
+        # A long stream is read by several processes, which only the first process may start.
+        long = jobs > 1 and entries.get("log.jsonl") == "file" and is_long(_size(directory, "log.jsonl"))
+        whose = jobs - 1 if long else crc32(path_order(where)) % jobs
+        if whose != number:
+            others[where] = whose
+            return set(FOLDERS)
+        try:
+            judged = judge_experiment(directory, where, entries, sealed=sealed, jobs=jobs if long else 1)
+            found[where] = judged, directory.identity()
+        except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
+            found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)
+        return set(FOLDERS)
+
+    walk(root.reopened() if number < jobs - 1 else root.duplicate(), visit, whole.unchecked)
+    return found
+
+
+def _size(directory: Directory, name: str) -> int:
+    try:
+        return directory.status(name).st_size
+    except (Absent, Unreadable):
+        return 0
 
 
 def _taken(directory: Directory, path: str, entries: dict[str, str], findings: Findings) -> bool:
