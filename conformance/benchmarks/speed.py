@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,12 @@ def parse(path: Path) -> None:
 
 
 def judge(path: Path, jobs: int = 1) -> None:
-    report = validate(path, sealed=True, **({"jobs": jobs} if jobs > 1 else {}))
+    report = validate(path, sealed=True, jobs=jobs)
     assert report.verdict == "valid", report.to_json()["targets"][0]["findings"][:3]
 
 
-def measure(task: Task) -> tuple[float, int]:
-    """Seconds, and the greatest resident size in bytes of the process and its children."""
+def measure(task: Task) -> tuple[float, float, int]:
+    """Seconds by the clock, seconds of the processors, and the greatest resident size in bytes, in a fresh process."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -120,61 +121,121 @@ def measure(task: Task) -> tuple[float, int]:
             began = time.perf_counter()
             task()
             seconds = time.perf_counter() - began
-            kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-            size = sum(resource.getrusage(kind).ru_maxrss for kind in kinds) * (1 if sys.platform == "darwin" else 1024)
-            os.write(writer, json.dumps([seconds, size]).encode())
+            used = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+            busy = sum(one.ru_utime + one.ru_stime for one in used)
+            os.write(writer, json.dumps([seconds, busy, max(one.ru_maxrss for one in used)]).encode())
         finally:
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)
-    seconds, size = json.loads(answer)
-    return seconds, size
+    seconds, busy, size = json.loads(answer)
+    return seconds, busy, size * (1 if sys.platform == "darwin" else 1024)
 
 
-def compare(title: str, unit: int, rounds: int, base: Task, *others: tuple[str, Task]) -> None:
-    """Print, for each of the others, how many times as fast as the base it is."""
-    taken: dict[str, list[tuple[float, float, int]]] = {name: [] for name, _ in others}
+def compare(title: str, things: int, rounds: int, base: Task, *others: tuple[str, Task]) -> None:
+    """Print how many times as fast as the base each of the others is: by the clock, and by the time of processors."""
+    taken: dict[str, list[tuple[float, ...]]] = {name: [] for name, _ in others}
     for _ in range(rounds):
-        seconds, _ = measure(base)
+        clock, busy, _ = measure(base)
         for name, task in others:
-            own, size = measure(task)
-            taken[name].append((seconds / own, own, size))
+            own_clock, own_busy, size = measure(task)
+            taken[name].append((clock / own_clock, busy / own_busy, own_clock, size))
     for name, rows in taken.items():
-        ratio, own, size = (statistics.median(column) for column in zip(*rows, strict=True))
-        low, high = min(row[0] for row in rows), max(row[0] for row in rows)
-        shown = f"{ratio:6.2f} ({low:.2f} to {high:.2f})  {own * 1e9 / unit:10,.0f} ns each  {size / 1e6:6.0f} MB"
-        print(f"{title:28} {name:24} {shown}", flush=True)
+        ratio, of_busy, clock, size = (statistics.median(column) for column in zip(*rows, strict=True))
+        between = f"({min(row[0] for row in rows):.2f} to {max(row[0] for row in rows):.2f})"
+        each = f"{clock * 1e6 / things:9.2f} us  {size / 1e6:4.0f} MB"
+        print(f"{title:32} {name:15} {ratio:6.2f} {between:16} {of_busy:6.2f}  {each}", flush=True)
+
+
+def small(place: Path, number: int, chance: random.Random) -> Path:
+    """Experiments of twenty events each."""
+    top = place / f"small-{number}"
+    top.mkdir()
+    for one in range(number):
+        write(top / f"x{one}", training(20, chance))
+    return top
+
+
+def attached(place: Path, number: int, size: int) -> tuple[Path, list[Path]]:
+    """An experiment with attached files, and these."""
+    path, chance = place / f"attached-{number}", random.Random(SEED)
+    files = []
+
+    def lines() -> Iterator[str]:
+        (path / "files").mkdir()
+        for one in range(number):
+            content, name = chance.randbytes(size), f"files/{one}"
+            (path / name).write_bytes(content)
+            files.append(path / name)
+            value = {"_mlv": "file", "path": name, "size": size, "sha256": hashlib.sha256(content).hexdigest()}
+            yield line(one + 2, "mlv/file", {"file": value})
+
+    write(path, lines())
+    return path, files
+
+
+def digest(files: list[Path]) -> None:
+    for path in files:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("events", type=int, nargs="?", default=200_000)
+    parser.add_argument("events", type=int, nargs="?", default=200_000, help="of the longest log")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--small", type=int, default=10_000, help="how many small experiments")
-    parser.add_argument("--attached", type=int, default=256, help="MB of attached files")
     settings = parser.parse_args()
     events, rounds = settings.events, settings.rounds
-    print(f"{'':28} {'':24} ratio to the base, least and greatest of {rounds} rounds", flush=True)
+    print(f"{'':48} clock (range){'':9}  busy     one each  resident")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for name, lines, number in (
             ("training", training, events),
-            ("training, a tenth", training, events // 10),
+            ("training", training, events // 10),
             ("all lines different", different, events // 4),
         ):
-            path = place / name.replace(", ", "-").replace(" ", "-")
+            path = place / f"{name.replace(' ', '-')}-{number}"
             write(path, lines(number, random.Random(SEED)))
             log = path / "log.jsonl"
             compare(
-                f"{name}: {number:,}",
+                f"{name}, {number:,} events",
                 number,
                 rounds,
-                lambda log=log: parse(log),
-                ("one process", lambda path=path: judge(path)),
-                ("two processes", lambda path=path: judge(path, 2)),
+                partial(parse, log),
+                ("floor: lines", partial(iterate, log)),
+                ("floor: SHA-256", partial(digest, [log])),
+                ("one process", partial(judge, path)),
+                ("two processes", partial(judge, path, 2)),
             )
+        for number in (settings.small // 10, settings.small):
+            path = small(place, number, random.Random(SEED))
+            logs = sorted(path.glob("*/*.json*"))
+            name = f"{number:,} small experiments"
+            base = partial(parse_all, logs)
+            compare(
+                name, number, 3, base, ("one process", partial(judge, path)), ("two processes", partial(judge, path, 2))
+            )
+        for number, size in ((8, 32 * 1024**2), (2000, 4096)):
+            path, files = attached(place, number, size)
+            base = partial(digest, files)
+            compare(f"{number:,} files of {size:,} bytes", number, rounds, base, ("one process", partial(judge, path)))
+
+
+def iterate(path: Path) -> None:
+    with path.open("rb") as file:
+        for _ in file:
+            pass
+
+
+def parse_all(paths: list[Path]) -> None:
+    for path in paths:
+        if path.name == "log.jsonl":
+            parse(path)
+        else:
+            json.loads(path.read_bytes())
 
 
 if __name__ == "__main__":

@@ -209,6 +209,31 @@ def test_a_line_that_is_accepted_is_one_that_the_full_path_accepts(
 
 
 @pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("blanks", [False, True])
+def test_no_value_is_accepted_in_place_of_another_that_the_full_path_refuses(
+    blanks: bool, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = log(experiment(), random.Random(SEED), blanks)
+    shapes = Shapes()
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    for _ in range(3):
+        list(facts(b"".join(lines), shapes))
+    kinds_of = {re.sub(rb"[0-9]+", b"0", line): line for line in lines[1:] if b"seconds" not in line}
+    chosen = list({VALUE.sub(b"", line): line for line in kinds_of.values()}.values())
+    accepted = 0
+    for line in chosen:
+        for match in VALUE.finditer(line):
+            for token in TOKENS:
+                changed = line[: match.start()] + token + line[match.end() :]
+                if changed.count(b"\n") == 1 and not isinstance(next(iter(facts(changed, shapes))), Whole):
+                    parsed = parse(changed[:-1], line=True)
+                    assert not parsed.broken, changed
+                    assert not judge_event(parsed.value, is_known=True, typed=True).broken, changed
+                    accepted += 1
+    assert len(chosen) > 8 and accepted > 500
+
+
+@pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("base", sorted(path.name for path in (SUITE / "bases").iterdir()))
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
