@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from itertools import compress
+from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
 
 from mlv_validate._json import MAX_DEPTH, MAX_INTEGER, parse, too_deep
@@ -60,7 +61,6 @@ Item = Run | Clean | Whole
 _MAX_TAME = 64 * 1024  # a longer line takes the full path, which bounds what a number of many digits costs
 _MAX_BRANCH = 2000
 _MAX_BRANCHES = 32
-_MAX_TABLES = 4
 _LESSON = 64  # one line in so many of those that no shape accepts is a teacher, so that learning costs little
 
 # --- one line ---
@@ -73,6 +73,7 @@ def _constant(name: str) -> NoReturn:
 
 
 _scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
+_EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes digits that are not ASCII
 
 
 def tame(raw: bytes, *, escapes: bool = True, typed: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
@@ -82,7 +83,7 @@ def tame(raw: bytes, *, escapes: bool = True, typed: bool = True) -> tuple[dict[
     `escapes` and `typed` say that there may be a backslash and a typed value in it.
     """
     event: Any
-    if escapes and b"\\" in raw:
+    if escapes and b"\\" in raw or not _EXACT:
         parsed = parse(raw, line=True)
         if parsed.broken:
             return None
@@ -270,13 +271,13 @@ class Shapes:
     """What was learned. Shapes hold for every stream, so one writer's many experiments are learned once."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, _Table] = {}  # at most four: two orders of `seq` and `time`, with blanks and without
         self._met: set[str] = set()
         self._lines = 0
 
     def table(self, block: bytes) -> "_Table | None":
         """The table for a block of lines, by its first line; None if there is none."""
-        table = next((table for table in self._tables.values() if table.begins.match(block)), None)
+        table = next((table for table in tuple(self._tables.values()) if table.begins.match(block)), None)
         return table if table and _is_utf8(block) else None
 
     def see(self, lines: int, line: Callable[[], bytes]) -> None:
@@ -298,7 +299,7 @@ class Shapes:
             return
         table = self._tables.get(head)
         if table is None:
-            if len(self._tables) >= _MAX_TABLES or not re.match(head.encode(), raw):
+            if not re.match(head.encode(), raw):
                 return
             table = self._tables[head] = _Table(head, comma, colon)
         if branch not in self._met:

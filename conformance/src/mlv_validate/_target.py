@@ -92,7 +92,7 @@ def _judge_all(
     root: Directory, sealed: bool, jobs: int, whole: Findings
 ) -> dict[str, tuple[Experiment, tuple[int, int]]]:
     """The experiments in and below a directory, shared out by their paths over `jobs` processes."""
-    jobs = jobs if can_fork() else 1
+    jobs = max(jobs, 1) if can_fork() else 1
     others: dict[str, int] = {}
     try:
         with workers(jobs - 1, lambda number: iter([_share(root, sealed, jobs, number, Findings(), {})])) as shares:
