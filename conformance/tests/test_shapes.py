@@ -122,6 +122,8 @@ def mutated(lines: list[bytes], chance: random.Random) -> list[bytes]:
         case 1:
             line = line[:byte] + line[byte + 1 :]
         case 2:
+            colons = [match.start() for match in re.finditer(rb":", line)]
+            byte = chance.choice([byte, *colons])
             line = line[:byte] + bytes([chance.choice(b'"\\{}[],: \t\r\n\x000123eE.-_\xc3\xa9')]) + line[byte:]
         case 3:
             line = line[:byte] + b"\n"
@@ -369,3 +371,54 @@ def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monk
     lost = {entry.path for entry in target.unchecked}
     assert judged and lost and target.verdict == "unchecked"
     assert judged | lost == {experiment.path for experiment in alone.targets[0].experiments}
+
+
+HEAD = b'{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":'
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize(
+    ("rest", "good"),
+    [
+        (b'{"a":1}}', True),
+        (b'{"a":1},"within":1}', True),
+        (b'{"a":1},"within":0}', False),
+        (b'{"a":1},"within":1,"within":1}', False),
+        (b'{"a":1,"a":1}}', False),
+        (b'{"a":1,"\\u0061":1}}', False),
+        (b'{"a":{"b":1,"b":1}}}', False),
+        (b'{"a":1,"a" :1}}', False),
+        (b'{"a":1,"a"\t:1}}', False),
+        (b'{"a":1,"a" :1,"b":":"}}', False),
+        (b'{"a":1,"b" :1}}', True),
+        (b'{"a":":","b":":"}}', True),
+        (b'{"a":"x",":b":1}}', True),
+        (b'{"_mlv":"float","value":"nan"}}', False),
+        (b'{"a":1,"_mlv":2}}', False),
+        (b'{"__mlv":1}}', True),
+        (b'{"a":{"_mlv":"x"}}}', False),
+        (b'{"a":{"\\u005fmlv":"x"}}}', False),
+        (b'{},"span":"begin"}', True),
+        (b'{},"span":"begin","seconds":1}', False),
+        (b'{},"span":"end","begin":1,"seconds":0}', True),
+        (b'{},"span":"end","begin":0,"seconds":0}', False),
+        (b'{},"span":"end","begin":1,"seconds":-1}', False),
+        (b'{},"span":"end","begin":1,"seconds":true}', False),
+        (b'{},"span":"end","begin":1,"seconds":0,"within":1}', False),
+        (b'{},"more":1}', False),
+        (b'{"a":' + b"[" * 62 + b"]" * 62 + b"}}", True),
+        (b'{"a":' + b"[" * 63 + b"]" * 63 + b"}}", False),
+        (b'{"a":1}} ', True),
+        (b'{"a":1}}}', False),
+    ],
+)
+def test_the_border_of_what_is_accepted(rest: bytes, good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    shapes = Shapes()
+    for _ in range(3):
+        list(facts(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
+    parsed = parse(HEAD + rest, line=True)
+    assert (not parsed.broken and not judge_event(parsed.value, is_known=True, typed=True).broken) == good
+    for learned in (Shapes(), shapes):
+        [item] = facts(HEAD + rest + b"\n", learned)
+        assert not isinstance(item, Whole) if good and not rest.endswith(b" ") else isinstance(item, Whole)

@@ -76,29 +76,29 @@ _scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[att
 _EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes digits that are not ASCII
 
 
-def tame(raw: bytes, *, escapes: bool = True, typed: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
     """
     The event on a line, without its LF, and its typed values, if it is surely a good one of the user; else None.
 
-    `escapes` and `typed` say that there may be a backslash and a typed value in it.
+    `odd` and `typed` say that the line may be `_is_odd`, and that there may be a typed value in it.
     """
-    event: Any
-    if escapes and b"\\" in raw or not _EXACT:
-        parsed = parse(raw, line=True)
-        if parsed.broken:
-            return None
-        event = parsed.value
-    else:
-        if len(raw) > _MAX_TAME or b"\r" in raw:
-            return None
+    event: Any = None
+    if _EXACT and len(raw) <= _MAX_TAME and not (odd and _is_odd(raw)):
         try:
             text = raw.decode()
             event, end = _scan(text, 0)
         except (ValueError, StopIteration, RecursionError):
             return None
-        # Where there is no backslash, each '":' is the end of a member's name.
-        if end != len(text) or type(event) is not dict or _members(event, raw) != raw.count(b'":'):
+        if end != len(text) or type(event) is not dict:
             return None
+        # Each name is followed by '":', and strings may begin with it: fewer members are names that occur twice.
+        if _members(event, raw) != raw.count(b'":'):
+            event = None
+    if event is None:
+        parsed = parse(raw, line=True)
+        if parsed.broken:
+            return None
+        event = parsed.value
     if type(event) is not dict or not _is_good(event):
         return None
     values: list[dict[str, Any]] = []
@@ -109,6 +109,11 @@ def tame(raw: bytes, *, escapes: bool = True, typed: bool = True) -> tuple[dict[
                     return None
                 values.append(value)
     return event, values
+
+
+def _is_odd(raw: bytes) -> bool:
+    """Whether there is an escape, a carriage return or a blank before a colon, as no names can be counted there."""
+    return b"\\" in raw or b" :" in raw or b"\t:" in raw or b"\r" in raw
 
 
 def _members(event: dict[str, Any], raw: bytes) -> int:
@@ -355,11 +360,11 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         if formed:
             shapes.see(len(formed), lambda: _line(block, formed[-1]))
     first = start = 0  # of the run: the index of its first line, and the offset
-    escapes = b"\\" in block
-    may_be_typed = escapes or b"_mlv" in block
+    odd = _is_odd(block)
+    may_be_typed = odd or b"_mlv" in block
     for at in compress(range(len(others)), others):
         line = others[at]
-        known = tame(line[:-1], escapes=escapes, typed=may_be_typed)
+        known = tame(line[:-1], odd=odd, typed=may_be_typed)
         if known is not None:
             event, typed = known
             shapes.see(1, partial(bytes, line))
