@@ -293,13 +293,14 @@ def test_a_process_that_dies_leaves_what_it_read_unchecked(
     ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = experiment()
-    x.log().start().event("a").event("a").end()
-    parent = os.getpid()
+    log, parent = x.log().start(), os.getpid()
+    for _ in range(20):
+        log.event("a")
 
     def dies(block: bytes) -> Iterator[Item]:
-        assert os.getpid() != parent
-        os.kill(os.getpid(), signal.SIGKILL)
-        yield Whole(0, 0)
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from facts(block)
 
     monkeypatch.setattr(_ahead, "facts", dies)
     report = validate(x.path, jobs=2)
@@ -311,10 +312,11 @@ def test_a_process_that_dies_leaves_what_it_read_unchecked(
 def test_a_process_that_fails_leaves_what_it_read_unchecked(
     ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    x = experiment()
-    x.log().start().end()
-    monkeypatch.setattr(_ahead, "facts", lambda block: 1 // 0)
-    [target] = validate(x.path, jobs=2).targets
+    log, parent = experiment().log().start(), os.getpid()
+    for _ in range(20):
+        log.event("a")
+    monkeypatch.setattr(_ahead, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
+    [target] = validate(log.experiment.path, jobs=2).targets
     assert [entry.path for entry in target.unchecked] == ["log.jsonl"]
     assert "ZeroDivisionError" in target.unchecked[0].reason
     assert capfd.readouterr() == ("", "")

@@ -24,13 +24,14 @@ Read = tuple[Block, Iterable[Item]]
 
 def read(file: File, jobs: int) -> Iterator[Read]:
     """The blocks of a stream and what is known about their lines; what other processes have read has no bytes."""
-    if jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork():
-        for block in blocks(file):
-            yield block, _items(block)
+    alone = jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork()
+    for block in blocks(file, 0, file.size if alone else _RANGE):
+        yield block, _items(block)  # what this process learned from the first range, the others inherit
+    if alone:
         return
     try:
         with workers(jobs, lambda number: _ranges(file, number, jobs)) as found:
-            for number in range(-(-file.size // _RANGE)):
+            for number in range(-(-file.size // _RANGE) - 1):
                 yield from next(found[number % jobs])
     except Lost as error:
         raise Unreadable(str(error)) from error
@@ -41,7 +42,7 @@ def _items(block: Block) -> Iterable[Item]:
 
 
 def _ranges(file: File, number: int, jobs: int) -> Iterator[list[Read]]:
-    for start in range(number * _RANGE, file.size, jobs * _RANGE):
+    for start in range((1 + number) * _RANGE, file.size, jobs * _RANGE):
         yield [
             (block._replace(raw=None), [_small(item) for item in _items(block)])
             for block in blocks(file, start, start + _RANGE)

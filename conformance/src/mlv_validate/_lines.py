@@ -40,7 +40,9 @@ def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Bloc
     stop = file.size if stop is None else min(stop, file.size)
     size = _FIRST
     if start:
-        before = file.read(start - 1, stop - start)
+        before = file.read(start - 1, min(_BLOCK, stop - start))
+        if b"\n" not in before:
+            before = file.read(start - 1, stop - start)
         start = start + before.index(b"\n") if b"\n" in before else stop
     while start < stop:
         raw: bytes | None = file.read(start, size)
