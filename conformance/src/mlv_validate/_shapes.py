@@ -360,9 +360,11 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         if formed:
             shapes.see(len(formed), lambda: _line(block, formed[-1]))
     first = start = 0  # of the run: the index of its first line, and the offset
-    odd = _is_odd(block)
+    left = list(compress(range(len(others)), others))
+    few = len(left) < len(others) // 8  # so few that it costs less to look at each than at the block
+    odd = few or _is_odd(block)
     may_be_typed = odd or b"_mlv" in block
-    for at in compress(range(len(others)), others):
+    for at in left:
         line = others[at]
         known = tame(line[:-1], odd=odd, typed=may_be_typed)
         if known is not None:
