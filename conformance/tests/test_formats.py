@@ -457,3 +457,15 @@ def test_the_command_ends_where_it_is_told_to(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as ended:
         main(["--quiet", "--jobs", "3", str(experiment("x").path)])
     assert (ended.value.code, "".join(capsys.readouterr())) == (0, "")
+
+
+def test_findings_at_very_many_paths_are_few_lines(experiment: Make, run: Run) -> None:
+    x = experiment()
+    (x.path / "log").mkdir()
+    for number in range(250):
+        (x.path / "log" / f"{number:03} stray.jsonl").touch()
+    lines = run("x").stdout.splitlines()
+    assert len(lines) == 103
+    assert lines[99].startswith("x/log/099 stray.jsonl: warning: layout.strays: ")
+    assert lines[100] == "x: warning: layout.strays: 150 more at other paths"
+    assert lines[102] == "valid: 250 warnings in 1 experiment, 0 events (MLV 1.0)"

@@ -73,6 +73,11 @@ class File(_Opened):
         self._opened = os.fstat(descriptor)
         self.size = self._opened.st_size
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether next to none of its bytes are on the disk."""
+        return getattr(self._opened, "st_blocks", self.size) * 512 < self.size // 64
+
     def read(self, offset: int, size: int) -> bytes:
         """The bytes from an offset, at most `size`; fewer at the end of the file and if it has become shorter."""
         parts = []
@@ -87,8 +92,7 @@ class File(_Opened):
 
     def digest(self, start: int, end: int) -> str | None:
         """The SHA-256 of the bytes from `start` up to `end`; None if the file does not have them any more."""
-        stored = getattr(self._opened, "st_blocks", self.size) * 512
-        if end - start > MAX_SPARSE and stored < self.size // 64:
+        if end - start > MAX_SPARSE and self.is_sparse:
             raise Unreadable(f"it is a sparse file of {self.size} bytes, too many to compute a digest")
         state = hashlib.sha256()
         while start < end:
@@ -163,6 +167,10 @@ class Directory(_Opened):
     def duplicate(self) -> "Directory":
         """The same directory with a descriptor of its own."""
         return Directory(os.dup(self._descriptor), self._path, self._progress)
+
+    def reopened(self) -> "Directory":
+        """The same directory opened anew: a duplicate shares its place in the listing, also with other processes."""
+        return self.directory(".")
 
     def entries(self) -> dict[str, str]:
         """The names in it and their types as in a listing (`file`, `directory`, `symlink`, `other`), in byte order."""

@@ -36,13 +36,14 @@ class Experiment:
     """The `parent` of `meta.json`; False where it is not known."""
 
 
-def judge_experiment(root: Directory, path: str, entries: dict[str, str], *, sealed: bool) -> Experiment:
+def judge_experiment(root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1) -> Experiment:
     """Judge the experiment in an open directory by all rules but those that look at other experiments."""
-    return _Judge(root, path, entries).run(sealed)
+    return _Judge(root, path, entries, jobs).run(sealed)
 
 
 class _Judge:
-    def __init__(self, root: Directory, path: str, entries: dict[str, str]) -> None:
+    def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int) -> None:
+        self._jobs = jobs
         self._root = root
         self._path = path
         self._entries = entries
@@ -121,7 +122,7 @@ class _Judge:
     def _stream(self, folder: Directory, name: str, path: str, base: tuple[int, int], references: References) -> None:
         try:
             with folder.file(name) as file:
-                self._streams[path] = judge_stream(folder, file, path, base, self._findings, references)
+                self._streams[path] = judge_stream(folder, file, path, base, self._findings, references, self._jobs)
         except Absent:
             self._unknown.add(path)
             self._findings.unchecked(path, "it was moved, removed or replaced while the directory was read")

@@ -1,20 +1,29 @@
-"""The lines of a stream, one at a time, however long the file or one of its lines is."""
+"""The lines of a stream, a block of them at a time, however long the file or one of its lines is."""
 
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlv_validate._directory import File
 from mlv_validate._json import MAX_SIZE
 
+_BLOCK = 256 * 1024
+_FIRST = _BLOCK // 16  # small at first: what is learned from one block helps with the next
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """
-    A committed line: its number, the offsets of its first byte and after its LF, and its bytes with the LF.
 
-    The bytes of a line beyond `MAX_SIZE` are not kept: `raw` is None.
+class Block(NamedTuple):
     """
+    Committed lines: the offsets of their first byte and after their last LF, and their bytes.
+
+    A line that is longer than `MAX_SIZE` is a block of its own, and its bytes are not kept: `raw` is None.
+    """
+
+    start: int
+    end: int
+    raw: bytes | None
+
+
+class Line(NamedTuple):
+    """A committed line: its number, the offsets of its first byte and after its LF, and its bytes with the LF."""
 
     number: int
     start: int
@@ -22,56 +31,39 @@ class Line:
     raw: bytes | None
 
 
-class Lines:
-    """Iterates over the lines of a file up to the size it had when it was opened; `torn` is what follows the last."""
+def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+    """
+    The committed lines of a file, up to the size it had when it was opened.
 
-    def __init__(self, file: File) -> None:
-        self.torn = 0
-        self._file = file
+    Given a range, those that begin in it.
+    """
+    stop = file.size if stop is None else min(stop, file.size)
+    size = _FIRST
+    if start:
+        before = file.read(start - 1, min(_BLOCK, stop - start))
+        if b"\n" not in before:
+            before = file.read(start - 1, stop - start)
+        start = start + before.index(b"\n") if b"\n" in before else stop
+    while start < stop:
+        raw: bytes | None = file.read(start, size)
+        assert raw is not None
+        end = start + raw.rfind(b"\n") + 1
+        if end > start:
+            end = min(end, start + raw.find(b"\n", stop - start - 1) + 1) if end > stop else end
+            raw = raw[: end - start]
+        else:
+            found = file.find(b"\n", start + len(raw)) if len(raw) == size else None
+            if found is None:
+                return
+            end = found + 1
+            raw = file.read(start, end - start) if end - start <= MAX_SIZE else None
+            if raw is not None and len(raw) < end - start:
+                return  # it became shorter, which is reported
+        yield Block(start, end, raw)
+        start, size = end, min(2 * size, _BLOCK)
 
-    def __iter__(self) -> Iterator[Line]:
-        number = offset = 0
-        reader = io.BufferedReader(_Raw(self._file), buffer_size=1024 * 1024)
-        while offset < self._file.size:
-            raw: bytes | None = reader.readline(MAX_SIZE)
-            assert raw is not None
-            end: int | None = offset + len(raw)
-            if not raw.endswith(b"\n"):
-                end = self._file.find(b"\n", offset + len(raw)) if len(raw) == MAX_SIZE else None
-                if end is None:
-                    self.torn = self._file.size - offset
-                    return
-                end += 1
-                reader.seek(end)
-                raw = None
-            assert end is not None
-            number += 1
-            yield Line(number, offset, end, raw)
-            offset = end
 
-
-class _Raw(io.RawIOBase):
-    """A file as the standard library's readers want it, cut at the size it had."""
-
-    def __init__(self, file: File) -> None:
-        self._file = file
-        self._offset = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._offset = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self._file.size}[whence] + offset
-        return self._offset
-
-    def tell(self) -> int:
-        return self._offset
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        part = self._file.read(self._offset, len(buffer))
-        buffer[: len(part)] = part
-        self._offset += len(part)
-        return len(part)
+def first_line(file: File) -> bytes | None:
+    """The first line with its LF; None if there is none, or if it is longer than `MAX_SIZE`."""
+    block = next(blocks(file), None)
+    return block.raw[: block.raw.index(b"\n") + 1] if block and block.raw is not None else None

@@ -6,7 +6,7 @@ No line begins with anything that was read from a directory, and everything that
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +17,8 @@ from mlv_validate._text import count, visible
 
 MOST = 20
 """So many findings of one rule at one path, and so many experiments, are written out; the rest is counted."""
+MOST_PATHS = 100
+"""At so many paths findings of one rule are written out, and so much that could not be checked."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_~./-]")
 
@@ -48,22 +50,38 @@ def findings(target: Target) -> Iterator[tuple[str, Line]]:
 
 def not_checked(target: Target) -> Iterator[tuple[str, Line]]:
     """What could not be checked, each with its path."""
-    for entry in target.unchecked:
+    for entry in target.unchecked[:MOST_PATHS]:
         yield entry.path, (f"{place(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}")
+    more = len(target.unchecked) - MOST_PATHS
+    if more > 0:
+        yield ".", (f"{place(target, '.')}: ", "unchecked", f": {more} more at other paths")
 
 
 def brief(target: Target) -> Iterator[Finding]:
-    """The findings of a target, with the number of those of one rule at one path after the first `MOST`."""
+    """
+    The findings of a target; in the place of many of one rule, the first ones and the number of the others.
+
+    Those at one path are counted there, those at further paths at the end.
+    """
     total = Counter((finding.path, finding.rule) for finding in target.findings)
     total.update({(entry.path, entry.rule): entry.number for entry in target.omitted})
     shown: Counter[tuple[str, str]] = Counter()
+    paths: dict[str, set[str]] = defaultdict(set)
+    further: dict[str, tuple[Finding, int]] = {}
     for finding in target.findings:
         key = finding.path, finding.rule
-        shown[key] += 1
-        if shown[key] <= MOST:
+        if finding.path not in paths[finding.rule] and len(paths[finding.rule]) == MOST_PATHS:
+            if not shown[key]:
+                _, number = further.get(finding.rule, (finding, 0))
+                further[finding.rule] = replace(finding, path=".", line=None), number + total[key]
+        elif shown[key] < MOST:
+            paths[finding.rule].add(finding.path)
             yield finding
-        elif shown[key] == MOST + 1:
+        elif shown[key] == MOST:
             yield replace(finding, line=None, message=f"{total[key] - MOST} more")
+        shown[key] += 1
+    for finding, number in further.values():
+        yield replace(finding, message=f"{number} more at other paths")
 
 
 def place(target: Target, path: str) -> str:

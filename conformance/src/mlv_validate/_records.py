@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlv_validate._json import MAX_INTEGER, Broken
+from mlv_validate._json import Broken
 from mlv_validate._messages import message
 from mlv_validate._rules import RULES, VERSION
 from mlv_validate._schema import SCHEMAS, Check, checks, constants, definition
-from mlv_validate._values import UTC, exists, judge_typed, typed_values
+from mlv_validate._values import exists, judge_typed, typed_values
 
 _META = checks("meta", also=("environment.facts",))
 _ADDITION = checks("meta-addition", also=("environment.facts",))
@@ -19,7 +19,6 @@ _EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
 _KNOWN_ONLY = {"meta.unknown-members", "event.unknown-members", "event.reserved"}
 _VERSION_CHECK = Check("version.form", definition("version"))
 _REQUIRES_CHECK = Check("meta.requires", definition("distinct-strings"))
-_MEMO_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +71,11 @@ def judge_meta(value: object, number: int) -> Judged:
 
 def judge_event(event: object, *, is_known: bool, typed: bool) -> Judged:
     """Judge an event of a version that is known or not; `typed` says that there may be typed values in it."""
-    key = _shape(event) if is_known else None
-    broken: list[Broken] = []
-    if key is None or key not in _good:
-        name = event.get("event") if isinstance(event, dict) else None
-        list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
-        broken = _apply(list_, event, is_known)
-        if isinstance(event, dict):
-            broken += _calendar(event, "time", "event.time", broken)
-        if key is not None and not broken:
-            if len(_good) >= _MEMO_SIZE:
-                _good.clear()
-            _good.add(key)
+    name = event.get("event") if isinstance(event, dict) else None
+    list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
+    broken = _apply(list_, event, is_known)
+    if isinstance(event, dict):
+        broken += _calendar(event, "time", "event.time", broken)
     values = _inside(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
     return _judged(broken, values, is_known)
 
@@ -93,40 +85,6 @@ def _inside(value: object, *, itself: bool) -> list[dict[str, Any]]:
     if not itself and not (isinstance(value, dict) and "_mlv" not in value):
         return []
     return list(typed_values(value))
-
-
-# Shapes of events that were found good.
-_good: set[tuple[str | None, ...]] = set()
-
-
-def _shape(event: object) -> tuple[str | None, ...] | None:
-    """
-    What is left for the schema to say about a user's event; None if that is everything.
-
-    All that the rules of an event's envelope look at are its member names, its name, the text of `span`, and of each
-    other member only what is tested here, in the words of its rule. So two events of one shape are both good or both
-    bad.
-    """
-    if not isinstance(event, dict):
-        return None
-    for member, value in event.items():
-        kind = type(value)
-        if member in ("seq", "within", "begin"):
-            good = kind is int and 1 <= value <= MAX_INTEGER
-        elif member == "time":
-            good = kind is str and UTC.search(value) is not None and exists(value)
-        elif member == "data":
-            good = kind is dict and "_mlv" not in value
-        elif member == "seconds":
-            good = kind in (int, float) and value >= 0
-        else:
-            good = kind is str and len(value) <= 1024
-        if not good:
-            return None
-    name = event.get("event")
-    if name is None or name in LIFECYCLE:
-        return None
-    return name, event.get("span"), *event
 
 
 def _apply(list_: list[Check], value: object, is_known: bool) -> list[Broken]:

@@ -128,13 +128,16 @@ class Report:
         return replace(self, targets=tuple(targets), rules=rules)
 
 
-def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False) -> Report:
+def validate(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
+) -> Report:
     """
     Judge experiments.
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
         sealed: Judge level Sealed as well: every stream ends with a seal, and every record's digest is given.
+        jobs: How many processes may share the work. The report is the same for any number.
 
     Returns:
         The report, with one target for each path. It is `valid` only if everything was read and judged.
@@ -150,7 +153,7 @@ def validate(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *
     for path in given:
         if not exists(path):
             raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
-    return judge(given, sealed=sealed)
+    return judge(given, sealed=sealed, jobs=jobs)
 
 
 def judge(
@@ -159,12 +162,12 @@ def judge(
     """
     `validate` without its exception: a path that does not exist is one that could not be checked.
 
-    `progress` is called now and then while a file is read.
+    `progress` is called now and then while this process reads a file.
     """
-    del jobs  # one process judges everything so far
     copies = Copies()
     targets = [
-        _frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies, progress=progress)) for path in paths
+        _frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies, jobs=jobs, progress=progress))
+        for path in paths
     ]
     return Report("sealed" if sealed else "core", tuple(targets))
 

@@ -51,6 +51,12 @@ class Sequence:
         self.last = seq
         self.greatest = max(self.greatest, seq)
 
+    def run(self, first: int, last: int) -> None:
+        """Lines with the numbers from `first` to `last` went by, after the line before `first`."""
+        self._numbers.add(first, last)
+        self.last = last
+        self.greatest = max(self.greatest, last)
+
     def __contains__(self, seq: int) -> bool:
         return seq in self._numbers or self.masked and seq > self.last
 

@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlv_validate._ahead import read
 from mlv_validate._directory import Directory, File
 from mlv_validate._findings import Findings
-from mlv_validate._json import MAX_INTEGER, Broken, parse
-from mlv_validate._lines import Line, Lines
+from mlv_validate._json import MAX_INTEGER, MAX_SIZE, Broken, parse
+from mlv_validate._lines import Block, Line
 from mlv_validate._records import judge_event, known, refusal, version
 from mlv_validate._references import References
 from mlv_validate._seals import Seals
 from mlv_validate._sequence import Sequence, Spans
+from mlv_validate._shapes import Item, Run, Whole, each
 from mlv_validate._text import show
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
@@ -52,20 +54,28 @@ def judge_stream(
     base: tuple[int, int] | None,
     findings: Findings,
     references: References | None,
+    jobs: int = 1,
 ) -> Stream:
     """
     Judge a stream by all that its own bytes decide, and collect what other records are needed for.
 
     `base` is the version of the lines before the first `mlv/start` that can be read; without `references` it is a bare
-    log.
+    log. Up to `jobs` further processes read a long stream.
     """
-    return _Judge(file, path, base, findings, references).run(folder)
+    return _Judge(file, path, base, findings, references, jobs).run(folder)
 
 
 class _Judge:
     def __init__(
-        self, file: File, path: str, base: tuple[int, int] | None, findings: Findings, references: References | None
+        self,
+        file: File,
+        path: str,
+        base: tuple[int, int] | None,
+        findings: Findings,
+        references: References | None,
+        jobs: int,
     ) -> None:
+        self._jobs = jobs
         self._file = file
         self._path = path
         self._version = base
@@ -75,22 +85,62 @@ class _Judge:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
+        self._last = b""  # the last line, where its name was not looked at
 
     def run(self, folder: Directory | None) -> Stream:
-        lines = Lines(self._file)
-        for line in lines:
-            self._stream.lines = line.number
-            if self._line(line):
+        end = 0
+        for block, items in read(self._file, self._jobs):
+            end = block.end
+            if any(self._item(item, block) for item in items):
                 self._stream.refused = True
                 break
-        if lines.torn and not self._stream.refused:
-            self._stream.torn = lines.torn
-            shown = f"{lines.torn} bytes after the last line feed: not part of the log"
+        if self._last:
+            self._stream.last = parse(self._last[:-1], line=True).value["event"]
+        if end < self._file.size and not self._stream.refused:
+            self._stream.torn = self._file.size - end
+            shown = f"{self._stream.torn} bytes after the last line feed: not part of the log"
             self._findings.add("log.torn", self._path, self._stream.lines + 1, shown)
         changed = self._file.changed(folder)
         if changed:
             self._findings.unchecked(self._path, changed)
         return self._stream
+
+    def _item(self, item: Item, block: Block) -> bool:
+        """Judge a line, or a run of them; True means that the stream cannot be judged from here on."""
+        if isinstance(item, Run):
+            self._run(item, block)
+            return False
+        self._stream.lines += 1
+        self._last = b""
+        line = Line(self._stream.lines, block.start + item.start, block.start + item.end, None)
+        if isinstance(item, Whole):
+            return self._line(line._replace(raw=self._raw(block, item.start, item.end)))
+        self._event(line, item.event, item.event["event"], item.event["seq"])
+        if item.typed and self._references:
+            self._references.see(self._path, line.number, item.typed)
+        return False
+
+    def _run(self, run: Run, block: Block) -> None:
+        """Judge lines of which only their numbers and their `within` are left to be judged."""
+        stream, sequence = self._stream, self._stream.sequence
+        in_order = run.first == sequence.last + 1 and not sequence.masked and not self._after_end
+        if not in_order or not all(map(self._spans.is_open, run.withins)):
+            raw = self._raw(block, run.start, run.end)
+            inner = Block(block.start + run.start, block.start + run.end, raw)
+            for item in each(raw or b""):
+                self._item(item, inner)
+            return
+        sequence.run(run.first, run.first + run.lines - 1)
+        stream.lines += run.lines
+        stream.events += run.lines
+        self._last = self._raw(block, run.last, run.end) or b""
+
+    def _raw(self, block: Block, start: int, end: int) -> bytes | None:
+        """Bytes of a block; None if they are too many, or if the file does not have them any more."""
+        if block.raw is not None:
+            return block.raw[start:end]
+        raw = self._file.read(block.start + start, end - start) if end - start <= MAX_SIZE else b""
+        return raw if len(raw) == end - start else None
 
     def _line(self, line: Line) -> bool:
         """Judge a line; True means that the stream cannot be judged from here on."""
@@ -136,8 +186,7 @@ class _Judge:
             self._findings.add(rule, self._path, line.number, message)
 
     def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
-        stream, broken = self._stream, list[Broken]()
-        data = event["data"]
+        stream, data, broken = self._stream, event["data"], list[Broken]()
         before, after_masked = stream.sequence.last, stream.sequence.masked
         stream.events += 1
         stream.last = name

@@ -1,0 +1,54 @@
+"""A long stream, read by several processes: each takes ranges of it, and hands back what is known about their lines."""
+
+from collections.abc import Iterable, Iterator
+
+from mlv_validate._directory import File, Unreadable
+from mlv_validate._jobs import Lost, can_fork, workers
+from mlv_validate._lines import Block, blocks
+from mlv_validate._shapes import Clean, Item, Whole, facts
+
+__all__ = ["is_long", "read"]
+
+_LONG = 16 * 1024 * 1024
+
+_RANGE = 4 * 1024 * 1024
+
+
+def is_long(size: int) -> bool:
+    """Whether a stream of so many bytes is worth more than one process."""
+    return size >= _LONG
+
+
+Read = tuple[Block, Iterable[Item]]
+
+
+def read(file: File, jobs: int) -> Iterator[Read]:
+    """The blocks of a stream and what is known about their lines; what other processes have read has no bytes."""
+    alone = jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork()
+    for block in blocks(file, 0, file.size if alone else _RANGE):
+        yield block, _items(block)  # what this process learned from the first range, the others inherit
+    if alone:
+        return
+    try:
+        with workers(jobs, lambda number: _ranges(file, number, jobs)) as found:
+            for number in range(-(-file.size // _RANGE) - 1):
+                yield from next(found[number % jobs])
+    except Lost as error:
+        raise Unreadable(str(error)) from error
+
+
+def _items(block: Block) -> Iterable[Item]:
+    return facts(block.raw) if block.raw is not None else [Whole(0, block.end - block.start)]
+
+
+def _ranges(file: File, number: int, jobs: int) -> Iterator[list[Read]]:
+    for start in range((1 + number) * _RANGE, file.size, jobs * _RANGE):
+        yield [
+            (block._replace(raw=None), [_small(item) for item in _items(block)])
+            for block in blocks(file, start, start + _RANGE)
+        ]
+
+
+def _small(item: Item) -> Item:
+    """The same without `data`: what is left to judge does not look at it."""
+    return item._replace(event={**item.event, "data": None}) if isinstance(item, Clean) else item

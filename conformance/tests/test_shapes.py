@@ -1,0 +1,426 @@
+"""What is found fast is what the full path finds: the same findings, on everything that one can think of."""
+
+import json
+import os
+import random
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlv_conformance._suite import load, materialise
+from mlv_validate import _ahead, _jobs, _shapes, _target, validate
+from mlv_validate._json import parse
+from mlv_validate._records import judge_event
+from mlv_validate._report import Report
+from mlv_validate._shapes import Clean, Item, Run, Shapes, Whole, facts
+
+Make = Callable[..., Any]
+SEED = 1
+SUITE = Path(__file__).parents[1] / "suite"
+
+
+def whole(block: bytes) -> Iterator[Item]:
+    """What `facts` would say if it knew nothing: every line takes the full path."""
+    start = 0
+    for line in block[:-1].split(b"\n"):
+        yield Whole(start, start + len(line) + 1)
+        start += len(line) + 1
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
+    with monkeypatch.context() as patch:
+        patch.setattr(_ahead, "facts", whole)
+        return validate(path, **options)
+
+
+def fast(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
+    """By shapes that are learned from the very first line on, and of these lines alone."""
+    shapes = Shapes()
+    with monkeypatch.context() as patch:
+        patch.setattr(_shapes, "_LESSON", 1)
+        patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+        validate(path, **options)  # the lesson
+        return validate(path, **options)
+
+
+# --- generated lines ---
+
+
+def stamp(chance: random.Random) -> str:
+    day, hour = f"{chance.randint(1, 12):02}-{chance.randint(1, 28):02}", chance.randint(0, 23)
+    return f"2026-{day}T{hour:02}:00:59.{chance.randint(0, 999999):06}Z"
+
+
+def number(chance: random.Random) -> float:
+    return chance.choice((0, -0.0, 1e-7, 1e300, 5e-324, 2**53 - 1, -3, chance.random(), -chance.random() * 1e9))
+
+
+def kinds(chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
+    """An event of each kind that a script may write."""
+    return [
+        ("epoch/batch", {"step": chance.randint(0, 9999), "loss": number(chance), "lr": number(chance), "ok": True}),
+        ("epoch/batch", {"step": chance.randint(0, 9999), "loss": number(chance), "note": "caf\u00e9 \u2028"}),
+        ("validation", {"top": {"1": number(chance), "5": number(chance)}, "list": [number(chance) for _ in range(4)]}),
+        ("typed", {"worst": {"_mlv": "float", "value": "nan"}, "seed": {"_mlv": "int", "value": str(-(2**70))}}),
+        ("typed", {"at": {"_mlv": "datetime", "value": stamp(chance)}, "on": {"_mlv": "date", "value": "2026-02-28"}}),
+        ("typed", {"for": {"_mlv": "duration", "value": "-0.5"}, "x": {"_mlv": "com.example.x", "value": [{}]}}),
+        ("text", {"message": 'a "quoted" line\n with \u0001 and \\', "none": None, "empty": {}, "nothing": []}),
+        ("g\u00e9n\u00e9ral", {"k\u00e9y": "v", "deep": [[[{"a": [1, "x", None, {"b": number(chance)}]}]]]}),
+    ]
+
+
+def log(x: Any, chance: random.Random, blanks: bool) -> list[bytes]:
+    """The lines of a log with spans, after an `mlv/start`."""
+    x.log().start()
+    lines = [(x.path / "log.jsonl").read_bytes()]
+    begin = None
+    for seq in range(2, 260):
+        members: dict[str, Any] = {"seq": seq, "time": stamp(chance)}
+        if seq % 40 == 2:
+            begin = seq
+            members |= {"event": "epoch", "data": {"n": seq}, "span": "begin"}
+        elif seq % 40 == 39:
+            members |= {"event": "epoch", "data": {}, "span": "end", "begin": begin, "seconds": 0.5}
+            begin = None
+        else:
+            members["event"], members["data"] = chance.choice(kinds(chance)[: 8 if seq % 3 else 2])
+            if begin:
+                members["within"] = begin
+        separators = (", ", ": ") if blanks else (",", ":")
+        lines.append(json.dumps(members, separators=separators, ensure_ascii=chance.random() < 0.1).encode() + b"\n")
+    return lines
+
+
+TOKENS = [
+    b"0", b"-0", b"01", b"1.", b".5", b"1e5", b"1E+05", b"1e999", b"-1e400", b"9007199254740991", b"9007199254740992",
+    b"1" * 15, b"1" * 16, b"NaN", b"-Infinity", b"null", b"true", b'""', b'"\\u0041"', b'"\\ud800"', b'"\\/"', b'"\t"',
+    b"[]", b"{}", b'{"a":1,"a":2}', b'{"_mlv":"float","value":"nan"}', b'{"_mlv":"float","value":"NaN"}', b"[[[1]]]",
+    b'{"_mlv":"date","value":"2026-02-29"}', b'{"_mlv":"int","value":"-0"}', b'"2026-02-29T00:00:00.000000Z"', b"1e05",
+    b'{"_mlv":"datetime","value":"2026-02-28T24:00:00Z"}', b'"0000-01-01T00:00:00.000000Z"', b"1.0", b"-1", b"13.0",
+    b'"2024-02-29T00:00:00.000000Z"', b'"2026-04-31T00:00:00.000000Z"', b'"mlv"', b'"mlv/x"', b'"mlvx"', b'"a//b"',
+    b'"2026-11-22T18:24:00.123456z"', b'"/a"', b'"a/"', b'"\x7f"', b'"\xc2\x80"', b'"\xff"', b'"a\rb"', b'"begin"',
+]  # fmt: skip
+VALUE = re.compile(rb'"[^"\\]*"|-?[0-9][0-9.eE+-]*|true|false|null')
+
+
+def mutated(lines: list[bytes], chance: random.Random) -> list[bytes]:
+    """The lines with one change."""
+    lines = list(lines)
+    at = chance.randrange(len(lines))
+    line = lines[at]
+    values = [match.span() for match in VALUE.finditer(line)]
+    begin, end = chance.choice(values)
+    other = chance.choice([match[0] for match in VALUE.finditer(chance.choice(lines))])
+    byte = chance.randrange(len(line))
+    match chance.randrange(13):
+        case 0:
+            line = line[:byte] + bytes([chance.randrange(256)]) + line[byte + 1 :]
+        case 1:
+            line = line[:byte] + line[byte + 1 :]
+        case 2:
+            colons = [match.start() for match in re.finditer(rb":", line)]
+            byte = chance.choice([byte, *colons])
+            line = line[:byte] + bytes([chance.choice(b'"\\{}[],: \t\r\n\x000123eE.-_\xc3\xa9')]) + line[byte:]
+        case 3:
+            line = line[:byte] + b"\n"
+        case 4 | 5 | 6:
+            line = line[:begin] + chance.choice(TOKENS) + line[end:]
+        case 7:
+            line = line[:begin] + other + line[end:]
+        case 8:
+            line = line[:begin] + line[begin:end] + b" " * chance.randrange(3) + line[end:]
+        case 9:
+            members = [line[match.start() : match.end()] for match in re.finditer(rb'"[a-z]+" ?: ?[^,{}\[\]]+', line)]
+            place = chance.choice([i.start() + 1 for i in re.finditer(rb"\{", line)] or [1])
+            line = line[:place] + (chance.choice(members) if members else b'"a":1') + b"," + line[place:]
+        case 10:
+            swapped = chance.randrange(len(lines))
+            line, lines[swapped] = lines[swapped], line
+        case 11:
+            line = b""
+        case _:
+            line = line + lines[chance.randrange(len(lines))]
+    lines[at] = line
+    return lines
+
+
+# --- the same findings ---
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("blanks", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_changed_logs_have_the_same_findings(
+    seed: int, blanks: bool, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(SEED + seed)
+    x = experiment()
+    lines = log(x, chance, blanks)
+    path = x.path / "log.jsonl"
+    shapes = Shapes()
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    path.write_bytes(b"".join(lines))
+    with monkeypatch.context() as patch:
+        patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+        assert validate(x.path).verdict == validate(x.path).verdict == "valid"
+    for _ in range(25):
+        changed = lines
+        for _ in range(chance.randint(1, 3)):
+            changed = mutated(changed, chance)
+        path.write_bytes(b"".join(changed))
+        with monkeypatch.context() as patch:
+            patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+            found = validate(x.path)
+        assert found == slow(monkeypatch, x.path), changed
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("blanks", [False, True])
+def test_a_line_that_is_accepted_is_one_that_the_full_path_accepts(
+    blanks: bool, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(SEED)
+    lines = log(experiment(), chance, blanks)
+    shapes = Shapes()
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    for _ in range(3):
+        list(facts(b"".join(lines), shapes))
+    accepted = refused = 0
+    for _ in range(8000):
+        [line] = mutated([chance.choice(lines)], chance)
+        if not line.endswith(b"\n") or line.count(b"\n") != 1:
+            continue
+        [item] = facts(line, shapes)
+        parsed = parse(line[:-1], line=True)
+        broken = parsed.broken or judge_event(parsed.value, is_known=True, typed=True).broken
+        if isinstance(item, Whole):
+            refused += 1
+            continue
+        accepted += 1
+        assert not broken, line
+        if isinstance(item, Run):
+            assert (item.first, item.lines, item.end) == (parsed.value["seq"], 1, len(line))
+            assert item.withins == {within for within in [parsed.value.get("within")] if within is not None}
+        else:
+            assert item.event == parsed.value
+    assert accepted > 800 and refused > 800
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("blanks", [False, True])
+def test_no_value_is_accepted_in_place_of_another_that_the_full_path_refuses(
+    blanks: bool, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = log(experiment(), random.Random(SEED), blanks)
+    shapes = Shapes()
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    for _ in range(3):
+        list(facts(b"".join(lines), shapes))
+    kinds_of = {re.sub(rb"[0-9]+", b"0", line): line for line in lines[1:] if b"seconds" not in line}
+    chosen = list({VALUE.sub(b"", line): line for line in kinds_of.values()}.values())
+    accepted = 0
+    for line in chosen:
+        for match in VALUE.finditer(line):
+            for token in TOKENS:
+                changed = line[: match.start()] + token + line[match.end() :]
+                if changed.count(b"\n") == 1 and not isinstance(next(iter(facts(changed, shapes))), Whole):
+                    parsed = parse(changed[:-1], line=True)
+                    assert not parsed.broken, changed
+                    assert not judge_event(parsed.value, is_known=True, typed=True).broken, changed
+                    accepted += 1
+    assert len(chosen) > 8 and accepted > 500
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("base", sorted(path.name for path in (SUITE / "bases").iterdir()))
+def test_every_case_of_the_suite_has_the_same_findings(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, case in enumerate(case for case in load(SUITE) if case.base == base):
+        target = materialise(SUITE, case, tmp_path / str(number))
+        sealed = case.level == "sealed"
+        assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
+
+
+def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = log(experiment(), random.Random(SEED), False)
+    shapes = Shapes()
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    for _ in range(2):
+        list(facts(b"".join(lines), shapes))
+    items = list(facts(b"".join(lines), shapes))
+    assert sum(item.lines for item in items if isinstance(item, Run)) > 200
+    assert {type(item) for item in items} == {Run, Clean, Whole}
+    assert [items[0].start, items[-1].end] == [0, len(b"".join(lines))]
+    assert all(before.end == after.start for before, after in zip(items, items[1:], strict=False))
+    monkeypatch.setattr(_shapes, "tame", lambda *_, **__: None)
+    alone = [item for item in facts(b"".join(lines), shapes) if isinstance(item, Run)]
+    assert sum(item.lines for item in alone) > 100, "the shapes accept none by themselves"
+
+
+# --- several processes ---
+
+
+@pytest.fixture
+def ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short streams are read by several processes as well, in ranges that begin anywhere."""
+    monkeypatch.setattr(_ahead, "_LONG", 0)
+    monkeypatch.setattr(_ahead, "_RANGE", 777)
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_the_report_is_the_same_for_any_number_of_processes(
+    jobs: int, ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(SEED)
+    x = experiment()
+    lines = log(x, chance, False)
+    lines.insert(100, b'{"long":"' + b"x" * 5000 + b'"}\n')
+    for _ in range(12):
+        lines = mutated(lines, chance)
+        (x.path / "log.jsonl").write_bytes(b"".join(lines) + b"torn" * chance.randrange(2))
+        for sealed in (False, True):
+            assert validate(x.path, sealed=sealed, jobs=jobs) == validate(x.path, sealed=sealed)
+
+
+@pytest.mark.rule("validator.complete")
+def test_a_process_that_dies_leaves_what_it_read_unchecked(
+    ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = experiment()
+    log, parent = x.log().start(), os.getpid()
+    for _ in range(20):
+        log.event("a")
+
+    def dies(block: bytes) -> Iterator[Item]:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from facts(block)
+
+    monkeypatch.setattr(_ahead, "facts", dies)
+    report = validate(x.path, jobs=2)
+    assert report.exit_code == 3
+    assert [entry.path for entry in report.targets[0].unchecked] == ["log.jsonl"]
+
+
+@pytest.mark.rule("validator.complete")
+def test_a_process_that_fails_leaves_what_it_read_unchecked(
+    ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log, parent = experiment().log().start(), os.getpid()
+    for _ in range(20):
+        log.event("a")
+    monkeypatch.setattr(_ahead, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
+    [target] = validate(log.experiment.path, jobs=2).targets
+    assert [entry.path for entry in target.unchecked] == ["log.jsonl"]
+    assert "ZeroDivisionError" in target.unchecked[0].reason
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_process_is_left_behind() -> None:
+    def work(number: int) -> Iterator[int]:
+        while True:
+            yield os.getpid()
+
+    with _jobs.workers(2, work) as found:
+        pids = [next(one) for one in found]
+    assert len(set(pids)) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def tree(experiment: Make) -> Path:
+    """Experiments beside and below one another, good and bad ones."""
+    for number in range(12):
+        x = experiment(f"top/{number}", name="a", params={"n": number})
+        x.log().start().event("a").raw(b"rubbish\n" * (number % 3)).event("a").end()
+        inner = experiment(f"top/{number}/inner/{number}")
+        inner.log("log/a.jsonl").start().event("b", within=number + 1)
+    (x.path.parent / "copy").mkdir()
+    (x.path.parent / "copy/meta.json").write_bytes((x.path / "meta.json").read_bytes())
+    return x.path.parent
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize("jobs", [2, 3, 7])
+def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(jobs: int, experiment: Make) -> None:
+    top = tree(experiment)
+    alone = validate([top, top / "1"], jobs=1)
+    assert len(alone.targets[0].experiments) == 25 and {f.rule for f in alone.targets[0].findings} >= {"id.copies"}
+    assert validate([top, top / "1"], jobs=jobs) == alone
+
+
+@pytest.mark.rule("validator.complete")
+def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = tree(experiment)
+    alone, parent = validate(top), os.getpid()
+    judge_experiment = _target.judge_experiment
+
+    def dies(*arguments: Any, **options: Any) -> Any:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return judge_experiment(*arguments, **options)
+
+    monkeypatch.setattr(_target, "judge_experiment", dies)
+    [target] = validate(top, jobs=2).targets
+    judged = {experiment.path for experiment in target.experiments}
+    lost = {entry.path for entry in target.unchecked}
+    assert judged and lost and target.verdict == "unchecked"
+    assert judged | lost == {experiment.path for experiment in alone.targets[0].experiments}
+
+
+HEAD = b'{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":'
+
+
+@pytest.mark.rule("validator.findings")
+@pytest.mark.parametrize(
+    ("rest", "good"),
+    [
+        (b'{"a":1}}', True),
+        (b'{"a":1},"within":1}', True),
+        (b'{"a":1},"within":0}', False),
+        (b'{"a":1},"within":1,"within":1}', False),
+        (b'{"a":1,"a":1}}', False),
+        (b'{"a":1,"\\u0061":1}}', False),
+        (b'{"a":{"b":1,"b":1}}}', False),
+        (b'{"a":1,"a" :1}}', False),
+        (b'{"a":1,"a"\t:1}}', False),
+        (b'{"a":1,"a" :1,"b":":"}}', False),
+        (b'{"a":1,"b" :1}}', True),
+        (b'{"a":":","b":":"}}', True),
+        (b'{"a":"x",":b":1}}', True),
+        (b'{"_mlv":"float","value":"nan"}}', False),
+        (b'{"a":1,"_mlv":2}}', False),
+        (b'{"__mlv":1}}', True),
+        (b'{"a":{"_mlv":"x"}}}', False),
+        (b'{"a":{"\\u005fmlv":"x"}}}', False),
+        (b'{},"span":"begin"}', True),
+        (b'{},"span":"begin","seconds":1}', False),
+        (b'{},"span":"end","begin":1,"seconds":0}', True),
+        (b'{},"span":"end","begin":0,"seconds":0}', False),
+        (b'{},"span":"end","begin":1,"seconds":-1}', False),
+        (b'{},"span":"end","begin":1,"seconds":true}', False),
+        (b'{},"span":"end","begin":1,"seconds":0,"within":1}', False),
+        (b'{},"more":1}', False),
+        (b'{"a":' + b"[" * 62 + b"]" * 62 + b"}}", True),
+        (b'{"a":' + b"[" * 63 + b"]" * 63 + b"}}", False),
+        (b'{"a":1}} ', True),
+        (b'{"a":1}}}', False),
+    ],
+)
+def test_the_border_of_what_is_accepted(rest: bytes, good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    shapes = Shapes()
+    for _ in range(3):
+        list(facts(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
+    parsed = parse(HEAD + rest, line=True)
+    assert (not parsed.broken and not judge_event(parsed.value, is_known=True, typed=True).broken) == good
+    for learned in (Shapes(), shapes):
+        [item] = facts(HEAD + rest + b"\n", learned)
+        assert not isinstance(item, Whole) if good and not rest.endswith(b" ") else isinstance(item, Whole)
