@@ -52,8 +52,7 @@ def killer(rule: str, made: dict[str, Path]) -> str | None:
 
 def forget() -> None:
     """Forget what was found good: it was judged by another mutant."""
-    for module in (_records, _values):
-        module._good.clear()
+    _values._good.clear()
 
 
 @contextmanager

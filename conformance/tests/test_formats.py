@@ -397,7 +397,7 @@ def test_a_terminal_gets_a_bar_with_the_file_and_its_bytes(experiment: Make, run
     x.log().start().event("a", {"text": "x" * 3 * 1024 * 1024})
     output, bar, code = on_terminal(tmp_path, "runs")
     assert (output, code) == (run("runs").stdout, 0)
-    assert BAR in bar and "runs/x/log.jsonl" in bar and "1.0/3.0 MiB" in bar
+    assert BAR in bar and "runs/x/log.jsonl" in bar and "/3.0 MiB" in bar
     assert bar.endswith(("\x1b[2K", "\x1b[?25h")) or "\x1b[?25h" in bar  # the cursor is there again
 
 

@@ -35,15 +35,15 @@ def files_in_one_folder(at: Path) -> None:
 @recipe()
 def sub_experiments(at: Path) -> None:
     x = Builder(at / "top")
-    for number in range(3000):
+    for number in range(5000):
         Builder(x.path / f"sub/{number}", name=f"n{number}", parent={"_mlv": "experiment", "id": x.id})
 
 
-@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}.jsonl", None) for n in range(3000)])
+@recipe(many=lambda: [("layout.strays", f"log/{'x' * 200}{n}.jsonl", None) for n in range(5000)])
 def strays(at: Path) -> None:
     x = Builder(at / "top")
     (x.path / "log").mkdir()
-    for number in range(3000):
+    for number in range(5000):
         os.mknod(x.path / f"log/{'x' * 200}{number}.jsonl")
 
 
