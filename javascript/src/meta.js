@@ -1,0 +1,20 @@
+/** Meta records: where they lie, and their bytes. */
+import {readSync} from "node:fs";
+import {createHash} from "node:crypto";
+import {digestOf, withFile} from "./directory.js";
+import {MAX_RECORD, parse} from "./json.js";
+
+export const FOLDERS = ["meta", "log", "files"];
+export const ADDITION = /^(?:[2-9]|[1-9][0-9]+)[.]json$/;
+
+/** Reads a meta record: its digest and what its bytes say; null where there is no regular file. */
+export function readRecord(path) {
+  return withFile(path, (fd, size) => {
+    if (size > MAX_RECORD) return {sha256: digestOf(fd, 0, size), rules: ["json.size"], value: undefined};
+    const buffer = Buffer.alloc(size);
+    let count = 0;
+    for (let more; count < size && (more = readSync(fd, buffer, count, size - count, count)) > 0; ) count += more;
+    const bytes = buffer.subarray(0, count);
+    return {sha256: createHash("sha256").update(bytes).digest("hex"), ...parse(bytes)};
+  });
+}

@@ -1,0 +1,153 @@
+/** Phase `schema`: the rules about a single meta record or event, as JSON values. */
+import * as is from "./forms.js";
+import {checkTree} from "./values.js";
+
+const RECORD = ["mlv", "created", "params", "environment", "tags", "description", "extra", "requires"];
+const FIRST = [...RECORD, "name", "kind", "nonce", "parent"];
+const ADDITION = [...RECORD, "experiment", "previous"];
+const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "within"];
+
+const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
+const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
+const isText = (value) => is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
+const atLeast = (minimum) => (value) => is.isInteger(value, minimum);
+const oneOf = (...values) => (value) => values.includes(value);
+const orNull = (check) => (value) => value === null || check(value);
+const arrayOf = (check) => (value) => Array.isArray(value) && value.every(check);
+const objectOf = (check) => (value) => is.isObject(value) && [...value.values()].every(check);
+
+/** An object whose members, where they are there, pass their checks; `required` have to be there. */
+function shape(checks, required = []) {
+  return (value) =>
+    is.isObject(value) &&
+    required.every((name) => value.has(name)) &&
+    Object.entries(checks).every(([name, check]) => !value.has(name) || check(value.get(name)));
+}
+
+const facts = (checks) => shape(Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, orNull(check)])));
+const texts = arrayOf(orNull(isText));
+const namedTexts = objectOf(orNull(isText));
+const isEnvironment = facts({
+  command: texts,
+  directory: isText,
+  script: isText,
+  host: facts({name: isText, system: isText, cpus: atLeast(0), memory: atLeast(0), gpus: arrayOf(is.isObject)}),
+  runtime: facts({language: isText, version: isText, executable: isText, packages: namedTexts}),
+  variables: namedTexts,
+  git: facts({
+    commit: isText, branch: isText, remote: isText, dirty: (value) => typeof value === "boolean",
+    changed: texts, error: isText, diff: hasType("file"),
+  }),
+});
+
+/** The `data` of each lifecycle event: the checks of its members, and the required ones. */
+const LIFECYCLE = new Map(Object.entries({
+  "mlv/start": [{
+    mlv: is.isVersion,
+    requires: is.isDistinctStrings,
+    experiment: is.isId,
+    record: shape({number: atLeast(1), sha256: is.isDigest}, ["number", "sha256"]),
+    writer: shape({name: is.isString, version: is.isString}, ["name", "version"]),
+    host: isText,
+    pid: atLeast(0),
+    recovered: shape({size: atLeast(1), sha256: is.isDigest}, ["size", "sha256"]),
+    fork_of: hasType("event"),
+  }, ["mlv", "writer", "host", "pid"]],
+  "mlv/pause": [{reason: is.isString}, []],
+  "mlv/resume": [{reason: is.isString}, []],
+  "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
+  "mlv/dropped": [{first: atLeast(1), last: atLeast(1), reasons: objectOf(atLeast(1))}, ["first", "last", "reasons"]],
+  "mlv/file": [{file: hasType("file"), source: is.isString}, ["file"]],
+  "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
+  "mlv/end": [{
+    status: oneOf("completed", "failed", "interrupted"),
+    error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
+    streams: objectOf(atLeast(1)),
+    from: atLeast(0),
+    sha256: is.isDigest,
+  }, ["status", "from", "sha256"]],
+}));
+
+/** The broken rules of a meta record; `environment.facts` among them is a warning. */
+export function checkMeta(record, isFirst) {
+  if (!is.isObject(record)) return new Set(["meta.object"]);
+  const rules = new Set();
+  const report = (rule) => rules.add(rule);
+  const isKnown = is.isKnown(record.get("mlv"));
+  const check = (name, rule, isRight) => record.has(name) && !isRight(record.get(name)) && report(rule);
+
+  if (isFirst) {
+    if (!["mlv", "name", "kind", "created", "nonce", "params", "environment"].every((name) => record.has(name))) report("meta.members");
+    check("name", "meta.name", is.isPortable);
+    check("kind", "meta.kind", is.isPortable);
+    check("nonce", "meta.nonce", is.isNonce);
+    check("parent", "meta.parent", hasType("experiment"));
+  } else {
+    if (!["mlv", "experiment", "previous", "created", "environment"].every((name) => record.has(name))) report("addition.members");
+    check("experiment", "addition.digests", is.isId);
+    check("previous", "addition.digests", is.isId);
+  }
+  const members = isFirst ? FIRST : ADDITION;
+  if (isKnown && [...record.keys()].some((name) => !members.includes(name))) report("meta.unknown-members");
+  check("mlv", "version.form", is.isVersion);
+  check("created", "meta.created", is.isUtc);
+  check("created", "time.exists", (value) => !is.isUtc(value) || is.dateExists(value));
+  for (const name of ["params", "environment", "extra"]) check(name, `meta.${name}`, isPlain);
+  check("tags", "meta.tags", is.isDistinctStrings);
+  check("description", "meta.description", is.isString);
+  check("requires", "meta.requires", is.isDistinctStrings);
+  const environment = record.get("environment");
+  if (isPlain(environment)) {
+    if (!isEnvironment(environment)) report("environment.types");
+    if (!["command", "host", "runtime"].every((name) => environment.has(name))) report("environment.facts");
+  }
+  for (const tree of metaTrees(record)) checkTree(tree, isKnown, report);
+  return rules;
+}
+
+/** The values of a meta record in which typed values stand. */
+export function metaTrees(record) {
+  const trees = ["params", "environment", "extra"].map((name) => record.get(name)).filter(isPlain);
+  return [...trees, record.get("parent")];
+}
+
+/** The broken rules of an event. */
+export function checkEvent(event, isKnown) {
+  if (!is.isObject(event)) return new Set(["event.object"]);
+  const rules = new Set();
+  const report = (rule) => rules.add(rule);
+  const check = (name, rule, isRight) => event.has(name) && !isRight(event.get(name)) && report(rule);
+  const [name, data] = [event.get("event"), event.get("data")];
+  const [checks, required] = LIFECYCLE.get(name) ?? [null, null];
+
+  if (!["seq", "time", "event", "data"].every((member) => event.has(member))) report("event.members");
+  if (isKnown && [...event.keys()].some((member) => !EVENT.includes(member))) report("event.unknown-members");
+  check("seq", "event.seq", (value) => is.isInteger(value, 1) && value <= Number.MAX_SAFE_INTEGER);
+  check("time", "event.time", is.isUtc);
+  check("time", "time.exists", (value) => !is.isUtc(value) || is.dateExists(value));
+  check("event", "event.name", isEventName);
+  if (isKnown && is.isLifecycle(name) && !checks) report("event.reserved");
+  check("data", "event.data", isPlain);
+  if (!hasSpanForm(event)) report("span.form");
+  if (checks && is.isObject(data)) {
+    if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
+    if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
+  }
+  if (isPlain(data)) checkTree(data, isKnown, report);
+  return rules;
+}
+
+/** Whether a name can be that of an event. */
+export function isEventName(name) {
+  return is.isString(name) && name.split("/").every((segment) => segment !== "") && is.isWithin(name, 1024) && !is.hasControls(name);
+}
+
+function hasSpanForm(event) {
+  const has = (...names) => names.some((name) => event.has(name));
+  if (is.isLifecycle(event.get("event")) && has("span", "begin", "seconds", "within")) return false;
+  if (has("within") && !is.isInteger(event.get("within"), 1)) return false;
+  if (!has("span", "begin", "seconds")) return true;
+  if (event.get("span") === "begin") return !has("begin", "seconds");
+  const seconds = event.get("seconds");
+  return event.get("span") === "end" && is.isInteger(event.get("begin"), 1) && typeof seconds === "number" && seconds >= 0 && !has("within");
+}

@@ -1,0 +1,41 @@
+/** Seals (spec, chapter Lifecycle): where the next one has to begin, and what its digest is. */
+import {digestOf} from "./directory.js";
+import {Ranges} from "./ranges.js";
+
+/** What stands after the digits of a seal: `"}}` and LF. */
+const AFTER = 4;
+const END = /"sha256":"[0-9a-f]{64}"\}\}$/;
+
+/** Whether the line, given without its LF, has the form of a seal. */
+export const hasSealForm = (bytes) => END.test(bytes.toString("latin1", Math.max(0, bytes.length - 77)));
+
+/** The place of the seal on a line that ends, LF included, at the offset `end`. */
+export const placeOf = (end) => end - AFTER - 64;
+
+/** Follows the seals of one stream. */
+export class Seals {
+  #froms = new Ranges();
+
+  constructor() {
+    this.#froms.add(0);
+  }
+
+  /** A masked line: the next seal may begin anywhere on it. */
+  masked(line) {
+    this.#froms.add(line.start, line.end - 1);
+  }
+
+  /** The rule that the seal on an unmasked line breaks, or null. */
+  judge(fd, line, data) {
+    const froms = this.#froms;
+    this.#froms = new Ranges();
+    if (!hasSealForm(line.bytes)) {
+      this.#froms.add(line.start, line.end - 1);
+      return "seal.form";
+    }
+    const place = placeOf(line.end);
+    this.#froms.add(place);
+    if (!froms.has(data.get("from"))) return "seal.from";
+    return digestOf(fd, data.get("from"), place) === data.get("sha256") ? null : "seal.digest";
+  }
+}

@@ -1,0 +1,374 @@
+/** The validator: what breaks the specification in and below a directory, or in a bare log. */
+import {fstatSync, realpathSync} from "node:fs";
+import {ADDITION, FOLDERS, readRecord} from "./meta.js";
+import {fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
+import * as is from "./forms.js";
+import {parse} from "./json.js";
+import {lines} from "./lines.js";
+import {checkMeta, metaTrees} from "./schema.js";
+import {Stream} from "./stream.js";
+import {walk} from "./values.js";
+
+const MAX_BELOW = 64;
+const WARNINGS = new Set(["layout.strays", "parent.enclosing", "id.copies", "log.torn", "environment.facts", "file.changed"]);
+
+/** What has been found in one target: findings and what could not be checked, each once. */
+class Report {
+  findings = new Map();
+  unchecked = new Map();
+
+  find(rule, path, line = null) {
+    const finding = {rule, level: WARNINGS.has(rule) ? "warning" : "error", path: toText(path) || ".", line};
+    this.findings.set(JSON.stringify([rule, finding.path, line]), finding);
+  }
+
+  cannot(path, reason) {
+    const text = toText(path) || ".";
+    if (!this.unchecked.has(text)) this.unchecked.set(text, {path: text, reason});
+  }
+
+  hasFinding(path, line) {
+    return [...this.findings.values()].some((found) => found.path === (toText(path) || ".") && found.line === line);
+  }
+
+  merge(other) {
+    for (const [key, finding] of other.findings) this.findings.set(key, finding);
+    for (const [key, reason] of other.unchecked) if (!this.unchecked.has(key)) this.unchecked.set(key, reason);
+  }
+
+  /** Calls `read`, and says of what the system refuses that it could not be checked. */
+  attempt(path, read) {
+    try {
+      return read();
+    } catch (error) {
+      if (!error.code) throw error;
+      this.cannot(path, error.message);
+      return undefined;
+    }
+  }
+}
+
+/**
+ * Judges a directory, or a regular file as a bare log.
+ * @param {string} target
+ * @param {{isSealed?: boolean}} [options] whether level Sealed is judged
+ * @returns {{findings: object[], unchecked: object[], experiments: object[]}}
+ */
+export function validate(target, {isSealed = false} = {}) {
+  // What the user names is taken as it is, links included; what lies below is not.
+  const root = realpathSync(target, {encoding: "buffer"}).toString("latin1");
+  const report = new Report();
+  const experiments = [];
+  if (typeAt(root) === "directory") {
+    for (const path of findExperiments(root, report)) experiments.push(new Experiment(root, path, isSealed));
+    if (experiments.length === 0) report.cannot("", "there is no experiment");
+    for (const experiment of experiments) experiment.judge();
+    for (const experiment of experiments) report.merge(experiment.report);
+    judgeTogether(experiments, report);
+  } else judgeBare(root, report, isSealed);
+  return {
+    findings: [...report.findings.values()],
+    unchecked: [...report.unchecked.values()],
+    experiments: experiments.map((experiment) => experiment.summary()),
+  };
+}
+
+/** The paths of the experiments in and below the root, in byte order. */
+function findExperiments(root, report) {
+  const found = [];
+  const left = [{path: "", depth: 0}];
+  while (left.length > 0) {
+    const {path, depth} = left.pop();
+    if (depth > MAX_BELOW) {
+      report.cannot(path, `deeper than ${MAX_BELOW} directories`);
+      continue;
+    }
+    const entries = report.attempt(path, () => list(join(root, path)));
+    if (!entries) continue;
+    const isExperiment = isTakenFor(root, path, entries, report);
+    if (isExperiment) found.push(path);
+    for (const [name, type] of entries) {
+      if (type === "directory" && !(isExperiment && FOLDERS.includes(name))) left.push({path: join(path, name), depth: depth + 1});
+    }
+  }
+  return found.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function isTakenFor(root, path, entries, report) {
+  if (path === "" && entries.has("meta.json")) return true;
+  const says = (name, judge) => entries.get(name) === "file" && report.attempt(join(path, name), () => judge(join(root, path, name)));
+  return Boolean(says("meta.json", isRecord) || says("log.jsonl", isStarted));
+}
+
+function isRecord(path) {
+  const {value} = readRecord(path) ?? {};
+  return is.isObject(value) && is.isString(value.get("mlv"));
+}
+
+function isStarted(path) {
+  return withFile(path, (fd, size) => {
+    const {value: line, done} = lines(fd, size).next();
+    if (done || line.bytes === null) return false;
+    const {value} = parse(line.bytes, true);
+    const data = is.isObject(value) && value.get("event") === "mlv/start" ? value.get("data") : null;
+    return is.isObject(data) && is.isString(data.get("experiment"));
+  });
+}
+
+function judgeBare(path, report, isSealed) {
+  const stream = new Stream(null, (rule, line) => report.find(rule, "", line));
+  const isRead = report.attempt("", () => withFile(path, (fd, size) => (stream.judge(fd, size), true)));
+  if (isRead === null) report.cannot("", "this is no regular file");
+  if (stream.refused !== null) report.cannot("", stream.refused);
+  if (isSealed && isRead && stream.isChecked) judgeLast("", stream, report, report);
+}
+
+/** Judges `seal.last`. */
+function judgeLast(path, stream, report, into) {
+  if (!stream?.last) into.find("seal.last", path);
+  else if (!stream.last.isMasked && (!stream.last.isSeal || stream.torn || report.hasFinding(path, stream.last.number))) {
+    into.find("seal.last", path, stream.last.number);
+  }
+}
+
+/** Judges what holds between experiments. */
+function judgeTogether(experiments, report) {
+  const seen = new Set();
+  for (const experiment of experiments) {
+    if (!experiment.isChecked || experiment.id === null) continue;
+    const path = join(experiment.path, "meta.json");
+    const first = experiment.records.get("1");
+    if (seen.has(experiment.id) && !first.isMasked) report.find("id.copies", path);
+    seen.add(experiment.id);
+    const around = experiments
+      .filter((other) => other !== experiment && (other.path === "" || experiment.path.startsWith(`${other.path}/`)))
+      .at(-1);
+    if (first.isMasked || !around || !around.isChecked || around.id === null) continue;
+    if (first.value.get("parent")?.get("id") !== around.id) report.find("parent.enclosing", path);
+  }
+}
+
+/** One experiment, judged by itself. */
+class Experiment {
+  report = new Report();
+  id = null;
+  records = new Map(); // by number, as text
+  streams = new Map(); // by path in the experiment
+  isChecked = true;
+  isSealed = null;
+
+  constructor(root, path, isSealed) {
+    this.root = root;
+    this.path = path;
+    this.asksSealed = isSealed;
+  }
+
+  find(rule, path, line) {
+    this.report.find(rule, join(this.path, path), line);
+  }
+
+  judge() {
+    this.#layout();
+    this.#readRecords();
+    if (!this.isChecked) {
+      this.report.findings.clear();
+      return;
+    }
+    this.#judgeRecords();
+    this.#judgeStreams();
+    this.#judgeReferences();
+    this.#judgeSealed();
+  }
+
+  summary() {
+    const first = this.records.get("1");
+    const name = is.isObject(first?.value) ? first.value.get("name") : null;
+    return {
+      path: toText(this.path) || ".",
+      id: this.id,
+      name: is.isString(name) ? name : null,
+      state: this.isChecked ? this.streams.get("log.jsonl")?.state ?? "open" : null,
+      sealed: this.isSealed,
+      events: [...this.streams.values()].reduce((sum, stream) => sum + stream.events, 0),
+    };
+  }
+
+  #layout() {
+    const at = (path) => join(this.root, this.path, path);
+    const read = (path) => this.report.attempt(join(this.path, path), () => list(at(path))) ?? new Map();
+    const top = read("");
+    this.recordPaths = [];
+    this.streamPaths = [];
+    this.grew = new Set();
+    const expect = (path, type, wanted) => {
+      if (type === wanted) return true;
+      if (type !== undefined) this.find("layout.types", path);
+      return false;
+    };
+    if (!top.has("meta.json")) this.find("layout.meta", "meta.json");
+    if (expect("meta.json", top.get("meta.json"), "file")) this.recordPaths.push(["1", "meta.json"]);
+    if (expect("log.jsonl", top.get("log.jsonl"), "file")) this.streamPaths.push("log.jsonl");
+    const isFolder = Object.fromEntries(FOLDERS.map((name) => [name, expect(name, top.get(name), "directory")]));
+    for (const [name, type] of isFolder.meta ? read("meta") : []) {
+      const path = `meta/${name}`;
+      if (ADDITION.test(name)) expect(path, type, "file") && this.recordPaths.push([name.slice(0, -5), path]);
+      else if (name.endsWith(".json") && !name.startsWith(".")) this.find("layout.strays", path);
+    }
+    for (const [name, type] of isFolder.log ? read("log") : []) {
+      const path = `log/${name}`;
+      if (name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6))) expect(path, type, "file") && this.streamPaths.push(path);
+      else if (name.endsWith(".jsonl") && !name.startsWith(".")) this.find("layout.strays", path);
+    }
+    this.recordPaths.sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+    this.streamPaths.sort((a, b) => (a < b ? -1 : 1));
+    for (const path of laterTwins(this.streamPaths)) this.find("layout.twins", path);
+  }
+
+  #readRecords() {
+    for (const [number, path] of this.recordPaths) {
+      const full = join(this.path, path);
+      const record = this.report.attempt(full, () => readRecord(join(this.root, full)));
+      if (!record) {
+        this.report.cannot(full, "it could not be read");
+        this.records.set(number, {path, sha256: null, isMasked: true, isUnread: true});
+        continue;
+      }
+      const isObject = record.rules.length === 0 && is.isObject(record.value);
+      const reason = isObject ? is.refusal(record.value.get("mlv"), record.value.get("requires")) : null;
+      if (reason !== null) {
+        this.report.cannot(full, reason);
+        this.isChecked = false;
+      }
+      const rules = record.rules.length > 0 ? record.rules : [...checkMeta(record.value, number === "1")];
+      for (const rule of rules) this.find(rule, path);
+      this.records.set(number, {...record, path, isMasked: rules.some((rule) => !WARNINGS.has(rule))});
+    }
+    const first = this.records.get("1");
+    if (first?.sha256) this.id = `sha256:${first.sha256}`;
+  }
+
+  #judgeRecords() {
+    const names = {params: new Set(), extra: new Set()};
+    const tags = new Set();
+    for (const [number, record] of this.records) {
+      if (record.isMasked) continue;
+      const {value, path} = record;
+      if (number !== "1") {
+        const before = this.records.get(String(BigInt(number) - 1n));
+        const isUnread = this.records.get("1")?.isUnread;
+        if (!before) this.find("addition.numbers", path);
+        else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`) this.find("addition.previous", path);
+        if (!isUnread && value.get("experiment") !== this.id) this.find("addition.experiment", path);
+      }
+      for (const member of ["params", "extra"]) {
+        for (const name of value.get(member)?.keys() ?? []) {
+          if (names[member].has(name)) this.find("addition.new-names", path);
+          names[member].add(name);
+        }
+      }
+      for (const tag of value.get("tags") ?? []) {
+        if (tags.has(tag)) this.find("addition.new-tags", path);
+        tags.add(tag);
+      }
+    }
+  }
+
+  #judgeStreams() {
+    const first = this.records.get("1");
+    const digests = new Map([...this.records].map(([number, record]) => [number, record.sha256]));
+    const version = first ? (first.isMasked ? null : first.value.get("mlv")) : is.VERSION;
+    for (const path of this.streamPaths) {
+      const full = join(this.path, path);
+      const stream = new Stream({id: this.id, version, records: digests}, (rule, line) => this.find(rule, path, line));
+      this.streams.set(path, stream);
+      const isRead = this.report.attempt(full, () =>
+        withFile(join(this.root, full), (fd, size) => {
+          stream.judge(fd, size);
+          if (fstatSync(fd).size !== size) this.grew.add(path);
+          return true;
+        }));
+      if (stream.refused !== null) this.report.cannot(full, stream.refused);
+      else if (!isRead) this.report.cannot(full, "it could not be read");
+      if (!isRead) stream.isChecked = false;
+    }
+  }
+
+  #judgeReferences() {
+    const attached = new Set();
+    const measured = new Map();
+    const judge = (typed, path, line) => {
+      if (typed.get("_mlv") === "file" && [undefined, this.id].includes(typed.get("experiment"))) {
+        if (typed.get("path").startsWith("files/")) attached.add(fromText(typed.get("path")));
+        this.#judgeFile(typed, measured, path, line);
+      } else if (typed.get("_mlv") === "event" && this.id !== null && typed.get("experiment") === this.id) {
+        const name = fromText(typed.get("stream"));
+        const stream = this.streams.get(name);
+        const isMissing = !stream || (stream.isChecked && !this.grew.has(name) && !stream.mayHave(typed.get("seq")));
+        if (isMissing) this.find("event.exists", path, line);
+      }
+    };
+    for (const {value, path, isMasked} of this.records.values()) {
+      if (!isMasked) for (const tree of metaTrees(value)) walk(tree, (typed) => judge(typed, path, null));
+    }
+    for (const [path, stream] of this.streams) {
+      for (const {typed, line} of stream.references) judge(typed, path, line);
+    }
+    for (const path of laterTwins([...attached].sort((a, b) => (a < b ? -1 : 1)))) this.find("file.twins", path);
+    for (const {streams, line} of this.streams.get("log.jsonl")?.ends ?? []) {
+      for (const [name, seq] of streams) {
+        const path = fromText(name);
+        const stream = this.streams.get(path);
+        const isMissing = !stream || (stream.isChecked && !this.grew.has(path) && !stream.mayReach(seq));
+        if (isMissing) this.find("end.streams", "log.jsonl", line);
+      }
+    }
+  }
+
+  #judgeFile(typed, measured, path, line) {
+    const name = fromText(typed.get("path"));
+    if (!measured.has(name)) {
+      measured.set(name, this.report.attempt(join(this.path, path), () => measure(join(this.root, this.path), name)));
+    }
+    const found = measured.get(name);
+    if (found === undefined) this.report.cannot(join(this.path, path), `${toText(name)} could not be read`);
+    else if (found?.size !== typed.get("size") || found.sha256 !== typed.get("sha256")) {
+      this.find(name.startsWith("files/") ? "file.kept" : "file.changed", path, line);
+    }
+  }
+
+  #judgeSealed() {
+    const sealed = new Report();
+    for (const path of new Set(["log.jsonl", ...this.streamPaths])) {
+      const stream = this.streams.get(path);
+      if (!stream || stream.isChecked) judgeLast(join(this.path, path), stream, this.report, sealed);
+    }
+    const streams = [...this.streams.values()];
+    if (!streams.some((stream) => stream.isMasked || !stream.isChecked)) this.#judgeGiven(streams, sealed);
+    const isValid = [...this.report.findings.values(), ...sealed.findings.values()].every(({level}) => level !== "error");
+    this.isSealed = this.report.unchecked.size > 0 ? null : isValid;
+    if (this.asksSealed) this.report.merge(sealed);
+  }
+
+  /** Judges `seal.records`, from the last record back, as each may be given by the one after it. */
+  #judgeGiven(streams, sealed) {
+    let after = null;
+    for (const [number, record] of [...this.records].reverse()) {
+      const isAfter = after && after.number === BigInt(number) + 1n && after.isGiven;
+      const isGiven =
+        streams.some(({given}) => given.records.has(number) || (number === "1" && given.ids.size > 0)) ||
+        (isAfter && (after.record.isMasked || after.record.value.get("previous") === `sha256:${record.sha256}`));
+      if (!isGiven && !record.isMasked) sealed.find("seal.records", join(this.path, record.path));
+      after = {number: BigInt(number), record, isGiven};
+    }
+  }
+}
+
+/** Of sorted ASCII paths those that differ from an earlier one by case alone. */
+function laterTwins(paths) {
+  const seen = new Set();
+  return paths.filter((path) => {
+    const isTwin = seen.has(path.toLowerCase());
+    seen.add(path.toLowerCase());
+    return isTwin;
+  });
+}

@@ -1,0 +1,101 @@
+/** Typed values (spec, chapter Values): what they must look like. */
+import * as is from "./forms.js";
+
+const isDecimal = (value) => is.isString(value) && /^-?(?:0|[1-9])/.test(value) && decimalEnds(value);
+const isBase64 = (value) => is.isString(value) && value.length % 4 === 0 && base64Ends(value);
+const isUnits = (value) => is.isString(value) && value.length % 4 === 0 && !/[^0-9a-f]/.test(value);
+const isSize = (value) => is.isInteger(value, 0);
+const isTextValue = (value) => is.isString(value) || (is.isObject(value) && value.get("_mlv") === "string");
+
+// The searches below are for one wrong character, as repeated groups overflow the stack at millions of characters.
+function decimalEnds(value) {
+  const digits = value.startsWith("-") ? value.slice(1) : value;
+  const [whole, fraction, ...more] = digits.split(".", 3);
+  const isDigits = (text) => text !== "" && !/[^0-9]/.test(text);
+  return more.length === 0 && isDigits(whole) && (whole === "0" || whole[0] !== "0") && (fraction === undefined || isDigits(fraction));
+}
+
+function base64Ends(value) {
+  const end = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
+  return !/[^A-Za-z0-9+/]/.test(value.slice(0, value.length - end));
+}
+
+/** For each type its members: a check each, `optional` where the member need not be there. */
+const optional = (check) => Object.assign((value) => check(value), {optional: true});
+const TYPES = new Map(Object.entries({
+  float: {value: (value) => ["nan", "inf", "-inf"].includes(value)},
+  int: {value: is.isInt},
+  datetime: {value: is.isDateTime},
+  "datetime-local": {value: is.isLocalDateTime},
+  date: {value: is.isDate},
+  time: {value: is.isTime},
+  duration: {value: isDecimal},
+  bytes: {value: isBase64},
+  string: {value: isUnits},
+  file: {path: is.isString, size: isSize, sha256: is.isDigest, media_type: optional(is.isString), experiment: optional(is.isId)},
+  external: {path: isTextValue, host: isTextValue, size: isSize, sha256: is.isDigest, modified: is.isUtc},
+  experiment: {id: is.isId, path: optional(is.isString)},
+  event: {
+    experiment: (value) => value === null || is.isId(value),
+    stream: (value) => is.isString(value) && value !== "",
+    seq: (value) => is.isInteger(value, 1),
+  },
+  redacted: {},
+  unencodable: {type: is.isString, repr: is.isString},
+}));
+
+export const isType = (name) => TYPES.has(name);
+const isForeign = (name) => is.isString(name) && name.includes(".") && name.split(".").every((label) => label !== "" && !/[^a-z0-9-]/.test(label));
+
+/**
+ * Calls `visit(typed)` for each typed value in a tree, the outer before the inner; what is inside unknown types is left out.
+ * @param {any} tree
+ * @param {(typed: Map<string, any>) => void} visit
+ */
+export function walk(tree, visit) {
+  if (is.isObject(tree)) {
+    if (tree.has("_mlv")) {
+      visit(tree);
+      if (!isType(tree.get("_mlv"))) return;
+    }
+    for (const member of tree.values()) walk(member, visit);
+  } else if (Array.isArray(tree)) for (const item of tree) walk(item, visit);
+}
+
+/**
+ * The rules of phase `schema` that the typed values of a tree break.
+ * @param {boolean} isKnown whether the version of the record is known
+ * @param {(rule: string) => void} report
+ */
+export function checkTree(tree, isKnown, report) {
+  walk(tree, (typed) => checkTyped(typed, isKnown, report));
+}
+
+function checkTyped(typed, isKnown, report) {
+  const type = typed.get("_mlv");
+  if (!isType(type)) {
+    const isNewer = !isKnown && is.isString(type) && !type.includes(".");
+    if (!isNewer && !isForeign(type)) report("value.type");
+    return;
+  }
+  const members = TYPES.get(type);
+  if (isKnown && [...typed.keys()].some((name) => name !== "_mlv" && !Object.hasOwn(members, name))) report("value.unknown-members");
+  const isRight = Object.entries(members).every(([name, check]) => (typed.has(name) ? check(typed.get(name)) : check.optional));
+  if (!isRight) report(`value.${type}`);
+  checkDate(type, typed, report);
+  if (type === "file" && is.isString(typed.get("path"))) checkPath(typed.get("path"), report);
+}
+
+function checkDate(type, typed, report) {
+  const members = TYPES.get(type);
+  const name = type === "external" ? "modified" : "value";
+  if (!["external", "datetime", "datetime-local", "date"].includes(type)) return;
+  if (members[name](typed.get(name)) && !is.dateExists(typed.get(name))) report("time.exists");
+}
+
+function checkPath(path, report) {
+  const segments = path.split("/");
+  const isClean = !segments.some((segment) => ["", ".", ".."].includes(segment)) && !is.hasControls(path) && !path.includes("\\");
+  if (!isClean || !is.isWithin(path, 4096) || /^[A-Za-z]:/.test(path)) report("file.path");
+  if (path.startsWith("files/") && !segments.slice(1).every(is.isAttachedName)) report("file.name");
+}
