@@ -30,7 +30,7 @@ export function parse(bytes, isLine = false) {
 }
 
 /** Depth is decided before any parsing, so the parser below may recurse. */
-function isTooDeep(bytes) {
+export function isTooDeep(bytes) {
   let depth = 0;
   let inString = false;
   for (let at = 0; at < bytes.length; at++) {

@@ -129,8 +129,8 @@ export class Stream {
   #start(data, report) {
     if (!this.around) return;
     const {id, records} = this.around;
-    const isUnread = id === null && records.has("1");
-    if (data.get("experiment") !== id && !(isUnread && data.has("experiment"))) report("session.experiment");
+    // Without a meta.json there is no id that the experiment could be.
+    if (data.get("experiment") !== id && !(id === null && data.has("experiment"))) report("session.experiment");
     else this.given.ids.add(id);
     const record = data.get("record");
     const number = record && String(BigInt(record.get("number")));

@@ -255,10 +255,9 @@ class Experiment {
       const {value, path} = record;
       if (number !== "1") {
         const before = this.records.get(String(BigInt(number) - 1n));
-        const isUnread = this.records.get("1")?.isUnread;
         if (!before) this.find("addition.numbers", path);
         else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`) this.find("addition.previous", path);
-        if (!isUnread && value.get("experiment") !== this.id) this.find("addition.experiment", path);
+        if (this.id !== null && value.get("experiment") !== this.id) this.find("addition.experiment", path);
       }
       for (const member of ["params", "extra"]) {
         for (const name of value.get(member)?.keys() ?? []) {

@@ -1,0 +1,128 @@
+#!/usr/bin/env node
+/** The driver of this implementation for the conformance suite: conformance/DRIVER.md. */
+import {writeSync} from "node:fs";
+import {join} from "node:path";
+import {createInterface} from "node:readline";
+import {Experiment, Refused, read, validate} from "../src/index.js";
+import {fromText} from "../src/directory.js";
+import {readRecord} from "../src/meta.js";
+import {fromModel, toModel} from "../src/models.js";
+
+const NOT_SUPPORTED = 64;
+const SAID = ["params", "tags", "description", "extra"];
+
+/** What each operation needs, and what it may have. */
+const OPERATIONS = {
+  create: [["name", "kind", "params"], ["in", "tags", "description", "extra"]],
+  resume: [["path"], SAID],
+  open: [["path"], SAID],
+  event: [["event", "data"], ["span", "within"]],
+  end: [["begin", "data"], []],
+  "mlv/pause": [[], []],
+  "mlv/resume": [[], []],
+  "mlv/rewind": [["to"], []],
+  attach: [["name", "hex"], []],
+  close: [["status"], []],
+};
+
+function print(answer) {
+  const bytes = Buffer.from(`${JSON.stringify(answer)}\n`);
+  for (let count = 0; count < bytes.length; ) {
+    try {
+      count += writeSync(1, bytes, count);
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // the pipe is full
+    }
+  }
+}
+
+function orRefused(act) {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof Refused) return {refused: error.message};
+    throw error;
+  }
+}
+
+function reading(path) {
+  const answer = orRefused(() => read(path));
+  if (answer.refused) return {refused: true};
+  const {id, state, meta, streams} = answer;
+  const models = {parent: toModel(meta.parent), params: toModel(meta.params), extra: toModel(meta.extra), environments: meta.environments.map(toModel)};
+  const entries = [...streams].map(([name, {events, leftOut, refused}]) => [
+    name,
+    {events: events.map((event) => ({...event, data: toModel(event.data)})), left_out: leftOut, refused},
+  ]);
+  return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
+}
+
+function said(step) {
+  const entries = SAID.filter((name) => name in step).map((name) => [name, ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name]]);
+  return Object.fromEntries(entries);
+}
+
+function isSupported({op, ...step}) {
+  const [required, optional] = OPERATIONS[op] ?? [];
+  const names = Object.keys(step).filter((name) => !name.startsWith("x-"));
+  return required !== undefined && required.every((name) => name in step) && names.every((name) => [...required, ...optional].includes(name));
+}
+
+/** Does the operations of a scenario in a savedir. */
+class Scenario {
+  constructor(savedir) {
+    this.savedir = savedir;
+    this.experiment = null;
+  }
+
+  do(step) {
+    if (["create", "resume", "open"].includes(step.op)) return this.begin(step);
+    if (this.experiment === null) throw new Refused("no experiment is open");
+    const {log} = this.experiment;
+    switch (step.op) {
+      case "event": return {seq: log.event(step.event, fromModel(step.data), {span: step.span, within: step.within})};
+      case "end": return {seq: log.end(step.begin, fromModel(step.data))};
+      case "mlv/pause": return {seq: log.pause()};
+      case "mlv/resume": return {seq: log.resume()};
+      case "mlv/rewind": return {seq: log.rewind(step.to)};
+      case "attach": return {path: this.experiment.attach(step.name, Buffer.from(step.hex, "hex")).members.get("path")};
+      default:
+        this.experiment.close(step.status);
+        this.experiment = null;
+        return {};
+    }
+  }
+
+  begin(step) {
+    if (this.experiment !== null) throw new Refused("an experiment is open");
+    if (step.op === "create") {
+      this.experiment = Experiment.create(join(this.savedir, step.in ?? ""), step.name, {kind: step.kind, ...said(step)});
+      return {id: this.experiment.id};
+    }
+    const path = join(this.savedir, step.path);
+    this.experiment = step.op === "resume" ? Experiment.resume(path, said(step)) : Experiment.open(path, said(step));
+    return step.op === "resume" ? {id: this.experiment.id} : {stream: this.experiment.stream};
+  }
+}
+
+async function write(savedir) {
+  const scenario = new Scenario(savedir);
+  for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
+    const step = JSON.parse(line);
+    if (!isSupported(step)) process.exit(NOT_SUPPORTED);
+    print(orRefused(() => scenario.do(step)));
+  }
+}
+
+const [command, ...args] = process.argv.slice(2);
+if (command === "id") for (const file of args) print({id: `sha256:${readRecord(fromText(file)).sha256}`});
+else if (command === "validate") {
+  const isSealed = args[0] === "--sealed";
+  for (const directory of isSealed ? args.slice(1) : args) {
+    const {findings, unchecked} = validate(directory, {isSealed});
+    print({findings, unchecked: unchecked.map(({path}) => path)});
+  }
+} else if (command === "read") for (const directory of args) print(reading(directory));
+else if (command === "write" && args.length === 1) await write(args[0]);
+else process.exit(NOT_SUPPORTED);

@@ -1,0 +1,236 @@
+/** Making an experiment, going on with it, and adding to it. */
+import * as fs from "node:fs";
+import {createHash, randomBytes} from "node:crypto";
+import {dirname, extname, join, relative, resolve, sep} from "node:path";
+import {fromText, measure, typeAt} from "./directory.js";
+import {environment} from "./environment.js";
+import {VERSION, isAttachedName, isObject, isPortable, isString} from "./forms.js";
+import {MAX_RECORD, isTooDeep, stringify} from "./json.js";
+import {FOLDERS, readRecord} from "./meta.js";
+import {hold, publish} from "./publish.js";
+import {Refused, read, readRecords} from "./reader.js";
+import {redactTree} from "./secrets.js";
+import {Typed, encode} from "./user.js";
+import {StreamWriter, now} from "./writer.js";
+
+/**
+ * What a script says of itself in a meta record.
+ * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Said
+ */
+
+/** An experiment that this process writes to; `log` is its open stream. */
+export class Experiment {
+  #letGo;
+
+  /** @private */
+  constructor(path, id, stream, log, letGo) {
+    this.path = path;
+    this.id = id;
+    this.stream = stream;
+    this.log = log;
+    this.#letGo = letGo;
+  }
+
+  /**
+   * Makes the experiment `savedir`/`name` and opens its default stream.
+   * @param {string} savedir
+   * @param {string} name a portable name
+   * @param {Said & {kind: string}} said
+   * @throws {Refused} the name is taken or not portable, or the place is inside a folder of an experiment
+   */
+  static create(savedir, name, {kind, params = {}, ...said}) {
+    for (const word of [name, kind]) if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} is no portable name`);
+    const path = resolve(savedir, name);
+    const parent = enclosing(path);
+    const record = {
+      mlv: VERSION, name, kind, created: now(), nonce: randomBytes(16).toString("hex"),
+      ...members({params, ...said}),
+      ...(parent ? {parent} : {}),
+    };
+    const bytes = bytesOf(record);
+    fs.mkdirSync(path, {recursive: true});
+    if (!publish(path, join(path, "meta.json"), bytes)) throw new Refused(`${path} is an experiment already`);
+    const letGo = holdOrRefuse(path, "log.jsonl");
+    return begin(path, "log.jsonl", {number: 1, bytes}, letGo);
+  }
+
+  /**
+   * Goes on with an experiment: a meta record, and a session in its default stream.
+   * @param {string} path
+   * @param {Said} [said]
+   * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
+   */
+  static resume(path, said = {}) {
+    path = resolve(path);
+    readRecords(fromText(path));
+    const letGo = holdOrRefuse(path, "log.jsonl");
+    try {
+      read(path); // whether it has to be refused
+      return begin(path, "log.jsonl", add(path, said), letGo);
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+  }
+
+  /**
+   * Works on an experiment as a further script: a meta record, and a session in a stream of its own.
+   * @param {string} path
+   * @param {Said} [said]
+   * @throws {Refused} a name is recorded already, or a version is not known
+   */
+  static open(path, said = {}) {
+    path = resolve(path);
+    const record = add(path, said);
+    ensureFolder(path, "log");
+    for (let count = 1; ; count++) {
+      const stream = `log/run-${record.number}${count === 1 ? "" : `-${count}`}.jsonl`;
+      try {
+        return begin(path, stream, record, () => {}, true);
+      } catch (error) {
+        if (error.code !== "EEXIST") throw error;
+      }
+    }
+  }
+
+  /**
+   * Attaches a file: copies bytes to `files`, and records their typed value.
+   * @param {string} name a path of portable names, in which `~` may stand
+   * @param {Uint8Array} bytes
+   * @returns {Typed} the reference
+   */
+  attach(name, bytes) {
+    if (!isString(name) || !name.split("/").every(isAttachedName)) throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const path = this.#place(name, bytes, sha256);
+    const file = new Typed("file", new Map(Object.entries({path, size: bytes.length, sha256})));
+    this.log.file(file);
+    return file;
+  }
+
+  #place(name, bytes, sha256) {
+    ensureFolder(this.path, "files");
+    for (let count = 1; ; count++) {
+      const path = `files/${numbered(name, count)}`;
+      const taken = takenAs(this.path, path);
+      if (taken === null) {
+        fs.mkdirSync(dirname(join(this.path, path)), {recursive: true});
+        if (publish(this.path, join(this.path, path), bytes)) return path;
+      }
+      const found = taken === null || taken === path ? measure(fromText(this.path), fromText(path)) : null;
+      if (found?.size === bytes.length && found.sha256 === sha256) return path;
+    }
+  }
+
+  /**
+   * Closes: ends with a status or, while paused, seals.
+   * @param {"completed" | "failed" | "interrupted"} status
+   */
+  close(status) {
+    if (!["completed", "failed", "interrupted"].includes(status)) throw new Refused(`${JSON.stringify(status)} is no status`);
+    this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
+    this.#letGo();
+  }
+
+  #lastSeqs() {
+    const others = [...read(this.path).streams].filter(([name, {events}]) => name !== "log.jsonl" && events.length > 0);
+    return new Map(others.map(([name, {events}]) => [name, events.at(-1).seq]));
+  }
+}
+
+function begin(path, stream, {number, bytes}, letGo, isNew = false) {
+  const id = `sha256:${readRecord(fromText(join(path, "meta.json"))).sha256}`;
+  const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
+  try {
+    return new Experiment(path, id, stream, new StreamWriter(join(path, stream), {experiment: id, record}, isNew), letGo);
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+function holdOrRefuse(path, stream) {
+  const letGo = hold(path, stream);
+  if (letGo === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file beside it`);
+  return letGo;
+}
+
+function members({params, extra, tags, description}) {
+  if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
+  return {
+    ...(params === undefined ? {} : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
+    environment: encode(environment()),
+    ...(tags ? {tags} : {}),
+    ...(description === undefined ? {} : {description}),
+    ...(extra === undefined ? {} : {extra: objectOf(extra)}),
+  };
+}
+
+function objectOf(value) {
+  const encoded = encode(value);
+  if (!isObject(encoded) || encoded.has("_mlv")) throw new Refused("params and extra are objects");
+  return encoded;
+}
+
+function bytesOf(record) {
+  const bytes = Buffer.from(stringify(new Map(Object.entries(record).map(([name, value]) => [name, value instanceof Typed ? encode(value) : value]))));
+  if (bytes.length > MAX_RECORD || isTooDeep(bytes)) throw new Refused("the meta record is larger or deeper than a record may be");
+  return bytes;
+}
+
+/** Publishes the next addition; whoever loses the race for a number reads the new records and tries again. */
+function add(path, said) {
+  for (;;) {
+    const records = readRecords(fromText(path));
+    for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, said);
+    const last = records.at(-1);
+    const number = Number(last.number) + 1;
+    const tags = said.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
+    const bytes = bytesOf({
+      mlv: VERSION, experiment: `sha256:${records[0].sha256}`, previous: `sha256:${last.sha256}`, created: now(),
+      ...members({...said, tags: tags?.length ? tags : undefined}),
+    });
+    ensureFolder(path, "meta");
+    if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes};
+  }
+}
+
+function refuseTwice(record, said) {
+  for (const member of ["params", "extra"]) {
+    if (said[member] === undefined || !isObject(record?.get(member))) continue;
+    for (const name of objectOf(said[member]).keys()) {
+      if (record.get(member).has(name)) throw new Refused(`${member}.${name} is recorded already, and what is recorded stays`);
+    }
+  }
+}
+
+function ensureFolder(path, name) {
+  fs.mkdirSync(join(path, name), {recursive: true});
+  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} is no directory`);
+}
+
+/** A reference to the nearest experiment that encloses a path; null where there is none. */
+function enclosing(path) {
+  for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
+    const record = typeAt(fromText(join(above, "meta.json"))) === "file" ? readRecord(fromText(join(above, "meta.json"))) : null;
+    if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
+    const [folder] = relative(above, path).split(sep);
+    if (FOLDERS.includes(folder)) throw new Refused(`${folder} of the experiment ${above} is no place for a sub-experiment`);
+    return new Typed("experiment", new Map([["id", `sha256:${record.sha256}`], ["path", relative(path, above).split(sep).join("/")]]));
+  }
+  return null;
+}
+
+/** The name as it is, then with ~2, ~3, … before its last dot. */
+function numbered(name, count) {
+  if (count === 1) return name;
+  const extension = extname(name);
+  return `${name.slice(0, name.length - extension.length)}~${count}${extension}`;
+}
+
+/** The path below `files` that is this one but for case; null where there is none. */
+function takenAs(root, path) {
+  const names = fs.readdirSync(join(root, "files"), {recursive: true}).map((name) => `files/${name.split(sep).join("/")}`);
+  if (names.includes(path)) return path;
+  return names.find((name) => name.toLowerCase() === path.toLowerCase()) ?? null;
+}

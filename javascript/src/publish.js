@@ -1,0 +1,102 @@
+/** Giving names to complete files, and holding a stream (spec, chapter Layout, Publication). */
+import * as fs from "node:fs";
+import {randomBytes} from "node:crypto";
+import {hostname} from "node:os";
+import {basename, dirname, join} from "node:path";
+
+/** Syncs a directory, where the system can. */
+function syncDirectory(path) {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } catch (error) {
+    if (error.code !== "EINVAL") throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/**
+ * Publishes bytes under a name.
+ * @param {string} root the experiment's directory, where the temporary name stands
+ * @returns {boolean} false where the name is taken; then nothing is changed
+ */
+export function publish(root, path, bytes) {
+  const temporary = join(root, `.mlv-${randomBytes(8).toString("hex")}`);
+  const fd = fs.openSync(temporary, "wx");
+  try {
+    try {
+      fs.writeFileSync(fd, bytes);
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+    fs.linkSync(temporary, path);
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    fs.unlinkSync(temporary);
+  }
+  syncDirectory(dirname(path));
+  return true;
+}
+
+/** When a process started, so that a later one with its pid is told apart; "" where the system does not say. */
+function startOf(pid) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ")[19];
+  } catch {
+    return "";
+  }
+}
+
+function isAlive({host, pid, start}) {
+  if (host !== hostname()) return true; // who can tell
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return error.code !== "ESRCH";
+  }
+  return startOf(pid) === start;
+}
+
+/**
+ * Holds a stream for this process; README.md says what that promises.
+ * @returns {(() => void) | null} what lets it go; null where another process that may be alive holds it
+ */
+export function hold(root, stream) {
+  const path = join(root, `.mlv-lock-${basename(stream)}`);
+  const mine = JSON.stringify({host: hostname(), pid: process.pid, start: startOf(process.pid)});
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if (publish(root, path, mine)) return () => fs.rmSync(path, {force: true});
+    const theirs = readHolder(path);
+    if (theirs === undefined) continue;
+    if (theirs === null || isAlive(JSON.parse(theirs))) return null;
+    breakLock(root, path, theirs);
+  }
+  return null;
+}
+
+/** What a lock says; undefined where it is gone, null where it is no lock of ours. */
+function readHolder(path) {
+  try {
+    const text = fs.readFileSync(path, "utf8");
+    return typeof JSON.parse(text).pid === "number" ? text : null;
+  } catch (error) {
+    return error.code === "ENOENT" ? undefined : null;
+  }
+}
+
+/** Removes the lock of a dead process; one that another process took meanwhile is put back. */
+function breakLock(root, path, dead) {
+  const aside = join(root, `.mlv-${randomBytes(8).toString("hex")}`);
+  try {
+    fs.renameSync(path, aside);
+  } catch (error) {
+    if (error.code === "ENOENT") return;
+    throw error;
+  }
+  if (fs.readFileSync(aside, "utf8") !== dead) fs.linkSync(aside, path);
+  fs.unlinkSync(aside);
+}

@@ -1,0 +1,117 @@
+/** The reader: what an experiment says. It never writes, and goes on after what it cannot read. */
+import {fromText, join, list, toText, typeAt, withFile} from "./directory.js";
+import * as is from "./forms.js";
+import {parse} from "./json.js";
+import {lines} from "./lines.js";
+import {ADDITION, readRecord} from "./meta.js";
+import {decode} from "./user.js";
+
+/** The experiment, or what the caller asks for, has to be refused. */
+export class Refused extends Error {}
+
+/**
+ * Reads an experiment.
+ * @param {string} path of its directory
+ * @returns {{id: string, state: string, meta: object, streams: Map<string, {events: object[], leftOut: number[], refused: number | null}>}}
+ * @throws {Refused} a version or a feature that is not known, or no experiment
+ */
+export function read(path) {
+  const root = fromText(path);
+  const records = readRecords(root);
+  const streams = new Map();
+  for (const name of streamNames(root)) streams.set(toText(name), withFile(join(root, name), readStream));
+  return {
+    id: `sha256:${records[0].sha256}`,
+    state: streams.get("log.jsonl")?.state ?? "open",
+    meta: fold(records.filter(({rules}) => rules.length === 0).map(({value}) => value)),
+    streams,
+  };
+}
+
+/** The meta records of an experiment in their order, with their numbers. */
+export function readRecords(root) {
+  const names = typeAt(join(root, "meta")) === "directory" ? [...list(join(root, "meta")).keys()].filter((name) => ADDITION.test(name)) : [];
+  names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  const paths = [["1", "meta.json"], ...names.map((name) => [name.slice(0, -5), `meta/${name}`])];
+  const records = paths.map(([number, path]) => ({number, ...readRecord(join(root, path))})).filter(({sha256}) => sha256);
+  const first = records[0];
+  if (first?.number !== "1" || first.rules.length > 0 || !is.isObject(first.value)) throw new Refused("there is no meta.json that can be read");
+  for (const {rules, value} of records) {
+    const reason = rules.length === 0 && is.isObject(value) ? is.refusal(value.get("mlv"), value.get("requires")) : null;
+    if (reason !== null) throw new Refused(reason);
+  }
+  return records;
+}
+
+/** The streams of an experiment, as byte strings, in byte order. */
+export function streamNames(root) {
+  const names = typeAt(join(root, "log")) === "directory" ? list(join(root, "log")) : [];
+  const further = [...names].filter(([name, type]) => type === "file" && name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6)));
+  return [...(typeAt(join(root, "log.jsonl")) === "file" ? ["log.jsonl"] : []), ...further.map(([name]) => `log/${name}`)];
+}
+
+function fold(values) {
+  const [first] = values;
+  const objects = values.filter(is.isObject);
+  const merged = (name) => {
+    const all = objects.map((value) => value.get(name)).filter((value) => is.isObject(value) && !value.has("_mlv"));
+    return decode(new Map(all.reverse().flatMap((value) => [...value])));
+  };
+  const tags = objects.map((value) => value.get("tags")).filter(Array.isArray).flat();
+  return {
+    name: first.get("name"),
+    kind: first.get("kind"),
+    created: first.get("created"),
+    nonce: first.get("nonce"),
+    parent: decode(first.get("parent") ?? null),
+    params: merged("params"),
+    extra: merged("extra"),
+    tags: [...new Set(tags)],
+    descriptions: objects.map((value) => value.get("description")).filter(is.isString),
+    environments: objects.map((value) => decode(value.get("environment") ?? null)),
+  };
+}
+
+/** Reads a stream from an open file. */
+export function readStream(fd, size) {
+  const stream = {events: [], leftOut: [], refused: null, state: "open"};
+  for (const line of lines(fd, size)) {
+    const event = line.bytes ? readEvent(line.bytes) : null;
+    if (event === null) {
+      stream.leftOut.push(line.number);
+      continue;
+    }
+    if (event.event === "mlv/start" && is.refusal(event.data.get("mlv"), event.data.get("requires")) !== null) {
+      stream.refused = line.number;
+      break;
+    }
+    if (event.event === "mlv/rewind") supersede(stream.events, event);
+    stream.state = stateAfter(stream.state, event);
+    stream.events.push({line: line.number, ...event});
+  }
+  return stream;
+}
+
+function readEvent(bytes) {
+  const {rules, value} = parse(bytes, true);
+  if (rules.length > 0 || !is.isObject(value)) return null;
+  const [seq, time, event, data] = ["seq", "time", "event", "data"].map((name) => value.get(name));
+  const isRight = is.isInteger(seq, 1) && is.isString(time) && is.isString(event) && is.isObject(data) && !data.has("_mlv");
+  if (!isRight) return null;
+  const others = ["span", "begin", "seconds", "within"].filter((name) => value.has(name)).map((name) => [name, value.get(name)]);
+  return {seq, time, event, data: decode(data), ...Object.fromEntries(others)};
+}
+
+function supersede(events, rewind) {
+  const to = rewind.data.get("to");
+  if (!is.isInteger(to, 0)) return;
+  for (let at = events.length - 1; at >= 0 && events[at].seq > to; at--) {
+    if (!is.isLifecycle(events[at].event) && events[at].seq < rewind.seq) events[at].superseded = true;
+  }
+}
+
+function stateAfter(state, {event, data}) {
+  if (event === "mlv/start" || event === "mlv/resume") return "open";
+  if (event === "mlv/pause") return "paused";
+  return event === "mlv/end" ? data.get("status") : state;
+}
