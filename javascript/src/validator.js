@@ -134,18 +134,26 @@ function judgeLast(path, stream, report, into) {
 /** Judges what holds between experiments. */
 function judgeTogether(experiments, report) {
   const seen = new Set();
+  const byPath = new Map(experiments.map((experiment) => [experiment.path, experiment]));
   for (const experiment of experiments) {
     if (!experiment.isChecked || experiment.id === null) continue;
     const path = join(experiment.path, "meta.json");
     const first = experiment.records.get("1");
     if (seen.has(experiment.id) && !first.isMasked) report.find("id.copies", path);
     seen.add(experiment.id);
-    const around = experiments
-      .filter((other) => other !== experiment && (other.path === "" || experiment.path.startsWith(`${other.path}/`)))
-      .at(-1);
+    const around = enclosing(experiment.path, byPath);
     if (first.isMasked || !around || !around.isChecked || around.id === null) continue;
     if (first.value.get("parent")?.get("id") !== around.id) report.find("parent.enclosing", path);
   }
+}
+
+/** The nearest experiment around a path; undefined where there is none. */
+function enclosing(path, byPath) {
+  while (path !== "") {
+    path = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (byPath.has(path)) return byPath.get(path);
+  }
+  return undefined;
 }
 
 /** One experiment, judged by itself. */
