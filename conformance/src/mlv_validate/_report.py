@@ -223,4 +223,9 @@ def _target(target: Target) -> dict[str, Any]:
             for finding in target.findings
         ],
         "unchecked": [{"path": storable(entry.path), "reason": storable(entry.reason)} for entry in target.unchecked],
+        **({"omitted": list(map(_omitted, target.omitted))} if target.omitted else {}),
     }
+
+
+def _omitted(entry: Omitted) -> dict[str, Any]:
+    return {"rule": entry.rule, "path": storable(entry.path), "number": entry.number}
