@@ -15,6 +15,7 @@ SUITE = CONFORMANCE / "suite"
 SPEC = CONFORMANCE.parent / "spec" / "1.0"
 RULES = {rule["id"]: rule for rule in json.loads((SPEC / "requirements.json").read_text("utf-8"))}
 CASES = load(SUITE)
+UNCHECKED = ("future-2.0", "mixed")
 BASES = sorted(path.name for path in (SUITE / "bases").iterdir())
 
 
@@ -43,7 +44,7 @@ def test_cases_name_rules_bases_and_themselves() -> None:
 def test_a_base_has_no_finding(base: str) -> None:
     """The cases that take the base as it is are tested with the others; here: there is one without a finding."""
     as_it_is = [case for case in CASES if case.base == base and case.edit is None]
-    assert [case for case in as_it_is if not case.findings and not case.unchecked]
+    assert [case for case in as_it_is if not case.findings and bool(case.unchecked) == (base in UNCHECKED)]
     assert not [case for case in as_it_is if case.level == "core" and case.findings]
 
 
