@@ -549,3 +549,23 @@ def test_a_hundred_thousand_events_are_read_in_flat_memory() -> None:
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert count == 99_999 and max(peaks) < 2**20, f"{peaks} bytes at the peak"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"x":1,"x":1}',
+        '{"x":1,"\\u0078":2}',
+        '{"x":{"y":1,"y":2}}',
+        '{"x":9007199254740992}',
+        '{"x":-9007199254740992}',
+        '{"x":"\\ud800"}',
+        '{"\\uDFFF":1}',
+        '{"x":\r1}',
+    ],
+)
+def test_a_line_that_breaks_a_rule_of_bytes_or_json_is_left_out(data: str) -> None:
+    garbled = f'{{"seq":2,"time":"2026-11-22T18:24:00.000000Z","event":"x","data":{data}}}\n'
+    run = log(start(), garbled.encode(), line(3, "x"))
+    assert [event.seq for event in run.events("x")] == [3]
+    assert [problem.line for problem in run.problems] == [2]

@@ -104,9 +104,13 @@ def load(directory: Path) -> Meta:
         try:
             data = read_regular(directory / name, MAX_RECORD)
             record = _parse(data)
-        except (OSError, ValueError) as error:
+        except OSError as error:  # a symbolic link, say, which is no record
             meta.problems.append((name, f"cannot be read: {error}"))
-            record, data = {}, b"" if isinstance(error, OSError) else data
+            meta.digests.append("")
+            continue
+        except ValueError as error:
+            meta.problems.append((name, f"cannot be read: {error}"))
+            record = {}
         else:
             check_version(record.get("mlv"), record.get("requires"), str(directory / name))
             if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:

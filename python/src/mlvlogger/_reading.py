@@ -17,7 +17,7 @@ from . import _meta
 from ._errors import InvalidName, MLVError
 from ._files import open_regular, portable
 from ._tails import check_version, lines
-from ._values import ExperimentRef, decode, decode_members, integer, is_json, warn
+from ._values import MAX_INT, ExperimentRef, decode, decode_members, integer, is_json, warn
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
@@ -291,14 +291,31 @@ def _finite(text: str) -> float:
     return value
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -MAX_INT <= value <= MAX_INT:
+        raise ValueError("an integer is beyond those that a record can have")
+    return value
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(members)
+    if len(tree) != len(members):
+        raise ValueError("a name occurs twice")
+    return tree
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object)
 
 
 def _event(stream: str, number: int, line: bytes) -> Event:
+    if b"\r" in line:
+        raise ValueError("it has a carriage return")
     tree = _decoder.decode(line.decode("utf-8"))
     # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
-    if line.count(b"[") + line.count(b"{") > 64 and not is_json(tree):
-        raise ValueError("it is nested deeper than 64 levels, or has numbers or strings that a record cannot have")
+    # Only an escape can bring in a lone surrogate.
+    if (line.count(b"[") + line.count(b"{") > 64 or b"\\u" in line) and not is_json(tree):
+        raise ValueError("it is nested deeper than 64 levels, or has a lone surrogate")
     if type(tree) is not dict or not isinstance(tree["data"], dict):
         raise ValueError("it is no JSON object, or its data is none")
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])

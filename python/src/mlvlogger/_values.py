@@ -23,6 +23,7 @@ from typing import Any
 from ._errors import CannotEncode
 
 __all__ = [
+    "MAX_INT",
     "MAX_RECORD",
     "EventRef",
     "ExperimentRef",
@@ -47,7 +48,9 @@ __all__ = [
 #: The most bytes that a record may have, the LF of a line included (`json.size`).
 MAX_RECORD = 16 * 1024 * 1024
 
-_MAX_INT = 2**53 - 1  # `json.integers`
+#: The largest integer that a record may have as a number; the least is its negative (`json.integers`).
+MAX_INT = 2**53 - 1
+
 _MAX_DEPTH = 64  # `json.depth`
 _MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
 _LARGEST_INT = 10**4000  # `value.int`
@@ -172,7 +175,7 @@ class _Encoder:
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if -_MAX_INT <= value <= _MAX_INT else self._int(value, path)
+            return value if -MAX_INT <= value <= MAX_INT else self._int(value, path)
         if kind is float:
             return value if math.isfinite(value) else {"_mlv": "float", "value": str(value)}
         if kind is dict or kind is list or kind is tuple:
@@ -322,7 +325,7 @@ def is_json(tree: Any, levels: int = _MAX_DEPTH) -> bool:
         return _is_text(tree)
     if type(tree) is float:
         return math.isfinite(tree)
-    return tree is None or type(tree) is bool or (type(tree) is int and -_MAX_INT <= tree <= _MAX_INT)
+    return tree is None or type(tree) is bool or (type(tree) is int and -MAX_INT <= tree <= MAX_INT)
 
 
 def plain_mapping(value: Any) -> Mapping[str, Any] | None:
@@ -398,7 +401,7 @@ def _form(kind: str, text: Any) -> str:
 
 def _whole(value: Any, least: int) -> int:
     number = integer(value)
-    if number is None or not least <= number <= _MAX_INT:
+    if number is None or not least <= number <= MAX_INT:
         raise ValueError(value)
     return number
 
