@@ -1,14 +1,25 @@
 """The driver of `mlvlogger` and `mlv-validate` for the conformance suite; DRIVER.md describes what it answers."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
+from _python_reading import answer_each, identify, judge, read
 from _python_writing import UNSUPPORTED, write
 
 
 def main(command: str, *arguments: str) -> int:
-    if command == "write":
-        return write(Path(arguments[0]))
+    match command, arguments:
+        case "write", (directory,):
+            return write(Path(directory))
+        case "id", files:
+            return answer_each(identify, files)
+        case "read", directories:
+            return answer_each(read, directories)
+        case "validate", ("--sealed", *directories):
+            return answer_each(partial(judge, sealed=True), directories)
+        case "validate", directories:
+            return answer_each(judge, directories)
     return UNSUPPORTED
 
 

@@ -16,6 +16,7 @@ from mlv_conformance._results import Result
 from mlv_conformance._scenarios import load_scenarios
 from mlv_conformance._suite import load
 from mlv_conformance._validators import validator_results
+from mlv_conformance._vectors import load_slot_cases
 from mlv_conformance._writers import writer_results
 from mlv_validate import __version__
 from mlv_validate._text import visible
@@ -74,7 +75,9 @@ def _run(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) 
     if "reader" in classes:
         yield from reader_results(driver, suite, wanted)
     if "validator" in classes:
-        yield from validator_results(driver, suite, [one for one in load(suite) if wanted(one.id)])
+        yield from validator_results(
+            driver, suite, [one for one in load(suite) + load_slot_cases(suite) if wanted(one.id)]
+        )
 
 
 def _what(result: Result) -> str:

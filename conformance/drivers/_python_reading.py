@@ -1,0 +1,172 @@
+"""The commands `id`, `read` and `validate` of the Python driver, done with `mlvlogger` and `mlv_validate`."""
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import mlvlogger
+from mlv_validate import validate
+from mlvlogger import UnsupportedVersion
+
+_SAFE = 2**53 - 1
+
+
+def answer_each(answer: Callable[[str], dict[str, Any]], arguments: Iterable[str]) -> int:
+    """Print the answer to each argument; returns the exit code."""
+    for argument in arguments:
+        print(json.dumps(answer(argument)), flush=True)
+    return 0
+
+
+def identify(file: str) -> dict[str, Any]:
+    """The id of an experiment of which `meta.json` is a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(file, Path(folder, "meta.json"))
+        return {"id": mlvlogger.read(folder).id}
+
+
+def judge(directory: str, *, sealed: bool = False) -> dict[str, Any]:
+    """What the validator finds."""
+    [target] = validate(directory, sealed=sealed).targets
+    return {
+        "findings": [{"rule": one.rule, "path": one.path, "line": one.line} for one in target.findings],
+        "unchecked": [one.path for one in target.unchecked],
+    }
+
+
+def read(directory: str) -> dict[str, Any]:
+    """What the reader makes of an experiment."""
+    try:
+        exp = mlvlogger.read(directory)
+    except UnsupportedVersion:
+        return {"refused": True}
+    streams = {path: _stream(exp, path) for path in exp.streams}
+    try:
+        state = exp.state
+    except UnsupportedVersion:
+        state = None
+    return {"id": exp.id, "state": state, "meta": _meta(exp), "streams": streams}
+
+
+def _meta(exp: Any) -> dict[str, Any]:
+    return {
+        "name": exp.name,
+        "kind": exp.kind,
+        "created": exp.created and _utc(exp.created),
+        "nonce": exp.records[0].get("nonce"),
+        "parent": _model(exp.parent),
+        "params": _model(exp.params),
+        "extra": _model(exp.extra),
+        "tags": exp.tags,
+        "descriptions": exp.descriptions,
+        "environments": [_model(environment) for environment in exp.environments],
+    }
+
+
+def _stream(exp: Any, path: str) -> dict[str, Any]:
+    events = list[Any]()
+    refused = None
+    try:
+        for event in exp.events(stream=path, rewound=True, lifecycle=True):
+            events.append(event)
+        kept = {event.line for event in exp.events(stream=path, lifecycle=True)}
+    except UnsupportedVersion as error:
+        # The reader says where in words alone.
+        refused = int(str(error).split("the session on line ")[1].split()[0])
+        kept = {event.line for event in events}
+    left_out = sorted(problem.line for problem in exp.problems if problem.path == path and problem.line)
+    return {"events": [_event(event, event.line in kept) for event in events], "left_out": left_out, "refused": refused}
+
+
+def _event(event: Any, kept: bool) -> dict[str, Any]:
+    members = {
+        "line": event.line,
+        "seq": event.seq,
+        "time": _utc(event.time),
+        "event": event.name,
+        "data": _model(event.data),
+    }
+    for name in ("span", "begin", "seconds", "within"):
+        if getattr(event, name) is not None:
+            members[name] = getattr(event, name)
+    return members if kept else members | {"superseded": True}
+
+
+def _utc(value: datetime) -> str:
+    return value.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _model(value: Any) -> Any:
+    """The model of a Python value as the reader gives it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return [_model(part) for part in value]
+    return _MODELS[type(value)](value)
+
+
+def _float(value: float) -> Any:
+    return {"number": repr(value)} if math.isfinite(value) else {"float": str(value)}
+
+
+def _int(value: int) -> Any:
+    # `str` refuses long integers, lest somebody else's text cost much; those of a record have at most 4000 digits.
+    return {"number": str(value)} if abs(value) <= _SAFE else {"int": str(value)}
+
+
+def _str(value: str) -> Any:
+    lone = any(0xD800 <= ord(char) <= 0xDFFF for char in value)
+    return {"string": value.encode("utf-16-be", "surrogatepass").hex()} if lone else value
+
+
+def _duration(value: timedelta) -> Any:
+    microseconds = value // timedelta(microseconds=1)
+    whole, rest = divmod(abs(microseconds), 1_000_000)
+    return {"duration": f"{'-' if microseconds < 0 else ''}{whole}.{rest:06}"}
+
+
+def _opaque(value: Any) -> Any:
+    # Python has no duration of this length, so the reader gives the typed value.
+    if value.json["_mlv"] == "duration":
+        return {"duration": value.json["value"]}
+    return {"opaque": value.json}
+
+
+def _typed(kind: str, *optional: str) -> Callable[[Any], Any]:
+    def model(value: Any) -> Any:
+        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {
+            kind: {
+                name: _model(part) if isinstance(part, str) else part
+                for name, part in members.items()
+                if part is not None or name not in optional
+            }
+        }
+
+    return model
+
+
+_MODELS: dict[type, Callable[[Any], Any]] = {
+    dict: lambda value: {"object": {name: _model(part) for name, part in value.items()}},
+    str: _str,
+    int: _int,
+    float: _float,
+    datetime: lambda value: {"datetime" if value.tzinfo else "datetime-local": value.isoformat()},
+    date: lambda value: {"date": value.isoformat()},
+    time: lambda value: {"time": value.isoformat()},
+    timedelta: _duration,
+    bytes: lambda value: {"bytes": value.hex()},
+    mlvlogger.File: _typed("file", "media_type", "experiment"),
+    mlvlogger.External: _typed("external"),
+    mlvlogger.ExperimentRef: _typed("experiment", "path"),
+    mlvlogger.EventRef: _typed("event"),
+    mlvlogger.Unencodable: _typed("unencodable"),
+    mlvlogger.Redacted: _typed("redacted"),
+    mlvlogger.Opaque: _opaque,
+}

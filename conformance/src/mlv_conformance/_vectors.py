@@ -1,0 +1,235 @@
+"""
+The suite's data for readers: the reads, and the vectors, of which some are cases for validators as well.
+
+`conformance/suite/README.md` is the contract.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlv_conformance._models import Model, equal
+from mlv_conformance._suite import Case, Edit, Finding
+from mlv_validate import RULES
+
+Answer = Mapping[str, Any]
+_SLOT_LEFT_OUT = ("json", "bytes")
+
+
+@dataclass(frozen=True)
+class Read:
+    """
+    A base with an edit, and what a reader has to make of it.
+
+    `expected` says for places in the answer what is there: a place is the names and numbers that lead to it, where the
+    number of an event is that of its line. The place `()` is the whole answer.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    base: str
+    edit: Edit | None
+    expected: tuple[tuple[tuple[str | int, ...], Any], ...]
+    target: str = "."
+    command: str = "read"
+
+
+def load_reads(suite: Path) -> list[Read]:
+    """Everything that a reader is asked, in the order of the files' names."""
+    reads = [_read(file["topic"], read) for file in _files(suite, "reads") for read in file["reads"]]
+    for file in _files(suite, "vectors"):
+        of_kind = _READS.get(file["topic"], _slot_reads)
+        reads += of_kind(f"vectors/{file['topic']}", file)
+    return reads
+
+
+def load_slot_cases(suite: Path) -> list[Case]:
+    """What the vectors ask of a validator."""
+    cases = []
+    for file in _files(suite, "vectors"):
+        topic = f"vectors/{file['topic']}"
+        if "slot" in file:
+            cases += _slot_cases(topic, file)
+        elif file["topic"] == "seals":
+            cases += _seal_cases(topic, file)
+    return cases
+
+
+def differ(expected: Any, answer: Answer) -> Iterator[str]:
+    """What is different between the whole answer that is expected and the one that was given."""
+    if expected.keys() != answer.keys():
+        yield f"it has the members {sorted(answer)} instead of {sorted(expected)}"
+        return
+    for name in ("id", "state", "refused"):
+        yield from _compare(name, expected.get(name), answer.get(name))
+    for name, value in expected.get("meta", {}).items():
+        yield from _compare(f"meta {name}", value, answer["meta"].get(name))
+    streams, others = expected.get("streams", {}), answer.get("streams", {})
+    yield from _compare("the streams", sorted(streams), sorted(others))
+    for path in streams.keys() & others.keys():
+        one, other = streams[path], others[path]
+        yield from _compare(f"{path}: left_out", one["left_out"], other["left_out"])
+        yield from _compare(f"{path}: refused", one["refused"], other.get("refused"))
+        lines = [[event["line"] for event in stream["events"]] for stream in (one, other)]
+        yield from _compare(f"{path}: the lines of the events", *lines)
+        for event, given in zip(one["events"], other["events"], strict=False):
+            for name in sorted(event.keys() | given.keys()):
+                yield from _compare(f"{path}:{event['line']}: {name}", event.get(name), given.get(name))
+
+
+def find(answer: Any, place: tuple[str | int, ...]) -> Any:
+    """What stands at a place of an answer. Raises `LookupError` where nothing does."""
+    for step in place:
+        if step == "count":
+            answer = len(answer)
+        elif isinstance(step, int):
+            answer = next((event for event in answer if event["line"] == step), None)
+            if answer is None:
+                raise LookupError(f"there is no event of line {step}")
+        else:
+            answer = answer.get(step, False) if step == "superseded" else answer[step]
+    return answer
+
+
+def _compare(what: str, one: Model, other: Model) -> Iterator[str]:
+    if not equal(one, other):
+        yield f"{what} is {json.dumps(other)[:200]} instead of {json.dumps(one)[:200]}"
+
+
+def _files(suite: Path, folder: str) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in sorted((suite / folder).glob("*.json"))]
+
+
+def _read(topic: str, read: dict[str, Any]) -> Read:
+    return Read(
+        f"reads/{topic}/{read['name']}",
+        tuple(read["rules"]),
+        read["base"],
+        read["edit"],
+        (((), read["model"]),),
+        read.get("target", "."),
+    )
+
+
+def _slot_edit(slot: dict[str, Any], text: Any) -> Edit:
+    return {"op": "replace", "path": slot["path"], "line": slot["line"], "old": slot["old"], "new": text}
+
+
+def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    slot = file["slot"]
+    stream = ("streams", slot["path"])
+    reads = []
+    for vector in file["vectors"]:
+        expected: tuple[tuple[tuple[str | int, ...], Any], ...]
+        if "model" in vector:
+            member = tuple(part for name in slot["member"].split(".") for part in _INSIDE.get(name, (name,)))
+            expected = (
+                ((*stream, "left_out"), []),
+                ((*stream, "events", slot["line"], *member), vector["model"]),
+            )
+        elif any(RULES[rule].phase in _SLOT_LEFT_OUT for rule in vector["breaks"]):
+            expected = (((*stream, "left_out"), [slot["line"]]),)
+        else:
+            continue
+        edit = _slot_edit(slot, vector["text"])
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.garbled",), slot["base"], edit, expected))
+    return reads
+
+
+_INSIDE: dict[str, tuple[str, ...]] = {"x": ("object", "x")}
+
+
+def _slot_cases(topic: str, file: dict[str, Any]) -> list[Case]:
+    slot = file["slot"]
+    return [
+        Case(
+            rule=topic,
+            name=vector["name"],
+            base=slot["base"],
+            edit=_slot_edit(slot, vector["text"]),
+            findings=frozenset(Finding(rule, slot["path"], slot["line"]) for rule in vector.get("breaks", ())),
+        )
+        for vector in file["vectors"]
+    ]
+
+
+def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
+    return [
+        Read(
+            f"{topic}/{vector['name']}",
+            ("reader.id",),
+            "minimal",
+            {"op": "write", "path": "meta.json", "new": vector["content"]},
+            ((("id",), vector["id"]),),
+            "meta.json",
+            "id",
+        )
+        for vector in file["vectors"]
+    ]
+
+
+def _log(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, topic: str, content: Any) -> Read:
+    edit = {"op": "write", "path": "log.jsonl", "new": content}
+    return Read(f"{topic}/{vector['name']}", rules, "minimal", edit, expected)
+
+
+def _states(topic: str, file: dict[str, Any]) -> list[Read]:
+    return [
+        _log(vector, ("reader.order",), ((("state",), vector["state"]),), topic, vector["log"])
+        for vector in file["vectors"]
+    ]
+
+
+def _rewinds(topic: str, file: dict[str, Any]) -> list[Read]:
+    reads = []
+    for vector in file["vectors"]:
+        superseded = {
+            ("streams", "log.jsonl", "events", number): number in vector["superseded"]
+            for number in range(1, len(_bytes(vector["log"]).split(b"\n")))
+        }
+        expected = tuple(((*place, "superseded"), value) for place, value in superseded.items())
+        reads.append(_log(vector, ("reader.rewind",), expected, topic, vector["log"]))
+    return reads
+
+
+def _bytes(content: Any) -> bytes:
+    return "".join(content).encode()
+
+
+def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Every prefix of the log, by its length in bytes."""
+    log = _bytes(file["log"])
+    reads = []
+    for part in file["ranges"]:
+        for length in range(part["from"], part["to"] + 1):
+            edit = {"op": "write", "path": "log.jsonl", "new": {"hex": log[:length].hex()} if length else ""}
+            expected = (
+                (("state",), part["state"]),
+                (("streams", "log.jsonl", "left_out"), []),
+                (("streams", "log.jsonl", "events", "count"), part["lines"]),
+            )
+            reads.append(Read(f"{topic}/{length} bytes", ("reader.torn",), "minimal", edit, expected))
+    return reads
+
+
+def _none(topic: str, file: dict[str, Any]) -> list[Read]:
+    return []
+
+
+def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
+    return [
+        Case(
+            rule=topic,
+            name=vector["name"],
+            base="bare",
+            edit={"op": "write", "path": "train.jsonl", "new": vector["log"]},
+            findings=frozenset(Finding(rule, ".", line) for rule, line in vector.get("findings", ())),
+            target="train.jsonl",
+        )
+        for vector in file["vectors"]
+    ]
+
+
+_READS = {"ids": _ids, "states": _states, "rewinds": _rewinds, "prefixes": _prefixes, "seals": _none}
