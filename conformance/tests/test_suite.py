@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry
 
 from mlv_conformance._suite import Case, Finding, SuiteError, load, materialise
+from mlv_conformance._vectors import load_reads, load_slot_cases
 from mlv_validate import validate
 
 CONFORMANCE = Path(__file__).parents[1]
@@ -103,3 +105,27 @@ def test_a_link_leads_to_what_was_moved(there: str, moved: bool, tmp_path: Path)
     assert (directory / there).is_symlink()
     assert (directory / there).resolve() == (directory / "a" / "b.json").resolve()
     assert (directory / "a" / "b.json").exists() is moved
+
+
+@pytest.mark.parametrize("kind", ["read", "vectors"])
+def test_the_data_for_readers_have_the_form_of_their_schema(kind: str) -> None:
+    schemas = {path.name: json.loads(path.read_text("utf-8")) for path in SUITE.glob("*.schema.json")}
+    registry = Registry().with_contents((schema["$id"], schema) for schema in schemas.values())
+    validator = Draft202012Validator(schemas[f"{kind}.schema.json"], registry=registry)
+    for path in sorted((SUITE / ("reads" if kind == "read" else kind)).iterdir()):
+        content = json.loads(path.read_text("utf-8"))
+        assert [(error.json_path, error.message[:200]) for error in validator.iter_errors(content)] == []
+        assert path.name == content["topic"] + ".json"
+
+
+def test_every_rule_for_readers_has_reads_and_no_two_have_one_name() -> None:
+    reads = load_reads(SUITE)
+    assert [name for name, number in Counter(read.name for read in reads).items() if number > 1] == []
+    assert {rule for read in reads for rule in read.rules} == {
+        name for name, rule in RULES.items() if rule["class"] == "reader"
+    }
+
+
+@pytest.mark.parametrize("case", load_slot_cases(SUITE), ids=lambda case: case.id)
+def test_the_validator_gives_the_findings_of_a_vector(case: Case, tmp_path: Path) -> None:
+    test_the_validator_gives_the_findings_of_a_case(case, tmp_path)

@@ -1,6 +1,7 @@
 """Readers: what they make of the directories of the suite is exactly what the suite says."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -9,7 +10,7 @@ from pathlib import Path
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._models import equal
 from mlv_conformance._results import Result
-from mlv_conformance._suite import Case, SuiteError, materialise
+from mlv_conformance._suite import SuiteError, apply
 from mlv_conformance._vectors import Read, differ, find, load_reads
 
 _BATCH = 50
@@ -31,9 +32,12 @@ def _batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> 
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Read, Path]]()
         for number, read in enumerate(reads):
-            case = Case(read.rules[0], read.name, read.base, read.edit, frozenset(), target=read.target)
+            directory = Path(folder, str(number))
             try:
-                made.append((read, materialise(suite, case, Path(folder, str(number)))))
+                shutil.copytree(suite / "bases" / read.base, directory)
+                for edit in read.edits:
+                    apply(directory, edit)
+                made.append((read, directory / read.target))
             except SuiteError as error:
                 if not isinstance(error.__cause__, OSError):
                     raise

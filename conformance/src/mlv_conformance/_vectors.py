@@ -4,6 +4,7 @@ The suite's data for readers: the reads, and the vectors, of which some are case
 `conformance/suite/README.md` is the contract.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ _SLOT_LEFT_OUT = ("json", "bytes")
 @dataclass(frozen=True)
 class Read:
     """
-    A base with an edit, and what a reader has to make of it.
+    A base with edits, and what a reader has to make of it.
 
     `expected` says for places in the answer what is there: a place is the names and numbers that lead to it, where the
     number of an event is that of its line. The place `()` is the whole answer.
@@ -30,7 +31,7 @@ class Read:
     name: str
     rules: tuple[str, ...]
     base: str
-    edit: Edit | None
+    edits: list[Edit]
     expected: tuple[tuple[tuple[str | int, ...], Any], ...]
     target: str = "."
     command: str = "read"
@@ -107,7 +108,7 @@ def _read(topic: str, read: dict[str, Any]) -> Read:
         f"reads/{topic}/{read['name']}",
         tuple(read["rules"]),
         read["base"],
-        read["edit"],
+        [] if read["edit"] is None else [read["edit"]],
         (((), read["model"]),),
         read.get("target", "."),
     )
@@ -134,7 +135,7 @@ def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
         else:
             continue
         edit = _slot_edit(slot, vector["text"])
-        reads.append(Read(f"{topic}/{vector['name']}", ("reader.garbled",), slot["base"], edit, expected))
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.garbled",), slot["base"], [edit], expected))
     return reads
 
 
@@ -161,7 +162,7 @@ def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
             f"{topic}/{vector['name']}",
             ("reader.id",),
             "minimal",
-            {"op": "write", "path": "meta.json", "new": vector["content"]},
+            [{"op": "write", "path": "meta.json", "new": vector["content"]}],
             ((("id",), vector["id"]),),
             "meta.json",
             "id",
@@ -172,7 +173,7 @@ def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
 
 def _log(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, topic: str, content: Any) -> Read:
     edit = {"op": "write", "path": "log.jsonl", "new": content}
-    return Read(f"{topic}/{vector['name']}", rules, "minimal", edit, expected)
+    return Read(f"{topic}/{vector['name']}", rules, "minimal", [edit], expected)
 
 
 def _states(topic: str, file: dict[str, Any]) -> list[Read]:
@@ -210,7 +211,7 @@ def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
                 (("streams", "log.jsonl", "left_out"), []),
                 (("streams", "log.jsonl", "events", "count"), part["lines"]),
             )
-            reads.append(Read(f"{topic}/{length} bytes", ("reader.torn",), "minimal", edit, expected))
+            reads.append(Read(f"{topic}/{length} bytes", ("reader.torn",), "minimal", [edit], expected))
     return reads
 
 
@@ -232,4 +233,24 @@ def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
     ]
 
 
-_READS = {"ids": _ids, "states": _states, "rewinds": _rewinds, "prefixes": _prefixes, "seals": _none}
+def _folds(topic: str, file: dict[str, Any]) -> list[Read]:
+    reads = []
+    for vector in file["vectors"]:
+        first, *additions = vector["records"]
+        content = json.dumps(first)
+        edits: list[Edit] = [{"op": "write", "path": "meta.json", "new": content}]
+        id_ = previous = _digest(content)
+        for number, addition in enumerate(additions, 2):
+            content = json.dumps({**addition, "experiment": id_, "previous": previous})
+            edits.append({"op": "write", "path": f"meta/{number}.json", "new": content})
+            previous = _digest(content)
+        expected = tuple((("meta", name), value) for name, value in vector["meta"].items())
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.newer",), "minimal", edits, expected))
+    return reads
+
+
+def _digest(content: str) -> str:
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+_READS = {"folds": _folds, "ids": _ids, "states": _states, "rewinds": _rewinds, "prefixes": _prefixes, "seals": _none}
