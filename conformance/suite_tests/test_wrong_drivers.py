@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Hold
+from .wrong_reader import FAULTS as READER_FAULTS
 from .wrong_writer import FAULTS
 
 HERE = Path(__file__).parent
@@ -20,6 +21,17 @@ def test_a_wrong_writer_is_noticed(fault: str, hold: Hold) -> None:
     outcome = "warned" if topics in ("secrets/*", "large/*") else "failed"
     assert Counter(line.split(":")[0] for line in done.stdout.splitlines())[outcome] >= 1, done.stdout
     assert done.returncode == (outcome == "failed")
+
+
+@pytest.mark.parametrize("fault", READER_FAULTS)
+def test_a_wrong_reader_is_noticed(fault: str, hold: Hold) -> None:
+    _, topics = READER_FAULTS[fault]
+    options = ("--class", "reader", "--only", topics)
+    done = hold(sys.executable, HERE / "wrong_reader.py", fault, options=options)
+    assert Counter(line.split(":")[0] for line in done.stdout.splitlines())["failed"] >= 1, done.stdout
+    # It is noticed by what it answers, not because it breaks.
+    assert "instead of" in done.stdout and "exit code" not in done.stdout, done.stdout
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(

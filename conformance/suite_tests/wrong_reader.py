@@ -1,0 +1,211 @@
+"""
+Readers that are wrong on purpose: `python wrong_reader.py FAULT read DIR…`.
+
+Each is the Python driver with one fault, by the name of which the suite's own tests ask for it.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "drivers"))
+
+import _python_reading as driver
+import python_driver
+
+import mlvlogger._meta as meta
+import mlvlogger._reading as reading
+import mlvlogger._values as values
+from mlvlogger import Experiment, Opaque
+
+plain_read, plain_stream, plain_meta, plain_event = driver.read, driver._stream, driver._meta, reading._event
+
+
+def changed(name: str, change: Callable[[Any], None]) -> None:
+    """The answer of a part of the driver, changed."""
+    plain = getattr(driver, name)
+
+    def part(*arguments: Any) -> Any:
+        answer = plain(*arguments)
+        change(answer)
+        return answer
+
+    setattr(driver, name, part)
+
+
+def by_time() -> None:
+    """Events by time."""
+    changed("_stream", lambda stream: stream["events"].sort(key=lambda event: event["time"]))
+
+
+def by_seq() -> None:
+    """Events by seq."""
+    changed("_stream", lambda stream: stream["events"].sort(key=lambda event: event["seq"]))
+
+
+def stops() -> None:
+    """Nothing after a line that cannot be read."""
+
+    def change(stream: Any) -> None:
+        first = min(stream["left_out"], default=10**9)
+        stream["events"] = [event for event in stream["events"] if event["line"] < first]
+
+    changed("_stream", change)
+
+
+def silent() -> None:
+    """Lines are left out and nobody is told."""
+    changed("_stream", lambda stream: stream.update(left_out=[]))
+
+
+def without_lifecycle() -> None:
+    """Lifecycle events are not presented."""
+
+    def change(stream: Any) -> None:
+        stream["events"] = [event for event in stream["events"] if not event["event"].startswith("mlv/")]
+
+    changed("_stream", change)
+
+
+def lenient(**hooks: Any) -> Callable[[], None]:
+    def fault() -> None:
+        plain = {"parse_constant": reading._refuse, "parse_float": reading._finite, "parse_int": reading._integer}
+        reading._decoder = json.JSONDecoder(**{**plain, "object_pairs_hook": reading._object, **hooks})  # type: ignore[arg-type]
+
+    return fault
+
+
+def surrogates() -> None:
+    """Lone surrogates are taken."""
+    reading.is_json = lambda tree, levels=64: True
+
+
+def torn() -> None:
+    """The bytes after the last LF are a line."""
+    plain = reading.lines
+
+    def lines(file: Any, size: int) -> Any:
+        yield from plain(file, size)
+        file.seek(0)
+        if rest := file.read().rpartition(b"\n")[2]:
+            yield rest, len(rest)
+
+    reading.lines = lines
+
+
+def links() -> None:
+    """Streams that are symbolic links are read."""
+    reading._is_regular = lambda path: path.is_file()
+    reading.open_regular = lambda path: open(path, "rb")
+
+
+def linked_additions() -> None:
+    """Additions that are symbolic links are read."""
+    meta.read_regular = lambda path, size: Path(path).read_bytes()
+
+
+def canonical_id() -> None:
+    """The id of the JSON value."""
+
+    def read(directory: str) -> Any:
+        value = json.loads(Path(directory, "meta.json").read_bytes())
+        return plain_read(directory) | {"id": f"sha256:{hashlib.sha256(json.dumps(value).encode()).hexdigest()}"}
+
+    driver.read = python_driver.read = read
+
+
+def rewind_all() -> None:
+    """Lifecycle events are superseded as well."""
+
+    def change(stream: Any) -> None:
+        for rewind in stream["events"]:
+            if rewind["event"] == "mlv/rewind":
+                to = float(rewind["data"]["object"]["to"]["number"])
+                for event in stream["events"]:
+                    if to < event["seq"] < rewind["seq"]:
+                        event["superseded"] = True
+
+    changed("_stream", change)
+
+
+def rewind_none() -> None:
+    """A rewind changes nothing."""
+    Experiment._superseded = lambda self, path: []  # type: ignore[method-assign]
+
+
+def inside_opaque() -> None:
+    """Names are unescaped within a type that is not known."""
+    driver._MODELS[Opaque] = lambda value: {"opaque": {name.replace("__", "_"): v for name, v in value.json.items()}}
+
+
+def never_unescaped() -> None:
+    """Names are as they stand."""
+    reading.decode_members = values.decode_members = lambda tree: {k: values.decode(v) for k, v in tree.items()}
+
+
+def unescaped_once_more() -> None:
+    """All underscores but one are taken off."""
+
+    def members(tree: Any) -> Any:
+        return {
+            "_mlv" if values._ESCAPED.fullmatch(name) and name != "mlv" else name: values.decode(part)
+            for name, part in tree.items()
+        }
+
+    reading.decode_members = values.decode_members = members
+
+
+def checked(check: Callable[[Any, Any], bool]) -> Callable[[], None]:
+    def fault() -> None:
+        def check_version(version: Any, requires: Any, where: str) -> None:
+            if not check(version, requires):
+                raise driver.UnsupportedVersion(where)
+
+        reading.check_version = meta.check_version = check_version
+
+    return fault
+
+
+def state_of_last_line() -> None:
+    """The state is that of the last line alone."""
+
+    def state(self: Any) -> str:
+        last = [event.name for event in self.events(lifecycle=True, rewound=True)][-1:]
+        return "paused" if last == ["mlv/pause"] else "open"
+
+    Experiment.state = property(state)  # type: ignore[assignment,method-assign]
+
+
+FAULTS: dict[str, tuple[Callable[[], None], str]] = {
+    "by_time": (by_time, "reads/order/*"),
+    "by_seq": (by_seq, "reads/order/*"),
+    "stops": (stops, "reads/garbled/*"),
+    "silent": (silent, "reads/garbled/*"),
+    "without_lifecycle": (without_lifecycle, "reads/order/*"),
+    "nan": (lenient(parse_constant=float), "reads/garbled/*"),
+    "infinite": (lenient(parse_float=float), "reads/garbled/*"),
+    "large": (lenient(parse_int=int), "reads/garbled/*"),
+    "twice": (lenient(object_pairs_hook=dict), "reads/garbled/*"),
+    "surrogates": (surrogates, "reads/garbled/*"),
+    "torn": (torn, "reads/torn/*"),
+    "links": (links, "reads/links/*"),
+    "linked_additions": (linked_additions, "reads/links/*"),
+    "canonical_id": (canonical_id, "reads/id/*"),
+    "rewind_all": (rewind_all, "reads/rewind/*"),
+    "rewind_none": (rewind_none, "reads/rewind/*"),
+    "inside_opaque": (inside_opaque, "reads/opaque/*"),
+    "never_unescaped": (never_unescaped, "reads/unescape/*"),
+    "unescaped_once_more": (unescaped_once_more, "reads/unescape/*"),
+    "newer_refused": (checked(lambda version, requires: version == "1.0" and not requires), "reads/newer/*"),
+    "major_read": (checked(lambda version, requires: not requires), "reads/major/*says*"),
+    "major_by_letter": (checked(lambda version, requires: version[0] == "1" and not requires), "reads/major/*"),
+    "requires_read": (checked(lambda version, requires: version.startswith("1.")), "reads/requires/*"),
+    "state_of_last_line": (state_of_last_line, "vectors/states/*"),
+}
+
+if __name__ == "__main__":
+    FAULTS[sys.argv[1]][0]()
+    sys.exit(python_driver.main(*sys.argv[2:]))
