@@ -85,10 +85,10 @@ export function readStream(fd, size) {
       stream.refused = line.number;
       break;
     }
-    if (event.event === "mlv/rewind") supersede(stream.events, event);
     stream.state = stateAfter(stream.state, event);
     stream.events.push({line: line.number, ...event});
   }
+  supersede(stream.events);
   return stream;
 }
 
@@ -102,11 +102,13 @@ function readEvent(bytes) {
   return {seq, time, event, data: decode(data), ...Object.fromEntries(others)};
 }
 
-function supersede(events, rewind) {
-  const to = rewind.data.get("to");
-  if (!is.isInteger(to, 0)) return;
-  for (let at = events.length - 1; at >= 0 && events[at].seq > to; at--) {
-    if (!is.isLifecycle(events[at].event) && events[at].seq < rewind.seq) events[at].superseded = true;
+/** Marks the user's events that rewinds supersede, by their seqs alone: a damaged stream may have them in any order. */
+function supersede(events) {
+  const rewinds = events.filter(({event, data}) => event === "mlv/rewind" && is.isInteger(data.get("to"), 0));
+  const ranges = rewinds.map(({seq, data}) => [data.get("to"), seq]);
+  for (const event of events) {
+    const isHidden = ranges.some(([to, seq]) => to < event.seq && event.seq < seq);
+    if (isHidden && !is.isLifecycle(event.event)) event.superseded = true;
   }
 }
 

@@ -246,6 +246,7 @@ class Experiment {
       if (reason !== null) {
         this.report.cannot(full, reason);
         this.isChecked = false;
+        if (number === "1") return;
       }
       const rules = record.rules.length > 0 ? record.rules : [...checkMeta(record.value, number === "1")];
       for (const rule of rules) this.find(rule, path);

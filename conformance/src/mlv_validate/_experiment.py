@@ -62,7 +62,8 @@ class _Judge:
             return self._refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
         references = References(self._root, id_, findings)
-        base = (first.version if first else None) or (1, 0)
+        # The version of lines before the first session; what a masked meta.json says of it is not known.
+        base = (1, 0) if first is None else None if first.masked else first.version
         if first and not first.masked:
             references.see("meta.json", None, first.typed)
 
@@ -119,7 +120,9 @@ class _Judge:
         except (Absent, Unreadable):
             return None
 
-    def _stream(self, folder: Directory, name: str, path: str, base: tuple[int, int], references: References) -> None:
+    def _stream(
+        self, folder: Directory, name: str, path: str, base: tuple[int, int] | None, references: References
+    ) -> None:
         try:
             with folder.file(name) as file:
                 self._streams[path] = judge_stream(folder, file, path, base, self._findings, references, self._jobs)
@@ -131,7 +134,7 @@ class _Judge:
             self._findings.unchecked(path, str(error) or "there was not enough memory")
 
     def _further_stream(
-        self, folder: Directory, listing: dict[str, str], base: tuple[int, int], references: References
+        self, folder: Directory, listing: dict[str, str], base: tuple[int, int] | None, references: References
     ) -> None:
         for path, type_ in listing.items():
             if type_ == "file" and is_stream(path):

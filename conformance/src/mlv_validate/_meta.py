@@ -63,8 +63,8 @@ def read_record(folder: Directory, name: str, number: int, findings: Findings) -
         findings.add(rule, path, None, message)
     members = parsed.value if isinstance(parsed.value, dict) else {}
     if masked:
-        # The version is needed for the streams even where another member is wrong.
-        members = {name: members[name] for name in ("mlv", "name") if name in members and not parsed.broken}
+        # For people, the name is shown even where another member is wrong.
+        members = {name: members[name] for name in ("name",) if name in members and not parsed.broken}
         return Record(number, path, digest, True, members)
     return Record(number, path, digest, False, members, typed)
 

@@ -31,7 +31,7 @@ def last_lines(streams: Iterable[Stream], findings: Findings) -> Iterator[Place]
 
 
 def records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterator[Place]:
-    """The meta records whose digest is given nowhere. A line that could not be read may give any."""
+    """The meta records whose digest is given nowhere. What could not be read may give any."""
     given = set()
     for stream in streams:
         if stream.masked or stream.refused:
@@ -41,10 +41,14 @@ def records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterato
                 given.add(start.number)
             if id_ and start.experiment == id_:
                 given.add(1)
-    for number in sorted(chain.previous, reverse=True):
-        if number in given and chain.digests.get(number - 1, "") == chain.previous[number]:
-            given.add(number - 1)
+    possible = set[int]()  # what only a masked addition may give
+    for number in sorted(chain.digests, reverse=True):
+        if number in given | possible:
+            if number in chain.masked:
+                possible.add(number - 1)
+            elif chain.previous.get(number) == chain.digests.get(number - 1, ""):
+                (given if number in given else possible).add(number - 1)
     for number, digest in sorted(chain.digests.items()):
-        if digest and number not in given and not {number, number + 1} & chain.masked:
+        if digest and number not in given | possible | chain.masked:
             path = "meta.json" if number == 1 else f"meta/{number}.json"
             yield "seal.records", path, None, "no mlv/start and no addition that counts gives its digest"

@@ -157,7 +157,7 @@ class _Judge:
             if refused:
                 self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
                 return True
-            own = version(data.get("mlv")) or own
+            own = version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
         judged = judge_event(event, is_known=known(own), typed=typed)
         if judged.masked:
