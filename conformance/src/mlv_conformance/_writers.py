@@ -37,6 +37,7 @@ def writer_results(driver: Driver, scenarios: Sequence[Scenario]) -> Iterator[Re
             continue
         yield Result("writer", "core", scenario.id, scenario.rules, _outcome(scenario, core), "; ".join(core))
         if scenario.closed or scenario.kill:
+            sealed = sealed or core  # what is not at level Core is not at level Sealed
             yield Result("writer", "sealed", scenario.id, scenario.rules, _outcome(scenario, sealed), "; ".join(sealed))
 
 

@@ -34,7 +34,7 @@ def records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterato
     """The meta records whose digest is given nowhere. What could not be read may give any."""
     given = set()
     for stream in streams:
-        if stream.masked or stream.refused:
+        if stream.may_have_started or stream.refused:
             return
         for start in stream.starts:
             if start.number is not None and start.digest == chain.digests.get(start.number, ""):

@@ -39,7 +39,8 @@ class Stream:
     ends: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     lines: int = 0
     events: int = 0
-    masked: int = 0
+    may_have_started: bool = False
+    """Whether a masked line may have been an `mlv/start`."""
     torn: int = 0
     refused: bool = False
     last: str | None = None
@@ -152,7 +153,8 @@ class _Judge:
             return self._mask(line, parsed.broken)
         event, own = parsed.value, self._version
         data = event.get("data") if isinstance(event, dict) else None
-        if isinstance(event, dict) and event.get("event") == "mlv/start" and isinstance(data, dict):
+        if isinstance(event, dict) and event.get("event") == "mlv/start":
+            data = data if isinstance(data, dict) else {}
             refused = refusal(data)
             if refused:
                 self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
@@ -172,9 +174,9 @@ class _Judge:
 
     def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
         self._report(line, broken)
-        self._stream.masked += 1
         self._stream.last = None
         if may_start:
+            self._stream.may_have_started = True
             self._version = None  # it may have begun a session of a newer version
         self._stream.sequence.mask()
         self._seals.masked(line)
