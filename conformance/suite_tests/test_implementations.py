@@ -24,6 +24,35 @@ def test_mlvlogger_and_mlv_validate(hold: Hold) -> None:
     Draft202012Validator(json.loads((SUITE / "claim.schema.json").read_text())).validate(done.claim)
 
 
+def node() -> str:
+    found = shutil.which("node")
+    if not found:
+        pytest.skip("node was not found: get Node 20 or later")
+    return found
+
+
+def test_javascript(hold: Hold) -> None:
+    done = hold(node(), ROOT / "javascript" / "bin" / "driver.js", options=("--name", "mlv for JavaScript"))
+    assert done.returncode == 0, done.stdout
+    assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
+    assert done.claim["not_passed"] == []
+
+
+def test_the_tests_of_javascript() -> None:
+    tests = sorted((ROOT / "javascript" / "test").glob("*.test.js"))
+    done = subprocess.run([node(), "--test", *tests], capture_output=True, text=True, cwd=ROOT / "javascript")
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_python_and_javascript_say_the_same_of_damaged_experiments() -> None:
+    """A short form of `conformance/fuzz/differential.py`, which says how to compare thousands."""
+    node()
+    command = [sys.executable, ROOT / "conformance" / "fuzz" / "differential.py", "--rounds", "4", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "400 experiments: the same about 400, different about 0\n"
+
+
 def test_the_smallest_writer(hold: Hold) -> None:
     done = hold(sys.executable, DRIVERS / "minimal.py", options=("--class", "writer"))
     assert done.returncode == 0, done.stdout
