@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
+SUITE = ROOT / "conformance" / "suite"
 PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate"}
 
 # Runs with the clean environment's interpreter, isolated from this directory: where the packages are, and their data.
@@ -66,6 +67,11 @@ def build(project: str, folder: Path) -> Path:
         check(True, "1.0/requirements.json" in data, "the specification has its requirements")
         check(True, sum(name.startswith("1.0/schemas/") for name in data) >= 5, "the specification has its schemas")
         expected |= {f"{package}/spec/{name}": content for name, content in data.items()}
+        harness = [path for path in (source / "mlv_conformance").iterdir() if path.suffix == ".py"]
+        expected |= {path.relative_to(source).as_posix(): path.read_bytes() for path in harness}
+        suite = [path for path in SUITE.rglob("*") if path.is_file() and path.suffix != ".md"]
+        check(True, len(suite) > 150, "the suite has its data")
+        expected |= {f"mlv_conformance/suite/{path.relative_to(SUITE).as_posix()}": path.read_bytes() for path in suite}
     missing = sorted(name for name, content in expected.items() if held.get(name) != content)
     check([], missing, f"{package}: {len(expected)} files are in the wheel, byte for byte")
 
@@ -92,6 +98,10 @@ def main() -> None:
 
         print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", cwd=folder), end="")
         check(True, True, "the installed mlv-validate accepts examples/output")
+        driver = [scripts / "python", ROOT / "conformance/drivers/minimal.py"]
+        hold = [scripts / "mlv-conformance", "--class", "writer", "--only", "sessions/*", "--", *driver]
+        print(run(*hold, cwd=folder), end="")
+        check(True, True, "the installed mlv-conformance has its suite, and a writer passes it")
 
 
 if __name__ == "__main__":

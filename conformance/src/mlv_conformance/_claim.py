@@ -16,14 +16,15 @@ _OUTCOMES = ("passed", "failed", "warned", "unsupported", "omitted")
 
 def suite_digest(suite: Path) -> str:
     """
-    The digest of the suite: that of the lines which `sha256sum` prints for its files, sorted by path.
+    The digest of the suite: that of the lines which `sha256sum` prints for its data, sorted by path.
 
-    In a shell, in the folder of the suite: `find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    In a shell, in the folder of the suite:
+    `find . -type f ! -name '*.md' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
     """
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(suite).as_posix()}\n"
         for path in suite.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".md"
     ]
     lines.sort(key=lambda line: line[66:].encode())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
