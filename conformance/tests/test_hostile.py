@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile.entries import SECRET, TIB, endless, fifo, folder, loop, unix_socket
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-TIB = 1 << 40
-SECRET = "the secret outside"
 
 
 def report(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
@@ -49,22 +46,6 @@ def judge(run: Run) -> Callable[..., tuple[set[tuple[str, str, int | None]], lis
 # What stands where a file should.
 
 
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def unix_socket(path: Path) -> None:
-    short = path.parent / "s"  # the address of a socket may be too short for the whole path
-    here = os.getcwd()
-    os.chdir(path.parent)
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind("s")
-    finally:
-        os.chdir(here)
-    short.rename(path)
-
-
 def device(path: Path) -> None:
     try:
         os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero: a file without an end
@@ -72,22 +53,10 @@ def device(path: Path) -> None:
         pytest.skip("not applicable: making a device needs a superuser who may")
 
 
-def loop(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
 def escape(path: Path) -> None:
     secret = path.parents[2] / "secret"
     secret.write_text(SECRET)
     path.symlink_to(secret)
-
-
-def endless(path: Path) -> None:
-    path.symlink_to("/dev/zero")
-
-
-def folder(path: Path) -> None:
-    path.mkdir()
 
 
 SPECIAL = [fifo, unix_socket, device, loop, escape, endless, folder]
