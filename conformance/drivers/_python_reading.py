@@ -12,7 +12,7 @@ from typing import Any
 
 import mlvlogger
 from mlv_validate import validate
-from mlvlogger import UnsupportedVersion
+from mlvlogger import MLVError, UnsupportedVersion
 
 _SAFE = 2**53 - 1
 
@@ -44,7 +44,7 @@ def read(directory: str) -> dict[str, Any]:
     """What the reader makes of an experiment."""
     try:
         exp = mlvlogger.read(directory)
-    except UnsupportedVersion:
+    except (MLVError, OSError):
         return {"refused": True}
     streams = {path: _stream(exp, path) for path in exp.streams}
     try:
