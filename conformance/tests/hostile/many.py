@@ -35,7 +35,7 @@ def files_in_one_folder(at: Path) -> None:
 @recipe()
 def sub_experiments(at: Path) -> None:
     x = Builder(at / "top")
-    for number in range(5000):
+    for number in range(2000):
         Builder(x.path / f"sub/{number}", name=f"n{number}", parent={"_mlv": "experiment", "id": x.id})
 
 
