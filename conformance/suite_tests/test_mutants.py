@@ -19,7 +19,7 @@ from referencing import Registry
 
 from mlv_conformance._cli import SUITE
 from mlv_conformance._suite import Case, Finding, load, materialise
-from mlv_validate import RULES, _meta, _records, _stream, _target, _values, validate
+from mlv_validate import RULES, _ahead, _meta, _records, _shapes, _stream, _target, _values, validate
 from mlv_validate._findings import Findings
 from mlv_validate._json import Parsed, parse
 from mlv_validate._schema import Check
@@ -176,11 +176,20 @@ def mutants() -> Iterator[tuple[str, Mutant]]:
     yield from grouped.items()
 
 
+def every_line(block: bytes) -> Iterator[_shapes.Item]:
+    """The lines of a block, none of them accepted by its shape alone."""
+    start = 0
+    for line in block[:-1].split(b"\n"):
+        yield _shapes.Whole(start, start + len(line) + 1)
+        start += len(line) + 1
+
+
 @contextmanager
 def left_out(mutant: Mutant) -> Iterator[None]:
-    """The checks of the validator are without what the mutant lacks."""
+    """The checks of the validator are without what the mutant lacks, and judge every line."""
     forget()
     with ExitStack() as stack:
+        stack.enter_context(patch.object(_ahead, "facts", every_line))
         for check, removed in mutant.items():
             validator = Draft202012Validator(without(check._validator.schema, removed), registry=Registry())
             stack.enter_context(patch.object(check, "_validator", validator))
