@@ -12,7 +12,7 @@ export class Refused extends Error {}
 /**
  * Reads an experiment.
  * @param {string} path of its directory
- * @returns {{id: string, state: string, meta: object, streams: Map<string, {events: object[], leftOut: number[], refused: number | null}>}}
+ * @returns {{id: string, state: string | null, meta: object, streams: Map<string, {events: object[], leftOut: number[], refused: number | null}>}}
  * @throws {Refused} a version or a feature that is not known, or no experiment
  */
 export function read(path) {
@@ -20,9 +20,10 @@ export function read(path) {
   const records = readRecords(root);
   const streams = new Map();
   for (const name of streamNames(root)) streams.set(toText(name), withFile(join(root, name), readStream));
+  const log = streams.get("log.jsonl");
   return {
     id: `sha256:${records[0].sha256}`,
-    state: streams.get("log.jsonl")?.state ?? "open",
+    state: log?.refused ? null : log?.state ?? "open",
     meta: fold(records.filter(({rules}) => rules.length === 0).map(({value}) => value)),
     streams,
   };
