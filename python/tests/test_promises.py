@@ -24,8 +24,10 @@ REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
 FLOORS = [
     {"_errors"},
     {"_values"},
-    {"_secrets", "_writers", "_files"},
-    {"_tails", "_environment"},
+    {"_secrets", "_files", "_lines", "_line_file", "_ring"},
+    {"_tails", "_environment", "_seals"},
+    {"_writers"},
+    {"_process"},
     {"_streams"},
     {"_logger"},
     {"_logs", "_meta"},

@@ -37,7 +37,7 @@ def names(written: list[dict[str, Any]]) -> list[str]:
 
 def test_a_bare_log_from_its_first_byte_to_its_last(constant: Any, events: Any) -> None:
     """The whole file; `constant` holds the clock still."""
-    constant("now", lambda: "2026-11-22T18:24:00.000000Z")
+    constant("_stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
     with Logger(PATH) as log:
         log.event("x", a=1)
     head = f"""\

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Logger, StreamBusy
-from mlvlogger._writers import DirectWriter
+from mlvlogger._line_file import LineFile
 
 # A file size limit makes the system write a part of a line, and then nothing: EFBIG in the place of ENOSPC.
 LIMIT = """
@@ -41,33 +41,33 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_lines_are_in_the_file_when_write_returns() -> None:
-    writer = DirectWriter(Path("a"), new=True)
+    writer = LineFile(Path("a"), new=True)
     writer.write(b"one\n")
     writer.write(b"two\n")
     assert (Path("a").read_bytes(), writer.size, writer.lines) == (b"one\ntwo\n", 8, 2)
     writer.close()
-    writer = DirectWriter(Path("a"), new=False)
+    writer = LineFile(Path("a"), new=False)
     assert (writer.size, writer.lines, writer.read(3, 4)) == (8, 0, b"two")
     writer.close()
 
 
 def test_a_new_file_must_not_be_there_and_an_old_one_must() -> None:
     with pytest.raises(FileNotFoundError):
-        DirectWriter(Path("a"), new=False)
+        LineFile(Path("a"), new=False)
     Path("a").write_bytes(b"kept\n")
     with pytest.raises(FileExistsError):
-        DirectWriter(Path("a"), new=True)
+        LineFile(Path("a"), new=True)
     assert Path("a").read_bytes() == b"kept\n"
 
 
 @pytest.mark.rule("writer.one")
 def test_a_second_writer_is_refused_and_the_first_goes_on() -> None:
-    writer = DirectWriter(Path("a"), new=True)
+    writer = LineFile(Path("a"), new=True)
     with pytest.raises(StreamBusy):
-        DirectWriter(Path("a"), new=False)
+        LineFile(Path("a"), new=False)
     writer.write(b"one\n")
     writer.close()
-    DirectWriter(Path("a"), new=False).close()
+    LineFile(Path("a"), new=False).close()
     assert Path("a").read_bytes() == b"one\n"
 
 
@@ -76,10 +76,10 @@ def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any
     """At each size of the rest that fits: the line is not there, and the next one is not glued to a part of it."""
     code = """
         from pathlib import Path
-        from mlvlogger._writers import DirectWriter
+        from mlvlogger._line_file import LineFile
         for fits in range(8):
             path = Path(f"log-{fits}")
-            writer = DirectWriter(path, new=True)
+            writer = LineFile(path, new=True)
             writer.write(b"first\\n")
             limit(6 + fits)
             for _ in range(2):
@@ -103,8 +103,8 @@ def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any
 def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]) -> None:
     code = """
         from pathlib import Path
-        from mlvlogger._writers import DirectWriter
-        writer = DirectWriter(Path("a"), new=True)
+        from mlvlogger._line_file import LineFile
+        writer = LineFile(Path("a"), new=True)
         writer.write(b"first\\n")
         limit(9)
         try:

@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar, overload
 from . import _environment, _meta
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import NewFile, NewText, attach, describe, external, portable, portable_path
+from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._streams import host
 from ._values import ExperimentRef, External, File, decode, decode_members, dumps, encode, warn_once
-from ._writers import LocksUnsupported
 
 __all__ = ["Exp", "Place", "ref"]
 
@@ -168,7 +168,7 @@ class Exp(Place):
         variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
         redact: Keep values back that look like secrets, in *params*, *extra*, the command line and the environment.
         diff: Attach the uncommitted changes of the git repository, as ``files/uncommitted.diff``; at most 1 MB.
-        on_error, durability: As for `Logger`, for all streams of this experiment.
+        on_error, writer, durability: As for `Logger`, for all streams of this experiment.
 
     Attributes:
         log: The root `Logger` of its stream.
@@ -200,12 +200,13 @@ class Exp(Place):
         redact: bool = True,
         diff: bool = False,
         on_error: str = "warn",
+        writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
         choice("exists", exists, ("error", "number", "resume"))
         portable(name, "an experiment")
         portable(kind, "a kind")
-        self._writer_options(on_error, durability)
+        self._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
         wanted = name
         number = 0
@@ -236,6 +237,7 @@ class Exp(Place):
         redact: bool = True,
         diff: bool = False,
         on_error: str = "warn",
+        writer: str = "direct",
         durability: str = "kernel",
     ) -> _E:
         """Go on with the main work of an experiment: adds a meta record, and a session to ``log.jsonl``.
@@ -250,7 +252,7 @@ class Exp(Place):
             CannotEncode, OSError: as for `Exp`.
         """
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, durability)
+        exp._writer_options(on_error, writer, durability)
         exp._continue(Path(path), _meta.members(params, extra, tags, description, redact), (variables, redact, diff))
         return exp
 
@@ -268,6 +270,7 @@ class Exp(Place):
         redact: bool = True,
         diff: bool = False,
         on_error: str = "warn",
+        writer: str = "direct",
         durability: str = "kernel",
     ) -> _E:
         """Add to an experiment from a complementary script: adds a meta record, and a stream of the script's own.
@@ -278,7 +281,7 @@ class Exp(Place):
         The other arguments and the errors as for `resume`.
         """
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, durability)
+        exp._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
         if stream is not None:
             name = f"log/{portable(stream, 'a stream')}.jsonl"
@@ -296,6 +299,7 @@ class Exp(Place):
         *,
         timeout: float = 60,
         on_error: str = "warn",
+        writer: str = "direct",
         durability: str = "kernel",
     ) -> _E:
         """Take part in an experiment as one of its workers: adds nothing to the meta, logs to the stream ``rank-R``.
@@ -314,7 +318,7 @@ class Exp(Place):
         if type(rank) is not int or rank < 0:
             raise ValueError(f"rank is {rank!r}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, durability)
+        exp._writer_options(on_error, writer, durability)
         exp.path = Path(path)
         deadline = time.monotonic() + timeout
         while not _meta.is_experiment(exp.path):
@@ -344,10 +348,10 @@ class Exp(Place):
             )
         return Place(directory)
 
-    def _writer_options(self, on_error: str, durability: str) -> None:
+    def _writer_options(self, on_error: str, writer: str, durability: str) -> None:
         self._diff: File | None = None
         self._on_error = on_error
-        self._sync = writer_options(on_error, durability)
+        self._process, self._sync = writer_options(on_error, writer, durability)
 
     def _create(
         self, directory: Path, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
@@ -433,7 +437,7 @@ class Exp(Place):
         def record() -> tuple[int, str]:
             return self._record
 
-        self._logs = Logs(self.path, self.id, record, self._on_error, self._sync)
+        self._logs = Logs(self.path, self.id, record, self._on_error, self._sync, self._process)
         self.log = self._logs.open(name, before, new)
         if self._diff is not None:
             self._note(self._diff, "")
@@ -514,7 +518,7 @@ class Exp(Place):
         data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
         if original and file.path != f"files/{original}":
             data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
-        self.log._stream.append('"mlv/file"', dumps(data))
+        self.log._stream.append(b'"mlv/file"', dumps(data).encode("ascii"))
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:

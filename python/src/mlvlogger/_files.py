@@ -33,6 +33,7 @@ __all__ = [
     "portable_path",
     "publish",
     "read_regular",
+    "sync_directory",
 ]
 
 _CHUNK = 1024 * 1024
@@ -116,10 +117,11 @@ def _link(temporary: Path, final: Path) -> None:
             os.rename(temporary, final)
         finally:
             os.rmdir(claim)
-    _sync_directory(final.parent)
+    sync_directory(final.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Return when the names in *directory* are on the disk, where its file system can do that."""
     fd = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(fd)

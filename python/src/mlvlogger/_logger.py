@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -13,8 +12,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ._errors import InvalidName
+from ._lines import numbers
 from ._streams import Stream
 from ._values import MAX_RECORD, Unencodable, dumps, encode, text_of, warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._lines import Numbers
 
 __all__ = ["Logger", "Span", "StreamLogger", "choice", "ending", "outcome", "writer_options"]
 
@@ -22,6 +26,7 @@ _L = TypeVar("_L", bound="Logger")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MAX_NAME = 1024  # `event.name`
+_NAMES = 1000
 _MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
 _LARGE_MEMBER = 64 * 1024
 
@@ -38,6 +43,8 @@ class Logger:
         on_error: What happens when the system refuses to write: "warn" (default) warns once per cause, keeps events in
             memory (16 MiB) until writing works again, and records what could not be kept as ``mlv/dropped``; "raise"
             raises `WriteFailed`, and the event that raised is not kept.
+        writer: Who writes. "direct" (default): `event` itself; "process": another process, so that `event` takes a
+            fraction of the time and does not wait for the disk, see below.
         durability: "kernel" (default): an event is in the kernel when `event` returns, so that killing the process
             loses nothing; "disk": it is on the disk, so that a power cut loses nothing.
 
@@ -54,11 +61,12 @@ class Logger:
         *,
         exists: str = "resume",
         on_error: str = "warn",
+        writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
         choice("exists", exists, ("resume", "error"))
         file = Path(path)
-        sync = writer_options(on_error, durability)
+        process, sync = writer_options(on_error, writer, durability)
 
         def fork() -> tuple[Path, str]:
             for number in range(1, 2**31):
@@ -68,7 +76,7 @@ class Logger:
             raise FileExistsError(file)
 
         def open_stream(new: bool) -> Stream:
-            return Stream(file, file.name, new=new, on_error=on_error, sync=sync, fork=fork)
+            return Stream(file, file.name, new=new, on_error=on_error, sync=sync, process=process, fork=fork)
 
         if exists == "error":
             stream = open_stream(True)
@@ -86,6 +94,7 @@ class Logger:
         self._prefix = path + "/" if path else ""
         self._span = span  # the innermost span that this logger lies in
         self._own = own  # the id of the experiment, None for a bare log
+        self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
 
     @property
     def parent(self) -> Logger | None:
@@ -129,23 +138,30 @@ class Logger:
 
         A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning.
         """
-        seq, kept = self._write(name, data, members, self._within)
+        full = (self._names.get(name) if type(name) is str else None) or self._name(name)
+        text, values = (numbers(members) if data is None else None) or self._data(data, members)
+        if self._span is None:
+            seq, kept = self._stream.append(full, text, values)
+        else:
+            with self._stream.lock:  # nobody ends or rewinds a span between our look at it and our line
+                seq, kept = self._stream.append(full, text, values, self._within())
         return seq if kept else None
 
-    def _within(self) -> str:
+    def _within(self) -> bytes:
         span = self._span
         while span is not None and not span.is_open:
             span = span._outer
-        return "" if span is None else f',"within":{span.seq}'
+        return b"" if span is None else span._within_it
 
     def _write(
-        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: Callable[[], str]
+        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: Callable[[], bytes]
     ) -> tuple[int | None, bool]:
-        full, text = self._name(name), self._data(data, members)
-        with self._stream.lock:  # nobody ends or rewinds a span between our look at it and our line
-            return self._stream.append(full, text, tail())
+        full = self._name(name)
+        text, values = self._data(data, members)
+        with self._stream.lock:
+            return self._stream.append(full, text, values, tail())
 
-    def _name(self, name: str) -> str:
+    def _name(self, name: str) -> bytes:
         full = self._prefix + name if isinstance(name, str) else ""
         if (
             not full
@@ -170,9 +186,12 @@ class Logger:
             raise InvalidName(
                 f"{name!r} is no event name: it has a lone surrogate. Decode it properly first."
             ) from None
-        return json.dumps(full)
+        text = dumps(full).encode("ascii")
+        if len(self._names) < _NAMES and type(name) is str:
+            self._names[name] = text
+        return text
 
-    def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> str:
+    def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
         if data is not None:
             if not isinstance(data, Mapping):
                 raise TypeError(
@@ -185,11 +204,13 @@ class Logger:
                 members = {**data, **members}
             except Exception:  # a mapping whose own code fails: it is told as a value
                 members = {**members, "data": data}
+            if plain := numbers(members):
+                return plain
         tree = encode(members, path="data", depth=2, own=self._own, lenient=warn_once)
         if "_mlv" in tree:
             tree = {"value": tree}  # the whole has no form, and data is never a typed value itself
         text = dumps(tree)
-        return text if len(text) < _MAX_DATA else _shortened(tree)
+        return (text if len(text) < _MAX_DATA else _shortened(tree)).encode("ascii"), None
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
@@ -198,7 +219,7 @@ class Logger:
         Arguments and errors as for `event`.
         """
         with self._stream.lock:
-            seq, _ = self._write(name, data, members, lambda: f'{self._within()},"span":"begin"')
+            seq, _ = self._write(name, data, members, lambda: self._within() + b',"span":"begin"')
             return Span(self, name, seq)
 
     def sub(self, name: str) -> Logger:
@@ -279,6 +300,7 @@ class Span(Logger):
         self._above = parent
         self._segment = name
         self._seq = seq
+        self._within_it = b"" if seq is None else b',"within":%d' % seq
         self._session = parent._stream.session
         self._clock = time.perf_counter()
         self._ended = False
@@ -302,9 +324,9 @@ class Span(Logger):
         """
         seconds = time.perf_counter() - self._clock
         with self._stream.lock:
-            if not self.is_open:
+            if not self.is_open or self._seq is None:
                 return None
-            tail = f',"span":"end","begin":{self._seq},"seconds":{seconds!r}'
+            tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq, seconds)
             seq, kept = self._above._write(self._segment, data, members, lambda: tail)
             self._ended = True
         return seq if kept else None
@@ -348,11 +370,12 @@ def _text(text: str) -> str:
     return text[-10_000:].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def writer_options(on_error: str, durability: str) -> bool:
-    """Check the options that every stream has; is it to be synced?"""
+def writer_options(on_error: str, writer: str, durability: str) -> tuple[bool, bool]:
+    """Check the options that every stream has; does another process write it, and is it to be synced?"""
     choice("on_error", on_error, ("warn", "raise"))
+    choice("writer", writer, ("direct", "process"))
     choice("durability", durability, ("kernel", "disk"))
-    return durability == "disk"
+    return writer == "process", durability == "disk"
 
 
 def choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -27,17 +27,24 @@ class Logs:
         directory: The experiment's.
         experiment: Its id.
         record: Number and digest of the meta record that new sessions run under.
-        on_error, sync: As for `Stream`.
+        on_error, sync, process: As for `Stream`.
     """
 
     def __init__(
-        self, directory: Path, experiment: str, record: Callable[[], tuple[int, str]], on_error: str, sync: bool
+        self,
+        directory: Path,
+        experiment: str,
+        record: Callable[[], tuple[int, str]],
+        on_error: str,
+        sync: bool,
+        process: bool,
     ) -> None:
         self._directory = directory
         self._experiment = experiment
         self._record = record
         self._on_error = on_error
         self._sync = sync
+        self._process = process
         self._open: dict[str, StreamLogger] = {}
         self._lock = threading.RLock()
         self._closed = False
@@ -82,6 +89,7 @@ class Logs:
                 record=record,
                 on_error=self._on_error,
                 sync=self._sync,
+                process=self._process,
                 fork=self._fork,
             )
 

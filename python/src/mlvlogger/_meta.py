@@ -15,8 +15,8 @@ from typing import Any
 
 from ._errors import AlreadyRecorded, InvalidRecord, NotAnExperiment
 from ._files import make_folder, publish, read_regular
+from ._lines import now
 from ._secrets import redact as redact_secrets
-from ._streams import now
 from ._tails import SPEC_VERSION, check_version
 from ._values import MAX_RECORD, Redacted, encode, is_json, plain_mapping, warn_once
 

@@ -1,7 +1,7 @@
 """A stream: numbered events in one file, from `mlv/start` to a seal (specification 1.0, chapters Events and Lifecycle).
 
-It gives each event its `seq` and time, seals, keeps what cannot be written for a while, and recovers what a crash left.
-It knows JSON texts of events, not Python values; the values are the logger's, one floor up.
+It gives each event its `seq` and time, keeps what cannot be written for a while, and recovers what a crash left.
+It knows JSON texts of events and plain data; Python's other values are the logger's, one floor up.
 """
 
 from __future__ import annotations
@@ -13,44 +13,33 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
+from ._files import sync_directory
+from ._line_file import LineFile
+from ._lines import line
+from ._process import ProcessWriter
 from ._tails import SPEC_VERSION, Tail, scan
 from ._values import EventRef, dumps, encode, warn
 from ._writers import DirectWriter
 
-__all__ = ["VERSION", "Stream", "host", "now"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from ._lines import Numbers
+
+__all__ = ["VERSION", "Stream", "host"]
 
 #: The version of mlvlogger.
 VERSION = "0.1.0"
 
-_SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
-_HASH_EVERY = 1024 * 1024  # so that no event waits for more than about a millisecond of hashing
+_PATIENCE = 5.0  # seconds to wait for a lock that belongs to nobody alive
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write
 _CHUNK = 1024 * 1024
 _MAX_REASON = 10_000  # characters
-
-
-def now() -> str:
-    """The present time as the specification writes it (`event.time`): UTC, six fraction digits, Z."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
-
-
-_last_second = (0, "1970-01-01T00:00:00")
-
-
-def _second(seconds: int) -> str:
-    # Most events come in the same second as the one before, and strftime is the dear part.
-    global _last_second
-    known, text = _last_second
-    if known != seconds:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        _last_second = (seconds, text)
-    return text
 
 
 class Stream:
@@ -64,7 +53,8 @@ class Stream:
         record: Number and digest of the meta record the session runs under, None for a bare log.
         on_error: "warn": an event that cannot be written is kept in memory until it can, and a warning is given once
             per cause; "raise": it raises, and is not kept.
-        sync: Each event is on the disk before its call returns.
+        sync: Each event is on the disk before its call returns; with the process writer, when it is flushed.
+        process: Let another process write. Where none can be started, a warning says so, and this one writes.
         fork: Makes the file of a forked child's stream; its path and name.
         fork_of: The last event of the parent's stream.
 
@@ -86,12 +76,14 @@ class Stream:
         record: Callable[[], tuple[int, str]] | None = None,
         on_error: str = "warn",
         sync: bool = False,
+        process: bool = False,
         fork: Callable[[], tuple[Path, str]] | None = None,
     ) -> None:
         self._experiment = experiment
         self._record = record
         self._raise = on_error == "raise"
         self._sync = sync
+        self._process = process
         self._fork = fork
         #: Held while an event is made; who holds it can rely on which spans are open.
         self.lock = threading.RLock()
@@ -99,56 +91,71 @@ class Stream:
         self._inherited: EventRef | None = None
         self._busy = False
         self._deferred: list[Callable[[], object]] = []
-        self._held: list[tuple[str, str, str]] = []
+        self._held: list[tuple[bytes, bytes, Numbers | None, bytes]] = []
         self._held_size = 0
         self._held_dropped = 0
         self._open(path, name, new, None)
-        _follow_forks(self)
+        _watch(self)
 
     def _open(self, path: Path, name: str, new: bool, fork_of: EventRef | None) -> None:
         self.path = path
         self.name = name
+        file = self._lock_file(path, new)
         try:
-            self._writer = DirectWriter(path, new=new)
-        except StreamBusy:
-            raise StreamBusy(_busy(path)) from None
-        try:
-            tail, recovered = (Tail(), None) if new else self._recover()
+            tail, recovered = (Tail(), None) if new else self._recover(file)
             # What may still be refused is refused before anything is changed.
-            start = dumps(self._start(recovered, fork_of))
+            start = dumps(self._start(recovered, fork_of)).encode("ascii")
             if recovered:
-                self._writer.truncate(tail.size)
-            self._begin(tail)
-            self._writer.write(self._line(self.seq + 1, '"mlv/start"', start, ""))
+                file.truncate(tail.size)
+            self._begin(file, tail)
+            self._writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
             if self._sync:
                 self._writer.sync()
+                sync_directory(path.parent)
+            if self._process and fork_of is None:
+                self._let_process_write(file, tail.place)
             self._inherited = None
+            self._calm = True
         except BaseException:
-            self._writer.close()
-            if new and not self._writer.size:
+            file.close()
+            if new and not file.size:
                 path.unlink(missing_ok=True)  # nothing was ever in it, and the name is free for the next try
             raise
 
-    def _begin(self, tail: Tail) -> None:
-        # What belongs together is one tuple, so that an exception of a signal handler cannot come in between.
-        #: The seq before the first line of this session; and, while an mlv/dropped is being written, the number of its
-        #: line among ours and how many seqs it skips.
-        self._numbering: tuple[int, tuple[int, int] | None] = (tail.seq, None)
-        #: Place of the last seal, the offset up to which is hashed, and the hash of the bytes between the two.
-        self._sealing = (tail.place, tail.place, hashlib.sha256())
-        #: While a seal is being written: the number of its line among ours, and its place.
-        self._new_seal: tuple[int, int] | None = None
-        self._backlog: list[bytes] = []  # lines that could not be written yet, in order
-        self._backlog_seq = 0  # the seq of the first of them
+    def _lock_file(self, path: Path, new: bool) -> LineFile:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return LineFile(path, new=new)
+            except StreamBusy:
+                # Of a caller that was killed, the process writer may be at work for some milliseconds more.
+                if time.monotonic() > until or not _is_gone(scan(path).start or {}):
+                    raise StreamBusy(_busy(path)) from None
+                time.sleep(0.005)
+
+    def _begin(self, file: LineFile, tail: Tail) -> None:
+        self._writer: DirectWriter | ProcessWriter = DirectWriter(file, tail.seq, tail.place)
+        #: Nothing is closed, inherited, waiting or dropped: an event can go straight to the writer.
+        self._calm = False
+        self._backlog: list[
+            tuple[int, int, bytes, bytes, Numbers | None, bytes]
+        ] = []  # events that could not be written yet, in order
         self._backlog_size = 0
         self._dropped = 0  # events behind the backlog that could not be kept
         self._reasons: dict[str, int] = {}
+        self._told = 0  # the seq of the mlv/dropped that tells of them, once it is being written
         self.paused = False
         self.closed = False
         #: Changes with everything that ends open spans: a session, a rewind.
         self.session: object = object()
 
-    def _recover(self) -> tuple[Tail, dict[str, Any] | None]:
+    def _let_process_write(self, file: LineFile, place: int) -> None:
+        try:
+            self._writer = ProcessWriter(file, self.seq, place)
+        except OSError as error:
+            warn(f"no process could be started to write {self.path}: {error}. This one writes its events directly.")
+
+    def _recover(self, file: LineFile) -> tuple[Tail, dict[str, Any] | None]:
         tail = scan(self.path)
         if tail.size and not tail.first:
             raise InvalidRecord(
@@ -156,14 +163,14 @@ class Stream:
             )
         if tail.refused is not None:
             raise UnsupportedVersion(f"{self.path}: {tail.refused}")
-        if not tail.size and not _is_ours(self._writer.read(len(_BEGINNING), 0)):
+        if not tail.size and not _is_ours(file.read(len(_BEGINNING), 0)):
             raise InvalidRecord(f"{self.path} is not an MLV stream: it does not begin as one. Log to another file.")
-        torn = self._writer.size - tail.size
+        torn = file.size - tail.size
         if not torn:
             return tail, None
         digest = hashlib.sha256()
-        for offset in range(tail.size, self._writer.size, _CHUNK):
-            digest.update(self._writer.read(min(_CHUNK, self._writer.size - offset), offset))
+        for offset in range(tail.size, file.size, _CHUNK):
+            digest.update(file.read(min(_CHUNK, file.size - offset), offset))
         return tail, {"size": torn, "sha256": digest.hexdigest()}
 
     def _start(self, recovered: dict[str, Any] | None, fork_of: EventRef | None) -> dict[str, Any]:
@@ -184,23 +191,21 @@ class Stream:
 
     @property
     def seq(self) -> int:
-        """The seq of the last line that is in the file."""
-        base, gap = self._numbering
-        lines = self._writer.lines
-        return base + lines + (gap[1] if gap is not None and lines >= gap[0] else 0)
+        """The last seq that the writer has taken."""
+        return self._writer.seq
 
     @property
     def is_inherited(self) -> bool:
         """Is this a forked child that has not logged yet, so that the stream is still its parent's?"""
         return self._inherited is not None
 
-    def append(self, event: str, data: str, tail: str = "") -> tuple[int | None, bool]:
+    def append(
+        self, event: bytes, data: bytes, values: Numbers | None = None, tail: bytes = b""
+    ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
-            event: Its name as JSON text, with quotes.
-            data: Its data as JSON text.
-            tail: Further members as JSON text, each with a comma in front.
+            event, data, values, tail: As for `line`.
 
         Returns:
             Its seq, None where it has none yet, and whether it is kept at the level of *sync*. Not kept are events that
@@ -212,25 +217,57 @@ class Stream:
             WriteFailed: with ``on_error="raise"``.
         """
         with self.lock:
-            if self.closed:
-                raise LogClosed(
-                    f"the event {event} came after {self.path} was closed. Log before close(), "
-                    "or inside the with block."
-                )
-            if self._busy:
-                self._deferred.append(lambda: self.append(event, data, tail))
-                return None, False
+            if self._busy or not self._calm:
+                return self._append_with_care(event, data, values, tail)
+            self._busy = True
             try:
-                self._busy = True
-                if self._inherited is not None and not self._open_child(event, data, tail):
-                    return None, False
-                return self._append(event, data, tail)
+                seq = self._writer.put(time.time_ns(), event, data, values, tail)
+                if self._writer.is_seal_due or self._sync:
+                    return seq, self._follow_up()
+                return seq, True
+            except OSError as error:
+                return self._keep(event, data, values, tail, error), False
             finally:
-                self._busy = (
-                    False  # here, and not in a function: an exception of a signal handler may come at its entry
-                )
+                self._busy = False
                 if self._deferred:
                     self._catch_up_with_handlers()
+
+    def _append_with_care(
+        self, event: bytes, data: bytes, values: Numbers | None, tail: bytes
+    ) -> tuple[int | None, bool]:
+        if self.closed:
+            raise LogClosed(
+                f"the event {event.decode('ascii')} came after {self.path} was closed. Log before close(), "
+                "or inside the with block."
+            )
+        if self._busy:
+            self._deferred.append(lambda: self.append(event, data, values, tail))
+            return None, False
+        self._busy = True
+        try:
+            if self._inherited is not None and not self._open_child(event, data, values, tail):
+                return None, False
+            return self._append(event, data, values, tail)
+        finally:
+            # Here, and not in a function: an exception of a signal handler may come at its entry.
+            self._busy = False
+            if self._deferred:
+                self._catch_up_with_handlers()
+
+    def _append(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> tuple[int | None, bool]:
+        try:
+            self._put_in_order()
+            seq = self._writer.put(time.time_ns(), event, data, values, tail)
+        except OSError as error:
+            return self._keep(event, data, values, tail, error), False
+        return seq, self._follow_up()
+
+    def _follow_up(self) -> bool:
+        """After an event: seal and sync where it is time. Returns whether it is kept at the level of *sync*."""
+        if self._writer.is_seal_due:
+            with contextlib.suppress(OSError):  # tried again later; the event is written
+                self._seal(b"mlv/seal", {})
+        return not self._sync or not self._writer.syncs_events or self._synced()
 
     def _catch_up_with_handlers(self) -> None:
         """What signal handlers wanted to log meanwhile comes now, in its order."""
@@ -240,42 +277,26 @@ class Stream:
             except LogClosed as error:
                 warn(str(error))
 
-    def _settle(self) -> None:
-        """Put things in order after an exception of a signal handler, at whatever point it came."""
+    def _put_in_order(self) -> None:
+        """After an error, or an exception of a signal handler wherever it came; and write what waits."""
+        self._calm = False
         self._writer.settle()
-        base, gap = self._numbering
-        if gap is not None:
-            if self._writer.lines >= gap[0]:
-                self._dropped, self._reasons = 0, {}
-                base += gap[1]
-            self._numbering = (base, None)
-        if self._new_seal is not None:
-            line, place = self._new_seal
-            if self._writer.lines >= line:
-                self._sealing = (place, place, hashlib.sha256())
-            self._new_seal = None
-
-    def _line(self, seq: int, event: str, data: str, tail: str) -> bytes:
-        return f'{{"seq":{seq},"time":"{now()}","event":{event},"data":{data}{tail}}}\n'.encode("ascii")
-
-    def _append(self, event: str, data: str, tail: str) -> tuple[int | None, bool]:
-        try:
-            self._settle()
-            self._clear_backlog()
-            self._writer.write(self._line(seq := self.seq + 1, event, data, tail))
-        except OSError as error:
-            if self._raise:
-                raise WriteFailed(
-                    f"an event could not be written to {self.path}: {error}. Everything before it is intact; "
-                    f"free what is missing and log again (last seq: {self.seq})."
-                ) from error
-            return self._keep(event, data, tail, error), False
-        with contextlib.suppress(OSError):  # tried again with the next event; this one is written
-            if self._writer.size - self._sealing[0] > _SEAL_EVERY:
-                self._seal("mlv/seal", {})
-            elif self._writer.size - self._sealing[1] > _HASH_EVERY:
-                self._catch_up()
-        return seq, not self._sync or self._synced()
+        if self._told and self.seq >= self._told:
+            self._dropped, self._reasons = 0, {}
+        self._told = 0
+        while self._backlog and (done := self.seq + 1 - self._backlog[0][0]) < len(self._backlog):
+            self._writer.put(*self._backlog[done][1:])
+        if self._backlog:
+            self._backlog, self._backlog_size = [], 0
+            atexit.unregister(self._last_try)
+        if self._dropped:
+            first, last = self.seq + 1, self.seq + self._dropped
+            data = dumps({"first": first, "last": last, "reasons": self._reasons}).encode("ascii")
+            self._told = last + 1
+            self._writer.put(time.time_ns(), b'"mlv/dropped"', data, None, b"", self._dropped)
+            self._writer.settle()
+            self._dropped, self._reasons, self._told = 0, {}, 0
+        self._calm = True
 
     def _synced(self) -> bool:
         try:
@@ -290,20 +311,26 @@ class Stream:
             return False
         return True
 
-    def _keep(self, event: str, data: str, tail: str, error: OSError) -> int | None:
+    def _keep(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes, error: OSError) -> int | None:
         """Put an event that cannot be written behind the backlog, or count it as dropped when that is full.
 
-        Returns its seq in the first case.
+        Returns its seq in the first case. Raises WriteFailed, with ``on_error="raise"``.
         """
+        self._calm = False
+        if self._raise:
+            raise WriteFailed(
+                f"an event could not be written to {self.path}: {error}. Everything before it is intact; "
+                f"free what is missing and log again (last seq: {self.seq})."
+            ) from error
+        nanoseconds = time.time_ns()
         reason = error.strerror or type(error).__name__
         seq = self._next_seq()
-        line = self._line(seq, event, data, tail)
-        if not self._dropped and self._backlog_size + len(line) <= _BACKLOG:
+        size = len(line(seq, nanoseconds, event, data, values, tail))
+        if not self._dropped and self._backlog_size + size <= _BACKLOG:
             if not self._backlog:
-                self._backlog_seq = seq
                 atexit.register(self._last_try)
-            self._backlog.append(line)
-            self._backlog_size += len(line)
+            self._backlog.append((seq, nanoseconds, event, data, values, tail))
+            self._backlog_size += size
             kept = True
         else:
             self._dropped += 1
@@ -322,28 +349,20 @@ class Stream:
             warn(message)
 
     def _next_seq(self) -> int:
-        waiting = self._backlog_seq + len(self._backlog) - 1 if self._backlog else self.seq
+        waiting = self._backlog[-1][0] if self._backlog else self.seq
         return waiting + self._dropped + 1
-
-    def _clear_backlog(self) -> None:
-        while self._backlog and self.seq + 1 < self._backlog_seq + len(self._backlog):
-            self._writer.write(self._backlog[self.seq + 1 - self._backlog_seq])
-        if self._backlog:
-            self._backlog, self._backlog_size = [], 0
-            atexit.unregister(self._last_try)
-        if self._dropped:
-            first, last = self.seq + 1, self.seq + self._dropped
-            data = dumps({"first": first, "last": last, "reasons": self._reasons})
-            self._numbering = (self._numbering[0], (self._writer.lines + 1, self._dropped))
-            self._writer.write(self._line(last + 1, '"mlv/dropped"', data, ""))
-            self._settle()
 
     def _last_try(self) -> None:
         if not self.closed and self._inherited is None:
             self.flush()
 
+    def flush_at_exit(self) -> None:
+        """Flush, where that is not done already."""
+        if isinstance(self._writer, ProcessWriter):
+            self._last_try()
+
     def flush(self) -> None:
-        """Write what waits, and with *sync* return when everything is on the disk.
+        """Write what waits; return when everything is in the kernel, and with *sync*, on the disk.
 
         Raises WriteFailed, with ``on_error="raise"``, when that fails; otherwise warns.
         """
@@ -361,8 +380,8 @@ class Stream:
 
     def _write_waiting(self) -> bool:
         try:
-            self._settle()
-            self._clear_backlog()
+            self._put_in_order()
+            self._writer.drain()
         except OSError as error:
             self._fail(
                 f"{len(self._backlog) + self._dropped} events could not be written to {self.path}: {error}. "
@@ -385,23 +404,23 @@ class Stream:
                     f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
                     "Give a seq that mark() returned for it."
                 )
-            seq = self._lifecycle("mlv/rewind", {"to": to}, reason)
+            seq = self._lifecycle(b"mlv/rewind", {"to": to}, reason)
             self.session = object()
             return seq
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
         """Write `mlv/pause` or `mlv/resume`."""
         with self.lock:
-            seq = self._lifecycle("mlv/pause" if paused else "mlv/resume", {}, reason)
+            seq = self._lifecycle(b"mlv/pause" if paused else b"mlv/resume", {}, reason)
             self.paused = paused
             return seq
 
-    def _lifecycle(self, event: str, data: dict[str, Any], reason: str | None) -> int | None:
+    def _lifecycle(self, event: bytes, data: dict[str, Any], reason: str | None) -> int | None:
         if reason is not None:
             if not isinstance(reason, str):
                 raise TypeError(f"reason is {reason!r}; it has to be a string.")
             data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-        seq, kept = self.append(f'"{event}"', dumps(data))
+        seq, kept = self.append(b'"%b"' % event, dumps(data).encode("ascii"))
         return seq if kept else None
 
     def close(self, data: dict[str, Any] | None) -> None:
@@ -418,12 +437,13 @@ class Stream:
                 self._deferred.append(lambda: self.close(data))
                 return
             if self._inherited is not None:
-                self.closed = True
+                self.closed = True  # and never calm
                 return
             try:
                 self._busy = True
                 if self._write_waiting():
-                    self._seal("mlv/seal", {}) if data is None else self._seal("mlv/end", data)
+                    self._seal(b"mlv/seal", {}) if data is None else self._seal(b"mlv/end", data)
+                    self._writer.drain()
                     if self._sync:
                         self._synced()
             except WriteFailed:
@@ -431,36 +451,18 @@ class Stream:
             except OSError as error:
                 self._fail(f"{self.path} could not be sealed: {error}. Open and close it again to seal it.", error)
             finally:
-                self.closed = True
+                self.closed, self._calm = True, False
                 atexit.unregister(self._last_try)
                 self._writer.close()
                 self._busy = False
                 if self._deferred:
                     self._catch_up_with_handlers()
 
-    def _seal(self, event: str, data: dict[str, Any]) -> None:
-        self._settle()
-        self._catch_up()
-        start, _, digest = self._sealing
-        members = dumps({**data, "from": start})[:-1]
-        head = f'{{"seq":{self.seq + 1},"time":"{now()}","event":"{event}","data":{members},"sha256":"'.encode("ascii")
-        digest = digest.copy()
-        digest.update(head)
-        self._new_seal = (self._writer.lines + 1, self._writer.size + len(head))
-        self._writer.write(head + digest.hexdigest().encode("ascii") + b'"}}\n')
-        self._settle()
-
-    def _catch_up(self) -> None:
-        """Hash what was written since: the file's own bytes, so that a seal is about what a reader will see."""
-        place, hashed, digest = self._sealing
-        while hashed < self._writer.size:
-            chunk = self._writer.read(min(_CHUNK, self._writer.size - hashed), hashed)
-            if not chunk:
-                raise OSError(f"{self.path} has become shorter: somebody else has cut it")
-            digest = digest.copy()
-            digest.update(chunk)
-            hashed += len(chunk)
-            self._sealing = (place, hashed, digest)
+    def _seal(self, event: bytes, data: dict[str, Any]) -> None:
+        members = dumps(data)[1:-1].encode("ascii") + b"," if data else b""
+        self._calm = False  # until it is written or given up: an exception may come in between
+        self._writer.seal(time.time_ns(), b'"%b"' % event, members)
+        self._calm = True
 
     def forked(self) -> None:
         """In a forked child: leave the parent's file alone; the first event opens a stream of the child's own."""
@@ -471,9 +473,10 @@ class Stream:
         if self._inherited is None:
             self._inherited = EventRef(self._experiment, self.name, max(self.seq, 1))
             self._writer.abandon()
+        self._calm = False
         self.session = object()
 
-    def _open_child(self, event: str, data: str, tail: str) -> bool:
+    def _open_child(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bool:
         """Open the stream of a forked child; where that fails, hold the event until it works."""
         inherited, path, name = self._inherited, self.path, self.name
         if self._fork is None:
@@ -488,9 +491,10 @@ class Stream:
                 self.path, self.name = path, name
                 if self._raise:
                     raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
-                if self._held_size + len(data) <= _BACKLOG:
-                    self._held.append((event, data, tail))
-                    self._held_size += len(data)
+                size = len(line(0, 0, event, data, values, tail))
+                if self._held_size + size <= _BACKLOG:
+                    self._held.append((event, data, values, tail))
+                    self._held_size += size
                 else:
                     self._held_dropped += 1
                 self._warn("fork", f"a forked process cannot open a stream beside {path}: {error}. Events are held.")
@@ -501,6 +505,7 @@ class Stream:
         if self._held_dropped:
             self._dropped, self._reasons = self._held_dropped, {"no stream": self._held_dropped}
             self._held_dropped = 0
+            self._calm = False
         return True
 
 
@@ -529,16 +534,40 @@ def _busy(path: Path) -> str:
     )
 
 
+def _is_gone(start: dict[str, Any]) -> bool:
+    """Is the process that opened a stream dead? As far as can be told: False where it was another host's."""
+    pid = start.get("pid")
+    if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
 _streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+_watched = False
 
 
-def _follow_forks(stream: Stream) -> None:
-    if not _streams and hasattr(os, "register_at_fork") and not getattr(_follow_forks, "registered", False):
-        os.register_at_fork(after_in_child=_after_fork)
-        _follow_forks.registered = True  # type: ignore[attr-defined]
+def _watch(stream: Stream) -> None:
+    global _watched
+    if not _watched:
+        _watched = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+        atexit.register(_before_exit)
     _streams.add(stream)
 
 
 def _after_fork() -> None:
     for stream in list(_streams):
         stream.forked()
+
+
+def _before_exit() -> None:
+    # Another process writes what it has also when we are gone, but not in a container that ends with us.
+    for stream in list(_streams):
+        stream.flush_at_exit()

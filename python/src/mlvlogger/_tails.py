@@ -13,7 +13,7 @@ from ._errors import UnsupportedVersion
 from ._files import open_regular
 from ._values import MAX_RECORD, integer
 
-__all__ = ["SPEC_VERSION", "Tail", "check_version", "lines", "scan"]
+__all__ = ["SPEC_VERSION", "Tail", "check_version", "lines", "scan", "scan_file"]
 
 #: The version of the specification that is written.
 SPEC_VERSION = "1.0"
@@ -66,17 +66,22 @@ def lines(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
 
 def scan(path: Path) -> Tail:
     """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
-    tail = Tail()
     with open_regular(path) as file:
-        for number, (line, length) in enumerate(lines(file, os.fstat(file.fileno()).st_size), 1):
-            tail.size += length
-            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-            if number == 1 or line is None or b"mlv" in line or b"\\" in line:  # the name may be escaped
-                _note(tail, line or b"", number)
-            else:
-                tail.sealed = False
-        if tail.size:
-            _correct_seq(tail, file)
+        return scan_file(file)
+
+
+def scan_file(file: IO[bytes]) -> Tail:
+    """As `scan`, of an open file, from where it stands."""
+    tail = Tail()
+    for number, (line, length) in enumerate(lines(file, os.fstat(file.fileno()).st_size), 1):
+        tail.size += length
+        tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
+        if number == 1 or line is None or b"mlv" in line or b"\\" in line:  # the name may be escaped
+            _note(tail, line or b"", number)
+        else:
+            tail.sealed = False
+    if tail.size:
+        _correct_seq(tail, file)
     return tail
 
 

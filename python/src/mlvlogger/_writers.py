@@ -1,179 +1,94 @@
-"""The direct writer: whole lines into one file, each in the kernel before the call returns.
+"""The direct writer: the caller itself writes each event into the file.
 
-It knows bytes, not events. What it promises (specification 1.0, `writer.line`, `writer.torn`, `writer.one`): the file
-ends with a line feed after every call that returns, and after every call that raises as soon as the system lets it;
-and no second writer has the file.
+A writer numbers what it takes; what becomes of an event that it cannot take is the stream's affair, one floor up.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
+from ._lines import line
+from ._seals import Seals
 
-from ._errors import StreamBusy
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._line_file import LineFile
+    from ._lines import Numbers
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["DirectWriter", "LocksUnsupported"]
-
-_LOCKED_BYTE = 2**62  # Windows locks bytes, not files: one far beyond any log, so that readers are not locked out
-
-
-class LocksUnsupported(OSError):
-    """The file system has no locks, so that nobody can tell whether there is a second writer."""
+__all__ = ["DirectWriter"]
 
 
 class DirectWriter:
-    """Appends lines to a file that it has locked.
+    """Writes events into a file, each before the call returns.
 
     Args:
-        path: The file.
-        new: Make it, and fail where it exists; otherwise it has to exist.
-
-    Raises:
-        FileExistsError, FileNotFoundError: by *new*.
-        StreamBusy: another writer has the file.
-        LocksUnsupported: the file system has no locks, and the file is not new.
-        OSError: it cannot be opened, or is no regular file.
+        file: The file; it belongs to the writer from now on.
+        seq: The last one in it, 0 in an empty file.
+        place: Where in it the digits of the last seal begin, 0 without one.
     """
 
-    def __init__(self, path: Path, *, new: bool) -> None:
-        flags = (
-            os.O_RDWR
-            | os.O_APPEND
-            | getattr(os, "O_CLOEXEC", 0)
-            | getattr(os, "O_NOFOLLOW", 0)
-            | getattr(os, "O_BINARY", 0)
-        )
-        # O_NONBLOCK: a pipe under this name must not make us wait for its other end. It has no effect on regular files.
-        self._fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0), 0o666)
-        self.path = path
-        self._closed = False
-        self._sync_error: OSError | None = None
-        try:
-            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-                raise OSError(f"{path} is no regular file")
-            _lock(self._fd, path)
-        except LocksUnsupported:
-            if not new:  # nobody else can have a file that we have just made
-                self.abandon()
-                raise
-        except BaseException:
-            self.abandon()
-            raise
-        #: Size of the file in bytes and lines written by us. One tuple, so that a signal handler's exception cannot
-        #: come between the two; whether the bytes behind are whole lines is what `settle` finds out.
-        self._position = (os.fstat(self._fd).st_size, 0)
-        self._settled = True
+    #: Is an event on the disk when *sync* has returned right after it, and not only when the stream is flushed?
+    syncs_events = True
+
+    def __init__(self, file: LineFile, seq: int, place: int) -> None:
+        self._file = file
+        self._seals = Seals(file, place)
+        #: The seq before our first line; and of numbers to be skipped, before which line of ours, and how many.
+        self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
+        #: Is it time for a seal?
+        self.is_seal_due = False
 
     @property
-    def size(self) -> int:
-        """Bytes of the file that are whole lines; what lies behind was never acknowledged."""
-        return self._position[0]
-
-    @property
-    def lines(self) -> int:
-        """How many lines this writer has written."""
-        return self._position[1]
-
-    def write(self, line: bytes) -> None:
-        """Append *line*, which ends with a line feed, whole or not at all.
-
-        Raises OSError: then nothing of *line* counts as written, and what is in the file is cut off before the next.
-        """
-        self.settle()
-        self._settled = False
-        written = os.write(self._fd, line)
-        while written < len(line):  # a short write: the disk is nearly full, or a limit is near
-            written += os.write(self._fd, line[written:])
-        size, lines = self._position
-        self._position = (size + len(line), lines + 1)
-        self._settled = True
+    def seq(self) -> int:
+        """Of the last event that this writer has taken. After an error or exception, call `settle` before."""
+        base, gap = self._numbering
+        lines = self._file.lines
+        return base + lines + (gap[1] if gap is not None and lines >= gap[0] else 0)
 
     def settle(self) -> None:
-        """Put the file in order after a write that failed or was interrupted by an exception of a signal handler.
+        """Put things in order after an error, or an exception of a signal handler wherever it came."""
+        self._seals.settle()
+        base, gap = self._numbering
+        if gap is not None:
+            self._numbering = (base + gap[1] if self._file.lines >= gap[0] else base, None)
 
-        A line that is whole stays and counts as written: a reader may have seen it. What has no line feed is cut off.
+    def put(
+        self, nanoseconds: int, event: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+    ) -> int:
+        """Write an event (arguments of `line`) and return its seq, *skip* of which are left out before it.
+
+        Raises OSError: it is not written, or not whole and will be cut off.
         """
-        if self._settled:
-            return
-        size, lines = self._position
-        behind = self.read(os.fstat(self._fd).st_size - size, size)
-        whole = behind.rfind(b"\n") + 1
-        if whole < len(behind):
-            os.ftruncate(self._fd, size + whole)
-        self._position = (size + whole, lines + behind.count(b"\n"))
-        self._settled = True
+        file = self._file
+        base, gap = self._numbering
+        if skip or gap is not None or not file.is_settled:
+            self.settle()
+            base, _ = self._numbering
+            if skip:
+                self._numbering = (base, (file.lines + 1, skip))
+                base += skip
+        seq = base + file.position[1] + 1
+        file.write(line(seq, nanoseconds, event, data, values, tail))
+        self.is_seal_due = self._seals.keep_up()
+        return seq
+
+    def seal(self, nanoseconds: int, event: bytes, members: bytes) -> int:
+        """Write an event that is a seal (arguments of `Seals.write`) and return its seq. Raises as `put`."""
+        self.settle()
+        seq = self.seq + 1
+        self._seals.write(seq, nanoseconds, event, members)
+        self.is_seal_due = False
+        return seq
+
+    def drain(self) -> None:
+        """Return when every event is with the kernel; each one is."""
 
     def sync(self) -> None:
-        """Return when all lines are on the disk.
-
-        Raises OSError when they may not be, and from then on always: a second sync that succeeds proves nothing about
-        the bytes of the first.
-        """
-        if self._sync_error is not None:
-            raise OSError(f"an earlier sync of {self.path} failed: {self._sync_error}") from self._sync_error
-        try:
-            getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has no fdatasync
-        except OSError as error:
-            self._sync_error = error
-            raise
-
-    def read(self, size: int, offset: int) -> bytes:
-        """The *size* bytes from *offset*, fewer at the end of the file."""
-        parts = []
-        while size > 0:
-            if hasattr(os, "pread"):
-                part = os.pread(self._fd, size, offset)
-            else:  # Windows; O_APPEND writes at the end wherever the file's position is
-                os.lseek(self._fd, offset, os.SEEK_SET)
-                part = os.read(self._fd, size)
-            if not part:
-                break
-            parts.append(part)
-            size, offset = size - len(part), offset + len(part)
-        return b"".join(parts)
-
-    def truncate(self, size: int) -> None:
-        """Keep the first *size* bytes: for what an earlier crash left behind the last line feed, and nothing else."""
-        os.ftruncate(self._fd, size)
-        self._position = (size, self.lines)
+        """Return when every event is on the disk. Raises OSError as `LineFile.sync`."""
+        self._file.sync()
 
     def close(self) -> None:
-        """Close the file and let go of the lock. A second call does nothing."""
-        if self._closed:
-            return
-        try:
-            self.settle()
-        finally:
-            self.abandon()
+        """Close the file and let go of it. A second call does nothing."""
+        self._file.close()
 
     def abandon(self) -> None:
-        """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._fd)
-
-    def __del__(self) -> None:
-        # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
-        if not getattr(self, "_closed", True):
-            self.abandon()
-
-
-def _lock(fd: int, path: Path) -> None:
-    try:
-        if fcntl is not None:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            import msvcrt
-
-            os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-    except (BlockingIOError, PermissionError):
-        raise StreamBusy(str(path)) from None
-    except OSError as error:
-        raise LocksUnsupported(*error.args) from None
+        """In a forked child: close the file and touch nothing, the parent keeps it."""
+        self._file.abandon()

@@ -1,0 +1,99 @@
+"""The seals of a stream: a digest of its bytes, and the lines that carry it (specification 1.0, chapter Lifecycle)."""
+
+from __future__ import annotations
+
+from ._lines import line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._line_file import LineFile
+
+__all__ = ["Seals", "is_seal_due"]
+
+_SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
+_HASH_EVERY = 1024 * 1024  # so that no event waits for more than about a millisecond of hashing
+_CHUNK = 1024 * 1024
+
+
+def is_seal_due(unsealed: int) -> bool:
+    """Is it time for a seal, after so many bytes without one?"""
+    return unsealed > _SEAL_EVERY
+
+
+class Seals:
+    """Seals a file, and hashes it on the way.
+
+    Args:
+        file: The file.
+        place: Where in it the digits of the last seal begin, 0 without one.
+    """
+
+    def __init__(self, file: LineFile, place: int) -> None:
+        self._file = file
+        #: Place of the last seal, the offset up to which is hashed, and the hash of the bytes between the two. What
+        #: belongs together is one tuple, so that an exception of a signal handler cannot come in between.
+        self._state: tuple[int, int, Any] = (place, place, None)
+        #: While a seal is being written: the number of its line among ours, and its place.
+        self._new: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> int:
+        """Where in the file the digits of the last seal begin, 0 without one."""
+        return self._state[0]
+
+    @property
+    def unsealed(self) -> int:
+        """Bytes of the file since the last seal."""
+        return self._file.size - self._state[0]
+
+    def keep_up(self) -> bool:
+        """Hash what was written, once there is enough of it. Returns whether it is time for a seal."""
+        if self._file.position[0] - self._state[1] <= _HASH_EVERY:
+            return False
+        try:
+            self._hash()
+        except OSError:
+            return False  # tried again later; nobody asked for a seal
+        return is_seal_due(self.unsealed)
+
+    def write(self, seq: int, nanoseconds: int, event: bytes, members: bytes) -> None:
+        """Write a seal (`seal.digest`): an event whose data has *members*, as JSON text with a comma behind each, then
+        `from` and `sha256`. Raises OSError: it is not written, or not whole and will be cut off."""
+        self.settle()
+        self._hash()
+        start, _, digest = self._state
+        empty = line(seq, nanoseconds, event, b'{%b"from":%d,"sha256":""}' % (members, start), None, b"")
+        head, tail = empty[:-4], empty[-4:]  # the tail is `"}}` and the line feed
+        digest = digest.copy()
+        digest.update(head)
+        self._new = (self._file.lines + 1, self._file.size + len(head))
+        self._file.write(head + digest.hexdigest().encode("ascii") + tail)
+        self.settle()
+
+    def settle(self) -> None:
+        """Put file and seals in order after an error, or an exception of a signal handler wherever it came."""
+        self._file.settle()
+        if self._new is not None:
+            number, place = self._new
+            if self._file.lines >= number:
+                self._state = (place, place, None)
+            self._new = None
+
+    def _hash(self) -> None:
+        """Hash what was written since: the file's own bytes, so that a seal is about what a reader will see."""
+        place, hashed, digest = self._state
+        if digest is None:
+            from hashlib import sha256  # takes milliseconds, which not every program has to pay
+
+            digest = sha256()
+            self._state = (place, hashed, digest)
+        while hashed < self._file.size:
+            chunk = self._file.read(min(_CHUNK, self._file.size - hashed), hashed)
+            if not chunk:
+                raise OSError(f"{self._file.path} has become shorter: somebody else has cut it")
+            digest = digest.copy()
+            digest.update(chunk)
+            hashed += len(chunk)
+            self._state = (place, hashed, digest)
