@@ -43,10 +43,13 @@ class Logger:
         on_error: What happens when the system refuses to write: "warn" (default) warns once per cause, keeps events in
             memory (16 MiB) until writing works again, and records what could not be kept as ``mlv/dropped``; "raise"
             raises `WriteFailed`, and the event that raised is not kept.
-        writer: Who writes. "direct" (default): `event` itself; "process": another process, so that `event` takes a
-            fraction of the time and does not wait for the disk, see below.
+        writer: Who writes. "direct" (default): `event` itself. "process": another process, from memory that both share
+            (1 MiB; `event` waits only while that is full), within 20 milliseconds. It goes on when this process is
+            killed, and this process goes on when it is killed; when both are, what was left in memory is lost. A forked
+            child writes directly. Where no process can be started, a warning says so, and `event` writes.
         durability: "kernel" (default): an event is in the kernel when `event` returns, so that killing the process
-            loses nothing; "disk": it is on the disk, so that a power cut loses nothing.
+            loses nothing; "disk": it is on the disk, so that a power cut loses nothing. With the process writer, this
+            holds when `flush` or `close` returns.
 
     Raises:
         FileExistsError: *path* exists, with ``exists="error"``.
@@ -247,7 +250,8 @@ class Logger:
         return self._stream.pause(False, reason)
 
     def flush(self) -> None:
-        """Write what waits in memory after a failed write; with ``durability="disk"``, return when it is on the disk.
+        """Write what waits in memory; return when every event is in the kernel, and with ``durability="disk"``, on the
+        disk.
 
         Raises WriteFailed when that fails, with ``on_error="raise"``; otherwise it warns.
         """

@@ -284,7 +284,8 @@ class ProcessWriter:
         """As that of `DirectWriter`: the other process stays the parent's."""
         if not self._closed:
             self._closed = True
-            os.close(self._bell)
+            for end in self._bell:
+                os.close(end)
             self._ring.close()
             for file in (self._file, self._heir, self._heir_to_be and self._heir_to_be[0]):
                 if file is not None:
@@ -294,6 +295,7 @@ class ProcessWriter:
         # A writer that was dropped without a close. The other process writes what there is, and ends.
         if not getattr(self, "_closed", True) and hasattr(self, "_bell"):
             self._ring.words[CLOSING] = 1
+            _ring_bell(self._bell)
             _ended_later.append(self._pid)
             self.abandon()
 
@@ -312,8 +314,11 @@ def _put(
     return writer.put(nanoseconds, event, data, values, tail, skip)
 
 
-def _start(ring: int, file: int, place: int) -> tuple[int, int]:
-    """Start the other process. Returns its pid, and the descriptor of a pipe whose bytes wake it."""
+def _start(ring: int, file: int, place: int) -> tuple[int, tuple[int, int]]:
+    """Start the other process. Returns its pid, and the two ends of a pipe whose bytes wake it.
+
+    We keep the end to read from, too: writing to a pipe that nobody reads could be the end of the program (SIGPIPE).
+    """
     _ended_later[:] = [pid for pid in _ended_later if not _has_ended(pid)]
     if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
         raise OSError("there is no interpreter that could be started as a process of its own")
@@ -341,14 +346,15 @@ def _start(ring: int, file: int, place: int) -> tuple[int, int]:
             setsid=True,  # the interrupt key and the hangup of a terminal are not for it
         )
     except BaseException as error:
+        os.close(listen)
         os.close(bell)
         if isinstance(error, NotImplementedError):  # of setsid
             raise OSError("this system cannot start a process in a session of its own") from error
         raise
     finally:
-        for fd in (listen, *own):
+        for fd in own:
             os.close(fd)
-    return pid, bell
+    return pid, (listen, bell)
 
 
 def _has_ended(pid: int) -> bool:
@@ -358,9 +364,9 @@ def _has_ended(pid: int) -> bool:
         return True  # and somebody else has waited for it
 
 
-def _ring_bell(bell: int) -> None:
+def _ring_bell(bell: tuple[int, int]) -> None:
     try:
-        os.write(bell, b"!")
+        os.write(bell[1], b"!")
     except BlockingIOError:
         pass  # it rings already
 
@@ -427,13 +433,10 @@ class _Server:
 
         if self._words[TAIL] < self._words[HEAD] and self._words[HEAD] - self._words[TAIL] > _BATCH:
             return False  # the caller is faster than we are
-        if self._listen < 0:
-            time.sleep(nanoseconds / 1e9)
-        elif select([self._listen], [], [], nanoseconds / 1e9)[0]:
-            if os.read(self._listen, 1024):
-                return True
-            self._listen = -1  # the caller has closed it, or is gone
-        return False
+        if not select([self._listen], [], [], nanoseconds / 1e9)[0]:
+            return False
+        os.read(self._listen, 1024)
+        return True
 
     def _write(self, until: int) -> None:
         """Write some of the records up to *until*; raises OSError."""

@@ -128,8 +128,8 @@ class Stream:
             try:
                 return LineFile(path, new=new)
             except StreamBusy:
-                # Of a caller that was killed, the process writer may be at work for some milliseconds more.
-                if time.monotonic() > until or not _is_gone(scan(path).start or {}):
+                # Of a logger that is gone, the writer process may be at work for some milliseconds more.
+                if time.monotonic() > until or not _is_gone(path, scan(path).start or {}):
                     raise StreamBusy(_busy(path)) from None
                 time.sleep(0.005)
 
@@ -534,11 +534,13 @@ def _busy(path: Path) -> str:
     )
 
 
-def _is_gone(start: dict[str, Any]) -> bool:
-    """Is the process that opened a stream dead? As far as can be told: False where it was another host's."""
+def _is_gone(path: Path, start: dict[str, Any]) -> bool:
+    """Is the logger that opened a stream gone? As far as can be told: False where it was another host's."""
     pid = start.get("pid")
     if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
         return False
+    if pid == os.getpid():
+        return not any(stream.path.exists() and stream.path.samefile(path) for stream in _streams if not stream.closed)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,0 +1,363 @@
+"""The process writer: what it shares with the direct one, and what happens when one of the two processes is gone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, StreamBusy, read
+from mlvlogger._ring import ERROR, HEAD, SIZE, TAIL, Ring
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
+
+PATH = Path("a.jsonl")
+
+
+def writer_pid(log: Logger) -> int:
+    return log._stream._writer._pid  # type: ignore[union-attr]
+
+
+def numbers(written: list[dict[str, Any]]) -> list[int]:
+    return [event["data"]["number"] for event in written if event["event"] == "x"]
+
+
+def test_the_other_process_writes_what_the_direct_writer_would(events: Callable[..., Any]) -> None:
+    """The same calls, the same lines but for their time and pid; every kind of data, and a sealed end."""
+    lines = {}
+    for writer in ("direct", "process"):
+        with Logger(f"{writer}.jsonl", writer=writer) as log:
+            for value in (1, -0.0, 2**53, float("nan"), 1e300, True, None, "é", [1, {"a": 2}], 10**5000):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    log.event("x", value=value, other=1)
+            log.event("none")
+            log.event("x", {"_mlv": 1, "a%a": 2, "é": 3})
+            with log.span("span", n=1) as span:
+                span.event("inner", step=1)
+            log.pause("because")
+            log.resume()
+        lines[writer] = []
+        for event in events(f"{writer}.jsonl"):
+            for member in ("time", "seconds"):
+                event.pop(member, None)
+            event["data"].pop("sha256", None)
+            lines[writer].append(event)
+    assert lines["process"] == lines["direct"]
+
+
+def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: Callable[..., Any]) -> None:
+    log = Logger(PATH, writer="process")
+    seqs = [log.event("x", number=number) for number in range(100)]
+    assert seqs == list(range(2, 102))
+    log.flush()
+    assert numbers(events(PATH)) == list(range(100))
+    log.event("x", number=100)
+    until = time.monotonic() + 30
+    while numbers([json.loads(line) for line in PATH.read_bytes().splitlines()])[-1] != 100:
+        assert time.monotonic() < until, "an event was never written"
+        time.sleep(0.01)
+    log.close()
+    assert events(PATH)[-1]["event"] == "mlv/end"
+
+
+def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
+    """The stream can be gone on with at once: an opener waits for the other process, which is still at work."""
+    code = """
+        from mlvlogger import Logger
+        log = Logger("a.jsonl", writer="process")
+        for number in range(20_000):
+            seq = log.event("x", number=number)
+        print(seq, flush=True)
+        input()
+    """
+    holder = begin(code)
+    seq = int(holder.stdout.readline())
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with Logger(PATH) as log:
+        assert log.event("after") == seq + 2
+    assert numbers(events(PATH)) == list(range(20_000))
+
+
+@pytest.mark.parametrize("way", ["return", "exit", "_exit", "abort", "raise", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_nothing_is_lost_however_the_caller_ends(way: str, events: Callable[..., Any]) -> None:
+    code = """
+import os, signal, sys
+from mlvlogger import Logger
+log = Logger("a.jsonl", writer="process")
+for number in range(500):
+    log.event("x", number=number)
+way = sys.argv[1]
+if way == "exit":
+    sys.exit(3)
+elif way == "_exit":
+    os._exit(3)
+elif way == "abort":
+    os.abort()
+elif way == "raise":
+    raise ValueError
+elif way.startswith("SIG"):
+    os.killpg(0, getattr(signal, way))
+"""
+    subprocess.run([sys.executable, "-c", code, way], stderr=subprocess.DEVNULL, start_new_session=True)
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(500))
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(moment: int, events: Any) -> None:
+    log = Logger(PATH, writer="process")
+    pid = writer_pid(log)
+
+    def kill() -> None:
+        time.sleep(moment * 0.03)
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.warns(RuntimeWarning, match="the writer process of a.jsonl has ended"):
+        for number in range(2000):
+            assert log.event("x", number=number) == number + 2
+            if number % 10 == 0:
+                time.sleep(0.001)
+        killer.join()
+        log.flush()
+    log.event("x", number=2000)
+    assert log.event("x", number=2001) == 2003
+    log.close()
+    written = events(PATH)
+    assert numbers(written) == list(range(2002)) and written[-1]["event"] == "mlv/end"
+
+
+def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
+    """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
+    constant("_PATIENCE", 0.3)
+    log = Logger(PATH, writer="process")
+    os.kill(writer_pid(log), signal.SIGSTOP)
+    fill = "y" * 700
+    with pytest.warns(RuntimeWarning, match="The writer process has not got on for seconds") as caught:
+        seqs = [log.event("x", number=number, fill=fill) for number in range(3000)]
+    assert len(caught) == 1
+    kept = seqs.index(None)
+    assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
+    os.kill(writer_pid(log), signal.SIGCONT)
+    until = time.monotonic() + 30
+    while log.event("later") is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    log.close()
+    assert numbers(events(PATH)) == list(range(3000))
+
+
+def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
+    log = Logger(PATH, writer="process")
+    pid = writer_pid(log)
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
+    fill = "y" * 700
+    assert None not in [log.event("x", number=number, fill=fill) for number in range(3000)]
+    log.close()
+    assert numbers(events(PATH)) == list(range(3000))
+
+
+def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
+    with Logger(PATH, writer="process") as log:
+        for number in range(8):
+            log.event("x", number=number, text="é" * (number % 3) * 200_000)
+    assert numbers(events(PATH)) == list(range(8))
+
+
+def test_threads_share_a_process_writer(events: Callable[..., Any]) -> None:
+    log = Logger(PATH, writer="process")
+    acknowledged: list[tuple[int | None, int]] = []
+
+    def work(thread: int) -> None:
+        acknowledged.extend((log.event("x", number=thread * 1000 + n), thread * 1000 + n) for n in range(300))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    written = {event["seq"]: event["data"]["number"] for event in events(PATH) if event["event"] == "x"}
+    assert written == dict(acknowledged) and len(written) == 2400
+
+
+LIMITED = """
+import resource, signal, sys, time, warnings
+from pathlib import Path
+from mlvlogger import Logger, WriteFailed
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
+def limit(size):
+    infinity = resource.RLIM_INFINITY
+    resource.prlimit(log._stream._writer._pid, resource.RLIMIT_FSIZE, (infinity if size is None else size, infinity))
+log.event("x", number=0)
+log.flush()
+limit(Path("a.jsonl").stat().st_size + 200)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
+def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any, events: Any) -> None:
+    code = """
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for number in range(1, 400):
+        log.event("x", number=number)
+        time.sleep(0.001)
+    limit(None)
+    while log.event("later") is None:
+        time.sleep(0.01)
+    log.close()
+print(*(warning.message for warning in caught), sep="\\n")
+"""
+    messages = run(LIMITED + code, "warn").stdout.splitlines()
+    assert len(messages) == 1 and messages[0].startswith("cannot write to a.jsonl: File too large. Events are kept")
+    assert numbers(events(PATH)) == list(range(400))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
+def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(run: Any, events: Any) -> None:
+    code = """
+kept, raised = [0], 0
+for number in range(1, 300):
+    try:
+        log.event("x", number=number)
+    except WriteFailed as error:
+        assert error.__cause__.errno == 27, error
+        raised += 1
+    else:
+        kept.append(number)
+    time.sleep(0.001)
+assert raised > 50
+try:
+    log.flush()
+except WriteFailed as error:
+    print(error)
+limit(None)
+time.sleep(0.2)
+log.event("x", number=300)
+log.close()
+print(*kept, 300)
+"""
+    message, kept = run(LIMITED + code, "raise").stdout.splitlines()
+    assert "File too large" in message
+    assert numbers(events(PATH)) == list(map(int, kept.split()))
+
+
+def test_a_forked_child_writes_a_stream_of_its_own_directly(child: Callable[..., int], events: Any) -> None:
+    log = Logger(PATH, writer="process")
+    log.event("x", number=0)
+
+    def work() -> None:
+        assert log.event("x", number=1) == 2
+        log.close()
+
+    child(work)
+    child(lambda: None)
+    log.event("x", number=2)
+    log.close()
+    assert numbers(events(PATH)) == [0, 2]
+    assert numbers(events("a.fork-1.jsonl")) == [1]
+
+
+def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any]) -> None:
+    with Exp("runs", "a", {"lr": 1}, writer="process") as exp:
+        exp.log.event("x", number=0)
+        exp.stream("gpu").event("x", number=1)
+        with exp.create("note.txt", "w") as file:
+            file.write("text")
+    assert conforms("runs/a", sealed=True).keys() == {"log.jsonl", "log/gpu.jsonl"}
+    assert [event.data for event in read("runs/a").events("x", stream="gpu")] == [{"number": 1}]
+
+
+def test_where_no_process_can_be_started_a_warning_says_so(monkeypatch: Any, events: Any) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.warns(RuntimeWarning, match="no process could be started to write a.jsonl"):
+        log = Logger(PATH, writer="process")
+    log.event("x", number=0)
+    log.close()
+    assert numbers(events(PATH)) == [0]
+
+
+def test_close_leaves_no_process_no_descriptor_and_no_lock() -> None:
+    before = len(os.listdir("/dev/fd"))
+    log = Logger(PATH, writer="process")
+    pid = writer_pid(log)
+    with pytest.raises(StreamBusy):
+        Logger(PATH)
+    log.close()
+    log.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert len(os.listdir("/dev/fd")) == before
+    Logger(PATH).close()
+
+
+def test_a_dropped_logger_lets_its_process_end(events: Callable[..., Any]) -> None:
+    import gc
+
+    Logger(PATH, writer="process").event("x", number=0)
+    gc.collect()
+    with Logger(PATH) as log:
+        log.event("x", number=1)
+    assert numbers(events(PATH)) == [0, 1]
+
+
+def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), sync(fd)))
+    log = Logger(PATH, writer="process", durability="disk")
+    synced.clear()
+    for number in range(10):
+        log.event("x", number=number)
+    assert synced == []
+    log.flush()
+    assert synced == [PATH.stat().st_size]
+    log.close()
+    assert synced[-1] == PATH.stat().st_size
+
+
+@pytest.mark.rule("writer.seal-often")
+def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
+    """70 MiB; the caller decides when, from what the other process tells."""
+    with Logger(PATH, writer="process") as log:
+        for number in range(80):
+            log.event("x", number=number, text="y" * 900_000)
+            log.event("x", number=number, text="y" * 900)
+    lines = PATH.read_bytes().splitlines()
+    assert sum(b'"event":"mlv/seal"' in line for line in lines) == 1
+    PATH.unlink()
+
+
+def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
+    fd = Ring.make()
+    one, other = Ring(fd), Ring(fd)
+    os.close(fd)
+    put: list[bytes] = []
+    taken: list[bytes] = []
+    length = 0
+    for number in range(30_000):
+        length = (length * 31 + 7) % 2000
+        record = bytes([number % 251]) * length
+        while not one.put(record):
+            for found, end in other.take(other.words[HEAD]):
+                taken.append(found)
+                other.words[TAIL] = end
+        put.append(record)
+    for found, end in other.take(other.words[HEAD]):
+        taken.append(found)
+        other.words[TAIL] = end
+    assert taken == put and one.is_empty and other.words[ERROR] == 0
