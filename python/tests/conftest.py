@@ -23,7 +23,7 @@ SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')
 
 @pytest.fixture(autouse=True)
 def _in_time() -> Iterator[None]:
-    """What hangs, fails after twenty seconds; nothing here takes two."""
+    """What hangs, fails after twenty seconds; few take two."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return

@@ -9,16 +9,19 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._ring import ERROR, HEAD, SIZE, TAIL, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
+HOME = str(Path(mlvlogger.__file__).parent)
 PATH = Path("a.jsonl")
 
 
@@ -361,3 +364,101 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0
+
+
+class Stop(BaseException):
+    """What a signal handler raises."""
+
+
+def at_call(number: int, act: Callable[[], None], work: Callable[[], None]) -> bool:
+    """As `test_streams.at_each_call`: *act* at the n-th place inside mlvlogger where Python runs signal handlers."""
+    left = number
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        nonlocal left
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(HOME):
+            left -= 1
+            if left == 0:
+                sys.setprofile(None)
+                act()
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return left <= 0
+
+
+@pytest.mark.parametrize(("size", "step"), [(10, 1), (300_000, 7)], ids=["short", "large"])
+def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothing(
+    size: int, step: int, events: Any
+) -> None:
+    def stop() -> None:
+        raise Stop
+
+    log = Logger(PATH, writer="process")
+    acknowledged: dict[int, int] = {}
+    fills = iter(range(10**6))
+
+    def event() -> None:
+        number = next(fills)
+        seq = log.event("x", number=number, text="y" * size)
+        assert seq is not None
+        acknowledged[seq] = number
+
+    def work() -> None:
+        event()
+        log.flush()
+        event()
+
+    number, more = 0, True
+    while more:
+        number += step
+        try:
+            more = at_call(number, stop, work)
+        except Stop:
+            pass
+        event()
+    log.close()
+    written = {e["seq"]: e["data"]["number"] for e in events(PATH) if e["event"] == "x"}
+    assert acknowledged.items() <= written.items() and number > 30
+    assert sorted(written.values()) == list(written.values()) and len(set(written.values())) == len(written)
+
+
+def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_on(events: Any) -> None:
+    def stop() -> None:
+        raise Stop
+
+    number, more = 0, True
+    while more:
+        number += 1 + number // 4  # most places lie in waiting for the other process
+        path = Path(f"{number}.jsonl")
+        log = Logger(path, writer="process")
+        log.event("x", number=number)
+        try:
+            more = at_call(number, stop, log.close)
+        except Stop:
+            pass
+        log.close()
+        Logger(path).close()
+        written = events(path)
+        assert numbers(written) == [number] and written[-1]["event"] == "mlv/end", f"place {number}"
+    assert number > 20
+
+
+def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -> None:
+    log = Logger(PATH, writer="process")
+
+    def work(number: int) -> None:
+        log.event("x", number=number)
+        log.flush()
+
+    number, more = 0, True
+    while more:
+        number += 1
+        more = at_call(number, lambda: log.event("handler"), partial(work, number))
+    log.close()
+    written = events(PATH)
+    assert numbers(written) == list(range(1, number + 1))
+    assert sum(event["event"] == "handler" for event in written) == number - 1 and number > 20
