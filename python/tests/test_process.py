@@ -462,3 +462,34 @@ def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -
     written = events(PATH)
     assert numbers(written) == list(range(1, number + 1))
     assert sum(event["event"] == "handler" for event in written) == number - 1 and number > 20
+
+
+@pytest.mark.rule("writer.fork")
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_its_own_stream(
+    writer: str, events: Callable[..., Any]
+) -> None:
+    """The event that was interrupted goes on in both processes, as everything does after a fork."""
+    number, more = 0, True
+    while more:
+        number += 1
+        path = Path(f"{number}.jsonl")
+        log = Logger(path, writer=writer)
+        pids = []
+        more = at_call(number, lambda: pids.append(os.fork()), lambda: log.event("x", number=7))
+        if pids == [0]:
+            status = 1
+            try:
+                log.event("x", number=8)
+                log.close()
+                status = 0
+            finally:
+                os._exit(status)
+        for pid in pids:
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, f"place {number}"
+        log.event("x", number=9)
+        log.close()
+        assert numbers(events(path)) == [7, 9], f"place {number}"
+        if pids:
+            assert numbers(events(f"{number}.fork-1.jsonl"))[-1:] == [8], f"place {number}"
+    assert number > 5

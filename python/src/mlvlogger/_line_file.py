@@ -181,7 +181,8 @@ class LineFile:
         """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
         if not self._closed:
             self._closed = True
-            os.close(self._fd)
+            fd, self._fd = self._fd, -1  # the number may soon be another file's
+            os.close(fd)
 
     def __del__(self) -> None:
         # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     #: The values of `numbers`.
     Numbers: TypeAlias = tuple[int | float, ...]
 
-__all__ = ["are_ordinary", "line", "now", "numbers", "text_of"]
+__all__ = ["are_ordinary", "line", "now", "numbers", "with_special"]
 
 _TEMPLATES = 1000  # and members in one of them
 _LONG = 100  # characters of a name
@@ -60,10 +60,10 @@ def are_ordinary(values: Numbers) -> bool:
         return False
 
 
-def text_of(template: bytes, values: Numbers) -> bytes:
-    """The JSON text of data that `numbers` has taken apart. Warns of a value that cannot be encoded."""
-    if are_ordinary(values):
-        return template % values
+def with_special(template: bytes, values: Numbers) -> bytes:
+    """The JSON text of data that `numbers` has taken apart, some of whose values are special.
+
+    Warns of a value that cannot be encoded."""
     import json
 
     names = json.loads(template % ((0,) * len(values)))
@@ -86,7 +86,7 @@ def line(seq: int, nanoseconds: int, event: bytes, data: bytes, values: Numbers 
         tail: Further members as JSON text, each with a comma in front.
     """
     if values is not None:
-        data = text_of(data, values)
+        data = data % values if are_ordinary(values) else with_special(data, values)
     return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), event, data, tail)
 
 

@@ -12,8 +12,8 @@ import sys
 import time
 
 from ._line_file import LineFile
-from ._lines import are_ordinary, line, text_of
-from ._ring import BEAT, CLOSING, ERROR, HEAD, SIZE, TAIL, UNSEALED, Ring
+from ._lines import are_ordinary, line, with_special
+from ._ring import CLOSING, ERROR, HEAD, SIZE, TAIL, UNSEALED, Ring
 from ._seals import Seals, is_seal_due
 from ._tails import scan_file
 from ._values import warn
@@ -32,8 +32,7 @@ _MILLISECOND = 1_000_000  # nanoseconds
 _TICK = 5 * _MILLISECOND  # how often the other process looks; an event is written at the second look at the latest
 _IDLE_TICK = 12 * _MILLISECOND  # the same, when nothing has come for a second
 _SETTLED = _MILLISECOND // 2  # what was put so long ago is visible to the other process in whole
-_SILENT = 50 * _MILLISECOND  # without a sign of life the caller looks whether the other process is there
-_START = 1000 * _MILLISECOND  # the first sign of life may take longer
+_LOOK = 50 * _MILLISECOND  # how often the caller looks, at an event, whether the other process is in order
 _RETRY = 0.05  # seconds from an error of the system to the next try
 _PATIENCE = 4.0  # seconds that the caller waits while nothing gets on
 _ORPHAN_PATIENCE = 60.0  # seconds that the other process tries to write what it has, when the caller is gone
@@ -75,7 +74,6 @@ class ProcessWriter:
         fd = Ring.make()
         try:
             self._ring = Ring(fd)
-            self._ring.words[BEAT] = time.time_ns() + _START
             self._pid, self._bell = _start(fd, file.fd, place)
         finally:
             os.close(fd)
@@ -139,7 +137,7 @@ class ProcessWriter:
         skip: int,
     ) -> int:
         if values is not None and not are_ordinary(values):  # may have to warn
-            data, values = text_of(data, values), None
+            data, values = with_special(data, values), None
             record = marshal.dumps((seq, nanoseconds, event, data, values, tail), 2)
         if len(record) <= _LARGE:
             self._wait(lambda: self._ring.put(record))
@@ -172,14 +170,14 @@ class ProcessWriter:
         if self._heir is not None:
             return
         words = self._ring.words
-        if nanoseconds - words[BEAT] > _SILENT and _has_ended(self._pid):
+        if _has_ended(self._pid):
             self._inherit(_ENDED)
             return
         if words[ERROR]:
             self._refuse()
         if words[TAIL] == self._stuck_at and not self._ring.is_empty:
             self._give_up()
-        self._looked, self._look_at = nanoseconds, nanoseconds + _SILENT
+        self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
 
     def _refuse(self) -> NoReturn:
         number = self._ring.words[ERROR]
@@ -265,6 +263,8 @@ class ProcessWriter:
         try:
             if self._heir is None:
                 self._dismiss()
+            else:
+                self._heir.close()
         finally:
             self.abandon()
 
@@ -412,7 +412,6 @@ class _Server:
                     self._write(ready)
                 except OSError as error:
                     words[ERROR] = error.errno or 5
-                    words[BEAT] = 0
                     if not is_last:
                         in_order = present
                     elif present - in_order > _ORPHAN_PATIENCE:
@@ -421,7 +420,6 @@ class _Server:
                     continue
                 words[ERROR] = 0
             in_order = present
-            words[BEAT] = time.time_ns()
             if ready == seen == words[TAIL] and is_last:
                 return
             if is_last or self._wait(_TICK if present - last_work < 1 else _IDLE_TICK):

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BEAT", "CLOSING", "ERROR", "HEAD", "SIZE", "TAIL", "UNSEALED", "Ring"]
+__all__ = ["CLOSING", "ERROR", "HEAD", "SIZE", "TAIL", "UNSEALED", "Ring"]
 
 #: Bytes for records; each takes eight more, and a multiple of eight.
 SIZE = 1024 * 1024
@@ -21,10 +21,9 @@ SIZE = 1024 * 1024
 # The words, of eight bytes. HEAD and CLOSING are written by the process that puts, the others by the one that takes.
 HEAD = 0  #: bytes put, since ever
 TAIL = 1  #: bytes taken, since ever
-BEAT = 2  #: when the taking process was last seen at work, in nanoseconds since 1970; 0 while it is in trouble
-ERROR = 3  #: the error number of that trouble, 0 without
-UNSEALED = 4  #: bytes of the file since its last seal
-CLOSING = 5  #: 1: nothing more is put
+ERROR = 2  #: the error number with which the last try to write failed, 0 when it did not
+UNSEALED = 3  #: bytes of the file since its last seal
+CLOSING = 4  #: 1: nothing more is put
 
 _DATA = 4096  # the words have a page of their own
 _SKIP = 2**63  # in the place of a record's length: the next record begins at the begin of the ring

@@ -35,6 +35,8 @@ class Seals:
         #: Place of the last seal, the offset up to which is hashed, and the hash of the bytes between the two. What
         #: belongs together is one tuple, so that an exception of a signal handler cannot come in between.
         self._state: tuple[int, int, Any] = (place, place, None)
+        #: From what size of the file on `keep_up` has something to do.
+        self.next = place + _HASH_EVERY
         #: While a seal is being written: the number of its line among ours, and its place.
         self._new: tuple[int, int] | None = None
 
@@ -49,9 +51,10 @@ class Seals:
         return self._file.size - self._state[0]
 
     def keep_up(self) -> bool:
-        """Hash what was written, once there is enough of it. Returns whether it is time for a seal."""
-        if self._file.position[0] - self._state[1] <= _HASH_EVERY:
+        """Hash what was written, where there is enough of it. Returns whether it is time for a seal."""
+        if self._file.size < self.next:
             return False
+        self.next = self._file.size + _HASH_EVERY
         try:
             self._hash()
         except OSError:

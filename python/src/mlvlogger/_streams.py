@@ -225,7 +225,11 @@ class Stream:
                 if self._writer.is_seal_due or self._sync:
                     return seq, self._follow_up()
                 return seq, True
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                if self._inherited is not None:  # a signal handler has forked meanwhile, and this is the child
+                    return self._append_with_care(event, data, values, tail)
+                if isinstance(error, ValueError):
+                    raise
                 return self._keep(event, data, values, tail, error), False
             finally:
                 self._busy = False

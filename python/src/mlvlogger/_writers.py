@@ -67,7 +67,8 @@ class DirectWriter:
                 base += skip
         seq = base + file.position[1] + 1
         file.write(line(seq, nanoseconds, event, data, values, tail))
-        self.is_seal_due = self._seals.keep_up()
+        if file.position[0] >= self._seals.next:
+            self.is_seal_due = self._seals.keep_up()
         return seq
 
     def seal(self, nanoseconds: int, event: bytes, members: bytes) -> int:
