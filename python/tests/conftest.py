@@ -16,14 +16,39 @@ from typing import Any
 import pytest
 
 import mlvlogger
+from mlvlogger import Exp, Logger
+from mlvlogger._process import ProcessWriter
 
 TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", re.ASCII)
 SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--writer", choices=["direct", "process"], default="direct", help="who writes where a test does not say it"
+    )
+
+
 @pytest.fixture(autouse=True)
-def _in_time() -> Iterator[None]:
-    """What hangs, fails after twenty seconds; few take two."""
+def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--writer process`, what a test logs is written by another process, and in the file when the call returns."""
+    if request.config.getoption("--writer") == "direct":
+        return
+    for call in (Logger.__init__, Exp.__init__, Exp.resume.__func__, Exp.open.__func__, Exp.join.__func__):
+        monkeypatch.setitem(call.__kwdefaults__, "writer", "process")
+    put = ProcessWriter.put
+
+    def put_and_drain(self: Any, *arguments: Any) -> int:
+        seq = put(self, *arguments)
+        self.drain()
+        return seq
+
+    monkeypatch.setattr(ProcessWriter, "put", put_and_drain)
+
+
+@pytest.fixture(autouse=True)
+def _in_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What hangs, fails after twenty seconds; few take two. Where each event is waited for, it is two minutes."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -32,7 +57,7 @@ def _in_time() -> Iterator[None]:
         pytest.fail("the test hangs")  # a BaseException, which no code under test takes for its own
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(20)
+    signal.alarm(20 if request.config.getoption("--writer") == "direct" else 120)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
