@@ -260,6 +260,8 @@ class ProcessWriter:
         """Let go of the file. What could not be written yet, the other process goes on to try for a minute."""
         if self._closed:
             return
+        self._ring.settle()
+        self._ring.words[CLOSING] = 1  # first: an exception of a signal handler may come from here on
         try:
             if self._heir is None:
                 self._dismiss()
