@@ -259,6 +259,7 @@ class ProcessWriter:
     def close(self) -> None:
         """Let go of the file. What could not be written yet, the other process goes on to try for a minute."""
         if self._closed:
+            self.abandon()
             return
         self._ring.settle()
         self._ring.words[CLOSING] = 1  # first: an exception of a signal handler may come from here on
@@ -284,14 +285,14 @@ class ProcessWriter:
 
     def abandon(self) -> None:
         """As that of `DirectWriter`: the other process stays the parent's."""
-        if not self._closed:
-            self._closed = True
-            for end in self._bell:
-                os.close(end)
-            self._ring.close()
-            for file in (self._file, self._heir, self._heir_to_be and self._heir_to_be[0]):
-                if file is not None:
-                    file.abandon()
+        self._closed = True
+        # Each step can be done again, where an exception of a signal handler came before the next.
+        for file in (self._file, self._heir, self._heir_to_be and self._heir_to_be[0]):
+            if file is not None:
+                file.abandon()
+        while self._bell:
+            os.close(self._bell.pop())
+        self._ring.close()
 
     def __del__(self) -> None:
         # A writer that was dropped without a close. The other process writes what there is, and ends.
@@ -316,7 +317,7 @@ def _put(
     return writer.put(nanoseconds, event, data, values, tail, skip)
 
 
-def _start(ring: int, file: int, place: int) -> tuple[int, tuple[int, int]]:
+def _start(ring: int, file: int, place: int) -> tuple[int, list[int]]:
     """Start the other process. Returns its pid, and the two ends of a pipe whose bytes wake it.
 
     We keep the end to read from, too: writing to a pipe that nobody reads could be the end of the program (SIGPIPE).
@@ -356,7 +357,7 @@ def _start(ring: int, file: int, place: int) -> tuple[int, tuple[int, int]]:
     finally:
         for fd in own:
             os.close(fd)
-    return pid, (listen, bell)
+    return pid, [listen, bell]
 
 
 def _has_ended(pid: int) -> bool:
@@ -366,7 +367,7 @@ def _has_ended(pid: int) -> bool:
         return True  # and somebody else has waited for it
 
 
-def _ring_bell(bell: tuple[int, int]) -> None:
+def _ring_bell(bell: list[int]) -> None:
     try:
         os.write(bell[1], b"!")
     except BlockingIOError:
