@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--writer process`, what a test logs is written by another process, and in the file when the call returns."""
+    """With `--writer process`, another process writes what a test logs; each call returns when it is in the file."""
     if request.config.getoption("--writer") == "direct":
         return
     for call in (Logger.__init__, Exp.__init__, Exp.resume.__func__, Exp.open.__func__, Exp.join.__func__):

@@ -475,8 +475,12 @@ def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_
         number += 1
         path = Path(f"{number}.jsonl")
         log = Logger(path, writer=writer)
-        pids = []
-        more = at_call(number, lambda: pids.append(os.fork()), lambda: log.event("x", number=7))
+        pids: list[int] = []
+
+        def fork(pids: list[int] = pids) -> None:
+            pids.append(os.fork())
+
+        more = at_call(number, fork, partial(log.event, "x", number=7))
         if pids == [0]:
             status = 1
             try:
