@@ -143,11 +143,8 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
-        if self._span is None:
-            seq, kept = self._stream.append(full, text, values)
-        else:
-            with self._stream.lock:  # nobody ends or rewinds a span between our look at it and our line
-                seq, kept = self._stream.append(full, text, values, self._within())
+        # The stream asks for the span when it comes to our line: nobody ends or rewinds it in between.
+        seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
 
     def _within(self) -> bytes:
@@ -161,8 +158,7 @@ class Logger:
     ) -> tuple[int | None, bool]:
         full = self._name(name)
         text, values = self._data(data, members)
-        with self._stream.lock:
-            return self._stream.append(full, text, values, tail())
+        return self._stream.append(full, text, values, tail)
 
     def _name(self, name: str) -> bytes:
         full = self._prefix + name if isinstance(name, str) else ""

@@ -200,12 +200,13 @@ class Stream:
         return self._inherited is not None
 
     def append(
-        self, event: bytes, data: bytes, values: Numbers | None = None, tail: bytes = b""
+        self, event: bytes, data: bytes, values: Numbers | None = None, tail: Callable[[], bytes] | None = None
     ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
-            event, data, values, tail: As for `line`.
+            event, data, values: As for `line`.
+            tail: Gives the tail for `line`, at a moment when nobody else writes to the stream.
 
         Returns:
             Its seq, None where it has none yet, and whether it is kept at the level of *sync*. Not kept are events that
@@ -221,7 +222,8 @@ class Stream:
                 return self._append_with_care(event, data, values, tail)
             self._busy = True
             try:
-                seq = self._writer.put(time.time_ns(), event, data, values, tail)
+                text = b"" if tail is None else tail()
+                seq = self._writer.put(time.time_ns(), event, data, values, text)
                 if self._writer.is_seal_due or self._sync:
                     return seq, self._follow_up()
                 return seq, True
@@ -230,14 +232,14 @@ class Stream:
                     return self._append_with_care(event, data, values, tail)
                 if isinstance(error, ValueError):
                     raise
-                return self._keep(event, data, values, tail, error), False
+                return self._keep(event, data, values, text, error), False
             finally:
                 self._busy = False
                 if self._deferred:
                     self._catch_up_with_handlers()
 
     def _append_with_care(
-        self, event: bytes, data: bytes, values: Numbers | None, tail: bytes
+        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes] | None
     ) -> tuple[int | None, bool]:
         if self.closed:
             raise LogClosed(
@@ -249,9 +251,10 @@ class Stream:
             return None, False
         self._busy = True
         try:
-            if self._inherited is not None and not self._open_child(event, data, values, tail):
+            text = b"" if tail is None else tail()
+            if self._inherited is not None and not self._open_child(event, data, values, text):
                 return None, False
-            return self._append(event, data, values, tail)
+            return self._append(event, data, values, text)
         finally:
             # Here, and not in a function: an exception of a signal handler may come at its entry.
             self._busy = False
