@@ -185,7 +185,9 @@ def test_a_parameter_that_cannot_be_encoded_is_named_and_nothing_is_made() -> No
 
 
 def test_params_too_large_for_a_record_are_refused_and_no_experiment_is_made() -> None:
-    with pytest.raises(ValueError, match="larger than 16777216. Attach large parameters as a file and refer to it"):
+    with pytest.raises(
+        CannotEncode, match="larger than 16777216; most of it is params.a. Attach large parameters as a"
+    ):
         Exp("runs", "e", {"a": "x" * 2**24}, redact=False)
     assert not META.exists()
 

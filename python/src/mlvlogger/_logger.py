@@ -6,7 +6,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ._errors import InvalidName
 from ._lines import numbers
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, text_of, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, text_of, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,15 +153,9 @@ class Logger:
             span = span._outer
         return b"" if span is None else span._within_it
 
-    def _write(
-        self, name: str, data: Mapping[str, Any] | None, members: dict[str, Any], tail: Callable[[], bytes]
-    ) -> tuple[int | None, bool]:
-        full = self._name(name)
-        text, values = self._data(data, members)
-        return self._stream.append(full, text, values, tail)
-
     def _name(self, name: str) -> bytes:
-        full = self._prefix + name if isinstance(name, str) else ""
+        # The text itself: an enumeration of strings has another idea of what it is called.
+        full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if (
             not full
             or "//" in full
@@ -171,19 +165,19 @@ class Logger:
             or _CONTROL.search(full)
         ):
             raise InvalidName(
-                f"{name!r} is no event name: it has to be words joined by single slashes, without control characters, "
-                f"of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
+                f"{short(name)} is no event name: it has to be words joined by single slashes, without control "
+                f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
         if full == "mlv" or full.startswith("mlv/"):
             raise InvalidName(
-                f"{full!r} is no event name: the first segment mlv belongs to the specification. "
+                f"{short(full)} is no event name: the first segment mlv belongs to the specification. "
                 "Choose another first word."
             )
         try:
             full.encode("utf-8")
         except UnicodeEncodeError:
             raise InvalidName(
-                f"{name!r} is no event name: it has a lone surrogate. Decode it properly first."
+                f"{short(name)} is no event name: it has a lone surrogate. Decode it properly first."
             ) from None
         text = dumps(full).encode("ascii")
         if len(self._names) < _NAMES and type(name) is str:
@@ -191,25 +185,29 @@ class Logger:
         return text
 
     def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
-        if data is not None:
-            if not isinstance(data, Mapping):
-                raise TypeError(
-                    f"data is {data!r}, a {type(data).__name__}: give a dict, or name the value: event(name, value=…)."
-                )
-            for key in members:
-                if key in data:
-                    raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
-            try:
-                members = {**data, **members}
-            except Exception:  # a mapping whose own code fails: it is told as a value
-                members = {**members, "data": data}
-            if plain := numbers(members):
+        if type(data) is dict and not members:
+            copy = data.copy()
+            if all(type(name) is str for name in copy) and (plain := numbers(copy)):
                 return plain
-        tree = encode(members, path="data", depth=2, own=self._own, lenient=warn_once)
-        if "_mlv" in tree:
-            tree = {"value": tree}  # the whole has no form, and data is never a typed value itself
+        tree = self._tree(members) if members else {}
+        if data is not None:
+            if not is_mapping(data):
+                raise TypeError(
+                    f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
+                    "event(name, value=…)."
+                )
+            given = self._tree(data)
+            for key in tree:
+                if key in given:
+                    raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
+            tree = {**given, **tree}
         text = dumps(tree)
         return (text if len(text) < _MAX_DATA else _shortened(tree)).encode("ascii"), None
+
+    def _tree(self, mapping: Any) -> dict[str, Any]:
+        tree: dict[str, Any] = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
+        # Where the whole has no form: data is never a typed value itself.
+        return {"value": tree} if "_mlv" in tree else tree
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
@@ -217,9 +215,11 @@ class Logger:
         Its events' names begin with this logger's path and *name*, and they are recorded as lying within it.
         Arguments and errors as for `event`.
         """
+        full = self._name(name)
+        text, values = self._data(data, members)
         with self._stream.lock:
-            seq, _ = self._write(name, data, members, lambda: self._within() + b',"span":"begin"')
-            return Span(self, name, seq)
+            seq, _ = self._stream.append(full, text, values, lambda: self._within() + b',"span":"begin"')
+            return Span(self, str.__str__(name), seq)
 
     def sub(self, name: str) -> Logger:
         """A logger one level down: its events' names begin with this one's path and *name*. Nothing is written.
@@ -228,7 +228,7 @@ class Logger:
         """
         self._name(name)
         logger = Logger.__new__(Logger)
-        logger._set(self._stream, self, self._prefix + name, self._span, self._own)
+        logger._set(self._stream, self, self._prefix + str.__str__(name), self._span, self._own)
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
@@ -323,11 +323,16 @@ class Span(Logger):
         lies in the next outer span that is open.
         """
         seconds = time.perf_counter() - self._clock
+        if not self.is_open:
+            return None
+        # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
+        full = self._above._name(self._segment)
+        text, values = self._above._data(data, members)
         with self._stream.lock:
             if not self.is_open or self._seq is None:
                 return None
             tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq, seconds)
-            seq, kept = self._above._write(self._segment, data, members, lambda: tail)
+            seq, kept = self._stream.append(full, text, values, lambda: tail)
             self._ended = True
         return seq if kept else None
 
@@ -337,7 +342,7 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error={"type": type(error).__qualname__, "message": text_of(error)[:1000]})
+            self.end(error={"type": qualname(type(error)), "message": text_of(error)[:1000]})
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
@@ -362,7 +367,7 @@ def ending(status: str, error: BaseException | None) -> dict[str, Any]:
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:  # of an exception that cannot be shown
         trace = "".join(traceback.format_tb(error.__traceback__))
-    texts = {"type": type(error).__qualname__, "message": text_of(error), "traceback": trace}
+    texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
     return {"status": status, "error": {name: _text(text) for name, text in texts.items()}}
 
 

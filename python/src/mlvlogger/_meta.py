@@ -8,17 +8,17 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ._errors import AlreadyRecorded, InvalidRecord, NotAnExperiment
+from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
 from ._files import make_folder, publish, read_regular
 from ._lines import now
 from ._secrets import redact as redact_secrets
 from ._tails import SPEC_VERSION, check_version
-from ._values import MAX_RECORD, Redacted, encode, is_json, plain_mapping, warn_once
+from ._values import MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
 
 __all__ = ["Meta", "add", "create", "is_experiment", "load", "members"]
 
@@ -174,28 +174,28 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
         if not isinstance(tag, str) or not tag:
-            raise ValueError(f"the tag {tag!r} is no non-empty string.")
+            raise ValueError(f"the tag {short(tag)} is no non-empty string.")
     if tags:
         members["tags"] = list(dict.fromkeys(tags))
     if description is not None:
         if not isinstance(description, str):
-            raise TypeError(f"description is {description!r}; it has to be a string.")
+            raise TypeError(f"description is {short(description)}; it has to be a string.")
         members["description"] = description
     for text in (*tags, description or ""):
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise ValueError(f"{text!r} has a lone surrogate, which a tag or description cannot have.") from None
+            raise ValueError(f"{short(text)} has a lone surrogate, which a tag or description cannot have.") from None
     return members
 
 
 def _tree(name: str, value: Any, redact: bool) -> dict[str, Any]:
-    mapping = value if isinstance(value, Mapping) else plain_mapping(value)
-    if mapping is None:
+    if not is_mapping(value, objects=True):
         raise TypeError(
-            f"{name} is {value!r}, a {type(value).__name__}: give a mapping, a dataclass or an argparse namespace."
+            f"{name} is {short(value)}, a {qualname(type(value))}: "
+            "give a mapping, a dataclass or an argparse namespace."
         )
-    tree = encode(mapping, path=name, depth=2)
+    tree = encode(value, path=name, depth=2)
     if not redact:
         return tree  # type: ignore[no-any-return]
     kept_back: list[str] = []
@@ -219,7 +219,7 @@ def _plain(tree: Any, path: str, kept_back: list[str]) -> Any:
 def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
     """Publish meta.json: the moment an experiment exists. *new* are its other members, as trees.
 
-    Raises FileExistsError where there is one (`writer.meta-once`), ValueError where it is too large, and OSError.
+    Raises FileExistsError where there is one (`writer.meta-once`), CannotEncode where it is too large, and OSError.
     """
     record = {
         "mlv": SPEC_VERSION,
@@ -306,8 +306,15 @@ def _number(value: Any) -> bool:
 def _text(record: dict[str, Any]) -> bytes:
     data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
     if len(data) > MAX_RECORD:
-        raise ValueError(
-            f"a meta record of {len(data)} bytes is larger than {MAX_RECORD}. "
-            "Attach large parameters as a file and refer to it."
+        sizes = {
+            f"{member}.{name}": len(dumps(value))
+            for member in ("params", "extra")
+            for name, value in record.get(member, {}).items()
+        }
+        path = max(sizes, key=lambda path: sizes[path], default="description")
+        raise CannotEncode(
+            f"a meta record of {len(data)} bytes is larger than {MAX_RECORD}; most of it is {path[:100]}. "
+            "Attach large parameters as a file and refer to it.",
+            path,
         )
     return data

@@ -13,10 +13,11 @@ import re
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -39,7 +40,9 @@ __all__ = [
     "integer",
     "is_file_path",
     "is_json",
-    "plain_mapping",
+    "is_mapping",
+    "qualname",
+    "short",
     "text_of",
     "warn",
     "warn_once",
@@ -56,7 +59,10 @@ _MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared pa
 _LARGEST_INT = 10**4000  # `value.int`
 _PART = 10**600
 _MAX_REPR = 1000
+_MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
 _ESCAPED = re.compile(r"_+mlv")  # used with fullmatch
+_FINE_TIMES = re.compile(r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]")  # NumPy lists them as mere integers
+_ATTACH = "Attach it as a file: exp.attach(path)."
 
 
 @dataclass(frozen=True)
@@ -143,17 +149,23 @@ def encode(
         path: The name of the value, for messages: ``params``.
         depth: How deep in its record it stands, the record counting as 1.
         own: The id of the experiment that the record belongs to; references into it leave the id out.
-        lenient: Called with a message for each value that cannot be encoded, which becomes `Unencodable`.
+        lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
             Without it such a value raises.
 
     Raises:
         CannotEncode: for the first value without a form in a record, unless *lenient*.
     """
-    encoder = _Encoder(own, lenient)
+    encoder = _Encoder(path, depth, own, lenient is not None)
     try:
-        return encoder.encode(value, path, depth)
+        tree = encoder.encode(value, depth)
     except _TooLarge:
-        return encoder.give_up(value, path, f"of more than {_MAX_PARTS} parts")
+        tree = encoder.give_up(value, f"of more than {_MAX_PARTS} parts")
+    # Only now: a warning may be an exception, which is then not the value's.
+    for message in encoder.lost[:_MAX_LOST] if lenient is not None else ():
+        lenient(message)
+    if lenient is not None and len(encoder.lost) > _MAX_LOST:
+        lenient(f"{path} has {len(encoder.lost) - _MAX_LOST} more values of which only type and repr were recorded.")
+    return tree
 
 
 class _TooLarge(Exception):
@@ -161,117 +173,162 @@ class _TooLarge(Exception):
 
 
 class _Encoder:
-    def __init__(self, own: str | None, lenient: Callable[[str], None] | None) -> None:
+    def __init__(self, path: str, top: int, own: str | None, lenient: bool) -> None:
+        self._path = path
+        self._top = top
         self._own = own
         self._lenient = lenient
+        self.lost: list[str] = []  # a message for each value that cannot be encoded
         self._parts = 0
         self._above: set[int] = set()  # ids of the containers around the present value: a cycle shows
+        self._at: list[Any] = []  # their keys and indices that lead to it
 
-    def encode(self, value: Any, path: str, depth: int) -> Any:
+    def encode(self, value: Any, depth: int) -> Any:
         self._parts += 1
         kind = type(value)
-        if kind is str:
+        if kind is str and len(value) <= MAX_RECORD:
             return value if value.isascii() else _string(value)
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if -MAX_INT <= value <= MAX_INT else self._int(value, path)
+            return value if -MAX_INT <= value <= MAX_INT else self._int(value)
         if kind is float:
             return value if math.isfinite(value) else {"_mlv": "float", "value": str(value)}
-        if kind is dict or kind is list or kind is tuple:
-            return self._container(value, path, depth)
-        return self._other(value, path, depth)
-
-    def _int(self, value: int, path: str) -> Any:
-        if abs(value) >= _LARGEST_INT:
-            return self.give_up(value, path, "an integer of more than 4000 digits")
-        return {"_mlv": "int", "value": _decimal(value)}
-
-    def _container(self, value: Any, path: str, depth: int) -> Any:
-        # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
-        if depth >= _MAX_DEPTH:
-            return self.give_up(value, path, f"nested deeper than {_MAX_DEPTH} levels")
-        if id(value) in self._above:
-            return self.give_up(value, path, "a container that contains itself")
-        if len(value) > _MAX_PARTS:
-            return self.give_up(value, path, f"a container of more than {_MAX_PARTS} parts")
         if self._parts > _MAX_PARTS:
             raise _TooLarge
-        self._above.add(id(value))
+        parts = self._parts
         try:
-            if isinstance(value, Mapping):
-                return self._mapping(value, path, depth)
-            return [self.encode(item, f"{path}[{number}]", depth + 1) for number, item in enumerate(value)]
-        except (RuntimeError, KeyError):  # a dict that another thread changes
-            return self.give_up(value, path, "a container that changes while it is recorded")
-        finally:
-            self._above.discard(id(value))
+            # Copies of built-ins are made at once: what another thread does to the original meanwhile does not show.
+            if kind is dict:
+                return self._mapping(value, value.copy().items(), depth)
+            if kind is list:
+                return self._array(value, value.copy(), depth)
+            if kind is tuple:
+                return self._array(value, value, depth)
+            return self._convertible(value, depth)
+        except CannotEncode:
+            raise
+        except _TooLarge:
+            if depth != self._top + 1:
+                raise
+            self._parts = parts  # the other members of the whole are kept
+            return self.give_up(value, f"of more than {_MAX_PARTS} parts")
+        except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
+            return self.give_up(value, f"of type {qualname(type(value))} and raises {qualname(type(error))}")
 
-    def _mapping(self, value: Mapping[Any, Any], path: str, depth: int) -> Any:
+    def _int(self, value: int) -> Any:
+        if abs(value) >= _LARGEST_INT:
+            return self.give_up(value, "an integer of more than 4000 digits")
+        return {"_mlv": "int", "value": _decimal(value)}
+
+    def _enter(self, value: Any, depth: int) -> str | None:
+        """Go into a container; or say why not."""
+        # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
+        if depth >= _MAX_DEPTH:
+            return f"nested deeper than {_MAX_DEPTH} levels"
+        if id(value) in self._above:
+            return "a container that contains itself"
+        if type(value) in (dict, list, tuple, range) and len(value) > _MAX_PARTS:
+            return f"a container of more than {_MAX_PARTS} parts"
+        self._above.add(id(value))
+        self._at.append(None)
+        return None
+
+    def _leave(self, value: Any) -> None:
+        self._above.discard(id(value))
+        self._at.pop()
+
+    def _array(self, value: Any, items: Iterable[Any], depth: int) -> Any:
+        if what := self._enter(value, depth):
+            return self.give_up(value, what)
+        try:
+            array = []
+            for number, item in enumerate(items):
+                self._at[-1] = number
+                array.append(self.encode(item, depth + 1))
+                if number >= _MAX_PARTS:  # an iterator without an end
+                    raise _TooLarge
+            return array
+        finally:
+            self._leave(value)
+
+    def _mapping(self, value: Any, items: Iterable[tuple[Any, Any]], depth: int) -> Any:
+        if what := self._enter(value, depth):
+            return self.give_up(value, what)
         tree: dict[str, Any] = {}
-        for key in value:
-            if not isinstance(key, str):
-                return self._bad_key(value, path, key, "is no string")
-            name = str.__str__(key)
-            if not _is_text(name):
-                return self._bad_key(value, path, key, "has a lone surrogate")
-            if _ESCAPED.fullmatch(name):
-                name = "_" + name
-            if name in tree:
-                return self._bad_key(value, path, key, "is there twice")
-            tree[name] = self.encode(value[key], f"{path}.{name}", depth + 1)
+        bad: tuple[Any, str] | None = None
+        try:
+            for key, item in items:
+                if type(key) is not str and not issubclass(type(key), str):
+                    bad = key, "is no string"
+                    break
+                self._at[-1] = name = str.__str__(key)
+                if not _is_text(name):
+                    bad = key, "has a lone surrogate"
+                    break
+                if _ESCAPED.fullmatch(name):
+                    name = "_" + name
+                if name in tree:
+                    bad = key, "is there twice"
+                    break
+                tree[name] = self.encode(item, depth + 1)
+                if len(tree) > _MAX_PARTS:  # an iterator without an end
+                    raise _TooLarge
+        finally:
+            self._leave(value)
+        if bad is not None:
+            advice = "Make the keys different strings: {str(key): value for key, value in …}."
+            return self.give_up(value, f"a mapping whose key {short(bad[0])} {bad[1]}", advice)
         return tree
 
-    def _bad_key(self, value: Any, path: str, key: Any, what: str) -> Any:
-        advice = "Make the keys different strings: {str(key): value for key, value in …}."
-        return self.give_up(value, path, f"a mapping whose key {_short(key)} {what}", advice)
-
-    def _other(self, value: Any, path: str, depth: int) -> Any:
-        try:
-            return self._convertible(value, path, depth)
-        except (CannotEncode, _TooLarge):
-            raise
-        except Exception as error:  # code of the object's own ran: iteration, __fspath__, tolist, …
-            return self.give_up(value, path, f"of type {type(value).__qualname__} and raises {type(error).__name__}")
-
-    def _convertible(self, value: Any, path: str, depth: int) -> Any:
+    def _convertible(self, value: Any, depth: int) -> Any:
         if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
-            return self._typed(value, path, depth)
+            return self._typed(value, depth)
         if isinstance(value, Opaque):
-            return self._opaque(value, path, depth)
+            return self._opaque(value, depth)
         if isinstance(value, Enum):
             # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)
-            return self.encode(plain, path, depth)
+            return self.encode(plain, depth)
         if isinstance(value, str):
-            return self.encode(str.__str__(value), path, depth)
+            if len(text := str.__str__(value)) > MAX_RECORD:
+                return self.give_up(value, f"a string of {len(text)} characters, too large", _ATTACH)
+            return self.encode(text, depth)
         if isinstance(value, int):
-            return self.encode(int(value), path, depth)
+            return self.encode(int(value), depth)
         if isinstance(value, float):
-            return self.encode(float(value), path, depth)
+            return self.encode(float(value), depth)
         if isinstance(value, (datetime, date, time, timedelta)):
-            return _time_value(value) or self.give_up(value, path, "a time without a form in RFC 3339")
+            return _time_value(value) or self.give_up(value, "a time without a form in RFC 3339")
         if isinstance(value, (bytes, bytearray, memoryview)):
+            if (size := memoryview(value).nbytes) > MAX_RECORD:
+                return self.give_up(value, f"of {size} bytes, too large", _ATTACH)
             return {"_mlv": "bytes", "value": base64.b64encode(bytes(value)).decode("ascii")}
         if isinstance(value, os.PathLike):
-            return self.encode(os.fsdecode(value), path, depth)
-        if isinstance(value, (Mapping, list, tuple, deque, range)):
-            return self._container(value, path, depth)
+            return self.encode(os.fsdecode(value), depth)
+        if isinstance(value, Mapping):
+            return self._mapping(value, ((key, value[key]) for key in value), depth)
+        if isinstance(value, (list, tuple, deque, range)):
+            return self._array(value, value, depth)
         if isinstance(value, (set, frozenset)):
             # In a fixed order, so that equal sets give equal records.
-            return self._container(sorted(value, key=lambda item: (type(item).__name__, repr(item))), path, depth)
+            items = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))
+            return self._array(value, sorted(items, key=lambda item: (qualname(type(item)), repr(item))), depth)
         if (members := plain_mapping(value)) is not None:
-            return self._container(members, path, depth)
+            return self._mapping(value, members.items(), depth)
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
-            if math.prod(value.shape) > _MAX_PARTS:
-                advice = "Attach it as a file: exp.attach(path)."
-                return self.give_up(value, path, f"an array of shape {tuple(value.shape)}, too large", advice)
+            # Without the zeros: of a shape (n, 0) there are n empty lists.
+            if math.prod(length or 1 for length in value.shape) > _MAX_PARTS:
+                return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
             listed = value.tolist()
+            if _FINE_TIMES.match(str(getattr(value, "dtype", ""))) and _leaf(listed) in (int, type(None)):
+                advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
+                return self.give_up(value, "a time finer than Python's", advice)
             if not hasattr(listed, "tolist"):
-                return self.encode(listed, path, depth)
-        return self.give_up(value, path, f"of type {type(value).__qualname__}")
+                return self.encode(listed, depth)
+        return self.give_up(value, f"of type {qualname(type(value))}")
 
-    def _typed(self, value: Any, path: str, depth: int) -> Any:
+    def _typed(self, value: Any, depth: int) -> Any:
         if isinstance(value, File):
             tree: dict[str, Any] = {"_mlv": "file", "path": value.path, "size": value.size, "sha256": value.sha256}
             if value.media_type is not None:
@@ -287,23 +344,26 @@ class _Encoder:
             texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
             tree = {"_mlv": kinds[type(value)], **texts}
         if depth + isinstance(value, External) > _MAX_DEPTH or isinstance(decode(tree), Opaque):
-            return self.give_up(value, path, f"a {type(value).__name__} of a wrong form")
+            return self.give_up(value, f"a {qualname(type(value))} of a wrong form")
         return tree
 
-    def _opaque(self, value: Opaque, path: str, depth: int) -> Any:
+    def _opaque(self, value: Opaque, depth: int) -> Any:
         tree = value.json
         if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, _MAX_DEPTH + 1 - depth):
-            return self.give_up(value, path, "an Opaque of a wrong form")
+            return self.give_up(value, "an Opaque of a wrong form")
         return tree
 
-    def give_up(self, value: Any, path: str, what: str, advice: str = "") -> dict[str, Any]:
-        if self._lenient is None:
+    def give_up(self, value: Any, what: str, advice: str = "") -> dict[str, Any]:
+        path = self._path + "".join(
+            f"[{key}]" if type(key) is int else f".{_shown(_cut(key, 100))}" for key in self._at
+        )
+        if not self._lenient:
             advice = advice or (
                 "Give a number, a string, a list or a dict of such, or for an object its name or its settings."
             )
-            raise CannotEncode(f"{path} is {what}, which a record cannot hold: {_short(value)}. {advice}", path)
-        self._lenient(f"{path} is {what}; it was recorded as its type and repr only. {advice}".rstrip())
-        return {"_mlv": "unencodable", "type": _type_name(value), "repr": _ascii(_short(value))}
+            raise CannotEncode(f"{path} is {what}, which a record cannot hold: {_shown(short(value))}. {advice}", path)
+        self.lost.append(f"{path} is {what}; it was recorded as its type and repr only. {advice}".rstrip())
+        return {"_mlv": "unencodable", "type": _type_name(type(value)), "repr": _ascii(short(value))}
 
 
 def integer(value: Any) -> int | None:
@@ -315,12 +375,13 @@ def integer(value: Any) -> int | None:
 
 def is_json(tree: Any, levels: int = _MAX_DEPTH) -> bool:
     """Is it JSON that a record may hold, of at most *levels* levels?"""
-    if isinstance(tree, (dict, list)):
-        if levels == 0:
-            return False
-        if isinstance(tree, list):
-            return all(is_json(item, levels - 1) for item in tree)
-        return all(type(name) is str and _is_text(name) and is_json(item, levels - 1) for name, item in tree.items())
+    # Of exact types: a subclass may show a serializer something else than us.
+    if type(tree) is list:
+        return levels > 0 and all(is_json(item, levels - 1) for item in tree)
+    if type(tree) is dict:
+        return levels > 0 and all(
+            type(name) is str and _is_text(name) and is_json(item, levels - 1) for name, item in tree.items()
+        )
     if type(tree) is str:
         return _is_text(tree)
     if type(tree) is float:
@@ -328,11 +389,19 @@ def is_json(tree: Any, levels: int = _MAX_DEPTH) -> bool:
     return tree is None or type(tree) is bool or (type(tree) is int and -MAX_INT <= tree <= MAX_INT)
 
 
+def is_mapping(value: Any, objects: bool = False) -> bool:
+    """Is it a mapping, or with *objects* something that has a `plain_mapping`? Never raises."""
+    try:
+        return isinstance(value, Mapping) or (objects and plain_mapping(value) is not None)
+    except Exception:  # what says which class it is may be code of its own
+        return False
+
+
 def plain_mapping(value: Any) -> Mapping[str, Any] | None:
     """The members of a dataclass instance or an argparse namespace (argparse is not imported), or None."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in fields(value)}
-    if type(value).__name__ == "Namespace" and type(value).__module__ == "argparse":
+    if "argparse" in sys.modules and isinstance(value, sys.modules["argparse"].Namespace):
         return dict(vars(value))
     return None
 
@@ -499,28 +568,40 @@ def _from_decimal(text: str) -> int:
 
 
 def _time_value(value: datetime | date | time | timedelta) -> dict[str, Any] | None:
-    if isinstance(value, timedelta):
-        microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-        whole, fraction = divmod(abs(microseconds), 1_000_000)
-        text = f"{'-' if microseconds < 0 else ''}{whole}" + (f".{fraction:06}".rstrip("0") if fraction else "")
-        return {"_mlv": "duration", "value": text}
     try:
-        if isinstance(value, datetime):
+        # A subclass may write something else than its class, pandas' NaT does: each text is held against its form.
+        if isinstance(value, timedelta):
+            kind, text = "duration", _seconds(value)
+            _match(kind, text)
+        elif isinstance(value, datetime):
             offset = value.utcoffset()
             kind = "datetime-local" if offset is None else "datetime"
             if offset is not None and offset.total_seconds() % 60:
                 value = value.astimezone(timezone.utc)  # RFC 3339 has no seconds in an offset; the instant is the same
             text = value.isoformat()
-            _datetime(_match(kind, text))  # a subclass may write something else: pandas' NaT does
+            _datetime(_match(kind, text))
         elif isinstance(value, time):
             kind, text = "time", value.isoformat()
-            _match("time", text)
+            _match(kind, text)
         else:
             kind, text = "date", value.isoformat()
-            date.fromisoformat(_form("date", text))
+            date.fromisoformat(_form(kind, text))
     except (ValueError, OverflowError, TypeError):
         return None
     return {"_mlv": kind, "value": text}
+
+
+def _seconds(value: timedelta) -> str:
+    microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+    nanoseconds = microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas' Timedelta has some
+    whole, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    return f"{'-' if nanoseconds < 0 else ''}{whole}" + (f".{fraction:09}".rstrip("0") if fraction else "")
+
+
+def _leaf(listed: Any) -> type:
+    while type(listed) is list and listed:
+        listed = listed[0]
+    return type(listed)
 
 
 def _is_text(text: str) -> bool:
@@ -534,38 +615,63 @@ def _is_text(text: str) -> bool:
 def _string(text: str) -> Any:
     if _is_text(text):
         return text
-    return {"_mlv": "string", "value": text.encode("utf-16-be", "surrogatepass").hex()}
+    units = text.encode("utf-16-be", "surrogatepass")
+    text = units.decode("utf-16-be", "surrogatepass")  # two surrogates that are a pair are one character
+    return text if _is_text(text) else {"_mlv": "string", "value": units.hex()}
 
 
 def _ascii(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """The repr of anything, cut; of an object whose repr fails, that it does."""
+    kind = type(value)
     try:
-        if isinstance(value, (dict, list, tuple, set, frozenset, deque, int)):
-            import reprlib  # a container's own repr may be exponentially long, and that of an integer fail
+        if issubclass(kind, int) and int.bit_length(value) > 2000:
+            return f"<{qualname(kind)} of {int.bit_length(value)} bits>"
+        if issubclass(kind, (dict, list, tuple, set, frozenset, deque)):
+            import reprlib  # a container's own repr may be exponentially long
 
             text = reprlib.repr(value)
         else:
-            text = repr(value)
+            text = repr(value[: _MAX_REPR + 1] if kind in (str, bytes) else value)
+        return _cut(str.__str__(text))
     except Exception as error:
-        return f"<{type(value).__qualname__}, whose repr raises {type(error).__name__}>"
-    return text if len(text) <= _MAX_REPR else text[:_MAX_REPR] + "…"
+        return f"<{qualname(kind)}, whose repr raises {qualname(type(error))}>"
 
 
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    return _ascii(kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")
+def _cut(text: str, length: int = _MAX_REPR) -> str:
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def _shown(text: str) -> str:
+    """A text as it stands in a message: on one line, and without a command for the terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def qualname(kind: type) -> str:
+    """The name of a type for people, whatever its metaclass does."""
+    try:
+        return _cut(_ascii(kind.__qualname__), 200)
+    except Exception:
+        return "a type without a name"
+
+
+def _type_name(kind: type) -> str:
+    try:
+        module = kind.__module__
+        return qualname(kind) if module == "builtins" else f"{_cut(_ascii(module), 200)}.{qualname(kind)}"
+    except Exception:
+        return qualname(kind)
 
 
 def text_of(error: BaseException) -> str:
     """The message of an exception, valid UTF-8, whatever its `__str__` does."""
     try:
-        text = str(error)
+        text = str.__str__(str(error))
     except Exception as other:
-        return f"<its message cannot be had: {type(other).__name__}>"
+        return f"<its message cannot be had: {qualname(type(other))}>"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
