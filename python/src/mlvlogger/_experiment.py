@@ -16,13 +16,13 @@ from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._streams import host
-from ._values import ExperimentRef, External, File, decode, decode_members, dumps, encode, warn_once
+from ._values import MAX_INT, ExperimentRef, External, File, decode, decode_members, dumps, encode, short, warn_once
 
 __all__ = ["Exp", "Place", "ref"]
 
 _E = TypeVar("_E", bound="Exp")
 _Path = str | os.PathLike[str]
-_FOLDERS = (("meta",), ("log",), ("files",))
+_FOLDERS = ("meta", "log", "files")
 # Where launchers say which worker a process is; the first that is there counts.
 _RANKS = ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK")
 
@@ -136,8 +136,7 @@ class Place:
 
         Arguments and errors as for `Exp`.
         """
-        portable(kind, "a kind")
-        return Exp(self.path / kind, name, params, kind, **options)
+        return Exp(self.path / portable(kind, "a kind"), name, params, kind, **options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}>"
@@ -204,8 +203,7 @@ class Exp(Place):
         durability: str = "kernel",
     ) -> None:
         choice("exists", exists, ("error", "number", "resume"))
-        portable(name, "an experiment")
-        portable(kind, "a kind")
+        name, kind = portable(name, "an experiment"), portable(kind, "a kind")
         self._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
         wanted = name
@@ -315,8 +313,8 @@ class Exp(Place):
         """
         if rank is None:
             rank = _rank()
-        if type(rank) is not int or rank < 0:
-            raise ValueError(f"rank is {rank!r}: give the number of this worker, an integer of at least 0.")
+        if type(rank) is not int or not 0 <= rank <= MAX_INT:
+            raise ValueError(f"rank is {short(rank)}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         exp.path = Path(path)
@@ -358,7 +356,8 @@ class Exp(Place):
     ) -> None:
         self.path = directory
         enclosing = _enclosing(directory.parent)
-        if enclosing is not None and _inside(directory, enclosing).parts[:1] in _FOLDERS:
+        # In any case of letters: where the file system ignores it, Files is files.
+        if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(directory, enclosing).parts[:1]):
             raise InvalidName(
                 f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
                 "Choose another directory."
@@ -477,7 +476,7 @@ class Exp(Place):
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
         original = os.path.basename(os.fspath(source))
-        portable_path(name := name if name is not None else _portable(original), "an attached file")
+        name = portable_path(name if name is not None else _portable(original), "an attached file")
         return self._note(attach(source, self.path / "files", name, how), original)
 
     @overload
@@ -502,12 +501,8 @@ class Exp(Place):
         """
         choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
-        file = NewFile(
-            self.path / "files",
-            portable_path(name, "a new file"),
-            self._refuse_closed,
-            lambda new: self._note(new, name),
-        )
+        name = portable_path(name, "a new file")
+        file = NewFile(self.path / "files", name, self._refuse_closed, lambda new: self._note(new, name))
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
@@ -575,9 +570,11 @@ def _rank() -> int:
     for name in _RANKS:
         text = os.environ.get(name)
         if text is not None:
-            if text.isascii() and text.isdecimal():
+            if text.isascii() and text.isdecimal() and len(text) < 20:
                 return int(text)
-            raise ValueError(f"the environment's {name} is {text!r}, no number: give this worker's, join(path, rank).")
+            raise ValueError(
+                f"the environment's {name} is {short(text)}, no number: give this worker's, join(path, rank)."
+            )
     raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ._errors import CannotAttach, InvalidName
-from ._values import External, File, is_file_path
+from ._values import External, File, is_file_path, qualname, short
 
 __all__ = [
     "NewFile",
@@ -44,19 +44,23 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNOR
 
 
 def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
-    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName."""
-    if not isinstance(name, str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
+    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
+
+    It is the text itself that was looked at: a subclass of str, an enumeration say, may format itself as another one.
+    """
+    if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
-            f"{name!r} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the characters "
-            "A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no device's, "
-            "such as CON."
+            f"{short(name)} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
+            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no "
+            "device's, such as CON."
         )
-    return name
+    return str.__str__(name)
 
 
 def _fault(name: object, pattern: re.Pattern[str]) -> str:
-    if not isinstance(name, str):
-        return f"it is a {type(name).__name__}, not a string"
+    if not issubclass(type(name), str):
+        return f"it is a {qualname(type(name))}, not a string"
+    name = str.__str__(name)
     bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
     if bad:
         return f"it has {bad[0]!r} in it"
@@ -66,12 +70,12 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
 
 
 def portable_path(name: str, what: str) -> str:
-    """*name*, if it is portable names joined by slashes. Raises InvalidName."""
-    if not isinstance(name, str) or not name:
-        raise InvalidName(f"{name!r} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
-    for segment in name.split("/"):
-        portable(segment, f"{what} (in {name!r})" if segment != name else what, _SEGMENT)
-    return name
+    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
+    if not issubclass(type(name), str) or not (text := str.__str__(name)):
+        raise InvalidName(f"{short(name)} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+    for segment in text.split("/"):
+        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
+    return text
 
 
 def publish(directory: Path, final: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from ._files import make_folder, portable
 from ._logger import StreamLogger
 from ._streams import Stream
 from ._tails import scan
+from ._values import is_mapping, qualname, short
 
 __all__ = ["DEFAULT", "Logs"]
 
@@ -127,16 +128,14 @@ class Logs:
 
     def rewind(self, mark: Mapping[str, int], reason: str | None) -> None:
         """Rewind all streams of *mark*, or none: see `Exp.rewind`."""
-        if not isinstance(mark, Mapping):
-            raise TypeError(f"the mark is {mark!r}, a {type(mark).__name__}: give what mark() returned.")
+        if not is_mapping(mark):
+            raise TypeError(f"the mark is {short(mark)}, a {qualname(type(mark))}: give what mark() returned.")
         streams = []
         for name, seq in mark.items():
+            if type(name) is not str or not (name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))):
+                raise ValueError(f"{short(name)} is no stream of an experiment. Give what mark() returned.")
             if name == DEFAULT and name not in self._open:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
-            if not isinstance(name, str) or not (
-                name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))
-            ):
-                raise ValueError(f"{name!r} is no stream of an experiment. Give what mark() returned.")
             if name != DEFAULT:
                 portable(name[len("log/") : -len(".jsonl")], "a stream")
                 if name not in self._open and not (self._directory / name).exists():
