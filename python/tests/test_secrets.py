@@ -379,5 +379,5 @@ def test_a_redacted_command_line_is_left_alone():
 
 
 def test_the_module_exports_what_its_docstrings_promise():
-    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "secret_name", "secret_value"]
+    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
     assert all(getattr(_secrets, name).__doc__ for name in _secrets.__all__)

@@ -47,8 +47,8 @@ def capture(
 
     Args:
         variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
-        redact: Put `Redacted` for what looks like a secret in the command line and the variables. From the address of
-            the git remote credentials are cut in any case.
+        redact: Put `Redacted` for what looks like a secret, in whichever of the facts. From the address of the git
+            remote credentials are cut in any case.
         git: Look at the repository of the main script, or without a script of the current directory.
         packages: List the installed packages.
 
@@ -61,7 +61,7 @@ def capture(
     """
     patterns = _patterns(variables)
     command = list(sys.orig_argv or sys.argv)
-    return {
+    facts: dict[str, Any] = {
         "command": _secrets.redact_argv(command) if redact else command,
         "directory": _directory(),
         "script": _script(),
@@ -70,6 +70,10 @@ def capture(
         "variables": {name: _secrets.redact(value, name) if redact else value for name, value in _variables(patterns)},
         "git": _git(_source()) if git else None,
     }
+    if redact:
+        facts |= {name: _secrets.redact(facts[name]) for name in ("directory", "script", "git")}
+        facts["runtime"]["executable"] = _secrets.redact(facts["runtime"]["executable"])
+    return facts
 
 
 def diff(cap: int = 1_000_000) -> tuple[bytes, bool] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
-from . import _environment, _meta
+from . import _environment, _meta, _secrets
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import NewFile, NewText, attach, describe, external, portable, portable_path
 from ._line_file import LocksUnsupported
@@ -165,7 +165,8 @@ class Exp(Place):
         parent: The experiment that it continues or belongs to: an `Exp`, what `Exp.find` or `read` returns, or an
             `ExperimentRef`.
         variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
-        redact: Keep values back that look like secrets, in *params*, *extra*, the command line and the environment.
+        redact: Keep values back that look like secrets, in *params*, *extra*, *tags*, *description*, the command line,
+            the environment and the *diff*.
         diff: Attach the uncommitted changes of the git repository, as ``files/uncommitted.diff``; at most 1 MB.
         on_error, writer, durability: As for `Logger`, for all streams of this experiment.
 
@@ -417,8 +418,14 @@ class Exp(Place):
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
         facts = _environment.capture(variables=variables, redact=redact)
         if diff and isinstance(facts.get("git"), dict) and (changes := _environment.diff()):
-            facts["git"]["diff"] = self._diff = self._attach_bytes(diff_name, changes[0])
-            facts["git"]["diff_cut"] = changes[1]
+            data, facts["git"]["diff_cut"] = changes
+            if redact:
+                text, lines = _secrets.redact_lines(data.decode("utf-8", "surrogateescape"))
+                data = text.encode("utf-8", "surrogateescape")
+                if lines:
+                    facts["git"]["diff_redacted"] = lines
+                    warn_once(f"{lines} lines of {diff_name} look like secrets and were attached as <redacted>")
+            facts["git"]["diff"] = self._diff = self._attach_bytes(diff_name, data)
         return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
 
     def _attach_bytes(self, name: str, data: bytes) -> File:

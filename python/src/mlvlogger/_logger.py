@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ._errors import InvalidName
 from ._lines import numbers
+from ._secrets import redact_lines
 from ._streams import Stream
 from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, text_of, warn_once
 
@@ -342,7 +343,7 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error={"type": qualname(type(error)), "message": text_of(error)[:1000]})
+            self.end(error={"type": qualname(type(error)), "message": redact_lines(text_of(error)[:1000])[0]})
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
@@ -368,7 +369,8 @@ def ending(status: str, error: BaseException | None) -> dict[str, Any]:
     except Exception:  # of an exception that cannot be shown
         trace = "".join(traceback.format_tb(error.__traceback__))
     texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
-    return {"status": status, "error": {name: _text(text) for name, text in texts.items()}}
+    # Nobody chose to record these: a message may quote an address with a password, a traceback the line with a key.
+    return {"status": status, "error": {name: redact_lines(_text(text))[0] for name, text in texts.items()}}
 
 
 def _text(text: str) -> str:

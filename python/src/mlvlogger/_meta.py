@@ -17,6 +17,7 @@ from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperime
 from ._files import make_folder, publish, read_regular
 from ._lines import now
 from ._secrets import redact as redact_secrets
+from ._secrets import secret_value
 from ._tails import SPEC_VERSION, check_version
 from ._values import MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
 
@@ -171,21 +172,30 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
     for name, value in (("params", params), ("extra", extra)):
         if value is not None:
             members[name] = _tree(name, value, redact)
+    kept_back: list[str] = []
+
+    def text(what: str, text: Any) -> str:
+        try:
+            exact = str.__str__(text)
+            exact.encode("utf-8")
+        except TypeError:
+            raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
+        if redact and secret_value(exact):
+            kept_back.append(what)
+            return "<redacted>"  # by the specification they are strings: no typed value can stand for one
+        return exact
+
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
-        if not isinstance(tag, str) or not tag:
+        if not issubclass(type(tag), str) or not tag:
             raise ValueError(f"the tag {short(tag)} is no non-empty string.")
     if tags:
-        members["tags"] = list(dict.fromkeys(tags))
+        members["tags"] = list(dict.fromkeys(text(f"tag {number}", tag) for number, tag in enumerate(tags)))
     if description is not None:
-        if not isinstance(description, str):
-            raise TypeError(f"description is {short(description)}; it has to be a string.")
-        members["description"] = description
-    for text in (*tags, description or ""):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError(f"{short(text)} has a lone surrogate, which a tag or description cannot have.") from None
+        members["description"] = text("description", description)
+    _tell(kept_back)
     return members
 
 
@@ -199,20 +209,27 @@ def _tree(name: str, value: Any, redact: bool) -> dict[str, Any]:
     if not redact:
         return tree  # type: ignore[no-any-return]
     kept_back: list[str] = []
-    tree = _plain(redact_secrets(tree), name, kept_back)
-    if kept_back:
-        warn_once(f"{', '.join(kept_back)} looks like a secret and was recorded as redacted; redact=False records it")
+    tree = _plain(redact_secrets(tree), [name], kept_back)
+    _tell(kept_back)
     return tree  # type: ignore[no-any-return]
 
 
-def _plain(tree: Any, path: str, kept_back: list[str]) -> Any:
+def _tell(kept_back: list[str]) -> None:
+    if kept_back:
+        more = f" and {len(kept_back) - 10} more" if len(kept_back) > 10 else ""
+        names = ", ".join(kept_back[:10]) + more
+        warn_once(f"{names} looks like a secret and was recorded as redacted; redact=False records it")
+
+
+def _plain(tree: Any, at: list[str], kept_back: list[str]) -> Any:
+    """The tree with typed values for `Redacted`; *at* leads to it."""
     if isinstance(tree, Redacted):
-        kept_back.append(path)
+        kept_back.append("".join(at))
         return {"_mlv": "redacted"}
     if isinstance(tree, dict):
-        return {key: _plain(value, f"{path}.{key}", kept_back) for key, value in tree.items()}
+        return {key: _plain(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_plain(value, f"{path}[{number}]", kept_back) for number, value in enumerate(tree)]
+        return [_plain(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
     return tree
 
 

@@ -7,12 +7,12 @@ and by well-known formats; where a name is unclear, a lost setting costs less th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ._values import Redacted
+from ._values import Redacted, decode
 
-__all__ = ["clean_url", "redact", "redact_argv", "secret_name", "secret_value"]
+__all__ = ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
 
 # A word that ends like this is a secret wherever it stands: password_prod, PGPASSWORD, client_secret, PBS_JOBCOOKIE,
 _SECRETS = ("password", "passwd", "passphrase", "passcode", "secret", "credential", "cookie")
@@ -58,6 +58,9 @@ _MODEL_WORDS = """
     turn unique unk unknown video vision visual vocab vocabulary voice word
 """.split()
 
+# One of these is in every name of a secret: what has none needs no closer look.
+_HINTS = "pass|secret|cred|cookie|auth|bearer|jwt|otp|pwd|pw|key|pat|token"
+
 _WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"  # authToken, HFToken, API_KEY, api-key-2, db.password
 _GLUED = r"(.+?)(tokens?|keys?|pass|pat)"  # apikey, authtoken, sshpass; to the rules, mon-key and by-pass are harmless
 
@@ -68,6 +71,8 @@ def secret_name(name: str) -> bool:
     It is judged by its English words in any spelling (`hf_token`, `--api-key`, `authToken`, `DB_PASSWORD`); of a dotted
     path the whole and the last part are. Not caught: other languages, a bare `key`, and names that hide what they hold.
     """
+    if not re.search(_HINTS, name[-300:].lower()):
+        return False
     return any(_secret_words(_words(part)) for part in {name, re.split("[./:]", name)[-1]})
 
 
@@ -98,46 +103,113 @@ def _secret_words(words: list[str]) -> bool:
     return False
 
 
-# Formats of credentials. Each begins with literal characters, so that the search can skip, and is linear: a repeat
-# without a bound cannot run over the start of another match. A string: its first use compiles it, not the import.
-_FORMATS = r"""(?x)
-    gh[opsur]_[A-Za-z0-9]{30} | github_pat_\w{30} | gl(?:pat|dt|rt|ptt|soat|cbt|ft|imt|agent)-[\w-]{20} | glsa_\w{30}
-    | hf_[A-Za-z0-9]{30} | api_org_[A-Za-z]{30} | wandb_v1_\w{30} | r8_[A-Za-z0-9]{37} | gsk_[A-Za-z0-9]{40}
-    | nvapi-[\w-]{40} | xai-[A-Za-z0-9]{40} | pplx-[A-Za-z0-9]{40} | tvly-[\w-]{20} | rpa_[A-Z0-9]{30} | pcsk_\w{30}
-    | lsv2_(?:pt|sk)_\w{30} | dapi[0-9a-f]{32} | bedrock-api-key- | ntn_[A-Za-z0-9]{40}
-    | sk-(?<![A-Za-z0-9]sk-)(?:ant|proj|svcacct|admin|None|or|lf)-[\w-]{20}
-    | sk-(?<![A-Za-z0-9]sk-)(?=[A-Za-z]{0,20}[0-9])[A-Za-z0-9]{20}
-    | [rs]k_(?:live|test)_[A-Za-z0-9]{16} | whsec_[A-Za-z0-9+/]{20}
-    | A(?:KIA|SIA|BIA|CCA)(?<![A-Z0-9].{4})[A-Z0-9]{16}(?![A-Z0-9]) | ABSK[A-Za-z0-9+/]{100} | LTAI[A-Za-z0-9]{20}
-    | AIza[\w-]{35} | GOCSPX-[\w-]{20} | ya29\.[\w-]{20}
-    | xox[abceoprs]-[\w-]{10} | xapp-[0-9]-[\w-]{10} | hooks\.slack\.com/(?:services|workflows|triggers)/\w
-    | discord(?:app)?\.com/api/webhooks/[0-9] | webhook\.office\.com/webhookb2/\w | [0-9]{8,10}:AA[\w-]{33}
-    | npm_[A-Za-z0-9]{36} | pypi-AgE[\w-]{16} | dckr_[op]at_[\w-]{20} | SG\.[\w-]{16,}\.[\w-]{16}
-    | do[opr]_v1_[a-f0-9]{64} | hv[bs]\.[\w-]{24} | \.atlasv1\.[\w-]{30} | AT[AC]TT3[\w-]{30}
-    | shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32} | PMAK-[a-f0-9]{24} | sntry[su]_[\w-]{30} | tskey-[\w-]{20} | AGE-SECRET-KEY-1
-    | \.eyJ(?<=[\w-]{10}\.eyJ)[\w-]{10,}\.[\w-]{5}  # JSON Web Token: its payload, too, is an object in base64
-    | -----BEGIN\ [A-Z0-9\ ]{0,40}PRIVATE\ KEY | PuTTY-User-Key-File
-    | [Bb]earer\ [A-Za-z0-9+/._~=-]{20} | Authorization:\ ?\w
-    | (?:Account|SharedAccess)Key=[A-Za-z0-9+/]{20} | (?:[Pp]assword|PASSWORD|[Pp]asswd|[Pp]wd|PWD)=[^\s;<]
+# Formats of credentials: literals that begin one, and what follows; LENGTH is that of the literal. The literals are
+# looked for first, which is quick, and a repeat without a bound cannot run over the start of another match: so the
+# search takes time linear in the text.
+_FORMATS = r"""
+    ghp_ gho_ ghs_ ghu_ ghr_ hf_ [A-Za-z0-9]{30}
+    github_pat_ glsa_ wandb_v1_ pcsk_ lsv2_pt_ lsv2_sk_ \w{30}
+    glpat- gldt- glrt- glptt- glsoat- glcbt- glft- glimt- glagent- tvly- tskey- dckr_pat_ dckr_oat_ [\w-]{20}
+    KGAT_ NRAK- lin_api_ sbp_ pscale_tkn_ pscale_pw_ dp.pt. csk- [A-Za-z0-9]{20}
+    sntrys_ sntryu_ .atlasv1. ATATT3 ATCTT3 [\w-]{30}
+    gsk_ xai- pplx- ntn_ [A-Za-z0-9]{40}
+    api_org_ rpa_ [A-Za-z0-9]{30}
+    r8_ [A-Za-z0-9]{37}
+    npm_ [A-Za-z0-9]{36}
+    nvapi- [\w-]{40}
+    dapi [0-9a-f]{32}
+    bedrock-api-key- .
+    sk-ant- sk-proj- sk-svcacct- sk-admin- sk-None- sk-or- sk-lf- (?<![A-Za-z0-9].{LENGTH})[\w-]{20}
+    sk- (?<![A-Za-z0-9].{LENGTH})(?=[A-Za-z]{0,20}[0-9])[A-Za-z0-9]{20}
+    sk_live_ sk_test_ rk_live_ rk_test_ [A-Za-z0-9]{16}
+    whsec_ [A-Za-z0-9+/]{20}
+    AKIA ASIA ABIA ACCA (?<![A-Z0-9].{LENGTH})[A-Z0-9]{16}(?![A-Z0-9])
+    ABSK [A-Za-z0-9+/]{100}
+    LTAI (?<![A-Za-z0-9+/].{LENGTH})[A-Za-z0-9]{20}
+    AIza (?<![A-Za-z0-9+/].{LENGTH})[\w-]{35}
+    GOCSPX- ya29. pypi-AgE hvs. hvb. [\w-]{16}
+    Q~ (?<=[\w.~-]{3}[0-9].{LENGTH})[\w.~-]{31}
+    AccountKey= SharedAccessKey= [A-Za-z0-9+/]{20}
+    xoxa- xoxb- xoxc- xoxe- xoxo- xoxp- xoxr- xoxs- xapp- [\w-]{10}
+    hooks.slack.com/services/ hooks.slack.com/workflows/ hooks.slack.com/triggers/ webhook.office.com/webhookb2/ \w
+    discord.com/api/webhooks/ discordapp.com/api/webhooks/ [0-9]
+    :AA (?<=[0-9]{8}.{LENGTH})[\w-]{33}
+    SG. [\w-]{16,}\.[\w-]{16}
+    dop_v1_ doo_v1_ dor_v1_ [a-f0-9]{64}
+    shpat_ shpss_ shpca_ shppa_ [a-fA-F0-9]{32}
+    PMAK- [a-f0-9]{24}
+    AGE-SECRET-KEY- [0-9]
+    .eyJ (?<=[\w-]{10}.{LENGTH})[\w-]{10,}\.[\w-]{5}
+    eyJhcGlfYWRkcmVzcyI6 [A-Za-z0-9+/]{20}
+    PuTTY-User-Key-File .
 """
-# name=value, {"name": "value"}, {name: value}
-_ASSIGNED = r"""(?xi) (?: (?<![\w./-])([\w.-]{1,80})= | [{,]\s*["']?([\w.-]{1,80})["']?\s*:\s* )
-    ["']?(?!(?:null|none|true|false)\b|<redacted>)[^\s"',;&}\]]"""
+_LONG = r"[^\s\"',]{15,}"  # each of these formats is such a piece of the text; the next ones have blanks in them
+_BLANKS = r"PRIVATE KEY(?: BLOCK)?-----|[Bb]earer [A-Za-z0-9+/._~=-]{20}|Authorization: ?\w"
+
+# A name of a secret that is given a value: up to its = or : here, the value and an option without an equals sign there.
+_NAMED = rf"(?:{_HINTS})[\w.-]{{0,80}}[\"']?([ \t]*)([=:])"
+_BARE = r"""(?i)["']?(?!(?:null|none|true|false)\b|<redacted>)[^\s"',;&}\]=]"""
+_QUOTED = r"""[ \t]*[rbfuRBFU]?["'](?!["'<])"""
+_OPTION = r"""(--[A-Za-z][\w.-]{1,80}) +(?!-)["']?[^\s"'<]"""
+_JSON = r"\s*\[?\s*\{(?![%{#])"  # it begins like an object, and not like a template
 
 
 def secret_value(text: str) -> bool:
     """Does *text* hold a credential of a well-known format, anywhere in it?
 
-    That is a token by its prefix, a private key, a JSON Web Token, a URL that `clean_url` would cut, and, where the
-    text has no blanks or begins like a JSON object, a value given to a secret name. Not caught: passwords, and keys
+    That is a token by its prefix, a private key, a JSON Web Token, a URL that `clean_url` would cut, and a value given
+    to a secret name: `name=value`, `name = "value"`, `"name": "value"`, `--name value`. Not caught: passwords, and keys
     without a form of their own, such as forty hexadecimal digits. Takes time linear in the text.
     """
-    if re.search(_FORMATS, text) or ("://" in text and clean_url(text) != text):
+    return _has_format(text) or ("://" in text and any(map(_secret_url, text.split()))) or _gives_secret(text)
+
+
+_formats: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+def _has_format(text: str) -> bool:
+    if re.search(_BLANKS, text):
         return True
-    # Not in all texts: a prompt is a parameter, and prose may speak of tokens and keys.
-    if ("=" in text and not re.search(r"\s", text)) or re.match(r"\s*\[?\s*\{(?![%{#])", text):
-        return any(secret_name(match[1] or match[2]) for match in re.finditer(_ASSIGNED, text))
+    if not (pieces := re.findall(_LONG, text)):
+        return False
+    text = "\n".join(pieces)
+    for mark, formats in (_formats or _compile()).items():
+        for literal, pattern in formats if mark in text else ():
+            at = text.find(literal)
+            while at >= 0:
+                if pattern.match(text, at):
+                    return True
+                at = text.find(literal, at + 1)
     return False
+
+
+def _compile() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """The formats by a mark, a character that most texts lack; made at the first use, not at the import."""
+    for line in _FORMATS.split("\n")[1:-1]:
+        *literals, rest = line.split()
+        for literal in literals:
+            mark = next((char for char in literal if not char.isalnum()), literal)
+            pattern = re.compile(re.escape(literal) + rest.replace("LENGTH", str(len(literal))), re.DOTALL)
+            _formats.setdefault(mark, []).append((literal, pattern))
+    return _formats
+
+
+def _gives_secret(text: str) -> bool:
+    is_json = re.match(_JSON, text)
+    lower = text.replace("\u0130", "I").lower()  # of equal length: that letter alone becomes two
+    for match in re.finditer(_NAMED, lower):
+        end, (blanks, sign) = match.end(), match.groups()
+        before = re.match(r"[\w.-]*", text[max(0, match.start() - 80) : match.start()][::-1])
+        begin = match.start() - len(before[0] if before else "")
+        # A bare value only where nothing else can be meant: prose may speak of a token: this one.
+        bare = is_json or (sign == "=" and not blanks)
+        if (
+            not (begin and text[begin - 1] == "/" and sign == "=")  # a part of a path: bucket/token=5/part
+            and (re.match(_QUOTED, text[end : end + 80]) or (bare and re.match(_BARE, text[end : end + 80].lstrip())))
+            and secret_name(text[begin : match.end(0)].rstrip("=: \t\"'"))
+        ):
+            return True
+    return "--" in text and any(secret_name(match[1]) for match in re.finditer(_OPTION, text))
 
 
 # A password with an unescaped / ? or # in it ends the host early (second form); what is a port is digits only.
@@ -155,21 +227,22 @@ def clean_url(text: str) -> str:
     """
     if "://" not in text:
         scp = re.fullmatch(_SCP, text)
-        return scp[3] if scp and (scp[2] or re.search(_FORMATS, scp[1])) else text
+        return scp[3] if scp and (scp[2] or _has_format(scp[1])) else text
     clean = re.sub(_URL_USER, r"\1", re.sub(_URL_PASSWORD, "://", text))
-    if clean != text or _secret_query(text):
+    if clean != text or _secret_query(text) or _has_format("".join(re.findall(r"[?#]\S*", text))):
         clean = re.sub(r"[?#]\S*", "", clean)
     return clean
 
 
+def _secret_url(text: str) -> bool:
+    return "://" in text and bool(re.search(_URL_PASSWORD, text) or re.search(_URL_USER, text) or _secret_query(text))
+
+
 def _secret_query(url: str) -> bool:
-    members = re.findall(r"[?&;#]([^\s?&;#=]{1,100})(?:=([^\s&;#]*))?", url)
     # In a query a bare key is one to the service, and a signature opens what it signs.
     return any(
-        name.lower().endswith(("key", "sig", "signature"))
-        or secret_name(name)
-        or re.search(_FORMATS, f"{name}={value}")
-        for name, value in members
+        name.lower().endswith(("key", "sig", "signature")) or secret_name(name)
+        for name in re.findall(r"[?&;#]([^\s?&;#=]{1,100})", url)
     )
 
 
@@ -179,9 +252,10 @@ def redact(value: Any, name: str | None = None) -> Any:
     That is every string that is a `secret_value`, and under a `secret_name`, alone or after the name around it
     (`openai: {key: …}`), all that could reveal something: numbers, which may be PINs, whole containers, any object.
     None, booleans and what is empty stay. A list of strings with an option among them is treated as a command line.
+    A mapping goes as a whole where one of its keys is a secret, or where it is a typed value that holds one.
 
     Mappings become dicts, and tuples lists, as in a record, at any depth; a cycle stays one. Other objects stay the
-    same and are not looked into, so encode values first. Nor are the keys of mappings looked at.
+    same and are not looked into, so encode values first.
     """
     # By the identity of a container and the name around its parts: it (kept alive, or its id could become another's)
     # and its copy. So a part that is shared is copied once, and no depth is too deep.
@@ -195,6 +269,8 @@ def redact(value: Any, name: str | None = None) -> Any:
             return Redacted() if secret_value(value) else value
         if not isinstance(value, (Mapping, list, tuple)):
             return value
+        if isinstance(value, Mapping) and _holds_secret(value):
+            return Redacted()
         within = name if isinstance(name, str) else around
         if (id(value), within) not in copies:
             copies[id(value), within] = (value, {} if isinstance(value, Mapping) else [])
@@ -213,20 +289,62 @@ def redact(value: Any, name: str | None = None) -> Any:
     return result
 
 
+def _holds_secret(mapping: Mapping[Any, Any]) -> bool:
+    if any(isinstance(key, str) and len(key) >= 12 and secret_value(key) for key in mapping):
+        return True
+    if "_mlv" not in mapping:
+        return False
+    value = decode(mapping)
+    if isinstance(value, bytes):
+        return secret_value(value.replace(b"\0", b"").decode("latin-1"))  # without zeros: of UTF-16, too
+    leaves = _leaves(mapping) if not isinstance(value, str) else (value,)
+    return any(isinstance(leaf, str) and secret_value(leaf) for leaf in leaves)
+
+
 def _reveals(value: Any) -> bool:
     """Is there anything in *value* but None, booleans and empty strings?"""
+    # Not by its truth: an array has none, and 0 may be a PIN.
+    return any(
+        leaf if isinstance(leaf, (str, bytes)) else not isinstance(leaf, (type(None), bool, Redacted))
+        for leaf in _leaves(value)
+    )
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What is in *value* and is no container itself; of a part that is shared, once."""
     seen: dict[int, Any] = {}
     todo = [value]
     while todo:
         value = todo.pop()
-        if isinstance(value, (Mapping, list, tuple)):
-            if id(value) not in seen:
-                seen[id(value)] = value
-                todo.extend(value.values() if isinstance(value, Mapping) else value)
-        # Not by its truth: an array has none, and 0 may be a PIN.
-        elif value if isinstance(value, (str, bytes)) else not isinstance(value, (type(None), bool, Redacted)):
-            return True
-    return False
+        if not isinstance(value, (Mapping, list, tuple)):
+            yield value
+        elif id(value) not in seen:
+            seen[id(value)] = value
+            todo.extend(value.values() if isinstance(value, Mapping) else value)
+
+
+_LINE = r"""[ \t]*(?:export |set |- )?["']?([\w.-]{1,80})["']?[ \t]*[:=][ \t]*([^\s"'(){}\[\],;<>$]+)[ \t]*\r?"""
+
+
+def redact_lines(text: str) -> tuple[str, int]:
+    """Lines of a program, a setting or a diff of such, `<redacted>` in the place of those that look secret; how many.
+
+    That is a line that is a `secret_value` or gives a secret name a value (`password: hunter2`), and a private key from
+    its first to its last line. The first column of a diff and its line numbers stay.
+    """
+    lines = text.split("\n")
+    count, in_key = 0, False
+    for number, line in enumerate(lines):
+        column = re.match(r"@@ [^@]* @@|[ +-]?", line)
+        first = column[0] if column else ""
+        rest = line[len(first) :]
+        given = re.fullmatch(_LINE, rest)
+        in_key = in_key or ("-----BEGIN " in rest and "PRIVATE KEY" in rest)
+        if in_key or secret_value(rest) or (given and secret_name(given[1]) and given[2].lower() not in _NOTHING):
+            lines[number] = first + "<redacted>"
+            count += 1
+        in_key = in_key and "-----END" not in rest
+    return "\n".join(lines), count
 
 
 _NOTHING = ("", "true", "false", "none", "null")
@@ -239,8 +357,8 @@ def redact_argv(argv: list[str]) -> list[str | Redacted]:
     the value: `--api-key=<redacted>`. After an option in the plural all words up to the next option go. Credentials are
     cut from URLs; a word that is a `secret_value` is `Redacted`. Words such as true, false and none stay.
 
-    Not caught: one-letter options (`-p VALUE`), secrets given by position or inside a word with blanks, and values that
-    begin with a dash. A positional argument after a flag that is named like a secret is lost.
+    Not caught: one-letter options (`-p VALUE`), secrets given by position, and values that begin with a dash. A
+    positional argument after a flag that is named like a secret is lost.
     """
     words: list[str | Redacted] = []
     option = ""  # the secret one that the next word belongs to

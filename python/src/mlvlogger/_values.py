@@ -160,11 +160,11 @@ def encode(
         tree = encoder.encode(value, depth)
     except _TooLarge:
         tree = encoder.give_up(value, f"of more than {_MAX_PARTS} parts")
-    # Only now: a warning may be an exception, which is then not the value's.
-    for message in encoder.lost[:_MAX_LOST] if lenient is not None else ():
-        lenient(message)
-    if lenient is not None and len(encoder.lost) > _MAX_LOST:
-        lenient(f"{path} has {len(encoder.lost) - _MAX_LOST} more values of which only type and repr were recorded.")
+    if lenient is not None:  # only now: a warning may be an exception, which is then not the value's
+        for message in encoder.lost[:_MAX_LOST]:
+            lenient(message)
+        if more := encoder.lost[_MAX_LOST:]:
+            lenient(f"{path} has {len(more)} more values of which only type and repr were recorded.")
     return tree
 
 
