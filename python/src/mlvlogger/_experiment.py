@@ -49,16 +49,16 @@ def ref(path: _Path) -> File | External:
 
 def _enclosing(path: Path) -> Path | None:
     """The nearest experiment directory that is, or lies above, *path*: as given where that shows it, else absolute."""
-    real = path.resolve()
+    real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
     found = next((directory for directory in (real, *real.parents) if _meta.is_experiment(directory)), None)
-    given = (directory for directory in (path, *path.parents) if directory.resolve() == found)
+    given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
     return next(given, found)
 
 
 def _inside(path: Path, directory: Path) -> Path:
     """*path* relative to *directory*, or empty where it really lies elsewhere."""
     try:
-        return path.resolve().relative_to(directory.resolve())
+        return Path(os.path.realpath(path)).relative_to(os.path.realpath(directory))
     except ValueError:
         return Path()
 
@@ -118,7 +118,7 @@ class Place:
         if path is None:
             return ExperimentRef(self.id, self._hint)
         home = self.path.resolve()
-        file = (home / path).resolve()
+        file = Path(os.path.realpath(home / path))
         if file.is_dir():
             raise CannotAttach(
                 f"{os.fspath(path)!r} is no regular file. Give a file; of a directory, attach an archive."
