@@ -12,14 +12,13 @@ import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from ._errors import CannotAttach, InvalidName
-from ._values import External, File, is_file_path, qualname, short
+from ._values import External, File, is_file_path, qualname, short, utc
 
 __all__ = [
     "NewFile",
@@ -229,8 +228,7 @@ def external(file: str | os.PathLike[str], host: str) -> External:
     """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
     size, sha256, modified = _digest(file)
     seconds, microseconds = divmod(modified, 1_000_000)
-    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{microseconds:06}Z"
-    return External(os.path.abspath(os.fspath(file)), host, size, sha256, when)
+    return External(os.path.abspath(os.fspath(file)), host, size, sha256, f"{utc(seconds)}.{microseconds:06}Z")
 
 
 def attach(source: str | os.PathLike[str], files: Path, name: str, how: str) -> File:

@@ -11,7 +11,7 @@ import time
 from math import hypot
 
 from ._errors import CannotEncode
-from ._values import MAX_INT, dumps, encode, warn_once
+from ._values import MAX_INT, dumps, encode, utc, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def now() -> str:
 
 
 def _stamp(nanoseconds: int) -> bytes:
-    # Most events come in the same second as the one before, and strftime is the dear part.
+    # Most events come in the same second as the one before, and this is the dear part.
     global _last_second
     digits = b"%d" % nanoseconds
     if nanoseconds < 1_000_000_000:  # a clock that was never set
@@ -110,7 +110,7 @@ def _stamp(nanoseconds: int) -> bytes:
 
 
 def _second(seconds: int) -> bytes:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode("ascii")
+    return utc(seconds).encode("ascii")
 
 
 _last_second = (b"", b"")

@@ -44,6 +44,7 @@ __all__ = [
     "qualname",
     "short",
     "text_of",
+    "utc",
     "warn",
     "warn_once",
 ]
@@ -364,6 +365,15 @@ class _Encoder:
             raise CannotEncode(f"{path} is {what}, which a record cannot hold: {_shown(short(value))}. {advice}", path)
         self.lost.append(f"{path} is {what}; it was recorded as its type and repr only. {advice}".rstrip())
         return {"_mlv": "unencodable", "type": _type_name(type(value)), "repr": _ascii(short(value))}
+
+
+def utc(seconds: int) -> str:
+    """A time in seconds since 1970 as a record says it, `2026-11-22T18:24:00`; the nearest that a record can say."""
+    from time import gmtime  # `time` is another thing here
+
+    at = gmtime(min(max(seconds, -62_135_596_800), 253_402_300_799))  # the years 1 to 9999 (`time.exists`)
+    # Not strftime, which writes the year 68 with two digits.
+    return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}"
 
 
 def integer(value: Any) -> int | None:
