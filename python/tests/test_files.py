@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotAttach, Exp, External, File, InvalidName, LogClosed, MLVError, NewFile, read, ref
-from mlvlogger._files import publish
+from mlvlogger._files import Folder, publish
 
 HOME = Path("runs/e")
 FILES = HOME / "files"
@@ -299,7 +299,7 @@ def test_publish_refuses_an_existing_target_of_any_kind_and_leaves_no_rest() -> 
     before = sorted(os.listdir())
     for name in ("fifo", "dangling", "file", "directory"):
         with pytest.raises(FileExistsError):
-            publish(Path(), Path(name), b"new")
+            publish(Folder(Path()), name, b"new")
     assert sorted(os.listdir()) == before and Path("file").read_bytes() == b"old"
 
 
@@ -311,7 +311,7 @@ def test_eight_threads_publish_one_name_and_one_wins() -> None:
     def work(number: int) -> None:
         start.wait()
         try:
-            publish(Path(), Path("x"), bytes([number]) * 10**5)
+            publish(Folder(Path()), "x", bytes([number]) * 10**5)
             won.append(number)
         except FileExistsError:
             pass
@@ -331,9 +331,9 @@ def test_without_hard_links_publishing_refuses_an_existing_target_too(monkeypatc
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    publish(Path(), Path("x"), b"1")
+    publish(Folder(Path()), "x", b"1")
     with pytest.raises(FileExistsError):
-        publish(Path(), Path("x"), b"2")
+        publish(Folder(Path()), "x", b"2")
     assert os.listdir() == ["x"] and Path("x").read_bytes() == b"1"
 
 

@@ -1,5 +1,6 @@
 """Hostile names and planted links: whatever they are, nothing outside of the experiment is made, changed or read."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable
@@ -279,3 +280,57 @@ def test_a_planted_link_leads_nothing_outside(place: str, target: str, tmp_path:
                 assert not str(error).startswith("[Errno") or "log" in place or place == "meta.json", (deed, error)
         assert tree(Path("outside")) == before, deed
         assert planted.is_symlink() and os.readlink(planted) == link, deed
+
+
+SWAP = """
+import os, select, sys
+home, outside = sys.argv[1:]
+print("swapping", flush=True)
+swaps = 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for name in ("log", "files", "files/d", "meta"):
+        folder = os.path.join(home, name)
+        aside = f"{folder}.{swaps}"
+        try:
+            os.rename(folder, aside)
+            os.symlink(outside, folder)
+            swaps += 1
+            os.unlink(folder)
+            os.rename(aside, folder)
+        except OSError:  # the writer has made a new folder meanwhile
+            swaps += os.path.lexists(aside)
+print(swaps, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_links_that_come_and_go_lead_nothing_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Any
+) -> None:
+    """Somebody who may write to the experiment swaps its folders for links, as fast as they can, while we write."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)  # it is slow, and not what this is about
+    exp = Exp("runs", "e")
+    Path("source").write_text("ours")
+    (tmp_path / "outside").mkdir()
+    swapper = begin(SWAP, HOME, tmp_path / "outside")
+    assert swapper.stdout.readline() == "swapping\n"
+    calls: list[Callable[[int], Any]] = [
+        lambda number: exp.stream(f"s{number}").close(),
+        lambda number: exp.attach("source", f"{number}"),
+        lambda number: exp.attach("source", f"d/{number}"),
+        lambda number: exp.create(f"d/n{number}").close(),
+        lambda number: Exp.open(HOME, {f"p{number}": 1}).close() if number % 10 == 0 else None,
+    ]
+    tries = 0
+    try:
+        for number in range(500):
+            for call in calls:
+                tries += 1
+                with contextlib.suppress(MLVError, OSError):
+                    call(number)
+    finally:
+        print("stop", file=swapper.stdin, flush=True)
+    swaps = int(swapper.stdout.readline())
+    exp.close()
+    assert tries == 2500 and swaps > 1000
+    assert os.listdir(tmp_path / "outside") == []

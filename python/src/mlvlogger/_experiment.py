@@ -430,7 +430,7 @@ class Exp(Place):
 
     def _attach_bytes(self, name: str, data: bytes) -> File:
         # Noted in the log when there is one: a meta record that refers to the file comes before it.
-        with NewFile(self.path / "files", name, lambda: None, lambda file: file) as new:
+        with NewFile(self.path, name, lambda: None, lambda file: file) as new:
             new.write(data)
         assert new.ref is not None
         return new.ref
@@ -484,7 +484,7 @@ class Exp(Place):
         self._refuse_closed()
         original = os.path.basename(os.fspath(source))
         name = portable_path(name if name is not None else _portable(original), "an attached file")
-        return self._note(attach(source, self.path / "files", name, how), original)
+        return self._note(attach(source, self.path, name, how), original)
 
     @overload
     def create(self, name: str, mode: Literal["wb"] = "wb") -> NewFile: ...
@@ -509,7 +509,7 @@ class Exp(Place):
         choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
         name = portable_path(name, "a new file")
-        file = NewFile(self.path / "files", name, self._refuse_closed, lambda new: self._note(new, name))
+        file = NewFile(self.path, name, self._refuse_closed, lambda new: self._note(new, name))
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:

@@ -6,6 +6,7 @@ Files with their final name are complete: they are written under a temporary nam
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -21,18 +22,17 @@ from ._errors import CannotAttach, InvalidName
 from ._values import External, File, is_file_path, qualname, short, utc
 
 __all__ = [
+    "Folder",
     "NewFile",
     "NewText",
     "attach",
     "describe",
     "external",
-    "make_folder",
     "open_regular",
     "portable",
     "portable_path",
     "publish",
     "read_regular",
-    "sync_directory",
 ]
 
 _CHUNK = 1024 * 1024
@@ -77,23 +77,102 @@ def portable_path(name: str, what: str) -> str:
     return text
 
 
-def publish(directory: Path, final: Path, data: bytes) -> None:
-    """Make *final* in *directory* with *data*, in one step (`writer.publish`).
+class Folder:
+    """A folder of an experiment, held open: what is done in it is done there, whatever its name leads to meanwhile.
+
+    Where the system cannot hold folders (Windows), it goes by their paths.
+
+    Args:
+        root: The experiment's directory. Here, and nowhere below it, links are followed.
+        names: The folders that lead from there to this one. They are made where they are missing.
+
+    Raises:
+        CannotAttach: something else has the name of one: also a symbolic link, which would lead outside.
+        FileNotFoundError: *root* is not there, or not any more.
+        OSError: the system refused.
+    """
+
+    def __init__(self, root: Path, *names: str) -> None:
+        self.path = root
+        self._fd: int | None = None
+        try:
+            self._open(str(root))
+            for name in names:
+                self.path /= name
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.at(name), dir_fd=self._fd)
+                self._open(name, getattr(os, "O_NOFOLLOW", 0))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and self.path != root:
+                raise CannotAttach(
+                    f"{self.path} is no directory (a link is none). Move it away, or choose another name."
+                ) from None
+            raise
+
+    def _open(self, name: str, flags: int = 0) -> None:
+        if os.open in os.supports_dir_fd:
+            flags |= os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+            outer, self._fd = self._fd, os.open(name, flags, dir_fd=self._fd)
+            if outer is not None:
+                os.close(outer)
+        elif not stat.S_ISDIR(os.lstat(self.path).st_mode if flags else os.stat(self.path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.path))
+
+    @property
+    def fd(self) -> int | None:
+        """For the arguments `dir_fd` of the functions of `os`, with `at`."""
+        return self._fd
+
+    def at(self, name: str) -> str:
+        """*name* in this folder, for a function that is given `fd` as well."""
+        return name if self._fd is not None else str(self.path / name)
+
+    def opener(self, name: str, flags: int) -> int:
+        """For the argument of that name of `open`, with a name in this folder."""
+        return os.open(self.at(name), flags, 0o666, dir_fd=self._fd)
+
+    def remove(self, name: str) -> None:
+        """Remove an entry that is ours, where it is still there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.at(name), dir_fd=self._fd)
+
+    def sync(self) -> None:
+        """Return when the names in it are on the disk, where its file system can do that."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Let go of it. A second call does nothing."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def publish(folder: Folder, name: str, data: bytes) -> None:
+    """Make *name* in *folder* with *data*, in one step (`writer.publish`).
 
     Raises FileExistsError where it exists, and OSError; then nothing is there but perhaps a temporary name.
     """
-    temporary = _temporary(directory)
+    temporary = _temporary()
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=folder.opener) as file:
             file.write(data)
             _sync(file)
-        _link(temporary, final)
+        _link(folder, temporary, folder, name)
     finally:
-        temporary.unlink(missing_ok=True)
+        folder.remove(temporary)
 
 
-def _temporary(directory: Path) -> Path:
-    return directory / f".mlv-{secrets.token_hex(8)}"
+def _temporary() -> str:
+    return f".mlv-{secrets.token_hex(8)}"
 
 
 def _sync(file: IO[bytes]) -> None:
@@ -101,37 +180,28 @@ def _sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _link(temporary: Path, final: Path) -> None:
+def _link(source: Folder, temporary: str, target: Folder, final: str) -> None:
     """Give *temporary* its final name; FileExistsError where that exists. The temporary name may stay."""
+    old, new = source.at(temporary), target.at(final)
     if os.name == "nt":
-        os.rename(temporary, final)  # refuses an existing target there
+        os.rename(old, new)  # refuses an existing target there
         return
     try:
-        os.link(temporary, final)
+        os.link(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
     except FileExistsError:
         raise
     except OSError:
         # A file system without hard links. A directory is made by one writer only, so it serves as a lock.
-        claim = final.with_name(f".mlv-{final.name}.claim")
-        os.mkdir(claim)
+        claim = target.at(f".mlv-{final}.claim")
+        os.mkdir(claim, dir_fd=target.fd)
         try:
-            if os.path.lexists(final):
-                raise FileExistsError(f"{final} exists") from None
-            os.rename(temporary, final)
+            with contextlib.suppress(FileNotFoundError):
+                os.stat(new, dir_fd=target.fd, follow_symlinks=False)
+                raise FileExistsError(f"{target.path / final} exists") from None
+            os.rename(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
         finally:
-            os.rmdir(claim)
-    sync_directory(final.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Return when the names in *directory* are on the disk, where its file system can do that."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    except OSError:
-        pass  # some file systems cannot sync a directory; the file's own bytes are synced
-    finally:
-        os.close(fd)
+            os.rmdir(claim, dir_fd=target.fd)
+    target.sync()
 
 
 def open_regular(path: str | os.PathLike[str], follow: bool = False) -> IO[bytes]:
@@ -159,21 +229,6 @@ def read_regular(path: Path, limit: int) -> bytes:
     return data
 
 
-def make_folder(path: Path) -> Path:
-    """Make a folder of the experiment, where it is not there.
-
-    Raises CannotAttach where something else has its name: also a symbolic link, which would lead outside.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        is_folder = stat.S_ISDIR(os.lstat(path).st_mode)
-    except (FileExistsError, NotADirectoryError):
-        is_folder = False
-    if not is_folder:
-        raise CannotAttach(f"{path} is no directory (a link is none). Move it away, or choose another name.")
-    return path
-
-
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
     try:
         return open_regular(source, follow=True)
@@ -188,17 +243,16 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _digest(source: str | os.PathLike[str]) -> tuple[int, str, int]:
+def _digest(file: IO[bytes], name: str) -> tuple[int, str, int]:
     """Size, digest and time of modification (microseconds) of a file. Raises CannotAttach where it changes."""
-    with _open_source(source) as file:
-        digest = hashlib.sha256()
-        size = 0
-        for chunk in _chunks(file):
-            digest.update(chunk)
-            size += len(chunk)
-        status = os.fstat(file.fileno())
-        if status.st_size != size:
-            raise CannotAttach(f"{os.fspath(source)!r} changed while it was read. Refer to it when it is complete.")
+    digest = hashlib.sha256()
+    size = 0
+    for chunk in _chunks(file):
+        digest.update(chunk)
+        size += len(chunk)
+    status = os.fstat(file.fileno())
+    if status.st_size != size:
+        raise CannotAttach(f"{name!r} changed while it was read. Refer to it when it is complete.")
     return size, digest.hexdigest(), status.st_mtime_ns // 1000
 
 
@@ -220,37 +274,42 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
             portable_path(path[len("files/") :], "a file below files/")
         except InvalidName as error:
             raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
-    size, sha256, _ = _digest(file)
+    with _open_source(file) as source:
+        size, sha256, _ = _digest(source, os.fspath(file))
     return File(path, size, sha256, _media_type(path), experiment)
 
 
 def external(file: str | os.PathLike[str], host: str) -> External:
     """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
-    size, sha256, modified = _digest(file)
+    with _open_source(file) as source:
+        size, sha256, modified = _digest(source, os.fspath(file))
     seconds, microseconds = divmod(modified, 1_000_000)
     return External(os.path.abspath(os.fspath(file)), host, size, sha256, f"{utc(seconds)}.{microseconds:06}Z")
 
 
-def attach(source: str | os.PathLike[str], files: Path, name: str, how: str) -> File:
-    """Copy or link *source* to *name* below *files*; its reference, with the name that it got (`writer.same-file`).
+def attach(source: str | os.PathLike[str], root: Path, name: str, how: str) -> File:
+    """Copy or link *source* to *name* below ``files`` of *root*; its reference, with the name that it got.
 
-    Raises CannotAttach and OSError.
+    The same bytes under one name are one file (`writer.same-file`). Raises CannotAttach and OSError.
     """
-    temporary = _temporary(make_folder(files))
-    try:
-        if how == "hardlink":
-            _open_source(source).close()
-            os.link(os.path.realpath(source), temporary)
-            size, sha256, _ = _digest(temporary)
-        else:
-            size, sha256 = _copy(source, temporary, how)
-        return _settle(temporary, files, name, size, sha256)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with Folder(root, "files") as folder:
+        temporary = _temporary()
+        try:
+            if how == "hardlink":
+                _open_source(source).close()
+                os.link(os.path.realpath(source), folder.at(temporary), dst_dir_fd=folder.fd)
+                with open(temporary, "rb", opener=folder.opener) as file:
+                    size, sha256, _ = _digest(file, os.fspath(source))
+            else:
+                with open(temporary, "x+b", opener=folder.opener) as file:
+                    size, sha256 = _copy(source, file, how)
+            return _settle(folder, temporary, root, name, size, sha256)
+        finally:
+            folder.remove(temporary)
 
 
-def _copy(source: str | os.PathLike[str], temporary: Path, how: str) -> tuple[int, str]:
-    with _open_source(source) as old, open(temporary, "x+b") as new:
+def _copy(source: str | os.PathLike[str], new: IO[bytes], how: str) -> tuple[int, str]:
+    with _open_source(source) as old:
         before = os.fstat(old.fileno())
         digest = hashlib.sha256()
         if how == "reflink" and _reflink(old, new):
@@ -277,20 +336,19 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     return True
 
 
-def _settle(temporary: Path, files: Path, name: str, size: int, sha256: str) -> File:
+def _settle(folder: Folder, temporary: str, root: Path, name: str, size: int, sha256: str) -> File:
+    files = root / "files"
     for number in range(1, 2**31):
         wanted = name if number == 1 else _numbered(name, number)
-        final = files / wanted
         twin = _twin(files, wanted)
         if twin is None:
-            folder = files
-            for segment in wanted.split("/")[:-1]:
-                folder = make_folder(folder / segment)
-            try:
-                _link(temporary, final)
-            except FileExistsError:
-                twin = wanted
-        if twin is None or (twin == wanted and _is(final, size, sha256)):
+            *folders, last = wanted.split("/")
+            with Folder(root, "files", *folders) as target:
+                try:
+                    _link(folder, temporary, target, last)
+                except FileExistsError:
+                    twin = wanted
+        if twin is None or (twin == wanted and _is(files / wanted, size, sha256)):
             return File(f"files/{wanted}", size, sha256, _media_type(wanted))
     raise FileExistsError(files / name)
 
@@ -320,8 +378,8 @@ def _twin(files: Path, name: str) -> str | None:
 
 def _is(path: Path, size: int, sha256: str) -> bool:
     try:
-        status = os.lstat(path)
-        return stat.S_ISREG(status.st_mode) and status.st_size == size and _digest(path)[:2] == (size, sha256)
+        with open_regular(path) as file:
+            return os.fstat(file.fileno()).st_size == size and _digest(file, "")[:2] == (size, sha256)
     except (OSError, CannotAttach):
         return False
 
@@ -348,16 +406,21 @@ class NewFile(io.BufferedRandom):
     sought in, so that any library can write into it.
     """
 
-    def __init__(self, files: Path, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
+    def __init__(self, root: Path, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
         self.ref: File | None = None
-        self._temporary = _temporary(make_folder(files))
-        self._files = files
+        self._folder = Folder(root, "files")
+        self._temporary = _temporary()
+        self._root = root
         self._name = name
         self._check = check  # raises where nothing may be published any more
         self._published = published
         self._discard = False
         self._process = os.getpid()
-        super().__init__(io.FileIO(self._temporary, "x+b"))
+        try:
+            super().__init__(io.FileIO(self._temporary, "x+b", opener=self._folder.opener))
+        except BaseException:
+            self._folder.close()
+            raise
 
     def discard(self) -> None:
         """Close it without publishing it."""
@@ -381,6 +444,7 @@ class NewFile(io.BufferedRandom):
             return
         if self._process != os.getpid():
             self.raw.close()  # a forked child: what was written, and what is still to be, is the parent's
+            self._folder.close()
             return
         try:
             if not self._discard:
@@ -389,7 +453,8 @@ class NewFile(io.BufferedRandom):
             try:
                 super().close()
             finally:
-                self._temporary.unlink(missing_ok=True)
+                self._folder.remove(self._temporary)
+                self._folder.close()
 
     def _publish(self) -> None:
         self._check()
@@ -401,7 +466,8 @@ class NewFile(io.BufferedRandom):
         for chunk in _chunks(self):
             digest.update(chunk)
             size += len(chunk)
-        self.ref = self._published(_settle(self._temporary, self._files, self._name, size, digest.hexdigest()))
+        file = _settle(self._folder, self._temporary, self._root, self._name, size, digest.hexdigest())
+        self.ref = self._published(file)
 
 
 class NewText(io.TextIOWrapper):

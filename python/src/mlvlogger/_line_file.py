@@ -13,6 +13,10 @@ from pathlib import Path
 
 from ._errors import StreamBusy
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -33,6 +37,7 @@ class LineFile:
     Args:
         path: The file.
         new: Make it, and fail where it exists; otherwise it has to exist.
+        opened: Opens it with these flags; by default that is done by its path.
 
     Raises:
         FileExistsError, FileNotFoundError: by *new*.
@@ -41,7 +46,7 @@ class LineFile:
         OSError: it cannot be opened, or is no regular file.
     """
 
-    def __init__(self, path: Path, *, new: bool) -> None:
+    def __init__(self, path: Path, *, new: bool, opened: Callable[[int], int] | None = None) -> None:
         flags = (
             os.O_RDWR
             | os.O_APPEND
@@ -50,7 +55,8 @@ class LineFile:
             | getattr(os, "O_BINARY", 0)
         )
         # O_NONBLOCK: a pipe under this name must not make us wait for its other end. It has no effect on regular files.
-        fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0), 0o666)
+        flags |= getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0)
+        fd = os.open(path, flags, 0o666) if opened is None else opened(flags)
         self._take(fd, path)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):

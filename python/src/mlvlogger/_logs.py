@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import InvalidName, LogClosed, WriteFailed
-from ._files import make_folder, portable
+from ._files import Folder, portable
 from ._logger import StreamLogger
 from ._streams import Stream
 from ._tails import scan
@@ -78,7 +78,7 @@ class Logs:
 
         path = self._directory / name
         if name != DEFAULT:
-            make_folder(path.parent)
+            Folder(self._directory, "log").close()
             self._refuse_twins(path)
 
         def stream(make: bool) -> Stream:
@@ -114,7 +114,8 @@ class Logs:
                 )
 
     def _fork(self) -> tuple[Path, str]:
-        folder = make_folder(self._directory / "log")
+        Folder(self._directory, "log").close()
+        folder = self._directory / "log"
         taken = {entry.lower() for entry in os.listdir(folder)}
         number = 1
         while f"fork-{number}.jsonl" in taken:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
-from ._files import make_folder, publish, read_regular
+from ._files import Folder, publish, read_regular
 from ._lines import now
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
@@ -247,7 +247,8 @@ def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
         **new,
     }
     data = _text(record)
-    publish(directory, directory / "meta.json", data)
+    with Folder(directory) as folder:
+        publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest, [], [])
     _fold(meta, "meta.json", record, digest)
@@ -279,9 +280,9 @@ def add(directory: Path, new: dict[str, Any]) -> Meta:
         }
         data = _text(record)
         number = len(meta.digests) + 1
-        make_folder(directory / "meta")
         try:
-            publish(directory / "meta", directory / "meta" / f"{number}.json", data)
+            with Folder(directory, "meta") as folder:
+                publish(folder, f"{number}.json", data)
         except FileExistsError:
             continue  # another script was faster: its record is read, and the next number tried (`writer.number`)
         _fold(meta, f"meta/{number}.json", record, hashlib.sha256(data).hexdigest())

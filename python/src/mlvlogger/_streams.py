@@ -15,7 +15,7 @@ import time
 import weakref
 
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
-from ._files import sync_directory
+from ._files import Folder
 from ._line_file import LineFile
 from ._lines import line
 from ._process import ProcessWriter
@@ -100,7 +100,12 @@ class Stream:
     def _open(self, path: Path, name: str, new: bool, fork_of: EventRef | None) -> None:
         self.path = path
         self.name = name
-        file = self._lock_file(path, new)
+        *folders, last = name.split("/")
+        with Folder(path.parents[len(folders)], *folders) as folder:
+            self._open_in(folder, last, new, fork_of)
+
+    def _open_in(self, folder: Folder, last: str, new: bool, fork_of: EventRef | None) -> None:
+        file = self._lock_file(folder, last, new)
         try:
             tail, recovered = (Tail(), None) if new else self._recover(file)
             # What may still be refused is refused before anything is changed.
@@ -111,7 +116,7 @@ class Stream:
             self._writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
             if self._sync:
                 self._writer.sync()
-                sync_directory(path.parent)
+                folder.sync()
             if self._process and fork_of is None:
                 self._let_process_write(file, tail.place)
             self._inherited = None
@@ -119,14 +124,15 @@ class Stream:
         except BaseException:
             file.close()
             if new and not file.size:
-                path.unlink(missing_ok=True)  # nothing was ever in it, and the name is free for the next try
+                folder.remove(last)  # nothing was ever in it, and the name is free for the next try
             raise
 
-    def _lock_file(self, path: Path, new: bool) -> LineFile:
+    def _lock_file(self, folder: Folder, last: str, new: bool) -> LineFile:
+        path = self.path
         until = time.monotonic() + _PATIENCE
         while True:
             try:
-                return LineFile(path, new=new)
+                return LineFile(path, new=new, opened=lambda flags: folder.opener(last, flags))
             except StreamBusy:
                 # Of a logger that is gone, the writer process may be at work for some milliseconds more.
                 if time.monotonic() > until or not _is_gone(path, scan(path).start or {}):
