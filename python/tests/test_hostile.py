@@ -231,6 +231,11 @@ def _small(request: pytest.FixtureRequest, constant: Callable[[str, Any], None])
         constant("_MAX_PARTS", 10**5)
 
 
+@pytest.fixture(params=["direct", "process"])
+def writer(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 def warned(call: Callable[[], Any]) -> tuple[Any, list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -245,9 +250,9 @@ def is_lost(tree: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, events: Any) -> None:
+def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, writer: Any, events: Any) -> None:
     value, what = HOSTILE[name]
-    with Logger(LOG) as log:
+    with Logger(LOG, writer=writer) as log:
         assert log.event("before", n=1) == 2
         seq, messages = warned(lambda: log.event("x", first=1, value=value, last=2))
         assert seq == 3
@@ -276,6 +281,42 @@ def test_a_hostile_value_in_params_raises_with_its_path_and_nothing_is_made(name
     assert caught.value.path.startswith("params.a") and str(caught.value).startswith(caught.value.path)
     assert what in str(caught.value) and str(caught.value).isprintable()
     assert os.listdir() == []
+
+
+# Flat data of numbers goes another way, on which no code of a value runs; these look as if they could take it.
+FLAT: dict[str, dict[Any, Any]] = {
+    "integer-of-5000-digits": {"n": 10**5000, "m": 1},
+    "smallest-integer-beyond": {"n": -(2**53), "m": 2**53 - 1},
+    "integers-that-are-too-large-together": {"n": 2**53 - 1, "m": 2**53 - 1},
+    "special-floats": {"n": math.nan, "m": -math.inf, "o": -0.0, "p": 5e-324, "q": 1.7976931348623157e308},
+    "booleans": {"n": True, "m": 1},
+    "subclasses": {"n": made("I", int, __repr__=boom, __str__=boom)(7), "m": made("F", float, __repr__=boom)(0.5)},
+    "keys-with-percents": {"%": 1, "%s%d%a": 2, "%%": 3, "": 4},
+    "escaped-keys": {"_mlv": 1, "__mlv": 2, "\u2028\n\0": 3, "\U0001f600": 4},
+    "key-of-1000-characters": {"k" * 1000: 1},
+    "subclasses-of-keys": armed(),
+    "key-of-another-name": {made("K", str, __hash__=lambda self: hash("a"), __eq__=lambda *_: True)("b"): 5},
+    "key-that-is-no-string": {1: 2},
+    "key-with-a-surrogate": {"\udcff": 1},
+    "no-members": {},
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_flat_data_of_numbers_is_what_it_would_be_beside_another_value(name: str, writer: Any, events: Any) -> None:
+    data = FLAT[name]
+    with Logger(LOG, writer=writer) as log:
+        log.event("learn", {"a": 1})
+        assert warned(lambda: log.event("x", data))[0] == 3
+        warned(lambda: log.event("x", data, beside=None))
+        log.event("after", {"a": 2})
+        log.flush()
+    _, short, long, after = [event["data"] for event in events(LOG)[1:5]]
+    if long.pop("beside", ...) is None and "value" not in long:
+        assert repr(short) == repr(long)
+    else:
+        assert is_lost(short) and is_lost(long)
+    assert after == {"a": 2}
 
 
 MAPPINGS = ["class-lies-mapping", "iter-raises", "keys-raise", "len-lies", "hash-and-eq-of-a-key-raise", "key-lies"]
@@ -338,7 +379,7 @@ def test_what_stops_a_program_passes_and_costs_nothing_else(
 
 
 @pytest.mark.parametrize("call", ["event", "span", "end"])
-def test_while_code_of_a_value_hangs_other_threads_log(call: str, events: Any) -> None:
+def test_while_code_of_a_value_hangs_other_threads_log(call: str, writer: Any, events: Any) -> None:
     """Nothing can cut it short, so nothing may wait for it."""
     hangs, go_on = threading.Event(), threading.Event()
 
@@ -350,7 +391,7 @@ def test_while_code_of_a_value_hangs_other_threads_log(call: str, events: Any) -
             assert go_on.wait(15)
             return 7
 
-    log = Logger(LOG)
+    log = Logger(LOG, writer=writer)
     span = log.span("outer")
     target = span.end if call == "end" else getattr(log, call)
     arguments = () if call == "end" else ("slow",)
