@@ -34,7 +34,7 @@ CI = "docs/how-to/ci.md"
 PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
 VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
 WRITTEN = ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/tutorial.md", EXP, CI]
-WRITTEN += ["docs/how-to/implement.md", "conformance/DRIVER.md"]
+WRITTEN += ["docs/explanation/recorded.md", "docs/how-to/implement.md", "conformance/DRIVER.md"]
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "python/README.md", "conformance/README.md"]
 NOT_RUN = 8  # blocks that no test runs; a new one needs a better reason than that it is easier
 

@@ -140,7 +140,10 @@ class Logger:
             LogClosed: after `close`.
             WriteFailed: with ``on_error="raise"``.
 
-        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning.
+        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Code of the
+        value itself (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that
+        hangs, hangs this call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; then
+        nothing was written.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
