@@ -522,3 +522,28 @@ def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
     for directory in (HOME, HOME / "s"):
         with pytest.raises(CannotAttach, match="is a directory|is no regular file"):
             ref(directory)
+
+
+def test_where_folders_cannot_be_held_they_go_by_their_paths(conforms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: the same is made, and a link that lies there is refused."""
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    Path("outside").mkdir()
+    with Exp("runs", "e", {"a": 1}) as exp:
+        exp.log.event("x")
+        exp.stream("gpu").event("x")
+        names = [exp.attach(source("x", data), "a/b/x").path for data in (b"1", b"2")]
+        with exp.create("a/y", "w") as file:
+            file.write("y")
+        (FILES / "link").symlink_to(Path("outside").resolve())
+        with pytest.raises(CannotAttach, match=r"runs/e/files/link is no directory \(a link is none\)"):
+            exp.attach("x", "link/x")
+    Exp.open(HOME, {"b": 2}).close()
+    conforms(HOME, sealed=True)
+    assert names == ["files/a/b/x", "files/a/b/x~2"] and read(HOME).params == {"a": 1, "b": 2}
+    assert os.listdir("outside") == [] and sorted(os.listdir(HOME)) == [
+        "files",
+        "log",
+        "log.jsonl",
+        "meta",
+        "meta.json",
+    ]

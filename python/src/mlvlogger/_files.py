@@ -95,29 +95,31 @@ class Folder:
     def __init__(self, root: Path, *names: str) -> None:
         self.path = root
         self._fd: int | None = None
+        inner = root
         try:
-            self._open(str(root))
+            self._enter(root, str(root), follow=True)
             for name in names:
-                self.path /= name
+                inner = self.path / name
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(self.at(name), dir_fd=self._fd)
-                self._open(name, getattr(os, "O_NOFOLLOW", 0))
+                self._enter(inner, name, follow=False)
         except BaseException as error:
             self.close()
-            if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and self.path != root:
+            if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and inner != root:
                 raise CannotAttach(
-                    f"{self.path} is no directory (a link is none). Move it away, or choose another name."
+                    f"{inner} is no directory (a link is none). Move it away, or choose another name."
                 ) from None
             raise
 
-    def _open(self, name: str, flags: int = 0) -> None:
+    def _enter(self, inner: Path, name: str, follow: bool) -> None:
         if os.open in os.supports_dir_fd:
-            flags |= os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
             outer, self._fd = self._fd, os.open(name, flags, dir_fd=self._fd)
             if outer is not None:
                 os.close(outer)
-        elif not stat.S_ISDIR(os.lstat(self.path).st_mode if flags else os.stat(self.path).st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.path))
+        elif not stat.S_ISDIR(os.stat(inner, follow_symlinks=follow).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(inner))
+        self.path = inner
 
     @property
     def fd(self) -> int | None:
