@@ -1,6 +1,6 @@
 """Round trips: what is logged, as an event or as a parameter, is what `read` gives back, bit for bit.
 
-`MLV_EXAMPLES` says how many examples in all; a hundred thousand take a minute.
+`MLV_EXAMPLES` says how many values in all.
 """
 
 import json
@@ -23,7 +23,7 @@ from hypothesis import strategies as st  # noqa: E402
 from mlvlogger import EventRef, Exp, ExperimentRef, External, File, Redacted, Unencodable, read  # noqa: E402
 from mlvlogger._values import decode, dumps, encode  # noqa: E402
 
-EXAMPLES = int(os.environ.get("MLV_EXAMPLES", "5000"))
+EXAMPLES = int(os.environ.get("MLV_EXAMPLES", "10000"))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -132,7 +132,7 @@ STRATEGIES: dict[str, Any] = {
 }
 SHARES = {"floats": 3, "integers": 2, "texts": 2, "bytes-times-and-references": 2, "nested": 2, "deep": 1}
 # Flat data of numbers has a way of its own to its line.
-NUMBERS = st.dictionaries(KEYS, st.one_of(FLOATS, INTEGERS), min_size=1, max_size=6)
+NUMBERS = st.lists(st.tuples(KEYS, st.one_of(FLOATS, INTEGERS)), min_size=1, max_size=4).map(dict)
 
 
 @pytest.fixture(autouse=True)
@@ -142,16 +142,18 @@ def _more_time(_in_time: None) -> None:
 
 
 def examples(strategy: Any, share: int, take: Callable[[Any], Any]) -> None:
+    # Ten values at a time: most of the time goes into each call.
     @settings(
-        max_examples=max(1, EXAMPLES * share // 14),
+        max_examples=max(1, EXAMPLES * share // 140),
         database=None,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy)
-    def run(value: Any) -> None:
-        take(value)
+    @given(st.lists(strategy, min_size=10, max_size=10))
+    def run(values: list[Any]) -> None:
+        for value in values:
+            take(value)
 
     run()
 
