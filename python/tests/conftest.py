@@ -308,6 +308,7 @@ def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
         pid = os.fork()
         if pid == 0:
             try:
+                signal.alarm(10)  # the parent's does not go on in a child
                 function()
                 os._exit(0)
             except BaseException:

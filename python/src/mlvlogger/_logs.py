@@ -47,8 +47,13 @@ class Logs:
         self._sync = sync
         self._process = process
         self._open: dict[str, StreamLogger] = {}
-        self._lock = threading.RLock()
+        self._locks: dict[int, threading.RLock] = {}
         self._closed = False
+
+    @property
+    def _lock(self) -> threading.RLock:
+        # One for each process: the thread that held the parent's in the moment of a fork is not there to let it go.
+        return self._locks.setdefault(os.getpid(), threading.RLock())
 
     def open(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> StreamLogger:
         """The root logger of a stream, by its path; the same one for the same path.
@@ -65,7 +70,8 @@ class Logs:
                     f"the experiment {self._directory} was closed in this process. Open it again: Exp.open(path)."
                 )
             if name not in self._open:
-                self._open[name] = self._new(name, before, new)
+                own = (logger for logger in self._open.values() if logger._stream.name == name)
+                self._open[name] = next(own, None) or self._new(name, before, new)
             return self._open[name]
 
     def _new(self, name: str, before: Callable[[], None] | None, new: bool) -> StreamLogger:
@@ -173,7 +179,8 @@ class Logs:
         failure: WriteFailed | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
             stream = logger._stream
-            if data is not None and logger is main and stream.name == DEFAULT and not stream.closed:
+            lists = logger is main and stream.name == DEFAULT and not (stream.closed or stream.is_inherited)
+            if data is not None and lists:
                 data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:
                 stream.close(data)

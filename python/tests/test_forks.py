@@ -1,0 +1,381 @@
+"""Forked children: whenever, and however they end, they log into their own streams and touch nothing of the parent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, read
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="not applicable: this system has no fork")
+
+HOME = Path("runs/e")
+TESTS = Path(__file__).parent
+
+
+def names(written: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in written]
+
+
+INTERRUPTED = pytest.mark.xfail(
+    strict=True, reason="the interrupted event goes on in the child: into its stream, or a file of the user's"
+)
+
+WAYS = {
+    "os._exit": ("os._exit(3)", 3),
+    "sys.exit": ("sys.exit(3)", 3),
+    "exception": ("raise ValueError('in the child')", 1),
+    "end of the script": ("raise SystemExit", 0),
+    "close": ("exp.close(); os._exit(3)", 3),
+    "signal": ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+}
+
+
+@pytest.mark.rule("writer.fork")
+@pytest.mark.parametrize("logs", [True, False], ids=["it logs", "it does not log"])
+@pytest.mark.parametrize("way", WAYS)
+def test_however_a_child_leaves_the_parent_goes_on(
+    way: str, logs: bool, run: Callable[..., Any], conforms: Any
+) -> None:
+    """The child leaves a with block of the parent's, runs its exit handlers, and drops the objects it inherited."""
+    code = f"""
+        import os, signal, sys
+        from mlvlogger import Exp
+        with Exp("runs", "e") as exp:
+            gpu = exp.stream("gpu")
+            gpu.event("parent")
+            with exp.log.span("epoch") as epoch:
+                pid = os.fork()
+                if pid == 0:
+                    if {logs}:
+                        epoch.event("child")
+                    {WAYS[way][0]}
+                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                assert exp.log.event("parent") == 3 and epoch.is_open
+            gpu.event("parent")
+    """
+    done = run(code)
+    assert done.stdout == f"{WAYS[way][1]}\n"
+    streams = conforms(HOME)
+    assert names(streams.pop("log.jsonl")) == ["mlv/start", "epoch", "parent", "epoch", "mlv/end"]
+    assert names(streams.pop("log/gpu.jsonl")) == ["mlv/start", "parent", "parent", "mlv/end"]
+    assert read(HOME).state == "completed"
+    if not logs:
+        assert streams == {}
+        return
+    assert list(streams) == ["log/fork-1.jsonl"]
+    start, event, *end = streams["log/fork-1.jsonl"]
+    assert start["data"]["fork_of"]["seq"] == 2 and event["event"] == "epoch/child" and "within" not in event
+    statuses = {"sys.exit": ["failed"], "exception": ["failed"], "end of the script": ["completed"]}
+    statuses["close"] = ["completed"]
+    assert [last["data"]["status"] for last in end] == statuses.get(way, [])
+
+
+@pytest.mark.rule("writer.fork")
+def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
+    """The disk is full when it forks; then there is room, and both leave through their exit handlers."""
+    code = """
+        import os, resource, signal, sys, warnings
+        from mlvlogger import Logger
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        warnings.simplefilter("ignore")
+        for logs in (False, True):
+            log = Logger(f"{logs}.jsonl")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(log.file).st_size + 5, resource.RLIM_INFINITY))
+            assert log.event("parent", number=1) is None
+            pid = os.fork()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            if pid == 0:
+                if logs:
+                    log.event("child")
+                sys.exit()
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+    run(code)
+    for logs in ("False", "True"):
+        assert names(events(f"{logs}.jsonl")) == ["mlv/start", "parent"]
+    assert names(events("True.fork-1.jsonl")) == ["mlv/start", "child"] and not Path("False.fork-1.jsonl").exists()
+
+
+@pytest.mark.rule("writer.fork")
+def test_workers_forked_again_every_epoch_are_all_there_and_attributable(conforms: Any) -> None:
+    """As a data loader of PyTorch does: 4 workers × 5 epochs × 50 events, while the parent logs in the span."""
+    Path("train.py").write_text("""
+import multiprocessing, os
+from mlvlogger import Exp
+
+class Dataset:
+    def __init__(self, log):
+        self.log = log
+
+    def __getitem__(self, index):
+        self.log.event("loaded", index=index, pid=os.getpid())
+        return index
+
+def work(dataset, indices, queue):
+    for index in indices:
+        queue.put(dataset[index])
+
+context = multiprocessing.get_context("fork")
+with Exp("runs", "e") as exp:
+    dataset = Dataset(exp.log.sub("data"))
+    for epoch in range(5):
+        with exp.log.span("epoch", n=epoch) as span:
+            queue = context.Queue()
+            shares = [range(epoch * 200 + first, epoch * 200 + 200, 4) for first in range(4)]
+            workers = [context.Process(target=work, args=(dataset, share, queue), daemon=True) for share in shares]
+            for worker in workers:
+                worker.start()
+            for _ in range(200):
+                span.event("batch", index=queue.get())
+            for worker in workers:
+                worker.join()
+                assert worker.exitcode == 0
+""")
+    subprocess.run([sys.executable, "train.py"], check=True)
+    streams = conforms(HOME)
+    log = streams.pop("log.jsonl")
+    assert sorted(e["data"]["index"] for e in log if e["event"] == "epoch/batch") == list(range(1000))
+    assert read(HOME).state == "completed" and len(streams) == 20
+    begins = [event["seq"] for event in log if event.get("span") == "begin"]
+    found = []
+    for name, written in streams.items():
+        start = written[0]["data"]
+        assert start["fork_of"]["stream"] == "log.jsonl" and start["fork_of"]["seq"] in begins, name
+        assert {(e["event"], e["data"]["pid"]) for e in written[1:]} == {("data/loaded", start["pid"])}, name
+        found += [event["data"]["index"] for event in written[1:]]
+    assert sorted(found) == list(range(1000))
+    assert Counter(e[0]["data"]["fork_of"]["seq"] for e in streams.values()) == dict.fromkeys(begins, 4)
+
+
+@pytest.mark.rule("writer.fork")
+def test_children_of_children_have_streams_of_their_own(child: Callable[..., int], events: Any) -> None:
+    log = Logger("a.jsonl")
+    log.event("parent")
+
+    def grandchild() -> None:
+        log.event("grandchild")
+
+    def silent() -> None:
+        child(grandchild)
+
+    def speaking() -> None:
+        log.event("child")
+        child(grandchild)
+        assert log.event("child") == 3
+
+    child(silent)
+    child(speaking)
+    log.close()
+    origins = [events(f"a.fork-{number}.jsonl")[0]["data"]["fork_of"] for number in (1, 2)]
+    assert [(origin["stream"], origin["seq"]) for origin in origins] == [("a.jsonl", 2), ("a.jsonl", 2)]
+    last = events("a.fork-2.fork-1.jsonl") if Path("a.fork-2.fork-1.jsonl").exists() else events("a.fork-3.jsonl")
+    origin = last[0]["data"]["fork_of"]
+    assert (names(last), origin["stream"], origin["seq"]) == (["mlv/start", "grandchild"], "a.fork-2.jsonl", 2)
+    assert names(events("a.jsonl")) == ["mlv/start", "parent", "mlv/end"]
+
+
+@pytest.mark.rule("writer.fork")
+def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
+    constant: Any, child: Callable[..., int], conforms: Any
+) -> None:
+    """The thread holds the lock of the experiment's streams, which nobody in the child will ever let go."""
+    from mlvlogger import _logs
+
+    inside, leave = threading.Event(), threading.Event()
+    make_folder = _logs.make_folder
+
+    def wait(path: Path) -> Path:
+        if threading.current_thread() is opener:
+            inside.set()
+            leave.wait()
+        return make_folder(path)
+
+    constant("make_folder", wait)
+
+    def work() -> None:
+        assert exp.stream("mine").event("child") == 2
+        exp.close()
+
+    with Exp("runs", "e") as exp:
+        opener = threading.Thread(target=lambda: exp.stream("other"))
+        opener.start()
+        inside.wait()
+        try:
+            child(work)
+        finally:
+            leave.set()
+            opener.join()
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log.jsonl"]) == ["mlv/start", "mlv/end"]
+    assert names(streams["log/mine.jsonl"]) == ["mlv/start", "child", "mlv/end"]
+
+
+def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Callable[..., int], conforms: Any) -> None:
+    def work() -> None:
+        assert exp.log.event("one") == 2
+        mark = exp.mark()
+        assert mark == {"log/fork-1.jsonl": 2}
+        exp.log.event("two")
+        exp.rewind(mark)
+        assert exp.stream("fork-1") is exp.log
+        exp.close()
+
+    with Exp("runs", "e") as exp:
+        child(work)
+    streams = conforms(HOME, sealed=True)
+    assert names(streams["log/fork-1.jsonl"]) == ["mlv/start", "one", "two", "mlv/rewind", "mlv/end"]
+    assert [event.name for event in read(HOME).events(stream="fork-1")] == ["one"]
+
+
+@pytest.mark.rule("writer.fork")
+@pytest.mark.parametrize(
+    "then",
+    [
+        *(pytest.param(f"{what}returns", marks=INTERRUPTED) for what in ("", "logs and ", "opens files and ")),
+        "logs and leaves",
+    ],
+)
+def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Callable[..., Any]) -> None:
+    """At each place inside the logger; the child goes on where the parent was. The event belongs to the parent."""
+    code = """
+        import os, sys, traceback, warnings
+        from pathlib import Path
+        sys.path.insert(0, sys.argv[1])
+        import conftest, test_streams
+        from mlvlogger import Logger
+        warnings.simplefilter("error")
+        then = sys.argv[2]
+        number, more = 0, True
+        while more:
+            number += 1
+            os.makedirs(str(number))
+            os.chdir(str(number))
+            log = Logger("a.jsonl")
+            pid, mine = None, []
+
+            def handler():
+                global pid
+                pid = os.fork()
+                if pid == 0 and "logs" in then:
+                    log.event("child")
+                if pid == 0 and "files" in then:
+                    mine.extend(open(f"mine-{number}", "w") for number in range(5))
+                if pid == 0 and "leaves" in then:
+                    os._exit(0)
+
+            def work():
+                with log.span("span") as span:
+                    span.event("x")
+                    with span.span("inner") as inner:
+                        inner.event("x")
+                log.event("x")
+
+            try:
+                more = test_streams.at_each_call(handler, work)(number)
+                if pid == 0:
+                    log.event("child")
+                    log.close()
+                    assert [os.stat(file.name).st_size for file in mine] == [0] * len(mine), "a line in the user's file"
+                    os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                if pid == 0:
+                    os._exit(1)
+                raise
+            assert pid is None or os.waitpid(pid, 0)[1] == 0, number
+            log.close()
+            written = [event["event"] for event in conftest.check_stream(Path("a.jsonl"))]
+            inner = ["span/inner", "span/inner/x", "span/inner"]
+            assert written == ["mlv/start", "span", "span/x", *inner, "span", "x", "mlv/end"], (number, written)
+            if pid is not None:
+                assert "child" in [event["event"] for event in conftest.check_stream(Path("a.fork-1.jsonl"))]
+            os.chdir("..")
+        assert number > 50
+    """
+    run(code, TESTS, then)
+
+
+@pytest.mark.xfail(strict=True, reason="a stream follows forks only when it is ready, not when its file is locked")
+@pytest.mark.rule("writer.one")
+@pytest.mark.parametrize("moment", ["open", "begun"])
+def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is open and locked, and its stream is not ready yet."""
+    from mlvlogger import _streams
+
+    Logger("a.jsonl").close()
+    inside, leave = threading.Event(), threading.Event()
+    what = {"open": "_recover", "begun": "_begin"}[moment]
+    method = getattr(_streams.Stream, what)
+
+    def wait(self: Any, *arguments: Any) -> Any:
+        if threading.current_thread() is opener:
+            inside.set()
+            leave.wait()
+        return method(self, *arguments)
+
+    monkeypatch.setattr(_streams.Stream, what, wait)
+    opener = threading.Thread(target=lambda: Logger("a.jsonl").close())
+    opener.start()
+    inside.wait()
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(10)
+        os._exit(0)
+    try:
+        leave.set()
+        opener.join()
+        Logger("a.jsonl").close()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.xfail(strict=True, reason="a pause opens a stream for the child")
+@pytest.mark.rule("writer.fork")
+def test_a_worker_that_is_terminated_and_has_logged_nothing_pauses_nothing(run: Any, conforms: Any) -> None:
+    """A pool of multiprocessing ends its workers with SIGTERM; they inherit the handler that records a pause."""
+    run("""
+        import os, signal, sys
+        from mlvlogger import Exp
+        with Exp("runs", "e") as exp:
+            signal.signal(signal.SIGTERM, lambda *_: (exp.log.pause("SIGTERM"), sys.exit(143)))
+            for _ in range(2):
+                pid = os.fork()
+                if pid == 0:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 143
+            exp.log.event("after")
+    """)
+    assert names(conforms(HOME, sealed=True).pop("log.jsonl")) == ["mlv/start", "after", "mlv/end"]
+    assert read(HOME).streams == ["log.jsonl"]
+
+
+def test_a_child_that_logged_nothing_looks_at_no_stream_when_it_closes(
+    child: Callable[..., int], constant: Any
+) -> None:
+    """A worker that ends must not read a log of gigabytes for the end that it does not write."""
+    with Exp("runs", "e") as exp:
+        for number in range(3):
+            exp.stream(f"s{number}").event("x")
+
+        def refuse(path: Path) -> None:
+            raise AssertionError(path)
+
+        def work() -> None:
+            constant("scan", refuse)
+            exp.close()
+
+        child(work)
+    assert json.loads((HOME / "log.jsonl").read_bytes().splitlines()[-1])["data"]["status"] == "completed"
