@@ -1,0 +1,401 @@
+"""Several writers: threads, ranks, scripts that add at once, spawned workers, and who holds a stream for how long."""
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, StreamBusy, read
+
+HOME = Path("runs/e")
+
+
+def names(written: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in written]
+
+
+@pytest.fixture
+def kills() -> Iterator[Callable[[int], None]]:
+    """`kills(pid)`: a process that the test's own child started; it is killed when the test is over."""
+    pids: list[int] = []
+    yield pids.append
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+# Threads
+
+
+def test_thirty_two_threads_with_spans_share_a_logger(events: Callable[..., Any]) -> None:
+    """Nothing is lost, the events of each thread stand in its order, and lie in the spans that it opened."""
+    log = Logger("a.jsonl")
+    acknowledged: dict[int, list[int | None]] = {}
+    start = threading.Barrier(32)
+
+    def work(thread: int) -> None:
+        start.wait()
+        seqs = acknowledged[thread] = []
+        for epoch in range(5):
+            with log.span("epoch", thread=thread, epoch=epoch) as span:
+                seqs.append(span.seq)
+                for batch in range(10):
+                    with span.span("batch", thread=thread, batch=batch) as inner:
+                        seqs.append(inner.seq)
+                        seqs.append(inner.event("x", thread=thread, epoch=epoch, batch=batch))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    log.close()
+    written = {event["seq"]: event for event in events("a.jsonl")}
+    assert len(written) == 32 * 5 * (2 + 10 * 3) + 2
+    for thread, seqs in acknowledged.items():
+        assert None not in seqs and seqs == sorted(set(seqs)) and len(seqs) == 5 * (1 + 10 * 2)
+        assert {written[seq]["data"]["thread"] for seq in seqs} == {thread}
+        x = [written[seq] for seq in seqs if written[seq]["event"] == "epoch/batch/x"]
+        numbers = [(epoch, batch) for epoch in range(5) for batch in range(10)]
+        assert [(event["data"]["epoch"], event["data"]["batch"]) for event in x] == numbers
+        for event in x:
+            inner = written[event["within"]]
+            outer = written[inner["within"]]
+            assert (inner["data"], outer["data"]) == (
+                {"thread": thread, "batch": event["data"]["batch"]},
+                {"thread": thread, "epoch": event["data"]["epoch"]},
+            )
+
+
+# Who holds a stream, and for how long
+
+HOLDER = """
+import os, subprocess, sys, time
+from mlvlogger import Logger
+log = Logger("a.jsonl")
+log.event("x")
+"""
+
+
+@pytest.mark.rule("writer.one")
+@pytest.mark.parametrize(
+    "leaves",
+    {
+        "a forked child": """
+            pid = os.fork()
+            if pid == 0:
+                print(os.getpid(), flush=True)
+                time.sleep(60)
+        """,
+        "a forked child that logs": """
+            pid = os.fork()
+            if pid == 0:
+                log.event("y")
+                print(os.getpid(), flush=True)
+                time.sleep(60)
+        """,
+        "a worker of multiprocessing": """
+            import multiprocessing
+            def work():
+                print(os.getpid(), flush=True)
+                time.sleep(60)
+            multiprocessing.get_context("fork").Process(target=work).start()
+        """,
+        "a program that it started": """
+            print(subprocess.Popen(["sleep", "60"], close_fds=False).pid, flush=True)
+        """,
+        "a program of os.system": """
+            os.system("sleep 60 & echo $!")
+        """,
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
+    leaves: tuple[str, str], begin: Callable[..., Any], kills: Any
+) -> None:
+    holder = begin(HOLDER + "if True:" + leaves[1] + "\ntime.sleep(60)")
+    pid = int(holder.stdout.readline())
+    kills(pid)
+    with pytest.raises(StreamBusy, match=f"process {holder.pid} on"):
+        Logger("a.jsonl")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    os.kill(pid, 0)  # it is there
+    log = Logger("a.jsonl")
+    assert log.event("z") == 4
+    log.close()
+
+
+@pytest.mark.rule("writer.one")
+def test_reading_in_the_writers_own_process_lets_go_of_nothing(run: Callable[..., Any]) -> None:
+    """A lock of POSIX (fcntl) belongs to the process, which loses it when it closes any descriptor of the file."""
+    second = """
+        from mlvlogger import Logger, StreamBusy
+        import sys
+        try:
+            Logger(sys.argv[1])
+        except StreamBusy as error:
+            print(error)
+    """
+    with Exp("runs", "e") as exp:
+        exp.log.event("x")
+        calls: dict[str, Callable[[], object]] = {
+            "read": lambda: (read(HOME).state, [*read(HOME).events()], [*read(HOME).spans()]),
+            "find": lambda: Exp.find(HOME),
+            "open": lambda: (HOME / "log.jsonl").read_bytes(),
+            "open to write": lambda: open(HOME / "log.jsonl", "ab").close(),
+            "a second writer": lambda: pytest.raises(StreamBusy, Logger, HOME / "log.jsonl"),
+            "attach": lambda: exp.attach(HOME / "log.jsonl", "copy.jsonl"),
+            "another stream": lambda: exp.stream("gpu").close(),
+        }
+        for name, call in calls.items():
+            call()
+            said = run(second, HOME / "log.jsonl").stdout
+            assert f"has a writer already (process {os.getpid()} on " in said, name
+        assert exp.log.event("y") == 4
+
+
+# Several scripts add to one experiment
+
+
+def go_on(home: Path) -> None:
+    """A script that adds a record and goes on with every stream: a kill may have left one empty, or torn."""
+    with Exp.open(home, {"after": 1}, stream="after") as exp:
+        for name in read(home).streams:
+            exp.stream(name[len("log/") : -len(".jsonl")] if name != "log.jsonl" else "more")
+
+
+@pytest.mark.rule("writer.number")
+@pytest.mark.rule("writer.publish")
+def test_scripts_that_add_at_once_and_are_killed_leave_whole_records_in_a_chain(
+    begin: Callable[..., Any], conforms: Any
+) -> None:
+    """Five scripts add records without end; each is killed at a random moment and begun again, twenty times in all."""
+    Exp("runs", "e").close()
+    code = """
+        import itertools, os, sys
+        from mlvlogger import Exp, _environment
+        _environment.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
+        acknowledged = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        print("ready", flush=True)
+        for number in itertools.count():
+            exp = Exp.open("runs/e", {f"{sys.argv[1]}-{number}": number})
+            os.write(acknowledged, b"%s-%d\\n" % (sys.argv[1].encode(), number))
+            exp.log.event("x")
+            if number % 2:
+                exp.close()
+    """
+    moments = random.Random(20261125)
+    for _ in range(4):
+        scripts = [begin(code, moments.getrandbits(40)) for _ in range(5)]
+        for script in scripts:
+            script.stdout.readline()
+        for script in scripts:
+            time.sleep(moments.uniform(0, 0.02))
+            script.kill()
+        for script in scripts:
+            script.wait()
+    records = sorted(int(name[:-5]) for name in os.listdir(HOME / "meta") if not name.startswith(".mlv-"))
+    assert records == list(range(2, len(records) + 2)) and len(records) > 10
+    found = read(HOME)
+    assert found.problems == [] and len(found.params) == len(records)
+    assert set(Path("acknowledged").read_text().split()) <= set(found.params)
+    go_on(HOME)
+    conforms(HOME, sealed=True)
+    assert len(read(HOME).params) == len(records) + 1
+
+
+@pytest.mark.rule("writer.publish")
+def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none(
+    begin: Callable[..., Any], conforms: Any
+) -> None:
+    """It kills itself at its first call into the system, its second, …; another one then adds and logs."""
+    code = """
+        import os, signal, sys
+        from mlvlogger import Exp, _environment
+        _environment.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
+        left = int(sys.argv[1])
+        def hook(event, arguments):
+            global left
+            if event.startswith(("open", "os.", "fcntl.")):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+        with Exp.open(sys.argv[2], {"killed": 1}) as exp:
+            exp.log.event("x")
+    """
+    number, killed, whole = 0, True, 0
+    while killed:
+        number += 1
+        home = Path("runs", str(number))
+        Exp("runs", home.name).close()
+        script = begin(code, number, home)
+        killed = script.wait() == -signal.SIGKILL
+        assert killed or script.returncode == 0
+        added = read(home).params == {"killed": 1}
+        whole += added
+        go_on(home)
+        conforms(home, sealed=True)
+        assert read(home).params == {**({"killed": 1} if added else {}), "after": 1}
+    assert number > 8 and 2 < whole < number
+
+
+# Ranks
+
+
+def test_a_rank_on_one_node_is_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOCAL_RANK is the same on each node, so two workers would want one stream."""
+    Exp("runs", "e").close()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("SLURM_LOCALID", "1")
+    with pytest.raises(ValueError, match="no rank: "):
+        Exp.join(HOME)
+
+
+def test_the_rank_is_read_when_it_is_asked_for(run: Callable[..., Any]) -> None:
+    code = """
+        import os
+        from mlvlogger import Exp
+        Exp("runs", "e").close()
+        for rank in range(3):
+            os.environ["RANK"] = str(rank)
+            Exp.join("runs/e").close()
+    """
+    run(code)
+    assert sorted(os.listdir(HOME / "log")) == ["rank-0.jsonl", "rank-1.jsonl", "rank-2.jsonl"]
+
+
+RANKS = """
+import os, sys
+from mlvlogger import Exp
+
+rank = int(os.environ["RANK"])
+if rank == 0:
+    exp = Exp("runs", "e", {"world": int(os.environ["WORLD_SIZE"])}, exists="resume")
+else:
+    exp = Exp.join("runs/e")
+attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+with exp:
+    for step in range(20):
+        exp.log.event("batch", step=step, rank=rank, attempt=attempt)
+        if attempt == 0 and step == 10 and rank == 2:
+            os.abort()
+        if attempt == 0 and step == 15:
+            print("ready", flush=True)
+            input()
+"""
+
+
+def test_ranks_of_a_launcher_that_starts_all_of_them_again_when_one_dies(conforms: Any) -> None:
+    """As torchrun does: environment and processes; rank 2 aborts, the others get SIGTERM, and all begin once more."""
+
+    def launch(attempt: int) -> list["subprocess.Popen[str]"]:
+        workers = []
+        for rank in (3, 2, 1, 0):  # the main one last
+            known = {"RANK": rank, "LOCAL_RANK": rank % 2, "WORLD_SIZE": 4, "TORCHELASTIC_RESTART_COUNT": attempt}
+            environment = {**os.environ, "SLURM_PROCID": "0", **{name: str(value) for name, value in known.items()}}
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            workers.append(subprocess.Popen([sys.executable, "-c", RANKS], env=environment, text=True, **pipes))
+        return workers
+
+    def codes(workers: list["subprocess.Popen[str]"]) -> list[int]:
+        for worker in workers:
+            worker.communicate()
+        return [worker.returncode for worker in workers]
+
+    workers = launch(0)
+    for worker in (workers[0], *workers[2:]):
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+        worker.terminate()
+    assert codes(workers) == [-signal.SIGTERM, -signal.SIGABRT, -signal.SIGTERM, -signal.SIGTERM]
+    assert read(HOME).state == "open"
+    assert codes(launch(1)) == [0] * 4
+    assert read(HOME).state == "completed" and os.listdir(HOME / "meta") == ["2.json"]
+    streams = conforms(HOME)
+    assert sorted(streams) == ["log.jsonl", "log/rank-1.jsonl", "log/rank-2.jsonl", "log/rank-3.jsonl"]
+    for name, written in streams.items():
+        rank = 0 if name == "log.jsonl" else int(name[len("log/rank-")])
+        steps = [e["data"] for e in written if e["event"] == "batch"]
+        last = 10 if rank == 2 else 15
+        assert steps == [
+            {"step": step, "rank": rank, "attempt": attempt}
+            for attempt, count in ((0, last + 1), (1, 20))
+            for step in range(count)
+        ]
+        assert names(written).count("mlv/start") == 2 and names(written)[-1] == "mlv/end"
+
+
+# Processes that inherit nothing
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_cannot_be_sent_to_a_spawned_process_says_what_to_do_and_that_works(method: str, conforms: Any) -> None:
+    """Each of the things is refused where it is sent, with the same advice; then the advice is followed."""
+    Path("train.py").write_text("""
+import multiprocessing, os, sys
+from mlvlogger import Exp
+
+def work(sent, rank):
+    assert isinstance(sent, str)
+    with Exp.join(sent, rank) as exp:
+        exp.log.event("joined")
+    with Exp.open(sent) as exp:
+        exp.log.event("opened")
+
+class Trainer:
+    def __init__(self, log):
+        self.log = log
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    with Exp("runs", "e") as exp:
+        span = exp.log.span("epoch")
+        for sent in (exp, exp.log, exp.log.sub("x"), span, exp.stream("gpu"), Trainer(exp.log)):
+            worker = context.Process(target=work, args=(sent, 0))
+            try:
+                worker.start()
+            except TypeError as error:
+                print(error)
+        for rank in range(2):
+            worker = context.Process(target=work, args=(str(exp.path), rank))
+            worker.start()
+            worker.join()
+            assert worker.exitcode == 0
+""")
+    done = subprocess.run([sys.executable, "train.py", method], check=True, capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    advice = "cannot be sent to another process. Send its path, and there use Exp.join(path, rank) or Exp.open(path)."
+    assert said[0] == f"<Exp 'runs/e'> {advice}" and len(said) == 6
+    for line in said[1:]:
+        assert line.endswith(
+            "cannot be sent to another process. Send the experiment's path, and there use Exp.join(path, rank) or "
+            "Exp.open(path); of a bare log, open another file."
+        )
+    streams = conforms(HOME)
+    assert {name: names(written)[1:-1] for name, written in streams.items() if "rank" in name or "run" in name} == {
+        "log/rank-0.jsonl": ["joined"],
+        "log/rank-1.jsonl": ["joined"],
+        "log/run-2.jsonl": ["opened"],
+        "log/run-3.jsonl": ["opened"],
+    }
+
+
+def test_what_is_read_can_be_sent_to_another_process() -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    for found in (Exp.find(HOME), read(HOME)):
+        sent = pickle.loads(pickle.dumps(found))
+        assert (sent.id, sent.params) == (found.id, {"a": 1})
