@@ -316,7 +316,7 @@ def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.Mon
         with pytest.raises(ValueError, match="give the number of this worker, an integer of at least 0"):
             Exp.join(HOME, rank)  # type: ignore[arg-type]
     monkeypatch.delenv(variable)
-    with pytest.raises(ValueError, match="no rank: .* or set one of RANK, SLURM_PROCID"):
+    with pytest.raises(ValueError, match="no rank: .* or set one of RANK, OMPI_COMM_WORLD_RANK"):
         Exp.join(HOME)
 
 

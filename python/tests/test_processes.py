@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, StreamBusy, read
+from mlvlogger._experiment import _RANKS
 
 HOME = Path("runs/e")
 
@@ -255,6 +256,16 @@ def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none
 
 
 # Ranks
+
+
+def test_the_rank_is_that_of_the_innermost_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch script of Slurm has a SLURM_PROCID of 0, and what mpirun starts from there inherits it."""
+    Exp("runs", "e").close()
+    for number, name in enumerate(reversed(_RANKS)):
+        monkeypatch.setenv(name, str(number))
+        Exp.join(HOME).close()
+        assert (HOME / f"log/rank-{number}.jsonl").exists(), name
+    assert _RANKS[0] == "RANK" and _RANKS[-1] == "SLURM_PROCID"
 
 
 def test_a_rank_on_one_node_is_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,9 @@ __all__ = ["Exp", "Place", "ref"]
 _E = TypeVar("_E", bound="Exp")
 _Path = str | os.PathLike[str]
 _FOLDERS = ("meta", "log", "files")
-# Where launchers say which worker a process is; the first that is there counts.
-_RANKS = ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK")
+# Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
+# has one, 0, and what mpirun starts there inherits it.
+_RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
 def ref(path: _Path) -> File | External:
@@ -304,11 +305,12 @@ class Exp(Place):
         """Take part in an experiment as one of its workers: adds nothing to the meta, logs to the stream ``rank-R``.
 
         Args:
-            rank: The number of the worker; by default what RANK, SLURM_PROCID or the like say in the environment.
+            rank: The number of the worker. By default it is read, now, from the environment: the first that is there of
+                RANK (torchrun and the like), OMPI_COMM_WORLD_RANK, PMI_RANK, JSM_NAMESPACE_RANK (MPI) and SLURM_PROCID.
             timeout: Seconds to wait for meta.json, which the main worker makes.
 
         Raises:
-            ValueError: no rank is given, and none is in the environment.
+            ValueError: no rank is given, and the environment has none, or one that is no number.
             NotAnExperiment: there is none at *path* in time.
             StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
