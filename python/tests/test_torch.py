@@ -1,0 +1,78 @@
+"""PyTorch: its data loader forks workers, its launcher starts ranks. The same without PyTorch is in the other tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import read
+
+pytest.importorskip("torch", reason="not applicable: torch is not installed")
+
+HOME = Path("runs/e")
+
+
+@pytest.mark.rule("writer.fork")
+@pytest.mark.parametrize("persistent", [False, True], ids=["forked every epoch", "forked once"])
+def test_a_dataset_logs_in_the_workers_of_a_data_loader(persistent: bool, conforms: Any) -> None:
+    Path("train.py").write_text(f"""
+import torch
+from torch.utils.data import DataLoader, Dataset
+from mlvlogger import Exp
+
+class Squares(Dataset):
+    def __init__(self, log):
+        self.log = log
+
+    def __len__(self):
+        return 32
+
+    def __getitem__(self, index):
+        self.log.event("loaded", index=index)
+        return torch.tensor([index, index**2])
+
+with Exp("runs", "e") as exp:
+    options = {{"num_workers": 2, "persistent_workers": {persistent}, "multiprocessing_context": "fork"}}
+    loader = DataLoader(Squares(exp.log.sub("data")), batch_size=8, shuffle=True, **options)
+    for n in range(3):
+        with exp.log.span("epoch", n=n) as epoch:
+            for batch in loader:
+                epoch.event("batch", sum=batch.sum())
+    for batch in loader:  # and one that is left in the middle
+        break
+""")
+    subprocess.run([sys.executable, "-W", "ignore", "train.py"], check=True)
+    streams = conforms(HOME)
+    assert read(HOME).state == "completed" and len([*read(HOME).events("epoch/batch")]) == 3 * 4
+    assert len(streams) == 1 + (2 if persistent else 2 * 4)
+    loaded = [e["data"]["index"] for written in streams.values() for e in written if e["event"] == "data/loaded"]
+    assert all(loaded.count(index) in (3, 4) for index in range(32))
+
+
+def test_ranks_of_torchrun_go_on_after_one_of_them_died(conforms: Any) -> None:
+    Path("train.py").write_text("""
+import os, time
+from mlvlogger import Exp
+
+rank = int(os.environ["RANK"])
+with Exp("runs", "e", exists="resume") if rank == 0 else Exp.join("runs/e") as exp:
+    for step in range(10):
+        exp.log.event("batch", step=step, attempt=int(os.environ["TORCHELASTIC_RESTART_COUNT"]))
+        time.sleep(0.02)
+        if rank == 1 and step == 5 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            os.abort()
+""")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3", "--max-restarts=1"]
+    done = subprocess.run(
+        [*launcher, "train.py"], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    streams = conforms(HOME, sealed=True)
+    assert sorted(streams) == ["log.jsonl", "log/rank-1.jsonl", "log/rank-2.jsonl"]
+    for written in streams.values():
+        last = [event["data"]["step"] for event in written if event["event"] == "batch" and event["data"]["attempt"]]
+        assert last == list(range(10))
+    assert read(HOME).state == "completed"
