@@ -30,10 +30,11 @@ import mlvlogger
 
 ROOT = Path(__file__).resolve().parents[2]
 EXP = "docs/how-to/using-exp.md"
+PROCESSES = "docs/how-to/processes.md"
 CI = "docs/how-to/ci.md"
 PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
 VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
-WRITTEN = ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/tutorial.md", EXP, CI]
+WRITTEN = ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/tutorial.md", EXP, PROCESSES, CI]
 WRITTEN += ["docs/explanation/recorded.md", "docs/how-to/implement.md", "conformance/DRIVER.md"]
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "python/README.md", "conformance/README.md"]
 NOT_RUN = 8  # blocks that no test runs; a new one needs a better reason than that it is easier
