@@ -305,7 +305,6 @@ def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Cal
     run(code, TESTS, then)
 
 
-@pytest.mark.xfail(strict=True, reason="a stream follows forks only when it is ready, not when its file is locked")
 @pytest.mark.rule("writer.one")
 @pytest.mark.parametrize("moment", ["open", "begun"])
 def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(

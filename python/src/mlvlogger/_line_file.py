@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import weakref
 from pathlib import Path
 
 from ._errors import StreamBusy
@@ -83,6 +84,7 @@ class LineFile:
         self._fd = fd
         self.path = path
         self._closed = False
+        _follow_forks(self)  # before the file is locked: another thread may fork at any moment
         self._sync_error: OSError | None = None
         #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
         self.position = (0, 0)
@@ -209,3 +211,21 @@ def _lock(fd: int, path: Path) -> None:
         raise StreamBusy(str(path)) from None
     except OSError as error:
         raise LocksUnsupported(*error.args) from None
+
+
+_files: weakref.WeakSet[LineFile] = weakref.WeakSet()
+_follows = False
+
+
+def _follow_forks(file: LineFile) -> None:
+    global _follows
+    if not _follows:
+        _follows = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    _files.add(file)
+
+
+def _after_fork() -> None:
+    for file in list(_files):
+        file.abandon()
