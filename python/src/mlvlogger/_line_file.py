@@ -11,6 +11,7 @@ import os
 import stat
 import weakref
 from pathlib import Path
+from sys import is_finalizing
 
 from ._errors import StreamBusy
 
@@ -194,7 +195,8 @@ class LineFile:
 
     def __del__(self) -> None:
         # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
-        if not getattr(self, "_closed", True):
+        # At the end of the interpreter, the finalizers of others may come later, and log.
+        if not getattr(self, "_closed", True) and not is_finalizing():
             self.abandon()
 
 
