@@ -42,15 +42,16 @@ WAYS = {
 
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("logs", [True, False], ids=["it logs", "it does not log"])
+@pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("way", WAYS)
 def test_however_a_child_leaves_the_parent_goes_on(
-    way: str, logs: bool, run: Callable[..., Any], conforms: Any
+    way: str, writer: str, logs: bool, run: Callable[..., Any], conforms: Any
 ) -> None:
     """The child leaves a with block of the parent's, runs its exit handlers, and drops the objects it inherited."""
     code = f"""
         import os, signal, sys
         from mlvlogger import Exp
-        with Exp("runs", "e") as exp:
+        with Exp("runs", "e", writer={writer!r}) as exp:
             gpu = exp.stream("gpu")
             gpu.event("parent")
             with exp.log.span("epoch") as epoch:
@@ -107,10 +108,11 @@ def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[
 
 
 @pytest.mark.rule("writer.fork")
-def test_workers_forked_again_every_epoch_are_all_there_and_attributable(conforms: Any) -> None:
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_workers_forked_again_every_epoch_are_all_there_and_attributable(writer: str, conforms: Any) -> None:
     """As a data loader of PyTorch does: 4 workers × 5 epochs × 50 events, while the parent logs in the span."""
     Path("train.py").write_text("""
-import multiprocessing, os
+import multiprocessing, os, sys
 from mlvlogger import Exp
 
 class Dataset:
@@ -126,7 +128,7 @@ def work(dataset, indices, queue):
         queue.put(dataset[index])
 
 context = multiprocessing.get_context("fork")
-with Exp("runs", "e") as exp:
+with Exp("runs", "e", writer=sys.argv[1]) as exp:
     dataset = Dataset(exp.log.sub("data"))
     for epoch in range(5):
         with exp.log.span("epoch", n=epoch) as span:
@@ -141,7 +143,7 @@ with Exp("runs", "e") as exp:
                 worker.join()
                 assert worker.exitcode == 0
 """)
-    subprocess.run([sys.executable, "train.py"], check=True)
+    subprocess.run([sys.executable, "train.py", writer], check=True)
     streams = conforms(HOME)
     log = streams.pop("log.jsonl")
     assert sorted(e["data"]["index"] for e in log if e["event"] == "epoch/batch") == list(range(1000))

@@ -36,9 +36,10 @@ def kills() -> Iterator[Callable[[int], None]]:
 # Threads
 
 
-def test_thirty_two_threads_with_spans_share_a_logger(events: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_thirty_two_threads_with_spans_share_a_logger(writer: str, events: Callable[..., Any]) -> None:
     """Nothing is lost, the events of each thread stand in its order, and lie in the spans that it opened."""
-    log = Logger("a.jsonl")
+    log = Logger("a.jsonl", writer=writer)
     acknowledged: dict[int, list[int | None]] = {}
     start = threading.Barrier(32)
 
@@ -86,12 +87,14 @@ def test_thirty_two_threads_with_spans_share_a_logger(events: Callable[..., Any]
 HOLDER = """
 import os, subprocess, sys, time
 from mlvlogger import Logger
-log = Logger("a.jsonl")
+log = Logger("a.jsonl", writer=sys.argv[1])
 log.event("x")
+log.flush()
 """
 
 
 @pytest.mark.rule("writer.one")
+@pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize(
     "leaves",
     {
@@ -125,9 +128,9 @@ log.event("x")
     ids=lambda item: item[0],
 )
 def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
-    leaves: tuple[str, str], begin: Callable[..., Any], kills: Any
+    leaves: tuple[str, str], writer: str, begin: Callable[..., Any], kills: Any
 ) -> None:
-    holder = begin(HOLDER + "if True:" + leaves[1] + "\ntime.sleep(60)")
+    holder = begin(HOLDER + "if True:" + leaves[1] + "\ntime.sleep(60)", writer)
     pid = int(holder.stdout.readline())
     kills(pid)
     with pytest.raises(StreamBusy, match=f"process {holder.pid} on"):
@@ -138,6 +141,37 @@ def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
     log = Logger("a.jsonl")
     assert log.event("z") == 4
     log.close()
+
+
+@pytest.mark.rule("writer.one")
+def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..., Any], events: Any) -> None:
+    """It stands still for a while, with events that nobody has written yet; then it writes them, and lets go."""
+    code = """
+        import os, signal, sys
+        from mlvlogger import Logger
+        log = Logger("a.jsonl", writer="process")
+        log.event("x")
+        log.flush()
+        writer = log._stream._writer._pid
+        os.kill(writer, signal.SIGSTOP)
+        for number in range(1000):
+            log.event("x", number=number)
+        print(writer, flush=True)
+        input()
+    """
+    trainer = begin(code)
+    writer = int(trainer.stdout.readline())
+    trainer.kill()
+    trainer.wait()
+    goes_on = threading.Timer(0.5, os.kill, (writer, signal.SIGCONT))
+    goes_on.start()
+    before = time.monotonic()
+    log = Logger("a.jsonl")
+    assert 0.3 < time.monotonic() - before
+    assert log.event("y") == 1004
+    log.close()
+    goes_on.join()
+    assert [event["data"].get("number") for event in events("a.jsonl") if event["event"] == "x"] == [None, *range(1000)]
 
 
 @pytest.mark.rule("writer.one")
