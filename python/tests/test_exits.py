@@ -204,7 +204,6 @@ def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Cal
     run(code, TESTS)
 
 
-@pytest.mark.xfail(strict=True, reason="where the event lies is decided before the handler is kept from coming between")
 @pytest.mark.rule("writer.line")
 @pytest.mark.parametrize("act", ["epoch.end()", "log._stream.rewind(1)"])
 def test_a_signal_handler_that_ends_a_span_comes_before_or_after_the_event_that_it_interrupts(
@@ -319,16 +318,7 @@ LATE = {
 }
 
 
-# These close the log when nothing can be imported any more.
-TOO_LATE = (
-    "a generator that holds a with block",
-    "an object that holds the logger",
-    "an object that outlives the modules",
-)
-UNSEALED = pytest.mark.xfail(strict=True, reason="what a seal needs is imported when the first one is written")
-
-
-@pytest.mark.parametrize("way", [pytest.param(way, marks=UNSEALED if way in TOO_LATE else ()) for way in LATE])
+@pytest.mark.parametrize("way", LATE)
 def test_what_runs_at_the_end_of_the_interpreter_logs(way: str, run: Callable[..., Any], events: Any) -> None:
     code, late = LATE[way]
     assert run("from mlvlogger import Logger\nif True:" + code).stderr == ""
@@ -350,7 +340,6 @@ def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callabl
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "late", "late"]
 
 
-@pytest.mark.xfail(strict=True, reason="a daemon thread that Python stopped for good holds the lock of the stream")
 @pytest.mark.parametrize("late", ["log.event('late')", "log.close()", "log.flush()"])
 def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang(late: str, events: Any) -> None:
     """As of a trainer that closes its experiment, beside a thread that logs the memory of the GPU."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ._errors import InvalidName
+from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
 from ._secrets import redact_lines
 from ._streams import Stream
@@ -221,9 +221,14 @@ class Logger:
         """
         full = self._name(name)
         text, values = self._data(data, members)
-        with self._stream.lock:
-            seq, _ = self._stream.append(full, text, values, lambda: self._within() + b',"span":"begin"')
-            return Span(self, str.__str__(name), seq)
+        session: list[object] = []
+
+        def tail() -> bytes:
+            session[:] = [self._stream.session]
+            return self._within() + b',"span":"begin"'
+
+        seq, _ = self._stream.append(full, text, values, tail)
+        return Span(self, str.__str__(name), seq, session)
 
     def sub(self, name: str) -> Logger:
         """A logger one level down: its events' names begin with this one's path and *name*. Nothing is written.
@@ -298,14 +303,14 @@ class StreamLogger(Logger):
 class Span(Logger):
     """A span that has begun: a logger one level down, ended by ``with`` or `end`."""
 
-    def __init__(self, parent: Logger, name: str, seq: int | None) -> None:
+    def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
         self._set(parent._stream, parent, parent._prefix + name, self, parent._own)
         self._outer = parent._span
         self._above = parent
         self._segment = name
         self._seq = seq
         self._within_it = b"" if seq is None else b',"within":%d' % seq
-        self._session = parent._stream.session
+        self._session = session  # the stream's when it was begun, in a list; an empty one when it never was
         self._clock = time.perf_counter()
         self._ended = False
 
@@ -317,7 +322,7 @@ class Span(Logger):
     @property
     def is_open(self) -> bool:
         """Has it not ended? A rewind ends it too, and in a forked child it is over: its begin is in another stream."""
-        return not self._ended and self._seq is not None and self._session is self._stream.session
+        return not self._ended and self._seq is not None and self._session[0] is self._stream.session
 
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
         """Write the end event, with the seconds since the begin by the monotonic clock, and return its seq.
@@ -332,12 +337,19 @@ class Span(Logger):
         # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
         full = self._above._name(self._segment)
         text, values = self._above._data(data, members)
-        with self._stream.lock:
-            if not self.is_open or self._seq is None:
-                return None
-            tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq, seconds)
-            seq, kept = self._stream.append(full, text, values, lambda: tail)
+        tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
+
+        def end() -> bytes | None:
+            if not self.is_open:
+                return None  # another thread or a signal handler has ended it
             self._ended = True
+            return tail
+
+        try:
+            seq, kept = self._stream.append(full, text, values, end)
+        except WriteFailed:
+            self._ended = False
+            raise
         return seq if kept else None
 
     def __exit__(

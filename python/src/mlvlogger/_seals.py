@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ._line_file import LineFile
 
-__all__ = ["Seals", "is_seal_due"]
+__all__ = ["Seals", "is_seal_due", "new_digest"]
 
 _SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
 _HASH_EVERY = 1024 * 1024  # so that no event waits for more than about a millisecond of hashing
@@ -20,6 +20,19 @@ _CHUNK = 1024 * 1024
 def is_seal_due(unsealed: int) -> bool:
     """Is it time for a seal, after so many bytes without one?"""
     return unsealed > _SEAL_EVERY
+
+
+def new_digest() -> Any:
+    """An empty SHA-256. The first call imports what it needs."""
+    global _sha256
+    if _sha256 is None:
+        from hashlib import sha256  # takes milliseconds, which not every program has to pay
+
+        _sha256 = sha256
+    return _sha256()
+
+
+_sha256: Any = None
 
 
 class Seals:
@@ -88,9 +101,7 @@ class Seals:
         """Hash what was written since: the file's own bytes, so that a seal is about what a reader will see."""
         place, hashed, digest = self._state
         if digest is None:
-            from hashlib import sha256  # takes milliseconds, which not every program has to pay
-
-            digest = sha256()
+            digest = new_digest()
             self._state = (place, hashed, digest)
         while hashed < self._file.size:
             chunk = self._file.read(min(_CHUNK, self._file.size - hashed), hashed)

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import hashlib
 import os
+import sys
 import threading
 import time
 import weakref
@@ -19,6 +20,7 @@ from ._files import Folder
 from ._line_file import LineFile
 from ._lines import line
 from ._process import ProcessWriter
+from ._seals import new_digest
 from ._tails import SPEC_VERSION, Tail, scan
 from ._values import EventRef, dumps, encode, warn
 from ._writers import DirectWriter
@@ -86,7 +88,7 @@ class Stream:
         self._process = process
         self._fork = fork
         #: Held while an event is made; who holds it can rely on which spans are open.
-        self.lock = threading.RLock()
+        self.lock: threading.RLock | _LastLock = threading.RLock()
         self._warned: set[str] = set()
         self._inherited: EventRef | None = None
         self._busy = False
@@ -206,13 +208,14 @@ class Stream:
         return self._inherited is not None
 
     def append(
-        self, event: bytes, data: bytes, values: Numbers | None = None, tail: Callable[[], bytes] | None = None
+        self, event: bytes, data: bytes, values: Numbers | None = None, tail: Callable[[], bytes | None] | None = None
     ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
             event, data, values: As for `line`.
-            tail: Gives the tail for `line`, at a moment when nobody else writes to the stream.
+            tail: Gives the tail for `line`, or None to write nothing, at a moment when nobody else writes to the
+                stream, no signal handler either.
 
         Returns:
             Its seq, None where it has none yet, and whether it is kept at the level of *sync*. Not kept are events that
@@ -227,14 +230,19 @@ class Stream:
             if self._busy or not self._calm:
                 return self._append_with_care(event, data, values, tail)
             self._busy = True
+            text, writer = b"", self._writer
             try:
-                text = b"" if tail is None else tail()
-                seq = self._writer.put(time.time_ns(), event, data, values, text)
-                if self._writer.is_seal_due or self._sync:
+                if tail is not None:
+                    if (told := tail()) is None:
+                        return None, False
+                    text = told
+                seq = writer.put(time.time_ns(), event, data, values, text)
+                if writer.is_seal_due or self._sync:
                     return seq, self._follow_up()
                 return seq, True
             except (OSError, ValueError) as error:
-                if self._inherited is not None:  # a signal handler has forked meanwhile, and this is the child
+                if self._inherited is not None or self._writer is not writer:
+                    # A signal handler has forked meanwhile, and this is the child.
                     return self._append_with_care(event, data, values, tail)
                 if isinstance(error, ValueError):
                     raise
@@ -245,7 +253,7 @@ class Stream:
                     self._catch_up_with_handlers()
 
     def _append_with_care(
-        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes] | None
+        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
     ) -> tuple[int | None, bool]:
         if self.closed:
             raise LogClosed(
@@ -258,6 +266,8 @@ class Stream:
         self._busy = True
         try:
             text = b"" if tail is None else tail()
+            if text is None:
+                return None, False
             if self._inherited is not None and not self._open_child(event, data, values, text):
                 return None, False
             return self._append(event, data, values, text)
@@ -369,10 +379,20 @@ class Stream:
         if not self.closed and self._inherited is None:
             self.flush()
 
-    def flush_at_exit(self) -> None:
-        """Flush, where that is not done already."""
+    def prepare_for_exit(self) -> None:
+        """Before the interpreter ends: what its finalizers log and close has to work, and daemon threads stop."""
+        if self.closed:
+            return
         if isinstance(self._writer, ProcessWriter):
             self._last_try()
+        new_digest()  # for a seal: later nothing can be imported any more
+        self.lock = _LastLock(self)
+
+    def forget_others(self) -> None:
+        """A thread that has stopped for good, in the middle of an event perhaps, does not go on with it."""
+        self.lock = threading.RLock()
+        self._busy, self._deferred = False, []
+        self._calm = False
 
     def flush(self) -> None:
         """Write what waits; return when everything is in the kernel, and with *sync*, on the disk.
@@ -412,28 +432,37 @@ class Stream:
     def rewind(self, to: int, reason: str | None = None) -> int | None:
         """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
         with self.lock:
+            if self._busy:
+                self._deferred.append(lambda: self.rewind(to, reason))
+                return None
             if not 0 <= to <= self.seq:
                 raise ValueError(
                     f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
                     "Give a seq that mark() returned for it."
                 )
-            seq = self._lifecycle(b"mlv/rewind", {"to": to}, reason)
-            self.session = object()
-            return seq
+            return self._lifecycle(b"mlv/rewind", {"to": to}, reason, self._end_spans)
+
+    def _end_spans(self) -> bytes:
+        self.session = object()
+        return b""
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
-        """Write `mlv/pause` or `mlv/resume`."""
+        """Write `mlv/pause` or `mlv/resume`; nothing for a forked child that has not logged: its parent goes on."""
         with self.lock:
+            if self._inherited is not None and not self.closed:
+                return None
             seq = self._lifecycle(b"mlv/pause" if paused else b"mlv/resume", {}, reason)
             self.paused = paused
             return seq
 
-    def _lifecycle(self, event: bytes, data: dict[str, Any], reason: str | None) -> int | None:
+    def _lifecycle(
+        self, event: bytes, data: dict[str, Any], reason: str | None, tail: Callable[[], bytes] | None = None
+    ) -> int | None:
         if reason is not None:
             if not isinstance(reason, str):
                 raise TypeError(f"reason is {reason!r}; it has to be a string.")
             data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-        seq, kept = self.append(b'"%b"' % event, dumps(data).encode("ascii"))
+        seq, kept = self.append(b'"%b"' % event, dumps(data).encode("ascii"), None, tail)
         return seq if kept else None
 
     def close(self, data: dict[str, Any] | None) -> None:
@@ -525,6 +554,24 @@ class Stream:
 _BEGINNING = b'{"seq":1,"time":"'
 
 
+class _LastLock:
+    """The lock of a stream from the end of the program on. A daemon thread that the interpreter has stopped for good
+    may hold it; then it is nobody's."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._lock: Any = stream.lock
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=0.5 if sys.is_finalizing() else -1):
+            self._stream.forget_others()
+            self._lock = self._stream.lock
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def _is_ours(beginning: bytes) -> bool:
     """May a file without a line feed be cut to nothing? The beginning of our own first line, or zeros of a crash."""
     return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")
@@ -585,4 +632,4 @@ def _after_fork() -> None:
 def _before_exit() -> None:
     # Another process writes what it has also when we are gone, but not in a container that ends with us.
     for stream in list(_streams):
-        stream.flush_at_exit()
+        stream.prepare_for_exit()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from itertools import islice
+from time import gmtime
 from types import FrameType
 from typing import Any
 
@@ -369,8 +370,6 @@ class _Encoder:
 
 def utc(seconds: int) -> str:
     """A time in seconds since 1970 as a record says it, `2026-11-22T18:24:00`; the nearest that a record can say."""
-    from time import gmtime  # `time` is another thing here
-
     at = gmtime(min(max(seconds, -62_135_596_800), 253_402_300_799))  # the years 1 to 9999 (`time.exists`)
     # Not strftime, which writes the year 68 with two digits.
     return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}"
