@@ -1,0 +1,131 @@
+"""Programs under test: real processes, with the side channel, that can be killed alone or with all their children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from acks import Acks, Channel
+
+__all__ = ["Program", "holders"]
+
+_HERE = Path(__file__).parent
+_PATIENCE = 5.0  # seconds after which what should have ended counts as hung
+
+
+class Program:
+    """A script of `programs/`, started.
+
+    Args:
+        directory: Where it runs.
+        writer: "direct" or "process".
+        name: The script, without ``.py``.
+        arguments: For the script.
+        before: Words before the interpreter, such as strace and its options.
+        environment: Variables besides this process's.
+
+    Attributes:
+        process: The `subprocess.Popen`; its pid is that of the first word of *before*, where there are any.
+        channel: What it says.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        writer: str,
+        name: str,
+        *arguments: object,
+        before: Iterable[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.channel = Channel(directory / f".acks-{time.monotonic_ns()}")
+        command = [*before, sys.executable, str(_HERE / "programs" / f"{name}.py"), *map(str, arguments)]
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(_HERE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "MLV_FAULTS_ACKS": str(self.channel.path),
+            "MLV_FAULTS_WRITER": writer,
+            **(environment or {}),
+        }
+        self._errors = (directory / ".stderr").open("w+b")
+        self.process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def kill(self, tree: bool = False) -> None:
+        """SIGKILL for the program alone, or for all that came from it."""
+        for pid in [*(_descendants(self.process.pid) if tree else ()), self.process.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def children(self) -> list[int]:
+        """The processes that came from it and are there, except itself."""
+        return list(_descendants(self.process.pid))
+
+    def wait(self, seconds: float = 60.0) -> int | None:
+        """Its exit code, negative for a signal; None where it has not ended in time, and is killed."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill(tree=True)
+            return None
+
+    def end(self, directory: Path) -> tuple[Acks, bool]:
+        """What it said, when nobody has a file below *directory* open any more; and whether that took too long."""
+        deadline = time.monotonic() + _PATIENCE
+        while (busy := bool(holders(directory))) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self.channel.close(), busy
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to stderr."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+                yield from _descendants(int(child))
+                yield int(child)
+    except OSError:
+        return
+
+
+def holders(directory: Path) -> list[int]:
+    """The processes that have a file below *directory* open, other than this one."""
+    below = f"{os.path.realpath(directory)}/"
+    found = []
+    for pid in os.listdir("/proc"):
+        if not pid.isdecimal() or int(pid) == os.getpid():
+            continue
+        try:
+            descriptors = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue
+        for descriptor in descriptors:
+            try:
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(below):
+                    found.append(int(pid))
+                    break
+            except OSError:
+                continue
+    return found

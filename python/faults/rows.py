@@ -1,0 +1,90 @@
+"""What a trial reports: rows, of which each says what was done and how it went."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from judge import Judgement
+from mlvlogger import Exp
+
+__all__ = ["Row", "Setting", "missing_writer"]
+
+
+@dataclass
+class Setting:
+    """What a trial is given.
+
+    Attributes:
+        writer: "direct" or "process".
+        long: Run the long form?
+        path: An empty directory of its own; removed when all went well.
+    """
+
+    writer: str
+    long: bool
+    path: Path
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: What was done.
+        rounds: How often.
+        acknowledged, lost, wrong, duplicated, invented: Events, as in `Judgement`.
+        hangs: How often something did not end in time.
+        problems: What else was not as it has to be, as sentences.
+        must_fail: Of a negative control: events have to be lost, wrong or glued, or the harness sees nothing.
+        not_run: Why this machine could not run it.
+        note: What a reader of the table should know.
+    """
+
+    what: str
+    rounds: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    wrong: int = 0
+    duplicated: int = 0
+    invented: int = 0
+    hangs: int = 0
+    problems: list[str] = field(default_factory=list)
+    must_fail: bool = False
+    not_run: str = ""
+    note: str = ""
+
+    def add(self, judgement: Judgement, label: object = "", *, new: int | None = None) -> None:
+        """Count a judgement.
+
+        Args:
+            label: Which one it is, for its problems.
+            new: How many acknowledged events were not in a judgement before, where an experiment is judged repeatedly.
+        """
+        self.acknowledged += judgement.acknowledged if new is None else new
+        self.lost += judgement.lost
+        self.wrong += judgement.wrong
+        self.duplicated += judgement.duplicated
+        self.invented += judgement.invented
+        self.problems += [f"{label}: {problem}" for problem in judgement.problems]
+
+    def expect(self, is_so: bool, problem: str) -> None:
+        """Something that has to be so, or the row fails and says *problem*."""
+        if not is_so:
+            self.problems.append(problem)
+
+    @property
+    def verdict(self) -> str:
+        """ "passed", "failed" or "not run"; a negative control passes by failing."""
+        if self.not_run:
+            return "not run"
+        good = not (self.lost or self.wrong or self.duplicated or self.invented or self.hangs or self.problems)
+        return "passed" if good != self.must_fail and self.rounds else "failed"
+
+
+def missing_writer(writer: str) -> str:
+    """Why a writer cannot be tried, or nothing."""
+    if writer == "process" and "writer" not in inspect.signature(Exp).parameters:
+        return "this mlvlogger has no process writer"
+    return ""

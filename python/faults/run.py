@@ -1,0 +1,112 @@
+"""Run the fault trials: real processes, real faults, and one judge of what is left.
+
+    python python/faults/run.py [--long] [--writer direct|process|both] [--output FILE] [trial …]
+
+Prints a table, and why this machine could not run what it could not. Exits with 1 when a trial failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import multiprocessing
+import os
+import pkgutil
+import platform
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import trials
+from rows import Row, Setting, missing_writer
+
+_COLUMNS = ("trial", "writer", "what was done", "rounds", "acknowledged", "lost", "wrong", "twice", "hangs", "verdict")
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    names = sorted(module.name for module in pkgutil.iter_modules(trials.__path__))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("trials", nargs="*", metavar="trial", help=f"by default all: {', '.join(names)}")
+    parser.add_argument("--long", action="store_true", help="the long form: minutes instead of seconds")
+    parser.add_argument("--writer", choices=("direct", "process", "both"), default="both")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at a time (default: the CPUs)")
+    parser.add_argument("--output", type=Path, help="write the results as JSON, too")
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.trials) - set(names)):
+        parser.error(f"no such trial: {', '.join(unknown)}. There are: {', '.join(names)}.")
+    writers = ["direct", "process"] if arguments.writer == "both" else [arguments.writer]
+    jobs = [(name, writer, arguments.long) for name in arguments.trials or names for writer in _writers(name, writers)]
+    began = time.monotonic()
+    # Spawned, so that a trial's process has one thread when it starts programs, and nothing of another trial.
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+        results = [result for done in pool.map(_run, *zip(*jobs, strict=True)) for result in done]
+    seconds = time.monotonic() - began
+    _print(results)
+    failed = sum(result["verdict"] == "failed" for result in results)
+    omitted = sum(result["verdict"] == "not run" for result in results)
+    print(f"\n{len(results) - failed - omitted} passed, {failed} failed, {omitted} not run, in {seconds:.0f} s")
+    if arguments.output:
+        machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+        report = {"form": "long" if arguments.long else "quick", "machine": machine, "seconds": seconds}
+        arguments.output.write_text(json.dumps({**report, "rows": results}, indent=1) + "\n", encoding="utf-8")
+    return 1 if failed else 0
+
+
+def _writers(trial: str, writers: list[str]) -> list[str]:
+    own = getattr(importlib.import_module(f"trials.{trial}"), "WRITERS", None)
+    return writers if own is None else [writer for writer in own if writer in writers or writer == "-"]
+
+
+def _run(trial: str, writer: str, long: bool) -> list[dict[str, Any]]:
+    """The rows of one trial with one writer, as dicts."""
+    path = Path(tempfile.mkdtemp(prefix=f"mlv-faults-{trial}-"))
+    began = time.monotonic()
+    rows: list[Row] = []
+    try:
+        if reason := missing_writer(writer):
+            rows.append(Row("everything", not_run=reason))
+        else:
+            for row in importlib.import_module(f"trials.{trial}").run(Setting(writer, long, path)):
+                rows.append(row)
+    except Exception:
+        rows.append(Row("the trial itself", problems=[traceback.format_exc()]))
+    if any(row.verdict == "failed" for row in rows):
+        rows[-1].problems.append(f"what is left lies in {path}")
+    else:
+        shutil.rmtree(path)
+    print(f"{trial} ({writer}): {time.monotonic() - began:.1f} s", file=sys.stderr)
+    return [{"trial": trial, "writer": writer, **asdict(row), "verdict": row.verdict} for row in rows]
+
+
+def _print(results: list[dict[str, Any]]) -> None:
+    names = ("trial", "writer", "what", "rounds", "acknowledged", "lost", "wrong", "duplicated", "hangs", "verdict")
+    table = [_COLUMNS, *(tuple(str(result[name]) for name in names) for result in results)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(names))]
+    for line in table:
+        cells = [
+            cell.rjust(width) if 3 <= column <= 8 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+    for result in results:
+        where = f"{result['trial']} ({result['writer']}), {result['what']}"
+        if result["not_run"]:
+            print(f"\nnot run: {where}: {result['not_run']}")
+        if result["note"]:
+            print(f"\nnote: {where}: {result['note']}")
+        if result["verdict"] == "failed":
+            print(f"\nfailed: {where}" + "".join(f"\n  {problem}" for problem in result["problems"][:20]))
+            if result["invented"]:
+                print(f"  {result['invented']} events can be read that nobody attempted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
