@@ -24,12 +24,14 @@ class Acks:
     Attributes:
         sources: The callers that began.
         kept: (source, number) of each event that was acknowledged → its stream and seq.
+        times: When each of them was, in nanoseconds of the monotonic clock.
         refused: (source, number) of each event of which the call returned without a seq.
         notes: The other lines, in order: what a program wanted to be known.
     """
 
     sources: set[str] = field(default_factory=set)
     kept: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    times: dict[tuple[str, int], int] = field(default_factory=dict)
     refused: set[tuple[str, int]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
@@ -85,6 +87,7 @@ class Channel:
             words = line.split(" ")
             if words[0] == "kept":
                 acks.kept[words[1], int(words[2])] = (words[3], int(words[4]))
+                acks.times[words[1], int(words[2])] = int(words[5])
             elif words[0] == "refused":
                 acks.refused.add((words[1], int(words[2])))
             elif words[0] == "begin":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,8 +18,18 @@ from acks import Acks, Channel
 
 __all__ = ["Program", "holders"]
 
-_HERE = Path(__file__).parent
 _PATIENCE = 5.0  # seconds after which what should have ended counts as hung
+
+
+@functools.cache
+def _scripts() -> Path:
+    """The programs, where there is no git repository: to look at one at every start would take half of the time."""
+    here = Path(__file__).parent
+    copy = Path(tempfile.mkdtemp(prefix="mlv-faults-programs-"))
+    atexit.register(shutil.rmtree, copy)
+    for script in (here / "events.py", *(here / "programs").glob("*.py")):
+        shutil.copy(script, copy)
+    return copy
 
 
 class Program:
@@ -44,10 +58,9 @@ class Program:
         environment: dict[str, str] | None = None,
     ) -> None:
         self.channel = Channel(directory / f".acks-{time.monotonic_ns()}")
-        command = [*before, sys.executable, str(_HERE / "programs" / f"{name}.py"), *map(str, arguments)]
+        command = [*before, sys.executable, str(_scripts() / f"{name}.py"), *map(str, arguments)]
         variables = {
             **os.environ,
-            "PYTHONPATH": str(_HERE),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             "MLV_FAULTS_ACKS": str(self.channel.path),

@@ -37,7 +37,7 @@ class Row:
         acknowledged, lost, wrong, duplicated, invented: Events, as in `Judgement`.
         hangs: How often something did not end in time.
         problems: What else was not as it has to be, as sentences.
-        must_fail: Of a negative control: events have to be lost, wrong or glued, or the harness sees nothing.
+        control: Of a negative control: which of the numbers above must not be 0, or the harness sees nothing.
         not_run: Why this machine could not run it.
         note: What a reader of the table should know.
     """
@@ -51,7 +51,7 @@ class Row:
     invented: int = 0
     hangs: int = 0
     problems: list[str] = field(default_factory=list)
-    must_fail: bool = False
+    control: str = ""
     not_run: str = ""
     note: str = ""
 
@@ -76,11 +76,14 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """ "passed", "failed" or "not run"; a negative control passes by failing."""
+        """ "passed", "failed" or "not run"."""
         if self.not_run:
             return "not run"
-        good = not (self.lost or self.wrong or self.duplicated or self.invented or self.hangs or self.problems)
-        return "passed" if good != self.must_fail and self.rounds else "failed"
+        if self.control:
+            good = bool(getattr(self, self.control))
+        else:
+            good = not (self.lost or self.wrong or self.duplicated or self.invented or self.hangs or self.problems)
+        return "passed" if good and self.rounds else "failed"
 
 
 def missing_writer(writer: str) -> str:

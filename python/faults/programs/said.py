@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from events import data
-from mlvlogger import Exp, Logger
+from mlvlogger import Exp
 
 __all__ = ["Source", "say", "writer"]
 
@@ -32,29 +35,50 @@ class Source:
 
     Args:
         exp: The experiment.
-        log: A logger of it, by default its root.
+        log: A logger of it, by default its root; or what has `event` and `file` as loggers have.
         name: Further words for the name, where a process has several callers.
     """
 
-    def __init__(self, exp: Exp, log: Logger | None = None, name: str = "") -> None:
+    def __init__(self, exp: Exp, log: Any = None, name: str = "") -> None:
         self._exp = exp
-        self._log = log or exp.log
+        self.log = log or exp.log
         self._name = name
         self._pid = 0
         self._number = 0
 
-    def event(self) -> int | None:
+    def event(self, name: str = "batch") -> int | None:
         """Log the next event."""
+        number, members = self._next()
+        seq = self.log.event(name, members)
+        self._say(number, seq)
+        return seq
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """A span, of which the begin and the end are the next events; in it, events are logged below its name."""
+        number, members = self._next()
+        outer, self.log = self.log, self.log.span(name, members)
+        self._say(number, self.log.seq)
+        try:
+            yield
+        finally:
+            span, self.log = self.log, outer
+        number, members = self._next()
+        self._say(number, span.end(members))
+
+    def _next(self) -> tuple[int, dict[str, Any]]:
         if self._pid != os.getpid():  # a forked child is another caller
             self._pid = os.getpid()
             self._number = 0
-            self.source = f"{self._pid}{self._name}"
-            say(f"begin {self.source}")
+            self._source = f"{self._pid}{self._name}"
+            say(f"begin {self._source}")
         number = self._number
         self._number += 1
-        seq = self._log.event("batch", data(self.source, number))
+        return number, data(self._source, number)
+
+    def _say(self, number: int, seq: int | None) -> None:
         if seq is None:
-            say(f"refused {self.source} {number}")
+            say(f"refused {self._source} {number}")
         else:
-            say(f"kept {self.source} {number} {os.path.relpath(self._log.file, self._exp.path)} {seq}")
-        return seq
+            stream = os.path.relpath(self.log.file, self._exp.path)
+            say(f"kept {self._source} {number} {stream} {seq} {time.monotonic_ns()}")

@@ -13,6 +13,8 @@ from rows import Row, Setting
 
 __all__ = ["run"]
 
+_SESSIONS = 5
+
 
 def run(setting: Setting) -> Iterator[Row]:
     rounds = 1000 if setting.long else 50
@@ -27,21 +29,21 @@ def _rounds(setting: Setting, what: str, rounds: int, *, tree: bool, threads: in
     directory = setting.path / what.replace(" ", "-")
     directory.mkdir()
     for number in range(rounds):
-        # Ten sessions of one experiment, each of which has to begin with what the kill before it left.
-        experiment = directory / f"e{number // 10}"
-        if number % 10 == 0:
+        # So many sessions of one experiment, each of which has to begin with what the kill before it left.
+        experiment = directory / f"e{number // _SESSIONS}"
+        if number % _SESSIONS == 0:
             acks = Acks()
         program = Program(directory, setting.writer, "burst", experiment, 2**60, threads)
         if not program.channel.wait(1, 20):
             row.problems.append(f"round {number}: nothing was acknowledged. {program.errors}")
-        time.sleep(moments.uniform(0, 0.2 if setting.long else 0.05))
+        time.sleep(moments.uniform(0, 0.1 if setting.long else 0.03))
         program.kill(tree)
         said, hangs = program.end(experiment)
         row.hangs += hangs
         acks.add(said)
         row.add(judge(experiment, acks), f"round {number}", new=len(said.kept))
         row.rounds += 1
-        if number % 10 == 9:
+        if (number + 1) % _SESSIONS == 0:
             program = Program(directory, setting.writer, "burst", experiment, 10)
             row.hangs += program.wait() is None
             said, hangs = program.end(experiment)

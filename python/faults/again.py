@@ -1,0 +1,25 @@
+"""Going on after a fault, in the trial's own process: what a next session must always be able to do."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from acks import Acks
+from events import data
+from mlvlogger import Exp
+
+__all__ = ["go_on"]
+
+
+def go_on(experiment: Path, writer: str, acks: Acks) -> None:
+    """Open the experiment as a requeued script would, log three events, and close it; they are put down in *acks*."""
+    options = {} if writer == "direct" else {"writer": writer}
+    with Exp(experiment.parent, experiment.name, exists="resume", **options) as exp:
+        source = f"again.{os.getpid()}.{time.monotonic_ns()}"
+        acks.sources.add(source)
+        for number in range(3):
+            seq = exp.log.event("again", data(source, number))
+            assert seq is not None
+            acks.kept[source, number] = ("log.jsonl", seq)
