@@ -1,0 +1,58 @@
+"""Training that is ended in some way again and again, and each time goes on from its checkpoint by mark and rewind."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+
+from acks import Acks
+from judge import judge
+from mlvlogger import read
+from program import Program
+from rows import Row, Setting
+
+__all__ = ["run"]
+
+_EPOCHS, _STEPS = 6, 50
+_SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
+_INSIDE = ("exception", "sys.exit", "os._exit", "os.abort")
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    for end in (*_SIGNALS, "SIGKILL of the tree", *_INSIDE):
+        row = Row(f"ended by {end}, gone on, complete")
+        for number in range(20 if setting.long else 1):
+            _training(setting, end, number, row)
+        yield row
+
+
+def _training(setting: Setting, end: str, number: int, row: Row) -> None:
+    directory = setting.path / f"{end}-{number}".replace(" ", "-")
+    directory.mkdir()
+    experiment = directory / "e"
+    chance = random.Random(f"{end} {number}")
+    acks = Acks()
+    for session in range(4):
+        last = session == 3
+        arguments = [end] if end in _INSIDE and not last else []
+        program = Program(directory, setting.writer, "train", experiment, _EPOCHS, _STEPS, *arguments)
+        if end not in _INSIDE and not last:
+            program.channel.wait(chance.randrange(1, _EPOCHS * _STEPS // 3), 20)
+            if end in _SIGNALS:
+                program.process.send_signal(signal.Signals[end])
+            else:
+                program.kill(tree=True)
+        status = program.wait()
+        row.hangs += status is None
+        said, hangs = program.end(directory)
+        row.hangs += hangs
+        acks.add(said)
+        row.expect((status == 0) == last, f"session {session} of {number} ended with {status}: {program.errors[-500:]}")
+        row.add(judge(experiment, acks, sealed=last), f"session {session} of {number}", new=len(said.kept))
+    row.rounds += 1
+    run = read(experiment)
+    names = [event.name for event in run.events("epoch/step-*")]
+    expected = [f"epoch/step-{step}" for step in range(1, _EPOCHS * _STEPS + 1)]
+    row.expect(names == expected, f"{number}: the steps that are left are not each there once, in order")
+    row.expect(run.state == "completed", f"{number}: the state is {run.state}")
