@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import shutil
@@ -11,25 +10,25 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from acks import Acks, Channel
 
-__all__ = ["Program", "holders"]
+__all__ = ["Program", "holders", "kill_all"]
 
 _PATIENCE = 5.0  # seconds after which what should have ended counts as hung
 
 
 @functools.cache
 def _scripts() -> Path:
-    """The programs, where there is no git repository: to look at one at every start would take half of the time."""
+    """The programs, in the trial's directory: a git repository, where they are, is looked at by every start."""
     here = Path(__file__).parent
-    copy = Path(tempfile.mkdtemp(prefix="mlv-faults-programs-"))
-    atexit.register(shutil.rmtree, copy)
+    copy = Path(tempfile.mkdtemp(prefix="programs-", dir="."))
     for script in (here / "events.py", *(here / "programs").glob("*.py")):
         shutil.copy(script, copy)
-    return copy
+    return copy.resolve()
 
 
 class Program:
@@ -77,10 +76,11 @@ class Program:
             stderr=self._errors,
             start_new_session=True,
         )
+        _started.add(self)
 
     def kill(self, tree: bool = False) -> None:
         """SIGKILL for the program alone, or for all that came from it."""
-        for pid in [*(_descendants(self.process.pid) if tree else ()), self.process.pid]:
+        for pid in [self.process.pid, *(_descendants(self.process.pid) if tree else ())]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -111,6 +111,16 @@ class Program:
         """What it wrote to stderr."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
+
+
+_started: weakref.WeakSet[Program] = weakref.WeakSet()
+
+
+def kill_all() -> None:
+    """Leave no program behind that a trial, which failed itself, has started."""
+    for program in list(_started):
+        if program.process.poll() is None:
+            program.kill(tree=True)
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import trials
+from program import kill_all
 from rows import Row, Setting, missing_writer
 
 _COLUMNS = {
@@ -93,6 +94,8 @@ def _run(trial: str, writer: str, long: bool) -> list[dict[str, Any]]:
                 rows.append(row)
     except Exception:
         rows.append(Row("the trial itself", problems=[traceback.format_exc()]))
+    finally:
+        kill_all()
     if any(row.verdict == "failed" for row in rows):
         rows[-1].problems.append(f"what is left lies in {path}")
     else:

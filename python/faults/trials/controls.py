@@ -37,7 +37,7 @@ def run(setting: Setting) -> Iterator[Row]:
             acks = Acks()
             for end in ends:
                 program = Program(directory, "direct", "control", experiment, kind, 300, end)
-                row.hangs += program.wait(2 if end == "hang" else 60) is None
+                row.hangs += program.wait(2 if end == "hang" else 5) is None
                 said, hangs = program.end(directory)
                 row.hangs += hangs
                 acks.add(said)

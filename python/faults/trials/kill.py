@@ -13,7 +13,7 @@ from rows import Row, Setting
 
 __all__ = ["run"]
 
-_SESSIONS = 5
+_SESSIONS = 3
 
 
 def run(setting: Setting) -> Iterator[Row]:
