@@ -15,6 +15,7 @@ import os
 import pkgutil
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +58,9 @@ def main() -> int:
         parser.error(f"no such trial: {', '.join(unknown)}. There are: {', '.join(names)}.")
     writers = ["direct", "process"] if arguments.writer == "both" else [arguments.writer]
     jobs = [(name, writer, arguments.long) for name in arguments.trials or names for writer in _writers(name, writers)]
+    # What nohup, or a shell that starts this in the background, ignores would be ignored by the programs, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     began = time.monotonic()
     # Spawned, so that a trial's process has one thread when it starts programs, and nothing of another trial.
     with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
