@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,20 @@ class Acks:
         before = (source, number - 1)
         return source in self.sources if number == 0 else before in self.kept or before in self.refused
 
+    def forgive(self, missing: Iterable[tuple[str, int]], since: int) -> int:
+        """Take back those acknowledgements of *missing* that came after *since* (nanoseconds of the monotonic clock).
+
+        Only the last of a source can go: where one that is not missing follows, it stays. Returns how many went.
+        """
+        gone = 0
+        for key in sorted(missing, reverse=True):
+            source, number = key
+            if self.times[key] >= since and (source, number + 1) not in self.kept:
+                del self.kept[key]
+                self.refused.add(key)
+                gone += 1
+        return gone
+
     def add(self, other: Acks) -> None:
         """Take in what was said in another channel."""
         self.sources |= other.sources
@@ -49,7 +64,12 @@ class Acks:
 
 
 class Channel:
-    """A named pipe that is emptied from the moment it is made, so that no program waits for its reader."""
+    """A named pipe that is emptied from the moment it is made, so that no program waits for its reader.
+
+    Attributes:
+        path: The pipe.
+        lines: How many lines have come so far.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,20 +77,20 @@ class Channel:
         # For writing too: so there is never an end of file, whichever programs come and go.
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._parts: list[bytes] = []
-        self._lines = 0
+        self.lines = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         while not self._parts or not self._parts[-1].endswith(_END):
             part = os.read(self._fd, 1 << 20)
-            self._lines += part.count(b"\n")
+            self.lines += part.count(b"\n")
             self._parts.append(part)
 
     def wait(self, lines: int, seconds: float) -> bool:
         """Have so many lines come, within so many seconds?"""
         deadline = time.monotonic() + seconds
-        while self._lines < lines:
+        while self.lines < lines:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.0005)

@@ -20,7 +20,7 @@ class Judgement:
 
     Attributes:
         acknowledged: How many events were.
-        lost: Of these, how many cannot be read.
+        missing: Of these, the (source, number) of those that cannot be read.
         wrong: Events that are read with another value, stream or seq than they had, or in another order.
         duplicated: Events that are read more than once.
         invented: Events that are read and nobody attempted.
@@ -28,16 +28,16 @@ class Judgement:
     """
 
     acknowledged: int = 0
-    lost: int = 0
+    missing: list[tuple[str, int]] = field(default_factory=list)
     wrong: int = 0
     duplicated: int = 0
     invented: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
-    def is_good(self) -> bool:
-        """Nothing lost, wrong, duplicated or invented, and a directory as the specification wants it?"""
-        return not (self.lost or self.wrong or self.duplicated or self.invented or self.problems)
+    def lost(self) -> int:
+        """How many acknowledged events cannot be read."""
+        return len(self.missing)
 
 
 def judge(experiment: Path, acks: Acks, *, sealed: bool = False) -> Judgement:
@@ -68,7 +68,7 @@ def judge(experiment: Path, acks: Acks, *, sealed: bool = False) -> Judgement:
     except (MLVError, OSError) as error:
         if acks.kept:  # killed before there was an experiment: then there is nothing to read
             judgement.problems.append(f"it cannot be read: {error}")
-    judgement.lost = sum(key not in found for key in acks.kept)
+    judgement.missing = [key for key in acks.kept if key not in found]
     judgement.duplicated = sum(count - 1 for count in found.values())
     return judgement
 
