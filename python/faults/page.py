@@ -1,0 +1,53 @@
+"""Print a Markdown page of results that run.py has written: python python/faults/page.py RESULTS.json …"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+_COLUMNS = ("rounds", "acknowledged", "lost", "wrong", "duplicated", "invented", "hangs", "verdict")
+
+
+def main() -> None:
+    """The command. Several files, as of two branches or machines, make one page; what they say is told of each."""
+    reports = [json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]
+    print("# Results of the fault trials\n")
+    for report in reports:
+        machine = report["machine"]
+        rows = report["rows"]
+        events = sum(row["acknowledged"] for row in rows if not row["control"])
+        print(
+            f"The {report['form']} form on {machine['system']}, Python {machine['python']}, {machine['cpus']} CPUs: "
+            f"{sum(row['rounds'] for row in rows):,} rounds, {events:,} acknowledged events, "
+            f"{sum(row['verdict'] == 'failed' for row in rows)} rows failed, "
+            f"{sum(row['verdict'] == 'not run' for row in rows)} not run; {report['seconds'] / 60:.0f} minutes."
+        )
+    for trial, rows in groupby(sorted(_rows(reports), key=lambda row: row["trial"]), key=lambda row: row["trial"]):
+        documentation = (importlib.import_module(f"trials.{trial}").__doc__ or "").partition("\n\n")[0]
+        print(f"\n## {trial}\n\n{' '.join(documentation.split())}\n")
+        _table(list(rows))
+
+
+def _rows(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for report in reports for row in report["rows"]]
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    print("| what was done | writer | " + " | ".join(_COLUMNS) + " |")
+    print("| --- | --- |" + " ---: |" * (len(_COLUMNS) - 1) + " --- |")
+    for row in rows:
+        cells = [row[name] for name in _COLUMNS[:-1]]
+        verdict = f"not run: {row['not_run']}" if row["not_run"] else row["verdict"]
+        if row["control"]:
+            verdict = f"{row['control']}, as it has to be" if row["verdict"] == "passed" else "failed: not noticed"
+        if row["note"]:
+            verdict += f" ({row['note']})"
+        print(f"| {row['what']} | {row['writer']} | " + " | ".join(f"{cell:,}" for cell in cells) + f" | {verdict} |")
+
+
+if __name__ == "__main__":
+    main()
