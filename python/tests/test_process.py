@@ -285,6 +285,15 @@ def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any
     assert [event.data for event in read("runs/a").events("x", stream="gpu")] == [{"number": 1}]
 
 
+def test_a_mark_is_of_events_that_are_in_the_file() -> None:
+    """A checkpoint outlives all processes, so what its mark says has to."""
+    with Exp("runs", "e", writer="process") as exp:
+        exp.log.event("x")
+        exp.stream("gpu").event("x")
+        for stream, seq in exp.mark().items():
+            assert json.loads((exp.path / stream).read_bytes().splitlines()[-1])["seq"] == seq == 2
+
+
 def test_where_no_process_can_be_started_a_warning_says_so(monkeypatch: Any, events: Any) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.warns(RuntimeWarning, match="no process could be started to write a.jsonl"):

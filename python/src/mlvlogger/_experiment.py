@@ -526,7 +526,10 @@ class Exp(Place):
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:
-        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint."""
+        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint.
+
+        Flushes, as `flush` does and with its errors: events up to the mark are there, whatever is killed.
+        """
         return self._logs.mark()
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:

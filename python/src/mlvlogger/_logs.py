@@ -129,7 +129,8 @@ class Logs:
         return folder / f"fork-{number}.jsonl", f"log/fork-{number}.jsonl"
 
     def mark(self) -> dict[str, int]:
-        """Path of each open stream → its last seq."""
+        """Path of each open stream → its last seq, flushed: what is marked is there after everything was killed."""
+        self.flush()
         streams = [logger._stream for logger in self._open.values()]
         return {stream.name: stream.seq for stream in streams}
 
