@@ -17,7 +17,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._ring import ERROR, HEAD, SIZE, TAIL, Ring
+from mlvlogger._ring import ERROR, HEAD, READY, SIZE, TAIL, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -27,6 +27,15 @@ PATH = Path("a.jsonl")
 
 def writer_pid(log: Logger) -> int:
     return log._stream._writer._pid  # type: ignore[union-attr]
+
+
+def at_work(log: Logger) -> Logger:
+    """The log, when its other process is there: until then the caller writes itself."""
+    until = time.monotonic() + 30
+    while not log._stream._writer._ring.words[READY]:  # type: ignore[union-attr]
+        assert time.monotonic() < until, "the other process gives no sign of life"
+        time.sleep(0.001)
+    return log
 
 
 def numbers(written: list[dict[str, Any]]) -> list[int]:
@@ -58,7 +67,7 @@ def test_the_other_process_writes_what_the_direct_writer_would(events: Callable[
 
 
 def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: Callable[..., Any]) -> None:
-    log = Logger(PATH, writer="process")
+    log = at_work(Logger(PATH, writer="process"))
     seqs = [log.event("x", number=number) for number in range(100)]
     assert seqs == list(range(2, 102))
     log.flush()
@@ -118,7 +127,7 @@ elif way.startswith("SIG"):
 
 @pytest.mark.parametrize("moment", range(6))
 def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(moment: int, events: Any) -> None:
-    log = Logger(PATH, writer="process")
+    log = at_work(Logger(PATH, writer="process"))
     pid = writer_pid(log)
 
     def kill() -> None:
@@ -144,7 +153,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
     constant("_PATIENCE", 0.3)
-    log = Logger(PATH, writer="process")
+    log = at_work(Logger(PATH, writer="process"))
     os.kill(writer_pid(log), signal.SIGSTOP)
     fill = "y" * 700
     with pytest.warns(RuntimeWarning, match="The writer process has not got on for seconds") as caught:
@@ -161,8 +170,22 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert numbers(events(PATH)) == list(range(3000))
 
 
-def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
+def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_returns(events: Any) -> None:
     log = Logger(PATH, writer="process")
+    os.kill(writer_pid(log), signal.SIGSTOP)
+    for number in range(10):
+        assert log.event("x", number=number) == number + 2
+        assert json.loads(PATH.read_bytes().splitlines()[-1])["data"] == {"number": number}
+    os.kill(writer_pid(log), signal.SIGCONT)
+    at_work(log)
+    for number in range(10, 20):
+        assert log.event("x", number=number) == number + 2
+    log.close()
+    assert numbers(events(PATH)) == list(range(20))
+
+
+def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
+    log = at_work(Logger(PATH, writer="process"))
     pid = writer_pid(log)
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
@@ -173,14 +196,14 @@ def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Calla
 
 
 def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
-    with Logger(PATH, writer="process") as log:
+    with at_work(Logger(PATH, writer="process")) as log:
         for number in range(8):
             log.event("x", number=number, text="é" * (number % 3) * 200_000)
     assert numbers(events(PATH)) == list(range(8))
 
 
 def test_threads_share_a_process_writer(events: Callable[..., Any]) -> None:
-    log = Logger(PATH, writer="process")
+    log = at_work(Logger(PATH, writer="process"))
     acknowledged: list[tuple[int | None, int]] = []
 
     def work(thread: int) -> None:
@@ -200,11 +223,14 @@ LIMITED = """
 import resource, signal, sys, time, warnings
 from pathlib import Path
 from mlvlogger import Logger, WriteFailed
+from mlvlogger._ring import READY
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
 def limit(size):
     infinity = resource.RLIM_INFINITY
     resource.prlimit(log._stream._writer._pid, resource.RLIMIT_FSIZE, (infinity if size is None else size, infinity))
+while not log._stream._writer._ring.words[READY]:
+    time.sleep(0.001)
 log.event("x", number=0)
 log.flush()
 limit(Path("a.jsonl").stat().st_size + 200)
@@ -399,14 +425,22 @@ def at_call(number: int, act: Callable[[], None], work: Callable[[], None]) -> b
     return left <= 0
 
 
-@pytest.mark.parametrize(("size", "step"), [(10, 1), (300_000, 7)], ids=["short", "large"])
+@pytest.mark.parametrize(
+    ("size", "step", "starts"),
+    [(10, 1, False), (300_000, 7, False), (10, 1, True)],
+    ids=["short", "large", "while the other process starts"],
+)
 def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothing(
-    size: int, step: int, events: Any
+    size: int, step: int, starts: bool, events: Any
 ) -> None:
     def stop() -> None:
         raise Stop
 
     log = Logger(PATH, writer="process")
+    if starts:
+        os.kill(writer_pid(log), signal.SIGSTOP)
+    else:
+        at_work(log)
     acknowledged: dict[int, int] = {}
     fills = iter(range(10**6))
 
@@ -429,6 +463,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
         except Stop:
             pass
         event()
+    os.kill(writer_pid(log), signal.SIGCONT)
     log.close()
     written = {e["seq"]: e["data"]["number"] for e in events(PATH) if e["event"] == "x"}
     assert acknowledged.items() <= written.items() and number > 30
@@ -457,7 +492,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
 
 
 def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -> None:
-    log = Logger(PATH, writer="process")
+    log = at_work(Logger(PATH, writer="process"))
 
     def work(number: int) -> None:
         log.event("x", number=number)

@@ -13,7 +13,7 @@ import time
 
 from ._line_file import LineFile
 from ._lines import are_ordinary, line, with_special
-from ._ring import CLOSING, ERROR, HEAD, SIZE, TAIL, UNSEALED, Ring
+from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, UNSEALED, Ring
 from ._seals import Seals, is_seal_due
 from ._tails import scan_file
 from ._values import warn
@@ -70,6 +70,8 @@ class ProcessWriter:
         self._last_seal = 0  # HEAD after it
         self._looked = self._look_at = 0  # nanoseconds since 1970
         self._stuck_at = -1  # TAIL, when we last waited in vain
+        #: Until the other process is ready we write ourselves: all that waits for it could be lost with the two of us.
+        self._is_starting = True
         self._closed = False
         fd = Ring.make()
         try:
@@ -120,6 +122,9 @@ class ProcessWriter:
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
         ring = self._ring
         seq = self._base + ring.position[1] + skip + 1
+        if self._is_starting and tail is not None and ring.is_empty:
+            self._write(line(seq, nanoseconds, event, data, values, tail))
+            return seq
         record = marshal.dumps((seq, nanoseconds, event, data, values, tail), 2)
         if len(record) <= _SHORT and ring.put(record):
             return seq
@@ -149,13 +154,17 @@ class ProcessWriter:
         if self._heir is not None:
             return _put(self._heir, nanoseconds, event, data, values, tail, skip)
         if len(record) > _LARGE:
-            self._look_at = 0  # as above
-            self._file.settle()
-            self._file.look_again()
-            self._file.write(line(seq, nanoseconds, event, data, values, tail or b""))
+            self._write(line(seq, nanoseconds, event, data, values, tail or b""))
         words = self._ring.words
         self.is_seal_due = words[TAIL] >= self._last_seal and is_seal_due(words[UNSEALED])
         return seq
+
+    def _write(self, line: bytes) -> None:
+        """Write a line ourselves, when nothing is in the ring."""
+        self._look_at = 0  # at the next event, the base is made anew
+        self._file.settle()
+        self._file.look_again()
+        self._file.write(line)
 
     def seal(self, nanoseconds: int, event: bytes, members: bytes) -> int:
         """As that of `DirectWriter`."""
@@ -177,7 +186,9 @@ class ProcessWriter:
             self._refuse()
         if words[TAIL] == self._stuck_at and not self._ring.is_empty:
             self._give_up()
-        self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
+        self._is_starting = self._is_starting and not words[READY]
+        if not self._is_starting:
+            self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
 
     def _refuse(self) -> NoReturn:
         number = self._ring.words[ERROR]
@@ -404,6 +415,7 @@ class _Server:
         words = self._words
         seen = words[TAIL]
         last_work = in_order = time.monotonic()
+        words[READY] = 1
         while True:
             is_last = os.getppid() != owner or words[CLOSING] == 1
             # Not all that is put now may be visible to us in whole; what was put before we last looked is.
