@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,24 +40,11 @@ class Acks:
         before = (source, number - 1)
         return source in self.sources if number == 0 else before in self.kept or before in self.refused
 
-    def forgive(self, missing: Iterable[tuple[str, int]], since: int) -> int:
-        """Take back those acknowledgements of *missing* that came after *since* (nanoseconds of the monotonic clock).
-
-        Only the last of a source can go: where one that is not missing follows, it stays. Returns how many went.
-        """
-        gone = 0
-        for key in sorted(missing, reverse=True):
-            source, number = key
-            if self.times[key] >= since and (source, number + 1) not in self.kept:
-                del self.kept[key]
-                self.refused.add(key)
-                gone += 1
-        return gone
-
     def add(self, other: Acks) -> None:
         """Take in what was said in another channel."""
         self.sources |= other.sources
         self.kept.update(other.kept)
+        self.times.update(other.times)
         self.refused.update(other.refused)
         self.notes += other.notes
 

@@ -15,8 +15,7 @@ __all__ = ["go_on"]
 
 def go_on(experiment: Path, writer: str, acks: Acks) -> None:
     """Open the experiment as a requeued script would, log three events, and close it; they are put down in *acks*."""
-    options = {} if writer == "direct" else {"writer": writer}
-    with Exp(experiment.parent, experiment.name, exists="resume", **options) as exp:
+    with Exp(experiment.parent, experiment.name, exists="resume", writer=writer) as exp:
         source = f"again.{os.getpid()}.{time.monotonic_ns()}"
         acks.sources.add(source)
         for number in range(3):

@@ -39,6 +39,21 @@ class Judgement:
         """How many acknowledged events cannot be read."""
         return len(self.missing)
 
+    def forgive(self, acks: Acks, since: int) -> int:
+        """Take back the last acknowledgements of each caller, where they came after *since* and cannot be read.
+
+        *since* is in nanoseconds of the monotonic clock. An event that is missing before one that is there stays lost.
+        Returns how many were taken back.
+        """
+        before = len(self.missing)
+        for key in sorted(self.missing, reverse=True):
+            source, number = key
+            if acks.times[key] >= since and (source, number + 1) not in acks.kept:
+                del acks.kept[key]
+                acks.refused.add(key)
+                self.missing.remove(key)
+        return before - len(self.missing)
+
 
 def judge(experiment: Path, acks: Acks, *, sealed: bool = False) -> Judgement:
     """Compare an experiment with everything that was ever acknowledged of it.

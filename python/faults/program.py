@@ -56,6 +56,7 @@ class Program:
         before: Iterable[str] = (),
         environment: dict[str, str] | None = None,
     ) -> None:
+        self._directory = directory
         self.channel = Channel(directory / f".acks-{time.monotonic_ns()}")
         command = [*before, sys.executable, str(_scripts() / f"{name}.py"), *map(str, arguments)]
         variables = {
@@ -87,9 +88,20 @@ class Program:
                 pass
         self.process.wait()
 
+    def tell_to_end(self) -> None:
+        """Let a program that goes on and on come to its end."""
+        (self._directory / "end").touch()
+
     def children(self) -> list[int]:
         """The processes that came from it and are there, except itself."""
         return list(_descendants(self.process.pid))
+
+    def wait_for_children(self) -> None:
+        """Return when each process that came from it has written something: an interpreter takes a while to start."""
+        deadline = time.monotonic() + 20
+        for pid in self.children():
+            while "wchar: 0\n" in Path(f"/proc/{pid}/io").read_text() and time.monotonic() < deadline:
+                time.sleep(0.001)
 
     def wait(self, seconds: float = 60.0) -> int | None:
         """Its exit code, negative for a signal; None where it has not ended in time, and is killed."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge import Judgement
-from mlvlogger import Exp
 
-__all__ = ["Row", "Setting", "missing_writer"]
+__all__ = ["Row", "Setting"]
 
 
 @dataclass
@@ -84,10 +82,3 @@ class Row:
         else:
             good = not (self.lost or self.wrong or self.duplicated or self.invented or self.hangs or self.problems)
         return "passed" if good and self.rounds else "failed"
-
-
-def missing_writer(writer: str) -> str:
-    """Why a writer cannot be tried, or nothing."""
-    if writer == "process" and "writer" not in inspect.signature(Exp).parameters:
-        return "this mlvlogger has no process writer"
-    return ""

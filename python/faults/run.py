@@ -20,14 +20,14 @@ import sys
 import tempfile
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import trials
 from program import kill_all
-from rows import Row, Setting, missing_writer
+from rows import Row, Setting
 
 _COLUMNS = {
     "trial": "trial",
@@ -63,18 +63,28 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     began = time.monotonic()
     # Spawned, so that a trial's process has one thread when it starts programs, and nothing of another trial.
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        results = [result for done in pool.map(_run, *zip(*jobs, strict=True)) for result in done]
+    results: dict[int, list[dict[str, Any]]] = {}
+    rows: list[dict[str, Any]] = []
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, spawn, max_tasks_per_child=1) as pool:
+        running = {pool.submit(_run, *job): number for number, job in enumerate(jobs)}
+        for done in as_completed(running):
+            results[running[done]] = done.result()
+            rows = [row for number in sorted(results) for row in results[number]]
+            if arguments.output:  # after each trial: who ends a long run has what was done
+                _write(arguments.output, arguments.long, time.monotonic() - began, rows)
+    _print(rows)
     seconds = time.monotonic() - began
-    _print(results)
-    failed = sum(result["verdict"] == "failed" for result in results)
-    omitted = sum(result["verdict"] == "not run" for result in results)
-    print(f"\n{len(results) - failed - omitted} passed, {failed} failed, {omitted} not run, in {seconds:.0f} s")
-    if arguments.output:
-        machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
-        report = {"form": "long" if arguments.long else "quick", "machine": machine, "seconds": seconds}
-        arguments.output.write_text(json.dumps({**report, "rows": results}, indent=1) + "\n", encoding="utf-8")
+    failed = sum(row["verdict"] == "failed" for row in rows)
+    omitted = sum(row["verdict"] == "not run" for row in rows)
+    print(f"\n{len(rows) - failed - omitted} passed, {failed} failed, {omitted} not run, in {seconds:.0f} s")
     return 1 if failed else 0
+
+
+def _write(path: Path, long: bool, seconds: float, rows: list[dict[str, Any]]) -> None:
+    machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+    report = {"form": "long" if long else "quick", "machine": machine, "seconds": seconds, "rows": rows}
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def _writers(trial: str, writers: list[str]) -> list[str]:
@@ -91,17 +101,15 @@ def _run(trial: str, writer: str, long: bool) -> list[dict[str, Any]]:
     began = time.monotonic()
     rows: list[Row] = []
     try:
-        if reason := missing_writer(writer):
-            rows.append(Row("everything", not_run=reason))
-        else:
-            for row in importlib.import_module(f"trials.{trial}").run(Setting(writer, long, path)):
-                rows.append(row)
+        for row in importlib.import_module(f"trials.{trial}").run(Setting(writer, long, path)):
+            rows.append(row)
     except Exception:
         rows.append(Row("the trial itself", problems=[traceback.format_exc()]))
     finally:
         kill_all()
-    if any(row.verdict == "failed" for row in rows):
-        rows[-1].problems.append(f"what is left lies in {path}")
+    failed = [row for row in rows if row.verdict == "failed"]
+    if failed:
+        failed[0].problems.append(f"what is left lies in {path}")
     else:
         shutil.rmtree(path)
     print(f"{trial} ({writer}): {time.monotonic() - began:.1f} s", file=sys.stderr)
@@ -121,7 +129,8 @@ def _print(results: list[dict[str, Any]]) -> None:
         if result["note"]:
             print(f"\nnote: {where}: {result['note']}")
         if result["verdict"] == "failed":
-            print(f"\nfailed: {where}" + "".join(f"\n  {problem}" for problem in result["problems"][:20]))
+            problems = result["problems"]
+            print(f"\nfailed: {where}", *problems[:10], *problems[10:][-1:], sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Logs without a pause until it is killed, or so many rounds: burst.py EXPERIMENT [ROUNDS [THREADS]].
+"""Logs without a pause until it is killed or told to end, or so many rounds: burst.py EXPERIMENT [ROUNDS [THREADS]].
 
 A round is two events, every twentieth a span of two. The first thread logs into a second stream, too.
 """
@@ -7,7 +7,7 @@ import sys
 import threading
 
 from mlvlogger import Exp
-from said import Source, writer
+from said import Source, is_told_to_end, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 2**60
@@ -24,6 +24,8 @@ def work(number: int) -> None:
         if turn % 20:
             source.event()
             other.event()
+        elif is_told_to_end():
+            break
         else:
             with source.span("epoch"):
                 source.event()

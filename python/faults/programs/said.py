@@ -11,7 +11,7 @@ from typing import Any
 from events import data
 from mlvlogger import Exp
 
-__all__ = ["Source", "say", "writer"]
+__all__ = ["Source", "is_told_to_end", "say", "writer"]
 
 _channel: int | None = None
 
@@ -24,10 +24,14 @@ def say(line: str) -> None:
     os.write(_channel, line.encode() + b"\n")
 
 
+def is_told_to_end() -> bool:
+    """Has the harness called `Program.tell_to_end`?"""
+    return os.path.exists("end")
+
+
 def writer() -> dict[str, Any]:
     """The options of `Exp` for the writer that is under test."""
-    name = os.environ["MLV_FAULTS_WRITER"]
-    return {} if name == "direct" else {"writer": name}
+    return {"writer": os.environ["MLV_FAULTS_WRITER"]}
 
 
 class Source:

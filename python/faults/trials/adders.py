@@ -37,7 +37,7 @@ def run(setting: Setting) -> Iterator[Row]:
             if moments.random() < 0.5:  # else while it starts, or makes its record
                 program.channel.wait(1, 20)
             time.sleep(moments.uniform(0, 0.1))
-            program.kill(tree=True)
+            program.kill()
             killed += program.process.returncode == -9
         new = 0
         for program in programs:

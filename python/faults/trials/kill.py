@@ -25,25 +25,37 @@ _SESSIONS = 3  # of one experiment, each of which has to begin with what the kil
 
 
 def run(setting: Setting) -> Iterator[Row]:
-    rounds = 1000 if setting.long else 50
-    yield _rounds(setting, "SIGKILL of the trainer alone", rounds)
-    yield _rounds(setting, "SIGKILL of the trainer, 4 threads", rounds // 5, threads=4)
-    yield _rounds(setting, "SIGKILL of the trainer, resumed at once", rounds // 5, patient=False)
-    yield _rounds(setting, "SIGKILL of the whole tree", rounds // 5, tree=True)
+    rounds, fewer = (1000, 100) if setting.long else (50, 10)
+    late = (30_000, 70_000) if setting.long else (2000, 4000)
+    yield _rounds(setting, Row("SIGKILL of the trainer alone"), rounds)
+    yield _rounds(setting, Row("SIGKILL of the trainer, 4 threads"), fewer, threads=4)
+    yield _rounds(setting, Row("SIGKILL of the trainer, resumed at once"), fewer, patient=False)
+    yield _rounds(setting, Row("SIGKILL of the trainer, late"), 15 if setting.long else 1, events=late)
+    yield _rounds(setting, Row("SIGKILL of the whole tree"), fewer, tree=True, begun=True)
+    yield _rounds(setting, Row("SIGKILL of the whole tree, early"), fewer, tree=True)
 
 
 def _rounds(
-    setting: Setting, what: str, rounds: int, *, threads: int = 1, tree: bool = False, patient: bool = True
+    setting: Setting,
+    row: Row,
+    rounds: int,
+    *,
+    events: tuple[int, int] = (0, 600),
+    threads: int = 1,
+    tree: bool = False,
+    begun: bool = False,
+    patient: bool = True,
 ) -> Row:
     """Rounds of a burst and a kill.
 
     Args:
+        events: So many are acknowledged before the kill, at least and at most, or a few more.
         tree: Kill everything that came from the trainer, too.
+        begun: Wait until the process writer is at work, which takes a while when it starts.
         patient: Wait until nobody has the files open before the next session begins.
     """
-    row = Row(what)
-    moments = random.Random(what)
-    directory = setting.path / what.replace(" ", "-")
+    moments = random.Random(row.what)
+    directory = setting.path / row.what.replace(" ", "-")
     directory.mkdir()
     torn = forgiven = 0
     for number in range(rounds):
@@ -51,14 +63,18 @@ def _rounds(
         if number % _SESSIONS == 0:
             acks = Acks()
         program = Program(directory, setting.writer, "burst", experiment, 2**60, threads)
-        if not program.channel.wait(1, 20):
-            row.problems.append(f"round {number}: nothing was acknowledged. {program.errors}")
-        time.sleep(moments.uniform(0, 0.1 if setting.long else 0.03))
+        row.expect(program.channel.wait(1, 20), f"round {number}: nothing was acknowledged. {program.errors}")
+        if begun:
+            program.wait_for_children()
+        program.channel.wait(program.channel.lines + moments.randrange(*events), 60)
+        time.sleep(moments.uniform(0, 0.001))
         since = time.monotonic_ns() - int(WINDOW * 1e9)
         program.kill(tree)
-        if not patient and (number + 1) % _SESSIONS:
-            acks.add(program.channel.close())
-            row.rounds += 1
+        row.rounds += 1
+        is_last = row.rounds % _SESSIONS == 0 or row.rounds == rounds
+        if not patient and not is_last:
+            acks.add(said := program.channel.close())
+            row.acknowledged += len(said.kept)
             continue
         said, hangs = program.end(experiment)
         row.hangs += hangs
@@ -66,11 +82,9 @@ def _rounds(
         torn += _is_torn(experiment)
         judgement = judge(experiment, acks)
         if tree and setting.writer == "process":
-            forgiven += acks.forgive(judgement.missing, since)
-            judgement.missing = [key for key in judgement.missing if key in acks.kept]
+            forgiven += judgement.forgive(acks, since)
         row.add(judgement, f"round {number}", new=len(said.kept))
-        row.rounds += 1
-        if (number + 1) % _SESSIONS == 0:
+        if is_last:
             program = Program(directory, setting.writer, "burst", experiment, 10)
             row.hangs += program.wait() is None
             said, hangs = program.end(experiment)
@@ -79,7 +93,7 @@ def _rounds(
             row.add(judge(experiment, acks, sealed=True), f"after round {number}", new=len(said.kept))
     row.note = f"{torn} torn ends"
     if tree and setting.writer == "process":
-        row.note += f"; {forgiven} events lost of the last {WINDOW * 1000:.0f} ms, which may be"
+        row.note += f"; {forgiven} events of the last {WINDOW * 1000:.0f} ms were lost, which they may be"
     return row
 
 
