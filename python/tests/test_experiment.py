@@ -1,6 +1,7 @@
 """Experiments: made once, found, gone on with, added to, joined, and never in one another's way."""
 
 import copy
+import errno
 import json
 import os
 import pickle
@@ -407,6 +408,26 @@ def test_experiments_nest(conforms: Any) -> None:
     for path in (HOME, HOME / "a", HOME / "a/b/c"):
         conforms(path, sealed=True)
     assert [run.name for run in read.all("runs")] == ["e", "a", "c"]
+
+
+def test_an_experiment_is_not_made_without_its_parent_because_of_an_io_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Exp("runs", "e"):
+        real = os.open
+
+        def fail(path: Any, *arguments: Any, **options: Any) -> int:
+            if Path(path) == HOME.resolve() / "meta.json":
+                raise OSError(errno.EIO, "Input/output error")
+            return real(path, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", fail)
+            with pytest.raises(OSError, match="Input/output error"):
+                Exp(HOME / "squeeze", "sub_1")
+            with pytest.raises(OSError, match="Input/output error"):
+                Exp.find(HOME)
+        assert not (HOME / "squeeze").exists()
+        with Exp(HOME / "squeeze", "sub_1") as sub:
+            assert sub.parent is not None
 
 
 def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:

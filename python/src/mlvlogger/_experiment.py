@@ -49,9 +49,12 @@ def ref(path: _Path) -> File | External:
 
 
 def _enclosing(path: Path) -> Path | None:
-    """The nearest experiment directory that is, or lies above, *path*: as given where that shows it, else absolute."""
+    """The nearest experiment directory that is, or lies above, *path*: as given where that shows it, else absolute.
+
+    Raises OSError where the system fails to tell: an experiment must not be made without its parent by mistake.
+    """
     real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
-    found = next((directory for directory in (real, *real.parents) if _meta.is_experiment(directory)), None)
+    found = next((directory for directory in (real, *real.parents) if _meta.holds_experiment(directory)), None)
     given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
     return next(given, found)
 
@@ -340,6 +343,7 @@ class Exp(Place):
         Raises:
             FileNotFoundError: *path* does not exist.
             NotAnExperiment: it lies in no experiment.
+            OSError: the system fails to tell.
         """
         os.stat(path)
         directory = _enclosing(Path(path))

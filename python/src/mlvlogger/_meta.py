@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,8 +22,10 @@ from ._secrets import secret_value
 from ._tails import SPEC_VERSION, check_version
 from ._values import MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
 
-__all__ = ["Meta", "add", "create", "is_experiment", "load", "members"]
+__all__ = ["Meta", "add", "create", "holds_experiment", "is_experiment", "load", "members"]
 
+# What opening a meta.json says that is none: missing, a link, a special file, or another user's. None: `read_regular`.
+_NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 _ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
 
 
@@ -51,9 +54,24 @@ class Meta:
 def is_experiment(directory: str | os.PathLike[str]) -> bool:
     """Is it a directory whose `meta.json` is a JSON object with a string member `mlv`? Never raises."""
     try:
-        record = _parse(read_regular(Path(directory, "meta.json"), MAX_RECORD))
-    except (OSError, ValueError):
+        return holds_experiment(directory)
+    except OSError:
         return False
+
+
+def holds_experiment(directory: str | os.PathLike[str]) -> bool:
+    """As `is_experiment`; but raises OSError where the system fails to tell, by an I/O error say.
+
+    What we may not read counts as none: it could be anybody's.
+    """
+    try:
+        record = _parse(read_regular(Path(directory, "meta.json"), MAX_RECORD))
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_RECORD:
+            return False
+        raise
     return isinstance(record.get("mlv"), str)
 
 
