@@ -26,6 +26,7 @@ from mlvlogger import (
     NotAnExperiment,
     Place,
     StreamBusy,
+    WriteFailed,
     read,
 )
 
@@ -408,6 +409,24 @@ def test_experiments_nest(conforms: Any) -> None:
     for path in (HOME, HOME / "a", HOME / "a/b/c"):
         conforms(path, sealed=True)
     assert [run.name for run in read.all("runs")] == ["e", "a", "c"]
+
+
+def test_flush_brings_every_stream_to_the_disk_also_where_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    exp = Exp("runs", "e", on_error="raise", durability="disk")
+    exp.stream("gpu").event("x")
+    synced = []
+
+    def sync(fd: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+        if synced[-1] == "log.jsonl":
+            raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.raises(WriteFailed, match="log.jsonl"):
+        patch.setattr(os, "fdatasync", sync)
+        exp.flush()
+    assert synced == ["log.jsonl", "gpu.jsonl"]
+    with pytest.raises(WriteFailed, match="log.jsonl"):  # what was not on the disk once, may never be
+        exp.close()
 
 
 def test_an_experiment_is_not_made_without_its_parent_because_of_an_io_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -166,9 +167,15 @@ class Logs:
             stream.rewind(seq, reason)
 
     def flush(self) -> None:
-        """Flush all open streams."""
+        """Flush all open streams, also where one cannot be; then the first WriteFailed is raised."""
+        failure: WriteFailed | None = None
         for logger in self._open.values():
-            logger.flush()
+            try:
+                logger.flush()
+            except WriteFailed as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
         """Close all streams, *main* last, with *data* for their `mlv/end` or, where it is None, as paused.
@@ -193,7 +200,10 @@ class Logs:
     def _last_seqs(self) -> dict[str, int]:
         log = self._directory / "log"
         seqs = {}
-        for name in sorted(os.listdir(log) if log.is_dir() else ()):
+        names = []
+        with contextlib.suppress(OSError):  # none there, or it cannot be read
+            names = sorted(os.listdir(log))
+        for name in names:
             try:
                 portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
                 seqs[f"log/{name}"] = scan(log / name).seq
