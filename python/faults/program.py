@@ -16,7 +16,7 @@ from pathlib import Path
 
 from acks import Acks, Channel
 
-__all__ = ["Program", "holders", "kill_all"]
+__all__ = ["Program", "holders", "is_let_go", "kill_all"]
 
 _PATIENCE = 5.0  # seconds after which what should have ended counts as hung
 
@@ -41,6 +41,7 @@ class Program:
         arguments: For the script.
         before: Words before the interpreter, such as strace and its options.
         environment: Variables besides this process's.
+        is_asked: Does it answer lines on its stdin? Then see `ask`.
 
     Attributes:
         process: The `subprocess.Popen`; its pid is that of the first word of *before*, where there are any.
@@ -55,6 +56,7 @@ class Program:
         *arguments: object,
         before: Iterable[str] = (),
         environment: dict[str, str] | None = None,
+        is_asked: bool = False,
     ) -> None:
         self._directory = directory
         self.channel = Channel(directory / f".acks-{time.monotonic_ns()}")
@@ -72,12 +74,20 @@ class Program:
             command,
             cwd=directory,
             env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_asked else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if is_asked else subprocess.DEVNULL,
             stderr=self._errors,
+            text=True,
             start_new_session=True,
         )
         _started.add(self)
+
+    def ask(self, line: str) -> str:
+        """The line that it answers to *line*; empty where it has died."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().rstrip("\n")
 
     def kill(self, tree: bool = False) -> None:
         """SIGKILL for the program alone, or for all that came from it."""
@@ -113,10 +123,8 @@ class Program:
 
     def end(self, directory: Path) -> tuple[Acks, bool]:
         """What it said, when nobody has a file below *directory* open any more; and whether that took too long."""
-        deadline = time.monotonic() + _PATIENCE
-        while (busy := bool(holders(directory))) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return self.channel.close(), busy
+        hangs = not is_let_go(directory)
+        return self.channel.close(), hangs
 
     @property
     def errors(self) -> str:
@@ -143,6 +151,16 @@ def _descendants(pid: int) -> Iterator[int]:
                 yield int(child)
     except OSError:
         return
+
+
+def is_let_go(directory: Path) -> bool:
+    """Has nobody a file below *directory* open any more? Waits for it, as long as anybody should need to end."""
+    deadline = time.monotonic() + _PATIENCE
+    while holders(directory):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def holders(directory: Path) -> list[int]:

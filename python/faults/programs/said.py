@@ -53,8 +53,11 @@ class Source:
     def event(self, name: str = "batch") -> int | None:
         """Log the next event."""
         number, members = self._next()
-        seq = self.log.event(name, members)
-        self._say(number, seq)
+        seq = None
+        try:
+            seq = self.log.event(name, members)
+        finally:
+            self._say(number, seq)
         return seq
 
     @contextmanager
