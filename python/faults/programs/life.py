@@ -8,25 +8,14 @@ import os
 import signal
 import sys
 import traceback
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from events import data
-from mlvlogger import Exp, Logger, MLVError
-from said import Source, say, writer
+from mlvlogger import Exp, Logger
+from said import Source, attempt, say, say_warnings, writer
 
 _PATIENCE = 5  # seconds for a life; the usual one takes some hundredths
-
-
-def attempt(what: str, call: Callable[[], Any]) -> Any:
-    """What *call* returns. That the system refused is said, and gives None; any other error is none of the logger's."""
-    try:
-        return call()
-    except (OSError, MLVError) as error:
-        say(f"raised {what}: {type(error).__name__}: {error}".replace("\n", " "))
-        return None
 
 
 def log(exp: Exp, logger: Logger | None = None, name: str = "", events: int = 2) -> None:
@@ -122,8 +111,7 @@ def child(action: str, path: Path, channel: str, options: dict[str, Any]) -> int
         return 1
 
 
-warnings.simplefilter("always")
-warnings.showwarning = lambda message, *_: say(f"warned {message}".replace("\n", " "))
+say_warnings()
 Exp(sys.argv[1], "warm", **writer()).close()  # looks at the machine once, for all children
 for line in sys.stdin:
     action, path, channel, on_error, durability = line.split()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from events import data
-from mlvlogger import Exp
+from mlvlogger import Exp, MLVError
 
-__all__ = ["Source", "is_told_to_end", "say", "writer"]
+__all__ = ["Source", "attempt", "is_told_to_end", "say", "say_warnings", "writer"]
 
 _channel: int | None = None
 
@@ -27,6 +28,22 @@ def say(line: str) -> None:
 def is_told_to_end() -> bool:
     """Has the harness called `Program.tell_to_end`?"""
     return os.path.exists("end")
+
+
+def say_warnings() -> None:
+    """Say every warning from now on, also one that was given before."""
+    warnings.simplefilter("always")
+    warnings.showwarning = lambda message, *_: say(f"warned {message}".replace("\n", " "))
+
+
+def attempt(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What *call* returns. That the system refused is said, and gives None; any other error is none of the logger's."""
+    try:
+        return call(*arguments)
+    except (OSError, MLVError) as error:
+        cause = f" caused by {error.__cause__!r}" if error.__cause__ else ""
+        say(f"raised {what}: {type(error).__name__}: {error}{cause}".replace("\n", " "))
+        return None
 
 
 def writer() -> dict[str, Any]:
