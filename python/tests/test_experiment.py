@@ -429,6 +429,24 @@ def test_flush_brings_every_stream_to_the_disk_also_where_one_fails(monkeypatch:
         exp.close()
 
 
+def test_an_experiment_that_is_moved_while_it_is_written_goes_on_with_its_log_and_refuses_files(conforms: Any) -> None:
+    with Exp("runs", "e") as exp:
+        Path("model.pt").write_bytes(b"weights")
+        os.rename(HOME, "elsewhere")
+        for call in (
+            lambda: exp.attach("model.pt"),
+            lambda: exp.create("made.bin"),
+            lambda: exp.stream("gpu"),
+            lambda: Exp.open(HOME),
+        ):
+            with pytest.raises(FileNotFoundError):
+                call()
+        assert exp.log.event("x") == 2
+    assert list(Path("runs").iterdir()) == []
+    events = conforms("elsewhere", sealed=True)["log.jsonl"]
+    assert [event["event"] for event in events] == ["mlv/start", "x", "mlv/end"]
+
+
 def test_an_experiment_is_not_made_without_its_parent_because_of_an_io_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with Exp("runs", "e"):
         real = os.open

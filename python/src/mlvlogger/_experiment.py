@@ -480,7 +480,7 @@ class Exp(Place):
                 the file itself, which then must never be changed.
 
         Raises:
-            FileNotFoundError: *source* does not exist.
+            FileNotFoundError: *source* does not exist, or the experiment was moved away meanwhile.
             CannotAttach: it is no regular file, or changes while it is copied; or ``files`` is no directory.
             LogClosed: after `close`.
             InvalidName: *name* has segments that are no portable names, such as ``..``.
