@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NotHere", "btrfs_quota", "fill", "loop", "own_mounts", "tmpfs"]
+__all__ = ["NotHere", "btrfs_quota", "do", "fill", "loop", "make_image", "mount", "own_mounts", "tmpfs"]
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -43,11 +43,11 @@ def own_mounts() -> None:
 def tmpfs(path: Path, options: str) -> Iterator[Path]:
     """A file system in memory at *path*, such as ``size=64k,nr_inodes=20``."""
     path.mkdir()
-    _do("mount", "-t", "tmpfs", "-o", options, "tmpfs", path)
+    do("mount", "-t", "tmpfs", "-o", options, "tmpfs", path)
     try:
         yield path
     finally:
-        _do("umount", "-l", path)
+        do("umount", "-l", path)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def loop(path: Path, kind: str, size: str, options: str = "") -> Iterator[Path]:
     try:
         yield path
     finally:
-        _do("umount", "-l", path)
+        do("umount", "-l", path)
         image.unlink()
 
 
@@ -67,25 +67,26 @@ def loop(path: Path, kind: str, size: str, options: str = "") -> Iterator[Path]:
 def btrfs_quota(path: Path) -> Iterator[Path]:
     """A subvolume of btrfs with a quota of 1 MB, which says EDQUOT where others say ENOSPC."""
     with loop(path.with_name(f"{path.name}-whole"), "btrfs", "200M") as whole:
-        _do("btrfs", "quota", "enable", whole)
-        _do("btrfs", "subvolume", "create", whole / "limited")
-        _do("btrfs", "qgroup", "limit", "1M", whole / "limited")
+        do("btrfs", "quota", "enable", whole)
+        do("btrfs", "subvolume", "create", whole / "limited")
+        do("btrfs", "qgroup", "limit", "1M", whole / "limited")
         yield whole / "limited"
 
 
 def make_image(image: Path, kind: str, size: str) -> Path:
     """An image with an empty file system."""
-    _do("truncate", "-s", size, image)
-    _do(f"mkfs.{kind}", "-F" if kind == "ext4" else "-f", "-q", image)
+    do("truncate", "-s", size, image)
+    do(f"mkfs.{kind}", "-F" if kind == "ext4" else "-f", "-q", image)
     return image
 
 
 def mount(image: Path, path: Path, options: str = "") -> None:
     """Mount an image by a loop device, which is given back when it is unmounted."""
-    _do("mount", "-o", f"loop,{options}" if options else "loop", image, path)
+    do("mount", "-o", f"loop,{options}" if options else "loop", image, path)
 
 
-def _do(*command: object) -> None:
+def do(*command: object) -> None:
+    """Run a command for which one has to be root. Raises NotHere where it is missing, or fails."""
     try:
         subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except FileNotFoundError:

@@ -25,7 +25,7 @@ calls: dict[str, Callable[..., Any]] = {
     "flush": exp.flush,
     "close": exp.close,
     "attach": exp.attach,
-    "stream": lambda name: exp.stream(name).event("x"),
+    "stream": exp.stream,
 }
 for line in sys.stdin:
     what, *arguments = line.split()

@@ -58,10 +58,12 @@ class Source:
         exp: The experiment.
         log: A logger of it, by default its root; or what has `event` and `file` as loggers have.
         name: Further words for the name, where a process has several callers.
+        say: What to do with what there is to say, by default it is said at once.
     """
 
-    def __init__(self, exp: Exp, log: Any = None, name: str = "") -> None:
+    def __init__(self, exp: Exp, log: Any = None, name: str = "", say: Callable[[str], None] = say) -> None:
         self._exp = exp
+        self._tell = say
         self.log = log or exp.log
         self._name = name
         self._pid = 0
@@ -95,14 +97,14 @@ class Source:
             self._pid = os.getpid()
             self._number = 0
             self._source = f"{self._pid}{self._name}"
-            say(f"begin {self._source}")
+            self._tell(f"begin {self._source}")
         number = self._number
         self._number += 1
         return number, data(self._source, number)
 
     def _say(self, number: int, seq: int | None) -> None:
         if seq is None:
-            say(f"refused {self._source} {number}")
+            self._tell(f"refused {self._source} {number}")
         else:
             stream = os.path.relpath(self.log.file, self._exp.path)
-            say(f"kept {self._source} {number} {stream} {seq} {time.monotonic_ns()}")
+            self._tell(f"kept {self._source} {number} {stream} {seq} {time.monotonic_ns()}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acks import Acks
-from disks import NotHere, btrfs_quota, fill, loop, own_mounts, tmpfs
+from disks import NotHere, btrfs_quota, do, fill, loop, own_mounts, tmpfs
 from judge import judge
 from mlv_validate import validate
 from mlvlogger import read
@@ -73,6 +73,7 @@ _CASES = (
 def _disks(setting: Setting) -> Iterator[_Disk]:
     yield _Disk("tmpfs", lambda path: tmpfs(path, "size=256k"), _fill, errno.ENOSPC)
     yield _Disk("file size limit", _plain, _limit, errno.EFBIG, is_mounted=False)
+    yield _Disk("immutable file", _plain, _immutable, errno.EPERM, is_mounted=False)
     if setting.long:
         yield _Disk("ext4", lambda path: loop(path, "ext4", "4M"), _fill, errno.ENOSPC)
         yield _Disk("xfs", lambda path: loop(path, "xfs", "300M"), _fill, errno.ENOSPC)
@@ -87,6 +88,12 @@ def _plain(path: Path) -> Iterator[Path]:
 
 def _fill(program: Program, path: Path) -> Callable[[], None]:
     return fill(path).unlink
+
+
+def _immutable(program: Program, path: Path) -> Callable[[], None]:
+    """Nobody may write to the log any more, not even who has it open."""
+    do("chattr", "+i", path / "e/log.jsonl")
+    return lambda: do("chattr", "-i", path / "e/log.jsonl")
 
 
 def _limit(program: Program, path: Path) -> Callable[[], None]:

@@ -1,0 +1,101 @@
+"""A power cut after durability="disk": a file system forgets what was not brought to the disk, and is mounted again."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from acks import Acks
+from again import go_on
+from disks import NotHere, do, make_image, mount, own_mounts
+from judge import judge
+from program import Program
+from rows import Row, Setting
+
+__all__ = ["missing_files", "run"]
+
+_SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN of ext4 and xfs
+_WITHOUT_FLUSH = 2  # not even the journal
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    try:
+        own_mounts()
+        missing = ""
+    except NotHere as error:
+        missing = str(error)
+    rounds = 100 if setting.long else 4
+    for kind, size in (("ext4", "64M"), ("xfs", "300M")):
+        yield _rounds(setting, Row(kind, not_run=missing), kind, size, rounds, "disk")
+        if setting.writer == "direct":
+            row = Row(f"{kind}, nothing synced", not_run=missing, control="lost")
+            yield _rounds(setting, row, kind, size, 2, "kernel")
+
+
+def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durability: str) -> Row:
+    if row.not_run:
+        return row
+    directory = setting.path / row.what.replace(" ", "-").replace(",", "")
+    disk = directory / "disk"
+    disk.mkdir(parents=True)
+    try:
+        image = make_image(directory / "image", kind, size)
+        mount(image, disk)
+    except NotHere as error:
+        row.not_run = str(error)
+        return row
+    moments = random.Random(row.what)
+    for number in range(rounds):
+        experiment = disk / str(number)
+        program = Program(directory, setting.writer, "durable", experiment, durability)
+        row.expect(program.channel.wait(1, 20), f"round {number}: nothing was acknowledged. {program.errors}")
+        time.sleep(moments.uniform(0.0, 0.6))
+        _cut(disk)
+        time.sleep(0.02)  # in which the program meets what the cut has left
+        program.kill(tree=True)
+        said, hangs = program.end(disk)
+        row.hangs += hangs
+        do("umount", disk)
+        mount(image, disk)
+        row.rounds += 1
+        row.add(judge(experiment, said), f"round {number}")
+        for problem in missing_files(experiment, said):
+            row.problems.append(f"round {number}: {problem}")
+        if durability == "disk":
+            go_on(experiment, setting.writer, said)
+            row.add(judge(experiment, said), f"after round {number}", new=3)
+    do("umount", disk)
+    return row
+
+
+def _cut(disk: Path) -> None:
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, _SHUTDOWN, ctypes.c_uint32(_WITHOUT_FLUSH))
+    finally:
+        os.close(descriptor)
+
+
+def missing_files(experiment: Path, said: Acks) -> Iterator[str]:
+    """The attached files and the meta records that were said to be there, and are not."""
+    if said.kept and not (experiment / "meta.json").exists():
+        yield "there is no meta.json"
+    for note in said.notes:
+        word, *words = note.split()
+        if word == "attached":
+            path, size, sha256 = words
+            try:
+                data = (experiment / path).read_bytes()
+            except FileNotFoundError:
+                yield f"{path} is missing"
+                continue
+            if (len(data), hashlib.sha256(data).hexdigest()) != (int(size), sha256):
+                yield f"{path} is not what it was"
+        elif word == "added" and not (experiment / f"meta/{words[0]}.json").exists():
+            yield f"meta/{words[0]}.json is missing"

@@ -1,0 +1,57 @@
+"""A disk that takes 50 ms a write, or hangs for a while: nothing is lost, and what it costs the caller is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from injection import FOR_EVER, Fault, Injection, missing_compiler
+from judge import judge
+from program import Program
+from rows import Row, Setting
+
+__all__ = ["run"]
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    seconds, hang = (10.0, 20) if setting.long else (1.5, 2)
+    slow = Fault("write", 20, FOR_EVER, milliseconds=50)
+    hung = Fault("write", 20, 1, milliseconds=hang * 1000)
+    cases = [
+        ("50 ms a write", slow, seconds, 0.001),
+        ("50 ms a write, without a pause", slow, seconds, 0.0),
+        (f"a write that takes {hang} s", hung, hang + 1.0, 0.001),
+    ]
+    if setting.long:
+        cases.append((f"a write that takes {hang} s, without a pause", hung, hang + 1.0, 0.0))
+    for what, fault, seconds, pause in cases:
+        row = Row(what, not_run=missing_compiler())
+        if not row.not_run:
+            _try(setting, row, fault, seconds, pause)
+        yield row
+
+
+def _try(setting: Setting, row: Row, fault: Fault, seconds: float, pause: float) -> None:
+    directory = setting.path / row.what.replace(" ", "-")
+    directory.mkdir()
+    experiment = directory / "e"
+    injection = Injection(directory)
+    injection.arm(experiment, fault)
+    program = Program(directory, setting.writer, "timed", experiment, seconds, pause, environment=injection.environment)
+    status = program.wait()
+    row.hangs += status is None
+    row.expect(status == 0, f"the program died: {program.errors[-2000:]}")
+    said, hangs = program.end(experiment)
+    row.hangs += hangs
+    row.expect(injection.hits[0] > 0, "no call was slow: the trial tried nothing")
+    row.expect(not said.refused, f"{len(said.refused)} events were refused")
+    row.add(judge(experiment, said, sealed=True))
+    row.rounds += 1
+    for note in said.notes:
+        if note.startswith("times "):
+            events, median, p99, slowest, closing = map(float, note.split()[1:])
+            row.note = (
+                f"{events:.0f} events, a call took {median * 1e6:.0f} µs in the middle, {p99 * 1e3:.2f} ms at p99, "
+                f"{slowest:.2f} s at most; close {closing:.2f} s"
+            )
+        else:
+            row.problems.append(note)
