@@ -89,7 +89,7 @@ def missing_files(experiment: Path, said: Acks) -> Iterator[str]:
     for note in said.notes:
         word, *words = note.split()
         if word == "attached":
-            path, size, sha256 = words
+            path, size, sha256, _ = words
             try:
                 data = (experiment / path).read_bytes()
             except FileNotFoundError:

@@ -1,0 +1,166 @@
+"""A power cut at any point: what came to the disk is replayed up to it, and behind the last flush in any form."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import shutil
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acks import Acks
+from disks import NotHere, do, make_image, mount, own_mounts
+from judge import judge
+from program import Program
+from rows import Row, Setting
+from trials.power_cut import missing_files
+
+__all__ = ["run"]
+
+_SECTOR = 512  # bytes that a disk writes whole or not at all
+_FORMS = ("whole", "some", "reordered", "torn")
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    missing = _missing()
+    states = 1000 if setting.long else 24
+    kinds = (("ext4", "24M"), ("xfs", "300M")) if setting.long else (("ext4", "24M"),)
+    for kind, size in kinds:
+        yield _replay(setting, Row(f"{kind}, replayed", not_run=missing), kind, size, states, "disk")
+    if setting.writer == "direct":
+        row = Row("ext4, nothing synced", not_run=missing, control="lost")
+        yield _replay(setting, row, "ext4", "24M", 5, "kernel")
+
+
+def _missing() -> str:
+    try:
+        own_mounts()
+    except NotHere as error:
+        return str(error)
+    if not os.path.exists("/dev/fuse"):
+        return "there is no /dev/fuse"
+    if importlib.util.find_spec("mfusepy") is None:
+        return "mfusepy is not installed"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    time: int  # nanoseconds of the monotonic clock
+    offset: int
+    data: bytes | None  # None for a flush
+
+
+def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durability: str) -> Row:
+    if row.not_run:
+        return row
+    directory = setting.path / row.what.replace(" ", "-").replace(",", "")
+    directory.mkdir()
+    try:
+        first = make_image(directory / "image", kind, size)
+        said, entries = _record(setting, directory, first, durability, 4.0 if setting.long else 1.2)
+    except NotHere as error:
+        row.not_run = str(error)
+        return row
+    chance = random.Random(row.what)
+    done = 0
+    flushed = directory / "flushed"
+    shutil.move(first.with_suffix(".first"), flushed)
+    disk = directory / "disk"
+    # In order, so that the image at the last flush grows with them.
+    for end in sorted(chance.randrange(1, len(entries)) for _ in range(states)):
+        last = max((number for number in range(end) if entries[number].data is None), default=-1) + 1
+        _write(flushed, entries[done:last])
+        done = max(done, last)
+        form = chance.choice(_FORMS)
+        state = directory / "state"
+        do("cp", "--sparse=always", flushed, state)
+        _write(state, _form(entries[done:end], form, chance))
+        mount(state, disk, "nouuid" if kind == "xfs" else "")
+        before = _before(said, entries[end - 1].time)
+        label = f"{end} of {len(entries)} entries, {end - done} of them behind the last flush, {form}"
+        row.add(judge(disk / "e", before), label, new=0)
+        row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
+        row.rounds += 1
+        do("umount", disk)
+    row.acknowledged = len(said.kept)
+    row.note = f"each state is one of {len(entries)} writes and flushes"
+    return row
+
+
+def _record(
+    setting: Setting, directory: Path, image: Path, durability: str, seconds: float
+) -> tuple[Acks, list[_Entry]]:
+    """What a program said while it ran on a disk, and what came to that disk."""
+    shutil.copy(image, image.with_suffix(".first"))
+    fuse, disk, log = directory / "fuse", directory / "disk", directory / "log"
+    fuse.mkdir()
+    disk.mkdir()
+    (directory / "blocklog").mkdir()
+    daemon = Program(directory / "blocklog", "direct", "blocklog", image, fuse, log)
+    try:
+        deadline = time.monotonic() + 10
+        while not (fuse / "disk").exists():
+            if time.monotonic() > deadline or daemon.process.poll() is not None:
+                raise NotHere(f"a file system of ours cannot be mounted: {daemon.errors.strip()[-300:]}")
+            time.sleep(0.01)
+        mount(fuse / "disk", disk)
+        try:
+            program = Program(directory, setting.writer, "durable", disk / "e", durability)
+            program.channel.wait(1, 20)
+            time.sleep(seconds)
+            program.kill(tree=True)
+            said, _ = program.end(disk)
+        finally:
+            do("umount", disk)
+    finally:
+        do("umount", "-l", fuse)
+        daemon.wait(10)
+        daemon.channel.close()
+    return said, list(_entries(log))
+
+
+def _entries(log: Path) -> Iterator[_Entry]:
+    data = log.read_bytes()
+    place = 0
+    while place < len(data):
+        when, offset, size = struct.unpack_from("<qqq", data, place)
+        place += 24
+        if size < 0:
+            yield _Entry(when, 0, None)
+        else:
+            yield _Entry(when, offset, data[place : place + size])
+            place += size
+
+
+def _write(image: Path, entries: list[_Entry]) -> None:
+    with image.open("r+b", buffering=0) as file:
+        for entry in entries:
+            if entry.data is not None:
+                file.seek(entry.offset)
+                file.write(entry.data)
+
+
+def _form(entries: list[_Entry], form: str, chance: random.Random) -> list[_Entry]:
+    """What a disk may have made of writes that no flush came after."""
+    if form == "some":
+        return [entry for entry in entries if chance.random() < 0.5]
+    if form == "reordered":
+        return chance.sample(entries, chance.randrange(len(entries) + 1))
+    if form == "torn" and entries:
+        torn = chance.randrange(len(entries))
+        whole = entries[torn].data or b""
+        cut = whole[: _SECTOR * chance.randrange(len(whole) // _SECTOR + 1)]
+        return [*entries[:torn], _Entry(0, entries[torn].offset, cut), *entries[torn + 1 :]]
+    return entries
+
+
+def _before(said: Acks, when: int) -> Acks:
+    """What was said up to a moment; the other events may be there or not."""
+    kept = {key: place for key, place in said.kept.items() if said.times[key] <= when}
+    notes = [note for note in said.notes if not note.startswith(("attached", "added")) or int(note.split()[-1]) <= when]
+    return Acks(said.sources, kept, said.times, said.refused | (said.kept.keys() - kept.keys()), notes)
