@@ -138,7 +138,7 @@ def _read_only_before(setting: Setting, directory: Path, row: Row) -> None:
         talk = _Talk(setting, directory, path / "e", row)
         talk.ask("event 20", "close")
         said = talk.end(path)
-        do("mount", "-o", "remount,ro", path)
+        do("mount", "-o", "remount,bind,ro", path)
         program = Program(directory, setting.writer, "asked", path / "e", "warn", "kernel")
         status = program.wait()
         row.expect(status == 1 and "Read-only file system" in program.errors, f"exit {status}: {program.errors}")

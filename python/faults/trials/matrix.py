@@ -192,6 +192,8 @@ def _silence(experiment: Path, said: Acks, attempt: _Try) -> Iterator[str]:
         if run.state != "completed" and not told:
             yield f"{home.name} has no end, and nobody said so"
     missing = said.refused - found.keys()
+    if not told and any(source != "span" for source, _ in said.refused):
+        yield "events were refused, and nobody said why"
     if missing and not told:
         yield f"{len(missing)} events are missing, and nobody said so"
     if attempt.on_error == "warn":
