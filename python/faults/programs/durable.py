@@ -1,7 +1,7 @@
 """Logs what has to survive a power cut, in every way, until it is killed: durable.py EXPERIMENT DURABILITY.
 
-What is acknowledged is said when it is on the disk: by the direct writer at once, by the process writer after a flush.
-Each such line ends with the time.
+What is acknowledged is said when it is on the disk: by the direct writer at once, by the process writer after a flush,
+and until then it may be there or not. Each such line ends with the time.
 """
 
 import itertools
@@ -16,19 +16,30 @@ from said import Source, attempt, say, writer
 path = Path(sys.argv[1])
 is_direct = os.environ["MLV_FAULTS_WRITER"] == "direct"
 held: list[str] = []
-tell = say if is_direct else held.append
+
+
+def tell(line: str) -> None:
+    """Say a line when it is true."""
+    word, *words = line.split()
+    if is_direct or word in ("begin", "refused"):
+        say(line)
+        return
+    held.append(line)
+    if word == "kept":
+        say(f"refused {words[0]} {words[1]}")
 
 
 def release() -> None:
     """Say what a flush has brought to the disk."""
     now = time.monotonic_ns()
     for line in held:
-        said, _, last = line.rpartition(" ")
-        say(f"{said} {now}" if line.startswith(("kept", "attached", "added")) else line)
+        say(f"{line.rpartition(' ')[0]} {now}")
     held.clear()
 
 
-exp = Exp(path.parent, path.name, {"lr": 0.1}, durability=sys.argv[2], **writer())
+# To raise, since a flush that has only warned has brought nothing to the disk.
+options = {"durability": sys.argv[2], "on_error": "raise", **writer()}
+exp = Exp(path.parent, path.name, {"lr": 0.1}, **options)
 source = Source(exp, say=tell)
 gpu: Source | None = None
 for number in itertools.count():
@@ -43,7 +54,7 @@ for number in itertools.count():
     if number == 10:
         gpu = Source(exp, exp.stream("gpu"), ".gpu", tell)
     if number % 20 == 15:
-        Exp.open(path, {f"more {number}": number}, durability=sys.argv[2], **writer()).close()
+        Exp.open(path, {f"more {number}": number}, **options).close()
         tell(f"added {number // 20 + 2} {time.monotonic_ns()}")
     if not is_direct and number % 4 == 3:
         exp.flush()
