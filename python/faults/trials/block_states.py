@@ -17,7 +17,7 @@ from disks import NotHere, do, make_image, mount, own_mounts
 from judge import judge
 from program import Program
 from rows import Row, Setting
-from trials.power_cut import missing_files
+from trials.power_cut import missing_files, up_to
 
 __all__ = ["run"]
 
@@ -81,7 +81,7 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
         do("cp", "--sparse=always", flushed, state)
         _write(state, _form(entries[done:end], form, chance))
         mount(state, disk, "nouuid" if kind == "xfs" else "")
-        before = _before(said, entries[end - 1].time)
+        before = up_to(said, entries[end - 1].time)
         label = f"{end} of {len(entries)} entries, {end - done} of them behind the last flush, {form}"
         row.add(judge(disk / "e", before), label, new=0)
         row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
@@ -157,10 +157,3 @@ def _form(entries: list[_Entry], form: str, chance: random.Random) -> list[_Entr
         cut = whole[: _SECTOR * chance.randrange(len(whole) // _SECTOR + 1)]
         return [*entries[:torn], _Entry(0, entries[torn].offset, cut), *entries[torn + 1 :]]
     return entries
-
-
-def _before(said: Acks, when: int) -> Acks:
-    """What was said up to a moment; the other events may be there or not."""
-    kept = {key: place for key, place in said.kept.items() if said.times[key] <= when}
-    notes = [note for note in said.notes if not note.startswith(("attached", "added")) or int(note.split()[-1]) <= when]
-    return Acks(said.sources, kept, said.times, said.refused | (said.kept.keys() - kept.keys()), notes)

@@ -18,7 +18,7 @@ from judge import judge
 from program import Program
 from rows import Row, Setting
 
-__all__ = ["missing_files", "run"]
+__all__ = ["missing_files", "run", "up_to"]
 
 _SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN of ext4 and xfs
 _WITHOUT_FLUSH = 2  # not even the journal
@@ -56,10 +56,12 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         program = Program(directory, setting.writer, "durable", experiment, durability)
         row.expect(program.channel.wait(1, 20), f"round {number}: nothing was acknowledged. {program.errors}")
         time.sleep(moments.uniform(0.0, 0.6))
+        cut = time.monotonic_ns()
         _cut(disk)
         time.sleep(0.02)  # in which the program meets what the cut has left
         program.kill(tree=True)
         said, hangs = program.end(disk)
+        said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut returns to nobody
         row.hangs += hangs
         do("umount", disk)
         mount(image, disk)
@@ -99,3 +101,10 @@ def missing_files(experiment: Path, said: Acks) -> Iterator[str]:
                 yield f"{path} is not what it was"
         elif word == "added" and not (experiment / f"meta/{words[0]}.json").exists():
             yield f"meta/{words[0]}.json is missing"
+
+
+def up_to(said: Acks, when: int) -> Acks:
+    """What was said up to a moment; the other events may be there or not."""
+    kept = {key: place for key, place in said.kept.items() if said.times[key] <= when}
+    notes = [note for note in said.notes if not note.startswith(("attached", "added")) or int(note.split()[-1]) <= when]
+    return Acks(said.sources, kept, said.times, said.refused | (said.kept.keys() - kept.keys()), notes)
