@@ -89,6 +89,12 @@ class Program:
         self.process.stdin.flush()
         return self.process.stdout.readline().rstrip("\n")
 
+    def dismiss(self) -> int | None:
+        """Tell it that nothing more will be asked; what `wait` returns."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        return self.wait()
+
     def kill(self, tree: bool = False) -> None:
         """SIGKILL for the program alone, or for all that came from it."""
         for pid in [self.process.pid, *(_descendants(self.process.pid) if tree else ())]:

@@ -68,6 +68,7 @@ def live(path: Path, options: dict[str, Any]) -> None:
     attempt("resume", exp.log.resume)
     attempt("rewind", lambda: exp.rewind(mark))
     attempt("span", lambda: span(exp))
+    options.pop("writer", None)  # a writer's process for each of these would show nothing new, and take its time
     if (below := attempt("sub", lambda: Exp.find(path).sub("sub", {"ratio": 0.5}, kind="part", **options))) is not None:
         say("made sub")
         log(below, name=".sub")

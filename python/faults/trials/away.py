@@ -53,8 +53,8 @@ class _Talk:
             self._row.hangs += float(answer or 0) > 5
 
     def end(self, directory: Path) -> Acks:
-        """What it said; it is ended."""
-        self._program.kill(tree=True)
+        """What it said; it is ended, and with it a writer's process that goes on trying."""
+        self._row.hangs += self._program.dismiss() is None
         said, hangs = self._program.end(directory)
         self._row.hangs += hangs
         self._row.rounds += 1
