@@ -154,9 +154,9 @@ def _read_only_before(setting: Setting, directory: Path, row: Row) -> None:
 
 
 def _storm(setting: Setting, directory: Path, row: Row) -> None:
-    for number in range(20 if setting.long else 2):
+    for number in range(10 if setting.long else 2):
         experiment = directory / f"e{number}"
-        program = Program(directory, setting.writer, "storm", experiment, 20_000 if setting.long else 5_000)
+        program = Program(directory, setting.writer, "storm", experiment, 10_000 if setting.long else 5_000)
         status = program.wait()
         row.hangs += status is None
         row.expect(status == 0, f"the program died: {program.errors[-2000:]}")
