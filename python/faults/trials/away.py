@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from disks import NotHere, do, loop, own_mounts, tmpfs
 from judge import judge
 from mlv_validate import validate
 from mlvlogger import read
-from program import Program, is_let_go
+from program import Program, holders, is_let_go
 from rows import Row, Setting
 
 __all__ = ["run"]
@@ -52,9 +53,11 @@ class _Talk:
             self._row.expect(bool(answer), f"{line}: the program died: {self._program.errors[-2000:]}")
             self._row.hangs += float(answer or 0) > 5
 
-    def end(self, directory: Path) -> Acks:
-        """What it said; it is ended, and with it a writer's process that goes on trying."""
+    def end(self, directory: Path, for_ever: bool = False) -> Acks:
+        """What it said; it is ended. A trouble that is *for_ever*, a writer's process would outlive by a minute."""
         self._row.hangs += self._program.dismiss() is None
+        for pid in holders(directory) if for_ever else ():
+            os.kill(pid, signal.SIGKILL)
         said, hangs = self._program.end(directory)
         self._row.hangs += hangs
         self._row.rounds += 1
@@ -124,7 +127,7 @@ def _read_only(setting: Setting, directory: Path, row: Row) -> None:
             raise NotHere(f"ext4 cannot be told to meet an error: {error}") from None
         began = time.monotonic_ns()
         talk.ask("event 20", f"attach {__file__}", "flush", "close")
-        said = talk.end(path)
+        said = talk.end(path, for_ever=True)
         warnings = [note for note in said.notes if "cannot write" in note]
         told = [note for note in said.notes if "events could not be written" in note]
         row.expect(len(warnings) <= 1 and len(told) >= 1, f"{len(said.refused)} refused, warned: {said.notes}")
