@@ -71,15 +71,32 @@ static struct answer hit_path(enum kind kind, const char *path) {
     return answer;
 }
 
+/* The path of a descriptor; empty where it has none. */
+static void path_of(int fd, char path[1024]) {
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(name, path, 1023);
+    path[size > 0 ? size : 0] = 0;
+}
+
 static struct answer hit_fd(enum kind kind, int fd) {
     struct answer answer = {0, 0};
-    char name[32], path[1024];
+    char path[1024];
     if (!control || !control->armed) return answer;
-    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    ssize_t size = readlink(name, path, sizeof path - 1);
-    if (size <= 0) return answer;
-    path[size] = 0;
+    path_of(fd, path);
     return hit_path(kind, path);
+}
+
+/* Of a path that is relative to a directory. One that is relative to the current directory is none of the trial's. */
+static struct answer hit_at(enum kind kind, int at, const char *path) {
+    struct answer answer = {0, 0};
+    char directory[1024], whole[2048];
+    if (!control || !control->armed) return answer;
+    if (path[0] == '/') return hit_path(kind, path);
+    if (at == AT_FDCWD) return answer;
+    path_of(at, directory);
+    snprintf(whole, sizeof whole, "%s/%s", directory, path);
+    return hit_path(kind, whole);
 }
 
 static int fails(struct answer answer) {
@@ -98,10 +115,10 @@ static int fails(struct answer answer) {
         return fails(hit_fd(kind, fd)) ? -1 : real arguments;           \
     }
 
-#define ON_PATH(name, kind, types, parameters, path, arguments) \
-    int name parameters {                                       \
-        REAL(name, int, types);                                 \
-        return fails(hit_path(kind, path)) ? -1 : real arguments; \
+#define ON_PATH(name, kind, types, parameters, directory, path, arguments)      \
+    int name parameters {                                                      \
+        REAL(name, int, types);                                                \
+        return fails(hit_at(kind, directory, path)) ? -1 : real arguments;     \
     }
 
 #define WRITES(name, types, parameters, whole, shortened)              \
@@ -113,7 +130,7 @@ static int fails(struct answer answer) {
         return fails(answer) ? -1 : real whole;                        \
     }
 
-#define OPENS(name, types, parameters, real_arguments)          \
+#define OPENS(name, types, parameters, directory, arguments)    \
     int name parameters {                                       \
         REAL(name, int, types);                                 \
         int mode = 0;                                           \
@@ -123,7 +140,7 @@ static int fails(struct answer answer) {
             mode = va_arg(rest, int);                           \
             va_end(rest);                                       \
         }                                                       \
-        return fails(hit_path(OPEN, path)) ? -1 : real real_arguments; \
+        return fails(hit_at(OPEN, directory, path)) ? -1 : real arguments; \
     }
 
 WRITES(write, (int, const void *, size_t), (int fd, const void *data, size_t size), (fd, data, size), (fd, data, part))
@@ -150,15 +167,21 @@ int close(int fd) {
     return fails(answer) ? -1 : result;
 }
 
-OPENS(open, (const char *, int, ...), (const char *path, int flags, ...), (path, flags, mode))
-OPENS(open64, (const char *, int, ...), (const char *path, int flags, ...), (path, flags, mode))
-OPENS(openat, (int, const char *, int, ...), (int at, const char *path, int flags, ...), (at, path, flags, mode))
-OPENS(openat64, (int, const char *, int, ...), (int at, const char *path, int flags, ...), (at, path, flags, mode))
+OPENS(open, (const char *, int, ...), (const char *path, int flags, ...), AT_FDCWD, (path, flags, mode))
+OPENS(open64, (const char *, int, ...), (const char *path, int flags, ...), AT_FDCWD, (path, flags, mode))
+OPENS(openat, (int, const char *, int, ...), (int at, const char *path, int flags, ...), at, (at, path, flags, mode))
+OPENS(openat64, (int, const char *, int, ...), (int at, const char *path, int flags, ...), at, (at, path, flags, mode))
 
-ON_PATH(rename, LINK, (const char *, const char *), (const char *from, const char *to), to, (from, to))
-ON_PATH(link, LINK, (const char *, const char *), (const char *from, const char *to), to, (from, to))
+ON_PATH(rename, LINK, (const char *, const char *), (const char *from, const char *to), AT_FDCWD, to, (from, to))
+ON_PATH(renameat, LINK, (int, const char *, int, const char *),
+        (int from_at, const char *from, int to_at, const char *to), to_at, to, (from_at, from, to_at, to))
+ON_PATH(link, LINK, (const char *, const char *), (const char *from, const char *to), AT_FDCWD, to, (from, to))
 ON_PATH(linkat, LINK, (int, const char *, int, const char *, int),
-        (int from_at, const char *from, int to_at, const char *to, int flags), to, (from_at, from, to_at, to, flags))
-ON_PATH(mkdir, MKDIR, (const char *, mode_t), (const char *path, mode_t mode), path, (path, mode))
-ON_PATH(unlink, UNLINK, (const char *), (const char *path), path, (path))
-ON_PATH(rmdir, UNLINK, (const char *), (const char *path), path, (path))
+        (int from_at, const char *from, int to_at, const char *to, int flags), to_at, to,
+        (from_at, from, to_at, to, flags))
+ON_PATH(mkdir, MKDIR, (const char *, mode_t), (const char *path, mode_t mode), AT_FDCWD, path, (path, mode))
+ON_PATH(mkdirat, MKDIR, (int, const char *, mode_t), (int at, const char *path, mode_t mode), at, path,
+        (at, path, mode))
+ON_PATH(unlink, UNLINK, (const char *), (const char *path), AT_FDCWD, path, (path))
+ON_PATH(unlinkat, UNLINK, (int, const char *, int), (int at, const char *path, int flags), at, path, (at, path, flags))
+ON_PATH(rmdir, UNLINK, (const char *), (const char *path), AT_FDCWD, path, (path))
