@@ -16,12 +16,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "drivers"))
 import _python_reading as driver
 import python_driver
 
+import mlvlogger._events as events
 import mlvlogger._meta as meta
 import mlvlogger._reading as reading
 import mlvlogger._values as values
 from mlvlogger import Experiment, Opaque
 
-plain_read, plain_stream, plain_meta, plain_event = driver.read, driver._stream, driver._meta, reading._event
+plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta
 
 
 def changed(name: str, change: Callable[[Any], None]) -> None:
@@ -72,28 +73,28 @@ def without_lifecycle() -> None:
 
 def lenient(**hooks: Any) -> Callable[[], None]:
     def fault() -> None:
-        plain = {"parse_constant": reading._refuse, "parse_float": reading._finite, "parse_int": reading._integer}
-        reading._decoder = json.JSONDecoder(**{**plain, "object_pairs_hook": reading._object, **hooks})  # type: ignore[arg-type]
+        plain = {"parse_constant": events._refuse, "parse_float": events._finite, "parse_int": events._integer}
+        events._decoder = json.JSONDecoder(**{**plain, "object_pairs_hook": events._object, **hooks})  # type: ignore[arg-type]
 
     return fault
 
 
 def surrogates() -> None:
     """Lone surrogates are taken."""
-    reading.is_json = lambda tree, levels=64: True
+    events.is_json = lambda tree, levels=64: True
 
 
 def torn() -> None:
     """The bytes after the last LF are a line."""
-    plain = reading.lines
+    plain = reading.blocks
 
-    def lines(file: Any, size: int) -> Any:
+    def blocks(file: Any, size: int) -> Any:
         yield from plain(file, size)
         file.seek(0)
         if rest := file.read().rpartition(b"\n")[2]:
-            yield rest, len(rest)
+            yield rest + b"\n", len(rest)
 
-    reading.lines = lines
+    reading.blocks = blocks
 
 
 def links() -> None:
@@ -133,7 +134,7 @@ def rewind_all() -> None:
 
 def rewind_none() -> None:
     """A rewind changes nothing."""
-    Experiment._superseded = lambda self, path: []  # type: ignore[method-assign]
+    Experiment._superseded = lambda self, path: None  # type: ignore[method-assign]
 
 
 def inside_opaque() -> None:

@@ -22,10 +22,10 @@ REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
 
 # From the ground up; each floor imports from floors below it only.
 FLOORS = [
-    {"_errors"},
+    {"_errors", "_immutable"},
     {"_values"},
-    {"_secrets", "_files", "_lines", "_line_file", "_ring"},
-    {"_tails", "_environment", "_seals"},
+    {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events"},
+    {"_tails", "_environment", "_seals", "_quick"},
     {"_writers"},
     {"_process"},
     {"_streams"},

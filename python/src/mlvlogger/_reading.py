@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from . import _meta
+from ._blocks import blocks, lifecycle_lines
 from ._errors import InvalidName, MLVError
+from ._events import Event, moment, read_event
 from ._files import open_regular, portable
-from ._tails import check_version, lines
-from ._values import MAX_INT, ExperimentRef, decode, decode_members, integer, is_json, warn
+from ._quick import Series, quick_events
+from ._tails import check_version
+from ._values import ExperimentRef, decode, decode_members, integer, warn
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
 _FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
 
-
-@dataclass(frozen=True)
-class Event:
-    """An event.
-
-    Attributes:
-        stream: The path of its stream: ``log.jsonl``.
-        seq: Its number in the stream.
-        time: When it was logged (UTC).
-        name: Its name: ``epoch/batch``.
-        data: What was logged, as Python values.
-        span: "begin", "end" or None.
-        begin: Of an end event: the seq of the begin event.
-        seconds: Of an end event: how long the span took.
-        within: The seq of the begin event of the span that it lies in, or None.
-        line: Where it stands in the stream, counted from 1.
-    """
-
-    stream: str
-    seq: int
-    time: datetime
-    name: str
-    data: dict[str, Any]
-    span: str | None
-    begin: int | None
-    seconds: float | None
-    within: int | None
-    line: int
+# From the path of a stream, the number of a line and a block that begins with it: events, and numbered lines to read.
+_Skim = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
 
 @dataclass
@@ -120,7 +95,7 @@ class Experiment:
         self.records = meta.records
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.created = _time(meta.records[0].get("created"))
+        self.created = moment(meta.records[0].get("created"))
         self.params: dict[str, Any] = decode_members(meta.params)
         self.extra: dict[str, Any] = decode_members(meta.extra)
         self.tags = meta.tags
@@ -129,6 +104,7 @@ class Experiment:
         parent = decode(meta.records[0].get("parent"))
         self.parent = parent if isinstance(parent, ExperimentRef) else None
         self.problems = [Problem(name, None, message) for name, message in meta.problems]
+        self._told = set(self.problems)
 
     @property
     def streams(self) -> list[str]:
@@ -146,7 +122,7 @@ class Experiment:
         "open" says that the log has no end yet, not that something is running.
         """
         state = "open"
-        for event in self._lines("log.jsonl", lifecycle=True):
+        for event in self._read("log.jsonl", lifecycle_lines):
             if event.name in ("mlv/start", "mlv/resume"):
                 state = "open"
             elif event.name == "mlv/pause":
@@ -175,12 +151,12 @@ class Experiment:
         """
         matches = _matcher(pattern)
         path = self._stream(stream)
-        hidden = [] if rewound else self._superseded(path)
-        for event in self._lines(path):
+        is_hidden = None if rewound else self._superseded(path)
+        for event in self._read(path):
             if event.name.startswith("mlv/"):
                 if lifecycle and matches(event.name):
                     yield event
-            elif matches(event.name) and not any(after < event.seq < before for after, before in hidden):
+            elif matches(event.name) and not (is_hidden and is_hidden(event.seq)):
                 yield event
 
     def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
@@ -209,18 +185,20 @@ class Experiment:
         event, or where it has none the number of the event among those of its name with the metric, from 0. Rewound
         events are left out. Errors as for `events`.
         """
-        steps: list[int] = []
-        values: list[float] = []
-        counts: dict[str, int] = {}
-        for event in self.events(pattern, stream=stream):
-            value = event.data.get(name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                continue
-            step = integer(event.data.get("step"))
-            count = counts[event.name] = counts.get(event.name, -1) + 1
-            steps.append(count if step is None else step)
-            values.append(value)
-        return steps, values
+        matches = _matcher(pattern)
+        path = self._stream(stream)
+        series = Series(name, matches, None)
+        for event in self._read(path, series.skim):
+            series.take(event)
+            if event.name == "mlv/rewind":
+                break
+        else:
+            return series.steps, series.values
+        # Few streams have a rewind. One that has is read again, now that it matters which events count.
+        series = Series(name, matches, self._superseded(path))
+        for event in self._read(path, series.skim):
+            series.take(event)
+        return series.steps, series.values
 
     def subs(self) -> Iterator[Experiment]:
         """The sub-experiments, nested ones included, in the order of their paths; broken ones are warned of."""
@@ -237,18 +215,20 @@ class Experiment:
             )
         return path
 
-    def _superseded(self, path: str) -> list[tuple[int, int]]:
-        """Between which seqs the user's events are superseded."""
-        rewinds = [event for event in self._lines(path, lifecycle=True) if event.name == "mlv/rewind"]
-        return [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
+    def _superseded(self, path: str) -> Callable[[int], bool] | None:
+        """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
+        rewinds = [event for event in self._read(path, lifecycle_lines) if event.name == "mlv/rewind"]
+        ranges = [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
+        return (lambda seq: any(after < seq < before for after, before in ranges)) if ranges else None
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
-        if problem not in self.problems:
+        if problem not in self._told:
+            self._told.add(problem)
             self.problems.append(problem)
 
-    def _lines(self, path: str, lifecycle: bool = False) -> Iterator[Event]:
-        """The events of a stream, or just its lifecycle events, up to the size that the file has now."""
+    def _read(self, path: str, skim: _Skim = quick_events) -> Iterator[Event]:
+        """The events of a stream on those lines that *skim* gives of each block, up to the size that it has now."""
         try:
             file = open_regular(self.path / path)
         except FileNotFoundError:
@@ -256,84 +236,30 @@ class Experiment:
         except OSError as error:
             self._problem(path, None, f"it cannot be read: {error}")
             return
+        first = 1  # the number of the first line of a block
         with file:
-            size = os.fstat(file.fileno()).st_size
-            for number, (line, _) in enumerate(lines(file, size), 1):
-                if line is None:
-                    self._problem(path, number, "the line is longer than 16 MiB and was left out")
+            for block, _ in blocks(file, os.fstat(file.fileno()).st_size):
+                if block is None:
+                    self._problem(path, first, "the line is longer than 16 MiB and was left out")
+                    first += 1
                     continue
-                # A name of a lifecycle event has these letters in it, unless they are written with escapes.
-                if lifecycle and b"mlv" not in line and b"\\" not in line:
-                    continue
-                try:
-                    event = _event(path, number, line)
-                except (ValueError, KeyError, TypeError, RecursionError) as error:
-                    reason = f"{type(error).__name__}: {str(error)[:100]}"
-                    self._problem(path, number, f"the line is no event ({reason}) and was left out")
-                    continue
-                if event.name == "mlv/start":
-                    where = f"the session on line {number} of {self.path / path}"
-                    check_version(event.data.get("mlv"), event.data.get("requires"), where)
-                yield event
+                for found in skim(path, first, block):
+                    if isinstance(found, tuple):
+                        number, line = found
+                        try:
+                            found = read_event(path, number, line)
+                        except (ValueError, KeyError, TypeError, RecursionError) as error:
+                            reason = f"{type(error).__name__}: {str(error)[:100]}"
+                            self._problem(path, number, f"the line is no event ({reason}) and was left out")
+                            continue
+                        if found.name == "mlv/start":
+                            where = f"the session on line {number} of {self.path / path}"
+                            check_version(found.data.get("mlv"), found.data.get("requires"), where)
+                    yield found
+                first += block.count(b"\n")
 
     def __repr__(self) -> str:
         return f"<Experiment {str(self.path)!r}>"
-
-
-def _refuse(token: str) -> Any:
-    raise ValueError(f"{token} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text} is no finite number")
-    return value
-
-
-def _integer(text: str) -> int:
-    value = int(text)
-    if not -MAX_INT <= value <= MAX_INT:
-        raise ValueError("an integer is beyond those that a record can have")
-    return value
-
-
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(members)
-    if len(tree) != len(members):
-        raise ValueError("a name occurs twice")
-    return tree
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object)
-
-
-def _event(stream: str, number: int, line: bytes) -> Event:
-    if b"\r" in line:
-        raise ValueError("it has a carriage return")
-    tree = _decoder.decode(line.decode("utf-8"))
-    # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
-    # Only an escape can bring in a lone surrogate.
-    if (line.count(b"[") + line.count(b"{") > 64 or b"\\u" in line) and not is_json(tree):
-        raise ValueError("it is nested deeper than 64 levels, or has a lone surrogate")
-    if type(tree) is not dict or not isinstance(tree["data"], dict):
-        raise ValueError("it is no JSON object, or its data is none")
-    name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
-    if type(name) is not str or type(data) is not dict or type(seq) is not int:
-        raise ValueError("event, data or seq is of another type")
-    time = _time(tree["time"])
-    if time is None:
-        raise ValueError(f"{tree['time']!r} is no time")
-    span, seconds = tree.get("span"), tree.get("seconds")
-    begin, within = integer(tree.get("begin")), integer(tree.get("within"))
-    if (begin, within) != (tree.get("begin"), tree.get("within")) or span not in (None, "begin", "end"):
-        raise ValueError("span, begin or within is of another type")
-    return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
-
-
-def _time(text: Any) -> datetime | None:
-    value = decode({"_mlv": "datetime", "value": text})
-    return value if isinstance(value, datetime) else None
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
@@ -350,7 +276,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
                 + "/"
             )
     regex = re.compile("".join(parts))
-    return lambda name: regex.fullmatch(name + "/") is not None
+    return lru_cache(lambda name: regex.fullmatch(name + "/") is not None)
 
 
 def _is_stream(name: str) -> bool:

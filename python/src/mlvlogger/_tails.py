@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ._blocks import blocks, may_be_lifecycle
 from ._errors import UnsupportedVersion
 from ._files import open_regular
-from ._values import MAX_RECORD, integer
+from ._values import integer
 
-__all__ = ["SPEC_VERSION", "Tail", "check_version", "lines", "scan", "scan_file"]
+__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan", "scan_file"]
 
 #: The version of the specification that is written.
 SPEC_VERSION = "1.0"
-
-_CHUNK = 1024 * 1024
 
 
 def check_version(version: Any, requires: Any, where: str) -> None:
@@ -47,23 +45,6 @@ class Tail:
     refused: str | None = None  # why a session of it cannot be gone on with
 
 
-def lines(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
-    """The lines in the first *size* bytes of a stream, and how many bytes each has; None for one that is too long.
-
-    What is behind the last line feed is no line (`reader.torn`). At most one line is in memory.
-    """
-    while size > 0 and (line := file.readline(min(size, MAX_RECORD + 1))):
-        length = len(line)
-        size -= len(line)
-        while size > 0 and line and not line.endswith(b"\n"):
-            line = file.readline(min(size, _CHUNK))
-            length += len(line)
-            size -= len(line)
-        if not line.endswith(b"\n"):
-            return
-        yield (line if length <= MAX_RECORD else None), length
-
-
 def scan(path: Path) -> Tail:
     """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
     with open_regular(path) as file:
@@ -73,20 +54,21 @@ def scan(path: Path) -> Tail:
 def scan_file(file: IO[bytes]) -> Tail:
     """As `scan`, of an open file, from where it stands."""
     tail = Tail()
-    for number, (line, length) in enumerate(lines(file, os.fstat(file.fileno()).st_size), 1):
-        tail.size += length
-        tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-        if number == 1 or line is None or b"mlv" in line or b"\\" in line:  # the name may be escaped
-            _note(tail, line or b"", number)
-        else:
+    number = 0
+    for block, length in blocks(file, os.fstat(file.fileno()).st_size):
+        for line in block.split(b"\n")[:-1] if block is not None else [b""]:
+            number += 1
+            tail.size += length if block is None else len(line) + 1
+            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
             tail.sealed = False
+            if number == 1 or block is None or may_be_lifecycle(line):
+                _note(tail, line, number)
     if tail.size:
         _correct_seq(tail, file)
     return tail
 
 
 def _note(tail: Tail, line: bytes, number: int) -> None:
-    tail.sealed = False
     event = _parse(line)
     name = event.get("event")
     data = event.get("data")
@@ -106,7 +88,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
         tail.paused = name == "mlv/pause"
     elif name in ("mlv/seal", "mlv/end"):
         tail.paused &= name == "mlv/seal"
-        tail.sealed = line.endswith(b'"}}\n')
+        tail.sealed = line.endswith(b'"}}')
         tail.place = tail.size - 68 if tail.sealed else tail.place  # 64 digits and `"}}` and the line feed
 
 

@@ -25,6 +25,7 @@ from typing import Any
 from ._errors import CannotEncode
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_INT",
     "MAX_RECORD",
     "EventRef",
@@ -56,7 +57,9 @@ MAX_RECORD = 16 * 1024 * 1024
 #: The largest integer that a record may have as a number; the least is its negative (`json.integers`).
 MAX_INT = 2**53 - 1
 
-_MAX_DEPTH = 64  # `json.depth`
+#: The most levels that arrays and objects of a record may be nested (`json.depth`).
+MAX_DEPTH = 64
+
 _MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
 _LARGEST_INT = 10**4000  # `value.int`
 _PART = 10**600
@@ -226,8 +229,8 @@ class _Encoder:
     def _enter(self, value: Any, depth: int) -> str | None:
         """Go into a container; or say why not."""
         # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
-        if depth >= _MAX_DEPTH:
-            return f"nested deeper than {_MAX_DEPTH} levels"
+        if depth >= MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH} levels"
         if id(value) in self._above:
             return "a container that contains itself"
         if type(value) in (dict, list, tuple, range) and len(value) > _MAX_PARTS:
@@ -345,13 +348,13 @@ class _Encoder:
             # Texts of the world outside may have lone surrogates, which become typed values themselves.
             texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
             tree = {"_mlv": kinds[type(value)], **texts}
-        if depth + isinstance(value, External) > _MAX_DEPTH or isinstance(decode(tree), Opaque):
+        if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
             return self.give_up(value, f"a {qualname(type(value))} of a wrong form")
         return tree
 
     def _opaque(self, value: Opaque, depth: int) -> Any:
         tree = value.json
-        if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, _MAX_DEPTH + 1 - depth):
+        if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, MAX_DEPTH + 1 - depth):
             return self.give_up(value, "an Opaque of a wrong form")
         return tree
 
@@ -382,7 +385,7 @@ def integer(value: Any) -> int | None:
     return int(value) if type(value) is float and value.is_integer() else None
 
 
-def is_json(tree: Any, levels: int = _MAX_DEPTH) -> bool:
+def is_json(tree: Any, levels: int = MAX_DEPTH) -> bool:
     """Is it JSON that a record may hold, of at most *levels* levels?"""
     # Of exact types: a subclass may show a serializer something else than us.
     if type(tree) is list:

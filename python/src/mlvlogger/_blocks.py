@@ -1,0 +1,49 @@
+"""The bytes of a stream, in blocks of whole lines (specification 1.0, chapter Bytes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from ._values import MAX_RECORD
+
+__all__ = ["blocks", "lifecycle_lines", "may_be_lifecycle"]
+
+_BLOCK = 64 * 1024
+
+
+def blocks(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
+    """The first *size* bytes of a stream as blocks of whole lines, and how many bytes each has.
+
+    A line that is too long is a block of its own, and None. What is behind the last line feed is no line
+    (`reader.torn`). A block has about 64 KiB, or the size of its last line where that is longer.
+    """
+    while size > 0 and (block := file.read(min(size, _BLOCK))):
+        if not block.endswith(b"\n"):
+            block += file.readline(min(size - len(block), MAX_RECORD + 1))
+        size -= len(block)
+        last = block.rfind(b"\n", 0, -1) + 1  # where the last line begins; the others are shorter than a block
+        if block.endswith(b"\n") and len(block) - last <= MAX_RECORD:
+            yield block, len(block)
+            continue
+        if last:
+            yield block[:last], last
+        length = len(block) - last
+        while size > 0 and not block.endswith(b"\n") and (block := file.readline(min(size, _BLOCK))):
+            size -= len(block)
+            length += len(block)
+        if block.endswith(b"\n"):
+            yield None, length
+
+
+def lifecycle_lines(stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Those lines of a block that may hold lifecycle events, with their numbers; *number* is that of the first."""
+    if may_be_lifecycle(block):
+        for offset, line in enumerate(block.split(b"\n")[:-1]):
+            if may_be_lifecycle(line):
+                yield number + offset, line
+
+
+def may_be_lifecycle(text: bytes) -> bool:
+    """May *text*, a line or a block, hold a lifecycle event? Its name begins so, unless it is written with escapes."""
+    return b'"mlv/' in text or b"\\" in text
