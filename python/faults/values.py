@@ -55,9 +55,10 @@ _CHARACTERS = ["\0", "\x1b", "\r", "\n", '"', "\\", "/", "\x7f", "\x85", "\u2028
 
 @dataclass
 class Outcome:
-    """What one experiment came to: how many values, and what was wrong, as sentences."""
+    """What one experiment came to: how many values and events, and what was wrong, as sentences."""
 
     values: int = 0
+    events: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -185,6 +186,7 @@ def trial(seed: int, writer: str, directory: Path, events: int = _EVENTS) -> Out
     source = random.Random(seed)
     params = {f"p{number}": _value(source, 4, outcome) for number in range(200)}
     given = [_data(source, outcome) for _ in range(events)]
+    outcome.events = events
     options: dict[str, Any] = {} if writer == "direct" else {"writer": writer}
     with Exp(directory, f"e{seed}", params, redact=False, **options) as exp:
         for number, data in enumerate(given):

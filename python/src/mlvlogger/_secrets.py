@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from ._values import Redacted, decode
@@ -164,16 +165,13 @@ def secret_value(text: str) -> bool:
     return _has_format(text) or ("://" in text and any(map(_secret_url, text.split()))) or _gives_secret(text)
 
 
-_formats: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-
 def _has_format(text: str) -> bool:
     if re.search(_BLANKS, text):
         return True
     if not (pieces := re.findall(_LONG, text)):
         return False
     text = "\n".join(pieces)
-    for mark, formats in (_formats or _compile()).items():
+    for mark, formats in _formats().items():
         for literal, pattern in formats if mark in text else ():
             at = text.find(literal)
             while at >= 0:
@@ -183,15 +181,17 @@ def _has_format(text: str) -> bool:
     return False
 
 
-def _compile() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+@cache
+def _formats() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     """The formats by a mark, a character that most texts lack; made at the first use, not at the import."""
+    formats: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for line in _FORMATS.split("\n")[1:-1]:
         *literals, rest = line.split()
         for literal in literals:
             mark = next((char for char in literal if not char.isalnum()), literal)
             pattern = re.compile(re.escape(literal) + rest.replace("LENGTH", str(len(literal))), re.DOTALL)
-            _formats.setdefault(mark, []).append((literal, pattern))
-    return _formats
+            formats.setdefault(mark, []).append((literal, pattern))
+    return formats
 
 
 def _gives_secret(text: str) -> bool:
