@@ -73,6 +73,13 @@ NAMES: list[Any] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _direct(_writer: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes a stream, it is opened here; to start a process for each of thousands would take minutes."""
+    for call in (Exp.__init__, Exp.resume.__func__, Exp.open.__func__, Exp.join.__func__):  # type: ignore[attr-defined]
+        monkeypatch.setitem(call.__kwdefaults__, "writer", "direct")
+
+
 @pytest.fixture
 def exp(tmp_path: Path) -> Exp:
     Path("outside").mkdir()
