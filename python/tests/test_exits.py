@@ -302,6 +302,19 @@ LATE = {
         """,
         ["late", "mlv/end"],
     ),
+    "an object that logs in another second": (
+        """
+            from mlvlogger import _lines
+            class Late:
+                def __init__(self, log):
+                    self.log = log
+                def __del__(self):
+                    self.log.event("late")
+            late = Late(Logger("a.jsonl"))
+            _lines._last_second = (b"", b"")
+        """,
+        ["late"],
+    ),
     "an object that outlives the modules": (
         """
             import builtins
