@@ -11,7 +11,8 @@ With MLV_REQUIRE_ALL=1 whatever did not run counts as failed: a missing interpre
 (unless its reason begins with "not applicable:").
 
 The last line is `N passed, N failed, N skipped`. It counts the tests of all environments together; an environment
-without tests of its own (lint, types, docs, dist, precommit, faults) counts as one test, and so does one that did not run.
+without tests of its own (lint, types, docs, dist, precommit, faults) counts as one test, and so does one that did not
+run.
 """
 
 import hashlib

@@ -26,7 +26,7 @@ FLOORS = [
     {"_values"},
     {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events"},
     {"_tails", "_environment", "_seals", "_quick"},
-    {"_writers"},
+    {"_writers", "_serving"},
     {"_process"},
     {"_streams"},
     {"_logger"},

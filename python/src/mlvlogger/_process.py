@@ -1,7 +1,7 @@
 """The process writer: the caller leaves each event in shared memory, and another process writes it into the file.
 
-The caller never waits for the disk, until the ring is full. The other process looks into the ring every few
-milliseconds, so that nobody has to wake it; it outlives the caller, and ends when it has written everything.
+The caller does not wait for the disk until the ring is full. The other process outlives the caller, and ends when it
+has written everything; where it ends before, the caller writes what is left.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ._line_file import LineFile
 from ._lines import are_ordinary, line, with_special
 from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, UNSEALED, Ring
 from ._seals import Seals, is_seal_due
+from ._serving import RETRY
 from ._tails import scan_file
 from ._values import warn
 from ._writers import DirectWriter
@@ -26,25 +27,19 @@ if TYPE_CHECKING:
 
     from ._lines import Numbers
 
-__all__ = ["ProcessWriter", "serve"]
+__all__ = ["ProcessWriter"]
 
-_MILLISECOND = 1_000_000  # nanoseconds
-_TICK = 5 * _MILLISECOND  # how often the other process looks; an event is written at the second look at the latest
-_IDLE_TICK = 12 * _MILLISECOND  # the same, when nothing has come for a second
-_SETTLED = _MILLISECOND // 2  # what was put so long ago is visible to the other process in whole
-_LOOK = 50 * _MILLISECOND  # how often the caller looks, at an event, whether the other process is in order
-_RETRY = 0.05  # seconds from an error of the system to the next try
+_LOOK = 50_000_000  # nanoseconds after which an event looks again whether the other process is in order
 _PATIENCE = 4.0  # seconds that the caller waits while nothing gets on
-_ORPHAN_PATIENCE = 60.0  # seconds that the other process tries to write what it has, when the caller is gone
+_START_PATIENCE = 30.0  # the same, while the other process has not begun
 _SHORT = 1000  # bytes of a record whose values are looked at by the other process alone
 _LARGE = SIZE // 4  # bytes of a record that does not go through the ring
-_BATCH = 256 * 1024  # bytes written at once
 
 _ENDED = (
     "has ended, killed perhaps. What it had not written is written now, and from here on this process writes events "
     "itself."
 )
-_COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from mlvlogger._process import serve; serve(*sys.argv[2:])"
+_COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from mlvlogger._serving import serve; serve(*sys.argv[2:])"
 
 _ended_later: list[int] = []  # processes of writers that nobody has waited for
 
@@ -149,7 +144,8 @@ class ProcessWriter:
         else:
             self.drain()
             if tail is None and self._heir is None:
-                self._dismiss()
+                if not self._dismiss():
+                    self._give_up()
                 self._inherit("")
         if self._heir is not None:
             return _put(self._heir, nanoseconds, event, data, values, tail, skip)
@@ -215,9 +211,9 @@ class ProcessWriter:
                 trouble_since = 0.0
             elif not trouble_since:
                 trouble_since = present
-            elif present - trouble_since > 2 * _RETRY:
+            elif present - trouble_since > 2 * RETRY:
                 self._refuse()
-            if present - since > _PATIENCE:
+            if present - since > (_PATIENCE if words[READY] else _START_PATIENCE):
                 self._give_up()
             time.sleep(0.0005)
 
@@ -282,17 +278,21 @@ class ProcessWriter:
         finally:
             self.abandon()
 
-    def _dismiss(self) -> None:
-        """Tell the other process that nothing more comes, and wait for its end unless it is in trouble."""
+    def _dismiss(self) -> bool:
+        """Tell the other process that nothing more comes, and wait for its end unless it is in trouble.
+
+        Returns whether it has ended."""
+        words = self._ring.words
         self._ring.settle()
-        self._ring.words[CLOSING] = 1
+        words[CLOSING] = 1
         _ring_bell(self._bell)
-        until = time.monotonic() + _PATIENCE
+        begin = time.monotonic()
         while not _has_ended(self._pid):
-            if time.monotonic() > until or self._ring.words[ERROR]:
+            if words[ERROR] or time.monotonic() - begin > (_PATIENCE if words[READY] else _START_PATIENCE):
                 _ended_later.append(self._pid)
-                return
+                return False
             time.sleep(0.0005)
+        return True
 
     def abandon(self) -> None:
         """As that of `DirectWriter`: the other process stays the parent's."""
@@ -383,100 +383,3 @@ def _ring_bell(bell: list[int]) -> None:
         os.write(bell[1], b"!")
     except BlockingIOError:
         pass  # it rings already
-
-
-def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
-    """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
-    import signal
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-        # What ends the caller must not end us before we have written what it left. SIGKILL is for those who mean it.
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of the file's size is an error, not an end
-    keep = sorted(map(int, (ring, file, listen)))
-    for low, high in zip([3, *(fd + 1 for fd in keep)], [*keep, 4096], strict=True):
-        os.closerange(low, high)  # what the caller's libraries have left open
-    os.chdir("/")  # whose directory can be removed or unmounted
-    written = LineFile.of_descriptor(int(file), "the log")
-    _Server(Ring(int(ring)), written, Seals(written, int(place)), int(listen)).run(int(owner))
-    os._exit(0)
-
-
-class _Server:
-    def __init__(self, ring: Ring, file: LineFile, seals: Seals, listen: int) -> None:
-        self._ring = ring
-        self._words = ring.words
-        self._file = file
-        self._seals = seals
-        self._listen = listen
-        self._taken = 0  # records, which is lines that we have written
-
-    def run(self, owner: int) -> None:
-        words = self._words
-        seen = words[TAIL]
-        last_work = in_order = time.monotonic()
-        words[READY] = 1
-        while True:
-            is_last = os.getppid() != owner or words[CLOSING] == 1
-            # Not all that is put now may be visible to us in whole; what was put before we last looked is.
-            ready, seen = seen, words[HEAD]
-            present = time.monotonic()
-            if words[TAIL] < ready:
-                last_work = present
-                try:
-                    self._write(ready)
-                except OSError as error:
-                    words[ERROR] = error.errno or 5
-                    if not is_last:
-                        in_order = present
-                    elif present - in_order > _ORPHAN_PATIENCE:
-                        return
-                    time.sleep(_RETRY)
-                    continue
-                words[ERROR] = 0
-            in_order = present
-            if ready == seen == words[TAIL] and is_last:
-                return
-            if is_last or self._wait(_TICK if present - last_work < 1 else _IDLE_TICK):
-                time.sleep(_SETTLED / 1e9)
-
-    def _wait(self, nanoseconds: int) -> bool:
-        """Wait for the bell. Returns whether it rang."""
-        from select import select
-
-        if self._words[TAIL] < self._words[HEAD] and self._words[HEAD] - self._words[TAIL] > _BATCH:
-            return False  # the caller is faster than we are
-        if not select([self._listen], [], [], nanoseconds / 1e9)[0]:
-            return False
-        os.read(self._listen, 1024)
-        return True
-
-    def _write(self, until: int) -> None:
-        """Write some of the records up to *until*; raises OSError."""
-        self._seals.settle()
-        self._let_go()
-        self._file.look_again()  # at a large line that the caller has written itself
-        lines: list[bytes] = []
-        size = 0
-        for record, _ in self._ring.take(until):
-            seq, nanoseconds, event, data, values, tail = marshal.loads(record)
-            if tail is None:
-                if not lines:
-                    self._seals.write(seq, nanoseconds, event, data)
-                break
-            lines.append(line(seq, nanoseconds, event, data, values, tail))
-            size += len(lines[-1])
-            if size > _BATCH:
-                break
-        if lines:
-            self._file.write(b"".join(lines), len(lines))
-            self._seals.keep_up()
-        self._words[UNSEALED] = self._seals.unsealed
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Of the records whose lines are written."""
-        records = self._ring.take(self._words[HEAD])
-        while self._taken < self._file.lines:
-            self._words[TAIL] = next(records)[1]
-            self._taken += 1
