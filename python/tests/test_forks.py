@@ -236,8 +236,9 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
 
 
 @pytest.mark.rule("writer.fork")
+@pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("then", ["returns", "logs and returns", "opens files and returns", "logs and leaves"])
-def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Callable[..., Any]) -> None:
+def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: str, run: Callable[..., Any]) -> None:
     """At each place inside the logger; the child goes on where the parent was. The event belongs to the parent."""
     code = """
         import os, sys, traceback, warnings
@@ -247,12 +248,10 @@ def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Cal
         from mlvlogger import Logger
         warnings.simplefilter("error")
         then = sys.argv[2]
-        number, more = 0, True
+        log = Logger("a.jsonl", writer=sys.argv[3])
+        number, more, children = 0, True, 0
         while more:
             number += 1
-            os.makedirs(str(number))
-            os.chdir(str(number))
-            log = Logger("a.jsonl")
             pid, mine = None, []
 
             def handler():
@@ -261,16 +260,14 @@ def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Cal
                 if pid == 0 and "logs" in then:
                     log.event("child")
                 if pid == 0 and "files" in then:
-                    mine.extend(open(f"mine-{number}", "w") for number in range(5))
+                    mine.extend(open(f"mine-{number}-{other}", "w") for other in range(9))
                 if pid == 0 and "leaves" in then:
                     os._exit(0)
 
             def work():
                 with log.span("span") as span:
                     span.event("x")
-                    with span.span("inner") as inner:
-                        inner.event("x")
-                log.event("x")
+                    log.event("y", text="z" * 2000)
 
             try:
                 more = test_streams.at_each_call(handler, work)(number)
@@ -280,21 +277,21 @@ def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, run: Cal
                     assert [os.stat(file.name).st_size for file in mine] == [0] * len(mine), "a line in the user's file"
                     os._exit(0)
             except BaseException:
-                traceback.print_exc()
                 if pid == 0:
+                    traceback.print_exc()
                     os._exit(1)
                 raise
-            assert pid is None or os.waitpid(pid, 0)[1] == 0, number
-            log.close()
-            written = [event["event"] for event in conftest.check_stream(Path("a.jsonl"))]
-            inner = ["span/inner", "span/inner/x", "span/inner"]
-            assert written == ["mlv/start", "span", "span/x", *inner, "span", "x", "mlv/end"], (number, written)
             if pid is not None:
-                assert "child" in [event["event"] for event in conftest.check_stream(Path("a.fork-1.jsonl"))]
-            os.chdir("..")
-        assert number > 50
+                children += 1
+                assert os.waitpid(pid, 0)[1] == 0, number
+        log.close()
+        written = [event["event"] for event in conftest.check_stream(Path("a.jsonl"))]
+        assert written == ["mlv/start", *["span", "span/x", "y", "span"] * number, "mlv/end"]
+        streams = [conftest.check_stream(path) for path in Path().glob("a.fork-*.jsonl")]
+        assert len(streams) == children > 50
+        assert all("child" in [event["event"] for event in events] for events in streams)
     """
-    run(code, TESTS, then)
+    run(code, TESTS, then, writer)
 
 
 @pytest.mark.rule("writer.one")
