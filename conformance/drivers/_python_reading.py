@@ -5,7 +5,6 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,7 @@ def _opaque(value: Any) -> Any:
 
 def _typed(kind: str, *optional: str) -> Callable[[Any], Any]:
     def model(value: Any) -> Any:
-        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        members = {name: getattr(value, name) for name in value.__match_args__}
         return {
             kind: {
                 name: _model(part) if isinstance(part, str) else part

@@ -151,10 +151,7 @@ def unescaped_once_more() -> None:
     """All underscores but one are taken off."""
 
     def members(tree: Any) -> Any:
-        return {
-            "_mlv" if values._ESCAPED.fullmatch(name) and name != "mlv" else name: values.decode(part)
-            for name, part in tree.items()
-        }
+        return {"_mlv" if values.is_escaped(name) else name: values.decode(part) for name, part in tree.items()}
 
     reading.decode_members = values.decode_members = members
 

@@ -1,6 +1,7 @@
 """What the tests share: a strict reader of what was written, other processes, and the validator where it installs."""
 
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -18,6 +19,10 @@ import pytest
 import mlvlogger
 from mlvlogger import Exp, Logger
 from mlvlogger._process import ProcessWriter
+
+# A constant that `constant` changes has to be in place before a module takes it from another.
+for _module in Path(mlvlogger.__file__).parent.glob("_[a-z]*.py"):
+    importlib.import_module(f"mlvlogger.{_module.stem}")
 
 TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", re.ASCII)
 SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')

@@ -43,7 +43,7 @@ def digest(path: Path) -> str:
 def fixed(constant: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock, the nonce and the machine stand still."""
     constant("now", lambda: NOW)
-    monkeypatch.setattr("secrets.token_hex", lambda count: "ab" * count)
+    monkeypatch.setattr("os.urandom", lambda count: b"\xab" * count)
     monkeypatch.setattr(_environment, "capture", lambda **_: dict(FACTS))
 
 

@@ -23,9 +23,9 @@ REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
 # From the ground up; each floor imports from floors below it only.
 FLOORS = [
     {"_errors", "_immutable"},
-    {"_values"},
+    {"_values", "_disk"},
     {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events"},
-    {"_tails", "_environment", "_seals", "_quick"},
+    {"_tails", "_environment", "_failures", "_seals", "_quick"},
     {"_writers", "_serving"},
     {"_process"},
     {"_streams"},
@@ -145,15 +145,43 @@ for event, arguments in events:
     run(code)
 
 
+def test_only_what_is_needed_is_imported() -> None:
+    """Importing `json` loads thirty modules more than these."""
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        def new():
+            names = {name for name in set(sys.modules) - before if not name.startswith("mlvlogger.")}
+            before.update(sys.modules)
+            return sorted(names)
+        import os
+        before = set(sys.modules)
+        import mlvlogger
+        print(new())
+        log = mlvlogger.Logger("x.jsonl")
+        log.event("batch", step=1, loss=0.5, note="text", nested={"a": [None, True]})
+        print(new())
+        os._exit(0)
+    """
+    command = [sys.executable, "-I", "-S", "-u", "-c", inspect.cleandoc("\n" + code), SOURCE.parent]
+    done = subprocess.run(command, capture_output=True, text=True)
+    package, event = map(ast.literal_eval, done.stdout.splitlines())
+    assert package == ["mlvlogger"]
+    assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
+
+
 def public() -> dict[str, Any]:
-    return {name: value for name, value in vars(mlvlogger).items() if not name.startswith("_")}
+    return {name: getattr(mlvlogger, name) for name in mlvlogger.__all__ if not name.startswith("_")}
 
 
 def test_what_is_listed_is_what_is_public() -> None:
     assert len(mlvlogger.__all__) == len(set(mlvlogger.__all__))
-    assert set(mlvlogger.__all__) == {name for name in public() if not inspect.ismodule(public()[name])} | {
-        "__version__"
-    }
+    assert set(mlvlogger.__all__) <= set(dir(mlvlogger))
+    star: dict[str, Any] = {}
+    exec("from mlvlogger import *", star)
+    assert set(mlvlogger.__all__) == set(star) - {"__builtins__"}
+    with pytest.raises(AttributeError, match="module 'mlvlogger' has no attribute 'absent'"):
+        mlvlogger.absent  # noqa: B018
     assert (mlvlogger.SPEC_VERSION, mlvlogger.__version__.count(".")) == ("1.0", 2)
     text = (
         (SOURCE.parents[1] / "pyproject.toml").read_text("utf-8")
@@ -161,6 +189,18 @@ def test_what_is_listed_is_what_is_public() -> None:
         else ""
     )
     assert not text or f'version = "{mlvlogger.__version__}"' in text
+
+
+def test_every_name_is_where_a_type_checker_is_told() -> None:
+    told = {
+        name: node.module
+        for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+        for name in [alias.name for alias in node.names]
+    }
+    homes = {name: home for home, names in mlvlogger._HOMES.items() for name in names.split()}
+    assert told == homes
+    assert set(told) == set(mlvlogger.__all__)
 
 
 def callables() -> Iterator[tuple[str, Any, Any]]:
@@ -207,7 +247,7 @@ INTERNAL |= {f"{error.__name__}.__init__" for error in mlvlogger.MLVError.__subc
 
 @pytest.mark.parametrize("name", sorted(CALLABLES))
 def test_every_argument_of_a_public_callable_is_described(name: str) -> None:
-    if name in INTERNAL or (name.endswith("__init__") and hasattr(CALLABLES[name][1], "__dataclass_fields__")):
+    if name in INTERNAL:
         return
     text = description(name)
     assert text, name

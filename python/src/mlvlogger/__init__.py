@@ -11,30 +11,33 @@
     read("runs/my_exp_1").metric("batch", "loss")  # ([0, 1, 2], [1.0, 0.5, 0.333…])
 
 The directory that this makes is described by the MLV specification, needs nothing to be read, and is checked by
-``mlv-validate``. Only the standard library is imported, and importing does nothing else.
+``mlv-validate``. Only the standard library is imported; importing does nothing else,
+and takes what a name needs when the name is asked for.
 """
 
-from ._errors import (
-    AlreadyRecorded,
-    CannotAttach,
-    CannotEncode,
-    ExperimentExists,
-    InvalidName,
-    InvalidRecord,
-    LogClosed,
-    MLVError,
-    NotAnExperiment,
-    StreamBusy,
-    UnsupportedVersion,
-    WriteFailed,
-)
-from ._experiment import Exp, Place, ref
-from ._files import NewFile, NewText
-from ._logger import Logger, Span
-from ._reading import Event, Experiment, Problem, SpanTree, read
-from ._streams import VERSION as __version__
-from ._tails import SPEC_VERSION
-from ._values import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._errors import (
+        AlreadyRecorded,
+        CannotAttach,
+        CannotEncode,
+        ExperimentExists,
+        InvalidName,
+        InvalidRecord,
+        LogClosed,
+        MLVError,
+        NotAnExperiment,
+        StreamBusy,
+        UnsupportedVersion,
+        WriteFailed,
+    )
+    from ._experiment import Exp, Place, ref
+    from ._files import NewFile, NewText
+    from ._logger import Logger, Span
+    from ._reading import Event, Experiment, Problem, SpanTree, read
+    from ._streams import __version__
+    from ._tails import SPEC_VERSION
+    from ._values import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
 
 __all__ = [
     "SPEC_VERSION",
@@ -71,3 +74,34 @@ __all__ = [
     "read",
     "ref",
 ]
+
+# Where the names are, for a type checker above. A program that only logs has no use for the reader, and the other way
+# round: a module is imported when one of its names is asked for.
+_HOMES = {
+    "_errors": (
+        "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
+        "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
+    ),
+    "_experiment": "Exp Place ref",
+    "_files": "NewFile NewText",
+    "_logger": "Logger Span",
+    "_reading": "Event Experiment Problem SpanTree read",
+    "_streams": "__version__",
+    "_tails": "SPEC_VERSION",
+    "_values": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
+}
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name):
+        for home, names in _HOMES.items():
+            if name in names.split():
+                value = getattr(__import__(f"{__name__}.{home}", fromlist=[name]), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

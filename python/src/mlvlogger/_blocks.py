@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO
-
 from ._values import MAX_RECORD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
 
 __all__ = ["blocks", "lifecycle_lines", "may_be_lifecycle"]
 

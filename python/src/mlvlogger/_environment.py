@@ -10,10 +10,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
-from typing import Any
 
 from . import _secrets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 __all__ = ["capture", "diff"]
 

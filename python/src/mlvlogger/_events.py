@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime
-from typing import Any
 
 from ._immutable import Immutable
 from ._values import MAX_DEPTH, MAX_INT, decode, integer, is_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Draft", "Event", "moment", "read_event"]
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
 
 from . import _environment, _meta, _secrets
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
@@ -18,10 +15,17 @@ from ._logs import DEFAULT, Logs
 from ._streams import host
 from ._values import MAX_INT, ExperimentRef, External, File, decode, decode_members, dumps, encode, short, warn_once
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Any, Literal, TypeAlias, TypeVar, overload
+
+    _E = TypeVar("_E", bound="Exp")
+    _Path: TypeAlias = str | os.PathLike[str]
+
 __all__ = ["Exp", "Place", "ref"]
 
-_E = TypeVar("_E", bound="Exp")
-_Path = str | os.PathLike[str]
 _FOLDERS = ("meta", "log", "files")
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
@@ -492,11 +496,13 @@ class Exp(Place):
         name = portable_path(name if name is not None else _portable(original), "an attached file")
         return self._note(attach(source, self.path, name, how), original)
 
-    @overload
-    def create(self, name: str, mode: Literal["wb"] = "wb") -> NewFile: ...
+    if TYPE_CHECKING:
 
-    @overload
-    def create(self, name: str, mode: Literal["w"]) -> NewText: ...
+        @overload
+        def create(self, name: str, mode: Literal["wb"] = "wb") -> NewFile: ...
+
+        @overload
+        def create(self, name: str, mode: Literal["w"]) -> NewText: ...
 
     def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
         """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.

@@ -5,34 +5,31 @@ Files with their final name are complete: they are written under a temporary nam
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
 import os
 import re
-import secrets
-import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
 
+from ._disk import Folder, open_regular
 from ._errors import CannotAttach, InvalidName
 from ._values import External, File, is_file_path, qualname, short, utc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import IO, Any
+
 __all__ = [
-    "Folder",
     "NewFile",
     "NewText",
     "attach",
     "describe",
     "external",
-    "open_regular",
     "portable",
     "portable_path",
     "publish",
-    "read_regular",
 ]
 
 _CHUNK = 1024 * 1024
@@ -77,87 +74,6 @@ def portable_path(name: str, what: str) -> str:
     return text
 
 
-class Folder:
-    """A folder of an experiment, held open: what is done in it is done there, whatever its name leads to meanwhile.
-
-    Where the system cannot hold folders (Windows), it goes by their paths.
-
-    Args:
-        root: The experiment's directory. Here, and nowhere below it, links are followed.
-        names: The folders that lead from there to this one. They are made where they are missing.
-
-    Raises:
-        CannotAttach: something else has the name of one: also a symbolic link, which would lead outside.
-        FileNotFoundError: *root* is not there, or not any more.
-        OSError: the system refused.
-    """
-
-    def __init__(self, root: Path, *names: str) -> None:
-        self.path = root
-        self._fd: int | None = None
-        inner = root
-        try:
-            self._enter(root, str(root), follow=True)
-            for name in names:
-                inner = self.path / name
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(self.at(name), dir_fd=self._fd)
-                self._enter(inner, name, follow=False)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and inner != root:
-                raise CannotAttach(
-                    f"{inner} is no directory (a link is none). Move it away, or choose another name."
-                ) from None
-            raise
-
-    def _enter(self, inner: Path, name: str, follow: bool) -> None:
-        if os.open in os.supports_dir_fd:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-            outer, self._fd = self._fd, os.open(name, flags, dir_fd=self._fd)
-            if outer is not None:
-                os.close(outer)
-        elif not stat.S_ISDIR(os.stat(inner, follow_symlinks=follow).st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(inner))
-        self.path = inner
-
-    @property
-    def fd(self) -> int | None:
-        """For the arguments `dir_fd` of the functions of `os`, with `at`."""
-        return self._fd
-
-    def at(self, name: str) -> str:
-        """*name* in this folder, for a function that is given `fd` as well."""
-        return name if self._fd is not None else str(self.path / name)
-
-    def opener(self, name: str, flags: int) -> int:
-        """For the argument of that name of `open`, with a name in this folder."""
-        return os.open(self.at(name), flags, 0o666, dir_fd=self._fd)
-
-    def remove(self, name: str) -> None:
-        """Remove an entry that is ours, where it is still there."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.at(name), dir_fd=self._fd)
-
-    def sync(self) -> None:
-        """Return when the names in it are on the disk, where its file system can do that."""
-        if self._fd is not None:
-            with contextlib.suppress(OSError):
-                os.fsync(self._fd)
-
-    def close(self) -> None:
-        """Let go of it. A second call does nothing."""
-        if self._fd is not None:
-            fd, self._fd = self._fd, None
-            os.close(fd)
-
-    def __enter__(self) -> Folder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 def publish(folder: Folder, name: str, data: bytes) -> None:
     """Make *name* in *folder* with *data*, in one step (`writer.publish`).
 
@@ -174,7 +90,7 @@ def publish(folder: Folder, name: str, data: bytes) -> None:
 
 
 def _temporary() -> str:
-    return f".mlv-{secrets.token_hex(8)}"
+    return f".mlv-{os.urandom(8).hex()}"
 
 
 def _sync(file: IO[bytes]) -> None:
@@ -197,38 +113,20 @@ def _link(source: Folder, temporary: str, target: Folder, final: str) -> None:
         claim = target.at(f".mlv-{final}.claim")
         os.mkdir(claim, dir_fd=target.fd)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.stat(new, dir_fd=target.fd, follow_symlinks=False)
-                raise FileExistsError(f"{target.path / final} exists") from None
+            if _is_there(new, target):
+                raise FileExistsError(f"{os.path.join(target.path, final)} exists") from None
             os.rename(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
         finally:
             os.rmdir(claim, dir_fd=target.fd)
     target.sync()
 
 
-def open_regular(path: str | os.PathLike[str], follow: bool = False) -> IO[bytes]:
-    """Open a regular file for reading; a pipe does not block, and by default a symbolic link is not followed.
-
-    Raises OSError, also for what is no regular file.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    fd = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+def _is_there(name: str, folder: Folder) -> bool:
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(f"{os.fspath(path)!r} is no regular file")
-        return open(fd, "rb")
-    except BaseException:
-        os.close(fd)
-        raise
-
-
-def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file; no links are followed. Raises OSError, also for more than *limit* bytes."""
-    with open_regular(path) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(f"{path} has more than {limit} bytes")
-    return data
+        os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
@@ -436,9 +334,11 @@ class NewFile(io.BufferedRandom):
         self.close()
 
     def __del__(self) -> None:
-        with contextlib.suppress(ValueError):  # where __init__ failed, there is nothing to close
+        try:
             if not self.closed:
                 self.discard()
+        except ValueError:
+            pass  # where __init__ failed, there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing."""

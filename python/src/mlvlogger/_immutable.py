@@ -5,7 +5,9 @@ This is what a frozen dataclass is too, but importing `dataclasses` takes longer
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Immutable"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-import weakref
-from pathlib import Path
+from _weakrefset import WeakSet
 from sys import is_finalizing
 
 from ._errors import StreamBusy
@@ -48,7 +47,7 @@ class LineFile:
         OSError: it cannot be opened, or is no regular file.
     """
 
-    def __init__(self, path: Path, *, new: bool, opened: Callable[[int], int] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, new: bool, opened: Callable[[int], int] | None = None) -> None:
         flags = (
             os.O_RDWR
             | os.O_APPEND
@@ -200,7 +199,7 @@ class LineFile:
             self.abandon()
 
 
-def _lock(fd: int, path: Path) -> None:
+def _lock(fd: int, path: str | os.PathLike[str]) -> None:
     try:
         if fcntl is not None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,12 +209,12 @@ def _lock(fd: int, path: Path) -> None:
             os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
     except (BlockingIOError, PermissionError):
-        raise StreamBusy(str(path)) from None
+        raise StreamBusy(os.fspath(path)) from None
     except OSError as error:
         raise LocksUnsupported(*error.args) from None
 
 
-_files: weakref.WeakSet[LineFile] = weakref.WeakSet()
+_files: WeakSet[LineFile] = WeakSet()
 _follows = False
 
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-import traceback
-from collections.abc import Mapping
-from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
 
+from . import _failures
 from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
-from ._secrets import redact_lines
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, text_of, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any, TypeVar
+
     from ._lines import Numbers
+
+    _L = TypeVar("_L", bound="Logger")
 
 __all__ = ["Logger", "Span", "StreamLogger", "choice", "ending", "outcome", "writer_options"]
 
-_L = TypeVar("_L", bound="Logger")
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MAX_NAME = 1024  # `event.name`
 _NAMES = 1000
 _MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
@@ -69,18 +67,21 @@ class Logger:
         durability: str = "kernel",
     ) -> None:
         choice("exists", exists, ("resume", "error"))
-        file = Path(path)
+        file = os.fsdecode(path)
         process, sync = writer_options(on_error, writer, durability)
 
-        def fork() -> tuple[Path, str]:
+        def fork() -> tuple[str, str]:
+            stem, suffix = os.path.splitext(file)
             for number in range(1, 2**31):
-                child = file.with_name(f"{file.stem}.fork-{number}{file.suffix}")
-                if not child.exists():
-                    return child, child.name
+                child = f"{stem}.fork-{number}{suffix}"
+                if not os.path.exists(child):
+                    return child, os.path.basename(child)
             raise FileExistsError(file)
 
         def open_stream(new: bool) -> Stream:
-            return Stream(file, file.name, new=new, on_error=on_error, sync=sync, process=process, fork=fork)
+            return Stream(
+                file, os.path.basename(file), new=new, on_error=on_error, sync=sync, process=process, fork=fork
+            )
 
         if exists == "error":
             stream = open_stream(True)
@@ -118,7 +119,9 @@ class Logger:
     @property
     def file(self) -> Path:
         """The file that is written to."""
-        return self._stream.path
+        from pathlib import Path
+
+        return Path(self._stream.path)
 
     def event(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
         """Log an event.
@@ -160,14 +163,7 @@ class Logger:
     def _name(self, name: str) -> bytes:
         # The text itself: an enumeration of strings has another idea of what it is called.
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
-        if (
-            not full
-            or "//" in full
-            or full[0] == "/"
-            or full[-1] == "/"
-            or len(full) > _MAX_NAME
-            or _CONTROL.search(full)
-        ):
+        if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
                 f"{short(name)} is no event name: it has to be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
@@ -358,7 +354,7 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error={"type": qualname(type(error)), "message": redact_lines(text_of(error)[:1000])[0]})
+            self.end(error=_failures.brief(error))
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
@@ -379,17 +375,11 @@ def ending(status: str, error: BaseException | None) -> dict[str, Any]:
     choice("status", status, ("completed", "failed", "interrupted"))
     if error is None:
         return {"status": status}
-    try:
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:  # of an exception that cannot be shown
-        trace = "".join(traceback.format_tb(error.__traceback__))
-    texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
-    # Nobody chose to record these: a message may quote an address with a password, a traceback the line with a key.
-    return {"status": status, "error": {name: redact_lines(_text(text))[0] for name, text in texts.items()}}
+    return {"status": status, "error": _failures.whole(error)}
 
 
-def _text(text: str) -> str:
-    return text[-10_000:].encode("utf-8", "backslashreplace").decode("utf-8")
+def _has_control(name: str) -> bool:
+    return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)
 
 
 def writer_options(on_error: str, writer: str, durability: str) -> tuple[bool, bool]:

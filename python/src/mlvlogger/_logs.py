@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from _thread import RLock
 
+from ._disk import Folder
 from ._errors import InvalidName, LogClosed, WriteFailed
-from ._files import Folder, portable
+from ._files import portable
 from ._logger import StreamLogger
 from ._streams import Stream
 from ._tails import scan
 from ._values import is_mapping, qualname, short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from typing import Any
 
 __all__ = ["DEFAULT", "Logs"]
 
@@ -48,13 +52,13 @@ class Logs:
         self._sync = sync
         self._process = process
         self._open: dict[str, StreamLogger] = {}
-        self._locks: dict[int, threading.RLock] = {}
+        self._locks: dict[int, RLock] = {}
         self._closed = False
 
     @property
-    def _lock(self) -> threading.RLock:
+    def _lock(self) -> RLock:
         # One for each process: the thread that held the parent's in the moment of a fork is not there to let it go.
-        return self._locks.setdefault(os.getpid(), threading.RLock())
+        return self._locks.setdefault(os.getpid(), RLock())
 
     def open(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> StreamLogger:
         """The root logger of a stream, by its path; the same one for the same path.
@@ -90,7 +94,7 @@ class Logs:
 
         def stream(make: bool) -> Stream:
             return Stream(
-                path,
+                str(path),
                 name,
                 new=make,
                 experiment=self._experiment,
@@ -120,14 +124,14 @@ class Logs:
                     "Use that one, or another name."
                 )
 
-    def _fork(self) -> tuple[Path, str]:
+    def _fork(self) -> tuple[str, str]:
         Folder(self._directory, "log").close()
         folder = self._directory / "log"
         taken = {entry.lower() for entry in os.listdir(folder)}
         number = 1
         while f"fork-{number}.jsonl" in taken:
             number += 1
-        return folder / f"fork-{number}.jsonl", f"log/fork-{number}.jsonl"
+        return str(folder / f"fork-{number}.jsonl"), f"log/fork-{number}.jsonl"
 
     def mark(self) -> dict[str, int]:
         """Path of each open stream → its last seq, flushed: what is marked is there after everything was killed."""

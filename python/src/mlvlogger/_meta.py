@@ -7,20 +7,22 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ._disk import Folder, read_regular
 from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
-from ._files import Folder, publish, read_regular
+from ._files import publish
 from ._lines import now
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
 from ._tails import SPEC_VERSION, check_version
 from ._values import MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 __all__ = ["Meta", "add", "create", "holds_experiment", "is_experiment", "load", "members"]
 
@@ -29,21 +31,21 @@ _NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno
 _ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
 
 
-@dataclass
 class Meta:
-    """The records of an experiment and their fold, as JSON trees (chapter Meta, effective meta)."""
+    """The records of an experiment and their fold, as JSON trees (chapter Meta, effective meta); at first, of none."""
 
-    id: str
-    records: list[dict[str, Any]]
-    #: Digest of the bytes of each record.
-    digests: list[str]
-    params: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
-    tags: list[str] = field(default_factory=list)
-    descriptions: list[str] = field(default_factory=list)
-    environments: list[dict[str, Any]] = field(default_factory=list)
-    #: What was wrong with records that could be read all the same, or could not be read at all: path and message.
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.records: list[dict[str, Any]] = []
+        #: Digest of the bytes of each record.
+        self.digests: list[str] = []
+        self.params: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}
+        self.tags: list[str] = []
+        self.descriptions: list[str] = []
+        self.environments: list[dict[str, Any]] = []
+        #: What was wrong with records that could be read all the same, or could not be read at all: path and message.
+        self.problems: list[tuple[str, str]] = []
 
     @property
     def last(self) -> tuple[int, str]:
@@ -110,7 +112,7 @@ def load(directory: Path) -> Meta:
             f"{directory / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more."
         )
     digest = hashlib.sha256(data).hexdigest()
-    meta = Meta("sha256:" + digest, [], [])
+    meta = Meta("sha256:" + digest)
     _fold(meta, "meta.json", record, digest)
     numbers = _numbers(directory)
     for number in numbers:
@@ -261,14 +263,14 @@ def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
         "name": name,
         "kind": kind,
         "created": now(),
-        "nonce": secrets.token_hex(16),
+        "nonce": os.urandom(16).hex(),
         **new,
     }
     data = _text(record)
     with Folder(directory) as folder:
         publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
-    meta = Meta("sha256:" + digest, [], [])
+    meta = Meta("sha256:" + digest)
     _fold(meta, "meta.json", record, digest)
     return meta
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from ._events import Draft, Event
 from ._values import MAX_DEPTH, MAX_INT, decode, integer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeAlias
+
+    # The name of an event; names and tokens of the members of its data.
+    Shape: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 __all__ = ["Series", "quick_events"]
 
@@ -129,10 +135,6 @@ _MAX_SHAPES = 32  # a line of another shape is compared with all of them
 _MAX_MEMBERS = 64
 _MAX_LEARNED = 32  # events of a block
 
-_Shape = tuple[
-    str, tuple[tuple[str, str], ...]
-]  # the name of the event; the names and tokens of the members of its data
-
 
 class Series:
     """The steps and values of one metric, taken from lines without making events of them.
@@ -159,7 +161,7 @@ class Series:
         self._counts: dict[str, int] = {}
         self._event: Event | None = None  # the last that was read in full
         self._date = _DATE  # that of the last on one of the days that not all months have: it exists
-        self._shapes: dict[_Shape, None] = {}
+        self._shapes: dict[Shape, None] = {}
         self._compile()
 
     def take(self, event: Event) -> None:

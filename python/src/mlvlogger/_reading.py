@@ -5,31 +5,34 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from . import _meta
 from ._blocks import blocks, lifecycle_lines
+from ._disk import open_regular
 from ._errors import InvalidName, MLVError
 from ._events import Event, moment, read_event
-from ._files import open_regular, portable
+from ._files import portable
+from ._immutable import Immutable
 from ._quick import Series, quick_events
 from ._tails import check_version
 from ._values import ExperimentRef, decode, decode_members, integer, warn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeAlias
+
+    # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
+    Skim: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
 _FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
 
-# From the path of a stream, the number of a line and a block that begins with it: events, and numbered lines to read.
-_Skim = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
-
-@dataclass
 class SpanTree:
     """A span with what lies in it, in order.
 
@@ -38,9 +41,20 @@ class SpanTree:
         children: Events and inner spans (`SpanTree`).
     """
 
-    begin: Event
-    end: Event | None = None
-    children: list[Event | SpanTree] = field(default_factory=list)
+    def __init__(self, begin: Event) -> None:
+        self.begin = begin
+        self.end: Event | None = None
+        self.children: list[Event | SpanTree] = []
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SpanTree):
+            return NotImplemented
+        return (self.begin, self.end, self.children) == (other.begin, other.end, other.children)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"SpanTree(begin={self.begin!r}, end={self.end!r}, children={self.children!r})"
 
     @property
     def name(self) -> str:
@@ -58,13 +72,23 @@ class SpanTree:
         return self.end.seconds if self.end else None
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something that a reader left out: where (*line* is None for a whole file), and why."""
+class Problem(Immutable):
+    """Something that a reader left out.
+
+    Args:
+        path: Of the file, in the experiment.
+        line: Where in it, counted from 1; None for the whole file.
+        message: Why.
+    """
+
+    __slots__ = __match_args__ = ("path", "line", "message")
 
     path: str
     line: int | None
     message: str
+
+    def __init__(self, path: str, line: int | None, message: str) -> None:
+        self._set(path, line, message)
 
     def __str__(self) -> str:
         return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
@@ -227,7 +251,7 @@ class Experiment:
             self._told.add(problem)
             self.problems.append(problem)
 
-    def _read(self, path: str, skim: _Skim = quick_events) -> Iterator[Event]:
+    def _read(self, path: str, skim: Skim = quick_events) -> Iterator[Event]:
         """The events of a stream on those lines that *skim* gives of each block, up to the size that it has now."""
         try:
             file = open_regular(self.path / path)

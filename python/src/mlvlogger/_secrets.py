@@ -7,11 +7,15 @@ and by well-known formats; where a name is unclear, a lost setting costs less th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from ._values import Redacted, decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 __all__ = ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
 

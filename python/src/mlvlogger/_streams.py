@@ -7,19 +7,17 @@ It knows JSON texts of events and plain data; Python's other values are the logg
 from __future__ import annotations
 
 import atexit
-import contextlib
-import hashlib
 import os
 import sys
-import threading
 import time
-import weakref
+from _thread import RLock  # what `threading` gives too, which takes milliseconds to import
+from _weakrefset import WeakSet
 
+from . import _failures
+from ._disk import Folder
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
-from ._files import Folder
 from ._line_file import LineFile
 from ._lines import line
-from ._process import ProcessWriter
 from ._seals import new_digest
 from ._tails import SPEC_VERSION, Tail, scan
 from ._values import EventRef, dumps, encode, warn
@@ -28,15 +26,15 @@ from ._writers import DirectWriter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Any
 
     from ._lines import Numbers
+    from ._process import ProcessWriter
 
-__all__ = ["VERSION", "Stream", "host"]
+__all__ = ["Stream", "__version__", "host"]
 
 #: The version of mlvlogger.
-VERSION = "0.1.0"
+__version__ = "0.1.0"
 
 _PATIENCE = 5.0  # seconds to wait for a lock that belongs to nobody alive
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write
@@ -70,7 +68,7 @@ class Stream:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         name: str,
         *,
         new: bool,
@@ -79,7 +77,7 @@ class Stream:
         on_error: str = "warn",
         sync: bool = False,
         process: bool = False,
-        fork: Callable[[], tuple[Path, str]] | None = None,
+        fork: Callable[[], tuple[str, str]] | None = None,
     ) -> None:
         self._experiment = experiment
         self._record = record
@@ -88,7 +86,7 @@ class Stream:
         self._process = process
         self._fork = fork
         #: Held while an event is made; who holds it can rely on which spans are open.
-        self.lock: threading.RLock | _LastLock = threading.RLock()
+        self.lock: RLock | _LastLock = RLock()
         self._warned: set[str] = set()
         self._inherited: EventRef | None = None
         self._busy = False
@@ -99,11 +97,14 @@ class Stream:
         self._open(path, name, new, None)
         _watch(self)
 
-    def _open(self, path: Path, name: str, new: bool, fork_of: EventRef | None) -> None:
+    def _open(self, path: str, name: str, new: bool, fork_of: EventRef | None) -> None:
         self.path = path
         self.name = name
         *folders, last = name.split("/")
-        with Folder(path.parents[len(folders)], *folders) as folder:
+        root = os.path.dirname(path)
+        for _ in folders:
+            root = os.path.dirname(root)
+        with Folder(root or os.curdir, *folders) as folder:
             self._open_in(folder, last, new, fork_of)
 
     def _open_in(self, folder: Folder, last: str, new: bool, fork_of: EventRef | None) -> None:
@@ -158,6 +159,8 @@ class Stream:
         self.session: object = object()
 
     def _let_process_write(self, file: LineFile, place: int) -> None:
+        from ._process import ProcessWriter
+
         try:
             self._writer = ProcessWriter(file, self.seq, place)
         except OSError as error:
@@ -176,7 +179,7 @@ class Stream:
         torn = file.size - tail.size
         if not torn:
             return tail, None
-        digest = hashlib.sha256()
+        digest = new_digest()
         for offset in range(tail.size, file.size, _CHUNK):
             digest.update(file.read(min(_CHUNK, file.size - offset), offset))
         return tail, {"size": torn, "sha256": digest.hexdigest()}
@@ -188,7 +191,7 @@ class Stream:
         if self._record is not None:
             number, sha256 = self._record()
             data["record"] = {"number": number, "sha256": sha256}
-        data["writer"] = {"name": "mlvlogger", "version": VERSION}
+        data["writer"] = {"name": "mlvlogger", "version": __version__}
         data["host"] = encode(host(), path="host", depth=3)
         data["pid"] = os.getpid()
         if recovered:
@@ -288,8 +291,10 @@ class Stream:
     def _follow_up(self) -> bool:
         """After an event: seal and sync where it is time. Returns whether it is kept at the level of *sync*."""
         if self._writer.is_seal_due:
-            with contextlib.suppress(OSError):  # tried again later; the event is written
+            try:
                 self._seal(b"mlv/seal", {})
+            except OSError:
+                pass  # tried again later; the event is written
         return not self._sync or not self._writer.syncs_events or self._synced()
 
     def _catch_up_with_handlers(self) -> None:
@@ -383,14 +388,15 @@ class Stream:
         """Before the interpreter ends: what its finalizers log and close has to work, and daemon threads stop."""
         if self.closed:
             return
-        if isinstance(self._writer, ProcessWriter):
+        if type(self._writer) is not DirectWriter:
             self._last_try()
-        new_digest()  # for a seal: later nothing can be imported any more
+        new_digest()  # for a seal; and what an end needs: later nothing can be imported any more
+        _failures.get_ready()
         self.lock = _LastLock(self)
 
     def forget_others(self) -> None:
         """A thread that has stopped for good, in the middle of an event perhaps, does not go on with it."""
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._busy, self._deferred = False, []
         self._calm = False
 
@@ -508,7 +514,7 @@ class Stream:
 
     def forked(self) -> None:
         """In a forked child: leave the parent's file alone; the first event opens a stream of the child's own."""
-        self.lock = threading.RLock()  # another thread of the parent may have held it, in the middle of an event
+        self.lock = RLock()  # another thread of the parent may have held it, in the middle of an event
         self._busy, self._deferred = False, []
         if self.closed:
             return
@@ -585,7 +591,7 @@ def host() -> str:
     return socket.gethostname()
 
 
-def _busy(path: Path) -> str:
+def _busy(path: str) -> str:
     start = scan(path).start or {}
     holder = f"process {start.get('pid')!r} on {start.get('host')!r} opened it last"
     return (
@@ -594,13 +600,17 @@ def _busy(path: Path) -> str:
     )
 
 
-def _is_gone(path: Path, start: dict[str, Any]) -> bool:
+def _is_same(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.samefile(one, other)
+
+
+def _is_gone(path: str, start: dict[str, Any]) -> bool:
     """Is the logger that opened a stream gone? As far as can be told: False where it was another host's."""
     pid = start.get("pid")
     if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
         return False
     if pid == os.getpid():
-        return not any(stream.path.exists() and stream.path.samefile(path) for stream in _streams if not stream.closed)
+        return not any(_is_same(stream.path, path) for stream in _streams if not stream.closed)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -610,7 +620,7 @@ def _is_gone(path: Path, start: dict[str, Any]) -> bool:
     return False
 
 
-_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+_streams: WeakSet[Stream] = WeakSet()
 _watched = False
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
 
 from ._blocks import blocks, may_be_lifecycle
+from ._disk import open_regular
 from ._errors import UnsupportedVersion
-from ._files import open_regular
 from ._values import integer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 __all__ = ["SPEC_VERSION", "Tail", "check_version", "scan", "scan_file"]
 
@@ -31,21 +31,21 @@ def check_version(version: Any, requires: Any, where: str) -> None:
         )
 
 
-@dataclass
 class Tail:
-    """What a writer has to know of a stream to go on with it."""
+    """What a writer has to know of a stream to go on with it; at first, that of an empty one."""
 
-    size: int = 0  # bytes up to and including the last line feed
-    seq: int = 0  # of the last event
-    place: int = 0  # of the last seal, 0 without one
-    sealed: bool = False  # is the last line a seal?
-    paused: bool = False
-    start: dict[str, Any] | None = None  # the data of the last mlv/start
-    first: bool = True  # is the first line an mlv/start?
-    refused: str | None = None  # why a session of it cannot be gone on with
+    def __init__(self) -> None:
+        self.size = 0  # bytes up to and including the last line feed
+        self.seq = 0  # of the last event
+        self.place = 0  # of the last seal, 0 without one
+        self.sealed = False  # is the last line a seal?
+        self.paused = False
+        self.start: dict[str, Any] | None = None  # the data of the last mlv/start
+        self.first = True  # is the first line an mlv/start?
+        self.refused: str | None = None  # why a session of it cannot be gone on with
 
 
-def scan(path: Path) -> Tail:
+def scan(path: str | os.PathLike[str]) -> Tail:
     """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
     with open_regular(path) as file:
         return scan_file(file)
@@ -101,6 +101,8 @@ def _correct_seq(tail: Tail, file: Any) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
+    import json
+
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):

@@ -5,24 +5,22 @@ What JSON cannot say becomes a typed value. Nothing here knows of files, streams
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 import os
-import re
 import sys
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, datetime, time, timedelta, timezone
-from enum import Enum
-from itertools import islice
+from math import inf, isfinite, nan, prod
 from time import gmtime
-from types import FrameType
-from typing import Any
 
 from ._errors import CannotEncode
+from ._immutable import Immutable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date, datetime, time, timedelta
+    from types import FrameType
+    from typing import Any
 
 __all__ = [
     "MAX_DEPTH",
@@ -40,6 +38,7 @@ __all__ = [
     "dumps",
     "encode",
     "integer",
+    "is_escaped",
     "is_file_path",
     "is_json",
     "is_mapping",
@@ -65,13 +64,11 @@ _LARGEST_INT = 10**4000  # `value.int`
 _PART = 10**600
 _MAX_REPR = 1000
 _MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
-_ESCAPED = re.compile(r"_+mlv")  # used with fullmatch
-_FINE_TIMES = re.compile(r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]")  # NumPy lists them as mere integers
+_FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy lists them as mere integers
 _ATTACH = "Attach it as a file: exp.attach(path)."
 
 
-@dataclass(frozen=True)
-class File:
+class File(Immutable):
     """A reference to a file of an experiment (`value.file`).
 
     Args:
@@ -82,17 +79,32 @@ class File:
         experiment: The id of the experiment it lies in; None means the one that the reference stands in.
     """
 
+    __slots__ = __match_args__ = ("path", "size", "sha256", "media_type", "experiment")
+
     path: str
     size: int
     sha256: str
-    media_type: str | None = None
-    experiment: str | None = None
+    media_type: str | None
+    experiment: str | None
+
+    def __init__(
+        self, path: str, size: int, sha256: str, media_type: str | None = None, experiment: str | None = None
+    ) -> None:
+        self._set(path, size, sha256, media_type, experiment)
 
 
-@dataclass(frozen=True)
-class External:
-    """A statement about a file outside of every experiment (`value.external`): absolute path, host, size in bytes,
-    SHA-256, and the time of its last modification (UTC, ``2026-11-20T08:00:00.000000Z``)."""
+class External(Immutable):
+    """A statement about a file outside of every experiment (`value.external`).
+
+    Args:
+        path: The absolute path.
+        host: Where it is.
+        size: In bytes.
+        sha256: The digest of its bytes, 64 lower-case hexadecimal digits.
+        modified: The time of its last modification (UTC, ``2026-11-20T08:00:00.000000Z``).
+    """
+
+    __slots__ = __match_args__ = ("path", "host", "size", "sha256", "modified")
 
     path: str
     host: str
@@ -100,47 +112,102 @@ class External:
     sha256: str
     modified: str
 
+    def __init__(self, path: str, host: str, size: int, sha256: str, modified: str) -> None:
+        self._set(path, host, size, sha256, modified)
 
-@dataclass(frozen=True)
-class ExperimentRef:
-    """A reference to an experiment by its id; *path* is a hint where it was, relative to the experiment that refers."""
+
+class ExperimentRef(Immutable):
+    """A reference to an experiment.
+
+    Args:
+        id: Its id.
+        path: A hint where it was, relative to the experiment that refers.
+    """
+
+    __slots__ = __match_args__ = ("id", "path")
 
     id: str
-    path: str | None = None
+    path: str | None
+
+    def __init__(self, id: str, path: str | None = None) -> None:
+        self._set(id, path)
 
 
-@dataclass(frozen=True)
-class EventRef:
-    """A reference to an event: id of the experiment (None in a bare log), path of the stream, and its seq."""
+class EventRef(Immutable):
+    """A reference to an event.
+
+    Args:
+        experiment: The id of its experiment, None in a bare log.
+        stream: The path of its stream.
+        seq: Its seq.
+    """
+
+    __slots__ = __match_args__ = ("experiment", "stream", "seq")
 
     experiment: str | None
     stream: str
     seq: int
 
+    def __init__(self, experiment: str | None, stream: str, seq: int) -> None:
+        self._set(experiment, stream, seq)
 
-@dataclass(frozen=True)
-class Redacted:
+
+class Redacted(Immutable):
     """In the place of a value that was kept back because it looks like a secret (`value.redacted`)."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class Unencodable:
-    """In the place of a value that could not be encoded: the name of its type, and a text for people."""
+
+class Unencodable(Immutable):
+    """In the place of a value that could not be encoded (`value.unencodable`).
+
+    Args:
+        type: The name of its type.
+        repr: A text for people.
+    """
+
+    __slots__ = __match_args__ = ("type", "repr")
 
     type: str
     repr: str
 
+    def __init__(self, type: str, repr: str) -> None:
+        self._set(type, repr)
 
-@dataclass(frozen=True)
-class Opaque:
-    """A typed value of a type that this version does not know, as it stood in the record (`reader.opaque`)."""
+
+class Opaque(Immutable):
+    """A typed value of a type that this version does not know (`reader.opaque`).
+
+    Args:
+        json: The object that stood in the record.
+    """
+
+    __slots__ = __match_args__ = ("json",)
 
     json: dict[str, Any]
+
+    def __init__(self, json: dict[str, Any]) -> None:
+        self._set(json)
+
+
+def _no_json(value: Any) -> Any:
+    raise TypeError(f"a {type(value).__name__} is not JSON")
+
+
+try:
+    # What `json` itself encodes with. Importing `json` takes longer than importing all that an event needs.
+    from _json import encode_basestring_ascii, make_encoder
+
+    _pieces = make_encoder(None, _no_json, encode_basestring_ascii, None, ":", ",", False, False, False)
+except ImportError:
+    import json
+
+    _pieces = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_no_json).iterencode  # type: ignore[assignment]
 
 
 def dumps(tree: Any) -> str:
     """The JSON text of an encoded tree: ASCII without blanks and line breaks, so that a line stays one."""
-    return json.dumps(tree, allow_nan=False, separators=(",", ":"))
+    return "".join(_pieces(tree, 0))
 
 
 def encode(
@@ -198,7 +265,7 @@ class _Encoder:
         if kind is int:
             return value if -MAX_INT <= value <= MAX_INT else self._int(value)
         if kind is float:
-            return value if math.isfinite(value) else {"_mlv": "float", "value": str(value)}
+            return value if isfinite(value) else {"_mlv": "float", "value": str(value)}
         if self._parts > _MAX_PARTS:
             raise _TooLarge
         parts = self._parts
@@ -271,7 +338,7 @@ class _Encoder:
                 if not _is_text(name):
                     bad = key, "has a lone surrogate"
                     break
-                if _ESCAPED.fullmatch(name):
+                if is_escaped("_" + name):
                     name = "_" + name
                 if name in tree:
                     bad = key, "is there twice"
@@ -291,9 +358,10 @@ class _Encoder:
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
+        Enum, times, Mapping, arrays = _kinds()
         if isinstance(value, Enum):
             # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
-            plain = value.value if isinstance(value, (str, int)) else value.name or str(value)
+            plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
             return self.encode(plain, depth)
         if isinstance(value, str):
             if len(text := str.__str__(value)) > MAX_RECORD:
@@ -303,19 +371,23 @@ class _Encoder:
             return self.encode(int(value), depth)
         if isinstance(value, float):
             return self.encode(float(value), depth)
-        if isinstance(value, (datetime, date, time, timedelta)):
+        if isinstance(value, times):
             return _time_value(value) or self.give_up(value, "a time without a form in RFC 3339")
         if isinstance(value, (bytes, bytearray, memoryview)):
             if (size := memoryview(value).nbytes) > MAX_RECORD:
                 return self.give_up(value, f"of {size} bytes, too large", _ATTACH)
-            return {"_mlv": "bytes", "value": base64.b64encode(bytes(value)).decode("ascii")}
+            from base64 import b64encode
+
+            return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
         if isinstance(value, os.PathLike):
             return self.encode(os.fsdecode(value), depth)
         if isinstance(value, Mapping):
             return self._mapping(value, ((key, value[key]) for key in value), depth)
-        if isinstance(value, (list, tuple, deque, range)):
+        if isinstance(value, arrays):
             return self._array(value, value, depth)
         if isinstance(value, (set, frozenset)):
+            from itertools import islice
+
             # In a fixed order, so that equal sets give equal records.
             items = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))
             return self._array(value, sorted(items, key=lambda item: (qualname(type(item)), repr(item))), depth)
@@ -323,10 +395,10 @@ class _Encoder:
             return self._mapping(value, members.items(), depth)
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
             # Without the zeros: of a shape (n, 0) there are n empty lists.
-            if math.prod(length or 1 for length in value.shape) > _MAX_PARTS:
+            if prod(length or 1 for length in value.shape) > _MAX_PARTS:
                 return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
             listed = value.tolist()
-            if _FINE_TIMES.match(str(getattr(value, "dtype", ""))) and _leaf(listed) in (int, type(None)):
+            if _is_fine_time(getattr(value, "dtype", "")) and _leaf(listed) in (int, type(None)):
                 advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
                 return self.give_up(value, "a time finer than Python's", advice)
             if not hasattr(listed, "tolist"):
@@ -344,7 +416,7 @@ class _Encoder:
             tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
         else:
             kinds = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
-            members = {field.name: getattr(value, field.name) for field in fields(value)}
+            members = {name: getattr(value, name) for name in value.__match_args__}
             # Texts of the world outside may have lone surrogates, which become typed values themselves.
             texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
             tree = {"_mlv": kinds[type(value)], **texts}
@@ -369,6 +441,30 @@ class _Encoder:
             raise CannotEncode(f"{path} is {what}, which a record cannot hold: {_shown(short(value))}. {advice}", path)
         self.lost.append(f"{path} is {what}; it was recorded as its type and repr only. {advice}".rstrip())
         return {"_mlv": "unencodable", "type": _type_name(type(value)), "repr": _ascii(short(value))}
+
+
+def _kinds() -> tuple[Any, Any, Any, Any]:
+    """Enum, the types of times, Mapping, and the types of arrays: imported when a value may be one of them."""
+    global _loaded
+    if _loaded is None:
+        from collections import deque
+        from collections.abc import Mapping
+        from datetime import date, datetime, time, timedelta
+        from enum import Enum
+
+        _loaded = (Enum, (datetime, date, time, timedelta), Mapping, (list, tuple, deque, range))
+    return _loaded
+
+
+_loaded: tuple[Any, Any, Any, Any] | None = None
+
+
+def _is_fine_time(dtype: Any) -> bool:
+    if "64[" not in (name := str(dtype)):
+        return False
+    import re
+
+    return re.match(_FINE_TIMES, name) is not None
 
 
 def utc(seconds: int) -> str:
@@ -397,22 +493,24 @@ def is_json(tree: Any, levels: int = MAX_DEPTH) -> bool:
     if type(tree) is str:
         return _is_text(tree)
     if type(tree) is float:
-        return math.isfinite(tree)
+        return isfinite(tree)
     return tree is None or type(tree) is bool or (type(tree) is int and -MAX_INT <= tree <= MAX_INT)
 
 
 def is_mapping(value: Any, objects: bool = False) -> bool:
     """Is it a mapping, or with *objects* something that has a `plain_mapping`? Never raises."""
     try:
-        return isinstance(value, Mapping) or (objects and plain_mapping(value) is not None)
+        return type(value) is dict or isinstance(value, _kinds()[2]) or (objects and plain_mapping(value) is not None)
     except Exception:  # what says which class it is may be code of its own
         return False
 
 
 def plain_mapping(value: Any) -> Mapping[str, Any] | None:
     """The members of a dataclass instance or an argparse namespace (argparse is not imported), or None."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in fields(value)}
+    if hasattr(type(value), "__dataclass_fields__"):
+        from dataclasses import fields
+
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     if "argparse" in sys.modules and isinstance(value, sys.modules["argparse"].Namespace):
         return dict(vars(value))
     return None
@@ -438,9 +536,13 @@ def decode(tree: Any) -> Any:
 def decode_members(tree: dict[str, Any]) -> dict[str, Any]:
     """As `decode`, for an object that is no typed value: `params`, `extra`, `data`."""
     return {
-        name[1:] if name.startswith("__") and _ESCAPED.fullmatch(name) else name: decode(value)
-        for name, value in tree.items()
+        name[1:] if name.startswith("__") and is_escaped(name) else name: decode(value) for name, value in tree.items()
     }
+
+
+def is_escaped(name: str) -> bool:
+    """Is it a member name that a reader takes one `_` off (`reader.unescape`)?"""
+    return name.startswith("__") and name.lstrip("_") == "mlv"
 
 
 # The forms of chapter Values, for fullmatch. What these let through still has to exist in the calendar.
@@ -448,29 +550,37 @@ _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
 _ZONE = "(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _FORMS = {
-    "int": re.compile("0|-?[1-9][0-9]{0,3999}"),
-    "datetime": re.compile(f"({_DATE})T{_CLOCK}{_ZONE}"),
-    "datetime-local": re.compile(f"({_DATE})T{_CLOCK}()"),
-    "date": re.compile(_DATE),
-    "time": re.compile(f"{_CLOCK}{_ZONE}?"),
-    "duration": re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?"),
-    "bytes": re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
-    "string": re.compile("(?:[0-9a-f]{4})*"),
-    "digest": re.compile("[0-9a-f]{64}"),
-    "id": re.compile("sha256:[0-9a-f]{64}"),
-    "utc": re.compile(rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{6}}Z"),
+    "int": "0|-?[1-9][0-9]{0,3999}",
+    "datetime": f"({_DATE})T{_CLOCK}{_ZONE}",
+    "datetime-local": f"({_DATE})T{_CLOCK}()",
+    "date": _DATE,
+    "time": f"{_CLOCK}{_ZONE}?",
+    "duration": r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?",
+    "bytes": "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+    "string": "(?:[0-9a-f]{4})*",
+    "digest": "[0-9a-f]{64}",
+    "id": "sha256:[0-9a-f]{64}",
+    "utc": rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{6}}Z",
 }
+_patterns: dict[str, re.Pattern[str]] = {}
 # What a `file.path` may not have: empty segments, dots, control characters, backslashes, a drive letter.
-_NO_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:")
+_NO_PATH = r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:"
 
 
 def is_file_path(path: str) -> bool:
     """May it be the path of a typed value `file` (`file.path`)? Names below ``files/`` are another question."""
-    return len(path) <= 4096 and not _NO_PATH.search(path)
+    import re
+
+    return len(path) <= 4096 and not re.search(_NO_PATH, path)
 
 
 def _match(kind: str, text: Any) -> re.Match[str]:
-    match = _FORMS[kind].fullmatch(text)
+    pattern = _patterns.get(kind)
+    if pattern is None:
+        import re
+
+        pattern = _patterns[kind] = re.compile(_FORMS[kind])
+    match = pattern.fullmatch(text)
     if match is None:
         raise ValueError(text)
     return match
@@ -528,14 +638,14 @@ def _event(tree: dict[str, Any]) -> EventRef:
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "float": lambda tree: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[tree["value"]],
+    "float": lambda tree: {"nan": nan, "inf": inf, "-inf": -inf}[tree["value"]],
     "int": lambda tree: _from_decimal(_form("int", tree["value"])),
     "datetime": lambda tree: _datetime(_match("datetime", tree["value"])),
     "datetime-local": lambda tree: _datetime(_match("datetime-local", tree["value"])),
-    "date": lambda tree: date.fromisoformat(_form("date", tree["value"])),
+    "date": lambda tree: _date(_form("date", tree["value"])),
     "time": lambda tree: _clock(*_match("time", tree["value"]).groups()),
     "duration": lambda tree: _duration(*_match("duration", tree["value"]).groups()),
-    "bytes": lambda tree: base64.b64decode(_form("bytes", tree["value"])),
+    "bytes": lambda tree: _bytes(_form("bytes", tree["value"])),
     "string": lambda tree: bytes.fromhex(_form("string", tree["value"])).decode("utf-16-be", "surrogatepass"),
     "file": _file,
     "external": _external,
@@ -546,17 +656,35 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+def _bytes(text: str) -> bytes:
+    from base64 import b64decode
+
+    return b64decode(text)
+
+
+def _date(text: str) -> date:
+    from datetime import date
+
+    return date.fromisoformat(text)
+
+
 def _clock(clock: str, fraction: str | None, zone: str | None) -> time:
+    from datetime import time
+
     # time.fromisoformat of Python 3.10 knows neither Z nor other than 3 or 6 fraction digits.
     digits = ((fraction or "") + "000000")[:6]  # nanoseconds are cut: Python has none
     return time.fromisoformat(f"{clock}.{digits}{'+00:00' if zone == 'Z' else zone or ''}")
 
 
 def _datetime(match: re.Match[str]) -> datetime:
-    return datetime.combine(date.fromisoformat(match[1]), _clock(*match.groups()[1:]))
+    from datetime import datetime
+
+    return datetime.combine(_date(match[1]), _clock(*match.groups()[1:]))
 
 
 def _duration(sign: str, whole: str, fraction: str | None) -> timedelta:
+    from datetime import timedelta
+
     microseconds = _from_decimal(whole) * 1_000_000 + int(((fraction or "") + "000000")[:6])
     return timedelta(microseconds=-microseconds if sign else microseconds)
 
@@ -580,6 +708,8 @@ def _from_decimal(text: str) -> int:
 
 
 def _time_value(value: datetime | date | time | timedelta) -> dict[str, Any] | None:
+    from datetime import datetime, time, timedelta, timezone
+
     try:
         # A subclass may write something else than its class, pandas' NaT does: each text is held against its form.
         if isinstance(value, timedelta):
@@ -597,7 +727,7 @@ def _time_value(value: datetime | date | time | timedelta) -> dict[str, Any] | N
             _match(kind, text)
         else:
             kind, text = "date", value.isoformat()
-            date.fromisoformat(_form(kind, text))
+            _date(_form(kind, text))
     except (ValueError, OverflowError, TypeError):
         return None
     return {"_mlv": kind, "value": text}
@@ -642,7 +772,7 @@ def short(value: Any) -> str:
     try:
         if issubclass(kind, int) and int.bit_length(value) > 2000:
             return f"<{qualname(kind)} of {int.bit_length(value)} bits>"
-        if issubclass(kind, (dict, list, tuple, set, frozenset, deque)):
+        if issubclass(kind, (dict, list, tuple, set, frozenset)) or kind.__name__ == "deque":
             import reprlib  # a container's own repr may be exponentially long
 
             text = reprlib.repr(value)
