@@ -342,11 +342,11 @@ def entries():
             else:
                 found[name] = ""
             continue
-        made_by_users = thing is mlvlogger.Logger or thing is mlvlogger.Exp or hasattr(thing, "__dataclass_fields__")
-        head = signature(thing.__init__, name) if made_by_users else name
+        made_by_users = thing is mlvlogger.Logger or thing is mlvlogger.Exp or hasattr(thing, "__match_args__")
+        head = signature(thing, name) if made_by_users else name
         found[head] = inspect.getdoc(thing)
         for attribute, owner in members(thing):
-            if owner is not thing or attribute in getattr(thing, "__dataclass_fields__", {}):
+            if owner is not thing or attribute in getattr(thing, "__match_args__", ()):
                 continue
             member = inspect.getattr_static(thing, attribute)
             if isinstance(member, property):

@@ -25,8 +25,8 @@ __all__ = ["RETRY", "serve"]
 #: Seconds from an error of the system to the next try.
 RETRY = 0.05
 
-_TICK = 5  # milliseconds from look to look; an event is written at the second look at the latest
-_IDLE_TICK = 12  # the same, when nothing has come for a second
+_TICK = 8  # milliseconds from look to look; an event is written at the second that sees it
+_IDLE_TICK = 11  # the same, when nothing has come for a second
 _SETTLED = 0.0005  # seconds after which what was put is visible to us in whole
 _ORPHAN_PATIENCE = 60.0  # seconds that we try to write what there is, when the caller is gone
 _BATCH = 256 * 1024  # bytes written at once
@@ -86,7 +86,8 @@ class _Server:
             in_order = present
             if ready == seen == words[TAIL] and is_last:
                 return
-            if is_last or self._wait(_TICK if present - last_work < 1 else _IDLE_TICK):
+            is_idle = seen == words[TAIL] and present - last_work >= 1
+            if is_last or self._wait(_IDLE_TICK if is_idle else _TICK):
                 time.sleep(_SETTLED)
 
     def _wait(self, milliseconds: int) -> bool:
