@@ -1,4 +1,7 @@
-"""Print a Markdown page of results that run.py has written: python python/faults/page.py RESULTS.json …"""
+"""Print a Markdown page of results that run.py has written: python python/faults/page.py RESULTS.json …
+
+docs/explanation/faults.md is such a page, of the results in results.json beside this file.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,32 @@ from typing import Any
 _COLUMNS = ("rounds", "acknowledged", "lost", "wrong", "duplicated", "invented", "hangs", "verdict")
 
 
+_HEAD = """\
+# What the fault trials found
+
+This page is for people who want to know whether what was acknowledged is kept, and how often that was tried.
+The programs are real processes, and so are their ends; `python/faults/README.md` says what each trial does and needs.
+The results are made by `python python/faults/run.py --long --output results.json`, which takes the better \
+part of an hour and root, and the page by `python python/faults/page.py results.json`.
+
+An event counts as acknowledged when `event()` has returned its seq; it is *lost* when it cannot be read \
+afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when nobody \
+logged it.
+Rows of the writer `-` and those that end in "as it has to be" are controls: writers known to be wrong, in \
+which the judge has to find it.
+"""
+
+
 def main() -> None:
     """The command. Several files, as of two branches or machines, make one page; what they say is told of each."""
     reports = [json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]
-    print("# Results of the fault trials\n")
+    print(_HEAD)
     for report in reports:
         machine = report["machine"]
         rows = report["rows"]
         events = sum(row["acknowledged"] for row in rows if not row["control"])
         print(
-            f"The {report['form']} form on {machine['system']}, Python {machine['python']}, {machine['cpus']} CPUs: "
+            f"- The {report['form']} form on {machine['system']}, Python {machine['python']}, {machine['cpus']} CPUs: "
             f"{sum(row['rounds'] for row in rows):,} rounds, {events:,} acknowledged events, "
             f"{sum(row['verdict'] == 'failed' for row in rows)} rows failed, "
             f"{sum(row['verdict'] == 'not run' for row in rows)} not run; {report['seconds'] / 60:.0f} minutes."

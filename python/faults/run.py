@@ -82,7 +82,9 @@ def main() -> int:
 
 
 def _write(path: Path, long: bool, seconds: float, rows: list[dict[str, Any]]) -> None:
-    machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+    release = ".".join(platform.release().split(".")[:2])  # the rest names the machine
+    system = f"{platform.system()} {release}"
+    machine = {"system": system, "python": platform.python_version(), "cpus": os.cpu_count()}
     report = {"form": "long" if long else "quick", "machine": machine, "seconds": seconds, "rows": rows}
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
