@@ -11,8 +11,7 @@ With MLV_REQUIRE_ALL=1 whatever did not run counts as failed: a missing interpre
 (unless its reason begins with "not applicable:").
 
 The last line is `N passed, N failed, N skipped`. It counts the tests of all environments together; an environment
-without tests of its own (lint, types, docs, dist, precommit, faults) counts as one test, and so does one that did not
-run.
+without tests of its own (lint, types, docs, dist, precommit) counts as one test, and so does one that did not run.
 """
 
 import hashlib
@@ -31,7 +30,7 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults"]
+TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process"]
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
 # What an interpreter is asked, to learn whether it runs and what it is.
@@ -112,8 +111,6 @@ def plan(wanted, pythons, chosen):
             omitted[name] = "it needs Python 3.11 or later, with venv."
         elif name == "precommit" and not shutil.which("git"):
             omitted[name] = "it needs git."
-        elif name == "faults" and sys.platform != "linux":
-            omitted[name] = "it needs Linux."
         elif name not in TOOLS and (major, minor) not in pythons:
             get = f"Get it from python.org, your system's packages, or `pyenv install {major}.{minor}`."
             omitted[name] = f"Python {major}.{minor} was not found. {get}"

@@ -132,7 +132,7 @@ def _read_only(setting: Setting, directory: Path, row: Row) -> None:
         told = [note for note in said.notes if "events could not be written" in note]
         row.expect(len(warnings) <= 1 and len(told) >= 1, f"{len(said.refused)} refused, warned: {said.notes}")
         judgement = judge(path / "e", said)
-        if setting.writer == "process" and said.forgive(judgement.missing, began):
+        if setting.writer == "process" and judgement.forgive(said, began):
             judgement = judge(path / "e", said)  # what its process had accepted, and could never write
         row.add(judgement)
 

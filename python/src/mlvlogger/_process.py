@@ -13,9 +13,8 @@ import time
 
 from ._line_file import LineFile
 from ._lines import are_ordinary, line, with_special
-from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, UNSEALED, Ring
+from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 from ._seals import Seals, is_seal_due
-from ._serving import RETRY
 from ._tails import scan_file
 from ._values import warn
 from ._writers import DirectWriter
@@ -199,7 +198,7 @@ class ProcessWriter:
     def _wait(self, is_done: Callable[[], bool]) -> None:
         """Return when *is_done*, or when we are the heir. Raises OSError as `put`."""
         words = self._ring.words
-        tail, since, trouble_since = -1, 0.0, 0.0
+        tail, since, tries = -1, 0.0, words[TRIES]
         while not is_done():
             if _has_ended(self._pid):
                 self._inherit(_ENDED)
@@ -207,11 +206,7 @@ class ProcessWriter:
             present = time.monotonic()
             if words[TAIL] != tail:
                 tail, since = words[TAIL], present
-            if not words[ERROR]:
-                trouble_since = 0.0
-            elif not trouble_since:
-                trouble_since = present
-            elif present - trouble_since > 2 * RETRY:
+            if words[ERROR] and words[TRIES] >= tries + 2:  # the second of these began after we did
                 self._refuse()
             if present - since > (_PATIENCE if words[READY] else _START_PATIENCE):
                 self._give_up()

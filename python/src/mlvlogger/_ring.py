@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CLOSING", "ERROR", "HEAD", "READY", "SIZE", "TAIL", "UNSEALED", "Ring"]
+__all__ = ["CLOSING", "ERROR", "HEAD", "READY", "SIZE", "TAIL", "TRIES", "UNSEALED", "Ring"]
 
 #: Bytes for records; each takes eight more, and a multiple of eight.
 SIZE = 1024 * 1024
@@ -24,6 +24,7 @@ TAIL = 1  #: bytes taken, since ever
 ERROR = 2  #: the error number with which the last try to write failed, 0 when it did not
 UNSEALED = 3  #: bytes of the file since its last seal
 CLOSING = 4  #: 1: nothing more is put
+TRIES = 6  #: how many tries to write have failed, since ever
 READY = 5  #: 1: the process that takes has begun
 
 _DATA = 4096  # the words have a page of their own

@@ -13,18 +13,16 @@ import time
 
 from ._line_file import LineFile
 from ._lines import line
-from ._ring import CLOSING, ERROR, HEAD, READY, TAIL, UNSEALED, Ring
+from ._ring import CLOSING, ERROR, HEAD, READY, TAIL, TRIES, UNSEALED, Ring
 from ._seals import Seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["RETRY", "serve"]
+__all__ = ["serve"]
 
-#: Seconds from an error of the system to the next try.
-RETRY = 0.05
-
+_RETRY = 0.05  # seconds from an error of the system to the next try
 _TICK = 8  # milliseconds from look to look; an event is written at the second that sees it
 _IDLE_TICK = 11  # the same, when nothing has come for a second
 _SETTLED = 0.0005  # seconds after which what was put is visible to us in whole
@@ -76,11 +74,12 @@ class _Server:
                     self._write(ready)
                 except OSError as error:
                     words[ERROR] = error.errno or 5
+                    words[TRIES] += 1
                     if not is_last:
                         in_order = present
                     elif present - in_order > _ORPHAN_PATIENCE:
                         return
-                    time.sleep(RETRY)
+                    time.sleep(_RETRY)
                     continue
                 words[ERROR] = 0
             in_order = present

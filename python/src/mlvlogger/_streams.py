@@ -501,10 +501,14 @@ class Stream:
             finally:
                 self.closed, self._calm = True, False
                 atexit.unregister(self._last_try)
-                self._writer.close()
-                self._busy = False
-                if self._deferred:
-                    self._catch_up_with_handlers()
+                try:
+                    self._writer.close()
+                except OSError as error:
+                    self._fail(f"{self.path} could not be closed in order: {error}. Open and close it again.", error)
+                finally:
+                    self._busy = False
+                    if self._deferred:
+                        self._catch_up_with_handlers()
 
     def _seal(self, event: bytes, data: dict[str, Any]) -> None:
         members = dumps(data)[1:-1].encode("ascii") + b"," if data else b""
