@@ -187,8 +187,12 @@ class Logger:
     def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
         if type(data) is dict and not members:
             copy = data.copy()
-            if all(type(name) is str for name in copy) and (plain := numbers(copy)):
-                return plain
+            for name in copy:
+                if type(name) is not str:
+                    break
+            else:
+                if plain := numbers(copy):
+                    return plain
         tree = self._tree(members) if members else {}
         if data is not None:
             if not is_mapping(data):
