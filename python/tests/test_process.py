@@ -257,6 +257,29 @@ print(*(warning.message for warning in caught), sep="\\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
+@pytest.mark.parametrize("call", ["flush", "close"])
+def test_what_waits_in_memory_is_written_by_a_call_right_after_the_disk_has_space(
+    call: str, run: Any, events: Any
+) -> None:
+    code = """
+warnings.simplefilter("ignore")
+number = 0
+while log.event("x", number=(number := number + 1)) is not None:
+    time.sleep(0.001)
+for number in range(number + 1, 400):
+    log.event("x", number=number)
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    limit(None)
+    getattr(log, sys.argv[2])()
+log.close()
+"""
+    run(LIMITED + code, "warn", call)
+    written = events(PATH)
+    assert numbers(written) == list(range(400)) and written[-1]["event"] == "mlv/end"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(run: Any, events: Any) -> None:
     code = """
 kept, raised = [0], 0

@@ -419,6 +419,8 @@ class Stream:
 
     def _write_waiting(self) -> bool:
         try:
+            if self._backlog or self._dropped:
+                self._writer.drain()  # a process that writes finds out within a moment that it works again
             self._put_in_order()
             self._writer.drain()
         except OSError as error:
