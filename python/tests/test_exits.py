@@ -1,6 +1,7 @@
 """Every way that a training can end, and a full resume cycle after each: checkpoint, mark, rewind, the same curve."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -380,3 +381,19 @@ time.sleep(0.1)
         assert (done.returncode, done.stderr) == (0, "")
         written = [event["event"] for event in events("a.jsonl")]
         assert written[1] == "x" and written.count("x") > 10
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_a_program_that_is_interrupted_ends_by_the_signal_with_a_log_that_is_open(writer: str) -> None:
+    """As it does without us: shells and schedulers tell an interrupt from an error by that."""
+    code = f"""
+import os, signal
+from mlvlogger import Logger
+signal.signal(signal.SIGINT, signal.default_int_handler)
+log = Logger("a.jsonl", writer={writer!r})
+log.event("x")
+os.kill(os.getpid(), signal.SIGINT)
+signal.pause()
+"""
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGINT

@@ -391,7 +391,10 @@ class Stream:
         if type(self._writer) is not DirectWriter:
             self._last_try()
         new_digest()  # for a seal; and what an end needs: later nothing can be imported any more
-        _failures.get_ready()
+        if getattr(sys, "last_type", None) is not KeyboardInterrupt:
+            # An import that evaluates text, and this is one, makes CPython forget to end by the signal: the exit code
+            # would be 1. What the program was interrupted by stands on the terminal.
+            _failures.get_ready()
         self.lock = _LastLock(self)
 
     def forget_others(self) -> None:
