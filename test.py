@@ -30,7 +30,7 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process"]
+TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults"]
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
 # What an interpreter is asked, to learn whether it runs and what it is.
@@ -111,6 +111,8 @@ def plan(wanted, pythons, chosen):
             omitted[name] = "it needs Python 3.11 or later, with venv."
         elif name == "precommit" and not shutil.which("git"):
             omitted[name] = "it needs git."
+        elif name == "faults" and sys.platform != "linux":
+            omitted[name] = "it needs Linux."
         elif name not in TOOLS and (major, minor) not in pythons:
             get = f"Get it from python.org, your system's packages, or `pyenv install {major}.{minor}`."
             omitted[name] = f"Python {major}.{minor} was not found. {get}"

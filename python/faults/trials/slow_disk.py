@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -39,8 +40,12 @@ def _try(setting: Setting, row: Row, fault: Fault, seconds: float, pause: float)
     directory.mkdir()
     experiment = directory / "e"
     injection = Injection(directory)
+    program = Program(
+        directory, setting.writer, "timed", experiment, seconds + 1, pause, environment=injection.environment
+    )
+    program.channel.wait(1, 20)
+    time.sleep(1)  # a writer's process is ready then; before, the caller writes itself, and waits for the disk
     injection.arm(experiment, fault)
-    program = Program(directory, setting.writer, "timed", experiment, seconds, pause, environment=injection.environment)
     status = program.wait()
     row.hangs += status is None
     row.expect(status == 0, f"the program died: {program.errors[-2000:]}")
