@@ -7,6 +7,8 @@ Any Python from 3.8 on can start this, in a virtual environment or not. It makes
 runs what the interpreters on this machine allow, and says at the end what it did not run. Nothing outside this
 directory is changed; the packages come from wherever pip is set up to look.
 
+`python3 test.py --develop` runs nothing: it makes `.venv/`, an environment to work in, from the environment dev.
+
 With MLV_REQUIRE_ALL=1 whatever did not run counts as failed: a missing interpreter, a missing tool, a skipped test
 (unless its reason begins with "not applicable:").
 
@@ -139,6 +141,24 @@ def make_venv(python):
         raise CannotStart("pip could not install tox; its message is above. A connection to a package index is needed.")
 
 
+def develop():
+    """Make `.venv/` to work in, or bring it up to date; returns the exit code."""
+    try:
+        pythons = find_pythons()
+        chosen = choose_python(pythons)
+        make_venv(pythons[chosen])
+    except CannotStart as error:
+        print(f"test.py: {error}")
+        return 1
+    command = [VENV_PYTHON, "-m", "tox", "devenv", ROOT / ".venv", "-e", "dev", "--discover", pythons[chosen]["path"]]
+    if run(*command, cwd=ROOT).returncode:
+        print("test.py: .venv/ could not be made; the message is above.")
+        return 1
+    activate = ".venv\\Scripts\\activate" if os.name == "nt" else ". .venv/bin/activate"
+    print(f"Now: {activate}, then: pytest")
+    return 0
+
+
 def run_tox(names, pythons, pytest_arguments):
     """Run tox on some environments; returns which succeeded: {"py311": True, …}."""
     report = TOX / "report.json"
@@ -236,6 +256,8 @@ def main(arguments):
     if "-h" in arguments or "--help" in arguments:
         print(__doc__.strip())
         return 0
+    if arguments == ["--develop"]:
+        return develop()
     at = arguments.index("--") if "--" in arguments else len(arguments)
     wanted, pytest_arguments = arguments[:at], arguments[at + 1 :]
     for name in wanted:
