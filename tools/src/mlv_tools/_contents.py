@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlv_tools._summary import backwards
-from mlvlogger import Experiment, External, File, UnsupportedVersion
+from mlvlogger import Event, Experiment, External, File, UnsupportedVersion
 
 __all__ = ["StreamFacts", "attached", "facts"]
 
@@ -39,16 +39,17 @@ def facts(experiment: Experiment) -> Iterator[StreamFacts]:
     """The facts about each stream of an experiment."""
     for stream in experiment.streams:
         events = sessions = 0
-        event, trouble = None, ""
+        last: Event | None = None
+        trouble = ""
         try:
-            for event in experiment.events(stream=stream, rewound=True, lifecycle=True):
+            for last in experiment.events(stream=stream, rewound=True, lifecycle=True):
                 events += 1
-                sessions += event.name == "mlv/start"
+                sessions += last.name == "mlv/start"
         except UnsupportedVersion as error:
             trouble = str(error)
         torn = len(next(backwards(experiment.path / stream), b""))
-        is_sealed = event is not None and event.name in ("mlv/seal", "mlv/end")
-        yield StreamFacts(stream, events, sessions, event and event.time, is_sealed, torn, trouble)
+        is_sealed = last is not None and last.name in ("mlv/seal", "mlv/end")
+        yield StreamFacts(stream, events, sessions, last.time if last else None, is_sealed, torn, trouble)
 
 
 def attached(experiment: Experiment) -> Iterator[tuple[File | External, str, str]]:

@@ -19,7 +19,7 @@ from mlv_tools._conditions import Condition
 from mlv_tools._series import Metric
 from mlv_tools._summary import Summary, summary
 from mlv_tools._terminal import output
-from mlv_tools._text import ago, number, plain, sparkline, value
+from mlv_tools._text import ago, plain, sparkline, value
 from mlv_tools._trees import find
 from mlvlogger import MLVError
 
@@ -163,13 +163,12 @@ def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metri
     lines = [list(_cells(row, columns, curves, is_tree)) for row in rows]
     count = _fitting(head, lines, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(head[:count]):
-        is_curve = name.plain == ""
-        table.add_column(name, justify="left" if number < 4 or is_curve else "right", no_wrap=True)
+    for place, title in enumerate(head[:count]):
+        table.add_column(title, justify="left" if place < 4 or not title.plain else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line[:count])
     console.print(table)
-    if left := [name.plain for name in head[count:] if name.plain]:
+    if left := [title.plain for title in head[count:] if title.plain]:
         console.print(Text(f"not shown, for want of room: {', '.join(left)}", style="dim"))
     for row in rows:
         if row.summary.trouble:
@@ -179,10 +178,10 @@ def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metri
 def _fitting(head: list[Text], lines: list[list[Text]], width: int) -> int:
     """How many columns fit; the first four always do."""
     used = 0
-    for number, cells in enumerate(zip(head, *lines, strict=True)):
+    for place, cells in enumerate(zip(head, *lines, strict=True)):
         used += max(cell.cell_len for cell in cells) + 2
-        if used > width + 2 and number >= 4:
-            return number
+        if used > width + 2 and place >= 4:
+            return place
     return len(head)
 
 
@@ -195,8 +194,7 @@ def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> It
     yield Text(ago(one.last))
     for name in columns:
         item = row.cells.get(name)
-        is_float = isinstance(item, float)
-        text = "" if item is None and name not in one.params else number(item) if is_float else value(item)
+        text = "" if item is None and name not in one.params else value(item)
         yield Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
         if name in curves:
             yield Text(row.curves[name])

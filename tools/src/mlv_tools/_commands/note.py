@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ __all__ = ["command"]
 def command(directory: Path, text: str) -> None:
     """The command; see its help."""
     if text == "-":
-        text = click.get_text_stream("stdin").read().strip()
+        text = sys.stdin.read().strip()
     if not text:
         raise click.UsageError("The remark is empty.")
     add(directory, description=text)
