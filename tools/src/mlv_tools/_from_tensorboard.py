@@ -121,7 +121,7 @@ def _params(content: bytes) -> dict[str, Any]:
 
     start = HParamsPluginData.FromString(content).session_start_info
     found = {}
-    for name, value in start.hparams.items():
+    for name, value in sorted(start.hparams.items()):  # a map without an order
         kind = value.WhichOneof("kind")
         found[name] = None if kind in (None, "null_value") else getattr(value, kind)
     return found
