@@ -1,0 +1,77 @@
+"""The command `mlv`: a group whose subcommands are imported when they are asked for.
+
+A module of `_commands` imports what takes long to import in its function: `mlv --help` imports them all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from typing import Any
+
+import click
+from mlvlogger import MLVError
+
+from mlv_tools import __version__
+
+__all__ = ["main"]
+
+
+class _Lazy(click.Group):
+    """A group of the commands in the modules `mlv_tools._commands.…`."""
+
+    def __init__(self, name: str, modules: dict[str, str], **options: Any) -> None:
+        super().__init__(name, **options)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self._modules, *sorted(self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._modules:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"mlv_tools._commands.{self._modules[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+_GROUP = _Lazy(
+    "mlv",
+    {
+        "ls": "ls",
+        "show": "show",
+        "tail": "tail",
+        "diff": "diff",
+        "tag": "tag",
+        "note": "note",
+        "sql": "sql",
+        "plot": "plot",
+        "report": "report",
+    },
+    help="From directories of experiments to answers: list, follow, compare, query, plot, hand on.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_GROUP.add_command(
+    _Lazy(
+        "export",
+        {
+            "parquet": "export_parquet",
+            "csv": "export_csv",
+            "tensorboard": "export_tensorboard",
+            "ro-crate": "export_ro_crate",
+        },
+        help="Write experiments in other formats.",
+    )
+)
+_GROUP.add_command(_Lazy("import", {"tensorboard": "import_tensorboard"}, help="Make experiments of other formats."))
+click.version_option(__version__, message="%(prog)s %(version)s", prog_name="mlv")(_GROUP)
+
+
+def main() -> None:
+    """Run the command; exit with 0, with 1 where something was found amiss or failed, or with 2 for wrong usage."""
+    warnings.formatwarning = lambda message, *_: f"mlv: warning: {message}\n"
+    try:
+        _GROUP(prog_name="mlv")
+    except (MLVError, OSError) as error:
+        sys.exit(f"mlv: error: {error}")
