@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from mlv_tools._trees import find
 from mlvlogger import Exp
 

@@ -11,9 +11,9 @@ import warnings
 from typing import Any
 
 import click
-from mlvlogger import MLVError
 
 from mlv_tools import __version__
+from mlvlogger import MLVError
 
 __all__ = ["main"]
 
