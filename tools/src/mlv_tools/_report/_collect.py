@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlv_tools import _charts, connect
+from mlv_tools._rows import shown as as_in_views
 from mlv_tools._report._images import Reference, gallery, references
 from mlv_tools._shown import flat, shown
 from mlv_tools._shown import text as _text
@@ -36,11 +39,14 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
     Raises FileNotFoundError and NotADirectoryError where *root* is no directory.
     """
     trees = list(find(root))
-    numbers = {found.path.relative_to(root).as_posix(): number for number, found in enumerate(trees)}  # as in the views
+    numbers = {"." if found.path == Path(root) else as_in_views(found.name): n for n, found in enumerate(trees)}
     starts = [_start(found) for found in trees]
     experiments = [_experiment(found) for found in trees]
-    with connect(root) as connection:
-        found_curves = curves(connection, budget=_POINTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of stands on the page
+        connection = connect(root)
+    with connection:
+        found_curves = [curve for curve in curves(connection, budget=_POINTS) if curve.experiment in numbers]
         _add_times(connection, experiments, numbers)
         _add_spans(connection, experiments, numbers, starts)
         _add_problems(connection, experiments, numbers)
@@ -81,11 +87,11 @@ def _experiment(found: Found) -> Json:
     base |= {"spansLeft": 0, "files": [], "filesLeft": 0}
     experiment = found.experiment
     if experiment is None:
-        return base | {"problems": [_text(found.error)]}
+        return base
     try:
-        state, problems = experiment.state, []
-    except (MLVError, OSError) as error:
-        state, problems = "broken", [_text(f"{error} (mlv-validate {found.path} tells more)")]
+        state = experiment.state
+    except (MLVError, OSError):
+        state = "broken"  # the view `problems` says why
     facts = {
         "name": experiment.name,
         "directory": found.name,
@@ -107,7 +113,6 @@ def _experiment(found: Found) -> Json:
         "params": [[name, value] for name, value in flat(experiment.params)],
         "environments": [_environment(environment) for environment in experiment.environments],
         "facts": [[_text(name), shown(value)] for name, value in facts.items() if value not in (None, "")],
-        "problems": problems,
     }
 
 
@@ -126,8 +131,8 @@ def _environment(environment: Json) -> Json:
 def _add_times(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
     """How long the events of each experiment's main stream go."""
     query = "select experiment, epoch(max(time)) - epoch(min(time)) from events where stream = 'log.jsonl' group by all"
-    for name, seconds in connection.execute(query).fetchall():
-        experiments[numbers[name]]["seconds"] = round(seconds, 3)
+    for number, seconds in _rows(connection, query, numbers):
+        experiments[number]["seconds"] = round(seconds, 3)
 
 
 def _parameters(experiments: list[Json]) -> tuple[list[str], list[str]]:
@@ -141,8 +146,8 @@ def _parameters(experiments: list[Json]) -> tuple[list[str], list[str]]:
 def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
     """What the views leave out, the first few of each experiment."""
     query = "select experiment, path, line, message from problems order by experiment, path, line"
-    for name, path, line, message in connection.execute(query).fetchall():
-        problems = experiments[numbers[name]]["problems"]
+    for number, path, line, message in _rows(connection, query, numbers):
+        problems = experiments[number]["problems"]
         if len(problems) < _PROBLEMS:
             problems.append(_text(f"{path}{'' if line is None else f':{line}'}: {message}"))
         elif len(problems) == _PROBLEMS:
@@ -224,8 +229,7 @@ def _add_spans(
 ) -> None:
     """The longest spans of each experiment, in the order of their begin; one that never ended goes on to the last event."""
     totals: dict[int, int] = {}
-    for name, stream, event, data, start, seconds, length, total in connection.execute(_SPANS_OF, [_SPANS]).fetchall():
-        number = numbers[name]
+    for number, stream, event, data, start, seconds, length, total in _rows(connection, _SPANS_OF, numbers, _SPANS):
         begin = round(start - starts[number], 6)
         experiments[number]["spans"].append(
             {
@@ -255,9 +259,9 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
         where data::varchar like '%"_mlv"%"file"%' order by experiment, stream, seq
     """
     found = [
-        (numbers[name], reference)
-        for name, event, stream, seq, text in connection.execute(query).fetchall()
-        for reference in references(event, stream, seq, text)
+        (number, reference)
+        for number, event, stream, seq, data in _rows(connection, query, numbers)
+        for reference in references(event, stream, seq, data)
     ]
     told = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
     return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in told]
@@ -280,3 +284,12 @@ def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> N
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, numbers: dict[str, int], *parameters: object
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query whose first column is the experiment, with its number in the place of that."""
+    for name, *rest in connection.execute(query, parameters).fetchall():
+        if name in numbers:  # an experiment may have come since
+            yield numbers[name], *rest

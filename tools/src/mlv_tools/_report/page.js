@@ -67,6 +67,7 @@
     const key = groupings[Number($("colour").value)][1];
     const values = new Map();
     state.colours = runs.map((run, index) => {
+      if (run.state === "broken") return "transparent";
       const value = key(run, index);
       if (!values.has(value)) values.set(value, values.size);
       return hue(values.get(value));
@@ -260,40 +261,24 @@
   }
 
   function layCurves() {
-    const groups = new Map();
-    const single = page.curves.filter((curve) => curve.series.every((series) => series.n < 2)).length;
-    for (const curve of page.curves) {
-      if (curve.series.every((series) => series.n < 2)) continue;
-      const heading = curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`;
-      if (!groups.has(heading)) groups.set(heading, []);
-      groups.get(heading).push(curve);
+    const drawn = page.curves.filter((curve) => curve.series.some((series) => series.n > 1));
+    for (const curve of drawn) {
+      const path = curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`;
+      const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), curve.metric), make("div", { class: "plot" }),
+        make("p", { class: "note" }), make("div", { class: "readout" }));
+      cards.set(card, `${path}.${curve.metric}`.toLowerCase());
+      $("charts").append(card);
+      drawCurve(card, curve);
     }
-    for (const [heading, curves] of groups) {
-      const grid = make("div", { class: "grid" });
-      $("charts").append(make("div", { class: "group" }, make("h3", { textContent: heading }), grid));
-      for (const curve of curves) {
-        const card = make("div", { class: "card" }, make("h4", { textContent: curve.metric }), make("div", { class: "plot" }),
-          make("p", { class: "note" }), make("div", { class: "readout" }));
-        card.title_ = `${heading} ${curve.metric}`.toLowerCase();
-        grid.append(card);
-        drawCurve(card, curve);
-      }
-    }
-    const rest = single ? `${single} metrics with a single value have no curve: they are in the table below.` : "";
-    const text = page.curves.length ? rest : "No event of these experiments has a metric.";
-    if (text) $("charts").append(make("p", { class: "note", textContent: text }));
+    const single = page.curves.length - drawn.length;
+    const rest = single ? `${single} more with a single value each have no curve; they are in the table.` : "";
+    $("curvesNote").textContent = page.curves.length ? rest : "No event of these experiments has a metric.";
   }
 
+  const cards = new Map(); // the card of each curve, with its name in lower case
   function searchMetrics() {
     const term = $("metrics").value.toLowerCase();
-    for (const group of document.querySelectorAll(".group")) {
-      let some = false;
-      for (const card of group.querySelectorAll(".card")) {
-        card.hidden = !card.title_.includes(term);
-        some ||= !card.hidden;
-      }
-      group.hidden = !some;
-    }
+    for (const [card, name] of cards) card.hidden = !name.includes(term);
   }
 
   // ---- the table ----
@@ -479,15 +464,18 @@
       if (!section.hidden) $("nav").append(make("a", { href: `#${section.id}`, textContent: section.querySelector("h2").textContent }));
     }
 
-    layCurves();
     recolour();
+    layCurves();
     if (galleries.length) chooseGallery();
     if (spanned.length) {
       $("timeline").draw = drawTimeline;
       plots.push($("timeline"));
       sight.observe($("timeline"));
     }
-    if (runs.length) drawDetails();
+    if (runs.length) {
+      $("detailsOf").value = String(Math.max(0, runs.findIndex((run) => run.state !== "broken")));
+      drawDetails();
+    }
 
     $("filter").addEventListener("input", search);
     $("all").addEventListener("click", () => pickShown(true));
