@@ -89,5 +89,7 @@ def hostile(runs: Path) -> None:
     line = '{"seq":%d,"time":"2026-01-01T00:00:00.000000Z","event":"leak","data":{"file":{"_mlv":"file","path":%s,'
     line += '"size":9,"sha256":"%s","media_type":"image/png"}}}\n'
     with log.open("a") as out:
-        for i, path in enumerate(('"../../../etc/passwd"', '"/etc/passwd"', '"files/<img src=x onerror=alert(1)>.png"')):
+        for i, path in enumerate(
+            ('"../../../etc/passwd"', '"/etc/passwd"', '"files/<img src=x onerror=alert(1)>.png"')
+        ):
             out.write(line % (100 + i, path, "0" * 64))

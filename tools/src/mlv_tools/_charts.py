@@ -1,7 +1,7 @@
 """The charts, as Vega-Lite specifications: of the report's page, and of `mlv plot`.
 
-The names of fields and datasets are ours, and no expression is made of them: what comes out of a log goes into a chart as the
-values of data, or as a text of a title, and is nothing but text there.
+The names of fields and datasets are ours, and so is every expression: what comes out of a log goes into a chart as
+the values of data, or as the text of a title, and is nothing but text there.
 """
 
 from __future__ import annotations

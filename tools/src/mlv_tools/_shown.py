@@ -61,4 +61,6 @@ def text(value: object, most: int = _LONGEST) -> str:
     """A text of at most *most* characters, control characters escaped."""
     line = str(value)
     line = line if len(line) <= most else line[: most - 1] + "…"
-    return "".join(char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in line)
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in line
+    )

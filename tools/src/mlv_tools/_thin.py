@@ -6,7 +6,6 @@ The database thins: it reads millions of points once, and some hundreds of each 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -89,8 +88,8 @@ def curves(
     where: str = "true",
     parameters: tuple[object, ...] = (),
     *,
-    most: int = 500,
-    budget: int = 400_000,
+    most: int,
+    budget: int = 10_000_000,
 ) -> list[Curve]:
     """The curves of the view `metrics`, in the order of their names.
 
@@ -117,14 +116,15 @@ def curves(
         connection.execute(_STRETCHES, [most, most, most])
         for id, *point in connection.execute(_KEPT).fetchall():
             _add(found[id], *point)
-        for id, *numbers in connection.execute(_NUMBERS).fetchall():
+        for id, *extent in connection.execute(_NUMBERS).fetchall():
             curve = found[id]
-            curve.bad, curve.low, curve.high, curve.last = numbers
-        for id, *mean in connection.execute(_MEANS).fetchall():
+            curve.bad, curve.low, curve.high, curve.last = extent
+        for id, step, time, value in connection.execute(_MEANS).fetchall():
             curve = found[id]
             curve.means = curve.means or ([], [], [])
-            for numbers, number in zip(curve.means, mean, strict=True):
-                numbers.append(number)
+            curve.means[0].append(step)
+            curve.means[1].append(time)
+            curve.means[2].append(value)
     finally:
         for name in _TABLES:
             connection.execute(f"drop table if exists {name}")

@@ -1,4 +1,4 @@
-"""The report in a browser: it is drawn, asks for nothing, runs nothing of a log, and its controls change what is seen."""
+"""The report in a browser: it is drawn, asks for nothing, runs nothing of a log, and its controls work."""
 
 import json
 import shutil
@@ -141,11 +141,13 @@ def test_all_is_drawn_and_nothing_is_asked_for(driver, report):
     drawn = """return [...document.querySelectorAll("canvas")].map((canvas) => {
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         const colours = new Set();
-        for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3]) colours.add(pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]);
+        for (let i = 0; i < pixels.length; i += 4)
+            if (pixels[i + 3]) colours.add(pixels.slice(i, i + 3).join());
         return colours.size > 10;
     })"""
     assert shown.script(drawn) == [True] * 5  # four metrics and the timeline
-    heads = "return [...document.querySelectorAll('#charts h3')].map((node) => [...node.childNodes].map((n) => n.textContent))"
+    heads = """return [...document.querySelectorAll("#charts h3")].map(
+        (head) => [...head.childNodes].map((node) => node.textContent))"""
     assert shown.script(heads) == [
         ["epoch", "n"],
         ["epoch/batch", "loss"],
@@ -251,7 +253,9 @@ def test_nothing_of_a_hostile_log_runs(driver, tmp_path):
         webdriver.ActionChains(driver).move_to_element(canvas).perform()
         assert shown.script("return document.title") == trainings.PWN
         assert shown.script("return document.querySelectorAll('script').length") == 3
-        assert shown.script("return document.querySelectorAll('img:not(#gallery img), [onerror], [onload]').length") == 0
+        assert (
+            shown.script("return document.querySelectorAll('img:not(#gallery img), [onerror], [onload]').length") == 0
+        )
         assert shown.script("return [...document.images].every((img) => img.src.startsWith('data:image/'))")
         assert shown.script("return document.querySelectorAll('#charts canvas').length") >= 4
         assert shown.complaints() == ([], [], 1)

@@ -22,7 +22,9 @@ _NAMED = 12  # metrics in the message that one is not there
 
 @click.command("plot")
 @click.argument("root", type=click.Path(path_type=Path))
-@click.option("--metric", required=True, metavar="EVENT.NAME", help="Which: the event and the metric, epoch/batch.loss.")
+@click.option(
+    "--metric", required=True, metavar="EVENT.NAME", help="Which: the event and the metric, epoch/batch.loss."
+)
 @click.option(
     "-o",
     "--output",
@@ -88,7 +90,7 @@ def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> s
     if bad:
         said.append(f"{bad} not finite: crosses at the bottom")
     if hidden := sum(row["y"] is None for row in datasets["raw"]) - len(datasets["gaps"]):
-        said.append(f"{hidden} not above 0 are not on a log scale")
+        said.append(f"{hidden} of those not above 0: not on a log scale")
     return "; ".join(said)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlv_tools import _charts, connect
-from mlv_tools._rows import shown as as_in_views
 from mlv_tools._report._images import Reference, gallery, references
+from mlv_tools._rows import shown as as_in_views
 from mlv_tools._shown import flat, shown
 from mlv_tools._shown import text as _text
 from mlv_tools._thin import Curve, curves
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["collect"]
 
-_POINTS = 400_000  # of all curves; a browser takes a second for so many
+_STRETCHES = 300  # of a curve: a chart is about as many pixels wide
+_POINTS = 400_000  # of all curves
 _SPANS = 1000  # of an experiment, the longest
 _FILES = 300  # of an experiment, the first
 _PROBLEMS = 20  # of an experiment
@@ -46,7 +47,9 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         warnings.simplefilter("ignore")  # what it warns of stands on the page
         connection = connect(root)
     with connection:
-        found_curves = [curve for curve in curves(connection, budget=_POINTS) if curve.experiment in numbers]
+        found_curves = [
+            curve for curve in curves(connection, most=_STRETCHES, budget=_POINTS) if curve.experiment in numbers
+        ]
         _add_times(connection, experiments, numbers)
         _add_spans(connection, experiments, numbers, starts)
         _add_problems(connection, experiments, numbers)
@@ -125,7 +128,10 @@ def _environment(environment: Json) -> Json:
     command = environment.get("command")
     if isinstance(command, list):
         environment = environment | {"command": shlex.join(map(str, command))}
-    return {"facts": flat(environment), "packages": [[_text(name), shown(version)] for name, version in packages.items()]}
+    return {
+        "facts": flat(environment),
+        "packages": [[_text(name), shown(version)] for name, version in packages.items()],
+    }
 
 
 def _add_times(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
@@ -181,7 +187,10 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             series["m"] = [_short(value) for value in values]
         charts.setdefault((curve.stream, curve.event, curve.metric), []).append(series)
     order = sorted(charts, key=lambda names: (names[0] != "log.jsonl", *names))
-    return [dict(zip(("stream", "event", "metric"), map(_text, names), strict=True), series=charts[names]) for names in order]
+    return [
+        dict(zip(("stream", "event", "metric"), map(_text, names), strict=True), series=charts[names])
+        for names in order
+    ]
 
 
 def _thinned(found: list[Curve]) -> list[str]:
@@ -192,10 +201,10 @@ def _thinned(found: list[Curve]) -> list[str]:
         kept, all_ = (sum(map(len, (curve.steps for curve in thinned))), sum(curve.count for curve in thinned))
         stretches = sorted({len(curve.means[0]) for curve in thinned if curve.means})
         notes.append(
-            f"{_count(len(thinned), 'curve')} of {len(found)} are thinned, from {all_:,} to {kept:,} points: each is cut"
-            f" into {stretches[-1]} stretches of as many points, and of each the lowest and the highest are kept, and the"
-            " first that is not finite. Smoothing works on the means of the stretches. The table has the numbers of all"
-            " points."
+            f"{len(thinned)} of {_count(len(found), 'curve')} are thinned, from {all_:,} to {kept:,} points: each is cut"
+            f" into {stretches[-1]} stretches of as many points, and of each the lowest and the highest are kept, and"
+            " the first that is not finite. Smoothing works on the means of the stretches. The numbers in the table are"
+            " those of all points."
         )
     notes.append("Curves have seven significant digits; the table has what was logged, at six.")
     return notes
@@ -217,7 +226,8 @@ all_spans as (
         coalesce(seconds, epoch(latest.time) - epoch(begun.time)) as length
     from begun left join ended using (experiment, stream, seq) join latest using (experiment, stream)
 )
-select experiment, stream, event, left(data::varchar, 200), start, seconds, length, count(*) over (partition by experiment)
+select experiment, stream, event, left(data::varchar, 200), start, seconds, length,
+    count(*) over (partition by experiment)
 from all_spans
 qualify row_number() over (partition by experiment order by length desc, start) <= ?
 order by experiment, start, length desc
@@ -227,7 +237,7 @@ order by experiment, start, length desc
 def _add_spans(
     connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int], starts: list[float]
 ) -> None:
-    """The longest spans of each experiment, in the order of their begin; one that never ended goes on to the last event."""
+    """The longest spans of each experiment, by their begin; one that never ended goes on to the last event."""
     totals: dict[int, int] = {}
     for number, stream, event, data, start, seconds, length, total in _rows(connection, _SPANS_OF, numbers, _SPANS):
         begin = round(start - starts[number], 6)

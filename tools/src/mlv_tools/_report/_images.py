@@ -136,7 +136,7 @@ def gallery(
 
 
 def _spread(count: int) -> list[int]:
-    """The numbers below *count*, in an order of which every beginning is spread out: the last, the first, the middle, …"""
+    """The numbers below *count*, so that every beginning of them is spread out: the last, the first, the middle, …"""
     halves = (range(width, count, width) for width in (count >> bit for bit in range(1, count.bit_length())) if width)
     return list(dict.fromkeys([count - 1, 0, *chain.from_iterable(halves)]))
 

@@ -23,7 +23,7 @@ def page(title: str, data: dict[str, Any]) -> str:
     """The report's page: *data* is what `page.js` shows; a JSON tree without NaN."""
     import vl_convert
 
-    library = _harmless(vl_convert.javascript_bundle())
+    library = _harmless(vl_convert.javascript_bundle())  # type: ignore[call-arg]  # the stub lacks the default
     script, style = _harmless(_part("page.js")), _part("page.css")
     policy = (
         f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
@@ -39,7 +39,7 @@ def _part(name: str) -> str:
 
 
 def _escaped(data: dict[str, Any]) -> str:
-    """JSON that may stand in a script element: `<` could end it, and U+2028 and U+2029 are line ends to some readers."""
+    """JSON that may stand in a script element: `<` could end it; U+2028 and U+2029 are line ends to some readers."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is written as JSON writes it

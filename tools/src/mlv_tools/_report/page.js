@@ -306,10 +306,12 @@
   function drawTable() {
     const cols = columns();
     const [head, body] = [document.querySelector("#table thead"), document.querySelector("#table tbody")];
+    const shown = runs.map((run, index) => [run, index]).filter(([run, index]) => state.picked.has(index) || run.state === "broken");
     const sort = state.sort && cols.find((column) => key(column) === state.sort.key);
     head.replaceChildren(make("tr", {}, ...cols.map((column) => {
       const button = make("button", { type: "button", textContent: column.title });
-      const th = make("th", { scope: "col", title: column.title }, button);
+      const numeric = shown.some(([run, index]) => typeof column.get(run, index) === "number");
+      const th = make("th", { scope: "col", title: column.title, class: numeric ? "number" : "" }, button);
       if (column.under) th.append(make("small", { textContent: column.under }));
       if (column === sort) {
         th.ariaSort = state.sort.down ? "descending" : "ascending";
@@ -321,7 +323,6 @@
       });
       return th;
     })));
-    const shown = runs.map((run, index) => [run, index]).filter(([run, index]) => state.picked.has(index) || run.state === "broken");
     if (sort) {
       const direction = state.sort.down ? -1 : 1;
       const empty = (value) => value === null || value === undefined || value === "";
