@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import IO, Any
 
 from mlvlogger import Experiment, UnsupportedVersion
 
 from ._trees import Found
 
-__all__ = ["Row", "event_rows", "experiment_row", "leftovers", "problem_row", "shown"]
+__all__ = ["Row", "event_rows", "experiment_row", "leftovers", "problem_row", "shown", "strays"]
 
 Row = dict[str, Any]
 
@@ -36,7 +36,7 @@ def experiment_row(found: Found, name: str) -> Row:
         "parent": experiment.parent.id if experiment.parent else None,
         "name": experiment.name,
         "kind": experiment.kind,
-        "created": _time(experiment.created) if experiment.created else None,
+        "created": _time(experiment.created),
         "state": state,
         "params": _fold(experiment, "params"),
         "tags": experiment.tags,
@@ -85,6 +85,22 @@ def leftovers(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | 
             yield stream, None, f"the last {torn} bytes have no line feed behind them and are not part of the log"
 
 
+def strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """The paths of what lies among the further streams of an experiment, looks like one and is none, and why."""
+    log = experiment.path / "log"
+    if log.is_symlink():
+        yield "log", "it is a symbolic link, which is not followed"
+    elif log.is_dir():
+        streams = experiment.streams
+        for name in sorted(os.listdir(log)):
+            if not name.endswith(".jsonl") or name.startswith(".") or f"log/{name}" in streams:
+                continue
+            if (log / name).is_symlink():
+                yield f"log/{name}", "it is a symbolic link, which is not followed"
+            else:
+                yield f"log/{name}", "it is no stream: its name is not portable, or it is no regular file"
+
+
 def problem_row(name: str, path: str, line: int | None, message: str) -> Row:
     """A row of `problems`."""
     return {"experiment": name, "path": shown(path), "line": line, "message": shown(message)}
@@ -115,8 +131,11 @@ def _fold(experiment: Experiment, member: str) -> Row:
     return effective
 
 
-def _time(time: datetime) -> str:
-    return time.replace(tzinfo=None).isoformat(sep=" ")
+def _time(time: datetime | None) -> str | None:
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ") if time else None
+    except OverflowError:  # an offset that leads out of the years that there are
+        return None
 
 
 def _int64(value: int | None) -> int | None:
