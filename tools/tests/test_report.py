@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import trainings
+from test_docs import agree, results_of
 
 from mlv_tools._report import collect, page
 from mlv_tools._report._images import _spread
@@ -135,3 +136,9 @@ def test_a_missing_root_is_an_error(tmp_path):
     done = report(tmp_path / "nothing", "-o", tmp_path / "page.html")
     assert done.returncode == 1 and str(tmp_path / "nothing") in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_how_to_is_true():
+    run, results = results_of("docs/how-to/report.md")
+    wrong = [(what, expected, actual) for _, what, expected, actual in results if not agree(expected, actual)]
+    assert (run.returncode, wrong) == (0, []), run.stderr

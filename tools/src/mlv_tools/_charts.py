@@ -137,7 +137,7 @@ def spans() -> dict[str, Any]:
         "height": 100,
         "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.7}, "stroke": "#ffffff", "strokeWidth": 0.3},
         "encoding": {
-            "x": {"field": "start", "type": "quantitative", "title": "seconds since start"},
+            "x": {"field": "start", "type": "quantitative", "title": "seconds since start", "axis": {"tickCount": 6}},
             "x2": {"field": "end"},
             "y": {"field": "name", "type": "nominal", "title": None, "axis": {"labelLimit": 160, "grid": False}},
             "color": {"field": "name", "type": "nominal", "legend": None, "scale": {"range": _PALETTE}},
