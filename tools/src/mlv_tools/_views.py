@@ -105,11 +105,13 @@ class _Stream:
 
 def _load_events(connection: duckdb.DuckDBPyConnection, streams: list[_Stream]) -> None:
     """Make the table of all events, and the view on it."""
+    sizes = {stream: _size(stream.file) for stream in streams}
+    streams = sorted(streams, key=lambda stream: sizes[stream] is None)
     rows = ({"number": n, "experiment": s.name, "id": s.experiment.id, "stream": s.path} for n, s in enumerate(streams))
     _table(connection, "_streams", {"number": "INTEGER", **_types("events", "experiment", "id", "stream")}, rows)
-    sizes = {number: size for number, stream in enumerate(streams) if (size := _size(stream.file)) is not None}
-    quick = _load_quick(connection, streams, sizes)
-    connection.execute(_NO_REWOUND)
+    quick = _load_quick(connection, [(stream.file, size) for stream in streams if (size := sizes[stream]) is not None])
+    if connection.execute("FROM _events WHERE event = 'mlv/rewind' LIMIT 1").fetchall():
+        connection.execute(_NO_REWOUND)
     slow = [number for number in range(len(streams)) if number not in quick]
     with tempfile.TemporaryDirectory(prefix="mlv-") as folder:
         path = _write(folder, ({"stream_number": number, **row} for number in slow for row in streams[number].rows()))
@@ -118,22 +120,25 @@ def _load_events(connection: duckdb.DuckDBPyConnection, streams: list[_Stream]) 
     connection.execute(_EVENTS)
 
 
-def _load_quick(connection: duckdb.DuckDBPyConnection, streams: list[_Stream], sizes: dict[int, int]) -> set[int]:
+def _load_quick(connection: duckdb.DuckDBPyConnection, files: list[tuple[str, int]]) -> set[int]:
     """Make the table `_events` with those streams that DuckDB reads as the plain reader does; return their numbers.
 
     Every byte of a stream has to be accounted for: it is of a line of a form that is known to be read alike, or of one
     that the plain reader was asked about.
+
+    Args:
+        files: Of each stream, its file and the number of bytes in it.
     """
     import duckdb
 
     try:
-        _scan(connection, {number: streams[number].file for number in sizes})
+        connection.execute(_scan([file for file, _ in files]))
     except duckdb.Error:  # one of the files was too much for DuckDB, and which one it does not say
-        _scan(connection, {})
+        connection.execute(_scan([]))
     found = connection.execute(
-        "SELECT stream_number, sum(size)::BIGINT, max(odd::TINYINT) FROM _events GROUP BY ALL"
+        "SELECT stream_number, sum(size)::BIGINT, bool_or(odd) FROM _events GROUP BY ALL"
     ).fetchall()
-    quick = {number for number, size, _ in found if size == sizes[number]}
+    quick = {number for number, size, _ in found if size == files[number][1]}
     twice = connection.execute(
         "SELECT DISTINCT stream_number FROM (SELECT DISTINCT stream_number, json_keys(data) AS names FROM _events) "
         "WHERE len(names) != len(list_distinct(names))"
@@ -145,37 +150,30 @@ def _load_quick(connection: duckdb.DuckDBPyConnection, streams: list[_Stream], s
             odd[number].append(tuple(line))
     with tempfile.TemporaryDirectory(prefix="mlv-") as folder:
         quick -= odd.keys() - are_read_alike(odd, Path(folder))
-    slow = [number for number, *_ in found if number not in quick]
-    connection.execute("DELETE FROM _events WHERE list_contains($slow, stream_number)", {"slow": slow})
+    if slow := [number for number, *_ in found if number not in quick]:
+        connection.execute("DELETE FROM _events WHERE list_contains($slow, stream_number)", {"slow": slow})
     return quick
 
 
-def _scan(connection: duckdb.DuckDBPyConnection, files: dict[int, str]) -> None:
-    """Make the table `_events` of the streams with these numbers, with their odd lines."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE _files (number INTEGER, filename VARCHAR)")
-    if files:
-        connection.execute(
-            "INSERT INTO _files SELECT unnest($numbers), unnest($names)",
-            {"numbers": [*files], "names": [*files.values()]},
-        )
-        source = (
-            f"read_ndjson_objects({_literal([_no_pattern(name) for name in files.values()])}, filename=true, "
-            f"hive_partitioning=false, ignore_errors=true, compression='none', maximum_object_size={_LONGEST})"
-        )
-    else:
-        source = "(SELECT NULL::JSON AS json, NULL::VARCHAR AS filename LIMIT 0)"
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE _events AS
+def _scan(files: list[str]) -> str:
+    """What makes the table `_events` of all lines of these files, in order."""
+    source = (
+        f"read_ndjson_objects({_literal([_no_pattern(file) for file in files])}, hive_partitioning=false, "
+        f"ignore_errors=true, compression='none', maximum_object_size={_LONGEST})"
+        if files
+        else "(SELECT NULL::JSON AS json, 0 AS file_index LIMIT 0)"
+    )
+    return f"""CREATE OR REPLACE TABLE _events AS
         SELECT *, {_STEP} AS step FROM (
-            SELECT number AS stream_number, strlen(line) + 1 AS size, odd, CASE WHEN odd THEN line END AS line,
+            SELECT stream_number, strlen(line) + 1 AS size, odd, CASE WHEN odd THEN line END AS line,
                 unnest(json_transform(line, {_quoted(json.dumps(_EVENT_TYPES))}))
             FROM (
-                SELECT filename, json AS line, NOT regexp_full_match(CAST(json AS VARCHAR), {_quoted(LINE)})
-                    OR contains(json, '"event":"mlv/start"') AS odd
+                SELECT CAST(file_index AS INTEGER) AS stream_number, json AS line,
+                    NOT regexp_full_match(CAST(json AS VARCHAR), {_quoted(LINE)})
+                        OR contains(json, '"event":"mlv/start"') AS odd
                 FROM {source}
-            ) JOIN _files USING (filename)
+            )
         )"""
-    )
 
 
 def _size(file: str) -> int | None:
