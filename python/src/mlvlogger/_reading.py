@@ -292,7 +292,8 @@ class Experiment:
         """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""
         from ._html import Spark, card, sparks
 
-        facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id, "tags": self.tags}
+        facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id}
+        facts["tags"] = ", ".join(map(str, self.tags))
         facts["created"] = f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else None
         facts["description"] = "\n".join(map(str, self.descriptions))
         found: dict[str, Spark] = {}

@@ -203,8 +203,8 @@ def _thinned(found: list[Curve]) -> list[str]:
         notes.append(
             f"{len(thinned)} of {_count(len(found), 'curve')} are thinned, from {all_:,} to {kept:,} points: each is"
             f" cut into {stretches[-1]} stretches of as many points, and of each the lowest and the highest are kept,"
-            " and the first that is not finite. Smoothing works on the means of the stretches. The numbers in the table are"
-            " those of all points."
+            " and the first that is not finite. Smoothing works on the means of the stretches. The numbers in the table"
+            " are those of all points."
         )
     notes.append("Curves have seven significant digits; the table has what was logged, at six.")
     return notes
