@@ -14,6 +14,8 @@ from mlvlogger import Exp
 PWN = "</script><script>document.title='PWN'</script><img src=x onerror=\"document.title='PWN'\">"
 EXPRESSION = "datum.x + (document.title='PWN') + constructor.constructor('document.title=1')() {{7*7}} ${7*7}"
 
+CONTROL = "\x1b[31m\x00\u2028\u202e"
+
 
 def png(pixels: np.ndarray) -> bytes:
     """A grey picture of an array of rows of bytes."""
@@ -74,11 +76,13 @@ def some(runs: Path) -> None:
 
 def hostile(runs: Path) -> None:
     """An experiment in which every text that a user chooses tries to run in the page."""
-    params = {PWN: PWN, EXPRESSION: EXPRESSION, "__proto__": "own", "constructor": {"toString": PWN}}
+    params = {PWN: PWN, EXPRESSION: EXPRESSION, "__proto__": "own", "constructor": {"toString": PWN}, CONTROL: CONTROL}
     with Exp(runs, "hostile", params, kind="x", tags=[PWN, EXPRESSION], description=PWN, extra={PWN: PWN}) as exp:
         for text in (PWN.replace("/", "\u2215"), EXPRESSION.replace("/", "")):
             for step in range(4):
-                exp.log.event(text, {"step": step, PWN: step * 0.5, EXPRESSION: step * 2.0, "__proto__": step})
+                exp.log.event(
+                    text, {"step": step, PWN: step * 0.5, EXPRESSION: step * 2.0, "__proto__": step, CONTROL: 1}
+                )
             with exp.log.span(text, {PWN: PWN, "u": "\u2028\u2029\ud800\x00\x1b[31m<!--<script>"}):
                 pass
         with exp.create("a.svg", "w") as file:
