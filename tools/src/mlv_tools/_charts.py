@@ -130,15 +130,15 @@ def lines(
 
 
 def spans() -> dict[str, Any]:
-    """The timeline of an experiment's spans, a line for each name; dataset *spans* (name, start, end, text, state)."""
+    """The timeline of an experiment's spans, a line for each name; dataset *spans* (name, from, to, start, seconds, text, state)."""
     return {
         "$schema": _SCHEMA,
         "data": {"name": "spans"},
         "height": 100,
         "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.7}, "stroke": "#ffffff", "strokeWidth": 0.3},
         "encoding": {
-            "x": {"field": "start", "type": "quantitative", "title": "seconds since start", "axis": {"tickCount": 6}},
-            "x2": {"field": "end"},
+            "x": {"field": "from", "type": "quantitative", "title": "seconds since start", "axis": {"tickCount": 6}},
+            "x2": {"field": "to"},
             "y": {"field": "name", "type": "nominal", "title": None, "axis": {"labelLimit": 160, "grid": False}},
             "color": {"field": "name", "type": "nominal", "legend": None, "scale": {"range": _PALETTE}},
             "opacity": {

@@ -10,7 +10,7 @@
   const READOUT = 8; // experiments in the box under the pointer
   const $ = (id) => document.getElementById(id);
 
-  const state = { picked: new Set(), colours: [], axis: "step", log: false, smooth: 0, sort: null, drawn: 0 };
+  const state = { picked: new Set(), colours: [], axis: "step", log: false, smooth: 0, sort: null };
 
   // ---- small pieces ----
 
@@ -43,6 +43,11 @@
     if (value < 120) return `${number(Number(value.toPrecision(3)))} s`;
     const [h, m, s] = [Math.floor(value / 3600), Math.floor((value % 3600) / 60), Math.floor(value % 60)];
     return h ? `${h} h ${m} min` : `${m} min ${s} s`;
+  }
+
+  // In which unit an axis of so many seconds is best read: how many seconds it has, and its name.
+  function unitOf(most) {
+    return most > 7200 ? [3600, "hours"] : most > 300 ? [60, "minutes"] : [1, "seconds"];
   }
 
   function debounce(work, wait) {
@@ -169,13 +174,23 @@
     });
   }
 
-  function rows(curve) {
+  // What stands on the horizontal axis: the steps, or the times, in a unit that fits the latest.
+  function axisOf(curve) {
+    if (state.axis === "step") return { title: "step", of: (series) => series.x, means: (series) => series.mx, unit: 1 };
+    const latest = curve.series.map((series) => (state.picked.has(series.e) ? series.t.at(-1) : 0));
+    const [unit, name] = unitOf(Math.max(...latest));
+    const scaled = (times) => times.map((time) => time / unit);
+    return { title: `${name} since start`, of: (series) => scaled(series.t), means: (series) => scaled(series.mt), unit };
+  }
+
+  // The datasets of a chart, and how many values a log scale has no place for.
+  function rows(curve, axis) {
     const sets = { raw: [], smooth: [], dots: [], gaps: [] };
     let hidden = 0;
     for (const series of curve.series) {
       if (!state.picked.has(series.e)) continue;
       const e = String(series.e);
-      const xs = state.axis === "step" ? series.x : series.t;
+      const xs = axis.of(series);
       const usable = (y) => y !== null && (!state.log || y > 0);
       series.y.forEach((y, i) => {
         const row = { x: xs[i], y: usable(y) ? y : null, e };
@@ -185,7 +200,7 @@
         else if (series.y.length <= MARKED || (!usable(series.y[i - 1] ?? null) && !usable(series.y[i + 1] ?? null))) sets.dots.push(row);
       });
       if (state.smooth > 0) {
-        const [means, at] = series.m ? [series.m, state.axis === "step" ? series.mx : series.mt] : [series.y, xs];
+        const [means, at] = series.m ? [series.m, axis.means(series)] : [series.y, xs];
         smoothed(means, state.smooth).forEach((y, i) => sets.smooth.push({ x: at[i], y: usable(y) ? y : null, e }));
       }
     }
@@ -196,11 +211,12 @@
   function drawCurve(card, curve) {
     const plot = card.querySelector(".plot");
     plot.draw = async () => {
-      const [sets, hidden] = rows(curve);
+      const axis = axisOf(curve);
+      const [sets, hidden] = rows(curve, axis);
       const domain = [...state.picked].map(String);
       const spec = structuredClone(page.specs.curves);
       spec.encoding.color.scale = { domain, range: domain.map((e) => state.colours[Number(e)]) };
-      spec.encoding.x.axis.title = state.axis === "step" ? "step" : "seconds since start";
+      spec.encoding.x.axis.title = axis.title;
       if (state.log) spec.layer.forEach((layer) => { if (layer.encoding?.y?.field) layer.encoding.y.scale = { type: "log" }; });
       if (state.smooth > 0) spec.layer[0].mark.opacity = 0.28;
       spec.layer = spec.layer.filter((layer) => sets[layer.data.name].length);
@@ -208,7 +224,7 @@
       const old = plot.view;
       plot.view = await embed(plot, spec, sets);
       old?.finalize();
-      plot.view.addEventListener("mousemove", (event) => readout(card, curve, event));
+      plot.view.addEventListener("mousemove", (event) => readout(card, curve, axis.unit, event));
     };
     sight.observe(plot);
     plots.push(plot);
@@ -228,12 +244,12 @@
   }
 
   // What the curves say at the pointer's place: those nearest to it.
-  function readout(card, curve, event) {
+  function readout(card, curve, unit, event) {
     const box = card.querySelector(".readout");
     const view = card.querySelector(".plot").view;
     const [left, top] = [event.offsetX ?? 0, event.offsetY ?? 0];
     const origin = view.origin();
-    const x = view.scale("x").invert(left - origin[0]);
+    const x = view.scale("x").invert(left - origin[0]) * unit;
     const y = view.scale("y").invert(top - origin[1]);
     const found = [];
     for (const series of curve.series) {
@@ -385,7 +401,9 @@
     const spec = structuredClone(page.specs.spans);
     spec.height = Math.max(60, names.length * 26 + 30);
     spec.encoding.y.sort = names;
-    const bars = run.spans.map((span) => ({ ...span, state: span.open ? "not finished" : "finished" }));
+    const [unit, unitName] = unitOf(Math.max(...run.spans.map((span) => span.end)));
+    spec.encoding.x.title = `${unitName} since start`;
+    const bars = run.spans.map((span) => ({ ...span, state: span.open ? "not finished" : "finished", from: span.start / unit, to: span.end / unit }));
     $("timelineNote").textContent = [`${run.spans.length} spans`, run.spansLeft && `${run.spansLeft} more are left out, the shortest`,
       run.spans.some((span) => span.open) && "a pale bar was never finished: it is drawn up to the last event"].filter(Boolean).join("; ");
     return embed($("timeline"), spec, { spans: bars }).then((view) => {
