@@ -25,7 +25,7 @@ FLOORS = [
     {"_errors", "_immutable"},
     {"_values", "_disk"},
     {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events"},
-    {"_tails", "_environment", "_failures", "_seals", "_quick"},
+    {"_tails", "_environment", "_failures", "_seals", "_quick", "_html"},
     {"_writers", "_serving"},
     {"_process"},
     {"_streams"},

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from . import _meta
@@ -31,6 +32,8 @@ __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
 _FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
+_IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
+_TOLD = 5  # problems that a notebook shows
 
 
 class SpanTree:
@@ -283,6 +286,27 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"<Experiment {str(self.path)!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""
+        from ._html import Spark, card, sparks
+
+        facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id}
+        facts["tags"] = ", ".join(map(str, self.tags))
+        facts["created"] = f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else None
+        facts["description"] = "\n".join(map(str, self.descriptions))
+        found: dict[str, Spark] = {}
+        notes = []
+        try:
+            facts["state"] = self.state
+            for stream in self.streams:
+                events = self.events(stream=stream)
+                sparks(islice(events, _IN_NOTEBOOKS), found)
+                if next(events, None):
+                    notes.append(f"Of {stream} only the first {_IN_NOTEBOOKS} events were read for this.")
+        except (MLVError, OSError) as error:
+            notes.append(str(error))
+        return card(self.name, facts, self.params, found, [*notes, *map(str, self.problems[:_TOLD])])
 
 
 _NO_EVENT = (ValueError, KeyError, TypeError, RecursionError)

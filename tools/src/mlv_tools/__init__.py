@@ -1,6 +1,33 @@
-"""mlv_tools: list, follow, compare, query, plot and exchange experiments in the MLV format."""
+"""mlv_tools: list, follow, compare, query, plot and exchange experiments in the MLV format.
 
-__all__ = ["__version__"]
+::
+
+    from mlv_tools import connect, experiments
+
+    connect("runs").sql("SELECT experiment, min(value) FROM metrics WHERE name = 'loss' GROUP BY ALL").df()
+    experiments("runs")  # a table, in a notebook
+
+Importing takes what a name needs when the name is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlv_tools._notebook import Experiments, experiments
+    from mlv_tools._views import connect
+
+__all__ = ["Experiments", "__version__", "connect", "experiments"]
 
 #: The version of mlvlogger-tools.
 __version__ = "0.1.0"
+
+_HOMES = {"Experiments": "_notebook", "connect": "_views", "experiments": "_notebook"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"mlv_tools.{_HOMES[name]}"), name)

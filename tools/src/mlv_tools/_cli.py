@@ -45,6 +45,9 @@ _GROUP = _Lazy(
         "diff": "diff",
         "tag": "tag",
         "note": "note",
+        "sql": "sql",
+        "plot": "plot",
+        "report": "report",
         "lnav": "lnav",
     },
     help="From directories of experiments to answers: list, follow, compare, query, plot, hand on.",
@@ -53,7 +56,12 @@ _GROUP = _Lazy(
 _GROUP.add_command(
     _Lazy(
         "export",
-        {"tensorboard": "export_tensorboard", "ro-crate": "export_ro_crate"},
+        {
+            "parquet": "export_parquet",
+            "csv": "export_csv",
+            "tensorboard": "export_tensorboard",
+            "ro-crate": "export_ro_crate",
+        },
         help="Write experiments in other formats.",
     )
 )

@@ -1,0 +1,104 @@
+"""`mlv plot`: a picture of one metric of the experiments of a tree."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlv_tools._shown import text
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from mlv_tools._thin import Curve
+
+__all__ = ["command"]
+
+_NAMED = 12  # metrics in the message that one is not there
+
+
+@click.command("plot")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option(
+    "--metric", required=True, metavar="EVENT.NAME", help="Which: the event and the metric, epoch/batch.loss."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The picture to write, as its name says: .png or .svg; an earlier one is replaced.",
+)
+@click.option("--only", metavar="PATTERN", default="*", help="Of which experiments, by name: 'my_exp_*'. [all]")
+@click.option("--by", type=click.Choice(["step", "time"]), default="step", help="What it is drawn over. [step]")
+@click.option("--log", is_flag=True, help="On a log scale.")
+@click.option(
+    "--smooth",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="The weight of an exponential moving average; the raw curve stays, paler. [0]",
+)
+@click.option("--width", type=click.IntRange(100, 4000), default=720, help="Of the plot, in pixels. [720]")
+@click.option("--height", type=click.IntRange(50, 4000), default=360, help="Of the plot, in pixels. [360]")
+def command(
+    root: Path, metric: str, output: Path, only: str, by: str, log: bool, smooth: float, width: int, height: int
+) -> None:
+    """Draw one metric of the experiments in and below ROOT as a PNG or SVG file."""
+    if output.suffix not in (".png", ".svg"):
+        raise click.UsageError(f"{output} ends neither in .png nor in .svg.")
+    import vl_convert
+
+    from mlv_tools import _charts, connect
+    from mlv_tools._thin import curves
+
+    with connect(root) as connection:
+        found = curves(connection, "event || '.' || name = ?", (metric,), most=width)
+        found = [curve for curve in found if fnmatchcase(curve.experiment, only)]
+        if not found:
+            raise click.ClickException(_missing(connection, metric, only))
+        created = dict(connection.execute("select experiment, epoch(created) from experiments").fetchall())
+    labelled = _labelled(found)
+    starts = {label: created[curve.experiment] or curve.times[0] for label, curve in labelled.items()}
+    datasets = _charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
+    x_title = "step" if by == "step" else "seconds since start"
+    spec = _charts.lines(datasets, list(labelled), title=text(metric, 100), x_title=x_title, log=log)
+    spec |= {"width": width, "height": height}
+    # There is nothing to load in it, and nothing could be loaded.
+    if output.suffix == ".svg":
+        output.write_text(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), encoding="utf-8")
+    else:
+        output.write_bytes(vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[]))
+    click.echo(f"{output}: {_summary(found, datasets)}")
+
+
+def _labelled(found: list[Curve]) -> dict[str, Curve]:
+    """The curves by their names in the legend: the experiment, and the stream where an experiment has several."""
+    one_stream = len({curve.experiment for curve in found}) == len(found)
+    labels = (text(curve.experiment if one_stream else f"{curve.experiment} ({curve.stream})") for curve in found)
+    return dict(zip(labels, found, strict=True))
+
+
+def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> str:
+    """What was drawn, and what was not."""
+    count, bad, drawn = (sum(curve.count for curve in found), sum(curve.bad for curve in found), len(datasets["raw"]))
+    said = [f"{len(found)} curve{'' if len(found) == 1 else 's'}, {count} points"]
+    if any(curve.means for curve in found):
+        said.append(f"thinned to {drawn}: the lowest and the highest of each stretch")
+    if bad:
+        said.append(f"{bad} not finite: crosses at the bottom")
+    if hidden := sum(row["y"] is None for row in datasets["raw"]) - len(datasets["gaps"]):
+        said.append(f"{hidden} of those not above 0: not on a log scale")
+    return "; ".join(said)
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, metric: str, only: str) -> str:
+    """That the metric is not there, and what is."""
+    query = "select distinct event || '.' || name from metrics order by all"
+    names = [text(name, 100) for (name,) in connection.execute(query).fetchall()]
+    if metric in names:
+        return f"no experiment that has the metric {metric!r} has a name like {only!r}."
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"there is no metric {metric!r}. There are: {', '.join(names[:_NAMED]) or 'none'}{more}."

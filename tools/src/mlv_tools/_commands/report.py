@@ -1,0 +1,39 @@
+"""`mlv report`: one page that shows the experiments of a tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("report")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    help="The page to write; an earlier one is replaced. [report.html]",
+)
+@click.option("--title", help="The title of the page. [the name of ROOT]")
+@click.option("--images", type=click.IntRange(min=0), default=20, help="At most so many MB of images. [20]")
+def command(root: Path, output: Path, title: str | None, images: int) -> None:
+    """Write one page that shows the experiments in and below ROOT.
+
+    Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
+    all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
+    """
+    from mlv_tools._report import collect, page
+
+    data = collect(root, title=title, images=images * 1_000_000)
+    text = page(data["title"], data)
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+    click.echo(f"{output}: {data['summary']}, {len(text.encode()) / 1e6:.1f} MB")

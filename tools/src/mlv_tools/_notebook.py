@@ -1,0 +1,102 @@
+"""A list of experiments, and the table that a notebook shows of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._rows import shown as as_in_views
+from ._shown import flat, text
+from ._trees import Found, find
+from ._views import connect
+
+if TYPE_CHECKING:
+    from mlvlogger import Experiment
+
+__all__ = ["Experiments", "experiments"]
+
+_ROWS = 100  # experiments of the table
+_COLUMNS = 8  # parameters of the table, and as many metrics
+_LONGEST = 60  # characters of a cell
+
+
+class Experiments(list["Experiment"]):
+    """The experiments of a tree, in the order of their paths; in a notebook, a table of what differs.
+
+    Attributes:
+        root: The directory.
+        broken: Those that could not be read, as their paths and why.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], found: Iterable[Found]) -> None:
+        found = list(found)
+        super().__init__(one.experiment for one in found if one.experiment)
+        self.root = Path(root)
+        self.broken = [(one.path, one.error) for one in found if not one.experiment]
+
+    def _repr_html_(self) -> str:
+        """The first experiments with their state, the parameters that differ, and the last value of each metric."""
+        rows = self[:_ROWS]
+        params = [dict(flat(experiment.params)) for experiment in rows]
+        names = list(dict.fromkeys(name for one in params for name in one))
+        differing = [name for name in names if len({repr(one.get(name)) for one in params}) > 1][:_COLUMNS]
+        states, last = self._asked()
+        metrics = list(dict.fromkeys(name for one in last.values() for name in one))[:_COLUMNS]
+        head = ["experiment", "kind", "state", *differing, *metrics]
+        body: list[list[object]] = []
+        for experiment, own in zip(rows, params, strict=True):
+            key = self._key(experiment)
+            values = [last.get(key, {}).get(name, "") for name in metrics]
+            state = states.get(key) or "open"
+            body.append([key, experiment.kind, state, *(own.get(name, "") for name in differing), *values])
+        parts = [f"<b>{_count(len(self), 'experiment')} in {_cell(self.root)}</b>", _table(head, body)]
+        if len(self) > _ROWS:
+            parts.append(f"<div><i>{len(self) - _ROWS} more are left out.</i></div>")
+        parts += [f"<div><i>broken: {escape(text(error, 300))}</i></div>" for _, error in self.broken[:_COLUMNS]]
+        return f"<div>{''.join(parts)}</div>"
+
+    def _key(self, experiment: Experiment) -> str:
+        """What the views call an experiment."""
+        return as_in_views(experiment.path.relative_to(self.root).as_posix())
+
+    def _asked(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+        """The state of each experiment, and the last value of each of its metrics."""
+        query = """
+            select experiment, event || '.' || name as metric, arg_max(value, seq) from metrics
+            where stream = 'log.jsonl' group by all order by min(seq), metric
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `broken` and the experiments themselves say what was left out
+            connection = connect(self.root)
+        last: dict[str, dict[str, float]] = {}
+        with connection:
+            states = dict(connection.execute("select experiment, state from experiments").fetchall())
+            for name, metric, value in connection.execute(query).fetchall():
+                last.setdefault(name, {})[metric] = value
+        return states, last
+
+
+def experiments(root: str | os.PathLike[str]) -> Experiments:
+    """The experiments in and below the directory *root*, sub-experiments included.
+
+    Raises FileNotFoundError and NotADirectoryError.
+    """
+    return Experiments(root, find(root))
+
+
+def _table(head: list[str], body: list[list[object]]) -> str:
+    row = "".join(f"<th>{_cell(name)}</th>" for name in head)
+    rows = "".join(f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in values)}</tr>" for values in body)
+    return f"<table><thead><tr>{row}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    return escape(text(f"{value:.6g}" if isinstance(value, float) else value, _LONGEST))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,262 @@
+"""The report in a browser: it is drawn, asks for nothing, runs nothing of a log, and its controls work."""
+
+import json
+import shutil
+import time
+from urllib.parse import urlparse
+
+import pytest
+import trainings
+
+from mlv_tools._report import collect, page
+
+MISSING = "needs chromium and chromedriver (Debian: apt install chromium chromium-driver)"
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+PATIENCE = 60  # seconds
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
+    if not chromium or not chromedriver:
+        pytest.skip(MISSING)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """An open page: as high as it is long, so that all of it is drawn."""
+
+    def __init__(self, driver, path, width=1280, dark=False):
+        self.driver = driver
+        self.script = driver.execute_script
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        self._size(width, 1000)
+        driver.get("about:blank")
+        driver.get_log("browser"), driver.get_log("performance")  # what was before
+        driver.get(path.as_uri())
+        self._until(lambda: self.script("return document.body.dataset.ready"))
+        self._size(width, self.script("return document.documentElement.scrollHeight"))
+        self.settle()
+
+    def _size(self, width, height):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def _until(self, is_true):
+        end = time.monotonic() + PATIENCE
+        while not is_true():
+            assert time.monotonic() < end, "the page does not get ready"
+            time.sleep(0.02)
+
+    def settle(self):
+        """Wait until every chart that is shown is drawn, and nothing is drawn for half a second."""
+        charts = "[...document.querySelectorAll('.plot, #timeline')].filter((node) => node.offsetParent)"
+        seen, since = None, time.monotonic()
+
+        def is_still():
+            nonlocal seen, since
+            now = self.script(f"return {charts}.map((node) => [node.dataset.drawn, Boolean(node.busy)])")
+            if now != seen or not all(drawn and not busy for drawn, busy in now):
+                seen, since = now, time.monotonic()
+            return time.monotonic() - since > 0.5
+
+        self._until(is_still)
+
+    def canvas(self, metric):
+        """What the chart of a metric looks like."""
+        return self.script(
+            """for (const card of document.querySelectorAll("#charts .card"))
+                 if (card.querySelector("h3").lastChild.textContent === arguments[0])
+                   return card.querySelector("canvas").toDataURL();""",
+            metric,
+        )
+
+    def set(self, name, value):
+        """Change a control as a user would."""
+        self.script(
+            """const node = document.getElementById(arguments[0]);
+               if (node.type === "checkbox") node.click();
+               else {
+                 node.value = arguments[1];
+                 node.dispatchEvent(new Event(node.tagName === "SELECT" ? "change" : "input"));
+               }""",
+            name,
+            value,
+        )
+        self.settle()
+
+    def click(self, selector):
+        self.script("document.querySelector(arguments[0]).click()", selector)
+        self.settle()
+
+    def column(self, title):
+        """The texts of a column of the table of parameters and metrics."""
+        return self.script(
+            """const heads = [...document.querySelectorAll("#table th")].map((th) => th.title);
+               const at = heads.indexOf(arguments[0]);
+               return [...document.querySelectorAll("#table tbody tr")].map((row) => row.cells[at].textContent);""",
+            title,
+        )
+
+    def complaints(self):
+        """What the console holds, and what was asked of any network."""
+        requests = [
+            message["params"]["request"]["url"]
+            for entry in self.driver.get_log("performance")
+            if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
+        ]
+        return (
+            [entry["message"] for entry in self.driver.get_log("browser")],
+            [url[:100] for url in requests if urlparse(url).scheme not in ("data", "file", "about", "chrome")],
+            sum(url.startswith("file:") for url in requests),
+        )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    root = tmp_path_factory.mktemp("report") / "runs"
+    trainings.some(root)
+    path = root.parent / "report.html"
+    data = collect(root)
+    path.write_text(page(data["title"], data), encoding="utf-8")
+    return path
+
+
+def test_all_is_drawn_and_nothing_is_asked_for(driver, report):
+    shown = Page(driver, report)
+    assert shown.script("return document.title") == "runs"
+    drawn = """return [...document.querySelectorAll("canvas")].map((canvas) => {
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        const colours = new Set();
+        for (let i = 0; i < pixels.length; i += 4)
+            if (pixels[i + 3]) colours.add(pixels.slice(i, i + 3).join());
+        return colours.size > 10;
+    })"""
+    assert shown.script(drawn) == [True] * 5  # four metrics and the timeline
+    heads = """return [...document.querySelectorAll("#charts h3")].map(
+        (head) => [...head.childNodes].map((node) => node.textContent))"""
+    assert shown.script(heads) == [
+        ["epoch", "n"],
+        ["epoch/batch", "loss"],
+        ["epoch/validation", "accuracy"],
+        ["size", "weights"],
+    ]
+    assert shown.script("return document.querySelectorAll('#gallery img').length") == 6
+    assert shown.script("return [...document.querySelectorAll('#gallery img')].every((img) => img.naturalWidth === 96)")
+    assert shown.complaints() == ([], [], 1)
+
+
+def test_a_broken_experiment_is_shown_as_such(driver, report):
+    shown = Page(driver, report)
+    assert shown.column("experiment")[0] == "broken"
+    assert shown.column("state")[0] == "broken"
+    problems = shown.script("return document.querySelector('#problems').textContent")
+    assert "mlv-validate" in problems and "broken" in problems
+
+
+@pytest.mark.parametrize("control, value", [("axis", "time"), ("log", None), ("smooth", "0.9"), ("colour", "2")])
+def test_a_control_changes_what_is_drawn(driver, report, control, value):
+    shown = Page(driver, report)
+    before = shown.canvas("loss")
+    shown.set(control, value)
+    assert shown.canvas("loss") != before
+    assert shown.complaints() == ([], [], 1)
+
+
+def test_the_picker_changes_curves_table_and_gallery(driver, report):
+    shown = Page(driver, report)
+    before = shown.canvas("accuracy"), shown.canvas("weights")
+    images = shown.script("return document.querySelectorAll('#gallery img').length")
+    shown.click("#list li label[title='lr-0.1-m-0.9'] input")
+    assert shown.canvas("accuracy") != before[0]
+    assert "lr-0.1-m-0.9" not in shown.column("experiment")
+    assert shown.script("return document.querySelectorAll('#gallery img').length") == images - 1
+    shown.click("#list li label[title='lr-0.1-m-0.9'] input")
+    assert (shown.canvas("accuracy"), shown.canvas("weights")) == before
+
+
+def test_a_filter_narrows_what_all_and_none_pick(driver, report):
+    shown = Page(driver, report)
+    shown.click("#none")
+    shown.set("filter", "LR=0.1 momentum=0.9")
+    shown.click("#all")
+    assert shown.column("experiment") == ["broken", "lr-0.1-m-0.9"]
+    assert shown.script("return document.querySelector('#picked').textContent") == "1 of 9"
+
+
+def test_the_table_is_sorted_by_numbers_and_what_is_missing_comes_last(driver, report):
+    shown = Page(driver, report)
+    shown.click("#table th[title=lr] button")
+    rates = shown.column("lr")
+    shown.click("#table th[title=lr] button")
+    assert (rates, shown.column("lr")) == (
+        ["0.01", "0.01", "0.1", "0.1", "0.3", "1", "1", "30", "", ""],
+        ["30", "1", "1", "0.3", "0.1", "0.1", "0.01", "0.01", "", ""],
+    )
+
+
+def test_the_slider_shows_the_images_of_a_step(driver, report):
+    shown = Page(driver, report)
+    sources = "return [...document.querySelectorAll('#gallery img')].map((img) => img.src)"
+    last = shown.script(sources)
+    shown.set("step", "0")
+    assert shown.script("return document.querySelector('#at').textContent") == "12"
+    first = shown.script(sources)
+    assert len(first) == 6 and not set(first) & set(last)
+
+
+def test_the_pointer_reads_the_curves(driver, report):
+    shown = Page(driver, report)
+    canvas = driver.find_elements("css selector", "#charts canvas")[2]
+    webdriver.ActionChains(driver).move_to_element(canvas).perform()
+    text = shown.script("return document.querySelectorAll('#charts .card')[2].querySelector('.readout').textContent")
+    assert "lr-0.1-m-0.9" in text and " at " in text
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (400, False), (400, True)])
+def test_it_fits_wide_and_narrow_screens_light_and_dark(driver, report, width, dark, tmp_path):
+    shown = Page(driver, report, width, dark)
+    assert shown.script("return document.documentElement.scrollWidth") <= width
+    back = shown.script("return getComputedStyle(document.body).backgroundColor")
+    assert back == ("rgb(17, 21, 28)" if dark else "rgb(255, 255, 255)")
+    driver.save_screenshot(str(tmp_path / f"{width}-{'dark' if dark else 'light'}.png"))
+
+
+def test_nothing_of_a_hostile_log_runs(driver, tmp_path):
+    trainings.hostile(tmp_path / "runs")
+    data = collect(tmp_path / "runs", title=trainings.PWN)
+    path = tmp_path / "report.html"
+    path.write_text(page(data["title"], data), encoding="utf-8")
+    for width in (1280, 400):
+        shown = Page(driver, path, width)
+        for control in ("colour", "series", "timelineOf", "detailsOf"):
+            count = shown.script(f"return document.getElementById('{control}').options.length")
+            for value in range(count):
+                shown.set(control, str(value))
+        shown.click("#same")
+        shown.set("log", None)
+        shown.set("which", "max")
+        canvas = driver.find_elements("css selector", "#timeline canvas")[0]
+        webdriver.ActionChains(driver).move_to_element(canvas).perform()
+        assert shown.script("return document.title") == trainings.PWN
+        assert shown.script("return document.querySelectorAll('script').length") == 3
+        assert (
+            shown.script("return document.querySelectorAll('img:not(#gallery img), [onerror], [onload]').length") == 0
+        )
+        assert shown.script("return [...document.images].every((img) => img.src.startsWith('data:image/'))")
+        assert shown.script("return document.querySelectorAll('#charts canvas').length") >= 4
+        assert shown.complaints() == ([], [], 1)
+    assert any("the path leads out of the experiment: 2" in note for note in data["notes"])

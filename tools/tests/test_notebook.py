@@ -1,0 +1,94 @@
+"""Notebooks show an experiment and a list of them, in a real kernel, and nothing in it runs."""
+
+import os
+import re
+from html.parser import HTMLParser
+
+import pytest
+import trainings
+
+import mlv_tools
+from mlvlogger import Exp, read
+
+nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel")
+nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
+
+
+class Elements(HTMLParser):
+    """The names of elements and attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.names, self.attributes, self.text = set(), set(), ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def execute(directory, *cells):
+    """Run a notebook; returns the HTML of each cell's output."""
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # or else jupyter_core warns
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(directory)}}
+    )
+    client.execute()
+    return [output["data"]["text/html"] for cell in notebook.cells for output in cell.outputs if "data" in output]
+
+
+@pytest.mark.filterwarnings("default")  # of the kernel's client
+def test_a_notebook_shows_an_experiment_and_a_list(tmp_path):
+    trainings.some(tmp_path / "runs")
+    one, many = execute(
+        tmp_path,
+        "import mlvlogger\nmlvlogger.read('runs/diverged')",
+        "import mlv_tools\nmlv_tools.experiments('runs')",
+    )
+    assert "completed" in one and "epoch/batch.loss" in one and "<svg" in one and "31 not finite" in one
+    text = Elements(many).text
+    assert text.startswith("9 experiments in runs")
+    assert "lr-0.1-m-0.9" in text and "optimizer.momentum" in text and "mlv-validate" in text
+
+
+def test_the_curve_has_a_gap_where_the_loss_is_no_number(tmp_path):
+    trainings.some(tmp_path)
+    (path,) = re.findall('<path d="([^"]*)"', read(tmp_path / "diverged")._repr_html_())
+    assert path.count("M") == 2
+
+
+def test_a_long_curve_keeps_its_peak(tmp_path):
+    with Exp(tmp_path, "one") as exp:
+        for step in range(5000):
+            exp.log.event("batch", step=step, loss=100.0 if step == 4321 else 1.0)
+    html = read(exp.path)._repr_html_()
+    (path,) = re.findall('<path d="([^"]*)"', html)
+    heights = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", path)]
+    assert (min(heights), max(heights)) == (2.0, 26.0)
+    assert 160 <= len(heights) <= 642 and "<td" in html and ">100<" in html and ">5000<" in html
+
+
+def test_hostile_texts_are_texts(tmp_path):
+    trainings.hostile(tmp_path)
+    for html in (read(tmp_path / "hostile")._repr_html_(), mlv_tools.experiments(tmp_path)._repr_html_()):
+        shown = Elements(html)
+        assert shown.names <= set("div b i table thead tbody tr th td details summary svg path".split())
+        assert not [name for name in shown.attributes if name.startswith("on") or name in ("href", "src")]
+        assert "document.title='PWN'" in shown.text
+        assert not re.search("[\x00-\x09\x0b-\x1f\u2028\u2029\ud800]", html)
+
+
+def test_an_experiment_that_cannot_be_read_to_the_end_is_shown_all_the_same(tmp_path):
+    exp = Exp(tmp_path, "one", {"lr": 1})
+    exp.log.event("batch", loss=1.0)
+    exp.close()
+    log = exp.path / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"mlv":"1.0"', b'"mlv":"9.0"'))
+    html = read(exp.path)._repr_html_()
+    assert "9.0" in html and "lr" in html
+    assert "<td>one</td>" in mlv_tools.experiments(tmp_path)._repr_html_()

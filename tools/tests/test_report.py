@@ -1,0 +1,144 @@
+"""What a report holds, as data; how it looks is seen in `browser/`."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import trainings
+from test_docs import agree, results_of
+
+from mlv_tools._report import collect, page
+from mlv_tools._report._images import _spread
+from mlvlogger import Exp
+
+
+def report(*arguments):
+    command = [sys.executable, "-m", "mlv_tools", "report", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_report_is_one_file_that_says_what_is_in_it(tmp_path):
+    trainings.some(tmp_path / "runs")
+    done = report(tmp_path / "runs", "-o", tmp_path / "page.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(rf"{tmp_path}/page.html: 10 experiments, 1 broken, 1\.\d MB\n", done.stdout)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["page.html"]
+
+
+def test_the_data_is_that_of_the_experiments(tmp_path):
+    trainings.some(tmp_path)
+    data = collect(tmp_path)
+    names = [experiment["name"] for experiment in data["experiments"]]
+    states = {experiment["name"]: experiment["state"] for experiment in data["experiments"]}
+    assert (states["broken"], states["still-open"], states["diverged"]) == ("broken", "open", "completed")
+    assert data["differing"] == ["lr", "optimizer.name", "optimizer.momentum", "batch_size", "seed", "ratio"]
+    charts = [(chart["event"], chart["metric"], len(chart["series"])) for chart in data["curves"]]
+    assert charts == [
+        ("epoch", "n", 7),
+        ("epoch/batch", "loss", 8),
+        ("epoch/validation", "accuracy", 6),
+        ("size", "weights", 1),
+    ]
+    diverged = next(series for series in data["curves"][1]["series"] if names[series["e"]] == "diverged")
+    assert (diverged["n"], diverged["bad"], diverged["last"], diverged["min"]) == (72, 31, "nan", 1.02)
+    assert len(data["images"]) == 36 and {image["step"] for image in data["images"]} == {12, 24, 36, 48, 60, 72}
+
+
+def test_an_open_span_goes_on_to_the_last_event(tmp_path):
+    trainings.some(tmp_path)
+    (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]
+    (span,) = still_open["spans"]
+    assert (span["name"], span["open"], span["seconds"], span["text"]) == ("epoch", True, None, '{"n":0}')
+    assert span["end"] > span["start"]
+
+
+def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path):
+    trainings.train(tmp_path, "one", 0.1)
+    size = max(path.stat().st_size for path in (tmp_path / "one/files/weights").iterdir())
+    data = collect(tmp_path, images=3 * size)
+    assert sorted(image["step"] for image in data["images"]) == [12, 48, 72]
+    assert any(re.match(r"Images left out because .*--images.*: 3\.", note) for note in data["notes"])
+
+
+def test_the_spread_begins_at_the_ends_and_holds_each_once():
+    assert [_spread(count) for count in range(1, 6)] == [[0], [1, 0], [2, 0, 1], [3, 0, 2, 1], [4, 0, 2, 1, 3]]
+    assert all(sorted(_spread(count)) == list(range(count)) for count in range(1, 200))
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "link", "folder"])
+def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path, harm):
+    with Exp(tmp_path / "runs", "one") as exp:
+        with exp.create("a/b.png", "wb") as file:
+            file.write(b"an image")
+        exp.log.event("picture", file=file.ref)
+    path = exp.path / "files/a/b.png"
+    secret = tmp_path / "b.png"
+    secret.write_bytes(b"an image")
+    if harm == "changed":
+        path.chmod(0o644)
+        path.write_bytes(b"an imagE")
+    else:
+        path.unlink()
+    if harm == "link":
+        path.symlink_to(secret)
+    if harm == "folder":
+        path.parent.rmdir()
+        path.parent.symlink_to(tmp_path)
+    data = collect(tmp_path / "runs")
+    assert data["images"] == []
+    reason = {
+        "changed": "its bytes are not those that were recorded",
+        "missing": "it cannot be read: No such file or directory",
+        "link": "it cannot be read: Too many levels of symbolic links",
+        "folder": "the path leads through something that is no folder",
+    }[harm]
+    assert f"Images left out because {reason}: 1." in data["notes"]
+
+
+def test_the_same_image_is_in_the_page_once(tmp_path):
+    for name in ("one", "two"):
+        with Exp(tmp_path, name) as exp:
+            with exp.create("a.png", "wb") as file:
+                file.write(b"an image")
+            exp.log.event("picture", step=1, file=file.ref)
+    data = collect(tmp_path)
+    assert ([image["source"] for image in data["images"]], len(data["sources"])) == ([0, 0], 1)
+
+
+def test_data_in_the_page_ends_no_script_and_comes_back_whole():
+    texts = ["</script>", "<!--", "]]>", "\u2028\u2029", "$policy", "\ud800", "\x00", "&lt;"]
+    text = page("a</title>$x", {"texts": texts})
+    (inside,) = re.findall('<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert json.loads(inside) == {"texts": texts}
+    assert not re.search("[<\u2028\u2029\ud800]", inside)
+    assert "<title>a&lt;/title&gt;$x</title>" in text
+    assert text.count("<script") == text.count("</script>") == 3
+
+
+def test_the_policy_allows_two_scripts_and_no_connection():
+    text = page("a", {})
+    (policy,) = re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    rules = dict(rule.split(maxsplit=1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
+    assert re.fullmatch(r"('sha256-[\w+/=]{44}' ?){2}", rules["script-src"])
+    assert "unsafe" not in policy
+
+
+def test_a_root_without_experiments_is_a_page_that_says_so(tmp_path):
+    done = report(tmp_path, "-o", tmp_path / "page.html")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{tmp_path}/page.html: 0 experiments, ")
+
+
+def test_a_missing_root_is_an_error(tmp_path):
+    done = report(tmp_path / "nothing", "-o", tmp_path / "page.html")
+    assert done.returncode == 1 and str(tmp_path / "nothing") in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_how_to_is_true():
+    run, results = results_of("docs/how-to/report.md")
+    wrong = [(what, expected, actual) for _, what, expected, actual in results if not agree(expected, actual)]
+    assert (run.returncode, wrong) == (0, []), run.stderr

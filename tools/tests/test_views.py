@@ -1,0 +1,366 @@
+"""The views of `mlv_tools.connect`, compared with the plain reader, row by row."""
+
+import json
+import math
+import os
+import warnings
+from datetime import UTC
+
+import pytest
+
+import mlvlogger
+from mlv_tools import connect
+from mlv_tools._columns import VIEWS
+from mlvlogger import Exp
+
+META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}
+EVENT = '{"seq":%s,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":%s}}'
+
+
+def hand(root, name, *lines, end="\n", meta=META, stream="log.jsonl"):
+    """An experiment with these lines in its log."""
+    path = root / name / stream
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not (root / name / "meta.json").exists():
+        (root / name / "meta.json").write_text(json.dumps(meta))
+    raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    path.write_bytes(b"\n".join(raw) + end.encode())
+    return root / name
+
+
+def ask(root, sql):
+    """The rows that *sql* gives, whatever is left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return connect(root).execute(sql).fetchall()
+
+
+def by_reader(root):
+    """What the views `events` and `metrics` have to hold, by `mlvlogger.read` alone: values as texts, for NaN."""
+    events, metrics = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        experiments = list(mlvlogger.read.all(root))
+    for experiment in experiments:
+        name = experiment.path.relative_to(root).as_posix()
+        for stream in experiment.streams:
+            try:
+                read = list(experiment.events(stream=stream, lifecycle=True))
+            except mlvlogger.UnsupportedVersion:
+                continue
+            lines = (experiment.path / stream).read_bytes().split(b"\n")
+            for e in read:
+                time = e.time.astimezone(UTC).replace(tzinfo=None)
+                raw = json.loads(lines[e.line - 1])["data"]
+                row = (name, experiment.id, stream, e.seq, time, e.name)
+                seconds = e.seconds if type(e.seconds) in (int, float) else None
+                events.append((*row, repr(raw), e.span, e.begin, e.within, seconds))
+            read = [e for e in read if not e.name.startswith("mlv/")]
+            for event, metric in {(e.name, key): None for e in read for key in e.data if key != "step"}:
+                steps, values = experiment.metric(event, metric, stream=stream)
+                metrics += [
+                    (name, stream, event, metric, step, repr(float(value)))
+                    for step, value in zip(steps, values, strict=True)
+                ]
+    return events, sorted(metrics)
+
+
+def by_views(root):
+    events = ask(root, "SELECT * EXCLUDE step FROM events ORDER BY experiment, stream != 'log.jsonl', stream")
+    metrics = ask(root, "SELECT experiment, stream, event, name, step, value FROM metrics")
+    return (
+        [(*row[:6], repr(json.loads(row[6])), *row[7:]) for row in events],
+        sorted((*row[:-1], repr(row[-1])) for row in metrics),
+    )
+
+
+def assert_alike(root):
+    events, metrics = by_reader(root)
+    viewed_events, viewed_metrics = by_views(root)
+    assert sorted(viewed_events, key=repr) == sorted(events, key=repr)
+    assert viewed_metrics == metrics
+
+
+def test_the_columns_are_those_that_are_documented(tmp_path):
+    Exp(tmp_path, "one").close()
+    connection = connect(tmp_path)
+    for view, columns in VIEWS.items():
+        described = connection.execute(f"DESCRIBE {view}").fetchall()
+        assert [(name, kind) for name, kind, *_ in described] == [(name, kind) for name, kind, _ in columns]
+
+
+def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path):
+    with Exp(tmp_path, "one", {"lr": 1e-3, "seed": 2**63}, kind="train", tags=["x"], description="d") as exp:
+        with exp.log.span("epoch", n=0) as epoch:
+            for step in range(5):
+                epoch.event("batch", step=step, loss=math.nan if step == 2 else step / 7, big=2**60 + 1, text="nan")
+        exp.log.event("odd", {"_mlv": 1, "__mlv": 2, "é": 3, 'q"': 4, "a.b": 5, "A": 6, "a": 7, "": 8, "*": 9, "$": 10})
+        exp.log.event("odd", {"nested": {"a": [1, {"b": math.inf}]}, "inf": -math.inf, "true": True, "s": "1"})
+        exp.log.event("float step", step=2.0, v=1)
+        exp.log.event("float step", step=2.5, v=1)
+        exp.log.event("float step", step="3", v=1)
+        exp.log.event("float step", step=2**53 + 1, v=1)
+        exp.log.event("float step", v=-0.0)
+        exp.stream("gpu").event("memory", used=1)
+        exp.log.event("wide", {f"m{i}": i for i in range(200)})
+    assert_alike(tmp_path)
+    ((*row, environments),) = ask(
+        tmp_path, "SELECT * EXCLUDE (id, created, environments), environments FROM experiments"
+    )
+    assert row == [
+        "one", None, "one", "train", "completed",
+        '{"lr":0.001,"seed":{"_mlv":"int","value":"9223372036854775808"}}', ["x"], ["d"], "{}", None,
+    ]  # fmt: skip
+    assert json.loads(environments)[0]["runtime"]["language"] == "Python"
+
+
+def test_a_rewound_event_is_in_no_view(tmp_path):
+    with Exp(tmp_path, "one") as exp:
+        exp.log.event("a", v=1)
+        mark = exp.mark()
+        exp.log.event("a", v=2)
+        exp.log.pause()
+        exp.stream("other").event("a", v=3)
+        exp.rewind(mark)
+        exp.log.event("a", v=4)
+    assert_alike(tmp_path)
+    assert ask(tmp_path, "SELECT value, step FROM metrics WHERE stream = 'log.jsonl'") == [(1, 0), (4, 1)]
+    names = ask(tmp_path, "SELECT event FROM events WHERE stream = 'log.jsonl' ORDER BY seq")
+    assert [name for (name,) in names] == ["mlv/start", "a", "mlv/pause", "mlv/rewind", "a", "mlv/seal"]
+
+
+LINES = {
+    "blank": ["", "  "],
+    "crlf": [EVENT % (2, 2) + "\r"],
+    "duplicate": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1,"v":2}}'],
+    "duplicate outside": ['{"seq":2,"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1}}'],
+    "duplicate by escape": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1,"\\u0076":2}}'],
+    "duplicate inside": [EVENT % (2, '{"b":1,"b":2}')],
+    "nan": [EVENT % (2, "NaN"), EVENT % (3, "-Infinity"), EVENT % (4, "[nan]"), EVENT % (5, "Inf")],
+    "infinite": [EVENT % (2, "1e999")],
+    "big": [EVENT % (2, 2**53 + 1), EVENT % (3, 2**70), EVENT % (4, 2**53 - 1), EVENT % (2**80, 1)],
+    "seq": [EVENT % ("2.0", 1), EVENT % ("3e0", 1), EVENT % ("1.5", 1), EVENT % ('"4"', 1), EVENT % ("true", 1)],
+    "time": [(EVENT % (2, 1)).replace("456Z", t) for t in ("Z", "456+01:00", "456789Z", "456", "456z")],
+    "date": [(EVENT % (2, 1)).replace("11-22", t) for t in ("02-29", "02-30", "11-31", "12-31", "13-01", "11-00")],
+    "year": [(EVENT % (2, 1)).replace("2026", t) for t in ("0000", "0001", "9999", "2024")],
+    "comma": [(EVENT % (2, 1)).replace("}}", ",}}"), EVENT % (3, "[1,]")],
+    "comment": [EVENT % (2, "/* no */ 1"), (EVENT % (3, 1)) + " // no"],
+    "glued": [(EVENT % (2, 2)) * 2, (EVENT % (3, 3)) + " " + (EVENT % (4, 4))],
+    "garbled": ['{"seq":2,"time":"2026-11', "\0\0\0", "[1]", "42", "null", "{}", b"\xff\xfe", b'{"\xc3\x28":1}'],
+    "surrogate": [EVENT % (2, '"\\ud800"'), EVENT % (3, '"\\ud83d\\ude00"'), EVENT % (4, '"\\u0000"')],
+    "deep": [EVENT % (2, "[" * 62 + "]" * 62), EVENT % (3, "[" * 63 + "]" * 63)],
+    "blanks": ['  {"seq" : 2, "time":"2026-11-22T18:24:00.123456Z" ,"event":"a", "data": {"v": 1}} '],
+    "order": ['{"data":{"v":1},"event":"a","time":"2026-11-22T18:24:00.123456Z","seq":2,"more":[1]}'],
+    "case": ['{"Seq":9,"seq":2,"time":"2026-11-22T18:24:00.123456Z","EVENT":"b","event":"a","data":{"v":1,"V":2}}'],
+    "typed data": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"_mlv":"float","value":"nan"}}'],
+    "typed": [EVENT % (2, '{"_mlv":"float","value":"%s"}' % v) for v in ("nan", "inf", "-inf", "NaN", "1", "infinity")],
+    "typed int": [EVENT % (2, '{"_mlv":"int","value":%s}' % v) for v in ('"12"', "12", '"-0"', '"-3"', '"01"', '"x"')],
+    "typed order": [EVENT % (2, '{"value":"nan","_mlv":"float"}'), EVENT % (3, '{"_mlv":"int","value":"7","x":1}')],
+    "typed step": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"step":{"_mlv":"int","value":"9007199254740993"},"v":1}}'],
+    "escaped": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"\\u0061","data":{"___mlv":1,"__mlv":2,"_x":3,"_m":4}}'],
+    "spans": [(EVENT % (2, 1))[:-1] + t + "}" for t in (
+        ',"span":"begin"', ',"span":"end","begin":1,"seconds":0.5', ',"within":1', ',"within":1.0', ',"span":"x"',
+        ',"span":"end","begin":1,"seconds":"x"', ',"begin":"1"', ',"seconds":true', ',"span":null')],
+    "bom": [],
+    "twice and swapped": [EVENT % (seq, v) for seq, v in ((5, 1), (3, 2), (3, 3), (4, 4))],
+    "mixed steps": [EVENT % (2, '1,"step":7'), EVENT % (3, 2), EVENT % (4, '3,"step":1.5'), EVENT % (5, '4,"step":8.0')],
+    "numbers": [EVENT % (2, v) for v in ("1E5", "1e-05", "-0", "-0.0", "1e-400", "0.1e1", "+1", "01", ".5", "5.", "1e308")],
+    "rewind": [EVENT % (2, 2), '{"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/rewind","data":{"to":1.0}}', EVENT % (4, 4)],
+    "rewind by name": [EVENT % (2, 2), '{"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"mlv\\/rewind","data":{"to":0}}'],
+    "future": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"2.0"}}', EVENT % (3, 3)],
+    "requires": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"1.1","requires":["x"]}}'],
+    "minor": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"1.7"}}', EVENT % (3, 3)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LINES)
+@pytest.mark.parametrize("end", ["\n", "", "\0\0\0\0"], ids=["whole", "torn", "nuls"])
+def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path, case, end):
+    lines = [EVENT % (1, 1), *LINES[case], EVENT % (99, 99)]
+    if case == "bom":
+        lines[0] = "\ufeff" + lines[0]
+    hand(tmp_path, "one", *lines, end="\n" + end if "\0" in end else end)
+    hand(tmp_path, "two", EVENT % (1, 1))
+    assert_alike(tmp_path)
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_a_line_that_is_left_out_is_told(tmp_path, case):
+    hand(tmp_path, "one", EVENT % (1, 1), *LINES[case])
+    experiment = mlvlogger.read(tmp_path / "one")
+    try:
+        list(experiment.events(lifecycle=True))
+    except mlvlogger.UnsupportedVersion:
+        ((name, path, line),) = ask(tmp_path, "SELECT experiment, path, line FROM problems WHERE path = 'log.jsonl'")
+        assert (name, path, line) == ("one", "log.jsonl", None)
+        return
+    told = [("one", problem.path, problem.line, problem.message) for problem in experiment.problems]
+    assert sorted(ask(tmp_path, "FROM problems")) == sorted(told)
+
+
+NAMES = [
+    "[ab]",
+    "a",
+    "st*r",
+    "w?t",
+    "sp ace",
+    "%20",
+    "quo'te",
+    'dou"ble',
+    "ünï✓",
+    "type=foo",
+    "#x",
+    "~",
+    "{a,b}",
+    "-",
+    ".hid",
+    "_x",
+    "C:",
+]
+
+
+def test_names_of_directories_that_mean_something_elsewhere_are_names(tmp_path):
+    root = tmp_path / "[runs]*"
+    for number, name in enumerate(NAMES):
+        hand(root, name, EVENT % (1, number))
+        hand(root, f"{name}/{name}", EVENT % (1, number + 0.5), stream="log/rank-0.jsonl")
+    assert_alike(root)
+    assert ask(root, "SELECT experiment, stream, value FROM metrics ORDER BY value") == [
+        row for number, name in enumerate(NAMES)
+        for row in ((name, "log.jsonl", number), (f"{name}/{name}", "log/rank-0.jsonl", number + 0.5))
+    ]  # fmt: skip
+
+
+def test_the_root_may_be_an_experiment_relative_and_a_link(tmp_path, monkeypatch):
+    hand(tmp_path, "runs", EVENT % (1, 1))
+    hand(tmp_path, "runs/runs", EVENT % (1, 2))
+    (tmp_path / "link").symlink_to("runs")
+    monkeypatch.chdir(tmp_path / "runs")
+    for root in (tmp_path / "runs", "../runs", ".", tmp_path / "link"):
+        assert ask(root, "SELECT experiment, value FROM metrics ORDER BY ALL") == [(".", 1), ("runs", 2)]
+        assert ask(root, "SELECT experiment, name FROM experiments ORDER BY ALL") == [(".", "hand"), ("runs", "hand")]
+
+
+def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path):
+    hand(tmp_path, os.fsdecode(b"\xff"), EVENT % (1, 1), "garbled", EVENT % (2, 2))
+    assert ask(tmp_path, "SELECT experiment, value FROM metrics ORDER BY value") == [("\\udcff", 1), ("\\udcff", 2)]
+    assert ask(tmp_path, "SELECT experiment, path, line FROM problems") == [("\\udcff", "log.jsonl", 2)]
+
+
+def test_links_are_not_followed_and_strays_are_told(tmp_path):
+    hand(tmp_path, "one", EVENT % (1, 1))
+    for name in ("gpu", "my stream", ".hidden"):
+        hand(tmp_path, "one", EVENT % (1, 2), stream=f"log/{name}.jsonl")
+    (tmp_path / "one/log/link.jsonl").symlink_to("../log.jsonl")
+    (tmp_path / "one/log/notes.txt").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    hand(tmp_path, "two", EVENT % (1, 1)).joinpath("log").symlink_to("../one/log")
+    (tmp_path / "two/log.jsonl").rename(tmp_path / "log.jsonl")
+    (tmp_path / "two/log.jsonl").symlink_to("../log.jsonl")
+    assert_alike(tmp_path)
+    assert ask(tmp_path, "SELECT experiment, stream FROM events ORDER BY ALL") == [
+        ("one", "log.jsonl"),
+        ("one", "log/gpu.jsonl"),
+    ]
+    link, stray = "it is a symbolic link, which is not followed", "it is no stream: its name is not portable, or it is no regular file"  # fmt: skip
+    assert ask(tmp_path, "FROM problems ORDER BY ALL") == [
+        ("one", "log/link.jsonl", None, link),
+        ("one", "log/my stream.jsonl", None, stray),
+        ("two", "log", None, link),
+        ("two", "log.jsonl", None, ask(tmp_path, "SELECT message FROM problems WHERE path = 'log.jsonl'")[0][0]),
+    ]
+
+
+def test_a_line_that_is_too_long_hides_no_other(tmp_path):
+    long = EVENT % (2, '"' + "x" * (16 * 1024 * 1024) + '"')
+    longest = EVENT % (2, '"' + "x" * (16 * 1024 * 1024 - len(EVENT % (2, '""')) - 1) + '"')
+    hand(tmp_path, "long", EVENT % (1, 1), long, EVENT % (3, 3))
+    hand(tmp_path, "longest", EVENT % (1, 1), longest, EVENT % (3, 3))
+    hand(tmp_path, "small", EVENT % (1, 1))
+    hand(tmp_path, "torn", EVENT % (1, 1), "x" * (40 * 1024 * 1024), end="")
+    assert_alike(tmp_path)
+    assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
+        ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
+    ]  # fmt: skip
+    assert ask(tmp_path, "FROM problems") == [
+        ("long", "log.jsonl", 2, "the line is longer than 16 MiB and was left out"),
+        ("torn", "log.jsonl", None, "the last 41943040 bytes have no line feed behind them and are not part of the log"),
+    ]  # fmt: skip
+
+
+def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path):
+    hand(tmp_path, "broken", EVENT % (1, 1)).joinpath("meta.json").write_text('{"mlv":"1.0"')
+    hand(tmp_path, "fine", EVENT % (1, 1))
+    hand(tmp_path, "future", EVENT % (1, 1), meta=META | {"mlv": "2.0"})
+    hand(tmp_path, "session", EVENT % (1, 1), *LINES["future"])
+    hand(tmp_path, "foreign", meta={"name": "x"})
+    rows = ask(tmp_path, "SELECT experiment, name, state, error FROM experiments ORDER BY ALL")
+    assert [row[:3] for row in rows] == [
+        ("broken", None, None), ("fine", "hand", "open"), ("future", None, None), ("session", "hand", None)
+    ]  # fmt: skip
+    for name, _, _, error in rows:
+        assert (error is None) == (name == "fine")
+        assert error is None or f"(mlv-validate {tmp_path / name} tells more)" in error
+    assert ask(tmp_path, "SELECT experiment FROM events") == [("fine",)]
+    assert ask(tmp_path, "SELECT experiment, path FROM problems ORDER BY ALL") == [
+        ("broken", "meta.json"), ("future", "meta.json"), ("session", "log.jsonl")
+    ]  # fmt: skip
+
+
+def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path):
+    hand(tmp_path, "e\x1b[31m", EVENT % (1, 1), "garbled", "garbled")
+    with pytest.warns(UserWarning) as caught:
+        connect(tmp_path)
+    (warning,) = caught
+    assert str(warning.message).startswith(
+        "2 things were left out of the views, such as e\\x1b[31m/log.jsonl:2: the line "
+    )
+    assert str(warning.message).endswith("SELECT * FROM problems tells all.")
+    assert warning.filename == __file__
+
+
+def test_a_tree_without_trouble_warns_of_nothing(tmp_path):
+    Exp(tmp_path, "one").close()
+    Exp(tmp_path, "two")
+    connect(tmp_path)
+    connect(tmp_path / "one")
+
+
+def test_an_empty_tree_has_empty_views(tmp_path):
+    for view in VIEWS:
+        assert connect(tmp_path).execute(f"FROM {view}").fetchall() == []
+    with pytest.raises(FileNotFoundError):
+        connect(tmp_path / "missing")
+    with pytest.raises(NotADirectoryError):
+        connect(__file__)
+
+
+def test_no_extension_is_loaded_or_installed_by_itself(tmp_path):
+    settings = dict(
+        connect(tmp_path).execute("SELECT name, value FROM duckdb_settings() WHERE name LIKE 'auto%'").fetchall()
+    )
+    assert {settings["autoinstall_known_extensions"], settings["autoload_known_extensions"]} == {"false"}
+
+
+def test_the_data_of_an_addition_is_in_the_effective_meta(tmp_path):
+    Exp(tmp_path, "one", {"a": 1, "_mlv": 2}, tags=["x"]).close()
+    Exp.open(tmp_path / "one", {"b": math.nan}, tags=["y"]).close()
+    assert ask(tmp_path, "SELECT params, tags, len(json_extract(environments, '$[*]')) FROM experiments") == [
+        ('{"a":1,"__mlv":2,"b":{"_mlv":"float","value":"nan"}}', ["x", "y"], 2)
+    ]
+
+
+def test_a_sub_experiment_names_its_parent(tmp_path):
+    with Exp(tmp_path, "one") as exp:
+        exp.sub("two", kind="part").close()
+    assert ask(tmp_path, "SELECT c.experiment, p.experiment FROM experiments c JOIN experiments p ON c.parent = p.id") == [
+        ("one/part/two", "one")
+    ]  # fmt: skip
+
+
+def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
+    with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
+        exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
+        exp.log.event("a", step=1, v=math.inf)
+    monkeypatch.setattr("mlv_tools._views.event_rows", None)
+    assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
