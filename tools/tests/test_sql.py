@@ -6,8 +6,10 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import test_docs
 
 from mlv_tools._columns import VIEWS
 from mlvlogger import Exp
@@ -135,3 +137,19 @@ def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path):
     assert "\\x1b[31m\\r\\n" in text
     assert text.count("x") >= 200
     assert not any(forbidden in text for forbidden in ("\u202e", "\x1b[31m", "\r", "\x07"))
+
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/query.md"
+
+
+def test_what_the_page_about_queries_shows_is_what_happens():
+    run, results = test_docs.results_of("docs/how-to/query.md")
+    assert run.returncode == 0, run.stderr
+    for line, what, expected, actual in results:
+        assert test_docs.agree(expected, actual), f"{PAGE}:{line}: {what}: {actual}"
+
+
+def test_the_page_about_queries_has_all_columns_with_their_types():
+    rows = [f"| `{name}` | `{kind}` | {what} |" for columns in VIEWS.values() for name, kind, what in columns]
+    written = PAGE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in written if line.startswith("| `")] == rows

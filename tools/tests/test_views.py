@@ -4,7 +4,7 @@ import json
 import math
 import os
 import warnings
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pytest
 
@@ -388,3 +388,12 @@ def test_a_metric_without_steps_is_counted_in_the_order_of_the_lines(tmp_path):
     for name in ("one", "two", "three"):
         hand(tmp_path, name, *(EVENT % (seq, seq) for seq in range(50_000, 0, -1)))
     assert ask(tmp_path, "SELECT count(*), count(*) FILTER (step = 50000 - seq) FROM metrics") == [(150_000, 150_000)]
+
+
+def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
+    values = {"a": "x", "b": 0.5, "c": 2**63, "d": math.nan, "e": None, "f": [1], "g": datetime(2026, 1, 2, tzinfo=UTC)}
+    Exp(tmp_path, "one", values).close()
+    columns = ", ".join(f"plain(params->'{name}')" for name in values)
+    assert ask(tmp_path, f"SELECT {columns}, plain(params->'missing') FROM experiments") == [
+        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00Z", None)
+    ]

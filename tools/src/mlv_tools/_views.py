@@ -37,6 +37,8 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
     - `problems`: experiment, path, line, message.
 
+    A function `plain` gives the text of a JSON value, which of a typed value is its `value`: `plain(params->'seed')`.
+
     They show what was there at the call, lifecycle events included, and no event that a rewind superseded. A broken
     experiment is a row of `experiments` with its `error`. What else could not be read is in `problems`, and there is a
     warning where that has rows. The how-to page Querying says what each column is.
@@ -71,6 +73,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
     _fill(connection, "problems", problems)
     connection.execute(_METRICS)
+    connection.execute(_PLAIN)
     if problems:
         _warn(problems)
     return connection
@@ -282,6 +285,10 @@ _NO_REWOUND = f"""DELETE FROM _events USING (
     ) AS rewind
     WHERE _events.stream_number = rewind.stream_number AND seq > after AND seq < before
         AND NOT starts_with(event, 'mlv/')"""
+
+_PLAIN = """CREATE MACRO plain(json) AS CASE
+    WHEN json_extract_string(json, '$._mlv') IS NULL THEN json_extract_string(json, '$')
+    ELSE json_extract_string(json, '$.value') END"""
 
 _EVENTS = """CREATE VIEW events AS
     SELECT experiment, id, stream, seq, "time", event, step, data, span, "begin", within, seconds
