@@ -7,6 +7,8 @@ Any Python from 3.8 on can start this, in a virtual environment or not. It makes
 runs what the interpreters on this machine allow, and says at the end what it did not run. Nothing outside this
 directory is changed; the packages come from wherever pip is set up to look.
 
+`python3 test.py --develop` runs nothing: it makes `.venv/`, an environment to work in, from the environment dev.
+
 With MLV_REQUIRE_ALL=1 whatever did not run counts as failed: a missing interpreter, a missing tool, a skipped test
 (unless its reason begins with "not applicable:").
 
@@ -30,7 +32,7 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process"]
+TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults"]
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
 # What an interpreter is asked, to learn whether it runs and what it is.
@@ -111,6 +113,8 @@ def plan(wanted, pythons, chosen):
             omitted[name] = "it needs Python 3.11 or later, with venv."
         elif name == "precommit" and not shutil.which("git"):
             omitted[name] = "it needs git."
+        elif name == "faults" and sys.platform != "linux":
+            omitted[name] = "it needs Linux."
         elif name not in TOOLS and (major, minor) not in pythons:
             get = f"Get it from python.org, your system's packages, or `pyenv install {major}.{minor}`."
             omitted[name] = f"Python {major}.{minor} was not found. {get}"
@@ -135,6 +139,24 @@ def make_venv(python):
         raise CannotStart(f"{python['path']} could not make a virtual environment in {VENV}; its message is above.")
     if run(VENV_PYTHON, "-m", "pip", "install", "--quiet", "tox>=4.30").returncode:
         raise CannotStart("pip could not install tox; its message is above. A connection to a package index is needed.")
+
+
+def develop():
+    """Make `.venv/` to work in, or bring it up to date; returns the exit code."""
+    try:
+        pythons = find_pythons()
+        chosen = choose_python(pythons)
+        make_venv(pythons[chosen])
+    except CannotStart as error:
+        print(f"test.py: {error}")
+        return 1
+    command = [VENV_PYTHON, "-m", "tox", "devenv", ROOT / ".venv", "-e", "dev", "--discover", pythons[chosen]["path"]]
+    if run(*command, cwd=ROOT).returncode:
+        print("test.py: .venv/ could not be made; the message is above.")
+        return 1
+    activate = ".venv\\Scripts\\activate" if os.name == "nt" else ". .venv/bin/activate"
+    print(f"Now: {activate}, then: pytest")
+    return 0
 
 
 def run_tox(names, pythons, pytest_arguments):
@@ -234,6 +256,8 @@ def main(arguments):
     if "-h" in arguments or "--help" in arguments:
         print(__doc__.strip())
         return 0
+    if arguments == ["--develop"]:
+        return develop()
     at = arguments.index("--") if "--" in arguments else len(arguments)
     wanted, pytest_arguments = arguments[:at], arguments[at + 1 :]
     for name in wanted:

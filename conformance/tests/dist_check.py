@@ -1,9 +1,10 @@
 """
-Build both distributions, install the wheels in a clean environment, and use them there: `tox -e dist`.
+Build the distributions, install the wheels in clean environments of every tested Python, and use them: `tox -e dist`.
 
 What this catches is a wheel that works only beside its source: a schema, a licence or a `py.typed` that stayed behind.
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,12 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
 SUITE = ROOT / "conformance" / "suite"
 PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate"}
+OLDEST = {"python": (3, 10), "conformance": (3, 11)}  # Pythons
 
 # Runs with the clean environment's interpreter, isolated from this directory: where the packages are, and their data.
-INSTALLED = """
-import importlib.metadata, importlib.resources, mlvlogger, mlv_validate
+LOGGER = """
+import importlib.metadata, sys, mlvlogger
 assert importlib.metadata.version("mlvlogger") == mlvlogger.__version__
+with mlvlogger.Exp(sys.argv[1], "demo", {"lr": 3e-4}) as exp:
+    exp.log.event("batch", step=0, loss=0.5)
+assert mlvlogger.read(exp.path).metric("batch", "loss") == ([0], [0.5])
 print(mlvlogger.__file__)
+"""
+INSTALLED = """
+import importlib.metadata, importlib.resources, mlv_validate
+assert importlib.metadata.version("mlv-validate") == mlv_validate.__version__
 print(mlv_validate.__file__)
 for schema in sorted((importlib.resources.files("mlv_validate") / "spec/1.0/schemas").iterdir()):
     print(schema.name)
@@ -81,23 +90,42 @@ def build(project: str, folder: Path) -> Path:
     return wheel
 
 
+def install(python: object, version: tuple[int, int], wheels: dict[str, Path], folder: Path) -> Path:
+    """A clean environment of a Python with what runs on it installed and tried; where its scripts are."""
+    clean = folder / f"clean-{version[0]}.{version[1]}"
+    run(python, "-m", "venv", clean, cwd=folder)
+    scripts = clean / ("Scripts" if os.name == "nt" else "bin")
+    fitting = [wheel for project, wheel in wheels.items() if version >= OLDEST[project]]
+    run(scripts / "python", "-m", "pip", "install", "--quiet", *fitting, cwd=folder)
+    runs = clean / "runs"
+    place = run(scripts / "python", "-I", "-c", LOGGER, runs, cwd=folder).strip()
+    check(True, Path(place).is_relative_to(clean), f"{place} is the installed logger, and logs")
+    if version >= OLDEST["conformance"]:
+        place, schemas = run(scripts / "python", "-I", "-c", INSTALLED, cwd=folder).split("\n", maxsplit=1)
+        check(True, Path(place).is_relative_to(clean), f"{place} is the installed validator")
+        check(sorted(path.name for path in (SPEC / "1.0/schemas").iterdir()), schemas.split(), "its schemas are there")
+        print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", runs, cwd=folder), end="")
+        check(True, True, "the installed mlv-validate accepts examples/output, and what the logger wrote")
+    return scripts
+
+
+def pythons() -> dict[tuple[int, int], object]:
+    """Every tested Python on this machine, and this one."""
+    spec = importlib.util.spec_from_file_location("mlv_test", ROOT / "test.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = {version: python["path"] for version, python in module.find_pythons().items() if version in module.TESTED}
+    return {**found, sys.version_info[:2]: sys.executable}
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        wheels = [build(project, folder) for project in PACKAGES]
+        wheels = {project: build(project, folder) for project in PACKAGES}
+        places = {version: install(path, version, wheels, folder) for version, path in sorted(pythons().items())}
+        scripts = places[sys.version_info[:2]]
 
-        clean = folder / "clean"
-        run(sys.executable, "-m", "venv", clean, cwd=folder)
-        scripts = clean / ("Scripts" if os.name == "nt" else "bin")
-        run(scripts / "python", "-m", "pip", "install", "--quiet", *wheels, cwd=folder)
-
-        *places, schemas = run(scripts / "python", "-I", "-c", INSTALLED, cwd=folder).split("\n", maxsplit=2)
-        for place in places:
-            check(True, Path(place).is_relative_to(clean), f"{place} is the installed package")
-        check(sorted(path.name for path in (SPEC / "1.0/schemas").iterdir()), schemas.split(), "its schemas are there")
-
-        print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", cwd=folder), end="")
-        check(True, True, "the installed mlv-validate accepts examples/output")
         driver = [scripts / "python", ROOT / "conformance/drivers/minimal.py"]
         hold = [scripts / "mlv-conformance", "--class", "writer", "--only", "sessions/*", "--", *driver]
         print(run(*hold, cwd=folder), end="")

@@ -1,5 +1,6 @@
 """The specification agrees with itself: text, requirements.json, schemas and examples have the same rules."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -88,7 +89,7 @@ def test_a_keyword_stands_only_in_a_named_sentence_and_only_once() -> None:
 
 
 def test_every_requirement_has_its_members() -> None:
-    members = ["id", "level", "class", "at", "phase", "text", "chapter", "since", "hint"]
+    members = ["id", "level", "class", "at", "phase", "text", "chapter", "since", "why", "hint"]
     phases = {"layout", "bytes", "json", "schema", "records", "integrity", "references"}
     for rule in REQUIREMENTS:
         assert list(rule) == members
@@ -96,7 +97,15 @@ def test_every_requirement_has_its_members() -> None:
         assert rule["class"] in {"directory", "writer", "reader", "validator"}
         assert (rule["phase"] in phases) if rule["class"] == "directory" else (rule["phase"] is None), rule["id"]
         assert rule["class"] == "directory" or rule["id"].startswith(rule["class"] + ".")
-        assert rule["at"] in {"core", "sealed"} and rule["since"] == "1.0" and rule["hint"]
+        assert rule["at"] in {"core", "sealed"} and rule["since"] == "1.0" and rule["why"] and rule["hint"]
+
+
+def test_the_page_of_the_rules_is_made_from_them() -> None:
+    spec = importlib.util.spec_from_file_location("rules_page", SPEC.parents[1] / "conformance" / "rules_page.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text("utf-8") == module.page(), "run: python conformance/rules_page.py"
 
 
 def test_every_json_example_says_what_it_is() -> None:

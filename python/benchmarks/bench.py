@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 import calls
+import floor
 import kept
 import memory
 import page
@@ -29,7 +30,7 @@ import start
 
 __all__: list[str] = []
 
-PARTS = ["calls", "kept", "start", "import", "memory", "reading", "slow disk"]
+PARTS = ["calls", "floor", "kept", "start", "import", "memory", "reading", "slow disk"]
 PEER_PARTS = ["peers", "kept", "start"]
 PEER_ROUNDS = 3
 
@@ -101,6 +102,8 @@ def main() -> int:
 
     if "calls" in parts:
         measure("calls", calls, calls.ALL)
+    if "floor" in parts:
+        add("floor", floor.measure(arguments.rounds or floor.ROUNDS, base))
     if "peers" in parts:
         # Our own once more, in turn with theirs: whose slowest calls are compared has to meet the same moments.
         measure("peers", calls, [*rows.WRITERS, *rows.PEERS])

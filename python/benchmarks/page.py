@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aims import AIMS
+from floor import DIRECT, PROCESS, STEPS
 from rows import OWN, PEERS, SCALE, SYNCED, WRITERS
 
 __all__ = ["PAGE", "RESULTS", "renewed", "write"]
@@ -96,6 +97,19 @@ def costs(results: Results, names: dict[str, str]) -> str:
 
     head = ["", "back to back, µs", "× P", "paced, µs", "× P", "paced p99, µs", "paced p99.9, µs"]
     return table([*head, "CPU, back to back, × P", "CPU, paced, × P"], lines_of(results, "calls", names, cells))
+
+
+def floors(results: Results) -> str:
+    """The steps of an event, and what they come to for each writer."""
+    measured = results["floor"]
+    lines = []
+    for step, (name, _) in STEPS.items():
+        ratio = number(measured[step]["ratio"])
+        cells = [ratio if step in writer else "" for writer in (DIRECT, PROCESS)]
+        lines.append([name, micro(measured[step]["median"]), *cells])
+    sums = [number(sum(measured[step]["ratio"] for step in writer)) for writer in (DIRECT, PROCESS)]
+    lines.append(["all of them", "", *sums])
+    return table(["", "µs", "direct, × P", "process, × P"], lines)
 
 
 def synced(results: Results) -> str:
@@ -193,6 +207,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "machine": machine,
     "aims": aims,
     "calls": lambda results: costs(results, {**OWN, **SCALE}),
+    "floor": floors,
     "shapes": lambda results: costs(results, SHAPED),
     "synced": synced,
     "slow disk": slow_disk,

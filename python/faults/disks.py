@@ -6,11 +6,12 @@ import ctypes
 import errno
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NotHere", "btrfs_quota", "do", "fill", "loop", "make_image", "mount", "own_mounts", "tmpfs"]
+__all__ = ["NotHere", "btrfs_quota", "do", "fill", "loop", "make_image", "mount", "own_mounts", "tmpfs", "unmount"]
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -83,6 +84,19 @@ def make_image(image: Path, kind: str, size: str) -> Path:
 def mount(image: Path, path: Path, options: str = "") -> None:
     """Mount an image by a loop device, which is given back when it is unmounted."""
     do("mount", "-o", f"loop,{options}" if options else "loop", image, path)
+
+
+def unmount(path: Path) -> None:
+    """Unmount what nobody uses any more. The kernel may need a moment longer than its last user."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            do("umount", path)
+            return
+        except NotHere:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def do(*command: object) -> None:

@@ -569,3 +569,20 @@ def test_a_line_that_breaks_a_rule_of_bytes_or_json_is_left_out(data: str) -> No
     run = log(start(), garbled.encode(), line(3, "x"))
     assert [event.seq for event in run.events("x")] == [3]
     assert [problem.line for problem in run.problems] == [2]
+
+
+def test_one_line_is_read_as_the_same_line_of_a_stream():
+    with Exp("runs", "e") as exp:
+        exp.log.event("batch", step=1, loss=math.inf)
+    lines = (exp.path / "log.jsonl").read_bytes().splitlines()
+    events = read(exp.path).events(lifecycle=True)
+    for line, event in zip(lines, events, strict=True):
+        alone = read.event(line)
+        assert (alone.stream, alone.line) == ("", 0)
+        assert (alone.seq, alone.time, alone.name, alone.data) == (event.seq, event.time, event.name, event.data)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b'{"seq":1', b'{"a":1,"a":2}', b'{"seq":NaN}', b"\xff", b"[" * 10**6])
+def test_a_line_that_is_no_event_is_refused_with_the_reason(line):
+    with pytest.raises(InvalidRecord, match="the line is no event"):
+        read.event(line)

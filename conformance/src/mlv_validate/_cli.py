@@ -241,6 +241,7 @@ def _explain(name: str) -> int:
     print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
     print(f"  for      {who}, from level {rule.at.capitalize()} on, since version {rule.since}")
     print(f"  chapter  spec/{_VERSION}/{rule.chapter}.md#{rule.id}")
+    print(f"  why      {rule.why}")
     print(f"  hint     {rule.hint}")
     return 0
 

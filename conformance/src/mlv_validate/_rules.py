@@ -17,7 +17,8 @@ class Rule:
 
     `level` is `MUST` or `SHOULD`; `class_` is who keeps it (`directory`, `writer`, `reader` or `validator`); `at` the
     level of conformance from which it holds (`core` or `sealed`); `phase` that in which a directory is judged by it,
-    None for the other classes; `chapter` the file of the sentence, without `.md`; `hint` what to do when it is broken.
+    None for the other classes; `chapter` the file of the sentence, without `.md`; `why` the reason; `hint` what to do
+    when it is broken.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Rule:
     text: str
     chapter: str
     since: str
+    why: str
     hint: str
 
     @property

@@ -60,13 +60,14 @@ def live(path: Path, options: dict[str, Any]) -> None:
         return
     say("made")
     log(exp)
-    mark = exp.mark()
+    mark = attempt("mark", exp.mark)
     if (gpu := attempt("stream", lambda: exp.stream("gpu"))) is not None:
         log(exp, gpu, ".gpu")
     attach(exp, Path(__file__))
     attempt("pause", lambda: exp.log.pause("a while"))
     attempt("resume", exp.log.resume)
-    attempt("rewind", lambda: exp.rewind(mark))
+    if mark is not None:
+        attempt("rewind", lambda: exp.rewind(mark))
     attempt("span", lambda: span(exp))
     options.pop("writer", None)  # a writer's process for each of these would show nothing new, and take its time
     if (below := attempt("sub", lambda: Exp.find(path).sub("sub", {"ratio": 0.5}, kind="part", **options))) is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acks import Acks
-from disks import NotHere, do, make_image, mount, own_mounts
+from disks import NotHere, do, make_image, mount, own_mounts, unmount
 from judge import judge
 from program import Program
 from rows import Row, Setting
@@ -86,7 +86,7 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
         row.add(judge(disk / "e", before), label, new=0)
         row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
         row.rounds += 1
-        do("umount", disk)
+        unmount(disk)
     row.acknowledged = len(said.kept)
     row.note = f"each state is one of {len(entries)} writes and flushes"
     return row
@@ -116,9 +116,10 @@ def _record(
             program.kill(tree=True)
             said, _ = program.end(disk)
         finally:
-            do("umount", disk)
+            unmount(disk)
     finally:
-        do("umount", "-l", fuse)
+        if os.path.ismount(fuse):
+            do("umount", "-l", fuse)
         daemon.wait(10)
         daemon.channel.close()
     return said, list(_entries(log))

@@ -6,6 +6,7 @@ import errno
 import re
 import resource
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -130,7 +131,7 @@ def _fill_once(setting: Setting, disk: _Disk, case: _Case, row: Row, directory: 
     program = Program(
         directory, setting.writer, "asked", experiment, case.on_error, "kernel", case.buffer, is_asked=True
     )
-    _talk(disk, case, row, program, path)
+    _talk(setting, disk, case, row, program, path)
     said, hangs = program.end(path)
     row.hangs += hangs
     row.rounds += 1
@@ -139,7 +140,7 @@ def _fill_once(setting: Setting, disk: _Disk, case: _Case, row: Row, directory: 
         row.problems.append(problem)
 
 
-def _talk(disk: _Disk, case: _Case, row: Row, program: Program, path: Path) -> None:
+def _talk(setting: Setting, disk: _Disk, case: _Case, row: Row, program: Program, path: Path) -> None:
     experiment = path / "e"
 
     def ask(what: str) -> None:
@@ -154,6 +155,8 @@ def _talk(disk: _Disk, case: _Case, row: Row, program: Program, path: Path) -> N
     free = disk.fill(program, path)
     for _ in range(10):
         ask(f"event {case.events // 10}")
+        if setting.writer == "process":
+            time.sleep(0.1)  # its caller looks now and then whether the other process is in trouble
     if case.ends_full:
         ask("close")
         row.hangs += program.dismiss() is None

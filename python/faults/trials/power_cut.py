@@ -13,7 +13,7 @@ from pathlib import Path
 
 from acks import Acks
 from again import go_on
-from disks import NotHere, do, make_image, mount, own_mounts
+from disks import NotHere, make_image, mount, own_mounts, unmount
 from judge import judge
 from program import Program
 from rows import Row, Setting
@@ -63,7 +63,7 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         said, hangs = program.end(disk)
         said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut returns to nobody
         row.hangs += hangs
-        do("umount", disk)
+        unmount(disk)
         mount(image, disk)
         row.rounds += 1
         row.add(judge(experiment, said), f"round {number}")
@@ -72,7 +72,7 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         if durability == "disk":
             go_on(experiment, setting.writer, said)
             row.add(judge(experiment, said), f"after round {number}", new=3)
-    do("umount", disk)
+    unmount(disk)
     return row
 
 

@@ -55,7 +55,7 @@ class Folder:
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
             outer, self._fd = self._fd, os.open(name, flags, dir_fd=self._fd)
             if outer is not None:
-                os.close(outer)
+                _let_go(outer)
         elif not stat.S_ISDIR(os.stat(inner, follow_symlinks=follow).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), inner)
         self.path = inner
@@ -92,13 +92,21 @@ class Folder:
         """Let go of it. A second call does nothing."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
-            os.close(fd)
+            _let_go(fd)
 
     def __enter__(self) -> Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _let_go(fd: int) -> None:
+    """Close the descriptor of a folder. Nothing is written through it, so that an error of this says nothing."""
+    try:
+        os.close(fd)
+    except OSError:
+        pass
 
 
 def open_regular(path: str | os.PathLike[str], follow: bool = False) -> IO[bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ._disk import Folder, open_regular
 from ._errors import CannotAttach, InvalidName
-from ._values import External, File, is_file_path, qualname, short, utc
+from ._values import External, File, is_file_path, qualname, short, utc, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,11 +86,21 @@ def publish(folder: Folder, name: str, data: bytes) -> None:
             _sync(file)
         _link(folder, temporary, folder, name)
     finally:
-        folder.remove(temporary)
+        _tidy_up(folder, temporary)
 
 
 def _temporary() -> str:
     return f".mlv-{os.urandom(8).hex()}"
+
+
+def _tidy_up(folder: Folder, temporary: str) -> None:
+    """Remove a temporary name. What was published is there, with or without it, and what failed has said so."""
+    try:
+        folder.remove(temporary)
+    except OSError as error:
+        warn(
+            f"{os.path.join(folder.path, temporary)} could not be removed: {error}. Nothing needs it: remove it later."
+        )
 
 
 def _sync(file: IO[bytes]) -> None:
@@ -205,7 +215,7 @@ def attach(source: str | os.PathLike[str], root: Path, name: str, how: str) -> F
                     size, sha256 = _copy(source, file, how)
             return _settle(folder, temporary, root, name, size, sha256)
         finally:
-            folder.remove(temporary)
+            _tidy_up(folder, temporary)
 
 
 def _copy(source: str | os.PathLike[str], new: IO[bytes], how: str) -> tuple[int, str]:
@@ -355,7 +365,7 @@ class NewFile(io.BufferedRandom):
             try:
                 super().close()
             finally:
-                self._folder.remove(self._temporary)
+                _tidy_up(self._folder, self._temporary)
                 self._folder.close()
 
     def _publish(self) -> None:

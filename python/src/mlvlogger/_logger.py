@@ -43,7 +43,7 @@ class Logger:
             memory (16 MiB) until writing works again, and records what could not be kept as ``mlv/dropped``; "raise"
             raises `WriteFailed`, and the event that raised is not kept.
         writer: Who writes. "direct" (default): `event` itself. "process": another process, from memory that both share
-            (1 MiB; `event` waits only while that is full), within 20 milliseconds. It goes on when this process is
+            (512 KiB; `event` waits only while that is full), within 20 milliseconds. It goes on when this process is
             killed, and this process goes on when it is killed; when both are, what was left in memory is lost. A forked
             child writes directly. Where no process can be started, a warning says so, and `event` writes.
         durability: "kernel" (default): an event is in the kernel when `event` returns, so that killing the process

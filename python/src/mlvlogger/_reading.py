@@ -11,7 +11,7 @@ from pathlib import Path
 from . import _meta
 from ._blocks import blocks, lifecycle_lines
 from ._disk import open_regular
-from ._errors import InvalidName, MLVError
+from ._errors import InvalidName, InvalidRecord, MLVError
 from ._events import Event, moment, read_event
 from ._files import portable
 from ._immutable import Immutable
@@ -272,9 +272,8 @@ class Experiment:
                         number, line = found
                         try:
                             found = read_event(path, number, line)
-                        except (ValueError, KeyError, TypeError, RecursionError) as error:
-                            reason = f"{type(error).__name__}: {str(error)[:100]}"
-                            self._problem(path, number, f"the line is no event ({reason}) and was left out")
+                        except _NO_EVENT as error:
+                            self._problem(path, number, f"{_no_event(error)} and was left out")
                             continue
                         if found.name == "mlv/start":
                             where = f"the session on line {number} of {self.path / path}"
@@ -284,6 +283,13 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"<Experiment {str(self.path)!r}>"
+
+
+_NO_EVENT = (ValueError, KeyError, TypeError, RecursionError)
+
+
+def _no_event(error: Exception) -> str:
+    return f"the line is no event ({type(error).__name__}: {str(error)[:100]})"
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
@@ -344,7 +350,7 @@ def _readable(directory: Path) -> Iterator[Experiment]:
 
 
 class _Read:
-    """``read(path)`` reads one experiment, ``read.all(root)`` every one in and below a directory."""
+    """``read(path)`` reads one experiment, ``read.all(root)`` every one in and below a directory, ``read.event`` a line."""
 
     def __call__(self, path: str | os.PathLike[str]) -> Experiment:
         """The experiment at *path*.
@@ -356,6 +362,17 @@ class _Read:
             OSError: meta.json cannot be opened.
         """
         return Experiment(path)
+
+    def event(self, line: bytes) -> Event:
+        """The event on one line of a stream, which is given without its line feed: for other readers to agree with.
+
+        Of which stream and line it is, is not known here: its *stream* is empty and its *line* 0.
+        Raises InvalidRecord where a reader leaves the line out, and says why (`reader.garbled`).
+        """
+        try:
+            return read_event("", 0, line)
+        except _NO_EVENT as error:
+            raise InvalidRecord(_no_event(error)) from None
 
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
         """Every experiment in and below *root*, sub-experiments included, in the order of their paths.

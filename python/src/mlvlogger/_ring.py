@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CLOSING", "ERROR", "HEAD", "READY", "SIZE", "TAIL", "TRIES", "UNSEALED", "Ring"]
 
 #: Bytes for records; each takes eight more, and a multiple of eight.
-SIZE = 1024 * 1024
+SIZE = 512 * 1024
 
 # The words, of eight bytes. HEAD and CLOSING are written by the process that puts, the others by the one that takes.
 HEAD = 0  #: bytes put, since ever

@@ -26,10 +26,15 @@ from ._writers import DirectWriter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn, TypeAlias
 
     from ._lines import Numbers
     from ._process import ProcessWriter
+
+    #: `Stream.append`, or its like for who has made the stream busy.
+    _Append: TypeAlias = Callable[
+        [bytes, bytes, Numbers | None, Callable[[], bytes | None] | None], tuple[int | None, bool]
+    ]
 
 __all__ = ["Stream", "__version__", "host"]
 
@@ -230,7 +235,7 @@ class Stream:
             WriteFailed: with ``on_error="raise"``.
         """
         with self.lock:
-            if self._busy or not self._calm:
+            if self._busy or self._deferred or not self._calm:
                 return self._append_with_care(event, data, values, tail)
             self._busy = True
             text, writer = b"", self._writer
@@ -258,27 +263,39 @@ class Stream:
     def _append_with_care(
         self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
     ) -> tuple[int | None, bool]:
-        if self.closed:
-            raise LogClosed(
-                f"the event {event.decode('ascii')} came after {self.path} was closed. Log before close(), "
-                "or inside the with block."
-            )
         if self._busy:
-            self._deferred.append(lambda: self.append(event, data, values, tail))
+            if self.closed:
+                self._refuse(event)
+            self._deferred.append(lambda: self._append_alone(event, data, values, tail))
             return None, False
+        self._catch_up_with_handlers()
         self._busy = True
         try:
-            text = b"" if tail is None else tail()
-            if text is None:
-                return None, False
-            if self._inherited is not None and not self._open_child(event, data, values, text):
-                return None, False
-            return self._append(event, data, values, text)
+            return self._append_alone(event, data, values, tail)
         finally:
             # Here, and not in a function: an exception of a signal handler may come at its entry.
             self._busy = False
             if self._deferred:
                 self._catch_up_with_handlers()
+
+    def _append_alone(
+        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
+    ) -> tuple[int | None, bool]:
+        """As `append`, for a caller who has made the stream busy."""
+        if self.closed:
+            self._refuse(event)
+        text = b"" if tail is None else tail()
+        if text is None:
+            return None, False
+        if self._inherited is not None and not self._open_child(event, data, values, text):
+            return None, False
+        return self._append(event, data, values, text)
+
+    def _refuse(self, event: bytes) -> NoReturn:
+        raise LogClosed(
+            f"the event {event.decode('ascii')} came after {self.path} was closed. Log before close(), "
+            "or inside the with block."
+        )
 
     def _append(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> tuple[int | None, bool]:
         try:
@@ -298,12 +315,19 @@ class Stream:
         return not self._sync or not self._writer.syncs_events or self._synced()
 
     def _catch_up_with_handlers(self) -> None:
-        """What signal handlers wanted to log meanwhile comes now, in its order."""
+        """What signal handlers wanted to log meanwhile comes now, in its order.
+
+        What a handler logs during one of these comes behind all of them, and before the next, it begins with them.
+        """
         while self._deferred:
+            self._busy = True
             try:
-                self._deferred.pop(0)()
-            except LogClosed as error:
+                if self._deferred:  # a handler may just have caught up itself
+                    self._deferred.pop(0)()
+            except (LogClosed, ValueError) as error:
                 warn(str(error))
+            finally:
+                self._busy = False
 
     def _put_in_order(self) -> None:
         """After an error, or an exception of a signal handler wherever it came; and write what waits."""
@@ -411,6 +435,8 @@ class Stream:
         with self.lock:
             if self.closed or self._inherited is not None or self._busy:
                 return
+            if self._deferred:
+                self._catch_up_with_handlers()
             try:
                 self._busy = True
                 if self._write_waiting() and self._sync:
@@ -425,12 +451,18 @@ class Stream:
             if self._backlog or self._dropped:
                 self._writer.drain()  # a process that writes finds out within a moment that it works again
             self._put_in_order()
+        except OSError as error:
+            waiting = len(self._backlog) + self._dropped
+            what = (
+                f"{waiting} events could not be written to" if waiting else "what an earlier error left behind stays in"
+            )
+            self._fail(f"{what} {self.path}: {error}. Everything up to seq {self.seq} is intact.", error)
+            return False
+        try:
             self._writer.drain()
         except OSError as error:
             self._fail(
-                f"{len(self._backlog) + self._dropped} events could not be written to {self.path}: {error}. "
-                f"Everything up to seq {self.seq} is intact.",
-                error,
+                f"events could not be written to {self.path}: {error}. The writer process goes on trying.", error
             )
             return False
         return True
@@ -444,14 +476,17 @@ class Stream:
         """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
         with self.lock:
             if self._busy:
-                self._deferred.append(lambda: self.rewind(to, reason))
+                self._deferred.append(lambda: self._rewind(to, reason, self._append_alone))
                 return None
-            if not 0 <= to <= self.seq:
-                raise ValueError(
-                    f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
-                    "Give a seq that mark() returned for it."
-                )
-            return self._lifecycle(b"mlv/rewind", {"to": to}, reason, self._end_spans)
+            return self._rewind(to, reason, self.append)
+
+    def _rewind(self, to: int, reason: str | None, append: _Append) -> int | None:
+        if not 0 <= to <= self.seq:
+            raise ValueError(
+                f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
+                "Give a seq that mark() returned for it."
+            )
+        return _lifecycle(append, b"mlv/rewind", {"to": to}, reason, self._end_spans)
 
     def _end_spans(self) -> bytes:
         self.session = object()
@@ -462,19 +497,9 @@ class Stream:
         with self.lock:
             if self._inherited is not None and not self.closed:
                 return None
-            seq = self._lifecycle(b"mlv/pause" if paused else b"mlv/resume", {}, reason)
+            seq = _lifecycle(self.append, b"mlv/pause" if paused else b"mlv/resume", {}, reason)
             self.paused = paused
             return seq
-
-    def _lifecycle(
-        self, event: bytes, data: dict[str, Any], reason: str | None, tail: Callable[[], bytes] | None = None
-    ) -> int | None:
-        if reason is not None:
-            if not isinstance(reason, str):
-                raise TypeError(f"reason is {reason!r}; it has to be a string.")
-            data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-        seq, kept = self.append(b'"%b"' % event, dumps(data).encode("ascii"), None, tail)
-        return seq if kept else None
 
     def close(self, data: dict[str, Any] | None) -> None:
         """Seal the stream, with an `mlv/end` of *data* or, where that is None, as paused; and let go of it.
@@ -487,33 +512,41 @@ class Stream:
                 self._writer.close()  # what an exception of a signal handler may have kept the first call from
                 return
             if self._busy:
-                self._deferred.append(lambda: self.close(data))
+                self._deferred.append(lambda: self._close(data))
                 return
-            if self._inherited is not None:
-                self.closed = True  # and never calm
-                return
+            if self._deferred:
+                self._catch_up_with_handlers()
             try:
                 self._busy = True
-                if self._write_waiting():
-                    self._seal(b"mlv/seal", {}) if data is None else self._seal(b"mlv/end", data)
-                    self._writer.drain()
-                    if self._sync:
-                        self._synced()
-            except WriteFailed:
-                raise
-            except OSError as error:
-                self._fail(f"{self.path} could not be sealed: {error}. Open and close it again to seal it.", error)
+                self._close(data)
             finally:
-                self.closed, self._calm = True, False
-                atexit.unregister(self._last_try)
-                try:
-                    self._writer.close()
-                except OSError as error:
-                    self._fail(f"{self.path} could not be closed in order: {error}. Open and close it again.", error)
-                finally:
-                    self._busy = False
-                    if self._deferred:
-                        self._catch_up_with_handlers()
+                self._busy = False
+                if self._deferred:
+                    self._catch_up_with_handlers()
+
+    def _close(self, data: dict[str, Any] | None) -> None:
+        if self.closed:
+            return
+        if self._inherited is not None:
+            self.closed = True  # and never calm
+            return
+        try:
+            if self._write_waiting():
+                self._seal(b"mlv/seal", {}) if data is None else self._seal(b"mlv/end", data)
+                self._writer.drain()
+                if self._sync:
+                    self._synced()
+        except WriteFailed:
+            raise
+        except OSError as error:
+            self._fail(f"{self.path} could not be sealed: {error}. Open and close it again to seal it.", error)
+        finally:
+            self.closed, self._calm = True, False
+            atexit.unregister(self._last_try)
+            try:
+                self._writer.close()
+            except OSError as error:
+                self._fail(f"{self.path} could not be closed in order: {error}. Open and close it again.", error)
 
     def _seal(self, event: bytes, data: dict[str, Any]) -> None:
         members = dumps(data)[1:-1].encode("ascii") + b"," if data else b""
@@ -567,6 +600,21 @@ class Stream:
 
 
 _BEGINNING = b'{"seq":1,"time":"'
+
+
+def _lifecycle(
+    append: _Append,
+    event: bytes,
+    data: dict[str, Any],
+    reason: str | None,
+    tail: Callable[[], bytes] | None = None,
+) -> int | None:
+    if reason is not None:
+        if not isinstance(reason, str):
+            raise TypeError(f"reason is {reason!r}; it has to be a string.")
+        data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
+    seq, kept = append(b'"%b"' % event, dumps(data).encode("ascii"), None, tail)
+    return seq if kept else None
 
 
 class _LastLock:

@@ -1,0 +1,219 @@
+"""`mlv ls`: the experiments below a directory as a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from mlv_tools._conditions import Condition
+from mlv_tools._series import Metric
+from mlv_tools._summary import Summary, summary
+from mlv_tools._terminal import output
+from mlv_tools._text import ago, plain, sparkline, value
+from mlv_tools._trees import find
+from mlvlogger import MLVError
+
+__all__ = ["command"]
+
+_SHOWN = 4  # params, and metrics, that are shown where nobody chose any
+_WIDEST = 24  # characters of a cell
+_STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
+_FIXED = ("name", "kind", "state", "last")
+
+
+def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
+    try:
+        return kind.of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(help="List the experiments in and below ROOT; the current directory where it is left out.")
+@click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-p", "--params", metavar="NAME[,NAME…]", help="Show these parameters; by default those that differ.")
+@click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    metavar="[EVENT.]NAME[:HOW]",
+    multiple=True,
+    help="Show a metric and its curve: its last value, or :min, :max, :first, :mean. Reads whole logs. Without it, the"
+    " last values near the end of each log are shown.",
+)
+@click.option("-w", "--where", metavar="CONDITION", multiple=True, help="Only rows with COLUMN = VALUE; also != < > ~.")
+@click.option("-s", "--sort", metavar="COLUMN", help="Sort by a column; rows without a value in it come last.")
+@click.option("-r", "--reverse", is_flag=True, help="Sort the other way round.")
+@click.option("-n", "--limit", metavar="N", type=click.IntRange(min=1), help="Show the first N rows.")
+@click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def command(
+    root: Path,
+    params: str | None,
+    metrics: tuple[str, ...],
+    where: tuple[str, ...],
+    sort: str | None,
+    reverse: bool,
+    limit: int | None,
+    format_: str,
+) -> None:
+    """The command; see its help."""
+    conditions = [_read(text, Condition) for text in where]
+    wanted = [_read(text, Metric) for text in metrics]
+    rows = [_Row(summary(found), wanted) for found in find(root)]
+    named = params.split(",") if params else _differing(rows)
+    columns = _columns(rows, named, wanted)
+    names = [*_FIXED, *columns]
+    for asked in [*(one.column for one in conditions), *([sort] if sort else [])]:
+        if rows and not any(asked in row.cells for row in rows):
+            raise click.BadParameter(
+                f"there is no column {asked!r}. There are: {', '.join(names)}, and all parameters."
+            )
+    shown = [row for row in rows if all(condition.holds(row.cells) for condition in conditions)]
+    if sort:
+        shown = _sorted(shown, sort, reverse)
+    elif reverse:
+        shown.reverse()
+    shown = shown[:limit]
+    if format_ == "table":
+        _print(root, shown, columns, wanted, is_tree=not sort and not conditions and not reverse)
+    else:
+        _export(shown, names, format_)
+
+
+class _Row:
+    """A row: its cells by column, and what the table shows beside them."""
+
+    def __init__(self, one: Summary, metrics: list[Metric]) -> None:
+        self.summary = one
+        experiment = one.found.experiment
+        self.cells: dict[str, Any] = {
+            "name": one.found.name,
+            "kind": experiment.kind if experiment else None,
+            "state": one.state,
+            "last": one.last,
+            "tags": experiment.tags if experiment else [],
+        }
+        for name, item in one.params.items():
+            self.cells.setdefault(name, item)
+            self.cells[f"params.{name}"] = item
+        self.curves: dict[str, str] = {}
+        for (event, name), item in one.metrics.items():
+            self.cells.setdefault(f"{event}.{name}", item)
+        for metric in metrics:
+            values = _values(one, metric)
+            self.cells[str(metric)] = metric.pick(values)
+            self.curves[str(metric)] = sparkline(values)
+
+
+def _values(one: Summary, metric: Metric) -> Any:
+    try:
+        return metric.values(one.found.experiment) if one.found.experiment else []
+    except (MLVError, OSError):
+        return []  # the row says unknown or broken
+
+
+def _differing(rows: list[_Row]) -> list[str]:
+    """The params that not all experiments have alike, those that most have first."""
+    known = [row.summary.params for row in rows if row.summary.found.experiment]
+    counts = Counter(name for params in known for name in params)
+    differ = [
+        name
+        for name, _ in counts.most_common()
+        if len({value(params[name]) if name in params else None for params in known}) > 1
+    ]
+    return (differ if len(known) > 1 else list(counts))[:_SHOWN]
+
+
+def _columns(rows: list[_Row], params: list[str], metrics: list[Metric]) -> list[str]:
+    if metrics:
+        return [*params, *map(str, metrics)]
+    counts = Counter(f"{event}.{name}" for row in rows for event, name in row.summary.metrics)
+    return [*params, *(name for name, _ in counts.most_common(_SHOWN))]
+
+
+def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
+    def key(row: _Row) -> Any:
+        item = row.cells[column]
+        if isinstance(item, datetime):
+            item = item.timestamp()
+        return (0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item))
+
+    there = [row for row in rows if row.cells.get(column) is not None]
+    return sorted(there, key=key, reverse=reverse) + [row for row in rows if row.cells.get(column) is None]
+
+
+def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metric], is_tree: bool) -> None:
+    console = output()
+    if not rows:
+        console.print(Text(f"no experiments in {plain(str(root))}"))
+        return
+    curves = set(map(str, metrics))
+    head = [Text(name) for name in ("name", "kind", "state", "last event")]
+    for name in columns:
+        head += [Text(plain(name)), *([Text("")] if name in curves else [])]
+    lines = [list(_cells(row, columns, curves, is_tree)) for row in rows]
+    count = _fitting(head, lines, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, title in enumerate(head[:count]):
+        table.add_column(title, justify="left" if place < 4 or not title.plain else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*line[:count])
+    console.print(table)
+    if left := [title.plain for title in head[count:] if title.plain]:
+        console.print(Text(f"not shown, for want of room: {', '.join(left)}", style="dim"))
+    for row in rows:
+        if row.summary.trouble:
+            console.print(Text(f"{plain(row.summary.found.name)}: {plain(row.summary.trouble)}", style="yellow"))
+
+
+def _fitting(head: list[Text], lines: list[list[Text]], width: int) -> int:
+    """How many columns fit; the first four always do."""
+    used = 0
+    for place, cells in enumerate(zip(head, *lines, strict=True)):
+        used += max(cell.cell_len for cell in cells) + 2
+        if used > width + 2 and place >= 4:
+            return place
+    return len(head)
+
+
+def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> Iterator[Text]:
+    one = row.summary
+    indent = "  " * one.found.depth if is_tree else ""
+    yield Text(indent + plain(one.found.name if not indent else one.found.path.name))
+    yield Text(plain(row.cells["kind"] or ""))
+    yield Text(plain(one.state), style=_STYLES.get(one.state, "yellow"))
+    yield Text(ago(one.last))
+    for name in columns:
+        item = row.cells.get(name)
+        text = "" if item is None and name not in one.params else value(item)
+        yield Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
+        if name in curves:
+            yield Text(row.curves[name])
+
+
+def _export(rows: list[_Row], names: list[str], format_: str) -> None:
+    found = [{name: _plain(row.cells.get(name)) for name in names} for row in rows]
+    for row, cells in zip(rows, found, strict=True):
+        cells["trouble"] = row.summary.trouble
+    if format_ == "json":
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=True))
+        return
+    writer = csv.DictWriter(sys.stdout, [*names, "trouble"])
+    writer.writeheader()
+    writer.writerows(found)
+
+
+def _plain(item: Any) -> Any:
+    """A cell as other programs take it."""
+    if isinstance(item, datetime):
+        return item.isoformat()
+    return item if item is None or isinstance(item, (bool, int, float, str)) else value(item)

@@ -1,0 +1,25 @@
+"""`mlv note`: a remark that somebody made later."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlv_tools._completion import ExperimentPath
+from mlv_tools._remarks import add
+
+__all__ = ["command"]
+
+
+@click.command(help="Add a remark to an experiment, as the description of a new meta record. TEXT - is standard input.")
+@click.argument("directory", type=ExperimentPath())
+@click.argument("text")
+def command(directory: Path, text: str) -> None:
+    """The command; see its help."""
+    if text == "-":
+        text = sys.stdin.read().strip()
+    if not text:
+        raise click.UsageError("The remark is empty.")
+    add(directory, description=text)

@@ -1,0 +1,165 @@
+"""`mlv show`: all that an experiment says of itself, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import mlvlogger
+from mlv_tools._completion import ExperimentPath
+from mlv_tools._contents import StreamFacts, attached, facts
+from mlv_tools._terminal import output
+from mlv_tools._text import ago, number, plain, value
+from mlvlogger import Experiment, File, SpanTree
+
+__all__ = ["command"]
+
+_BAR = 30  # characters of the timeline
+_SPANS = 20  # of each stream that are shown
+
+
+@click.command(help="Show what an experiment is: meta, records, streams, spans, files, and what is wrong with it.")
+@click.argument("directory", type=ExperimentPath())
+@click.option("--spans", metavar="N", type=click.IntRange(min=0), default=_SPANS, show_default=True)
+def command(directory: Path, spans: int) -> None:
+    """The command; see its help."""
+    experiment = mlvlogger.read(directory)
+    console = output()
+    streams = list(facts(experiment))
+    _meta(console, experiment)
+    _records(console, experiment)
+    _params(console, experiment)
+    _streams(console, streams)
+    for stream in experiment.streams:
+        _spans(console, experiment, stream, spans)
+    _files(console, experiment)
+    if experiment.problems:
+        _head(console, "left out")
+        for problem in experiment.problems:
+            console.print(Text(f"  {plain(str(problem))}", style="yellow"))
+        console.print(Text(f"  mlv-validate {plain(str(directory))} tells more", style="yellow"))
+
+
+def _head(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def _table(console: Console, rows: Iterator[tuple[Any, ...]], *heads: str) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heads), header_style="dim")
+    table.add_column("")
+    for head in heads:
+        table.add_column(head)
+    for row in rows:
+        table.add_row("", *(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    console.print(table)
+
+
+def _meta(console: Console, experiment: Experiment) -> None:
+    console.print(Text(plain(str(experiment.path)), style="bold"))
+    rows: list[tuple[str, str]] = [
+        ("id", experiment.id),
+        ("name", plain(experiment.name)),
+        ("kind", plain(experiment.kind)),
+        ("state", plain(experiment.state)),
+        ("created", _time(experiment.created)),
+    ]
+    if experiment.parent:
+        rows.append(("parent", plain(f"{experiment.parent.id} {experiment.parent.path or ''}".strip())))
+    if experiment.tags:
+        rows.append(("tags", plain(", ".join(experiment.tags))))
+    rows += [("description", plain(text)) for text in experiment.descriptions]
+    _table(console, iter(rows), "", "")
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
+
+
+def _records(console: Console, experiment: Experiment) -> None:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for record, environment in zip(experiment.records, experiment.environments, strict=True):
+            git = environment.get("git")
+            commit = str(git.get("commit") or "")[:12] if isinstance(git, dict) else ""
+            dirty = " and changes" if isinstance(git, dict) and git.get("dirty") else ""
+            host = environment.get("host")
+            name = host.get("name") if isinstance(host, dict) else None
+            command = environment.get("command")
+            words = " ".join(map(str, command)) if isinstance(command, list) else ""
+            created = plain(str(record.get("created", "")))[:19].replace("T", " ")
+            yield created, plain(str(name or "")), plain(commit + dirty), plain(words)
+
+    _head(console, f"records: {len(experiment.records)}")
+    _table(console, rows(), "created", "host", "commit", "command")
+
+
+def _params(console: Console, experiment: Experiment) -> None:
+    for what, values in (("params", experiment.params), ("extra", experiment.extra)):
+        if values:
+            _head(console, what)
+            _table(console, ((plain(name), value(item)) for name, item in values.items()), "", "")
+
+
+def _streams(console: Console, streams: list[StreamFacts]) -> None:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for one in streams:
+            end = f"{one.torn} bytes behind the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
+            yield plain(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
+
+    _head(console, f"streams: {len(streams)}")
+    _table(console, rows(), "", "events", "sessions", "last event", "end")
+
+
+def _spans(console: Console, experiment: Experiment, stream: str, limit: int) -> None:
+    try:
+        trees = [tree for tree in experiment.spans(stream=stream) if tree.begin.within is None]
+    except mlvlogger.UnsupportedVersion:
+        return  # the table of streams says so
+    if not trees or not limit:
+        return
+    begin = min(tree.begin.time for tree in trees)
+    whole = max([_ended(tree) for tree in trees], default=begin) - begin
+    length = whole.total_seconds() or 1.0
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for tree, depth in _walk(trees[:limit], 0):
+            start = (tree.begin.time - begin).total_seconds() / length * _BAR
+            size = (tree.seconds or 0.0) / length * _BAR
+            bar = " " * int(start) + ("█" * max(1, round(size)) if tree.end else "▌ not ended")
+            took = f"{number(tree.seconds)} s" if tree.seconds is not None else ""
+            yield Text("  " * depth + plain(tree.name)), value(tree.begin.data), took, Text(bar[: _BAR + 12])
+
+    _head(console, f"spans of {plain(stream)}: {len(trees)}" + (f", the first {limit}" if len(trees) > limit else ""))
+    _table(console, rows(), "", "", "took", "")
+
+
+def _walk(trees: list[SpanTree], depth: int) -> Iterator[tuple[SpanTree, int]]:
+    for tree in trees:
+        yield tree, depth
+        yield from _walk([child for child in tree.children if isinstance(child, SpanTree)], depth + 1)
+
+
+def _ended(tree: SpanTree) -> datetime:
+    return tree.end.time if tree.end else tree.begin.time
+
+
+def _files(console: Console, experiment: Experiment) -> None:
+    files = list(attached(experiment))
+    if not files:
+        return
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for file, event, there in files:
+            kind = file.media_type or "" if isinstance(file, File) else f"on {file.host}"
+            state = Text(there, style="" if there in ("there", "elsewhere") else "yellow")
+            yield plain(str(file.path)), f"{file.size:,}", plain(kind), plain(event), state
+
+    _head(console, f"files: {len(files)}")
+    _table(console, rows(), "", "bytes", "", "first referred to by", "")

@@ -1,0 +1,26 @@
+"""`mlv tag`: tags that somebody thought of later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import mlvlogger
+from mlv_tools._completion import ExperimentPath
+from mlv_tools._remarks import add
+
+__all__ = ["command"]
+
+
+@click.command(help="Add tags to an experiment, as a new meta record: what is there stays as it is.")
+@click.argument("directory", type=ExperimentPath())
+@click.argument("tags", nargs=-1, required=True)
+def command(directory: Path, tags: tuple[str, ...]) -> None:
+    """The command; see its help."""
+    known = mlvlogger.read(directory).tags
+    new = [tag for tag in dict.fromkeys(tags) if tag not in known]
+    if not new:
+        click.echo(f"{directory} has {'this tag' if len(tags) == 1 else 'these tags'} already")
+        return
+    add(directory, tags=new)

@@ -1,0 +1,68 @@
+"""`mlv tail`: the last events of an experiment, and what is added while it is looked at."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+import mlvlogger
+from mlv_tools._completion import ExperimentPath
+from mlv_tools._following import Follower
+from mlv_tools._terminal import output
+from mlv_tools._text import plain, value
+from mlvlogger import Event
+
+__all__ = ["command"]
+
+_PAUSE = 0.2  # seconds between two looks
+_INTERRUPTED = 130
+
+
+@click.command(help="Print the last events of all streams of an experiment; with -f, go on with those that are added.")
+@click.argument("directory", type=ExperimentPath())
+@click.option("-f", "--follow", is_flag=True, help="Go on until interrupted (exit code 130).")
+@click.option("--until-end", is_flag=True, help="Go on until the experiment has ended.")
+@click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), default=10, show_default=True)
+def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
+    """The command; see its help."""
+    experiment = mlvlogger.read(directory)
+    follower = Follower(experiment)
+    try:
+        _show(follower.last(lines))
+        is_ended = experiment.state not in ("open", "paused")
+        while (follow or until_end) and not (until_end and is_ended):
+            time.sleep(_PAUSE)
+            added = list(follower.new())
+            _show(added)
+            is_ended = is_ended or any((stream, one.name) == ("log.jsonl", "mlv/end") for stream, one, _ in added)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    if follower.left_out:
+        click.echo(f"{follower.left_out} lines are no events (mlv-validate {directory} tells more)", err=True)
+
+
+def _show(events: list[tuple[str, Event, int]]) -> None:
+    console = output()
+    for stream, event, depth in events:
+        console.print(_line(stream, event, depth), soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _line(stream: str, event: Event, depth: int) -> Text:
+    name = stream.removeprefix("log/").removesuffix(".jsonl")
+    text = Text(f"{event.time:%H:%M:%S.%f}"[:12], style="dim")
+    text.append(f" {plain(name)}:{event.seq} ", style="dim")
+    text.append("  " * depth)
+    text.append(plain(event.name), style="magenta" if event.name.startswith("mlv/") else "bold")
+    if event.span == "begin":
+        text.append(" {", style="dim")
+    for key, item in event.data.items():
+        text.append(f" {plain(key)}=", style="dim")
+        text.append(value(item))
+    if event.span == "end":
+        text.append(f" }} {event.seconds:.3f} s" if event.seconds is not None else " }", style="dim")
+    return text

@@ -1,0 +1,89 @@
+"""Following the streams of an experiment: new events as they are written, of streams that begin later, too."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+
+import mlvlogger
+from mlv_tools._summary import backwards
+from mlvlogger import Event, Experiment, InvalidRecord
+
+__all__ = ["Follower"]
+
+_LONGEST = 16 * 1024 * 1024  # bytes of a line
+_CHUNK = 1024 * 1024
+
+
+class Follower:
+    """Reads what is added to an experiment.
+
+    A line counts when its line feed is there. Nothing is locked, and nothing waits.
+
+    Attributes:
+        left_out: How many lines were no events.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._places: dict[str, int] = {}
+        self._spans: dict[str, dict[int, int]] = {}
+        self.left_out = 0
+
+    def last(self, count: int) -> list[tuple[str, Event, int]]:
+        """The last events of all streams, in the order of their times; what is added from here on is `new`."""
+        found: deque[tuple[str, Event, int]] = deque()
+        for stream in self._experiment.streams:
+            path = self._experiment.path / stream
+            blocks = backwards(path)
+            torn = len(next(blocks, b""))
+            self._places[stream] = path.stat().st_size - torn
+            lines: deque[bytes] = deque()
+            for block in blocks:
+                lines.extendleft(reversed(block.splitlines()))
+                if len(lines) >= count:
+                    break
+            found += self._events(stream, list(lines)[-count:] if count else [])
+        return sorted(found, key=lambda one: one[1].time)[-count:] if count else []
+
+    def new(self) -> Iterator[tuple[str, Event, int]]:
+        """What was added since: stream, event, and in how many spans it lies."""
+        for stream in self._experiment.streams:
+            yield from self._events(stream, self._added(stream))
+
+    def _added(self, stream: str) -> list[bytes]:
+        path = self._experiment.path / stream
+        place = self._places.get(stream, 0)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < place:  # a session has cut off what a crash left behind the last line
+                place = size
+            file.seek(place)
+            data = file.read(_CHUNK)
+            while b"\n" not in data and len(data) < min(size - place, _LONGEST):
+                data += file.read(_CHUNK)
+        whole = data[: data.rfind(b"\n") + 1]
+        self._places[stream] = place + len(whole)
+        return whole.splitlines()
+
+    def _events(self, stream: str, lines: list[bytes]) -> Iterator[tuple[str, Event, int]]:
+        for line in lines:
+            try:
+                event = mlvlogger.read.event(line)
+            except InvalidRecord:
+                self.left_out += 1
+                continue
+            yield stream, event, self._depth(stream, event)
+
+    def _depth(self, stream: str, event: Event) -> int:
+        """In how many spans an event lies, as far as their begins were seen."""
+        spans = self._spans.setdefault(stream, {})
+        if event.name in ("mlv/start", "mlv/rewind"):
+            spans.clear()
+        if event.span == "end" and event.begin is not None:
+            return spans.pop(event.begin, 0)
+        depth = spans.get(event.within, -1) + 1 if event.within is not None else 0
+        if event.span == "begin":
+            spans[event.seq] = depth
+        return depth

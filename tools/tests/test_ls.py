@@ -1,0 +1,198 @@
+"""`mlv ls`: what ran, and how it went."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import mlvlogger
+from mlv_tools._conditions import Condition
+from mlv_tools._series import Metric
+from mlv_tools._summary import backwards, summary
+from mlv_tools._text import ago, sparkline
+from mlv_tools._trees import find
+from mlvlogger import Exp
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07[bold]x[/bold]\u202e"
+
+
+def rows_of(text):
+    return json.loads(text)
+
+
+def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv, runs):
+    rows = rows_of(mlv("ls", runs, "--format", "json"))
+    assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
+        ("broken", None, "broken"),
+        ("first", "train", "completed"),
+        ("first/squeeze/pruned", "squeeze", "completed"),
+        ("second", "train", "failed"),
+        ("third", "experiment", "open"),
+    ]
+    assert f"mlv-validate {runs / 'broken'} tells more" in rows[0]["trouble"]
+    assert [row["trouble"] for row in rows[1:]] == [""] * 4
+
+
+def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(mlv, runs):
+    lines = mlv("ls", runs).splitlines()
+    assert lines[0].split() == ["name", "kind", "state", "last", "event", "lr", "seed", "ratio", "train/batch.loss"]
+    assert lines[2].split()[:3] == ["first", "train", "completed"] and lines[2].split()[-1] == "0.1"
+    assert lines[3].startswith("  pruned")
+    assert lines[5].split()[-1] == "nan"
+    assert lines[6].startswith("broken: ")
+
+
+def test_metrics_are_the_readers_with_a_curve(mlv, runs):
+    lines = mlv("ls", runs, "-m", "loss:min", "-m", "train/batch.loss:first", "-p", "lr").splitlines()
+    first, second = lines[2].split(), lines[4].split()
+    assert first[-4:] == ["0.1", sparkline([1 / (step + 1) for step in range(10)]), "1", first[-1]]
+    assert second[-2] == "2"
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("lr < 0.05", ["second"]),
+        ("lr >= 0.1", ["first", "third"]),
+        ("state = completed", ["first", "first/squeeze/pruned"]),
+        ("kind != train", ["broken", "first/squeeze/pruned", "third"]),
+        ("name ~ *d", ["first/squeeze/pruned", "second", "third"]),
+        ("tags = baseline", ["first"]),
+        ("train/batch.loss < 1", ["first"]),
+    ],
+)
+def test_rows_are_chosen_by_a_condition(mlv, runs, where, names):
+    assert [row["name"] for row in rows_of(mlv("ls", runs, "-w", where, "--format", "json"))] == names
+
+
+def test_rows_are_sorted_by_a_column_and_those_without_a_value_come_last(mlv, runs):
+    rows = rows_of(mlv("ls", runs, "--sort", "lr", "-r", "--format", "json"))
+    assert [row["name"] for row in rows] == ["third", "first", "second", "broken", "first/squeeze/pruned"]
+    assert len(rows_of(mlv("ls", runs, "-n", "2", "--format", "json"))) == 2
+
+
+def test_csv_has_the_same_rows(mlv, runs):
+    rows = list(csv.DictReader(io.StringIO(mlv("ls", runs, "--format", "csv"))))
+    assert [row["name"] for row in rows] == [row["name"] for row in rows_of(mlv("ls", runs, "--format", "json"))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sort", "nothing"], "there is no column 'nothing'"),
+        (["-w", "what"], "'what' is no condition: write COLUMN = VALUE"),
+        (["-m", ".x"], "'.x' names no metric"),
+        (["missing"], "Directory 'missing' does not exist"),
+    ],
+)
+def test_wrong_usage_says_what_is_right(mlv, runs, arguments, message):
+    output = mlv("ls", *([] if arguments == ["missing"] else [runs]), *arguments, exit=2)
+    assert message in " ".join(output.replace("│", "").split())
+
+
+def test_an_empty_directory_says_so(mlv, tmp_path):
+    assert mlv("ls") == "no experiments in .\n"
+
+
+def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv, tmp_path):
+    with Exp(tmp_path, "e", {HOSTILE: HOSTILE}, tags=[HOSTILE], description=HOSTILE) as exp:
+        exp.log.event("red[bold]", {HOSTILE: 1.0, "text": HOSTILE})
+    for command in (["ls"], ["show", "e"], ["tail", "e"], ["diff", "--all", "e", "e"]):
+        output = mlv(*command, FORCE_COLOR="1")
+        assert not {"\x1b]0;title", "\x07", "\u202e"} & set(output) and "title\x07" not in output
+        assert "[bold]x[/bold]" in output.replace("…", "[bold]x[/bold]")
+
+
+def test_a_torn_log_is_said_in_its_row(mlv, tmp_path):
+    exp = Exp(tmp_path, "e")
+    exp.close()
+    with open(exp.path / "log.jsonl", "ab") as file:
+        file.write(b'{"seq":3')
+    assert "log.jsonl ends in 8 bytes without a line feed" in mlv("ls")
+
+
+def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv, tmp_path):
+    for name in ("a", "b"):
+        Exp(tmp_path, name).close()
+    log = tmp_path / "a/log.jsonl"
+    log.write_text(log.read_text().replace('"mlv":"1.0"', '"mlv":"7.0"'))
+    unknown, known = rows_of(mlv("ls", "--format", "json"))
+    assert (unknown["state"], known["state"]) == ("unknown", "completed")
+    assert "7.0" in unknown["trouble"]
+
+
+STATES = {
+    "completed": lambda exp: exp.close(),
+    "failed": lambda exp: exp.close("failed"),
+    "interrupted": lambda exp: exp.close("interrupted"),
+    "open": lambda exp: exp.flush(),
+    "paused": lambda exp: (exp.log.pause(), exp.close()),
+    "resumed": lambda exp: (exp.log.pause(), exp.log.resume(), exp.flush()),
+    "paused, and events": lambda exp: (exp.log.pause(), [exp.log.event("e", i=i) for i in range(3000)], exp.flush()),
+}
+
+
+@pytest.mark.parametrize("end", STATES)
+@pytest.mark.parametrize("count", [0, 5, 5000])
+def test_the_state_is_the_readers(tmp_path, end, count):
+    exp = Exp(tmp_path, "e")
+    for number in range(count):
+        exp.log.event("batch", step=number, text="mlv/end \\ x" if number % 7 else "")
+    STATES[end](exp)
+    [found] = find(tmp_path)
+    assert summary(found).state == mlvlogger.read(tmp_path / "e").state
+    exp.close()
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"\n", b"a\nb", b"a\nb\n", b"x" * 70_000, b"ab\n" * 50_000 + b"t"])
+def test_backwards_gives_every_byte_once_the_torn_ones_first(tmp_path, text):
+    path = tmp_path / "log"
+    path.write_bytes(text)
+    torn, *blocks = list(backwards(path)) or [b""]
+    assert b"".join(reversed(blocks)) + torn == text
+    assert b"\n" not in torn and all(block.endswith(b"\n") for block in blocks if block)
+
+
+def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
+    """By the system's own count of bytes that were read."""
+    with Exp(tmp_path, "e") as exp:
+        for number in range(30_000):
+            exp.log.event("batch", step=number, loss=0.5)
+    size = (exp.path / "log.jsonl").stat().st_size
+    program = (
+        "import sys; from mlv_tools._summary import summary; from mlv_tools._trees import find\n"
+        "def read(): return int(open('/proc/self/io').read().split()[1])\n"
+        "before = read(); [summary(found) for found in find(sys.argv[1])]; print(read() - before)"
+    )
+    if not os.path.exists("/proc/self/io"):
+        pytest.skip("not applicable: this system counts no bytes that a process has read")
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert size > 2_000_000 and int(done.stdout) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([], ""),
+        ([1.0], "▁"),
+        ([0, 1], "▁█"),
+        ([1, float("nan"), 0], "█ ▁"),
+        ([float("inf")] * 3, "   "),
+        (list(range(32)), "▁▁▂▂▃▃▄▄▅▅▆▆▇▇██"),
+    ],
+)
+def test_a_sparkline_has_the_shape_of_the_values(values, line):
+    assert sparkline(values) == line
+
+
+def test_metrics_and_conditions_are_read_as_they_are_written():
+    assert Metric.of("epoch/batch.loss:min") == Metric("epoch/batch", "loss", "min")
+    assert Metric.of("loss") == Metric("**", "loss", "last") and str(Metric.of("a.b:mean")) == "a.b:mean"
+    assert Metric.of("x:y") == Metric("**", "x:y", "last")
+    assert Condition.of("lr>=1e-3") == Condition("lr", ">=", 0.001)
+    assert Condition.of("name = a b") == Condition("name", "=", "a b")
+    assert ago(None) == ""

@@ -1,0 +1,105 @@
+"""`mlv show`, `mlv diff`, `mlv tag` and `mlv note`."""
+
+import pytest
+
+import mlvlogger
+from mlv_validate import validate
+from mlvlogger import Exp
+
+
+@pytest.fixture
+def exp(tmp_path):
+    (tmp_path / "data.csv").write_text("x\n")
+    params = {"lr": 0.1, "data": mlvlogger.ref(tmp_path / "data.csv")}
+    with Exp(tmp_path, "e", params, kind="train", tags=["a"], description="first") as exp:
+        for number in range(2):
+            with exp.log.span("epoch", n=number) as epoch, epoch.span("validation") as inner:
+                inner.event("accuracy", value=0.5)
+        exp.log.event("best", file=exp.attach(tmp_path / "data.csv", "kept.csv"))
+        (exp.path / "gone.txt").write_text("x")
+        exp.log.event("lost", file=exp.ref("gone.txt"))
+        (exp.path / "gone.txt").unlink()
+        exp.stream("gpu").event("memory", used=5)
+    return exp
+
+
+def test_show_says_what_an_experiment_is(mlv, exp):
+    lines = [" ".join(line.split()) for line in mlv("show", "e").splitlines()]
+    for line in [
+        f"id {exp.id}",
+        "kind train",
+        "state completed",
+        "description first",
+        "records: 1",
+        "streams: 2",
+        "log.jsonl 15 1 0 s ago sealed",
+        "log/gpu.jsonl 3 1 0 s ago sealed",
+        "spans of log.jsonl: 2",
+        "files/kept.csv 2 text/csv mlv/file there",
+        "gone.txt 1 text/plain lost missing",
+    ]:
+        assert line.replace(" 0 s ago", "") in [one.replace(" 0 s ago", "").replace(" 1 s ago", "") for one in lines]
+    assert [line.split()[0] for line in lines[lines.index("spans of log.jsonl: 2") + 2 :][:4]] == [
+        "epoch",
+        "epoch/validation",
+        "epoch",
+        "epoch/validation",
+    ]
+
+
+def test_show_says_what_is_wrong(mlv, exp):
+    with open(exp.path / "log.jsonl", "ab") as file:
+        file.write(b"garbled\n{")
+    output = mlv("show", "e")
+    assert "1 bytes behind the last line feed" in output
+    assert "log.jsonl:16: the line is no event" in output and "mlv-validate e tells more" in output
+
+
+def test_what_is_no_experiment_is_refused_with_the_reason(mlv, tmp_path):
+    assert "mlv: error: " in mlv("show", ".", exit=1)
+    assert "does not exist" in mlv("show", "nothing", exit=2)
+
+
+def test_diff_shows_what_differs_and_nothing_else(mlv, tmp_path):
+    for name, lr in (("a", 0.1), ("b", 0.2)):
+        with Exp(tmp_path, name, {"lr": lr, "seed": 1, "opt": {"name": "adam", "eps": lr}}) as exp:
+            for step in range(3):
+                exp.log.event("batch", step=step, loss=lr * step)
+    words = [line.split() for line in mlv("diff", "a", "b").splitlines()]
+    assert words[:3] == [["params", "a", "b"], ["lr", "0.1", "0.2"], ["opt.eps", "0.1", "0.2"]]
+    assert words[-1] == "batch.loss 0.2 (min 0, max 0.2) 0.4 (min 0, max 0.4)".split()
+    assert "seed" in mlv("diff", "--all", "a", "b")
+    assert mlv("diff", "a", "a") == "nothing differs\n"
+    mlv("diff", "a", "b", "--exit-code", exit=1)
+    mlv("diff", "a", "b", "--exit-code", "--only", "git")
+    assert "two experiments or more" in mlv("diff", "a", exit=2)
+
+
+def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv, exp):
+    assert mlv("tag", "e", "best", "a") == "added e/meta/2.json\n"
+    assert mlv("tag", "e", "best") == "e has this tag already\n"
+    assert mlv("note", "e", "-", stdin="looks\nright\n") == "added e/meta/3.json\n"
+    assert "The remark is empty" in mlv("note", "e", "", exit=2)
+    run = mlvlogger.read(exp.path)
+    assert (run.tags, run.descriptions) == (["a", "best"], ["first", "looks\nright"])
+    assert run.state == "completed"
+    report = validate(exp.path, sealed=True)
+    assert {finding.rule for target in report.targets for finding in target.findings} == {"file.changed"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_experiments(mlv, exp, tmp_path, shell):
+    assert "_MLV_COMPLETE" in mlv(_MLV_COMPLETE=f"{shell}_source")
+    if shell == "bash":
+        words = {"COMP_WORDS": "mlv show ", "COMP_CWORD": "2", "_MLV_COMPLETE": "bash_complete"}
+        assert mlv(**words).split() == ["plain,e"]
+        words = {"COMP_WORDS": "mlv sh", "COMP_CWORD": "1", "_MLV_COMPLETE": "bash_complete"}
+        assert "plain,show" in mlv(**words).split()
+
+
+def test_the_help_of_every_command_says_what_it_does(mlv):
+    listed = mlv("--help")
+    for command in ("ls", "show", "tail", "diff", "tag", "note"):
+        assert f"  {command} " in listed
+        assert "Usage: mlv " in mlv(command, "--help")
+    assert mlv("--version").startswith("mlv ")

@@ -1,0 +1,90 @@
+"""`mlv tail`: following an experiment while another process writes it."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from mlv_tools._following import Follower
+from mlvlogger import Exp, read
+
+WRITER = """
+import sys, time
+from mlvlogger import Exp
+with Exp("runs", "e") as exp:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(200):
+        with exp.log.span("epoch", n=number) as epoch:
+            epoch.event("batch", step=number, loss=0.5)
+        if number == 100:
+            exp.stream("late").event("begins", step=1)
+        time.sleep(0.002)
+"""
+
+
+def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv, tmp_path):
+    with Exp(tmp_path, "e") as exp:
+        exp.log.event("one")
+        exp.stream("gpu").event("two")
+        exp.log.event("three")
+    lines = [line.split(" ", 1)[1].strip() for line in mlv("tail", "e", "-n", "5").splitlines()]
+    assert [line.split()[:2] for line in lines] == [
+        ["gpu:2", "two"],
+        ["log:3", "three"],
+        ["gpu:3", "mlv/end"],
+        ["log:4", "mlv/end"],
+    ][-len(lines) :] or len(lines) == 5
+    assert mlv("tail", "e", "-n", "0") == ""
+
+
+def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tmp_path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout.readline() == "ready\n"
+    command = [sys.executable, "-m", "mlv_tools", "tail", "--until-end", "runs/e"]
+    reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    writer.communicate("go\n")
+    output, errors = reader.communicate(timeout=30)
+    assert (reader.returncode, errors) == (0, "")
+    seen = [tuple(line.split()[1].split(":")) for line in output.splitlines()]
+    run = read(tmp_path / "runs/e")
+    expected = {
+        (stream.removeprefix("log/").removesuffix(".jsonl"), str(event.seq))
+        for stream in run.streams
+        for event in run.events(stream=stream, lifecycle=True)
+    }
+    assert len(seen) == len(set(seen)) and {one for one in expected if one[0] == "log"} <= set(seen)
+    assert ("late", "2") in seen
+    batch = next(line for line in output.splitlines() if "epoch/batch" in line)
+    assert "   epoch/batch step=0 loss=0.5" in batch
+
+
+def test_following_ends_by_an_interrupt_with_130(tmp_path):
+    exp = Exp(tmp_path, "e")
+    command = [sys.executable, "-m", "mlv_tools", "tail", "-f", "e"]
+    reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "mlv/start" in reader.stdout.readline()
+    reader.send_signal(signal.SIGINT)
+    _, errors = reader.communicate(timeout=10)
+    assert (reader.returncode, errors) == (130, "")
+    exp.close()
+
+
+def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path):
+    exp = Exp(tmp_path, "e")
+    exp.flush()
+    log = exp.path / "log.jsonl"
+    follower = Follower(read(exp.path))
+    follower.last(5)
+    line = b'{"seq":2,"time":"2026-11-22T18:24:00.000001Z","event":"batch","data":{}}\n'
+    for part in (line[:20], line[20:-1]):
+        with log.open("ab") as file:
+            file.write(part)
+        assert list(follower.new()) == []
+    with log.open("ab") as file:
+        file.write(b"\ngarbled\n")
+    assert [(stream, event.seq) for stream, event, _ in follower.new()] == [("log.jsonl", 2)]
+    assert follower.left_out == 1
