@@ -11,8 +11,9 @@ import pytest
 
 import mlvlogger
 from mlv_tools._conditions import Condition
+from mlv_tools._ends import LONGEST, End
 from mlv_tools._series import Metric
-from mlv_tools._summary import backwards, summary
+from mlv_tools._summary import summary
 from mlv_tools._text import ago, sparkline
 from mlv_tools._trees import find
 from mlvlogger import Exp
@@ -148,13 +149,50 @@ def test_the_state_is_the_readers(tmp_path, end, count):
     exp.close()
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_the_state_of_a_later_session_is_the_readers_too(tmp_path, version, is_ended):
+    with Exp(tmp_path, "e") as exp:
+        exp.log.event("batch", step=1)
+    with Exp.resume(exp.path) as exp:
+        for number in range(3000):
+            exp.log.event("batch", step=number)
+    log = exp.path / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    lines[3] = lines[3].replace('"mlv":"1.0"', f'"mlv":"{version}"')
+    log.write_text("".join(lines[: None if is_ended else 4]))
+    [found] = find(tmp_path)
+    expected = "unknown" if version == "2.0" else "completed" if is_ended else "open"
+    assert summary(found).state == expected
+
+
+def test_an_old_value_is_not_shown_as_the_last_one(tmp_path):
+    exp = Exp(tmp_path, "e")
+    exp.log.event("batch", loss=5.0)
+    for number in range(3000):
+        exp.log.event("batch", loss=1.0)
+    for number in range(3000):
+        exp.log.event("text", line="x" * 20)
+    exp.flush()
+    [found] = find(tmp_path)
+    assert (summary(found).state, summary(found).metrics) == ("open", {})
+    exp.close()
+
+
 @pytest.mark.parametrize("text", [b"", b"x", b"\n", b"a\nb", b"a\nb\n", b"x" * 70_000, b"ab\n" * 50_000 + b"t"])
-def test_backwards_gives_every_byte_once_the_torn_ones_first(tmp_path, text):
-    path = tmp_path / "log"
-    path.write_bytes(text)
-    torn, *blocks = list(backwards(path)) or [b""]
-    assert b"".join(reversed(blocks)) + torn == text
-    assert b"\n" not in torn and all(block.endswith(b"\n") for block in blocks if block)
+@pytest.mark.parametrize("more", [b"", b"y" * 200_000 + b"\n", b"z\n" + b"y" * 65_535 + b"\n"])
+def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text, more):
+    end = End(io.BytesIO(more + text))
+    blocks = list(end.blocks())
+    size = (more + text).rfind(b"\n") + 1
+    assert (end.size, end.torn) == (size, len(more + text) - size)
+    assert b"".join(reversed(blocks)) == (more + text)[:size]
+    assert all(block.endswith(b"\n") for block in blocks)
+
+
+def test_a_line_that_is_too_long_is_left_out_and_those_around_it_are_not():
+    end = End(io.BytesIO(b"a\n" + b"x" * LONGEST + b"\n" + b"b\n" + b"t" * 1_000_000))
+    assert (list(end.blocks()), end.torn) == ([b"b\n", b"a\n"], 1_000_000)
 
 
 def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
@@ -162,6 +200,7 @@ def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
     with Exp(tmp_path, "e") as exp:
         for number in range(30_000):
             exp.log.event("batch", step=number, loss=0.5)
+    Exp.open(exp.path, tags=["a remark, with a record and a stream"]).close()
     size = (exp.path / "log.jsonl").stat().st_size
     program = (
         "import sys; from mlv_tools._summary import summary; from mlv_tools._trees import find\n"
