@@ -169,9 +169,9 @@ def test_the_state_of_a_later_session_is_the_readers_too(tmp_path, version, is_e
 def test_an_old_value_is_not_shown_as_the_last_one(tmp_path):
     exp = Exp(tmp_path, "e")
     exp.log.event("batch", loss=5.0)
-    for number in range(3000):
+    for _ in range(3000):
         exp.log.event("batch", loss=1.0)
-    for number in range(3000):
+    for _ in range(3000):
         exp.log.event("text", line="x" * 20)
     exp.flush()
     [found] = find(tmp_path)
