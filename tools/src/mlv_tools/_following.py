@@ -58,8 +58,8 @@ class Follower:
             file.seek(place)
             data = file.read(_CHUNK)
             if b"\n" not in data and len(data) == _CHUNK:
-                data += file.readline(LONGEST)
-                if len(data) > LONGEST:
+                data += file.readline(LONGEST - _CHUNK)
+                if not data.endswith(b"\n") and len(data) == LONGEST:
                     return self._skip(stream, file)
         whole = data[: data.rfind(b"\n") + 1]
         self._places[stream] = place + len(whole)
