@@ -81,6 +81,32 @@ def test_csv_has_the_same_rows(mlv, runs):
     assert [row["name"] for row in rows] == [row["name"] for row in rows_of(mlv("ls", runs, "--format", "json"))]
 
 
+def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(mlv, tmp_path):
+    params = {"state": "CA", "layers": [1, {"a": "x"}], "text": "a\x1b[31m\x9b\u202e", "seed": 2**63, "none": None}
+    with Exp(tmp_path, "a", params) as exp:
+        exp.log.event("batch", step=1, loss=float("nan"), accuracy=0.1 + 0.2)
+    with Exp(os.fsdecode(bytes(tmp_path) + b"/\xff\x1b"), "b"):
+        pass
+    columns = ["-p", "state,layers,text,seed,none", "-m", "loss", "-m", "accuracy"]
+    output = mlv("ls", "--format", "json", *columns)
+    assert output.isascii() and output.replace("\n", "").isprintable()
+
+    def refuse(token):
+        raise AssertionError(f"{token} is not JSON")
+
+    one, two = json.loads(output, parse_constant=refuse)
+    expected = {"name": "a", "kind": "experiment", "state": "completed", "last": one["last"], "params.state": "CA"}
+    expected |= {name: params[name] for name in ("layers", "text", "seed", "none")}
+    assert one == {**expected, "loss": "nan", "accuracy": 0.1 + 0.2, "trouble": ""}
+    assert two["name"] == "\udcff\x1b/b"
+    output = mlv("ls", "--format", "csv", *columns)
+    assert output.isascii() and output.replace("\n", "").isprintable()
+    one, two = csv.DictReader(io.StringIO(output))
+    cells = "{a: x}", "a\\x1b[31m\\x9b\\u202e", str(2**63), "", "nan", "0.30000000000000004"
+    assert tuple(one[name] for name in ("text", "seed", "none", "loss", "accuracy")) == cells[1:]
+    assert (one["layers"], one["state"], two["name"]) == (f"[1, {cells[0]}]", "completed", "\\udcff\\x1b/b")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

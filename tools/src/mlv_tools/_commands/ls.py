@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def command(
     conditions = [_read(text, Condition) for text in where]
     wanted = [_read(text, Metric) for text in metrics]
     rows = [_Row(summary(found), wanted) for found in find(root)]
-    named = params.split(",") if params else _differing(rows)
+    named = [_column(name) for name in (params.split(",") if params else _differing(rows))]
     columns = _columns(rows, named, wanted)
     names = [*_FIXED, *columns]
     for asked in [*(one.column for one in conditions), *([sort] if sort else [])]:
@@ -133,6 +134,11 @@ def _differing(rows: list[_Row]) -> list[str]:
     return (differ if len(known) > 1 else list(counts))[:_SHOWN]
 
 
+def _column(param: str) -> str:
+    """The column of a parameter: its name, where that is not the name of another column."""
+    return f"params.{param}" if param in (*_FIXED, "tags") else param
+
+
 def _columns(rows: list[_Row], params: list[str], metrics: list[Metric]) -> list[str]:
     if metrics:
         return [*params, *map(str, metrics)]
@@ -194,26 +200,38 @@ def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> It
     yield Text(ago(one.last))
     for name in columns:
         item = row.cells.get(name)
-        text = "" if item is None and name not in one.params else value(item)
+        text = "" if item is None and name.removeprefix("params.") not in one.params else value(item)
         yield Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
         if name in curves:
             yield Text(row.curves[name])
 
 
 def _export(rows: list[_Row], names: list[str], format_: str) -> None:
-    found = [{name: _plain(row.cells.get(name)) for name in names} for row in rows]
-    for row, cells in zip(rows, found, strict=True):
-        cells["trouble"] = row.summary.trouble
+    """The same rows for other programs; escaped, so that a terminal obeys nothing and any file name has a form."""
+    found = [{**{name: row.cells.get(name) for name in names}, "trouble": row.summary.trouble} for row in rows]
     if format_ == "json":
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=True))
+        click.echo(json.dumps(_json(found), indent=1))
         return
-    writer = csv.DictWriter(sys.stdout, [*names, "trouble"])
-    writer.writeheader()
-    writer.writerows(found)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(map(plain, [*names, "trouble"]))
+    writer.writerows([_csv(item) for item in cells.values()] for cells in found)
 
 
-def _plain(item: Any) -> Any:
-    """A cell as other programs take it."""
+def _json(item: Any) -> Any:
+    """A cell as JSON has it: what JSON cannot say is a string, such as "nan" and a time."""
+    if isinstance(item, dict):
+        return {name: _json(one) for name, one in item.items()}
+    if isinstance(item, list):
+        return [_json(one) for one in item]
     if isinstance(item, datetime):
         return item.isoformat()
-    return item if item is None or isinstance(item, (bool, int, float, str)) else value(item)
+    if item is None or isinstance(item, (bool, int, str)) or (isinstance(item, float) and math.isfinite(item)):
+        return item
+    return str(item) if isinstance(item, float) else value(item)
+
+
+def _csv(item: Any) -> Any:
+    """A cell as CSV has it: a number with all its digits, a missing one as nothing."""
+    if item is None or isinstance(item, (int, float)):
+        return item if not isinstance(item, bool) else value(item)
+    return item.isoformat() if isinstance(item, datetime) else value(item)
