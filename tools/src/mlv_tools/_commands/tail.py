@@ -42,7 +42,9 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     if follower.left_out:
-        click.echo(f"{follower.left_out} lines are no events (mlv-validate {directory} tells more)", err=True)
+        click.echo(
+            f"{follower.left_out} lines are no events (mlv-validate {plain(str(directory))} tells more)", err=True
+        )
 
 
 def _show(events: list[tuple[str, Event, int]]) -> None:
