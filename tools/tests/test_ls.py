@@ -40,11 +40,21 @@ def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv, ru
 
 def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(mlv, runs):
     lines = mlv("ls", runs).splitlines()
-    assert lines[0].split() == ["name", "kind", "state", "last", "event", "lr", "seed", "ratio", "train/batch.loss"]
+    assert lines[0].split() == ["name", "kind", "state", "last", "event", "lr", "train/batch.loss"]
     assert lines[2].split()[:3] == ["first", "train", "completed"] and lines[2].split()[-1] == "0.1"
     assert lines[3].startswith("  pruned")
     assert lines[5].split()[-1] == "nan"
     assert lines[6].startswith("broken: ")
+
+
+def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv, tmp_path):
+    for name, kind, params in [
+        ("a", "train", {"lr": 1, "seed": 7}),
+        ("b", "train", {"lr": 1, "seed": 7, "warmup": 10}),
+        ("c", "squeeze", {"ratio": 0.5, "lr": 2}),
+    ]:
+        Exp(tmp_path, name, params, kind=kind).close()
+    assert mlv("ls").splitlines()[0].split()[5:] == ["warmup"]
 
 
 def test_metrics_are_the_readers_with_a_curve(mlv, runs):

@@ -39,7 +39,10 @@ def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(help="List the experiments in and below ROOT; the current directory where it is left out.")
+@click.command(
+    help="List experiments as a table. Those in and below ROOT, by default the current directory; sub-experiments below"
+    " what they lie in."
+)
 @click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-p", "--params", metavar="NAME[,NAME…]", help="Show these parameters; by default those that differ.")
 @click.option(
@@ -123,15 +126,19 @@ def _values(one: Summary, metric: Metric) -> Any:
 
 
 def _differing(rows: list[_Row]) -> list[str]:
-    """The params that not all experiments have alike, those that most have first."""
-    known = [row.summary.params for row in rows if row.summary.found.experiment]
-    counts = Counter(name for params in known for name in params)
+    """The params that not all experiments of a kind have alike, those that most have first."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if experiment := row.summary.found.experiment:
+            kinds.setdefault(experiment.kind, []).append(experiment.params)
+    counts = Counter(name for known in kinds.values() for params in known for name in params)
     differ = [
         name
         for name, _ in counts.most_common()
-        if len({value(params[name]) if name in params else None for params in known}) > 1
+        if any(len({value(one[name]) if name in one else None for one in known}) > 1 for known in kinds.values())
     ]
-    return (differ if len(known) > 1 else list(counts))[:_SHOWN]
+    is_one = sum(map(len, kinds.values())) == 1
+    return (list(counts) if is_one else differ)[:_SHOWN]
 
 
 def _column(param: str) -> str:
