@@ -11,7 +11,9 @@ __all__ = ["LONGEST", "End"]
 #: Bytes of the longest line that a stream may have, line feed included. Longer ones are no events.
 LONGEST = 16 * 1024 * 1024
 
-_BLOCK = 64 * 1024
+# Most questions are answered by the last lines, the others need all of them.
+_FIRST_BLOCK = 16 * 1024
+_LARGEST_BLOCK = 1024 * 1024
 
 
 class End:
@@ -30,10 +32,10 @@ class End:
 
     def blocks(self) -> Iterator[bytes]:
         """The stream in blocks of whole lines, the last block first; a line that is too long is left out."""
-        below = self.size
+        below, size = self.size, _FIRST_BLOCK
         while below > 0:
             # A block begins behind a line feed; where there is none in reach, its one line is longer than a block.
-            begin = max(0, below - _BLOCK)
+            begin = max(0, below - size)
             if begin > 0:
                 block = self._read(begin, below)
                 cut = block.find(b"\n", 0, -1) + 1
@@ -46,12 +48,13 @@ class End:
                 block = self._read(0, below)
             if block:
                 yield block
-            below = begin
+            below, size = begin, min(2 * size, _LARGEST_BLOCK)
 
     def _behind_line_feed(self, below: int) -> int:
         """Where the byte behind the last line feed before *below* is, 0 where there is none."""
+        size = 1  # mostly it is the last byte
         while below > 0:
-            begin = max(0, below - _BLOCK)
+            begin, size = max(0, below - size), min(8 * size, _LARGEST_BLOCK)
             if (found := self._read(begin, below).rfind(b"\n")) >= 0:
                 return begin + found + 1
             below = begin

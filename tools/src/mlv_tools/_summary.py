@@ -60,7 +60,8 @@ def summary(found: Found) -> Summary:
         return Summary(found, "unknown", trouble=f"{error} {more}")
     except OSError as error:
         return Summary(found, "broken", trouble=f"{error} {more}")
-    times = [time for stream in experiment.streams if (time := _last_time(experiment.path / stream))]
+    others = (_last_time(experiment.path / stream) for stream in experiment.streams if stream != "log.jsonl")
+    times = [time for time in (log.last, *others) if time]
     torn = f"log.jsonl ends in {log.torn} bytes without a line feed {more}" if log.torn else ""
     return Summary(found, state, max(times, default=None), log.metrics, torn)
 
@@ -70,6 +71,7 @@ class _Log:
 
     Attributes:
         torn: Bytes behind the last line feed.
+        last: The time of the last event.
         metrics: The last value of each metric that was met.
     """
 
@@ -77,6 +79,7 @@ class _Log:
         self._experiment = experiment
         self._superseded = 2**63  # events with a larger seq are
         self.torn = 0
+        self.last: datetime | None = None
         self.metrics: dict[tuple[str, str], float] = {}
 
     def state(self) -> str:
@@ -100,13 +103,14 @@ class _Log:
     def _search(self, end: End) -> str | None:
         """What the last event says that says a state; None where a session of another version was met before."""
         is_near = True  # has no block been passed over?
-        for number, block in enumerate(end.blocks()):
-            if number > 0 and b'"mlv/' not in block and b"\\" not in block:
+        for block in end.blocks():
+            if self.last and b'"mlv/' not in block and b"\\" not in block:
                 is_near = False
                 continue  # of the millions of lines in a log that is open
             state: str | None = None
             for line in reversed(block.split(b"\n")[:-1]):
                 if event := _event(line):
+                    self.last = self.last or event.time
                     if not _is_known(event):
                         return None
                     if is_near:
