@@ -350,7 +350,7 @@ def _readable(directory: Path) -> Iterator[Experiment]:
 
 
 class _Read:
-    """``read(path)`` reads one experiment, ``read.all(root)`` every one in and below a directory, ``read.event`` a line."""
+    """``read(path)`` reads an experiment, ``read.all(root)`` all of a directory, ``read.event(line)`` one line."""
 
     def __call__(self, path: str | os.PathLike[str]) -> Experiment:
         """The experiment at *path*.

@@ -46,10 +46,19 @@ _GROUP = _Lazy(
         "diff": "diff",
         "tag": "tag",
         "note": "note",
+        "lnav": "lnav",
     },
     help="From directories of experiments to answers: list, follow, compare, query, plot, hand on.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_GROUP.add_command(
+    _Lazy(
+        "export",
+        {"tensorboard": "export_tensorboard", "ro-crate": "export_ro_crate"},
+        help="Write experiments in other formats.",
+    )
+)
+_GROUP.add_command(_Lazy("import", {"tensorboard": "import_tensorboard"}, help="Make experiments of other formats."))
 click.version_option(__version__, message="%(prog)s %(version)s", prog_name="mlv")(_GROUP)
 
 

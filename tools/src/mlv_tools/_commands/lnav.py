@@ -1,0 +1,16 @@
+"""`mlv lnav`: where the format file for lnav lies."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command(help='Print the path of a format file for lnav, the log file navigator: lnav -i "$(mlv lnav)".')
+def command() -> None:
+    """The command; see its help."""
+    with as_file(files("mlv_tools") / "lnav" / "mlv.json") as path:
+        click.echo(path)
