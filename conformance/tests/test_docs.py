@@ -41,6 +41,7 @@ WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE]
 WRITTEN += ["python/README.md", "conformance/README.md", "conformance/DRIVER.md"]
 WRITTEN += ["docs/explanation/performance.md", "docs/explanation/faults.md", "python/benchmarks/README.md"]
 RUN_BY_TOOLS = ["docs/how-to/exchange.md", "docs/how-to/other-trackers.md"]  # in tools/tests, where mlv is installed
+RUN_BY_TOOLS += ["docs/how-to/terminal.md", "docs/reference/mlv.md"]
 NOT_RUN = 12  # blocks that no test runs; a new one needs a better reason than that it is easier
 
 
