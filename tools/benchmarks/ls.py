@@ -6,8 +6,6 @@ those that the system counts of the process (Linux), times are ratios within thi
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -35,14 +33,13 @@ def make(root: Path, count: int) -> None:
             Exp.open(exp.path, tags=["a remark"]).close()
 
 
-def measure(program: str, *arguments: str) -> tuple[float, int, float]:
-    """Seconds, bytes read, and MiB of memory of a program."""
+def measure(program: str, *arguments: str) -> tuple[float, int]:
+    """Seconds that a program takes, and bytes that it reads."""
     began = time.perf_counter()
     command = [sys.executable, "-c", f"import sys; {COUNT}; {program}", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return seconds, int(done.stderr.split()[-1]), memory
+    return seconds, int(done.stderr.split()[-1])
 
 
 def main() -> None:
@@ -60,13 +57,12 @@ def main() -> None:
             "mlv ls": measure(CLI, "ls", str(root)),
             "mlv ls --metric loss:min": measure(CLI, "ls", str(root), "--metric", "loss:min"),
         }
-        start, start_bytes, _ = rows["python with click, rich and mlvlogger"]
+        start, start_bytes = rows["python with click, rich and mlvlogger"]
         meta = rows["the meta of all, with mlvlogger"][0]
         print(f"{'':40}{'read':>12}{'of the logs':>14}{'of the start':>14}{'of the meta':>14}")
-        for name, (seconds, size, _) in rows.items():
+        for name, (seconds, size) in rows.items():
             read = max(0, size - start_bytes)
             print(f"{name:40}{read / 1e6:9.1f} MB{read / logs:14.1%}{seconds / start:13.1f}×{seconds / meta:13.2f}×")
-        os.sync()
 
 
 if __name__ == "__main__":
