@@ -40,6 +40,7 @@ WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "pe
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE]
 WRITTEN += ["python/README.md", "python/benchmarks/README.md", "conformance/README.md", "conformance/DRIVER.md"]
 RUN_BY_TOOLS = ["docs/how-to/exchange.md", "docs/how-to/other-trackers.md"]  # in tools/tests, where mlv is installed
+RUN_BY_TOOLS += ["docs/how-to/terminal.md", "docs/reference/mlv.md"]
 NOT_RUN = 12  # blocks that no test runs; a new one needs a better reason than that it is easier
 
 

@@ -58,6 +58,8 @@ def test_show_says_what_is_wrong(mlv, exp):
 def test_what_is_no_experiment_is_refused_with_the_reason(mlv, tmp_path):
     assert "mlv: error: " in mlv("show", ".", exit=1)
     assert "does not exist" in mlv("show", "nothing", exit=2)
+    (tmp_path / "red\x1b[31m").mkdir()
+    assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m holds no experiment")
 
 
 def test_diff_shows_what_differs_and_nothing_else(mlv, tmp_path):
@@ -95,6 +97,21 @@ def test_shells_complete_commands_and_experiments(mlv, exp, tmp_path, shell):
         assert mlv(**words).split() == ["plain,e"]
         words = {"COMP_WORDS": "mlv sh", "COMP_CWORD": "1", "_MLV_COMPLETE": "bash_complete"}
         assert "plain,show" in mlv(**words).split()
+
+
+def test_experiments_in_a_directory_are_completed_through_it(mlv, tmp_path):
+    for path in ("runs/first", "runs/second", "older/2025/third"):
+        Exp((tmp_path / path).parent, (tmp_path / path).name).close()
+
+    def completed(word):
+        words = {"COMP_WORDS": f"mlv show {word}", "COMP_CWORD": "2", "_MLV_COMPLETE": "bash_complete"}
+        return [line.removeprefix("plain,") for line in mlv(**words).splitlines() if line]
+
+    assert completed("") == ["runs/first", "runs/second"]
+    assert completed("runs/f") == ["runs/first"]
+    assert completed("o") == ["older/"]
+    assert completed("older/") == ["older/2025/third"]
+    assert completed("nothing/") == []
 
 
 def test_the_help_of_every_command_says_what_it_does(mlv):

@@ -3,8 +3,8 @@
 import signal
 import subprocess
 import sys
-import time
 
+from mlv_tools._ends import LONGEST
 from mlv_tools._following import Follower
 from mlvlogger import Exp, read
 
@@ -45,9 +45,10 @@ def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tm
     assert writer.stdout.readline() == "ready\n"
     command = [sys.executable, "-m", "mlv_tools", "tail", "--until-end", "runs/e"]
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.3)
+    first = reader.stdout.readline()  # it looks
     writer.communicate("go\n")
     output, errors = reader.communicate(timeout=30)
+    output = first + output
     assert (reader.returncode, errors) == (0, "")
     seen = [tuple(line.split()[1].split(":")) for line in output.splitlines()]
     run = read(tmp_path / "runs/e")
@@ -88,3 +89,20 @@ def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path):
         file.write(b"\ngarbled\n")
     assert [(stream, event.seq) for stream, event, _ in follower.new()] == [("log.jsonl", 2)]
     assert follower.left_out == 1
+
+
+def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tmp_path):
+    """A mebibyte at a time is read, and a line may have sixteen; the bytes come in two parts."""
+    exp = Exp(tmp_path, "e")
+    exp.flush()
+    follower = Follower(read(exp.path))
+    follower.last(0)
+    line = '{{"seq":{},"time":"2026-11-22T18:24:00.000001Z","event":"batch","data":{{"text":"{}"}}}}\n'
+    burst = "".join(line.format(seq, "x" * 1000) for seq in range(2, 5000)).encode()
+    with (exp.path / "log.jsonl").open("ab") as file:
+        file.write(burst + b"x" * LONGEST)
+    assert [event.seq for _, event, _ in follower.new()] == list(range(2, 5000))
+    with (exp.path / "log.jsonl").open("ab") as file:
+        file.write(b"x\n" + line.format(5001, "y" * 2_000_000).encode())
+    assert [event.seq for _, event, _ in follower.new()] == [5001]
+    assert (follower.left_out, list(follower.new())) == (1, [])

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mlv_tools import __version__
+from mlv_tools._text import plain
 from mlvlogger import MLVError
 
 __all__ = ["main"]
@@ -71,8 +72,8 @@ click.version_option(__version__, message="%(prog)s %(version)s", prog_name="mlv
 
 def main() -> None:
     """Run the command; exit with 0, with 1 where something was found amiss or failed, or with 2 for wrong usage."""
-    warnings.formatwarning = lambda message, *_: f"mlv: warning: {message}\n"
+    warnings.formatwarning = lambda message, *_: f"mlv: warning: {plain(str(message))}\n"
     try:
         _GROUP(prog_name="mlv")
     except (MLVError, OSError) as error:
-        sys.exit(f"mlv: error: {error}")
+        sys.exit(f"mlv: error: {plain(str(error))}")

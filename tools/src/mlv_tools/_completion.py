@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
 __all__ = ["ExperimentPath"]
+
+_MOST = 500  # directories that are looked into, and completions: a shell waits for them
 
 
 class ExperimentPath(click.Path):
@@ -20,15 +23,30 @@ class ExperimentPath(click.Path):
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Directories that are experiments, or in which there may be some."""
+        """The experiments that begin so, and those in directories that do; or else what may hold some further down."""
         folder, _, begin = incomplete.rpartition("/")
-        try:
-            with os.scandir(f"{folder}/" if folder or incomplete.startswith("/") else ".") as entries:
-                found = sorted(
-                    entry.name for entry in entries if entry.is_dir() and entry.name.startswith(begin) and begin != "."
-                )
-        except OSError:
-            return []
         prefix = incomplete[: len(incomplete) - len(begin)]
-        names = [name for name in found if not name.startswith(".") or begin.startswith(".")]
-        return [CompletionItem(f"{prefix}{name}") for name in names]
+        experiments, others = [], []
+        for name in _directories(prefix or "."):
+            if not name.startswith(begin) or (name.startswith(".") and not begin):
+                continue
+            if _is_experiment(path := prefix + name):
+                experiments.append(path)
+            else:
+                below = [f"{path}/{one}" for one in _directories(path) if _is_experiment(f"{path}/{one}")]
+                experiments += below
+                others += [] if below else [f"{path}/"]
+        return [CompletionItem(path) for path in (experiments or others)[:_MOST] if path.isprintable()]
+
+
+def _directories(path: str) -> Iterator[str]:
+    try:
+        with os.scandir(path) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    yield from sorted(names)[:_MOST]
+
+
+def _is_experiment(path: str) -> bool:
+    return os.path.lexists(f"{path}/meta.json")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlv_tools._summary import backwards
+from mlv_tools._ends import End
 from mlvlogger import Event, Experiment, External, File, UnsupportedVersion
 
 __all__ = ["StreamFacts", "attached", "facts"]
@@ -47,7 +47,8 @@ def facts(experiment: Experiment) -> Iterator[StreamFacts]:
                 sessions += last.name == "mlv/start"
         except UnsupportedVersion as error:
             trouble = str(error)
-        torn = len(next(backwards(experiment.path / stream), b""))
+        with (experiment.path / stream).open("rb") as file:
+            torn = End(file).torn
         is_sealed = last is not None and last.name in ("mlv/seal", "mlv/end")
         yield StreamFacts(stream, events, sessions, last.time if last else None, is_sealed, torn, trouble)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
+from typing import IO
 
 import mlvlogger
-from mlv_tools._summary import backwards
+from mlv_tools._ends import LONGEST, End
 from mlvlogger import Event, Experiment, InvalidRecord
 
 __all__ = ["Follower"]
 
-_LONGEST = 16 * 1024 * 1024  # bytes of a line
 _CHUNK = 1024 * 1024
 
 
@@ -33,39 +32,45 @@ class Follower:
 
     def last(self, count: int) -> list[tuple[str, Event, int]]:
         """The last events of all streams, in the order of their times; what is added from here on is `new`."""
-        found: deque[tuple[str, Event, int]] = deque()
+        found: list[tuple[str, Event, int]] = []
         for stream in self._experiment.streams:
-            path = self._experiment.path / stream
-            blocks = backwards(path)
-            torn = len(next(blocks, b""))
-            self._places[stream] = path.stat().st_size - torn
             lines: deque[bytes] = deque()
-            for block in blocks:
-                lines.extendleft(reversed(block.splitlines()))
-                if len(lines) >= count:
-                    break
+            with (self._experiment.path / stream).open("rb") as file:
+                end = End(file)
+                self._places[stream] = end.size
+                for block in end.blocks():
+                    if len(lines) >= count:
+                        break
+                    lines.extendleft(reversed(block.split(b"\n")[:-1]))
             found += self._events(stream, list(lines)[-count:] if count else [])
         return sorted(found, key=lambda one: one[1].time)[-count:] if count else []
 
     def new(self) -> Iterator[tuple[str, Event, int]]:
         """What was added since: stream, event, and in how many spans it lies."""
         for stream in self._experiment.streams:
-            yield from self._events(stream, self._added(stream))
+            while lines := self._added(stream):
+                yield from self._events(stream, lines)
 
     def _added(self, stream: str) -> list[bytes]:
-        path = self._experiment.path / stream
+        """The next lines that are whole, about a mebibyte of them; b"" for one that is too long."""
         place = self._places.get(stream, 0)
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < place:  # a session has cut off what a crash left behind the last line
-                place = size
+        with (self._experiment.path / stream).open("rb") as file:
             file.seek(place)
             data = file.read(_CHUNK)
-            while b"\n" not in data and len(data) < min(size - place, _LONGEST):
-                data += file.read(_CHUNK)
+            if b"\n" not in data and len(data) == _CHUNK:
+                data += file.readline(LONGEST - _CHUNK)
+                if not data.endswith(b"\n") and len(data) == LONGEST:
+                    return self._skip(stream, file)
         whole = data[: data.rfind(b"\n") + 1]
         self._places[stream] = place + len(whole)
-        return whole.splitlines()
+        return whole.split(b"\n")[:-1]
+
+    def _skip(self, stream: str, file: IO[bytes]) -> list[bytes]:
+        while data := file.readline(_CHUNK):
+            if data.endswith(b"\n"):
+                self._places[stream] = file.tell()
+                return [b""]
+        return []
 
     def _events(self, stream: str, lines: list[bytes]) -> Iterator[tuple[str, Event, int]]:
         for line in lines:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import mlvlogger
+from mlv_tools._ends import LONGEST, End
 from mlv_tools._trees import Found
 from mlvlogger import Event, Experiment, InvalidRecord, MLVError
 
-__all__ = ["Summary", "backwards", "is_number", "summary"]
+__all__ = ["Summary", "is_number", "summary"]
 
-_BLOCK = 64 * 1024
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
 
 
@@ -56,44 +54,24 @@ def summary(found: Found) -> Summary:
         return Summary(found, "broken", trouble=found.error)
     more = f"(mlv-validate {found.path} tells more)"
     try:
-        end = _End(experiment)
-        state = end.state()
+        log = _Log(experiment)
+        state = log.state()
     except MLVError as error:
         return Summary(found, "unknown", trouble=f"{error} {more}")
     except OSError as error:
         return Summary(found, "broken", trouble=f"{error} {more}")
-    times = [time for stream in experiment.streams if (time := _last_time(experiment.path / stream))]
-    torn = f"log.jsonl ends in {end.torn} bytes without a line feed {more}" if end.torn else ""
-    return Summary(found, state, max(times, default=None), end.metrics, torn)
+    others = (_last_time(experiment.path / stream) for stream in experiment.streams if stream != "log.jsonl")
+    times = [time for time in (log.last, *others) if time]
+    torn = f"log.jsonl ends in {log.torn} bytes without a line feed {more}" if log.torn else ""
+    return Summary(found, state, max(times, default=None), log.metrics, torn)
 
 
-def backwards(path: Path) -> Iterator[bytes]:
-    """The bytes of a stream in blocks of whole lines, from its end on; first, what is behind its last line feed."""
-    with path.open("rb") as file:
-        place = file.seek(0, os.SEEK_END)
-        rest = b""
-        is_torn = True  # until the last line feed is found
-        while place > 0:
-            size = min(_BLOCK, place)
-            place -= size
-            file.seek(place)
-            block = file.read(size) + rest
-            cut = block.find(b"\n") + 1
-            if is_torn and cut:
-                end = block.rfind(b"\n") + 1
-                yield block[end:]
-                block, is_torn = block[:end], False
-            rest, block = (block[:cut], block[cut:]) if cut and place else (block, b"") if place else (b"", block)
-            if block:
-                yield block
-        yield rest
-
-
-class _End:
-    """The end of an experiment's default stream, read backwards.
+class _Log:
+    """An experiment's default stream, read from its end on.
 
     Attributes:
         torn: Bytes behind the last line feed.
+        last: The time of the last event.
         metrics: The last value of each metric that was met.
     """
 
@@ -101,35 +79,51 @@ class _End:
         self._experiment = experiment
         self._superseded = 2**63  # events with a larger seq are
         self.torn = 0
+        self.last: datetime | None = None
         self.metrics: dict[tuple[str, str], float] = {}
 
     def state(self) -> str:
-        """By the last event that says so. Whole logs are read of open experiments alone, and quickly."""
+        """As `Experiment.state`: by the last event that says so. Whole logs are searched of open experiments alone.
+
+        Raises UnsupportedVersion as the reader does, and OSError.
+        """
         if "log.jsonl" not in self._experiment.streams:
             return "open"
-        state = ""
-        for number, block in enumerate(backwards(self._experiment.path / "log.jsonl")):
-            if number == 0:
-                self.torn = len(block)
-                continue
-            if number > 1 and b'"mlv/' not in block and b"\\" not in block:
-                continue  # millions of lines, in a log that is open
-            for line in reversed(block.split(b"\n")):
-                try:
-                    event = mlvlogger.read.event(line)
-                except InvalidRecord:
-                    continue
-                self._note(event)
-                state = state or self._says(event)
-            if state:
+        with (self._experiment.path / "log.jsonl").open("rb") as file:
+            end = End(file)
+            self.torn = end.torn
+            state = self._search(end)
+            file.seek(0)
+            first = _event(file.readline(LONGEST).rstrip(b"\n"))
+        # The reader stops at a session of a version that it does not know, wherever that is. Mostly there is one
+        # session, which the first line begins.
+        is_known = first is None or _is_known(first)
+        return state if state is not None and is_known and self._has_one_session() else str(self._experiment.state)
+
+    def _search(self, end: End) -> str | None:
+        """What the last event says that says a state; None where a session of another version was met before."""
+        is_near = True  # has no block been passed over?
+        for block in end.blocks():
+            if self.last and b'"mlv/' not in block and b"\\" not in block:
+                is_near = False
+                continue  # of the millions of lines in a log that is open
+            state: str | None = None
+            for line in reversed(block.split(b"\n")[:-1]):
+                if event := _event(line):
+                    self.last = self.last or event.time
+                    if not _is_known(event):
+                        return None
+                    if is_near:
+                        self._note(event)
+                    if state is None:
+                        state = (
+                            str(event.data.get("status", "open"))
+                            if event.name == "mlv/end"
+                            else _STATES.get(event.name)
+                        )
+            if state is not None:
                 return state
         return "open"
-
-    def _says(self, event: Event) -> str:
-        state = str(event.data.get("status", "open")) if event.name == "mlv/end" else _STATES.get(event.name, "")
-        if state:
-            self._check()
-        return state
 
     def _note(self, event: Event) -> None:
         if event.name == "mlv/rewind" and isinstance(to := event.data.get("to"), int):
@@ -137,27 +131,40 @@ class _End:
         elif not event.name.startswith("mlv/") and event.seq <= self._superseded:
             for name, item in event.data.items():
                 if is_number(item) and name != "step":
-                    self.metrics.setdefault((event.name, name), float(item))
+                    self.metrics.setdefault((event.name, name), item)
 
-    def _check(self) -> None:
-        """Raise UnsupportedVersion where the reader would, of any session. Of one session, the first line tells."""
-        if len(self._experiment.records) > 1:
-            _ = self._experiment.state  # it reads all sessions
-            return
-        with (self._experiment.path / "log.jsonl").open("rb") as file:
-            first = file.readline(_BLOCK)
-        if b'"mlv":"1.0"' not in first or b'"requires"' in first:
-            _ = self._experiment.state
+    def _has_one_session(self) -> bool:
+        """Does every later meta record belong to another stream? A writer that goes on with a log adds a record.
+
+        By this a session in the middle of a log is overlooked where its writer added none, against custom.
+        """
+        later = set(range(2, len(self._experiment.records) + 1))
+        for stream in self._experiment.streams[1:] if later else ():
+            with (self._experiment.path / stream).open("rb") as file:
+                first = _event(file.readline(LONGEST).rstrip(b"\n"))
+            record = first.data.get("record") if first else None
+            if isinstance(record, dict):
+                later.discard(record.get("number"))
+        return not later
+
+
+def _is_known(event: Event) -> bool:
+    """Is it no begin of a session, or one of exactly the version that this reader knows?"""
+    version, requires = event.data.get("mlv"), event.data.get("requires")
+    return event.name != "mlv/start" or (version == mlvlogger.SPEC_VERSION and not requires)
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        return mlvlogger.read.event(line)
+    except InvalidRecord:
+        return None
 
 
 def _last_time(path: Path) -> datetime | None:
     try:
-        for number, block in enumerate(backwards(path)):
-            for line in reversed(block.split(b"\n")) if number > 0 else ():
-                try:
-                    return mlvlogger.read.event(line).time
-                except InvalidRecord:
-                    continue
+        with path.open("rb") as file:
+            lines = (line for block in End(file).blocks() for line in reversed(block.split(b"\n")[:-1]))
+            return next((event.time for event in map(_event, lines) if event), None)
     except OSError:
-        pass
-    return None
+        return None

@@ -24,8 +24,8 @@ _PARTS = ("params", "extra", "environment", "git", "packages", "variables", "met
 
 
 @click.command(
-    help="Show what differs between experiments: params, environment, git, packages, and the last, smallest and largest"
-    " value of each metric."
+    help="Show what differs between experiments. Their params, environment, git, packages, and the last, smallest and"
+    " largest value of each metric."
 )
 @click.argument("directories", nargs=-1, required=True, type=ExperimentPath())
 @click.option("-a", "--all", "everything", is_flag=True, help="Show what is the same, too.")

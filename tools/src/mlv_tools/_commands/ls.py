@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -38,7 +39,10 @@ def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(help="List the experiments in and below ROOT; the current directory where it is left out.")
+@click.command(
+    help="List experiments as a table. Those in and below ROOT, by default the current directory; sub-experiments below"
+    " what they lie in."
+)
 @click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-p", "--params", metavar="NAME[,NAME…]", help="Show these parameters; by default those that differ.")
 @click.option(
@@ -69,7 +73,7 @@ def command(
     conditions = [_read(text, Condition) for text in where]
     wanted = [_read(text, Metric) for text in metrics]
     rows = [_Row(summary(found), wanted) for found in find(root)]
-    named = params.split(",") if params else _differing(rows)
+    named = [_column(name) for name in (params.split(",") if params else _differing(rows))]
     columns = _columns(rows, named, wanted)
     names = [*_FIXED, *columns]
     for asked in [*(one.column for one in conditions), *([sort] if sort else [])]:
@@ -122,15 +126,24 @@ def _values(one: Summary, metric: Metric) -> Any:
 
 
 def _differing(rows: list[_Row]) -> list[str]:
-    """The params that not all experiments have alike, those that most have first."""
-    known = [row.summary.params for row in rows if row.summary.found.experiment]
-    counts = Counter(name for params in known for name in params)
+    """The params that not all experiments of a kind have alike, those that most have first."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if experiment := row.summary.found.experiment:
+            kinds.setdefault(experiment.kind, []).append(experiment.params)
+    counts = Counter(name for known in kinds.values() for params in known for name in params)
     differ = [
         name
         for name, _ in counts.most_common()
-        if len({value(params[name]) if name in params else None for params in known}) > 1
+        if any(len({value(one[name]) if name in one else None for one in known}) > 1 for known in kinds.values())
     ]
-    return (differ if len(known) > 1 else list(counts))[:_SHOWN]
+    is_one = sum(map(len, kinds.values())) == 1
+    return (list(counts) if is_one else differ)[:_SHOWN]
+
+
+def _column(param: str) -> str:
+    """The column of a parameter: its name, where that is not the name of another column."""
+    return f"params.{param}" if param in (*_FIXED, "tags") else param
 
 
 def _columns(rows: list[_Row], params: list[str], metrics: list[Metric]) -> list[str]:
@@ -194,26 +207,38 @@ def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> It
     yield Text(ago(one.last))
     for name in columns:
         item = row.cells.get(name)
-        text = "" if item is None and name not in one.params else value(item)
+        text = "" if item is None and name.removeprefix("params.") not in one.params else value(item)
         yield Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
         if name in curves:
             yield Text(row.curves[name])
 
 
 def _export(rows: list[_Row], names: list[str], format_: str) -> None:
-    found = [{name: _plain(row.cells.get(name)) for name in names} for row in rows]
-    for row, cells in zip(rows, found, strict=True):
-        cells["trouble"] = row.summary.trouble
+    """The same rows for other programs; escaped, so that a terminal obeys nothing and any file name has a form."""
+    found = [{**{name: row.cells.get(name) for name in names}, "trouble": row.summary.trouble} for row in rows]
     if format_ == "json":
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=True))
+        click.echo(json.dumps(_json(found), indent=1))
         return
-    writer = csv.DictWriter(sys.stdout, [*names, "trouble"])
-    writer.writeheader()
-    writer.writerows(found)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(map(plain, [*names, "trouble"]))
+    writer.writerows([_csv(item) for item in cells.values()] for cells in found)
 
 
-def _plain(item: Any) -> Any:
-    """A cell as other programs take it."""
+def _json(item: Any) -> Any:
+    """A cell as JSON has it: what JSON cannot say is a string, such as "nan" and a time."""
+    if isinstance(item, dict):
+        return {name: _json(one) for name, one in item.items()}
+    if isinstance(item, list):
+        return [_json(one) for one in item]
     if isinstance(item, datetime):
         return item.isoformat()
-    return item if item is None or isinstance(item, (bool, int, float, str)) else value(item)
+    if item is None or isinstance(item, (bool, int, str)) or (isinstance(item, float) and math.isfinite(item)):
+        return item
+    return str(item) if isinstance(item, float) else value(item)
+
+
+def _csv(item: Any) -> Any:
+    """A cell as CSV has it: a number with all its digits, a missing one as nothing."""
+    if item is None or isinstance(item, (int, float)):
+        return item if not isinstance(item, bool) else value(item)
+    return item.isoformat() if isinstance(item, datetime) else value(item)

@@ -13,7 +13,9 @@ from mlv_tools._remarks import add
 __all__ = ["command"]
 
 
-@click.command(help="Add a remark to an experiment, as the description of a new meta record. TEXT - is standard input.")
+@click.command(
+    help="Add a remark to an experiment. It is the description of a new meta record; the TEXT - is standard input."
+)
 @click.argument("directory", type=ExperimentPath())
 @click.argument("text")
 def command(directory: Path, text: str) -> None:

@@ -25,9 +25,18 @@ _BAR = 30  # characters of the timeline
 _SPANS = 20  # of each stream that are shown
 
 
-@click.command(help="Show what an experiment is: meta, records, streams, spans, files, and what is wrong with it.")
+@click.command(
+    help="Show one experiment on a page. Its meta, records, streams, spans and files, and what could not be read of it."
+)
 @click.argument("directory", type=ExperimentPath())
-@click.option("--spans", metavar="N", type=click.IntRange(min=0), default=_SPANS, show_default=True)
+@click.option(
+    "--spans",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=_SPANS,
+    show_default=True,
+    help="Show the first N outer spans of each stream.",
+)
 def command(directory: Path, spans: int) -> None:
     """The command; see its help."""
     experiment = mlvlogger.read(directory)

@@ -9,11 +9,12 @@ import click
 import mlvlogger
 from mlv_tools._completion import ExperimentPath
 from mlv_tools._remarks import add
+from mlv_tools._text import plain
 
 __all__ = ["command"]
 
 
-@click.command(help="Add tags to an experiment, as a new meta record: what is there stays as it is.")
+@click.command(help="Add tags to an experiment. They are a new meta record; what is there stays as it is.")
 @click.argument("directory", type=ExperimentPath())
 @click.argument("tags", nargs=-1, required=True)
 def command(directory: Path, tags: tuple[str, ...]) -> None:
@@ -21,6 +22,6 @@ def command(directory: Path, tags: tuple[str, ...]) -> None:
     known = mlvlogger.read(directory).tags
     new = [tag for tag in dict.fromkeys(tags) if tag not in known]
     if not new:
-        click.echo(f"{directory} has {'this tag' if len(tags) == 1 else 'these tags'} already")
+        click.echo(f"{plain(str(directory))} has {'this tag' if len(tags) == 1 else 'these tags'} already")
         return
     add(directory, tags=new)

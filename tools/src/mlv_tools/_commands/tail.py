@@ -13,7 +13,7 @@ import mlvlogger
 from mlv_tools._completion import ExperimentPath
 from mlv_tools._following import Follower
 from mlv_tools._terminal import output
-from mlv_tools._text import plain, value
+from mlv_tools._text import number, plain, value
 from mlvlogger import Event
 
 __all__ = ["command"]
@@ -22,11 +22,21 @@ _PAUSE = 0.2  # seconds between two looks
 _INTERRUPTED = 130
 
 
-@click.command(help="Print the last events of all streams of an experiment; with -f, go on with those that are added.")
+@click.command(
+    help="Print the last events of an experiment. With -f, go on with what is added, in all streams, also later ones."
+)
 @click.argument("directory", type=ExperimentPath())
 @click.option("-f", "--follow", is_flag=True, help="Go on until interrupted (exit code 130).")
 @click.option("--until-end", is_flag=True, help="Go on until the experiment has ended.")
-@click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), default=10, show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Begin with the last N.",
+)
 def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     """The command; see its help."""
     experiment = mlvlogger.read(directory)
@@ -42,7 +52,9 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     if follower.left_out:
-        click.echo(f"{follower.left_out} lines are no events (mlv-validate {directory} tells more)", err=True)
+        click.echo(
+            f"{follower.left_out} lines are no events (mlv-validate {plain(str(directory))} tells more)", err=True
+        )
 
 
 def _show(events: list[tuple[str, Event, int]]) -> None:
@@ -64,5 +76,5 @@ def _line(stream: str, event: Event, depth: int) -> Text:
         text.append(f" {plain(key)}=", style="dim")
         text.append(value(item))
     if event.span == "end":
-        text.append(f" }} {event.seconds:.3f} s" if event.seconds is not None else " }", style="dim")
+        text.append(f" }} {number(event.seconds)} s" if event.seconds is not None else " }", style="dim")
     return text
