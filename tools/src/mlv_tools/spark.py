@@ -1,6 +1,6 @@
 """Great trees of experiments on Apache Spark: the views of `mlv_tools.connect`, and the verdicts of `mlv-validate`.
 
-Spark spreads the directories; each is read by `mlvlogger.read` and judged by `mlv_validate.validate` in a Python worker.
+Spark spreads the directories over its Python workers, where `mlvlogger.read` and `mlv_validate.validate` look at them.
 Spark's own JSON reader is faster, but it takes lines for events that a reader of MLV has to leave out.
 """
 
@@ -17,9 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-from pyspark.sql import DataFrame, SparkSession, Window
-from pyspark.sql import functions as F
+import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from pyspark.sql import DataFrame, SparkSession, Window  # type: ignore[import-not-found,unused-ignore]
+from pyspark.sql import functions as F  # type: ignore[import-not-found,unused-ignore]
 
 import mlvlogger
 from mlvlogger import MLVError
@@ -131,20 +131,20 @@ def validate(spark: SparkSession, root: str | os.PathLike[str], *, sealed: bool 
     _outermost(top, top, 0, units, unchecked)
     if not units:
         unchecked.append((".", "there is no experiment in it"))
-    read = _spread(spark, units, _Judge(sealed), _JUDGED).persist()
+    read = _spread(spark, units, _Judge(os.fspath(root), top, sealed), _JUDGED).persist()
     experiments = read.where("part = 'experiment'")
     # The first of those with the same id, in the order of the bytes of their paths, is the one that the others copy.
-    same = Window.partitionBy("id").orderBy(F.encode("path", "utf-8"))
+    same = Window.partitionBy("id").orderBy("key")
     copies = (
         experiments.where("comparable AND id IS NOT NULL")
-        .select("path", F.first("path").over(same).alias("first"))
+        .select("path", F.first("path").over(same).alias("first"), F.first("shown").over(same).alias("shown"))
         .where("path != first")
         .select(
             F.lit("id.copies").alias("rule"),
             F.lit("warning").alias("level"),
             _joined(F.col("path"), "meta.json").alias("path"),
             F.lit(None).cast("BIGINT").alias("line"),
-            _same_id(os.fspath(root))(F.col("first")).alias("message"),
+            F.concat(F.lit("it has the same id as "), "shown").alias("message"),
         )
     )
     return Validation(
@@ -168,6 +168,7 @@ _TYPES = {
     "BIGINT": ("BIGINT", pyarrow.int64()),
     "DOUBLE": ("DOUBLE", pyarrow.float64()),
     "BOOLEAN": ("BOOLEAN", pyarrow.bool_()),
+    "BLOB": ("BINARY", pyarrow.binary()),
 }
 
 _Columns = list[tuple[str, str, pyarrow.DataType]]
@@ -255,7 +256,9 @@ _PROBLEM = (
 )
 _METRIC = (
     "ARRAY<STRUCT<step: BIGINT, name: STRING, value: DOUBLE>>",
-    pyarrow.list_(pyarrow.struct([("step", pyarrow.int64()), ("name", pyarrow.string()), ("value", pyarrow.float64())])),
+    pyarrow.list_(
+        pyarrow.struct([("step", pyarrow.int64()), ("name", pyarrow.string()), ("value", pyarrow.float64())])
+    ),
 )
 _EXPERIMENTS: _Columns = [*((name, *_TYPES[kind]) for name, kind, _ in VIEWS["experiments"]), ("problems", *_PROBLEM)]
 _EVENTS: _Columns = [
@@ -362,10 +365,10 @@ def _datetime(text: str | None) -> datetime | None:
 
 
 def _warn(problems: DataFrame) -> None:
-    count = problems.count()
-    if not count:
-        return
     first = problems.first()
+    if first is None:
+        return
+    count = problems.count()
     where = f"{first.experiment}/{first.path}" + (f":{first.line}" if first.line else "")
     text = f"{where}: {first.message}".encode("unicode_escape").decode("ascii")
     things = f"{count} things were" if count > 1 else "Something was"
@@ -385,6 +388,8 @@ _JUDGED: _Columns = [
         ("sealed", "BOOLEAN"),
         ("events", "BIGINT"),
         ("comparable", "BOOLEAN"),
+        ("key", "BLOB"),
+        ("shown", "VARCHAR"),
         ("rule", "VARCHAR"),
         ("level", "VARCHAR"),
         ("line", "BIGINT"),
@@ -399,9 +404,7 @@ _LONGEST = 16 * 1024 * 1024  # bytes of a record
 _FIRST_PHASES = ("bytes", "json", "schema")  # an error in them masks the record
 
 
-def _outermost(
-    top: Path, directory: Path, level: int, units: list[_Unit], unchecked: list[tuple[str, str]]
-) -> None:
+def _outermost(top: Path, directory: Path, level: int, units: list[_Unit], unchecked: list[tuple[str, str]]) -> None:
     """Those experiments that lie in no other one, as `mlv-validate` takes directories for experiments."""
     name = "." if directory == top else os.path.relpath(directory, top)
     if level > _DEEPEST:
@@ -409,7 +412,10 @@ def _outermost(
         return
     try:
         with os.scandir(directory) as entries:
-            kinds = {entry.name: (entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False)) for entry in entries}
+            kinds = {
+                entry.name: (entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False))
+                for entry in entries
+            }
     except OSError as error:
         unchecked.append((_storable(name), error.strerror or str(error)))
         return
@@ -456,7 +462,9 @@ def _depth(value: Any) -> int:
 class _Judge:
     """Judges the experiment in a directory, and those below it."""
 
-    def __init__(self, sealed: bool) -> None:
+    def __init__(self, root: str, top: Path, sealed: bool) -> None:
+        self._root = root
+        self._top = top
         self._sealed = sealed
 
     def __call__(self, unit: _Unit) -> Iterator[Row]:
@@ -477,6 +485,7 @@ class _Judge:
             meta = "meta.json" if one.path == "." else f"{one.path}/meta.json"
             # Of one that was refused, as one of a later version is, nothing but the id is known.
             refused = one.name is None and one.state is None and not one.events
+            where = os.path.normpath(os.path.join(os.path.relpath(unit.path, self._top), one.path))
             yield {
                 "part": "experiment",
                 "path": _below(unit.name, one.path),
@@ -486,6 +495,8 @@ class _Judge:
                 "sealed": one.sealed,
                 "events": one.events,
                 "comparable": not refused and meta not in masked,
+                "key": os.fsencode("" if where == "." else where),
+                "shown": ascii(os.path.join(self._root, "" if where == "." else where))[1:-1],
             }
         for finding in target.findings:
             if finding.rule != "id.copies":  # those in the whole tree are found at the end
@@ -516,11 +527,3 @@ def _storable(name: str) -> str:
 
 def _joined(path: Any, name: str) -> Any:
     return F.when(path == ".", F.lit(name)).otherwise(F.concat(path, F.lit("/" + name)))
-
-
-def _same_id(root: str) -> Any:
-    @F.udf("STRING")
-    def message(first: str) -> str:
-        return f"it has the same id as {ascii(os.path.join(root, '' if first == '.' else first))[1:-1]}"
-
-    return message
