@@ -95,7 +95,7 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
     streams: list[_Unit] = []
     for found in find(top):
         name = "." if found.path == top else shown(found.name)
-        directories.append(_Unit(found.path, name, error=found.error))
+        directories.append(_Unit(found.path, name, error=shown(found.error)))
         for stream in found.experiment.streams if found.experiment else ():
             streams.append(_Unit(found.path, name, stream, size=_size(found.path / stream)))
     # What they lack in the columns of their views is filled in by the workers.

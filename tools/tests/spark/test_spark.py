@@ -54,7 +54,7 @@ def hand(directory, *lines, end="\n", meta=META, stream="log.jsonl"):
     path = directory / stream
     path.parent.mkdir(parents=True, exist_ok=True)
     # Each is an experiment of its own: a copy has the same bytes in its meta.json.
-    text = json.dumps(meta | {"nonce": directory.name}) if isinstance(meta, dict) else meta
+    text = json.dumps(meta | {"nonce": ascii(directory.name)}) if isinstance(meta, dict) else meta
     if not (directory / "meta.json").exists():
         (directory / "meta.json").write_text(text)
     raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
