@@ -6,10 +6,12 @@ Starting Spark takes seconds, and so does each question: all tests share one ses
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import warnings
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
@@ -222,3 +224,27 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path):
         spark.validate(None, __file__)
     with pytest.raises(ValueError, match="'s3://bucket/runs' is a URL"):
         spark.views(None, "s3://bucket/runs")
+
+
+def test_the_page_is_true(session, monkeypatch, capsys):
+    root = Path(__file__).resolve().parents[3]
+    page = (root / "docs/how-to/scale.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(root)
+    names = {}
+    blocks = re.findall("```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for code, output in blocks:
+        exec(code, names)
+        assert [line.rstrip() for line in capsys.readouterr().out.splitlines() if line] == output.splitlines()
+    names["views"].unpersist()
+    names["found"].unpersist()
+
+
+def test_the_json_reader_of_spark_takes_for_events_what_a_reader_leaves_out(session, seen, tmp_path):
+    lines, _ = LOGS["duplicates"]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    taken = (
+        session.read.schema("seq BIGINT, event STRING, data STRING").json(str(tmp_path)).where("event = 'a'").count()
+    )
+    kept = [row[3] for row in seen[0]["events"] if row[0] == "damaged/duplicates"]
+    assert (taken, kept) == (3, [4])
