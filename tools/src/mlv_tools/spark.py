@@ -98,7 +98,6 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
         directories.append(_Unit(found.path, name, error=shown(found.error)))
         for stream in found.experiment.streams if found.experiment else ():
             streams.append(_Unit(found.path, name, stream, size=_size(found.path / stream)))
-    # What they lack in the columns of their views is filled in by the workers.
     experiments = _spread(spark, directories, _experiment, _EXPERIMENTS).persist()
     events = _spread(spark, streams, _events, _EVENTS).persist()
     problems = (
@@ -196,9 +195,8 @@ def _spread(
     spark: SparkSession, units: list[_Unit], work: Callable[[_Unit], Iterator[Row]], columns: _Columns
 ) -> DataFrame:
     """The rows that *work* gives for each unit, computed by the workers."""
-    # Long streams go round first, so that each task gets one; a name that is not UTF-8 travels as its bytes.
-    ordered = sorted(units, key=lambda unit: -unit.size)
-    data = [(os.fsencode(unit.path), unit.name, unit.stream, unit.error) for unit in ordered]
+    # A path that is not UTF-8 travels as its bytes.
+    data = [(os.fsencode(unit.path), unit.name, unit.stream, unit.error) for unit in units]
     tasks = 1 + len(units) // _TASK_UNITS + sum(unit.size for unit in units) // _TASK_BYTES
     schema = pyarrow.schema([(name, type_) for name, _, type_ in columns])
 
