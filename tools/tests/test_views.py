@@ -395,5 +395,5 @@ def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
     Exp(tmp_path, "one", values).close()
     columns = ", ".join(f"plain(params->'{name}')" for name in values)
     assert ask(tmp_path, f"SELECT {columns}, plain(params->'missing') FROM experiments") == [
-        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00Z", None)
+        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00+00:00", None)
     ]

@@ -159,7 +159,7 @@ def _scan(files: list[str]) -> str:
     """What makes the table `_events` of all lines of these files, in order."""
     source = (
         f"read_ndjson_objects({_literal([_no_pattern(file) for file in files])}, hive_partitioning=false, "
-        f"ignore_errors=true, compression='none', maximum_object_size={_LONGEST})"
+        f"ignore_errors=true, maximum_object_size={_LONGEST})"
         if files
         else "(SELECT NULL::JSON AS json, 0 AS file_index LIMIT 0)"
     )
