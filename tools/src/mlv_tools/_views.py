@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,12 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
                 problems += [problem_row(name, path, None, message) for path, message in strays(found.experiment)]
             except OSError as error:
                 problems.append(problem_row(name, "log", None, f"it cannot be searched: {error}"))
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": tempfile.gettempdir(),  # for what memory cannot hold; by default it is where one stands
+    }
+    connection = duckdb.connect(config=settings)
     fill(connection, "experiments", experiments)
     load_events(connection, streams)
     for stream in streams:
