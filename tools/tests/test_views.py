@@ -380,7 +380,7 @@ def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
-    monkeypatch.setattr("mlv_tools._views.event_rows", None)
+    monkeypatch.setattr("mlv_tools._events.event_rows", None)
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
 
 
