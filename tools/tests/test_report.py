@@ -142,3 +142,13 @@ def test_the_how_to_is_true():
     run, results = results_of("docs/how-to/report.md")
     wrong = [(what, expected, actual) for _, what, expected, actual in results if not agree(expected, actual)]
     assert (run.returncode, wrong) == (0, []), run.stderr
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_work(tmp_path):
+    done = report(tmp_path, "-o", tmp_path / "nothing/page.html")
+    assert done.returncode == 2 and f"{tmp_path / 'nothing'} is no directory" in done.stderr.replace("\n", " ")
+
+
+def test_of_one_experiment_every_parameter_is_in_the_table(tmp_path):
+    Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
+    assert collect(tmp_path)["differing"] == ["lr", "seed"]

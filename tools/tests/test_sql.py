@@ -32,7 +32,9 @@ def mlv(*arguments, **options):
 
 
 def test_rows_are_a_table(runs):
-    result = mlv("sql", runs, "SELECT experiment, step, value, NULL AS nothing FROM metrics ORDER BY ALL DESC")
+    result = mlv(
+        "sql", runs, "SELECT experiment, step, value, CAST(NULL AS VARCHAR) AS nothing FROM metrics ORDER BY ALL DESC"
+    )
     assert result.stdout == (
         "experiment   step   value   nothing\n"
         "───────────────────────────────────\n"

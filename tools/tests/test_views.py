@@ -380,7 +380,7 @@ def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
-    monkeypatch.setattr("mlv_tools._views.event_rows", None)
+    monkeypatch.setattr("mlv_tools._events.event_rows", None)
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
 
 
@@ -395,5 +395,5 @@ def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
     Exp(tmp_path, "one", values).close()
     columns = ", ".join(f"plain(params->'{name}')" for name in values)
     assert ask(tmp_path, f"SELECT {columns}, plain(params->'missing') FROM experiments") == [
-        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00Z", None)
+        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00+00:00", None)
     ]

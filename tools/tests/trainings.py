@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def hostile(runs: Path) -> None:
                     text, {"step": step, PWN: step * 0.5, EXPRESSION: step * 2.0, "__proto__": step, CONTROL: 1}
                 )
             with exp.log.span(text, {PWN: PWN, "u": "\u2028\u2029\ud800\x00\x1b[31m<!--<script>"}):
-                pass
+                time.sleep(0.02)
         with exp.create("a.svg", "w") as file:
             file.write('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="document.title=\'PWN\'">')
             file.write("<script>document.title='PWN'</script><image href='http://127.0.0.1:9/x.png'/></svg>")

@@ -130,12 +130,15 @@ def lines(
 
 
 def spans() -> dict[str, Any]:
-    """The timeline of an experiment's spans, a line for each name; dataset *spans* (name, from, to, start, seconds, text, state)."""
+    """The timeline of an experiment's spans, a line for each name.
+
+    Dataset *spans*: name, from, to, state, and what is told under the pointer: start, seconds, text.
+    """
     return {
         "$schema": _SCHEMA,
         "data": {"name": "spans"},
         "height": 100,
-        "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.7}, "stroke": "#ffffff", "strokeWidth": 0.3},
+        "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.7}},
         "encoding": {
             "x": {"field": "from", "type": "quantitative", "title": "seconds since start", "axis": {"tickCount": 6}},
             "x2": {"field": "to"},

@@ -102,6 +102,18 @@ class Page:
         self.script("document.querySelector(arguments[0]).click()", selector)
         self.settle()
 
+    def point_at_a_span(self):
+        """Move the pointer over the timeline until it is on a bar; returns what is shown then."""
+        canvas = self.driver.find_element("css selector", "#timeline canvas")
+        visible = "return document.querySelector('#vg-tooltip-element.visible')?.innerText"
+        width, height = canvas.size["width"], canvas.size["height"]
+        for y in range(-height // 2 + 8, height // 2, 10):
+            for x in range(0, width // 2, 15):
+                webdriver.ActionChains(self.driver, duration=0).move_to_element_with_offset(canvas, x, y).perform()
+                if text := self.script(visible):
+                    return text
+        raise AssertionError("there is no span under the pointer")
+
     def column(self, title):
         """The texts of a column of the table of parameters and metrics."""
         return self.script(
@@ -226,6 +238,10 @@ def test_the_pointer_reads_the_curves(driver, report):
     assert "lr-0.1-m-0.9" in text and " at " in text
 
 
+def test_the_pointer_reads_a_span(driver, report):
+    assert "epoch" in Page(driver, report).point_at_a_span()
+
+
 @pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (400, False), (400, True)])
 def test_it_fits_wide_and_narrow_screens_light_and_dark(driver, report, width, dark, tmp_path):
     shown = Page(driver, report, width, dark)
@@ -249,8 +265,7 @@ def test_nothing_of_a_hostile_log_runs(driver, tmp_path):
         shown.click("#same")
         shown.set("log", None)
         shown.set("which", "max")
-        canvas = driver.find_elements("css selector", "#timeline canvas")[0]
-        webdriver.ActionChains(driver).move_to_element(canvas).perform()
+        assert "<img src=x onerror=" in shown.point_at_a_span()
         assert shown.script("return document.title") == trainings.PWN
         assert shown.script("return document.querySelectorAll('script').length") == 3
         assert (

@@ -26,6 +26,8 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
     all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
     """
+    if not output.parent.is_dir():  # said before the work, not after it
+        raise click.UsageError(f"{output} cannot be written: {output.parent} is no directory. Make it first.")
     from mlv_tools._report import collect, page
 
     data = collect(root, title=title, images=images * 1_000_000)

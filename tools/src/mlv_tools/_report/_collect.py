@@ -146,6 +146,8 @@ def _parameters(experiments: list[Json]) -> tuple[list[str], list[str]]:
     found = [dict(map(tuple, experiment["params"])) for experiment in experiments if experiment["state"] != "broken"]
     names = list(dict.fromkeys(name for params in found for name in params))
     differing = [name for name in names if len({repr(params.get(name)) for params in found}) > 1]
+    if len(found) == 1:  # there is nothing to differ from
+        differing = names
     return differing, names
 
 

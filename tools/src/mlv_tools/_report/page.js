@@ -401,9 +401,12 @@
     const spec = structuredClone(page.specs.spans);
     spec.height = Math.max(60, names.length * 26 + 30);
     spec.encoding.y.sort = names;
-    const [unit, unitName] = unitOf(Math.max(...run.spans.map((span) => span.end)));
+    const latest = Math.max(...run.spans.map((span) => span.end));
+    const least = 0.002 * (latest - Math.min(...run.spans.map((span) => span.start))); // or else a short one is not seen
+    const [unit, unitName] = unitOf(latest);
     spec.encoding.x.title = `${unitName} since start`;
-    const bars = run.spans.map((span) => ({ ...span, state: span.open ? "not finished" : "finished", from: span.start / unit, to: span.end / unit }));
+    const bars = run.spans.map((span) => ({ ...span, state: span.open ? "not finished" : "finished",
+      from: span.start / unit, to: Math.max(span.end, span.start + least) / unit }));
     $("timelineNote").textContent = [`${run.spans.length} spans`, run.spansLeft && `${run.spansLeft} more are left out, the shortest`,
       run.spans.some((span) => span.open) && "a pale bar was never finished: it is drawn up to the last event"].filter(Boolean).join("; ");
     return embed($("timeline"), spec, { spans: bars }).then((view) => {
