@@ -6,6 +6,8 @@ import hashlib
 import json
 import mimetypes
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -36,6 +38,7 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
 
     said: list[str] = []
     crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # a term that 1.1 does not have yet
     root = crate.root_dataset
     crate.name = experiment.name
     crate.description = (
@@ -51,7 +54,10 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
     actions = [_action(crate, one, experiment, files) for one in (experiment, *experiment.subs())]
     root["mentions"] = actions
     if out.suffix == ".zip":
-        crate.write_zip(out)
+        # Not by crate.write_zip: its archive lacks entries for folders, which a reader then takes for missing.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.stem}-") as folder:
+            crate.write(folder)
+            shutil.make_archive(str(out.with_suffix("")), "zip", folder)
     else:
         crate.write(out)
     return said

@@ -31,7 +31,7 @@ def command(root: Path, logdir: Path, add: bool) -> None:
         import tensorboardX  # noqa: F401
     except ImportError as error:
         raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
-    if logdir.is_dir() and any(os.scandir(logdir)) and not add:
+    if logdir.is_dir() and os.listdir(logdir) and not add:
         raise click.UsageError(f"{str(logdir)!r} is not empty. Give an empty directory, or --add to write into it.")
     total: Counter[str] = Counter()
     amiss = False

@@ -1,0 +1,132 @@
+"""RO-Crates, judged by that community's own validator, without network."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from importlib.resources import files
+
+import pytest
+from click.testing import CliRunner
+
+from mlvlogger import Exp
+
+if "MLV_REQUIRE_ALL" not in os.environ:
+    pytest.importorskip("rocrate", reason="needs mlvlogger-tools[ro-crate]")
+
+from mlv_tools._commands.export_ro_crate import command
+
+CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+AWKWARD = "ünï côde & 50% #1.txt"
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    params = {"lr": 3e-4, "nan": float("nan"), "nested": {"a": [1]}, "a b/c#": "text", "none": None}
+    with Exp(tmp_path / "runs", "demo", params, kind="train", tags=["one"]) as exp:
+        exp.log.event("epoch/batch", step=1, loss=0.5)
+        with exp.create("note.txt", "w") as note:
+            note.write("kept")
+        (exp.path / AWKWARD).write_text("awkward")
+        (exp.path / "link").symlink_to("/etc/passwd")
+        exp.sub("child", {"lr": 1}, kind="squeeze").close()
+    return exp.path
+
+
+def exported(experiment, out, *options):
+    return CliRunner().invoke(command, [str(experiment), str(out), *options])
+
+
+def found_by_the_validator(crate, cache):
+    """What must be mended. The validator asks its cache for the context: here that of rocrate, a later version of it."""
+    if "MLV_REQUIRE_ALL" not in os.environ:
+        pytest.importorskip("rocrate_validator", reason="needs roc-validator")
+    from requests_cache import CachedRequest, CachedResponse, CachedSession
+    from rocrate_validator import services
+    from rocrate_validator.models import Severity, ValidationSettings
+
+    response = CachedResponse(
+        content=(files("rocrate") / "data/ro-crate.jsonld").read_bytes(),
+        status_code=200,
+        url=CONTEXT,
+        headers={"Content-Type": "application/ld+json"},
+        request=CachedRequest(method="GET", url=CONTEXT),
+    )
+    with CachedSession(str(cache), backend="sqlite") as session:
+        session.cache.save_response(response)
+    settings = ValidationSettings(
+        rocrate_uri=str(crate),
+        profile_identifier="process-run-crate",
+        requirement_severity=Severity.REQUIRED,
+        offline=True,
+        cache_path=str(cache),
+    )
+    result = services.validate(settings)
+    return [issue.message for issue in result.get_issues(Severity.REQUIRED)]
+
+
+@pytest.mark.filterwarnings("default")  # those of the validator and what it imports
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_the_communitys_validator_finds_nothing_amiss(experiment, tmp_path, name):
+    assert (
+        exported(experiment, tmp_path / name, "--license", "https://spdx.org/licenses/MIT").exit_code == 1
+    )  # the link
+    assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_communitys_validator_would_find_what_is_amiss(experiment, tmp_path):
+    exported(experiment, tmp_path / "crate")
+    metadata = tmp_path / "crate/ro-crate-metadata.json"
+    tree = json.loads(metadata.read_text())
+    for entity in tree["@graph"]:
+        entity.pop("instrument", None)
+    metadata.write_text(json.dumps(tree))
+    assert found_by_the_validator(tmp_path / "crate", tmp_path / "cache") != []
+
+
+def test_the_experiment_in_a_crate_is_valid_and_whole(experiment, tmp_path):
+    result = exported(experiment, tmp_path / "crate")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"{experiment}: link is left out: it is a symbolic link, or no regular file\n",
+    )
+    subprocess.run(
+        [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "crate"], check=True, capture_output=True
+    )
+    for path in experiment.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
+
+
+def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment, tmp_path):
+    exported(experiment, tmp_path / "crate.zip")
+    with zipfile.ZipFile(tmp_path / "crate.zip") as archive:
+        graph = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
+    meta = (experiment / "meta.json").read_bytes()
+    assert graph["./"]["identifier"] == f"sha256:{hashlib.sha256(meta).hexdigest()}"
+    assert (graph["meta.json"]["sha256"], graph["meta.json"]["contentSize"]) == (
+        hashlib.sha256(meta).hexdigest(),
+        str(len(meta)),
+    )
+    assert {(entity["name"], entity["value"]) for entity in graph.values() if entity["@type"] == "PropertyValue"} == {
+        ("lr", 3e-4),
+        ("nan", "nan"),
+        ("nested", '{"a": [1]}'),
+        ("a b/c#", "text"),
+        ("none", "null"),
+        ("lr", 1),
+    }
+    actions = [entity for entity in graph.values() if entity["@type"] == "CreateAction"]
+    assert [action["name"] for action in actions] == ["train demo", "squeeze child"]
+    assert all(action["startTime"] <= action["endTime"] for action in actions)
+    assert graph["squeeze/child/"]["name"] == "child"
+    assert any(entity["@type"] == "SoftwareApplication" and entity["name"] == "click" for entity in graph.values())
+
+
+def test_a_crate_overwrites_nothing_and_does_not_go_into_the_experiment(experiment, tmp_path):
+    (tmp_path / "there").mkdir()
+    assert exported(experiment, tmp_path / "there").exit_code == 2
+    assert exported(experiment, experiment / "crate").exit_code == 2

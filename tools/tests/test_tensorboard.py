@@ -1,0 +1,220 @@
+"""Runs of TensorBoard: written, opened by TensorBoard itself, and read back."""
+
+import json
+import math
+import os
+import re
+import struct
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+import mlvlogger
+from mlvlogger import Exp
+
+if "MLV_REQUIRE_ALL" not in os.environ:
+    pytest.importorskip("tensorboardX", reason="needs mlvlogger-tools[tensorboard]")
+    pytest.importorskip("tensorboard", reason="needs tensorboard>=2.21, to open what was written")
+
+from PIL import Image
+from tensorboardX import SummaryWriter
+
+from mlv_tools._commands import export_tensorboard, import_tensorboard
+
+pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
+
+
+def run(module, *arguments):
+    return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
+
+
+def accumulated(directory):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(directory), size_guidance={"scalars": 0, "images": 0}).Reload()
+
+
+def float32(value):
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+def same(one, other):
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    with Exp(tmp_path / "runs", "demo", {"lr": 3e-4, "big": 2**70, "deep": {"on": True}, "l": [1]}) as exp:
+        for step in range(3):
+            exp.log.event("epoch/batch", step=step, loss=1 / (step + 3), accuracy=step)
+        mark = exp.mark()
+        exp.log.event("epoch/batch", step=3, loss=99)
+        exp.rewind(mark)
+        exp.log.event("epoch/batch", step=3, loss=float("nan"), accuracy=float("-inf"), ok=True, text="x")
+        with exp.create("samples/7.png") as picture:
+            Image.new("RGB", (4, 3), "red").save(picture, "PNG")
+        exp.log.event("samples", step=7, image=picture.ref)
+        exp.stream("gpu").event("memory", used=3)
+        exp.sub("child", {"ratio": 0.5}, kind="squeeze").close()
+    return tmp_path / "runs"
+
+
+def test_tensorboards_reader_reads_what_was_logged(runs, tmp_path):
+    result = run(export_tensorboard, runs, tmp_path / "tb")
+    assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
+    read = accumulated(tmp_path / "tb/demo")
+    assert sorted(read.Tags()["scalars"]) == ["epoch/batch/accuracy", "epoch/batch/loss"]
+    events = list(mlvlogger.read(runs / "demo").events("epoch/batch"))
+    for name in ("loss", "accuracy"):
+        scalars = read.Scalars(f"epoch/batch/{name}")
+        assert [(one.step, one.wall_time) for one in scalars] == [(e.data["step"], e.time.timestamp()) for e in events]
+        assert all(same(one.value, float32(e.data[name])) for one, e in zip(scalars, events, strict=True))
+    (image,) = read.Images("samples/image")
+    picture = (runs / "demo/files/samples/7.png").read_bytes()
+    assert (image.step, image.width, image.height, image.encoded_image_string) == (7, 4, 3, picture)
+    assert accumulated(tmp_path / "tb/demo/log/gpu").Tags()["scalars"] == ["memory/used"]
+
+
+def test_a_broken_experiment_is_said_and_hides_no_other(runs, tmp_path):
+    Exp(runs, "broken").close()
+    (runs / "broken/meta.json").chmod(0o644)
+    (runs / "broken/meta.json").write_text('{"mlv": "1.0"')
+    result = run(export_tensorboard, runs, tmp_path / "tb")
+    assert result.exit_code == 1
+    assert f"mlv-validate {runs / 'broken'}" in result.stderr
+    assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
+
+
+def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path):
+    with Exp(tmp_path / "runs", "demo") as exp:
+        for name in ("a", "b"):
+            with exp.create(f"{name}.png") as picture:
+                Image.new("RGB", (1, 1)).save(picture, "PNG")
+            exp.log.event(name, image=picture.ref)
+    (exp.path / "files/a.png").rename(tmp_path / "secret.png")
+    (exp.path / "files/a.png").symlink_to(tmp_path / "secret.png")
+    picture = exp.path / "files/b.png"
+    picture.chmod(0o644)
+    picture.write_bytes(b"x")
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.stdout) == (1, "1 experiments, 0 scalars, 0 images\n")
+    assert "leads out of the experiment" in result.stderr
+    assert "its bytes are not those that were recorded" in result.stderr
+
+
+def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs, tmp_path):
+    (tmp_path / "tb").mkdir()
+    (tmp_path / "tb/mine").touch()
+    assert run(export_tensorboard, runs, tmp_path / "tb").exit_code == 2
+    assert [path.name for path in (tmp_path / "tb").iterdir()] == ["mine"]
+    assert run(export_tensorboard, runs, tmp_path / "tb", "--add").exit_code == 0
+
+
+def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs, tmp_path):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path / "tb", "--port", "0", "--host", "127.0.0.1"]
+        + ["--load_fast", "false", "--reload_interval", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = next(match[0] for line in server.stderr if (match := re.search(r"http://\S+/", line)))
+
+        def ask(path, body=None):
+            request = urllib.request.Request(address + path, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+
+        tags = {run: sorted(tags) for run, tags in ask("data/plugin/scalars/tags").items() if tags}
+        assert tags == {"demo": ["epoch/batch/accuracy", "epoch/batch/loss"], "demo/log/gpu": ["memory/used"]}
+        points = ask("data/plugin/scalars/scalars?run=demo&tag=epoch/batch/accuracy")
+        assert [(step, value) for _, step, value in points] == [(0, 0), (1, 1), (2, 2), (3, "-Infinity")]
+        assert list(ask("data/plugin/images/tags")["demo"]) == ["samples/image"]
+        asked = {"colParams": [], "allowedStatuses": ["STATUS_SUCCESS"], "startIndex": 0, "sliceSize": 9}
+        groups = ask("data/plugin/hparams/session_groups", json.dumps(asked).encode())["sessionGroups"]
+        assert {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"} in [group["hparams"] for group in groups]
+    finally:
+        server.terminate()
+        server.wait(30)
+        server.stderr.close()
+
+
+def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs, tmp_path):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert result.exit_code == 0, result.output
+    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "back"]
+    subprocess.run(valid, check=True, capture_output=True)
+    before, after = mlvlogger.read(runs / "demo"), mlvlogger.read(tmp_path / "back/demo")
+    for name in ("loss", "accuracy"):
+        steps, values = before.metric("epoch/batch", name)
+        again, kept = after.metric("epoch/batch", name)
+        assert steps == again and all(map(same, map(float32, values), kept)) and len(values) == len(kept)
+    pairs = zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True)
+    # A double holds the seconds since 1970 to a quarter of a microsecond.
+    assert all(abs((new.data["wall_time"] - old.time).total_seconds()) <= 1e-6 for old, new in pairs)
+    (image,) = (event.data["image"] for event in after.events("samples"))
+    assert (after.path / image.path).read_bytes() == (runs / "demo/files/samples/7.png").read_bytes()
+    assert after.params == {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"}
+    (source,) = after.extra["tensorboard"]["files"]
+    assert source == mlvlogger.ref(source.path)
+    again = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (again.exit_code, again.stdout) == (1, "")
+
+
+def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path):
+    tags = ["loss", "a//b", "/x", "mlv/y", "a/step", "a/wall_time", "a/tag", "a/b\nc", "ü/ö", "a/" + "b" * 2000]
+    directory = tmp_path / "tb/torch run (1)"
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboardX.proto.tensor_pb2 import TensorProto
+
+    directory.mkdir(parents=True)
+    writer = EventsWriter(str(directory / "events"))
+    for tag in tags:
+        values = [Summary.Value(tag=tag, simple_value=0.5)]
+        writer.write_event(Event(wall_time=-86400.5, step=-3, summary=Summary(value=values)))
+    plugin = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+    for step, tensor in enumerate(
+        [TensorProto(dtype=1, float_val=[1.5]), TensorProto(dtype=2, tensor_content=struct.pack("<d", 2.5))]
+    ):
+        metadata = plugin if step == 0 else None  # TensorFlow says it with the first alone
+        value = Summary.Value(tag="new", tensor=tensor, metadata=metadata)
+        writer.write_event(Event(wall_time=math.inf, step=step, summary=Summary(value=[value])))
+    writer.close()
+    with SummaryWriter(str(directory), filename_suffix=".more") as more:
+        more.add_text("note", "<b>text</b>", 1)
+        more.add_histogram("weights", [1, 2, 3], 1)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (result.exit_code, "left out: 1 of histo" in result.stderr) == (1, True)
+    assert result.stdout == f"{tmp_path / 'back/torch_run_1_'}: {len(tags) + 2} scalars, 0 images, 1 texts\n"
+    imported = mlvlogger.read(tmp_path / "back/torch_run_1_")
+    events = list(imported.events())
+    assert events[0].data["wall_time"] == datetime(1969, 12, 30, 23, 59, 59, 500000, tzinfo=UTC)
+    assert [event.data.get("new") for event in events if "new" in event.data] == [1.5, 2.5]
+    run(export_tensorboard, tmp_path / "back", tmp_path / "again")
+    read = accumulated(tmp_path / "again/torch_run_1_")
+    assert sorted(read.Tags()["scalars"]) == sorted([*tags, "new"])
+    assert {(one.step, one.wall_time) for tag in tags for one in read.Scalars(tag)} == {(-3, -86400.5)}
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_a_damaged_event_file_is_said_and_what_is_before_the_damage_is_imported(runs, tmp_path, damage):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    (file,) = (tmp_path / "tb/demo").glob("*tfevents*")
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        del content[-3:]
+    else:
+        content[-20] ^= 1
+    file.write_bytes(content)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert result.exit_code == 1
+    assert {"cut": "is cut off", "flip": "does not match its checksum"}[damage] in result.stderr
+    assert mlvlogger.read(tmp_path / "back/demo").metric("epoch/batch", "accuracy")[0] == [0, 1, 2, 3]
