@@ -40,7 +40,7 @@ def exported(experiment, out, *options):
 
 
 def found_by_the_validator(crate, cache):
-    """What must be mended. The validator asks its cache for the context: here that of rocrate, a later version of it."""
+    """What must be mended. The validator finds the context in its cache: that of rocrate, a later version of it."""
     if "MLV_REQUIRE_ALL" not in os.environ:
         pytest.importorskip("rocrate_validator", reason="needs roc-validator")
     from requests_cache import CachedRequest, CachedResponse, CachedSession
@@ -70,9 +70,7 @@ def found_by_the_validator(crate, cache):
 @pytest.mark.filterwarnings("default")  # those of the validator and what it imports
 @pytest.mark.parametrize("name", ["crate", "crate.zip"])
 def test_the_communitys_validator_finds_nothing_amiss(experiment, tmp_path, name):
-    assert (
-        exported(experiment, tmp_path / name, "--license", "https://spdx.org/licenses/MIT").exit_code == 1
-    )  # the link
+    exported(experiment, tmp_path / name, "--license", "https://spdx.org/licenses/MIT")
     assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
 
 
