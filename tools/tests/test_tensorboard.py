@@ -106,6 +106,17 @@ def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path):
     assert "its bytes are not those that were recorded" in result.stderr
 
 
+def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path):
+    with Exp(tmp_path / "runs", "demo", {"x": float("nan")}) as exp:
+        exp.log.event("a", v=1e300, w=-(10**400), x=float("inf"), y=2**70, step=2**70)
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    said = "demo: log.jsonl: 2 numbers are beyond float32 and became infinities\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    read = accumulated(tmp_path / "tb/demo")
+    values = {name: [(one.step, one.value) for one in read.Scalars(f"a/{name}")] for name in "vwxy"}
+    assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
+
+
 def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs, tmp_path):
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb/mine").touch()

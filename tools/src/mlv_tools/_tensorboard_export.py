@@ -70,7 +70,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                 step = _step(event, counts[tag])
                 counts[tag] += 1
                 value = _float(number)
-                too_large += math.isfinite(number) and abs(value) >= _FLOAT32
+                too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
                 values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
                 written["scalars"] += 1
             for name, file in _images(event):
@@ -132,7 +132,7 @@ def _float(value: int | float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
@@ -140,6 +140,8 @@ def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str |
     for name, value in params.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield prefix + name, str(value)
         elif isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= _EXACT):
             yield prefix + name, value
         elif value is not None:
