@@ -1,174 +1,231 @@
-"""`mlv export tensorboard` and `mlv import tensorboard`, against TensorBoard itself."""
+"""Runs of TensorBoard: written, opened by TensorBoard itself, and read back."""
 
 import json
 import math
+import os
 import re
 import struct
 import subprocess
 import sys
 import urllib.request
-import zlib
+from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
-from mlv_validate import validate
-from mlvlogger import Exp, read
+import mlvlogger
+from mlvlogger import Exp
 
-pytest.importorskip("tensorboard", reason="needs the extra tensorboard: pip install 'mlvlogger-tools[tensorboard]'")
-pytest.importorskip("tensorboardX")
-pytestmark = pytest.mark.filterwarnings("ignore")  # of protobuf, numpy and TensorBoard itself
+if "MLV_REQUIRE_ALL" not in os.environ:
+    pytest.importorskip("tensorboardX", reason="needs mlvlogger-tools[tensorboard]")
+    pytest.importorskip("tensorboard", reason="needs tensorboard>=2.21, to open what was written")
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"".join(
-    struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    for kind, data in [
-        (b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"\0\x10\xf0")),
-        (b"IEND", b""),
-    ]
-)
+from PIL import Image
+from tensorboardX import SummaryWriter
 
+from mlv_tools._commands import export_tensorboard, import_tensorboard
 
-@pytest.fixture
-def tree(tmp_path):
-    """An experiment with a rewind, special values, an image and a stream; one below it; and one that is broken."""
-    with Exp(tmp_path / "runs", "e", {"lr": 0.1, "opt": {"name": "adam"}, "seed": 2**70, "flag": True}) as exp:
-        mark = None
-        for step in range(10):
-            exp.log.event("train/batch", step=step, loss=1 / (step + 3), accuracy=step / 10)
-            mark = exp.mark() if step == 4 else mark
-        exp.rewind(mark)
-        for step in range(5, 8):
-            exp.log.event("train/batch", step=step, loss=-step, accuracy=0)
-        exp.log.event("odd", step=1, up=float("inf"), gone=float("nan"))
-        exp.log.event("counted", x=5)
-        exp.log.event("counted", x=6)
-        with exp.create("sample.png") as file:
-            file.write(PNG)
-        exp.log.event("sample", step=3, image=file.ref)
-        exp.stream("gpu").event("memory", step=0, used=7)
-    Exp.find(exp.path).sub("s", {"ratio": 0.5}, kind="part").close()
-    (tmp_path / "runs/broken").mkdir()
-    (tmp_path / "runs/broken/meta.json").write_text("{")
-    return tmp_path / "runs"
+pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
 
-def rounded(value):
-    """As 32 bits hold it."""
+def run(module, *arguments):
+    return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
+
+
+def accumulated(directory):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(directory), size_guidance={"scalars": 0, "images": 0}).Reload()
+
+
+def float32(value):
     return struct.unpack("f", struct.pack("f", value))[0]
 
 
-def test_scalars_images_params_and_wall_times_are_those_of_the_experiment(mlv, tree, tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    output = mlv("export", "tensorboard", "runs", "tb", exit=1)
-    assert "e: 21 scalars, 1 images" in output and "left out broken: " in output
-    accumulator = EventAccumulator(str(tmp_path / "tb/e"), size_guidance={"scalars": 0, "images": 0})
-    accumulator.Reload()
-    run = read(tree / "e")
-    steps, values = run.metric("train/batch", "loss")
-    found = accumulator.Scalars("train/batch/loss")
-    assert [(one.step, one.value) for one in found] == list(zip(steps, map(rounded, values), strict=True))
-    times = [event.time.timestamp() for event in run.events("train/batch")]
-    assert [one.wall_time for one in found] == times
-    assert [one.step for one in accumulator.Scalars("counted/x")] == [0, 1]
-    assert accumulator.Scalars("gpu/memory/used")[0].value == 7
-    assert accumulator.Scalars("odd/up")[0].value == math.inf and math.isnan(accumulator.Scalars("odd/gone")[0].value)
-    [image] = accumulator.Images("sample/image")
-    assert (image.step, image.width, image.height, image.encoded_image_string) == (3, 2, 1, PNG)
+def same(one, other):
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
-def test_a_directory_that_is_not_empty_is_not_written_to_unasked(mlv, tree, tmp_path):
+@pytest.fixture
+def runs(tmp_path):
+    with Exp(tmp_path / "runs", "demo", {"lr": 3e-4, "big": 2**70, "deep": {"on": True}, "l": [1]}) as exp:
+        for step in range(3):
+            exp.log.event("epoch/batch", step=step, loss=1 / (step + 3), accuracy=step)
+        mark = exp.mark()
+        exp.log.event("epoch/batch", step=3, loss=99)
+        exp.rewind(mark)
+        exp.log.event("epoch/batch", step=3, loss=float("nan"), accuracy=float("-inf"), ok=True, text="x")
+        with exp.create("samples/7.png") as picture:
+            Image.new("RGB", (4, 3), "red").save(picture, "PNG")
+        exp.log.event("samples", step=7, image=picture.ref)
+        exp.stream("gpu").event("memory", used=3)
+        exp.sub("child", {"ratio": 0.5}, kind="squeeze").close()
+    return tmp_path / "runs"
+
+
+def test_tensorboards_reader_reads_what_was_logged(runs, tmp_path):
+    result = run(export_tensorboard, runs, tmp_path / "tb")
+    assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
+    read = accumulated(tmp_path / "tb/demo")
+    assert sorted(read.Tags()["scalars"]) == ["epoch/batch/accuracy", "epoch/batch/loss"]
+    events = list(mlvlogger.read(runs / "demo").events("epoch/batch"))
+    for name in ("loss", "accuracy"):
+        scalars = read.Scalars(f"epoch/batch/{name}")
+        assert [(one.step, one.wall_time) for one in scalars] == [(e.data["step"], e.time.timestamp()) for e in events]
+        assert all(same(one.value, float32(e.data[name])) for one, e in zip(scalars, events, strict=True))
+    (image,) = read.Images("samples/image")
+    picture = (runs / "demo/files/samples/7.png").read_bytes()
+    assert (image.step, image.width, image.height, image.encoded_image_string) == (7, 4, 3, picture)
+    assert accumulated(tmp_path / "tb/demo/log/gpu").Tags()["scalars"] == ["memory/used"]
+
+
+def test_a_broken_experiment_is_said_and_hides_no_other(runs, tmp_path):
+    Exp(runs, "broken").close()
+    (runs / "broken/meta.json").chmod(0o644)
+    (runs / "broken/meta.json").write_text('{"mlv": "1.0"')
+    result = run(export_tensorboard, runs, tmp_path / "tb")
+    assert result.exit_code == 1
+    assert f"mlv-validate {runs / 'broken'}" in result.stderr
+    assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
+
+
+def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path):
+    with Exp(tmp_path / "runs", "demo") as exp:
+        for name in ("a", "b"):
+            with exp.create(f"{name}.png") as picture:
+                Image.new("RGB", (1, 1)).save(picture, "PNG")
+            exp.log.event(name, image=picture.ref)
+    (exp.path / "files/a.png").rename(tmp_path / "secret.png")
+    (exp.path / "files/a.png").symlink_to(tmp_path / "secret.png")
+    picture = exp.path / "files/b.png"
+    picture.chmod(0o644)
+    picture.write_bytes(b"x")
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.stdout) == (1, "1 experiments, 0 scalars, 0 images\n")
+    assert "leads out of the experiment" in result.stderr
+    assert "its bytes are not those that were recorded" in result.stderr
+
+
+def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path):
+    with Exp(tmp_path / "runs", "demo", {"x": float("nan")}) as exp:
+        exp.log.event("a", v=1e300, w=-(10**400), x=float("inf"), y=2**70, step=2**70)
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    said = "demo: log.jsonl: 2 numbers are beyond float32 and became infinities\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    read = accumulated(tmp_path / "tb/demo")
+    values = {name: [(one.step, one.value) for one in read.Scalars(f"a/{name}")] for name in "vwxy"}
+    assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
+
+
+def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs, tmp_path):
     (tmp_path / "tb").mkdir()
-    (tmp_path / "tb/mine").write_text("x")
-    assert "tb is not empty" in mlv("export", "tensorboard", "runs/e", "tb", exit=1)
-    mlv("export", "tensorboard", "runs/e", "tb", "--force")
+    (tmp_path / "tb/mine").touch()
+    assert run(export_tensorboard, runs, tmp_path / "tb").exit_code == 2
+    assert [path.name for path in (tmp_path / "tb").iterdir()] == ["mine"]
+    assert run(export_tensorboard, runs, tmp_path / "tb", "--add").exit_code == 0
 
 
-def test_a_real_tensorboard_shows_them(mlv, tree, tmp_path):
-    mlv("export", "tensorboard", "runs", "tb", exit=1)
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", "tb", "--port", "0", "--load_fast", "false"]
-    server = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs, tmp_path):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path / "tb", "--port", "0", "--host", "127.0.0.1"]
+        + ["--load_fast", "false", "--reload_interval", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
-        for line in server.stdout:
-            if found := re.search(r"http://\S+?:(\d+)/", line):
-                port = found[1]
-                break
+        address = next(match[0] for line in server.stderr if (match := re.search(r"http://\S+/", line)))
 
-        def ask(path):
-            with urllib.request.urlopen(f"http://localhost:{port}/data/plugin/{path}", timeout=30) as answer:
+        def ask(path, body=None):
+            request = urllib.request.Request(address + path, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
 
-        tags = ask("scalars/tags")
-        assert {"e", "e/part/s"} >= set(tags) and "train/batch/loss" in tags["e"]
-        rows = ask("scalars/scalars?run=e&tag=train%2Fbatch%2Floss")
-        assert [row[1] for row in rows] == read(tree / "e").metric("train/batch", "loss")[0]
-        assert "sample/image" in ask("images/tags")["e"]
+        tags = {run: sorted(tags) for run, tags in ask("data/plugin/scalars/tags").items() if tags}
+        assert tags == {"demo": ["epoch/batch/accuracy", "epoch/batch/loss"], "demo/log/gpu": ["memory/used"]}
+        points = ask("data/plugin/scalars/scalars?run=demo&tag=epoch/batch/accuracy")
+        assert [(step, value) for _, step, value in points] == [(0, 0), (1, 1), (2, 2), (3, "-Infinity")]
+        assert list(ask("data/plugin/images/tags")["demo"]) == ["samples/image"]
+        asked = {"colParams": [], "allowedStatuses": ["STATUS_SUCCESS"], "startIndex": 0, "sliceSize": 9}
+        groups = ask("data/plugin/hparams/session_groups", json.dumps(asked).encode())["sessionGroups"]
+        assert {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"} in [group["hparams"] for group in groups]
     finally:
-        server.kill()
-        server.communicate()
+        server.terminate()
+        server.wait(30)
+        server.stderr.close()
 
 
-def test_there_and_back_every_scalar_is_kept_within_32_bits(mlv, tree, tmp_path):
-    mlv("export", "tensorboard", "runs/e", "tb")
-    output = mlv("import", "tensorboard", "tb", "back")
-    assert "21 scalars, 1 images, 0 texts" in output
-    first, again = read(tree / "e"), read(tmp_path / "back/e")
-    for event, name in (("train/batch", "loss"), ("train/batch", "accuracy"), ("odd", "up"), ("odd", "gone")):
-        steps, values = first.metric(event, name)
-        found = again.metric(event, name)
-        assert found[0] == steps
-        assert [*map(repr, found[1])] == [repr(rounded(value)) for value in values]
-    assert [event.time for event in first.events("train/batch")] == [
-        event.data["wall_time"] for event in again.events("train/batch")
-    ]
-    assert (again.params["lr"], again.params["opt.name"], again.params["flag"]) == (0.1, "adam", True)
-    [event] = [event for event in again.events("sample")]
-    assert (again.path / event.data["image"].path).read_bytes() == PNG
+def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs, tmp_path):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert result.exit_code == 0, result.output
+    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "back"]
+    subprocess.run(valid, check=True, capture_output=True)
+    before, after = mlvlogger.read(runs / "demo"), mlvlogger.read(tmp_path / "back/demo")
+    for name in ("loss", "accuracy"):
+        steps, values = before.metric("epoch/batch", name)
+        again, kept = after.metric("epoch/batch", name)
+        assert steps == again and all(map(same, map(float32, values), kept)) and len(values) == len(kept)
+    pairs = zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True)
+    # A double holds the seconds since 1970 to a quarter of a microsecond.
+    assert all(abs((new.data["wall_time"] - old.time).total_seconds()) <= 1e-6 for old, new in pairs)
+    (image,) = (event.data["image"] for event in after.events("samples"))
+    assert (after.path / image.path).read_bytes() == (runs / "demo/files/samples/7.png").read_bytes()
+    assert after.params == {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"}
+    (source,) = after.extra["tensorboard"]["files"]
+    assert source == mlvlogger.ref(source.path)
+    again = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (again.exit_code, again.stdout) == (1, "")
 
 
-def test_an_imported_experiment_validates_and_says_where_it_came_from(mlv, tree, tmp_path):
-    mlv("export", "tensorboard", "runs/e", "tb")
-    mlv("import", "tensorboard", "tb", "back")
-    report = validate(tmp_path / "back", sealed=True)
-    assert (report.verdict, [t.findings for t in report.targets]) == ("valid", [()] * len(report.targets)) or (
-        report.verdict == "valid" and not any(t.findings for t in report.targets)
-    )
-    run = read(tmp_path / "back/e")
-    origin = run.extra["imported"]
-    [file] = origin["files"]
-    assert (run.kind, origin["format"], origin["run"]) == ("import", "tensorboard", "e")
-    assert file.path.startswith(str(tmp_path / "tb/e/events.out.tfevents"))
-    assert "left out e: " in mlv("import", "tensorboard", "tb", "back", exit=1)
+def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path):
+    tags = ["loss", "a//b", "/x", "mlv/y", "a/step", "a/wall_time", "a/tag", "a/b\nc", "ü/ö", "a/" + "b" * 2000]
+    directory = tmp_path / "tb/torch run (1)"
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboardX.proto.tensor_pb2 import TensorProto
+
+    directory.mkdir(parents=True)
+    writer = EventsWriter(str(directory / "events"))
+    for tag in tags:
+        values = [Summary.Value(tag=tag, simple_value=0.5)]
+        writer.write_event(Event(wall_time=-86400.5, step=-3, summary=Summary(value=values)))
+    plugin = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+    for step, tensor in enumerate(
+        [TensorProto(dtype=1, float_val=[1.5]), TensorProto(dtype=2, tensor_content=struct.pack("<d", 2.5))]
+    ):
+        metadata = plugin if step == 0 else None  # TensorFlow says it with the first alone
+        value = Summary.Value(tag="new", tensor=tensor, metadata=metadata)
+        writer.write_event(Event(wall_time=math.inf, step=step, summary=Summary(value=[value])))
+    writer.close()
+    with SummaryWriter(str(directory), filename_suffix=".more") as more:
+        more.add_text("note", "<b>text</b>", 1)
+        more.add_histogram("weights", [1, 2, 3], 1)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (result.exit_code, "left out: 1 of histo" in result.stderr) == (1, True)
+    assert result.stdout == f"{tmp_path / 'back/torch_run_1_'}: {len(tags) + 2} scalars, 0 images, 1 texts\n"
+    imported = mlvlogger.read(tmp_path / "back/torch_run_1_")
+    events = list(imported.events())
+    assert events[0].data["wall_time"] == datetime(1969, 12, 30, 23, 59, 59, 500000, tzinfo=UTC)
+    assert [event.data.get("new") for event in events if "new" in event.data] == [1.5, 2.5]
+    run(export_tensorboard, tmp_path / "back", tmp_path / "again")
+    read = accumulated(tmp_path / "again/torch_run_1_")
+    assert sorted(read.Tags()["scalars"]) == sorted([*tags, "new"])
+    assert {(one.step, one.wall_time) for tag in tags for one in read.Scalars(tag)} == {(-3, -86400.5)}
 
 
-def test_of_a_truncated_file_what_is_whole_is_imported_and_the_rest_is_said(mlv, tree, tmp_path):
-    mlv("export", "tensorboard", "runs/e", "tb")
-    [file] = (tmp_path / "tb/e").glob("*tfevents*")
-    file.write_bytes(file.read_bytes()[:-7])
-    command = [sys.executable, "-m", "mlv_tools", "import", "tensorboard", "tb", "back"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0 and "21 scalars, 0 images" in done.stdout
-    assert re.search(
-        r"left out of e: the last \d+ bytes of events.out.tfevents\S+, which are no whole record", done.stderr
-    )
-
-
-def test_what_the_class_of_torch_like_writers_adds_is_imported(mlv, tmp_path):
-    import numpy as np
-    from tensorboardX import SummaryWriter
-
-    with SummaryWriter(str(tmp_path / "tb/a b")) as writer:
-        writer.add_scalar("loss", 0.5, 3, walltime=1e9)
-        writer.add_text("note", "hello", 1)
-        writer.add_histogram("weights", np.arange(5.0), 1)
-    output = mlv("import", "tensorboard", "tb", "back")
-    assert "a b: back/a-b, 1 scalars, 0 images, 1 texts" in output
-    run = read(tmp_path / "back/a-b")
-    [event] = run.events("scalar")
-    assert (event.data["step"], event.data["loss"], event.data["wall_time"].timestamp()) == (3, 0.5, 1e9)
-    assert "hello" in repr([event.data for event in run.events()])
-
-
-def test_a_directory_without_event_files_says_so(mlv, tmp_path):
-    (tmp_path / "empty").mkdir()
-    assert "has no event files" in mlv("import", "tensorboard", "empty", "back", exit=1)
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_a_damaged_event_file_is_said_and_what_is_before_the_damage_is_imported(runs, tmp_path, damage):
+    run(export_tensorboard, runs, tmp_path / "tb")
+    (file,) = (tmp_path / "tb/demo").glob("*tfevents*")
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        del content[-3:]
+    else:
+        content[-20] ^= 1
+    file.write_bytes(content)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert result.exit_code == 1
+    assert {"cut": "is cut off", "flip": "does not match its checksum"}[damage] in result.stderr
+    assert mlvlogger.read(tmp_path / "back/demo").metric("epoch/batch", "accuracy")[0] == [0, 1, 2, 3]

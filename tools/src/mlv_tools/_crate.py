@@ -1,144 +1,173 @@
-"""From an experiment to an RO-Crate, by the library of that community: what is in it, and how it came about."""
+"""An experiment as an RO-Crate: the directory whole, with a description that archives understand."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import mimetypes
 import os
+import shutil
+import tempfile
+import uuid
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import mlvlogger
-from mlv_tools._contents import attached
-from mlv_tools._text import value
-from mlv_tools._trees import find
 from mlvlogger import Experiment
 
 __all__ = ["write"]
 
-_VERSION = "1.1"  # of RO-Crate: the one that archives and their tools know
+_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+_FORMAT = "application/x-ndjson"
+_METADATA = "ro-crate-metadata.json"
+_STATUS = {
+    "completed": "http://schema.org/CompletedActionStatus",
+    "failed": "http://schema.org/FailedActionStatus",
+    "interrupted": "http://schema.org/FailedActionStatus",
+}
 
 
-def write(experiment: Experiment, output: Path, *, license: str | None, author: str | None) -> int:
-    """Write a copy of an experiment's directory with a description of it, as a directory or, by its name, a ``.zip``.
+def write(experiment: Experiment, out: Path, license: str) -> list[str]:
+    """Write *experiment* with what lies in it to *out*, a directory that is not there yet, or a file ``.zip``.
 
-    The experiment in it is the same, file for file: it validates, and has its id. Links, and temporary names that
-    begin with ``.mlv-``, are left out. Returns how many files there are. Raises OSError.
+    Returns what was left out, as sentences.
     """
-    from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
-    crate = ROCrate(version=_VERSION)
-    crate.name = experiment.name
-    crate.description = _description(experiment)
-    crate.datePublished = datetime.now(timezone.utc)
+    said: list[str] = []
+    crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # a term that 1.1 does not have yet
     root = crate.root_dataset
-    root["identifier"] = experiment.id
+    crate.name = experiment.name
+    crate.description = (
+        "\n".join(experiment.descriptions) or f"The record of the machine-learning experiment {experiment.name}."
+    )
+    crate.datePublished = datetime.now(UTC)
+    crate.license = _license(crate, license)
     if experiment.tags:
-        crate.keywords = ", ".join(experiment.tags)
-    if license:
-        terms = {"@type": "CreativeWork", "name": license, "url": license}
-        root["license"] = crate.add(ContextEntity(crate, license, properties=terms))
-    if author:
-        root["author"] = crate.add(ContextEntity(crate, "#author", properties={"@type": "Person", "name": author}))
-    files = {
-        name: crate.add_file(str(experiment.path / name), name, properties=_facts(experiment.path / name, name))
-        for name in _files(experiment.path)
-    }
-    for file, _, there in attached(experiment):
-        if there == "there" and file.path in files:
-            files[file.path]["sha256"] = file.sha256
-    runs = [found.experiment for found in find(experiment.path) if found.experiment is not None]
-    for run in runs:
-        prefix = "" if run.path == experiment.path else run.path.relative_to(experiment.path).as_posix() + "/"
-        _describe(crate, run, prefix, files)
-    if output.suffix == ".zip":
-        crate.write_zip(str(output))
+        crate.keywords = experiment.tags
+    root["identifier"] = experiment.id
+    root["conformsTo"] = _entity(crate, _PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
+    files = dict(_files(crate, experiment.path, said))
+    actions = [_action(crate, one, experiment, files) for one in (experiment, *experiment.subs())]
+    root["mentions"] = actions
+    if out.suffix == ".zip":
+        # Not by crate.write_zip: its archive lacks entries for folders, which a reader then takes for missing.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.stem}-") as folder:
+            crate.write(folder)
+            shutil.make_archive(str(out.with_suffix("")), "zip", folder)
     else:
-        crate.write(str(output))
-    return len(files)
+        crate.write(out)
+    return said
 
 
-def _description(experiment: Experiment) -> str:
-    what = f"The {experiment.state} experiment {experiment.name} of kind {experiment.kind}, in the MLV format."
-    return " ".join([*experiment.descriptions, what])
-
-
-def _files(directory: Path) -> Iterator[str]:
-    """Every file of a directory, relative to it with slashes."""
-    for folder, folders, names in os.walk(directory):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not path.is_symlink() and path.is_file() and not name.startswith(".mlv-"):
-                yield path.relative_to(directory).as_posix()
-
-
-def _facts(path: Path, name: str) -> dict[str, Any]:
-    kind = "application/x-ndjson" if name.endswith(".jsonl") else mimetypes.guess_type(name)[0]
-    facts = {"name": name, "contentSize": str(path.stat().st_size)}
-    return {**facts, "encodingFormat": kind or "application/octet-stream"}
-
-
-def _describe(crate: Any, run: Experiment, prefix: str, files: dict[str, Any]) -> None:
-    """The actions of an experiment, one for each of its scripts; with params, software, and when."""
+def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
     from rocrate.model.contextentity import ContextEntity
 
-    def entity(identifier: str, kind: str, /, **properties: Any) -> Any:
-        known = {name: item for name, item in properties.items() if item}
-        return crate.add(ContextEntity(crate, f"#{prefix}{identifier}", properties={"@type": kind, **known}))
-
-    params = [
-        entity(f"param-{name}", "PropertyValue", name=str(name), value=value(item)) for name, item in run.params.items()
-    ]
-    ended = _ended(run)
-    for number, (record, environment) in enumerate(zip(run.records, run.environments, strict=True), 1):
-        action = entity(
-            f"run-{number}",
-            "CreateAction",
-            name=f"{run.name}: {' '.join(map(str, environment.get('command') or ['a script']))}",
-            startTime=record.get("created"),
-            endTime=ended.isoformat() if ended and number == 1 else None,
-            actionStatus=f"http://schema.org/{_STATUS[run.state]}" if number == 1 and run.state in _STATUS else None,
-        )
-        action["instrument"] = _software(entity, number, environment)
-        if number == 1:
-            if params:
-                action["object"] = params
-            results = [item for name, item in files.items() if name.startswith(prefix)]
-            if results:
-                action["result"] = results
-        crate.root_dataset.append_to("mentions", action)
-
-
-_STATUS = {"completed": "CompletedActionStatus", "failed": "FailedActionStatus"}
-
-
-def _software(entity: Any, number: int, environment: dict[str, Any]) -> Any:
-    script = environment.get("script")
-    path = script.path if isinstance(script, (mlvlogger.File, mlvlogger.External)) else script
-    git = environment.get("git")
-    git = git if isinstance(git, dict) else {}
-    software = entity(
-        f"script-{number}",
-        "SoftwareApplication",
-        name=str(path or "script"),
-        version=str(git.get("commit") or ""),
-        codeRepository=str(git.get("remote") or ""),
+    return crate.dereference(identifier) or crate.add(
+        ContextEntity(crate, identifier, properties={"@type": kind} | properties)
     )
+
+
+def _license(crate: Any, license: str) -> Any:
+    """The license as an entity where it is an address, else as it was given."""
+    return _entity(crate, license, "CreativeWork", name=license) if "://" in license else license
+
+
+def _files(crate: Any, directory: Path, said: list[str]) -> Iterator[tuple[str, Any]]:
+    """Add every file to the crate, and yield it by its path; symbolic links are not followed."""
+    for folder, folders, names in os.walk(directory):
+        folders.sort()
+        for name in sorted(folders + names):
+            path = Path(folder, name)
+            relative = path.relative_to(directory).as_posix()
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                said.append(f"{relative} is left out: it is a symbolic link, or no regular file")
+            elif path.is_file() and relative != _METADATA:
+                yield relative, crate.add_file(path, relative, properties=_properties(path, name))
+
+
+def _properties(path: Path, name: str) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    kind = _FORMAT if name.endswith(".jsonl") else mimetypes.guess_type(name)[0]
+    properties = {
+        "name": name,
+        "contentSize": str(path.stat().st_size),
+        "sha256": digest,
+        "encodingFormat": kind or "application/octet-stream",
+        "dateModified": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
+    }
+    return properties
+
+
+def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any]) -> Any:
+    """What ran: when, with which parameters and software, and the files that it left."""
+    inside = one.path.relative_to(top.path).as_posix()
+    prefix = "" if inside == "." else inside + "/"
+    results = [file for path, file in files.items() if path.startswith(prefix)]
+    if prefix:
+        part = crate.add_dataset(
+            dest_path=prefix, properties={"name": one.name, "identifier": one.id, "hasPart": results}
+        )
+        results = [part]
+    first = one.environments[0] if one.environments else {}
+    properties: dict[str, Any] = {
+        "@type": "CreateAction",
+        "name": f"{one.kind} {one.name}",
+        "description": "\n".join(one.descriptions) or f"The run that recorded {one.name}; its state is {one.state}.",
+        "instrument": _software(crate, first),
+        "object": [_param(crate, prefix, name, value) for name, value in one.params.items()],
+        "result": results,
+    }
+    if one.created:
+        properties["startTime"] = one.created.isoformat()
+    if one.state in _STATUS:
+        properties["actionStatus"] = _STATUS[one.state]
+        properties["endTime"] = _end(one).isoformat()
+    return _entity(crate, f"#run-{quote(one.id)}", **{"kind": properties.pop("@type")}, **properties)
+
+
+def _end(one: Experiment) -> datetime:
+    return max(event.time for event in one.events("mlv/end", lifecycle=True))
+
+
+def _param(crate: Any, prefix: str, name: str, value: Any) -> Any:
+    plain = value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(plain, float) and plain - plain != 0:  # not finite: JSON has no number for it
+        plain = str(plain)
+    return _entity(crate, f"#param-{quote(prefix + name, safe='')}", "PropertyValue", name=name, value=plain)
+
+
+def _software(crate: Any, environment: dict[str, Any]) -> Any:
+    """The script as the instrument, with the runtime and its packages as what it required."""
     runtime = environment.get("runtime")
     runtime = runtime if isinstance(runtime, dict) else {}
     packages = runtime.get("packages")
-    needed = [(str(runtime.get("language") or "runtime"), str(runtime.get("version") or ""))]
-    needed += [(str(name), str(version)) for name, version in packages.items()] if isinstance(packages, dict) else []
-    software["softwareRequirements"] = [
-        entity(f"software-{number}-{name}", "SoftwareApplication", name=name, version=version)
-        for name, version in needed
+    named = {str(runtime.get("language", "unknown")): str(runtime.get("version", "unknown"))}
+    named |= {str(name): str(version) for name, version in packages.items()} if isinstance(packages, dict) else {}
+    required = [
+        _entity(
+            crate,
+            f"#software-{quote(name)}-{quote(version)}",
+            "SoftwareApplication",
+            name=name,
+            softwareVersion=version,
+        )
+        for name, version in named.items()
     ]
-    return software
-
-
-def _ended(run: Experiment) -> datetime | None:
-    times = [event.time for event in run.events("mlv/end", lifecycle=True)]
-    return times[-1] if times else None
+    git = environment.get("git")
+    git = git if isinstance(git, dict) else {}
+    command = environment.get("command")
+    text = " ".join(map(str, command)) if isinstance(command, list) else str(command or "unknown")
+    return _entity(
+        crate,
+        f"#script-{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(environment, default=str, sort_keys=True))}",
+        "SoftwareApplication",
+        name=str(environment.get("script") or "script"),
+        description=f"Called as: {text}",
+        softwareVersion=str(git.get("commit") or "unknown"),
+        softwareRequirements=required,
+    )

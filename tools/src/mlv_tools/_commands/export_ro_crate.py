@@ -1,29 +1,44 @@
-"""`mlv export ro-crate`: an experiment for an archive."""
+"""`mlv export ro-crate`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-import mlvlogger
-from mlv_tools._completion import ExperimentPath
+from mlv_tools._crate import write
+from mlv_tools._plain import plain
+from mlvlogger import read
 
 __all__ = ["command"]
 
 
-@click.command(help="Copy an experiment with a description as an RO-Crate into OUTPUT, a new directory or a .zip file.")
-@click.argument("directory", type=ExperimentPath())
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option("--license", metavar="URL", help="Under which the experiment may be used; archives ask for one.")
-@click.option("--author", metavar="NAME", help="Who made the experiment.")
-def command(directory: Path, output: Path, license: str | None, author: str | None) -> None:
-    """The command; see its help."""
+@click.command("ro-crate")
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--license", default="not specified", help="The license: its address, or a text.", show_default=True)
+def command(directory: Path, out: Path, license: str) -> None:
+    """Write the experiment DIR, with what lies in it, as an RO-Crate to OUT.
+
+    OUT is a directory that is made, or a file whose name ends in .zip.
+    """
     try:
-        from mlv_tools._crate import write
+        import rocrate  # noqa: F401
     except ImportError as error:
-        raise click.ClickException(f"{error}. Install it: pip install 'mlvlogger-tools[ro-crate]'") from None
-    if output.exists():
-        raise click.ClickException(f"{output} exists. Choose another name.")
-    count = write(mlvlogger.read(directory), output, license=license, author=author)
-    click.echo(f"{output}: {count:,} files and ro-crate-metadata.json")
+        raise click.ClickException(f"{error}. Install mlvlogger-tools[ro-crate].") from None
+    if os.path.lexists(out):
+        raise click.UsageError(f"{str(out)!r} is there already. Give a new name.")
+    if out.resolve().is_relative_to(directory.resolve()):
+        raise click.UsageError(f"{str(out)!r} lies in the experiment. Give a path outside of it.")
+    experiment = read(directory)
+    said = write(experiment, out, license)
+    if experiment.state == "open":
+        said.append("it is open: what is written to it from now on is not in the crate")
+    said += [
+        f"{problem.path}: {problem.message} (mlv-validate {directory} tells more)" for problem in experiment.problems
+    ]
+    for sentence in said:
+        click.echo(plain(f"{directory}: {sentence}"), err=True)
+    click.echo(plain(f"{out}: RO-Crate 1.1 of {experiment.name}, {experiment.id}"))
+    raise SystemExit(bool(said))

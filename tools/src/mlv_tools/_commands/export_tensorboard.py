@@ -1,42 +1,58 @@
-"""`mlv export tensorboard`: runs for TensorBoard, and for what imports its files."""
+"""`mlv export tensorboard`."""
 
 from __future__ import annotations
 
-import sys
+import os
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from mlv_tools._text import plain
+from mlv_tools._plain import plain
+from mlv_tools._tensorboard_export import export, run_name
 from mlv_tools._trees import find
+from mlvlogger import MLVError
 
 __all__ = ["command"]
 
 
-@click.command(
-    help="Write the experiments in and below ROOT as runs into LOGDIR: scalars, hyperparameters and images. The format"
-    " keeps 32 bits of a number."
-)
+@click.command("tensorboard")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("logdir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Also into a directory that is not empty, beside what is there.")
-def command(root: Path, logdir: Path, force: bool) -> None:
-    """The command; see its help."""
+@click.option("--add", is_flag=True, help="Write into LOGDIR although there is something in it.")
+def command(root: Path, logdir: Path, add: bool) -> None:
+    """Write the experiments in and below ROOT as TensorBoard runs into LOGDIR.
+
+    Metrics become scalars, parameters hyperparameters, attached images images.
+    Steps and times are kept; values are float32 there.
+    """
     try:
-        from mlv_tools._to_tensorboard import write
+        import PIL  # noqa: F401
+        import tensorboardX  # noqa: F401
     except ImportError as error:
-        raise click.ClickException(f"{error}. Install it: pip install 'mlvlogger-tools[tensorboard]'") from None
-    if logdir.exists() and any(logdir.iterdir()) and not force:
-        raise click.ClickException(f"{logdir} is not empty. Choose another directory, or --force to write beside it.")
-    failed = False
+        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
+    if logdir.is_dir() and os.listdir(logdir) and not add:
+        raise click.UsageError(f"{str(logdir)!r} is not empty. Give an empty directory, or --add to write into it.")
+    total: Counter[str] = Counter()
+    amiss = False
     for found in find(root):
+        name = run_name(root, found)
         if found.experiment is None:
-            click.echo(f"left out {plain(found.name)}: {plain(found.error)}", err=True)
-            failed = True
+            click.echo(plain(f"{name}: left out: {found.error}"), err=True)
+            amiss = True
             continue
-        written = write(found.experiment, logdir / found.name)
-        click.echo(f"{plain(found.name)}: {written.scalars:,} scalars, {written.images:,} images")
-        for reason in written.left_out:
-            click.echo(f"left out of {plain(found.name)}: {plain(reason)}", err=True)
-            failed = True
-    sys.exit(1 if failed else 0)
+        try:
+            written, said = export(found.experiment, logdir / name)
+        except (MLVError, OSError) as error:
+            click.echo(plain(f"{name}: {error} (mlv-validate {found.path} tells more)"), err=True)
+            amiss = True
+            continue
+        for sentence in said:
+            click.echo(plain(f"{name}: {sentence}"), err=True)
+        amiss = amiss or bool(said)
+        total += written
+        total["experiments"] += 1
+    if not total["experiments"]:
+        raise click.ClickException(f"there is no experiment to export in {str(root)!r}.")
+    click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
+    raise SystemExit(amiss)

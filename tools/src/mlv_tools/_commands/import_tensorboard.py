@@ -1,43 +1,51 @@
-"""`mlv import tensorboard`: experiments from TensorBoard's event files."""
+"""`mlv import tensorboard`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from mlv_tools._text import plain
-from mlvlogger import MLVError
+from mlv_tools._plain import plain
+from mlv_tools._tensorboard_import import experiment_name, import_run, runs
+from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]
 
 
-@click.command(help="Make an experiment in SAVEDIR of each run in and below LOGDIR. The files stay as they are.")
+@click.command("tensorboard")
 @click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("savedir", type=click.Path(file_okay=False, path_type=Path))
 def command(logdir: Path, savedir: Path) -> None:
-    """The command; see its help."""
-    try:
-        import tensorboard as _tensorboard
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install it: pip install 'mlvlogger-tools[tensorboard]'") from None
-    del _tensorboard
-    from mlv_tools._from_tensorboard import import_run, runs
+    """Make an experiment in SAVEDIR of each TensorBoard run in and below LOGDIR.
 
-    failed, count = False, 0
-    for run, files in runs(logdir):
-        count += 1
+    Scalars, images, texts and hyperparameters are imported; what is left out is said.
+    """
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError as error:
+        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
+    found = list(runs(logdir))
+    if not found:
+        raise click.ClickException(f"there is no event file of TensorBoard in {str(logdir)!r}.")
+    made: set[str] = set()
+    amiss = False
+    for run, files in found:
+        name = experiment_name(logdir, run)
         try:
-            imported = import_run(logdir, run, files, savedir)
-        except (MLVError, OSError) as error:
-            click.echo(f"left out {plain(run)}: {plain(str(error))}", err=True)
-            failed = True
+            exp, written, said = import_run(run, files, savedir, name, again=name in made)
+        except ExperimentExists:
+            click.echo(plain(f"{run}: not imported: there is an experiment {str(savedir / name)!r}."), err=True)
+            amiss = True
             continue
-        parts = f"{imported.scalars:,} scalars, {imported.images:,} images, {imported.texts:,} texts"
-        click.echo(f"{plain(run)}: {plain(str(imported.path))}, {parts}")
-        for reason, times in imported.left_out.items():
-            click.echo(f"left out of {plain(run)}: {plain(reason)} ({times:,})", err=True)
-    if not count:
-        raise click.ClickException(f"{logdir} has no event files: none whose name has 'tfevents' in it")
-    sys.exit(1 if failed else 0)
+        except (MLVError, OSError) as error:
+            click.echo(plain(f"{run}: not imported: {error}"), err=True)
+            amiss = True
+            continue
+        made.add(name)
+        for sentence in said:
+            click.echo(plain(f"{run}: {sentence}"), err=True)
+        amiss = amiss or bool(said)
+        counts = ", ".join(f"{written[kind]} {kind}" for kind in ("scalars", "images", "texts"))
+        click.echo(plain(f"{exp.path}: {counts}"))
+    raise SystemExit(amiss)
