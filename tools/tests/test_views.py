@@ -4,7 +4,7 @@ import json
 import math
 import os
 import warnings
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +15,8 @@ from mlvlogger import Exp
 
 META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}
 EVENT = '{"seq":%s,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":%s}}'
+TWO = '{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":'
+START = TWO + '"mlv/start","data":'
 
 
 def hand(root, name, *lines, end="\n", meta=META, stream="log.jsonl"):
@@ -132,9 +134,9 @@ def test_a_rewound_event_is_in_no_view(tmp_path):
 LINES = {
     "blank": ["", "  "],
     "crlf": [EVENT % (2, 2) + "\r"],
-    "duplicate": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1,"v":2}}'],
+    "duplicate": [TWO + '"a","data":{"v":1,"v":2}}'],
     "duplicate outside": ['{"seq":2,"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1}}'],
-    "duplicate by escape": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"v":1,"\\u0076":2}}'],
+    "duplicate by escape": [TWO + '"a","data":{"v":1,"\\u0076":2}}'],
     "duplicate inside": [EVENT % (2, '{"b":1,"b":2}')],
     "nan": [EVENT % (2, "NaN"), EVENT % (3, "-Infinity"), EVENT % (4, "[nan]"), EVENT % (5, "Inf")],
     "infinite": [EVENT % (2, "1e999")],
@@ -152,50 +154,65 @@ LINES = {
     "blanks": ['  {"seq" : 2, "time":"2026-11-22T18:24:00.123456Z" ,"event":"a", "data": {"v": 1}} '],
     "order": ['{"data":{"v":1},"event":"a","time":"2026-11-22T18:24:00.123456Z","seq":2,"more":[1]}'],
     "case": ['{"Seq":9,"seq":2,"time":"2026-11-22T18:24:00.123456Z","EVENT":"b","event":"a","data":{"v":1,"V":2}}'],
-    "typed data": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"_mlv":"float","value":"nan"}}'],
-    "typed": [EVENT % (2, '{"_mlv":"float","value":"%s"}' % v) for v in ("nan", "inf", "-inf", "NaN", "1", "infinity")],
-    "typed int": [EVENT % (2, '{"_mlv":"int","value":%s}' % v) for v in ('"12"', "12", '"-0"', '"-3"', '"01"', '"x"')],
+    "typed data": [TWO + '"a","data":{"_mlv":"float","value":"nan"}}'],
+    "typed": [EVENT % (2, f'{{"_mlv":"float","value":"{v}"}}') for v in ("nan", "inf", "-inf", "NaN", "1", "infinity")],
+    "typed int": [EVENT % (2, f'{{"_mlv":"int","value":{v}}}') for v in ('"12"', "12", '"-0"', '"-3"', '"01"', '"x"')],
     "typed order": [EVENT % (2, '{"value":"nan","_mlv":"float"}'), EVENT % (3, '{"_mlv":"int","value":"7","x":1}')],
-    "typed step": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":{"step":{"_mlv":"int","value":"9007199254740993"},"v":1}}'],
-    "escaped": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"\\u0061","data":{"___mlv":1,"__mlv":2,"_x":3,"_m":4}}'],
+    "typed step": [TWO + '"a","data":{"step":{"_mlv":"int","value":"9007199254740993"},"v":1}}'],
+    "escaped": [TWO + '"\\u0061","data":{"___mlv":1,"__mlv":2,"_x":3,"_m":4}}'],
     "spans": [(EVENT % (2, 1))[:-1] + t + "}" for t in (
         ',"span":"begin"', ',"span":"end","begin":1,"seconds":0.5', ',"within":1', ',"within":1.0', ',"span":"x"',
         ',"span":"end","begin":1,"seconds":"x"', ',"begin":"1"', ',"seconds":true', ',"span":null')],
     "bom": [],
     "twice and swapped": [EVENT % (seq, v) for seq, v in ((5, 1), (3, 2), (3, 3), (4, 4))],
-    "mixed steps": [EVENT % (2, '1,"step":7'), EVENT % (3, 2), EVENT % (4, '3,"step":1.5'), EVENT % (5, '4,"step":8.0')],
-    "numbers": [EVENT % (2, v) for v in ("1E5", "1e-05", "-0", "-0.0", "1e-400", "0.1e1", "+1", "01", ".5", "5.", "1e308")],
-    "rewind": [EVENT % (2, 2), '{"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/rewind","data":{"to":1.0}}', EVENT % (4, 4)],
-    "rewind by name": [EVENT % (2, 2), '{"seq":3,"time":"2026-11-22T18:24:00.123456Z","event":"mlv\\/rewind","data":{"to":0}}'],
-    "future": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"2.0"}}', EVENT % (3, 3)],
-    "requires": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"1.1","requires":["x"]}}'],
-    "minor": ['{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"1.7"}}', EVENT % (3, 3)],
+    "mixed steps": [
+        EVENT % (2, '1,"step":7'), EVENT % (3, 2), EVENT % (4, '3,"step":1.5'), EVENT % (5, '4,"step":8.0'),
+    ],
+    "numbers": [EVENT % (2, v) for v in (
+        "1E5", "1e-05", "-0", "-0.0", "1e-400", "0.1e1", "+1", "01", ".5", "5.", "1e308",
+    )],
+    "rewind": [EVENT % (2, 2), (TWO + '"mlv/rewind","data":{"to":1.0}}').replace("2", "3", 1), EVENT % (4, 4)],
+    "rewind by name": [EVENT % (2, 2), (TWO + '"mlv\\/rewind","data":{"to":0}}').replace("2", "3", 1)],
+    "future": [START + '{"mlv":"2.0"}}', EVENT % (3, 3)],
+    "requires": [START + '{"mlv":"1.1","requires":["x"]}}'],
+    "minor": [START + '{"mlv":"1.7"}}', EVENT % (3, 3)],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LINES)
-@pytest.mark.parametrize("end", ["\n", "", "\0\0\0\0"], ids=["whole", "torn", "nuls"])
-def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path, case, end):
+def damaged(root, name, case, end="\n"):
     lines = [EVENT % (1, 1), *LINES[case], EVENT % (99, 99)]
     if case == "bom":
         lines[0] = "\ufeff" + lines[0]
-    hand(tmp_path, "one", *lines, end="\n" + end if "\0" in end else end)
+    hand(root, name, *lines, end=end)
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path, case):
+    damaged(tmp_path, "one", case)
     hand(tmp_path, "two", EVENT % (1, 1))
     assert_alike(tmp_path)
 
 
-@pytest.mark.parametrize("case", LINES)
-def test_a_line_that_is_left_out_is_told(tmp_path, case):
-    hand(tmp_path, "one", EVENT % (1, 1), *LINES[case])
-    experiment = mlvlogger.read(tmp_path / "one")
-    try:
-        list(experiment.events(lifecycle=True))
-    except mlvlogger.UnsupportedVersion:
-        ((name, path, line),) = ask(tmp_path, "SELECT experiment, path, line FROM problems WHERE path = 'log.jsonl'")
-        assert (name, path, line) == ("one", "log.jsonl", None)
-        return
-    told = [("one", problem.path, problem.line, problem.message) for problem in experiment.problems]
-    assert sorted(ask(tmp_path, "FROM problems")) == sorted(told)
+@pytest.mark.parametrize("end", ["\n", "", "\n\0\0\0\0"], ids=["whole", "torn", "nuls"])
+def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path, end):
+    for case in LINES:
+        damaged(tmp_path, case, case, end)
+    assert_alike(tmp_path)
+
+
+def test_every_line_that_is_left_out_is_told(tmp_path):
+    told = []
+    for case in LINES:
+        damaged(tmp_path, case, case)
+        experiment = mlvlogger.read(tmp_path / case)
+        try:
+            list(experiment.events(lifecycle=True))
+        except mlvlogger.UnsupportedVersion as error:
+            told.append((case, "log.jsonl", None, f"{error} (mlv-validate {tmp_path / case} tells more)"))
+        told += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
+    assert ask(tmp_path, "FROM problems ORDER BY experiment, line") == sorted(
+        told, key=lambda row: (row[0], row[2] or 0)
+    )
 
 
 NAMES = [
@@ -262,7 +279,8 @@ def test_links_are_not_followed_and_strays_are_told(tmp_path):
         ("one", "log.jsonl"),
         ("one", "log/gpu.jsonl"),
     ]
-    link, stray = "it is a symbolic link, which is not followed", "it is no stream: its name is not portable, or it is no regular file"  # fmt: skip
+    link = "it is a symbolic link, which is not followed"
+    stray = "it is no stream: its name is not portable, or it is no regular file"
     assert ask(tmp_path, "FROM problems ORDER BY ALL") == [
         ("one", "log/link.jsonl", None, link),
         ("one", "log/my stream.jsonl", None, stray),
@@ -282,10 +300,11 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path):
     assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
         ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
     ]  # fmt: skip
+    torn = "the last 41943040 bytes have no line feed behind them and are not part of the log"
     assert ask(tmp_path, "FROM problems") == [
         ("long", "log.jsonl", 2, "the line is longer than 16 MiB and was left out"),
-        ("torn", "log.jsonl", None, "the last 41943040 bytes have no line feed behind them and are not part of the log"),
-    ]  # fmt: skip
+        ("torn", "log.jsonl", None, torn),
+    ]
 
 
 def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path):
@@ -353,14 +372,28 @@ def test_the_data_of_an_addition_is_in_the_effective_meta(tmp_path):
 def test_a_sub_experiment_names_its_parent(tmp_path):
     with Exp(tmp_path, "one") as exp:
         exp.sub("two", kind="part").close()
-    assert ask(tmp_path, "SELECT c.experiment, p.experiment FROM experiments c JOIN experiments p ON c.parent = p.id") == [
-        ("one/part/two", "one")
-    ]  # fmt: skip
+    query = "SELECT c.experiment, p.experiment FROM experiments c JOIN experiments p ON c.parent = p.id"
+    assert ask(tmp_path, query) == [("one/part/two", "one")]
 
 
 def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
-    monkeypatch.setattr("mlv_tools._views.event_rows", None)
+    monkeypatch.setattr("mlv_tools._events.event_rows", None)
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
+
+
+def test_a_metric_without_steps_is_counted_in_the_order_of_the_lines(tmp_path):
+    for name in ("one", "two", "three"):
+        hand(tmp_path, name, *(EVENT % (seq, seq) for seq in range(50_000, 0, -1)))
+    assert ask(tmp_path, "SELECT count(*), count(*) FILTER (step = 50000 - seq) FROM metrics") == [(150_000, 150_000)]
+
+
+def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
+    values = {"a": "x", "b": 0.5, "c": 2**63, "d": math.nan, "e": None, "f": [1], "g": datetime(2026, 1, 2, tzinfo=UTC)}
+    Exp(tmp_path, "one", values).close()
+    columns = ", ".join(f"plain(params->'{name}')" for name in values)
+    assert ask(tmp_path, f"SELECT {columns}, plain(params->'missing') FROM experiments") == [
+        ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00+00:00", None)
+    ]

@@ -54,7 +54,9 @@ def event_rows(experiment: Experiment, stream: str) -> Iterator[Row]:
     with open(experiment.path / stream, "rb") as file:
         lines = _lines(file)
         for event in experiment.events(stream=stream, lifecycle=True):
-            line = next(line for number, line in lines if number == event.line)
+            line = next((line for number, line in lines if number == event.line), None)
+            if line is None:  # the file was cut while it was read
+                return
             yield {
                 "seq": _int64(event.seq),
                 "time": _time(event.time),

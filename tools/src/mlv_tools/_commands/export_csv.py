@@ -1,0 +1,23 @@
+"""`mlv export csv`: experiments, events and metrics as three CSV files."""
+
+from __future__ import annotations
+
+import click
+
+from .._export import export
+
+__all__ = ["command"]
+
+
+@click.command("csv")
+@click.argument("root", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=click.Path())
+def command(root: str, directory: str) -> None:
+    """Write the experiments in and below ROOT into the new DIRECTORY.
+
+    It gets experiments.csv, events.csv and metrics.csv, with the columns of the views of `mlv sql`.
+    """
+    from .._views import connect
+
+    for view, rows in export(connect(root), directory, "csv").items():
+        click.echo(f"{rows:>10} {view}")

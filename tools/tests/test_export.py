@@ -1,0 +1,109 @@
+"""`mlv export parquet` and `csv`, read back by others."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mlv_tools import connect
+from mlvlogger import Exp
+
+duckdb = pytest.importorskip("duckdb")
+MLV = [sys.executable, "-m", "mlv_tools"]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    with Exp(tmp_path / "runs", "one", {"lr": 0.5, "n": math.inf}, tags=["x", "y, z"], description='a "b"\n') as exp:
+        with exp.log.span("epoch", n=0) as epoch:
+            for loss in (1.5, math.nan, math.inf, 2**60 + 1):
+                epoch.event("batch", step=3, loss=loss, text="é\u0000\x1b,\n")
+        exp.stream("gpu").event("memory", used=1)
+    return tmp_path / "runs"
+
+
+def export(form, runs, directory):
+    return subprocess.run(
+        [*MLV, "export", form, str(runs), str(directory)], capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def rows(connection, query):
+    return sorted(map(repr, connection.execute(query).fetchall()))
+
+
+VIEWS = ("experiments", "events", "metrics")
+
+
+def test_parquet_holds_the_rows_and_types_of_the_views(runs, tmp_path):
+    result = export("parquet", runs, tmp_path / "it's out")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "         1 experiments\n        11 events\n         6 metrics\n"
+    assert sorted(os.listdir(tmp_path / "it's out")) == ["events.parquet", "experiments.parquet", "metrics.parquet"]
+    ours, theirs = connect(runs), duckdb.connect()
+    for view in VIEWS:
+        file = f"{tmp_path}/it''s out/{view}.parquet"
+        assert rows(theirs, f"FROM '{file}'") == rows(ours, f"FROM {view}")
+        assert rows(theirs, f"DESCRIBE FROM '{file}'") == rows(ours, f"DESCRIBE FROM {view}")
+
+
+def test_parquet_is_read_by_pandas(runs, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    export("parquet", runs, tmp_path / "out")
+    metrics = pandas.read_parquet(tmp_path / "out/metrics.parquet")
+    wanted = [1.5, math.nan, math.inf, 2.0**60]
+    assert repr(metrics[metrics.name == "loss"]["value"].tolist()) == repr(wanted)
+    assert str(metrics["time"].dtype) == "datetime64[us]"
+    experiments = pandas.read_parquet(tmp_path / "out/experiments.parquet")
+    assert [*experiments.tags[0]] == ["x", "y, z"]
+
+
+def test_csv_holds_the_rows_of_the_views(runs, tmp_path):
+    result = export("csv", runs, tmp_path / "out")
+    assert (result.returncode, result.stderr) == (0, "")
+    ours, theirs = connect(runs), duckdb.connect()
+    for view in VIEWS:
+        columns = dict((name, kind) for name, kind, *_ in ours.execute(f"DESCRIBE {view}").fetchall())
+        texts = {name: "JSON" if kind.endswith("[]") else kind for name, kind in columns.items()}
+        selected = ", ".join(
+            f'from_json("{name}", \'["VARCHAR"]\') AS "{name}"' if kind.endswith("[]") else f'"{name}"'
+            for name, kind in columns.items()
+        )
+        source = f"read_csv('{tmp_path}/out/{view}.csv', header=true, auto_detect=false, columns={texts}, escape='\"')"
+        assert rows(theirs, f"SELECT {selected} FROM {source}") == rows(ours, f"FROM {view}")
+
+
+def test_csv_is_read_by_pandas(runs, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    export("csv", runs, tmp_path / "out")
+    metrics = pandas.read_csv(tmp_path / "out/metrics.csv", parse_dates=["time"])
+    assert repr(metrics[metrics.name == "loss"]["value"].tolist()) == repr([1.5, math.nan, math.inf, 2.0**60])
+    assert pandas.read_csv(tmp_path / "out/experiments.csv").tags.tolist() == ['["x","y, z"]']
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_nothing_is_overwritten_and_nothing_left_half_done(runs, tmp_path, form):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    for name in ("full", "file"):
+        result = export(form, runs, tmp_path / name)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "is there already, and nothing is overwritten. Choose another name." in result.stderr
+    assert export(form, runs, tmp_path / "missing/out").returncode == 1
+    assert export(form, tmp_path / "missing", tmp_path / "out").returncode == 2
+    assert sorted(os.listdir(tmp_path)) == before
+    assert export(form, runs, tmp_path / "empty").returncode == 0
+
+
+def test_what_is_left_out_is_said(runs, tmp_path):
+    with open(runs / "one/log.jsonl", "a") as file:
+        file.write("garbled\n")
+    result = export("csv", runs, tmp_path / "out")
+    assert (result.returncode, result.stdout.split()[0]) == (0, "1")
+    assert result.stderr.startswith("mlv: warning: Something was left out of the views, such as one/log.jsonl:9: ")
