@@ -89,8 +89,9 @@ def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> No
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp)
         saver = ModelCheckpoint(monitor="val/loss", filename="best", save_last=True)
-        trainer(mlv, CSVLogger("csv", "", ""), callbacks=[saver]).fit(net(), data(), data())
-        assert mlv.experiment is exp
+        training = trainer(mlv, CSVLogger("csv", "", ""), callbacks=[saver])
+        training.fit(net(), data(), data())
+        assert mlv.experiment is exp and training.log_dir == str(HOME)
     assert same_as_csv()
     steps = read(HOME).metric("metrics", "train_loss")[0]
     assert steps == list(range(12)) and len(metrics()) == 12 + 3
@@ -216,6 +217,46 @@ def test_an_interrupted_training_is_interrupted_although_lightning_exits_with_1(
     )
     assert read(HOME).state == "interrupted"
     assert len(metrics()) == 6
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["beside lightning", "alone"])
+def test_it_works_with_lightning_by_its_older_name(alone: bool, run: Any, conforms: Any) -> None:
+    pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
+    for epochs in (1, 2):
+        run(f"""
+            import sys, warnings
+            warnings.simplefilter("ignore")
+            if {alone}:
+                sys.modules["lightning"] = None
+            import pytorch_lightning as pl
+            import torch
+            from torch.utils.data import DataLoader
+            from mlvlogger import Exp
+            from mlvlogger.integrations.lightning import MLVLogger
+
+            class Net(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.net = torch.nn.Linear(2, 1)
+
+                def training_step(self, batch, number):
+                    loss = self.net(batch).mean()
+                    self.log("loss", loss)
+                    return loss
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), 0.1)
+
+            with Exp("runs", "e", exists="resume") as exp:
+                mlv = MLVLogger(exp, digests=False)  # last.ckpt is another one the second time
+                saver = pl.callbacks.ModelCheckpoint(save_last=True)
+                options = {{"accelerator": "cpu", "log_every_n_steps": 1, "max_epochs": {epochs}}}
+                trainer = pl.Trainer(logger=mlv, callbacks=[mlv, saver], **options)
+                trainer.fit(Net(), DataLoader(torch.ones(8, 2), batch_size=4), ckpt_path="last")
+        """)
+    assert read(HOME).metric("metrics", "loss")[0] == [0, 1, 2, 3]
+    assert [event.name for event in read(HOME).events(lifecycle=True)].count("mlv/rewind") == 1
+    conforms(HOME, sealed=True)
 
 
 def test_trouble_with_the_log_does_not_stop_training(conforms: Any) -> None:

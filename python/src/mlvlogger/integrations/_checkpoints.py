@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 from .. import MLVError, ref
+from .._values import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
                 try:
                     files.append(ref(file))
                 except (OSError, MLVError) as error:
-                    warnings.warn(
-                        f"no reference to the checkpoint {str(file)!r}: {error}", RuntimeWarning, stacklevel=2
-                    )
+                    warn_once(f"no reference to the checkpoint {str(file)!r}: {error}")
     if files:
         exp.log.event("checkpoints", files=files)
 

@@ -26,12 +26,17 @@ A module logs more with ``self.logger.experiment``, which is the experiment, on 
 Your with block ends the experiment; Lightning does not.
 """
 
-# mypy: disable-error-code="import,misc,untyped-decorator"
+# mypy: disable-error-code="assignment,import,misc,untyped-decorator"
 from __future__ import annotations
 
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.utilities import rank_zero_only
+try:
+    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.loggers.logger import Logger
+    from lightning.pytorch.utilities import rank_zero_only
+except ModuleNotFoundError:  # its older name; where both are there, the trainer of one takes the classes of the other
+    from pytorch_lightning.callbacks import Callback
+    from pytorch_lightning.loggers.logger import Logger
+    from pytorch_lightning.utilities import rank_zero_only
 
 from .._secrets import redact
 from ._checkpoints import go_back, log_kept, mark, place
