@@ -132,11 +132,12 @@ import sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from accelerate import PartialState
-from test_accelerate import Exp, Stop, train
+from test_accelerate import Exp, MLVTracker, train
 
 main = PartialState(cpu=True).is_main_process
 with Exp("runs", "e", exists="resume") if main else Exp.join("runs/e") as exp:
     train(exp, stop=-1 if "again" in sys.argv else 7, go_on="again" in sys.argv)
+    MLVTracker(exp).log({{"last": 1}})
     exp.log.event("mine")
 """)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "train.py"]
@@ -146,5 +147,5 @@ with Exp("runs", "e", exists="resume") if main else Exp.join("runs/e") as exp:
     assert done.returncode == 0, done.stderr
     streams = conforms(HOME, sealed=True)
     assert sorted(streams) == ["log.jsonl", "log/rank-1.jsonl"]
-    assert [data.get("step") for data in logged()] == [*range(10), None]
+    assert [data.get("step") for data in logged()] == [*range(10), None, None]
     assert [event.name for event in read(HOME).events(stream="rank-1")] == ["after", "mine"]

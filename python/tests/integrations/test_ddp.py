@@ -19,15 +19,19 @@ STREAMS = ["log.jsonl", "log/rank-1.jsonl"]
 
 
 def torchrun(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    Path("ddp.py").write_text(program)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options, "ddp.py"]
+    """Two ranks of *program*, a text."""
+    Path("train.py").write_text(program)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [*options, "train.py"]
     # Without the second, a rank that torchrun has restarted may look for the others where they were before they died.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    # Without the third, Accelerate on a machine without GPU takes each rank for the only one.
+    options_of_torch = {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "ACCELERATE_USE_CPU": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **options_of_torch})
 
 
-def program() -> str:
-    return next(block.text for block in blocks_of(PAGE) if block.comment == ("file", "ddp.py"))
+def program(name: str = "ddp.py") -> str:
+    """One of the page."""
+    return next(block.text for block in blocks_of(PAGE) if block.comment == ("file", name))
 
 
 def curves() -> list[Any]:
@@ -68,6 +72,25 @@ def test_ranks_that_go_on_from_a_checkpoint_have_the_curves_of_ranks_that_were_n
         assert kept == list(range(10))
     assert read(HOME).state == "completed"
     assert sorted(conforms(HOME, sealed=True)) == STREAMS
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "series"),
+    [("gpt.py", "runs/gpt", ("train", "loss")), ("loop.py", "runs/loop", ("log", "loss"))],
+    ids=["transformers", "accelerate"],
+)
+def test_the_programs_of_the_page_train_on_two_ranks_too_and_rank_0_logs(
+    name: str, home: str, series: tuple[str, str], conforms: Any
+) -> None:
+    for module in ("transformers", "accelerate"):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    for _ in range(2):  # the second time there is nothing left to do
+        done = torchrun(program(name))
+        assert done.returncode == 0, done.stderr
+        assert read(home).state == "completed"
+    assert read(home).metric(*series)[0] == {"gpt.py": [2, 4], "loop.py": list(range(10))}[name]
+    assert sorted(conforms(home, sealed=True)) == STREAMS
+    assert list(read(home).events(stream="rank-1")) == []
 
 
 def test_the_page_about_frameworks_runs_and_prints_what_it_says() -> None:

@@ -2,11 +2,12 @@
 
 ::
 
-    from accelerate import Accelerator, PartialState
+    import os
+    from accelerate import Accelerator
     from mlvlogger import Exp
     from mlvlogger.integrations.accelerate import MLVTracker
 
-    main = PartialState().is_main_process
+    main = os.environ.get("RANK", "0") == "0"
     with Exp("runs", "mlp", params, exists="resume") if main else Exp.join("runs/mlp") as exp:
         tracker = MLVTracker(exp)
         accelerator = Accelerator(log_with=tracker)

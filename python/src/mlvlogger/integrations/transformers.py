@@ -2,12 +2,14 @@
 
 ::
 
+    import os
     from transformers import Trainer, TrainingArguments
     from transformers.trainer_utils import get_last_checkpoint
     from mlvlogger import Exp
     from mlvlogger.integrations.transformers import MLVCallback
 
     args = TrainingArguments("runs/gpt/checkpoints", num_train_epochs=3, save_strategy="epoch")
+    os.makedirs(args.output_dir, exist_ok=True)  # the trainer makes it on rank 0 alone
     main = args.process_index == 0
     with Exp("runs", "gpt", args, kind="train", exists="resume") if main else Exp.join("runs/gpt") as exp:
         trainer = Trainer(model, args, train_dataset=dataset, callbacks=[MLVCallback(exp)])
