@@ -74,7 +74,8 @@ class MLVCallback(TrainerCallback):
 
     def _go_back(self, step: int) -> None:
         # No callback sees the path that training resumes from, but all know the step. The mark is in the log and not in
-        # the checkpoint, where the trainer keeps states of callbacks only to make new callbacks of them.
+        # the checkpoint, where the trainer keeps states of callbacks only to make new callbacks of them. A checkpoint
+        # without an event is one during which the process was killed: nothing was logged after it.
         log = self._exp.log.file.relative_to(self._exp.path).as_posix()
         saved = [event for event in read(self._exp.path).events("checkpoint", stream=log) if "streams" in event.data]
         self._saved = [self._exp.path / event.data["path"] for event in saved]
