@@ -26,7 +26,14 @@ def torchrun(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
     # Without the second, a rank that torchrun has restarted may look for the others where they were before they died.
     # Without the third, Accelerate on a machine without GPU takes each rank for the only one.
     options_of_torch = {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "ACCELERATE_USE_CPU": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **options_of_torch})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, **options_of_torch}, **pipes) as launcher:
+        try:
+            stdout, stderr = launcher.communicate()
+        except BaseException:
+            launcher.terminate()  # killed, it would leave the ranks behind
+            raise
+    return subprocess.CompletedProcess(command, launcher.returncode, stdout, stderr)
 
 
 def program(name: str = "ddp.py") -> str:
