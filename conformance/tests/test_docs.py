@@ -40,9 +40,9 @@ WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE]
 WRITTEN += ["python/README.md", "python/benchmarks/README.md", "conformance/README.md", "conformance/DRIVER.md"]
-# Their code needs mlv, and runs in tools/tests.
-RUN_BY_TOOLS = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
-RUN_BY_TOOLS += ["docs/reference/mlv.md"]
+# Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
+ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
+ELSEWHERE += ["docs/reference/mlv.md", "docs/how-to/frameworks.md", "docs/how-to/other-frameworks.md"]
 NOT_RUN = 12  # blocks that no test runs; a new one needs a better reason than that it is easier
 
 
@@ -213,14 +213,14 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
 def test_few_blocks_are_not_run_and_each_says_why():
     reasons = [
         f"{page}:{block.line}: {block.comment[1]}"
-        for page in WRITTEN
+        for page in WRITTEN + ELSEWHERE
         for block in blocks_of(page)
         if block.comment[0] == "not run"
     ]
     assert len(reasons) <= NOT_RUN, "\n".join(reasons)
 
 
-@pytest.mark.parametrize("page", [*WRITTEN, *RUN_BY_TOOLS])
+@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
 def test_a_file_that_a_page_writes_is_used_by_a_later_block(page):
     blocks = blocks_of(page)
     for number, block in enumerate(blocks):
@@ -230,7 +230,7 @@ def test_a_file_that_a_page_writes_is_used_by_a_later_block(page):
             assert name in later or f"import {Path(name).stem}" in later, f"{page}:{block.line}: {name}"
 
 
-@pytest.mark.parametrize("page", [*WRITTEN, *RUN_BY_TOOLS])
+@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
 def test_every_json_block_is_json(page):
     for block in blocks_of(page):
         if block.language == "json":
@@ -251,7 +251,7 @@ def anchors_of(path):
     return anchors
 
 
-@pytest.mark.parametrize("page", [*WRITTEN, *RUN_BY_TOOLS])
+@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
 def test_links_lead_to_files_and_anchors_that_exist(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if re.match("[a-z]+:", link):
@@ -271,7 +271,7 @@ def test_the_files_of_the_repository_that_are_named_exist(page):
         assert (ROOT / name.rstrip(".")).exists(), f"{page}: {name}"
 
 
-@pytest.mark.parametrize("page", [*WRITTEN, *RUN_BY_TOOLS])
+@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
 def test_sources_have_one_sentence_per_line(page):
     lines = prose_of(page).splitlines()
     for line in lines:

@@ -1,6 +1,7 @@
 """Loggers: names, data, navigation, spans, and how a with block ends."""
 
 import signal
+import sys
 import threading
 from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
@@ -419,6 +420,16 @@ def test_how_a_with_block_is_left_is_the_status(way: str, events: Any) -> None:
         recorded = end["data"]["error"]
         assert (recorded["type"], recorded["message"]) == (type(error).__name__, message)
         assert set(recorded) == {"type", "message", "traceback"} and len(recorded["traceback"]) <= 10_000
+
+
+def test_an_exit_in_the_handling_of_an_interrupt_is_an_interrupt(events: Any) -> None:
+    with pytest.raises(SystemExit), Logger(PATH):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+    end = events(PATH)[-1]["data"]
+    assert (end["status"], end["error"]["type"]) == ("interrupted", "SystemExit")
 
 
 def test_a_script_that_handles_sigterm_is_interrupted_and_one_that_does_not_is_open(begin: Any, events: Any) -> None:

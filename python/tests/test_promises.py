@@ -65,6 +65,21 @@ def test_nothing_is_imported_but_the_standard_library() -> None:
     assert foreign <= set(sys.stdlib_module_names)
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "integrations").glob("*.py")), ids=lambda path: path.stem)
+def test_an_adapter_imports_its_framework_and_the_standard_library_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 10))
+    assert ast.get_docstring(tree)
+    absolute = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    names = {node.module or "" for node in absolute}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    foreign = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert foreign <= {path.stem, f"pytorch_{path.stem}"}  # Lightning has two names
+
+
+def test_no_module_imports_an_adapter() -> None:
+    assert not [path.name for path in MODULES for name, _ in imports(path) if "integrations" in name]
+
+
 def test_every_module_is_private_and_says_what_lives_in_it() -> None:
     for path in MODULES:
         assert path.stem.startswith("_")

@@ -154,7 +154,8 @@ class Exp(Place):
     """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
 
     Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
-    KeyboardInterrupt or the exit codes 130 and 143, failed otherwise. Closed while paused, it is sealed and stays so.
+    KeyboardInterrupt, an exit in the handling of one, or the exit codes 130 and 143, failed otherwise. Closed while
+    paused, it is sealed and stays so.
     A script that ends without with and without `close` leaves it open: what was logged is there.
 
     Args:

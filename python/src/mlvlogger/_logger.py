@@ -369,8 +369,13 @@ def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
     """The status that a with block leaves behind: how it was left decides."""
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "completed", None
-    if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and error.code in (130, 143)):
-        return "interrupted", error  # 128 + SIGINT, 128 + SIGTERM: what handlers of these signals exit with
+    if isinstance(error, SystemExit):
+        # 128 + SIGINT, 128 + SIGTERM: what their handlers exit with. Others catch the first, and exit with 1.
+        interrupted = error.code in (130, 143) or isinstance(error.__context__, KeyboardInterrupt)
+    else:
+        interrupted = isinstance(error, KeyboardInterrupt)
+    if interrupted:
+        return "interrupted", error
     return "failed", error
 
 

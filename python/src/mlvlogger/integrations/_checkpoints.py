@@ -1,0 +1,53 @@
+"""What the adapters have in common: where a checkpoint lies, what is left of them, and going back to one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import MLVError, ref
+from .._values import warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from .. import Exp
+
+__all__ = ["go_back", "log_kept", "mark", "place"]
+
+
+def place(exp: Exp, path: str | os.PathLike[str]) -> str:
+    """*path* relative to the experiment where it lies in it, so that the directory can be moved; else absolute."""
+    real = Path(os.path.realpath(path))
+    home = Path(os.path.realpath(exp.path))
+    return real.relative_to(home).as_posix() if home in real.parents else str(real)
+
+
+def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Log one event ``checkpoints`` with references to all files that are, or lie below, *paths* now.
+
+    It is for the end of training: what was rotated away before is no longer missed by anyone.
+    """
+    files = []
+    for path in sorted(set(map(Path, paths))):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and not file.is_symlink():  # last.ckpt may be a link to another one of them
+                try:
+                    files.append(ref(file))
+                except (OSError, MLVError) as error:
+                    warn_once(f"no reference to the checkpoint {str(file)!r}: {error}")
+    if files:
+        exp.log.event("checkpoints", files=files)
+
+
+def mark(exp: Exp) -> dict[str, Any]:
+    """Where the log stands, for a checkpoint."""
+    return {"experiment": exp.id, "mark": exp.mark()}
+
+
+def go_back(exp: Exp, state: Mapping[str, Any] | None) -> None:
+    """Rewind to what `mark` gave. A checkpoint without it, or of another experiment, rewinds nothing."""
+    if state and state["experiment"] == exp.id:
+        exp.rewind(state["mark"], "resumed from a checkpoint")

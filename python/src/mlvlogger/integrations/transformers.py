@@ -1,0 +1,116 @@
+"""Hugging Face transformers: `MLVCallback` logs what a `Trainer` logs.
+
+::
+
+    import os
+    from transformers import Trainer, TrainingArguments
+    from transformers.trainer_utils import get_last_checkpoint
+    from mlvlogger import Exp
+    from mlvlogger.integrations.transformers import MLVCallback
+
+    args = TrainingArguments("runs/gpt/checkpoints", num_train_epochs=3, save_strategy="epoch")
+    os.makedirs(args.output_dir, exist_ok=True)  # the trainer makes it on rank 0 alone
+    main = args.process_index == 0
+    with Exp("runs", "gpt", args, kind="train", exists="resume") if main else Exp.join("runs/gpt") as exp:
+        trainer = Trainer(model, args, train_dataset=dataset, callbacks=[MLVCallback(exp)])
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(args.output_dir))
+
+    read("runs/gpt").metric("train", "loss")
+
+The events, of the process of rank 0 alone:
+
+- ``trainer``, when training begins: ``arguments`` and the model's configuration, ``model``;
+- ``train`` and ``eval``, one for each entry of ``trainer.state.log_history``, with its names and its ``step``;
+- ``predict``, the metrics of ``trainer.predict``;
+- a span ``epoch`` around each epoch;
+- ``checkpoint``, ``step`` and ``path`` of one that was saved; a run that goes on from it rewinds the log to here;
+- ``checkpoints``, when training has ended: references to the files of those that are still there.
+"""
+
+# mypy: disable-error-code="import,misc"
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from .. import read
+from .._secrets import redact
+from ._checkpoints import log_kept, place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .. import Exp, Span
+
+__all__ = ["MLVCallback"]
+
+
+class MLVCallback(TrainerCallback):
+    """Logs into *exp*: ``Trainer(callbacks=[MLVCallback(exp)])``.
+
+    Args:
+        exp: The experiment. Every rank gives its own, rank 0's is written to.
+        digests: Refer to the checkpoints that are there when training has ended. Their files are read for that, about a
+            gigabyte in a second.
+    """
+
+    def __init__(self, exp: Exp, *, digests: bool = True) -> None:
+        self._exp = exp
+        self._digests = digests
+        self._saved: list[Path] = []
+        self._epoch: Span | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            if state.global_step:
+                self._go_back(state.global_step)
+            config: Any = getattr(model, "config", None)
+            if hasattr(config, "to_json_string"):  # its dict has keys that are numbers, and types of torch
+                config = json.loads(config.to_json_string(use_diff=False))
+            self._exp.log.event("trainer", arguments=redact(args.to_dict()), model=redact(config))
+
+    def _go_back(self, step: int) -> None:
+        # No callback sees the path that training resumes from, but all know the step. The mark is in the log and not in
+        # the checkpoint, where the trainer keeps states of callbacks only to make new callbacks of them. A checkpoint
+        # without an event is one during which the process was killed: nothing was logged after it.
+        log = self._exp.log.file.relative_to(self._exp.path).as_posix()
+        saved = [event for event in read(self._exp.path).events("checkpoint", stream=log) if "streams" in event.data]
+        self._saved = [self._exp.path / event.data["path"] for event in saved]
+        for event in reversed(saved):
+            if event.data["step"] == step:
+                self._exp.rewind(
+                    {**event.data["streams"], log: event.seq}, f"resumed from the checkpoint of step {step}"
+                )
+                return
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._epoch = self._exp.log.span("epoch", n=int(state.epoch))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._epoch is not None:
+            self._epoch.end()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            # An evaluation says how long it took, under a prefix of the user's choice; so does the end of training.
+            is_eval = any(name.endswith("_runtime") for name in logs if name != "train_runtime")
+            self._exp.log.event("eval" if is_eval else "train", {**logs, "step": state.global_step})
+
+    def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._exp.log.event("predict", {**metrics, "step": state.global_step})
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        path = Path(args.output_dir, f"checkpoint-{state.global_step}")
+        if state.is_world_process_zero and path.is_dir():  # the trials of a search save theirs elsewhere
+            self._saved.append(path)
+            streams = self._exp.mark()
+            self._exp.log.event("checkpoint", step=state.global_step, path=place(self._exp, path), streams=streams)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero and self._digests:
+            log_kept(self._exp, self._saved)
