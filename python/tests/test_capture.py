@@ -13,7 +13,11 @@ import pytest
 from mlvlogger import read
 from mlvlogger._capture import _MAX_LINE, Lines
 
-BEGIN = "import os, subprocess, sys, time\nfrom mlvlogger import Exp, StreamBusy, read\n"
+BEGIN = """
+import os, subprocess, sys, time, warnings
+from mlvlogger import Exp, StreamBusy, read
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
+"""
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="not applicable: capture needs POSIX")
 
@@ -296,6 +300,22 @@ with Exp("runs", "e") as exp:
     assert len(os.listdir("/proc/self/fd")) == len(before)
 """
     )
+
+
+def test_a_program_without_standard_output_is_told_so() -> None:
+    code = (
+        BEGIN
+        + """
+with Exp("runs", "e") as exp:
+    try:
+        exp.capture()
+    except OSError as error:
+        sys.exit(str(error))
+"""
+    )
+    command = ["sh", "-c", '"$0" -c "$1" >&-', sys.executable, code]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert "started without standard output" in done.stderr
 
 
 def test_no_child_process_is_left(run: Callable[..., Any]) -> None:

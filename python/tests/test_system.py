@@ -144,6 +144,7 @@ def test_it_can_be_stopped_and_begun_again_but_not_doubled() -> None:
     assert (len(samples()), len(samples("rank-3-system"))) == (4, 2)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12 and later
 def test_a_forked_child_does_not_go_on_with_it(child: Callable[..., int]) -> None:
     with Exp("runs", "e") as exp:
         watch = exp.watch(seconds=1000)

@@ -47,6 +47,9 @@ class Capture:
         global _active
         if not hasattr(os, "posix_spawn") or not sys.executable:
             raise OSError("output cannot be captured here: this system cannot start a process for it.")
+        if sys.__stdout__ is None or sys.__stderr__ is None:
+            # Descriptor 1 or 2 was closed when the program began, and may be any file by now: a log, perhaps.
+            raise OSError("output cannot be captured: this program was started without standard output or error.")
         if _active is not None and _active._owner == os.getpid():
             raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
         self._owner = os.getpid()
