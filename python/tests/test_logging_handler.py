@@ -1,6 +1,7 @@
 """The handler for `logging`: every record is an event, whatever is in it, and none hangs or recurs."""
 
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,8 +114,7 @@ def test_captured_warnings_are_recorded_and_those_of_the_logger_itself_do_not_re
     assert "UserWarning: mind this" in messages[0] and "data.value is of type" in messages[1]
 
 
-def test_threads_that_log_and_warn_at_once_do_not_wait_for_each_other(run: Callable[..., Any]) -> None:
-    """On a full disk, an event warns while it holds the lock of its stream, which another record waits for."""
+def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Callable[..., Any]) -> None:
     done = run(
         """
         import logging, resource, signal, threading, warnings
@@ -144,6 +144,20 @@ def test_threads_that_log_and_warn_at_once_do_not_wait_for_each_other(run: Calla
     run_of = read("runs/e")
     assert sum(1 for _ in run_of.events("n", stream="logging")) == 600
     assert len([record for record in records() if record["message"].isdecimal()]) == 600
+
+
+def test_a_thread_that_holds_a_stream_and_logs_does_not_wait_for_one_that_waits_for_the_stream() -> None:
+    """As one does that has to warn of a full disk, with `logging.captureWarnings`."""
+    with Exp("runs", "e") as exp:
+        logger.addHandler(MLVHandler(exp))
+        other = threading.Thread(target=logger.error, args=["other"])
+        with exp.stream("logging")._stream.lock:
+            other.start()
+            other.join(0.3)
+            assert other.is_alive()  # it waits
+            logger.error("holder")
+        other.join()
+    assert [record["message"] for record in records()] == ["holder", "other"]
 
 
 def test_an_event_that_logs_itself_does_not_recur() -> None:
