@@ -40,6 +40,7 @@ def cut(*pieces: bytes) -> list[tuple[bytes, bool]]:
         ([b"\r 1%", b"\r 2%\r", b" 3%", b"\n"], [b" 3%"]),
         ([b"\r50%\r     \r", b"\n", b"done\n"], [b"done"]),
         ([b"50%\r"], [b"50%"]),
+        ([b"outer\n\rinner 1%\x1b[A", b"\n\rinner 2%\x1b[A\n\rinner 3%\n"], [b"outer", b"inner 3%"]),
         ([b""], []),
     ],
 )

@@ -316,7 +316,8 @@ class Lines:
 
     def take(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
         """The lines that *data* completes, and for each whether it goes on in the next, being too long for one."""
-        *whole, rest = (self._rest + data).split(b"\n")
+        # Up and down again is the same line once more: so an inner progress bar draws itself below an outer one.
+        *whole, rest = (self._rest + data).replace(b"\x1b[A\n", b"\r").split(b"\n")
         for line in whole:
             yield from self._line(line)
         if b"\r" in rest:
