@@ -30,7 +30,8 @@ FLOORS = [
     {"_process"},
     {"_streams"},
     {"_logger"},
-    {"_logs", "_meta"},
+    {"_logs", "_meta", "_system"},
+    {"_capture"},
     {"_experiment", "_reading"},
     {"__init__"},
 ]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Literal, TypeAlias, TypeVar, overload
 
+    from ._capture import Capture
+    from ._system import Watch
+
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
 
@@ -162,9 +165,10 @@ class Exp(Place):
         savedir: The directory that it goes into; made if it is missing. Where it lies inside another experiment, that
             one becomes the parent.
         name: Its name, and its directory's: up to 100 of ``A-Z a-z 0-9 . _ -``.
-        params: Its parameters: a mapping, a dataclass or an argparse namespace, nested as you like. Numbers (NaN and
-            large integers too), strings, booleans, None, datetimes, dates, durations, bytes, paths, enums, lists, sets,
-            NumPy and torch values, and references to files and experiments are recorded as what they are.
+        params: Its parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object or an
+            OmegaConf configuration, nested as you like. Numbers (NaN and large integers too), strings, booleans, None,
+            datetimes, dates, durations, bytes, paths, enums, lists, sets, NumPy and torch values, and references to
+            files and experiments are recorded as what they are.
         kind: What kind of experiment: "train", "evaluate", …
         exists: When the directory holds an experiment: "error" (default) raises, "number" takes ``name_1``,
             ``name_2``, … instead, "resume" goes on with it as `Exp.resume` does.
@@ -454,6 +458,8 @@ class Exp(Place):
         def record() -> tuple[int, str]:
             return self._record
 
+        self._capture: Capture | None = None
+        self._watch: Watch | None = None
         self._logs = Logs(self.path, self.id, record, self._on_error, self._sync, self._process)
         self.log = self._logs.open(name, before, new)
         if self._diff is not None:
@@ -471,6 +477,63 @@ class Exp(Place):
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
         return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl")
+
+    def capture(self, stream: str | None = None) -> Capture:
+        """Log what this program and its children put out, from now on, line by line; it is shown as before.
+
+        Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
+        what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
+        ``<redacted>``. Python, C code and child processes are caught, since it is done below them all, by another
+        process. Not caught is what does not go to the descriptors 1 and 2, such as prints in a notebook.
+
+        Args:
+            stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
+
+        Returns:
+            A `Capture`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+
+        Raises:
+            RuntimeError: this process captures already.
+            OSError: the system cannot start a process for it; Windows cannot.
+            LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
+        """
+        from ._capture import Capture
+
+        self._refuse_closed()
+        self._capture = Capture(self.path, self.id, self._record, self._beside("output", stream), self._sync)
+        return self._capture
+
+    def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
+        """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
+
+        Each sample is an event ``sample`` of numbers; docs/how-to/output-and-system.md lists them. A forked child does
+        not go on with it.
+
+        Args:
+            seconds: From sample to sample; at least 0.1.
+            stream: The name of the stream; by default ``system``, or ``rank-3-system`` for the stream ``rank-3``.
+
+        Returns:
+            A `Watch`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+
+        Raises:
+            ValueError: *seconds* is no such number.
+            RuntimeError: this experiment is watched already.
+            LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
+        """
+        from ._system import Watch
+
+        self._refuse_closed()
+        if self._watch is not None and self._watch.is_running:
+            raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
+        self._watch = Watch(lambda: self.stream(self._beside("system", stream)), self.path, seconds)
+        return self._watch
+
+    def _beside(self, name: str, given: str | None) -> str:
+        if given is not None:
+            return portable(given, "a stream")
+        own = self.log._stream.name
+        return name if own == DEFAULT else f"{own[len('log/') : -len('.jsonl')]}-{name}"
 
     def attach(self, source: _Path, name: str | None = None, *, how: str = "copy") -> File:
         """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
@@ -569,7 +632,12 @@ class Exp(Place):
         A second call does nothing. Arguments and errors as for `Logger.close`.
         """
         data = ending(status, error)
-        self._logs.close(self.log, None if self.log._stream.paused else data)
+        paused = self.log._stream.paused
+        if self._capture is not None:
+            self._capture._stop({"end": None if paused else data})
+        if self._watch is not None:
+            self._watch.stop()
+        self._logs.close(self.log, None if paused else data)
 
     def __enter__(self: _E) -> _E:
         return self

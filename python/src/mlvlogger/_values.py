@@ -217,7 +217,8 @@ def encode(
 
     Args:
         value: Anything. Exact built-ins round-trip; tuples and sets become arrays, paths and enums become strings,
-            dataclasses and argparse namespaces become objects, arrays and tensors become (nested) arrays.
+            configurations (see `plain_mapping`; of OmegaConf, too) become objects, what pydantic keeps secret becomes
+            `Redacted`, arrays and tensors become (nested) arrays.
         path: The name of the value, for messages: ``params``.
         depth: How deep in its record it stands, the record counting as 1.
         own: The id of the experiment that the record belongs to; references into it leave the id out.
@@ -381,6 +382,8 @@ class _Encoder:
             return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
         if isinstance(value, os.PathLike):
             return self.encode(os.fsdecode(value), depth)
+        if (plain := _without_omegaconf(value)) is not value:
+            return self.encode(plain, depth)
         if isinstance(value, Mapping):
             return self._mapping(value, ((key, value[key]) for key in value), depth)
         if isinstance(value, arrays):
@@ -391,6 +394,10 @@ class _Encoder:
             # In a fixed order, so that equal sets give equal records.
             items = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))
             return self._array(value, sorted(items, key=lambda item: (qualname(type(item)), repr(item))), depth)
+        if hasattr(type(value), "get_secret_value"):  # SecretStr and the like of pydantic
+            return {"_mlv": "redacted"}
+        if any(base.__module__ == "pydantic.networks" for base in type(value).__mro__):  # HttpUrl and the like
+            return self.encode(str(value), depth)
         if (members := plain_mapping(value)) is not None:
             return self._mapping(value, members.items(), depth)
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
@@ -506,14 +513,33 @@ def is_mapping(value: Any, objects: bool = False) -> bool:
 
 
 def plain_mapping(value: Any) -> Mapping[str, Any] | None:
-    """The members of a dataclass instance or an argparse namespace (argparse is not imported), or None."""
-    if hasattr(type(value), "__dataclass_fields__"):
+    """The members of an object that is made of named ones, or None; nothing is imported for it.
+
+    That is an instance of a dataclass, of an attrs class or of a pydantic model (without the fields that it excludes,
+    and with its extra ones), an argparse namespace and a `types.SimpleNamespace`.
+    """
+    kind = type(value)
+    if hasattr(kind, "__dataclass_fields__"):
         from dataclasses import fields
 
         return {field.name: getattr(value, field.name) for field in fields(value)}
+    if hasattr(kind, "__attrs_attrs__"):
+        return {attribute.name: getattr(value, attribute.name) for attribute in kind.__attrs_attrs__}
+    if hasattr(kind, "__pydantic_fields__"):
+        shown = [name for name, field in kind.__pydantic_fields__.items() if not field.exclude]
+        return {**{name: getattr(value, name) for name in shown}, **(value.__pydantic_extra__ or {})}
+    if isinstance(value, type(sys.implementation)):  # types.SimpleNamespace
+        return dict(vars(value))
     if "argparse" in sys.modules and isinstance(value, sys.modules["argparse"].Namespace):
         return dict(vars(value))
     return None
+
+
+def _without_omegaconf(value: Any) -> Any:
+    """A configuration of OmegaConf as dicts and lists, with interpolations resolved and missing values as ``???``."""
+    if "omegaconf" in sys.modules and isinstance(value, sys.modules["omegaconf"].Container):
+        return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
+    return value
 
 
 def decode(tree: Any) -> Any:

@@ -1,0 +1,357 @@
+"""Capture: what a program and its children put out, as a stream; another process logs it and passes it on.
+
+In the place of standard output and standard error come two pipes, below Python: what C code and child processes put
+out goes through them, too. A process of its own reads them. So nothing waits for the interpreter lock, a warning of the
+logger cannot meet itself, and what was put out before a crash is shown and logged.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from . import _errors
+from ._logger import ending, outcome
+from ._logs import Logs
+from ._secrets import redact_lines
+from ._values import warn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any, NoReturn
+
+__all__ = ["Capture", "serve"]
+
+_CHUNK = 65536  # bytes read at once: what a pipe holds
+_MAX_LINE = 65536  # bytes of one event; a longer line is several
+_LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
+_PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
+_COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from mlvlogger._capture import serve; serve(*sys.argv[2:])"
+
+_active: Capture | None = None
+
+
+class Capture:
+    """Standard output and standard error of this process on their way into a stream: what `Exp.capture` returns.
+
+    Use it in a with block, or call `stop`; otherwise the end of the experiment, or of the program, stops it.
+    """
+
+    _owner: int  # the process; a forked child is another
+
+    def __init__(self, directory: Path, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
+        global _active
+        if not hasattr(os, "posix_spawn") or not sys.executable:
+            raise OSError("output cannot be captured here: this system cannot start a process for it.")
+        if sys.__stdout__ is None or sys.__stderr__ is None:
+            # Descriptor 1 or 2 was closed when the program began, and may be any file by now: a log, perhaps.
+            raise OSError("output cannot be captured: this program was started without standard output or error.")
+        if _active is not None and _active._owner == os.getpid():
+            raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
+        self._owner = os.getpid()
+        self._stopped = False
+        _flush()
+        pipes = [os.pipe() for _ in range(4)]  # standard output, standard error; our orders, its answers
+        try:
+            for read, _ in pipes[:2]:
+                os.set_blocking(read, False)
+            self._child = _spawn(
+                [pipe[0] for pipe in pipes[:3]] + [pipes[3][1]],
+                [os.path.realpath(directory), experiment, str(record[0]), record[1], stream, str(int(sync))],
+            )
+            os.close(pipes[3][1])
+            (out, into_out), (err, into_err), (orders, self._orders), (self._answers, _) = pipes
+            self._saved = [os.dup(1), os.dup(2)]
+        except BaseException:
+            for fd in {fd for pipe in pipes for fd in pipe}:
+                _close(fd)
+            raise
+        self._sources = [out, err]
+        self._kept = [out, err, orders]  # a pipe that nobody reads could be the end of the program (SIGPIPE)
+        answer = _line(self._answers)
+        if answer != {}:
+            for fd in (into_out, into_err, self._orders, self._answers, *self._saved, *self._kept):
+                _close(fd)
+            os.waitpid(self._child, 0)
+            name, message = answer or ("OSError", f"the process that captures output for {directory} did not begin.")
+            raise getattr(_errors, name, OSError)(message)
+        import threading
+
+        self._done = threading.Event()
+        os.dup2(into_out, 1)
+        os.dup2(into_err, 2)
+        os.close(into_out)
+        os.close(into_err)
+        _active = self
+        atexit.register(self._leave)
+        threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
+
+    def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """Give the program its output back, and return when what it had put out is logged; the stream gets an end.
+
+        A second call does nothing, nor does one in a forked child, whose output goes on to be passed on.
+        Arguments and errors as for `Logger.close`.
+        """
+        self._stop({"end": ending(status, error)})
+
+    def _leave(self) -> None:
+        self._stop({})  # as the program leaves the other streams: flushed, without an end
+
+    def _stop(self, order: dict[str, Any]) -> None:
+        if self._stopped or os.getpid() != self._owner:
+            return
+        self._stopped = True
+        import json
+
+        _flush()
+        self._restore()
+        try:
+            os.write(self._orders, json.dumps(order).encode("ascii") + b"\n")
+            if not self._done.wait(_PATIENCE):
+                warn("the last of the captured output is not logged yet: the terminal takes nothing.")
+        finally:
+            atexit.unregister(self._leave)
+
+    def _restore(self) -> None:
+        global _active
+        os.dup2(self._saved[0], 1)
+        os.dup2(self._saved[1], 2)
+        _active = None
+
+    def _attend(self) -> None:
+        """Wait, in a thread of its own, for the answer to the order to stop and for the end of the other process."""
+        while os.read(self._answers, 100):
+            self._done.set()
+        if not self._stopped:  # it was killed: what was on its way, and what children put out, still has to be shown
+            self._stopped = True
+            self._restore()
+            atexit.unregister(self._leave)
+            warn("the process that captured output was killed; output is shown, and logged no more.")
+            _pass_on(dict(zip(self._sources, self._saved, strict=True)))
+        self._done.set()
+        for fd in (self._orders, self._answers, *self._saved, *self._kept):
+            _close(fd)
+        try:
+            os.waitpid(self._child, 0)
+        except ChildProcessError:
+            pass  # the program has waited for it
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(*outcome(error))
+
+
+def _flush() -> None:
+    """What waits in buffers, Python's and C's, goes to where it was meant to go."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # there is none, or it is closed
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+
+
+def _line(fd: int) -> Any:
+    """The next line of a pipe, which is JSON; None at its end."""
+    text = b""
+    while not text.endswith(b"\n"):
+        if not (more := os.read(fd, _CHUNK)):
+            return None
+        text += more
+    import json
+
+    return json.loads(text)
+
+
+def _spawn(fds: list[int], arguments: list[str]) -> int:
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+    own: list[int] = []
+    try:
+        # Copies of which none is 0, 1 or 2, also where the program has closed these.
+        own.extend(fcntl(fd, F_DUPFD_CLOEXEC, 3) for fd in fds)
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-c", _COMMAND, root, *map(str, own), *arguments],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # to itself: it stays open in the other process
+            ],
+            setsid=True,  # the interrupt key and the hangup of a terminal are not for it
+        )
+    finally:
+        for fd in own:
+            os.close(fd)
+
+
+def serve(
+    out: str, err: str, orders: str, answers: str, directory: str, experiment: str, number: str, digest: str, *more: str
+) -> NoReturn:
+    """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
+    import json
+    import signal
+    from pathlib import Path
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
+        # What ends the program must not end us before we have shown what it put out.
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    fds = [int(fd) for fd in (out, err, orders, answers)]
+    for low, high in zip([3, *(fd + 1 for fd in sorted(fds))], [*sorted(fds), 4096], strict=True):
+        os.closerange(low, high)  # what the program's libraries have left open
+    os.chdir("/")  # whose directory can be removed or unmounted
+    stream, sync = more
+    try:
+        logs = Logs(Path(directory), experiment, lambda: (int(number), digest), "warn", sync == "1", False)
+        log = logs.open(f"log/{stream}.jsonl")
+    except (OSError, _errors.MLVError) as error:
+        os.write(fds[3], json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
+        os._exit(1)
+    os.write(fds[3], b"{}\n")
+
+    lines = {fds[0]: Lines(), fds[1]: Lines()}
+    names = {fds[0]: "stdout", fds[1]: "stderr"}
+
+    def keep(fd: int, found: Iterator[tuple[bytes, bool]]) -> None:
+        for line, goes_on in found:
+            text = redact_lines(line.decode("utf-8", "backslashreplace"))[0]
+            log.event(names[fd], {"text": text, **({"goes_on": True} if goes_on else {})})
+
+    def take(fd: int, data: bytes) -> None:
+        keep(fd, lines[fd].take(data))
+
+    order = _pass_on({fds[0]: 1, fds[1]: 2}, take, fds[2])
+    for fd in lines:
+        keep(fd, lines[fd].end())
+    log.flush()
+    if order is not None:
+        if "end" in order:
+            log._stream.close(order["end"])
+        os.write(fds[3], b"!")
+        _pass_on({fds[0]: 1, fds[1]: 2})  # what children that go on put out
+    os._exit(0)
+
+
+def _pass_on(targets: dict[int, int], take: Any = None, orders: int | None = None) -> Any:
+    """Copy each source to its target until all have ended, or until an order comes and nothing is left to copy.
+
+    Args:
+        targets: The source (a pipe that does not block) → the target.
+        take: Called with each source and what came from it, after that was shown.
+        orders: The pipe of orders; with it, the end of all sources is not yet ours.
+
+    Returns the order, None without one.
+    """
+    import select
+
+    poll = select.poll()
+    waiting = {*targets, *([] if orders is None else [orders])}
+    for fd in waiting:
+        poll.register(fd, select.POLLIN)
+    order, rounds = None, 0
+    while waiting:
+        ready = {fd for fd, _ in poll.poll(None if order is None else 0)}
+        if order is not None:
+            rounds += 1
+            if not ready or rounds > _LAST_ROUNDS:
+                return order
+        for fd in [fd for fd in targets if fd in ready]:
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            if data:
+                _show(targets[fd], data)
+                if take is not None:
+                    take(fd, data)
+            else:
+                poll.unregister(fd)
+                waiting.remove(fd)
+        if orders is not None and orders in ready:
+            order = _line(orders)
+            poll.unregister(orders)
+            waiting.remove(orders)
+    return order
+
+
+def _show(fd: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            import select
+
+            select.select([], [fd], [])
+        except OSError:
+            return  # nobody looks any more
+
+
+class Lines:
+    """Cuts output into lines, each as it stood there in the end: of what a progress bar wrote over itself, the last."""
+
+    def __init__(self) -> None:
+        self._rest = b""  # bounded, by the longest line
+
+    def take(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """The lines that *data* completes, and for each whether it goes on in the next, being too long for one."""
+        # Up and down again is the same line once more: so an inner progress bar draws itself below an outer one.
+        *whole, rest = (self._rest + data).replace(b"\x1b[A\n", b"\r").split(b"\n")
+        for line in whole:
+            yield from self._line(line)
+        if b"\r" in rest:
+            # The end of a line may be coming, as \r\n; so the last \r stays.
+            rest = _last_state(rest) + (b"\r" if rest.endswith(b"\r") else b"")
+        while len(rest) > _MAX_LINE:
+            yield _cut(rest), True
+            rest = rest[len(_cut(rest)) :]
+        self._rest = rest
+
+    def end(self) -> Iterator[tuple[bytes, bool]]:
+        """The last line, where it has no end."""
+        if self._rest:
+            yield from self._line(self._rest)
+        self._rest = b""
+
+    def _line(self, line: bytes) -> Iterator[tuple[bytes, bool]]:
+        if b"\r" in line:
+            line = _last_state(line)
+            if line and not line.strip():
+                return  # a bar that has removed itself
+        while len(line) > _MAX_LINE:
+            yield _cut(line), True
+            line = line[len(_cut(line)) :]
+        yield line, False
+
+
+def _last_state(line: bytes) -> bytes:
+    return line.rstrip(b"\r").rsplit(b"\r", 1)[-1]
+
+
+def _cut(line: bytes) -> bytes:
+    """The beginning of a long line, which ends with a whole character."""
+    end = _MAX_LINE
+    while end > _MAX_LINE - 4 and line[end] & 0xC0 == 0x80:
+        end -= 1
+    return line[:end]

@@ -1,0 +1,74 @@
+"""Keras, with any backend: `MLVCallback` logs what `fit` shows.
+
+::
+
+    import keras
+    from mlvlogger import Exp
+    from mlvlogger.integrations.keras import MLVCallback
+
+    with Exp("runs", "mlp", params) as exp:
+        model.fit(x, y, epochs=10, validation_data=(x2, y2), callbacks=[MLVCallback(exp)])
+
+    read("runs/mlp").metric("epoch/end", "val_loss")
+
+Each epoch is a span ``epoch`` with its number as ``n``. In it lie:
+
+- ``epoch/end``, the metrics of the epoch, with its number as ``step``;
+- ``epoch/batch``, on request: metrics after every so many batches, with the number of batches since the beginning of
+  training as ``step``.
+
+``evaluate``, outside of `fit`, is an event ``test``.
+"""
+
+# mypy: disable-error-code="import,misc"
+from __future__ import annotations
+
+from keras.callbacks import Callback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .. import Exp
+    from .._logger import Span
+
+__all__ = ["MLVCallback"]
+
+
+class MLVCallback(Callback):
+    """Logs into *exp*.
+
+    Args:
+        exp: The experiment.
+        every: Log also the metrics of every so many batches; 0, the default, logs none. They are means since the
+            beginning of the epoch, as the progress bar has them.
+    """
+
+    def __init__(self, exp: Exp, every: int = 0) -> None:
+        super().__init__()
+        self._exp = exp
+        self._every = every
+        self._batches = 0
+        self._epoch: Span | None = None  # while `fit` is in one
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._batches, self._epoch = 0, None
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = self._exp.log.span("epoch", n=epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._batches += 1
+        if self._every and self._batches % self._every == 0 and self._epoch is not None:
+            self._epoch.event("batch", {"step": self._batches, **(logs or {})})
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._epoch is not None:
+            self._epoch.event("end", {"step": epoch, **(logs or {})})
+            self._epoch.end()
+            self._epoch = None
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        if self._epoch is None:
+            self._exp.log.event("test", logs or {})

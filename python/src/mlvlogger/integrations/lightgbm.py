@@ -1,0 +1,45 @@
+"""LightGBM: `MLVCallback` logs the evaluations of every iteration.
+
+::
+
+    import lightgbm
+    from mlvlogger import Exp
+    from mlvlogger.integrations.lightgbm import MLVCallback
+
+    with Exp("runs", "trees", params) as exp:
+        lightgbm.train(params, train, valid_sets=[valid], valid_names=["valid"], callbacks=[MLVCallback(exp)])
+
+    read("runs/trees").metric("iteration", "valid-l2")
+
+Each iteration is an event ``iteration`` with its number as ``step``, and metrics under the names of dataset and metric;
+``lightgbm.cv`` has deviations too, as ``valid-l2-std``.
+LightGBM takes any callable, so nothing of it is imported.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .. import Exp
+
+__all__ = ["MLVCallback"]
+
+
+class MLVCallback:
+    """Logs into *exp*: ``callbacks=[MLVCallback(exp)]``, also of the estimators with scikit-learn's interface."""
+
+    before_iteration = False
+    order = 25  # before early_stopping, which has 30 and leaves the round by an exception
+
+    def __init__(self, exp: Exp) -> None:
+        self._exp = exp
+
+    def __call__(self, env: Any) -> None:
+        data: dict[str, Any] = {"step": env.iteration}
+        for dataset, metric, value, _, *deviation in env.evaluation_result_list or ():
+            data[f"{dataset}-{metric}"] = value
+            if deviation and deviation[0] is not None:
+                data[f"{dataset}-{metric}-std"] = deviation[0]
+        self._exp.log.event("iteration", data)

@@ -1,0 +1,92 @@
+"""Optuna: with `MLVTrials`, each trial of a study is a sub-experiment.
+
+::
+
+    import optuna
+    from mlvlogger import Exp
+    from mlvlogger.integrations.optuna import MLVTrials
+
+    with Exp("runs", "search") as exp:
+        trials = MLVTrials(exp)
+
+        def objective(trial):
+            lr = trial.suggest_float("lr", 1e-5, 1e-1, log=True)
+            with trials.sub(trial) as sub:  # runs/search/trial/0, with the parameters so far
+                ...
+                sub.log.event("epoch", step=step, loss=loss)
+            return loss
+
+        study.optimize(objective, n_trials=20, callbacks=[trials])
+
+    read("runs/search").metric("trial", "value")
+
+A trial that was pruned leaves its sub-experiment interrupted, one that failed leaves it failed.
+As a callback of the study, `MLVTrials` logs an event ``trial`` for each: its number as ``step``, ``state``, all
+``params``, ``value`` (or ``values``), ``seconds``, and as ``exp`` the reference to its sub-experiment.
+"""
+
+# mypy: disable-error-code="import,misc"
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from optuna import TrialPruned
+
+from .._logger import outcome
+from .._secrets import redact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .. import Exp
+    from .._values import ExperimentRef
+
+__all__ = ["MLVTrials"]
+
+
+class MLVTrials:
+    """Makes sub-experiments of *exp* for trials, and as a callback of the study logs how they ended.
+
+    Threads (``n_jobs``) share it. Processes that share a study each have their own, over an ``Exp.open``.
+    """
+
+    def __init__(self, exp: Exp) -> None:
+        self._exp = exp
+        self._refs: dict[int, ExperimentRef] = {}
+
+    @contextmanager
+    def sub(self, trial: Any, params: Any = None, **options: Any) -> Iterator[Exp]:
+        """A sub-experiment for *trial*, in ``trial/<number>`` below *exp*, for a with block that ends it.
+
+        Args:
+            trial: What Optuna gave to the objective.
+            params: The parameters; by default those that *trial* has by now, so suggest them before.
+            options: As for `Exp`.
+
+        Raises as `Exp`: ExperimentExists where *exp* has a trial of this number from another study.
+        """
+        given = trial.params if params is None else params
+        sub = self._exp.sub(str(trial.number), given, kind="trial", **options)
+        self._refs[trial.number] = sub.ref()  # type: ignore[assignment]
+        try:
+            yield sub
+        except TrialPruned as error:
+            sub.close("interrupted", error)
+            raise
+        except BaseException as error:
+            sub.close(*outcome(error))
+            raise
+        else:
+            sub.close()
+
+    def __call__(self, study: Any, trial: Any) -> None:
+        data: dict[str, Any] = {"step": trial.number, "state": trial.state.name, "params": redact(trial.params)}
+        if trial.values is not None:
+            data.update({"value": trial.values[0]} if len(trial.values) == 1 else {"values": trial.values})
+        if trial.duration is not None:
+            data["seconds"] = trial.duration.total_seconds()
+        if (ref := self._refs.pop(trial.number, None)) is not None:
+            data["exp"] = ref
+        self._exp.log.event("trial", data)
