@@ -32,7 +32,8 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults"]
+TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults", "tools", "browser", "exchange", "spark"]
+HEAVY = ["integrations"]  # gigabytes to install: run when it is named, or all is required
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
 # What an interpreter is asked, to learn whether it runs and what it is.
@@ -103,19 +104,24 @@ def choose_python(pythons):
 def plan(wanted, pythons, chosen):
     """Which environments to run, and why the others cannot: (["py311", …], {"py312": reason})."""
     if not wanted:
-        wanted = [name_of(version) for version in TESTED] + TOOLS
+        wanted = [name_of(version) for version in TESTED] + TOOLS + (HEAVY if REQUIRE_ALL else [])
         if not any(version in pythons for version in TESTED):
             wanted.insert(0, name_of(chosen))  # the core runs anywhere, also where only a newer Python is
     names, omitted = [], {}
     for name in wanted:
-        major, minor = (3, int(name[3:])) if name not in TOOLS else (3, 11)
-        if name in TOOLS and chosen < (3, 11):
+        is_tool = name in TOOLS + HEAVY
+        major, minor = (3, 11) if is_tool else (3, int(name[3:]))
+        if is_tool and chosen < (3, 11):
             omitted[name] = "it needs Python 3.11 or later, with venv."
         elif name == "precommit" and not shutil.which("git"):
             omitted[name] = "it needs git."
         elif name == "faults" and sys.platform != "linux":
             omitted[name] = "it needs Linux."
-        elif name not in TOOLS and (major, minor) not in pythons:
+        elif name == "browser" and not (shutil.which("chromium") and shutil.which("chromedriver")):
+            omitted[name] = "it needs chromium and chromedriver. Debian has them as chromium and chromium-driver."
+        elif name == "spark" and not shutil.which("java"):
+            omitted[name] = "it needs Java 17 or later. Get it from your system's packages."
+        elif not is_tool and (major, minor) not in pythons:
             get = f"Get it from python.org, your system's packages, or `pyenv install {major}.{minor}`."
             omitted[name] = f"Python {major}.{minor} was not found. {get}"
         else:
@@ -193,7 +199,8 @@ def run_tox(names, pythons, pytest_arguments):
 def dependencies():
     """A digest of what the environments depend on: this directory's place, and the files that say what to install."""
     digest = hashlib.sha256(os.fsencode(ROOT))
-    for name in ("python/pyproject.toml", "conformance/pyproject.toml", "examples/requirements.txt"):
+    files = ("python/pyproject.toml", "conformance/pyproject.toml", "tools/pyproject.toml", "examples/requirements.txt")
+    for name in files:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
@@ -261,8 +268,8 @@ def main(arguments):
     at = arguments.index("--") if "--" in arguments else len(arguments)
     wanted, pytest_arguments = arguments[:at], arguments[at + 1 :]
     for name in wanted:
-        if name not in TOOLS and not re.fullmatch("py3[0-9]+", name):
-            known = " ".join([*map(name_of, TESTED), *TOOLS])
+        if name not in TOOLS + HEAVY and not re.fullmatch("py3[0-9]+", name):
+            known = " ".join([*map(name_of, TESTED), *TOOLS, *HEAVY])
             print(f"test.py: there is no environment {name!r}. There are: {known}", file=sys.stderr)
             return 2
     try:
