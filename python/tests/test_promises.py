@@ -33,6 +33,7 @@ FLOORS = [
     {"_logs", "_meta"},
     {"_experiment", "_reading"},
     {"__init__"},
+    {"__main__"},
 ]
 
 
