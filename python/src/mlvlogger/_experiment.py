@@ -95,16 +95,16 @@ class Place:
     """
 
     def __init__(self, path: _Path) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._take(_meta.load(self.path))
 
     def _take(self, meta: _meta.Meta) -> None:
-        self.id = meta.id
+        self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
         self.params: dict[str, Any] = decode_members(meta.params)
         self.extra: dict[str, Any] = decode_members(meta.extra)
-        self.tags = meta.tags
+        self.tags: list[str] = meta.tags
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
 
@@ -202,6 +202,7 @@ class Exp(Place):
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
 
+    path: Path
     log: StreamLogger
 
     def __init__(
