@@ -37,6 +37,7 @@ VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
 WRITTEN = ["README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/tutorial.md", EXP, PROCESSES, CI]
 WRITTEN += [f"docs/how-to/{name}.md" for name in ("sub-experiments", "checkpoints", "syncing", "archiving")]
 WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/how-to/output-and-system.md"]
+WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE]
 WRITTEN += ["python/README.md", "python/benchmarks/README.md", "conformance/README.md", "conformance/DRIVER.md"]

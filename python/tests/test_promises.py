@@ -24,7 +24,7 @@ REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
 FLOORS = [
     {"_errors", "_immutable"},
     {"_values", "_disk"},
-    {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events"},
+    {"_secrets", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events", "_media"},
     {"_tails", "_environment", "_failures", "_seals", "_quick", "_html"},
     {"_writers", "_serving"},
     {"_process"},
@@ -34,6 +34,7 @@ FLOORS = [
     {"_capture"},
     {"_experiment", "_reading"},
     {"__init__"},
+    {"__main__"},
 ]
 
 

@@ -13,7 +13,19 @@ from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._streams import host
-from ._values import MAX_INT, ExperimentRef, External, File, decode, decode_members, dumps, encode, short, warn_once
+from ._values import (
+    MAX_INT,
+    ExperimentRef,
+    External,
+    File,
+    decode,
+    decode_members,
+    dumps,
+    encode,
+    qualname,
+    short,
+    warn_once,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,16 +98,16 @@ class Place:
     """
 
     def __init__(self, path: _Path) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._take(_meta.load(self.path))
 
     def _take(self, meta: _meta.Meta) -> None:
-        self.id = meta.id
+        self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
         self.params: dict[str, Any] = decode_members(meta.params)
         self.extra: dict[str, Any] = decode_members(meta.extra)
-        self.tags = meta.tags
+        self.tags: list[str] = meta.tags
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
 
@@ -195,6 +207,7 @@ class Exp(Place):
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
 
+    path: Path
     log: StreamLogger
 
     def __init__(
@@ -535,30 +548,47 @@ class Exp(Place):
         own = self.log._stream.name
         return name if own == DEFAULT else f"{own[len('log/') : -len('.jsonl')]}-{name}"
 
-    def attach(self, source: _Path, name: str | None = None, *, how: str = "copy") -> File:
+    def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
 
         The same bytes under the same name again give the same reference; other bytes get ``name~2``.
 
         Args:
-            source: The file; it is left as it is.
-            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of *source*, with
-                ``_`` for every character that a portable name cannot have; the log holds the original.
-            how: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise; "hardlink" shares
-                the file itself, which then must never be changed.
+            source: The path of a file, which is left as it is; or bytes, a PIL image, a NumPy array or torch tensor
+                that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow, of which
+                a file is made. An image is height x width, or with 1, 3 or 4 channels behind (a tensor's may come
+                first), of uint8, uint16, bool or floats from 0 to 1.
+            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of a path, with
+                ``_`` for every character that a portable name cannot have (the log holds the original); ``image.png``,
+                ``figure.png``, ``figure.json`` (plotly) or ``table.csv``. Bytes need one. Its end says the format
+                that a value is written in.
+            how: For a path: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise;
+                "hardlink" shares the file itself, which then must never be changed.
 
         Raises:
             FileNotFoundError: *source* does not exist, or the experiment was moved away meanwhile.
-            CannotAttach: it is no regular file, or changes while it is copied; or ``files`` is no directory.
+            CannotAttach: it is no regular file, or changes while it is copied; ``files`` is no directory; or a value
+                has no form in the format. Nothing was written then.
+            TypeError: *source* is nothing of all that.
             LogClosed: after `close`.
             InvalidName: *name* has segments that are no portable names, such as ``..``.
             OSError: the system refused, a hard link over file systems included.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
-        original = os.path.basename(os.fspath(source))
-        name = portable_path(name if name is not None else _portable(original), "an attached file")
-        return self._note(attach(source, self.path, name, how), original)
+        if isinstance(source, (str, os.PathLike)):
+            original = os.path.basename(os.fspath(source))
+            name = portable_path(name if name is not None else _portable(original), "an attached file")
+            return self._note(attach(source, self.path, name, how), original)
+        if name is not None:
+            name = portable_path(name, "an attached file")
+        if how != "copy":
+            raise CannotAttach(
+                f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
+            )
+        from ._media import encoded
+
+        return self._note(self._attach_bytes(*encoded(source, name)), "")
 
     if TYPE_CHECKING:
 

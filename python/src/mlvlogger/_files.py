@@ -295,6 +295,17 @@ def _is(path: Path, size: int, sha256: str) -> bool:
 
 
 _types: Any = None
+_MEDIA = {  # what that table of some Python lacks, or names in another way
+    "avif": "image/avif",
+    "webp": "image/webp",
+    "flac": "audio/flac",
+    "m4a": "audio/mp4",
+    "ogg": "audio/ogg",
+    "opus": "audio/opus",
+    "wav": "audio/x-wav",
+    "mkv": "video/x-matroska",
+    "parquet": "application/vnd.apache.parquet",
+}
 _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 
@@ -304,6 +315,8 @@ def _media_type(name: str) -> str | None:
         import mimetypes
 
         _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
+        for suffix, media_type in _MEDIA.items():
+            _types.add_type(media_type, f".{suffix}")
     kind, packed = _types.guess_type(name)
     return _PACKED.get(packed) if packed else kind  # a packed table is not a table
 

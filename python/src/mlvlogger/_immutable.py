@@ -19,15 +19,19 @@ class Immutable:
     """
 
     __slots__ = ()
-    __match_args__: tuple[str, ...] = ()
 
     def _set(self, *parts: Any) -> None:
         """For the constructor of a kind: give the parts their values, in their order."""
-        for name, part in zip(self.__match_args__, parts, strict=True):
+        for name, part in zip(self._names(), parts, strict=True):
             object.__setattr__(self, name, part)
 
+    def _names(self) -> tuple[str, ...]:
+        # Not declared for all kinds: to a type checker, that would hide what each of them has.
+        names: tuple[str, ...] = getattr(self, "__match_args__", ())
+        return names
+
     def _parts(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__match_args__)
+        return tuple(getattr(self, name) for name in self._names())
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{name!r} of a {type(self).__name__} cannot be changed")
@@ -44,7 +48,7 @@ class Immutable:
         return hash(self._parts())
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={part!r}" for name, part in zip(self.__match_args__, self._parts(), strict=True))
+        parts = ", ".join(f"{name}={part!r}" for name, part in zip(self._names(), self._parts(), strict=True))
         return f"{type(self).__qualname__}({parts})"
 
     def __reduce__(self) -> tuple[Any, ...]:

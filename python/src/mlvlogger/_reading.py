@@ -23,7 +23,8 @@ from ._values import ExperimentRef, decode, decode_members, integer, warn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeAlias
+    from datetime import datetime
+    from typing import Any, ClassVar, TypeAlias
 
     # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
     Skim: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
@@ -54,7 +55,7 @@ class SpanTree:
             return NotImplemented
         return (self.begin, self.end, self.children) == (other.begin, other.end, other.children)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"SpanTree(begin={self.begin!r}, end={self.end!r}, children={self.children!r})"
@@ -116,21 +117,21 @@ class Experiment:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         meta = _meta.load(self.path)
-        self.id = meta.id
-        self.records = meta.records
+        self.id: str = meta.id
+        self.records: list[dict[str, Any]] = meta.records
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.created = moment(meta.records[0].get("created"))
+        self.created: datetime | None = moment(meta.records[0].get("created"))
         self.params: dict[str, Any] = decode_members(meta.params)
         self.extra: dict[str, Any] = decode_members(meta.extra)
-        self.tags = meta.tags
-        self.descriptions = meta.descriptions
+        self.tags: list[str] = meta.tags
+        self.descriptions: list[str] = meta.descriptions
         self.environments: list[dict[str, Any]] = [decode_members(environment) for environment in meta.environments]
         parent = decode(meta.records[0].get("parent"))
-        self.parent = parent if isinstance(parent, ExperimentRef) else None
-        self.problems = [Problem(name, None, message) for name, message in meta.problems]
+        self.parent: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None
+        self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
         self._told = set(self.problems)
 
     @property
@@ -409,4 +410,4 @@ class _Read:
             yield from _readable(directory)
 
 
-read = _Read()
+read: _Read = _Read()

@@ -103,8 +103,8 @@ class Stream:
         _watch(self)
 
     def _open(self, path: str, name: str, new: bool, fork_of: EventRef | None) -> None:
-        self.path = path
-        self.name = name
+        self.path: str = path
+        self.name: str = name
         *folders, last = name.split("/")
         root = os.path.dirname(path)
         for _ in folders:
@@ -158,8 +158,8 @@ class Stream:
         self._dropped = 0  # events behind the backlog that could not be kept
         self._reasons: dict[str, int] = {}
         self._told = 0  # the seq of the mlv/dropped that tells of them, once it is being written
-        self.paused = False
-        self.closed = False
+        self.paused: bool = False
+        self.closed: bool = False
         #: Changes with everything that ends open spans: a session, a rewind.
         self.session: object = object()
 

@@ -155,7 +155,7 @@ class EventRef(Immutable):
 class Redacted(Immutable):
     """In the place of a value that was kept back because it looks like a secret (`value.redacted`)."""
 
-    __slots__ = ()
+    __slots__ = __match_args__ = ()
 
 
 class Unencodable(Immutable):

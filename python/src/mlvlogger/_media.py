@@ -1,0 +1,218 @@
+"""Media: the bytes of an image, a figure or a table, for an attached file (specification 1.0, Files).
+
+What a value is, is asked of the modules that the program has imported already: a value of a library that is not there
+cannot be given. It is loaded by the first call of `Exp.attach` that needs it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+from importlib import import_module
+
+from ._errors import CannotAttach
+from ._values import qualname, short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["encoded", "png"]
+
+_COLOURS = {1: 0, 3: 2, 4: 6}  # channels → PNG's colour type: grey, RGB, RGBA
+_KINDS = (
+    "Give a path, bytes with a name, a PIL image, an array or tensor as an image, a matplotlib or plotly figure, "
+    "or a pandas, polars or pyarrow table; for anything else write the file yourself: exp.create(name)."
+)
+
+
+def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
+    """The name and the bytes of the file that *value* becomes; the end of *name* chooses the format.
+
+    All of it is made in memory before anything is written, so that a value that fails leaves nothing behind.
+
+    Raises:
+        CannotAttach: it has no form in that format.
+        TypeError: it is of a kind that has none in any.
+    """
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        if name is None:
+            raise CannotAttach(
+                f"{len(value)} bytes have no name. Give one: exp.attach(data, 'sample.png'). "
+                "A path is given as a string or a pathlib.Path."
+            )
+        return name, bytes(value)
+    if _is(value, "PIL.Image", "Image"):
+        default, write = "image.png", _image
+    elif _is(value, "matplotlib.figure", "Figure"):
+        default, write = "figure.png", _matplotlib
+    elif _is(value, "plotly.basedatatypes", "BaseFigure"):
+        default, write = "figure.json", _plotly
+    elif _is(value, "pandas", "DataFrame", "Series") or _is(value, "polars", "DataFrame", "Series"):
+        default, write = "table.csv", _frame
+    elif _is(value, "pyarrow", "Table"):
+        default, write = "table.csv", _arrow
+    elif _is(value, "polars", "LazyFrame"):
+        raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
+    elif all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
+        default, write = "image.png", _array
+    else:
+        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_KINDS}")
+    name = default if name is None else name
+    _, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    try:
+        return name, write(value, suffix.lower() if dot else "")
+    except (CannotAttach, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises for a value that its format cannot hold
+        raise CannotAttach(
+            f"the {qualname(type(value))} has no form as {short(name)}: {type(error).__name__}: {short(str(error))}. "
+            "Give a name with another ending, or write the file yourself: exp.create(name)."
+        ) from error
+
+
+def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
+    """A PNG file of *pixels*, row by row from the top; 16 bits, big-endian, where there are two bytes for each value.
+
+    Args:
+        width, height: In pixels.
+        channels: 1 is grey, 3 RGB, 4 RGBA.
+        pixels: ``width * height * channels`` values of one or of two bytes.
+    """
+    row = len(pixels) // height
+    depth = 8 * row // (width * channels)
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOURS[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + pixels[at : at + row] for at in range(0, len(pixels), row))  # 0: no filter
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def _is(value: Any, module: str, *names: str) -> bool:
+    """Is *value* of a class of a module that the program has imported?"""
+    found = sys.modules.get(module)
+    return any(isinstance(value, getattr(found, name, ())) for name in names)
+
+
+def _refuse(value: Any, why: str) -> CannotAttach:
+    return CannotAttach(f"the {qualname(type(value))} {why}")
+
+
+def _wrong_end(value: Any, suffix: str, endings: str) -> CannotAttach:
+    return _refuse(value, f"cannot be written as {short('.' + suffix)}. Give a name that ends with {endings}.")
+
+
+def _image(value: Any, suffix: str) -> bytes:
+    kind = sys.modules["PIL.Image"].registered_extensions().get(f".{suffix}")
+    if kind is None:
+        raise _wrong_end(value, suffix, ".png, .jpg, .webp or another format of PIL's")
+    file = io.BytesIO()
+    value.save(file, format=kind)
+    return file.getvalue()
+
+
+def _array(value: Any, suffix: str) -> bytes:
+    if suffix != "png":
+        raise _wrong_end(value, suffix, ".png; an array that is no image is written with exp.create(name)")
+    is_torch = _is(value, "torch", "Tensor")
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        raise _refuse(value, "needs NumPy to be read, and the program has not imported it. Import numpy before.")
+    if is_torch:
+        value = value.detach().cpu()
+        if value.is_floating_point():
+            value = value.float()  # NumPy has no bfloat16
+        value = value.resolve_conj().resolve_neg()
+    array = numpy.asarray(value)
+    shape = tuple(array.shape)
+    if is_torch and len(shape) == 3 and shape[0] in _COLOURS:
+        array = array.transpose(1, 2, 0)
+    elif len(shape) == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in _COLOURS or 0 in shape:
+        hint = "array.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in _COLOURS else "batch[0] for one of a batch"
+        raise _refuse(
+            value,
+            f"of shape {shape} is no image. Give height x width, or height x width x 1, 3 or 4 channels "
+            f"(of a torch tensor, the channels may come first): {hint}.",
+        )
+    array = _levels(numpy, value, array)
+    height, width, channels = array.shape
+    return png(width, height, channels, array.tobytes())
+
+
+def _levels(numpy: Any, value: Any, array: Any) -> Any:
+    """The array in PNG's own values: uint8, or big-endian uint16."""
+    kind = array.dtype.kind
+    if kind == "b":
+        return array.astype("u1") * 255
+    if kind == "u" and array.dtype.itemsize <= 2:
+        return array.astype(">u2" if array.dtype.itemsize == 2 else "u1")
+    if kind != "f":
+        raise _refuse(
+            value,
+            f"of {array.dtype} is no image. Give uint8 from 0 to 255, uint16 from 0 to 65535, bool, "
+            "or floats from 0 to 1: array.astype('uint8').",
+        )
+    low, high = float(array.min()), float(array.max())
+    if not 0 <= low <= high <= 1:  # NaN is not, either
+        raise _refuse(
+            value,
+            f"has values from {low:g} to {high:g}, and floats are from 0 to 1. Scale them, or cut them: "
+            "array.clip(0, 1); of a picture from 0 to 255, array / 255.",
+        )
+    return (array.astype("f8") * 255 + 0.5).astype("u1")
+
+
+def _matplotlib(value: Any, suffix: str) -> bytes:
+    if suffix not in (kinds := value.canvas.get_supported_filetypes()):
+        raise _wrong_end(value, suffix, ", ".join(f".{kind}" for kind in sorted(kinds)))
+    file = io.BytesIO()
+    value.savefig(file, format=suffix)
+    return file.getvalue()
+
+
+def _plotly(value: Any, suffix: str) -> bytes:
+    if suffix == "json":
+        return str(value.to_json()).encode()
+    if suffix in ("html", "htm"):
+        return str(value.to_html(include_plotlyjs=True)).encode()  # with its script in it: no network to look at it
+    raise _wrong_end(value, suffix, ".json or .html; a picture is made by fig.to_image('png')")
+
+
+def _frame(value: Any, suffix: str) -> bytes:
+    is_pandas = not _is(value, "polars", "DataFrame", "Series")
+    frame = value.to_frame() if type(value).__name__ == "Series" else value
+    file = io.BytesIO()
+    if suffix == "csv" and is_pandas:
+        return str(frame.to_csv(index=not _is_plain(frame.index))).encode()
+    if suffix == "csv":
+        frame.write_csv(file)
+    elif suffix == "parquet" and is_pandas:
+        data = frame.to_parquet()  # without a path, the bytes; a file of ours might be closed by its engine
+        return bytes(data)
+    elif suffix == "parquet":
+        frame.write_parquet(file)
+    else:
+        raise _wrong_end(value, suffix, ".csv or .parquet")
+    return file.getvalue()
+
+
+def _is_plain(index: Any) -> bool:
+    """Does the index of a pandas frame only count its rows from 0?"""
+    plain = _is(index, "pandas", "RangeIndex") and index.name is None
+    return bool(plain and index.start == 0 and index.step == 1)
+
+
+def _arrow(value: Any, suffix: str) -> bytes:
+    file = io.BytesIO()
+    if suffix == "csv":
+        import_module("pyarrow.csv").write_csv(value, file)
+    elif suffix == "parquet":
+        import_module("pyarrow.parquet").write_table(value, file)
+    else:
+        raise _wrong_end(value, suffix, ".csv or .parquet")
+    return file.getvalue()

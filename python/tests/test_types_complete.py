@@ -1,0 +1,37 @@
+"""The public API is typed, all of it: a program that uses it is checked without a gap.
+
+`tox -e types` asks pyright, which follows every type to its end; this asks the names themselves, on every Python.
+"""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import mlvlogger
+
+
+def signatures() -> Iterator[tuple[str, Any]]:
+    for name in mlvlogger.__all__:
+        value = getattr(mlvlogger, name)
+        if inspect.isclass(value):
+            for member, part in vars(value).items():
+                part = getattr(part, "__func__", getattr(part, "fget", part))
+                if inspect.isfunction(part):
+                    yield f"{name}.{member}", part
+        elif inspect.isfunction(value):
+            yield name, value
+    yield "read", type(mlvlogger.read).__call__
+    yield "read.all", type(mlvlogger.read).all
+
+
+SIGNATURES = dict(signatures())
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_every_argument_and_every_result_has_a_type(name: str) -> None:
+    signature = inspect.signature(SIGNATURES[name])
+    parameters = list(signature.parameters.values())[1 if "." in name or name == "read" else 0 :]
+    untyped = [parameter.name for parameter in parameters if parameter.annotation is parameter.empty]
+    assert untyped == [] and signature.return_annotation is not signature.empty
