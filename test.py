@@ -32,7 +32,21 @@ VENV = ROOT / ".venv-test"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 TOX = ROOT / ".tox"
 TESTED = [(3, 10), (3, 11), (3, 12), (3, 13)]
-TOOLS = ["lint", "types", "docs", "examples", "dist", "precommit", "suite", "process", "faults", "tools", "browser", "exchange", "spark"]
+TOOLS = [
+    "lint",
+    "types",
+    "docs",
+    "examples",
+    "dist",
+    "precommit",
+    "suite",
+    "process",
+    "faults",
+    "tools",
+    "browser",
+    "exchange",
+    "spark",
+]
 HEAVY = ["integrations"]  # gigabytes to install: run when it is named, or all is required
 REQUIRE_ALL = os.environ.get("MLV_REQUIRE_ALL", "") not in ("", "0")
 
