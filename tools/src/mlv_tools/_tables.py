@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ._columns import VIEWS
-from ._rows import Row
+from mlv_tools._columns import VIEWS
+from mlv_tools._rows import Row
 
 if TYPE_CHECKING:
     import duckdb

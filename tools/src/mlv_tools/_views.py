@@ -8,12 +8,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlv_tools._events import Stream, load_events
+from mlv_tools._rows import Row, experiment_row, problem_row, shown, strays
+from mlv_tools._tables import fill
+from mlv_tools._trees import find
 from mlvlogger import Experiment
-
-from ._events import Stream, load_events
-from ._rows import Row, experiment_row, problem_row, shown, strays
-from ._tables import fill
-from ._trees import find
 
 if TYPE_CHECKING:
     import duckdb

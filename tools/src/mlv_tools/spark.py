@@ -22,11 +22,10 @@ from pyspark.sql import DataFrame, SparkSession, Window  # type: ignore[import-n
 from pyspark.sql import functions as F  # type: ignore[import-not-found,unused-ignore]
 
 import mlvlogger
+from mlv_tools._columns import VIEWS
+from mlv_tools._rows import Row, event_rows, experiment_row, leftovers, problem_row, shown, strays
+from mlv_tools._trees import Found, find
 from mlvlogger import MLVError
-
-from ._columns import VIEWS
-from ._rows import Row, event_rows, experiment_row, leftovers, problem_row, shown, strays
-from ._trees import Found, find
 
 __all__ = ["Validation", "Views", "validate", "views"]
 

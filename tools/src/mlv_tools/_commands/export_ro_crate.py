@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mlv_tools._crate import write
-from mlv_tools._plain import plain
+from mlv_tools._text import plain
 from mlvlogger import read
 
 __all__ = ["command"]

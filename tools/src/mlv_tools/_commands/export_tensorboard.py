@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._plain import plain
 from mlv_tools._tensorboard_export import export, run_name
+from mlv_tools._text import plain
 from mlv_tools._trees import find
 from mlvlogger import MLVError
 
