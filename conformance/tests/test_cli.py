@@ -1,6 +1,7 @@
 """The command: what it prints, where, and its exit codes."""
 
 import ast
+import importlib.metadata
 import json
 import os
 import pty
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 from jsonschema import Draft202012Validator
 
 import mlv_validate
@@ -388,9 +388,8 @@ def test_the_rules_are_listed(run: Run, tmp_path: Path) -> None:
 
 
 def test_version_and_help(run: Run) -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
-    assert mlv_validate.__version__ == project["version"]
-    assert run("--version").stdout == f"mlv-validate {project['version']} (MLV 1.0)\n"
+    assert importlib.metadata.version("mlv-validate") == mlv_validate.__version__
+    assert run("--version").stdout == f"mlv-validate {mlv_validate.__version__} (MLV 1.0)\n"
     assert run("-h").stdout == run("--help").stdout != ""
 
 
