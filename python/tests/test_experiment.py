@@ -816,3 +816,10 @@ def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) ->
         Exp.resume("runs/e").stream("long")
     """
     assert run(code).stdout == "True\ncompleted 1\n"
+
+
+def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do():
+    Path("taken").write_text("a file")
+    with pytest.raises(NotADirectoryError, match="Give Exp a savedir in which you may make directories: 'taken/e'"):
+        Exp("taken", "e")
+    assert Path("taken").read_text() == "a file"

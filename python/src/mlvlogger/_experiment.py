@@ -394,7 +394,11 @@ class Exp(Place):
         self._refuse(directory)
         if parent is None and enclosing is not None:
             parent = Place(enclosing)
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
+            raise OSError(error.errno, what, os.fspath(directory)) from None
         members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
         members.setdefault("params", {})
         if parent is not None:

@@ -1,0 +1,48 @@
+"""The first run of a new user: nothing is set up, and nothing more is needed than an interpreter."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlvlogger
+from mlvlogger import read
+
+SCRIPT = """
+from mlvlogger import Exp, read
+with Exp("runs", "demo", {"lr": 3e-4}, kind="train") as exp:
+    with exp.log.span("epoch", n=0) as epoch:
+        epoch.event("batch", step=0, loss=0.5)
+    (exp.path / "model.txt").write_text("weights")
+    exp.log.event("checkpoint", file=exp.attach(exp.path / "model.txt"))
+print(exp, read(exp.path).state)
+"""
+
+
+def run(**environment: str) -> subprocess.CompletedProcess[str]:
+    """The script as a new user's, whose environment has no more in it than this; from source, as it lies here."""
+    source = os.fspath(Path(mlvlogger.__file__).parents[1])
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r})\n{SCRIPT}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_an_empty_environment_without_home_git_or_a_path_is_enough() -> None:
+    done = run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/demo completed\n", "")
+    assert read("runs/demo").environments[0].get("git") is None
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    done = run(HOME=str(tmp_path / "home"), PATH=os.defpath)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/demo completed\n", "")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_second_run_says_how_to_go_on() -> None:
+    run()
+    done = run()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "mlvlogger.ExperimentExists: runs/demo holds an experiment already. Choose another name, or exists='number'; "
+        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+    )
