@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
 SUITE = ROOT / "conformance" / "suite"
-PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate"}
-OLDEST = {"python": (3, 10), "conformance": (3, 11)}  # Pythons
+PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate", "tools": "mlv_tools"}
+OLDEST = {"python": (3, 10), "conformance": (3, 11), "tools": (3, 11)}  # Pythons
 
 # Runs with the clean environment's interpreter, isolated from this directory: where the packages are, and their data.
 LOGGER = """
@@ -60,17 +60,22 @@ def check(expected: object, actual: object, what: str) -> None:
 def build(project: str, folder: Path) -> Path:
     """Build sdist and wheel, check what the wheel holds, and return it."""
     package = PACKAGES[project]
+    folder.mkdir()
     build = [sys.executable, "-m", "build", "--no-isolation", ROOT / project, "--outdir"]
     run(*build, folder / "sdist", cwd=folder)  # by default the wheel is built from the sdist
     run(*build, folder / "direct", "--wheel", cwd=folder)
-    wheel = next((folder / "sdist").glob(f"{package}-*.whl"))
-    direct = contents(next((folder / "direct").glob(f"{package}-*.whl")))
+    (wheel,) = (folder / "sdist").glob("*.whl")
+    direct = contents(next((folder / "direct").glob("*.whl")))
     held = contents(wheel)
     check(sorted(direct), sorted(held), f"{package}: the wheel from the sdist holds what the direct one does")
 
     source = ROOT / project / "src"
     modules = {path.relative_to(source).as_posix() for path in (source / package).glob("**/*.py")}
     expected = {name: (source / name).read_bytes() for name in modules | {f"{package}/py.typed"}}
+    if project == "tools":
+        data = [path for path in (source / package).rglob("*") if path.suffix in (".html", ".css", ".js", ".json")]
+        check(True, len(data) >= 4, "the tools have their page and the format for lnav")
+        expected |= {path.relative_to(source).as_posix(): path.read_bytes() for path in data}
     if project == "conformance":
         data = {path.relative_to(SPEC).as_posix(): path.read_bytes() for path in SPEC.glob("**/*.json")}
         check(True, "1.0/requirements.json" in data, "the specification has its requirements")
@@ -106,6 +111,10 @@ def install(python: object, version: tuple[int, int], wheels: dict[str, Path], f
         check(sorted(path.name for path in (SPEC / "1.0/schemas").iterdir()), schemas.split(), "its schemas are there")
         print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", runs, cwd=folder), end="")
         check(True, True, "the installed mlv-validate accepts examples/output, and what the logger wrote")
+        listed = run(scripts / "mlv", "sql", runs, "SELECT name, value FROM metrics", "--format", "csv", cwd=folder)
+        check(["name,value", "loss,0.5"], listed.split(), "the installed mlv asks what the logger wrote")
+        run(scripts / "mlv", "report", runs, "-o", clean / "report.html", cwd=folder)
+        check(True, (clean / "report.html").stat().st_size > 500_000, "the installed mlv writes a report")
     return scripts
 
 
@@ -122,7 +131,7 @@ def pythons() -> dict[tuple[int, int], object]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        wheels = {project: build(project, folder) for project in PACKAGES}
+        wheels = {project: build(project, folder / project) for project in PACKAGES}
         places = {version: install(path, version, wheels, folder) for version, path in sorted(pythons().items())}
         scripts = places[sys.version_info[:2]]
 
