@@ -39,7 +39,7 @@ WRITTEN += [f"docs/how-to/{name}.md" for name in ("sub-experiments", "checkpoint
 WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/how-to/output-and-system.md"]
 WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
-WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE]
+WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md"]
 WRITTEN += ["python/README.md", "python/benchmarks/README.md", "conformance/README.md", "conformance/DRIVER.md"]
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
