@@ -14,8 +14,9 @@ from mlvlogger import read
 from mlvlogger._capture import _MAX_LINE, Lines
 
 BEGIN = """
-import os, subprocess, sys, time, warnings
+import os, signal, subprocess, sys, time, warnings
 from mlvlogger import Exp, StreamBusy, read
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
 """
 

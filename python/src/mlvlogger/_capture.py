@@ -102,7 +102,10 @@ class Capture:
         self._stop({})  # as the program leaves the other streams: flushed, without an end
 
     def _stop(self, order: dict[str, Any]) -> None:
-        if self._stopped or os.getpid() != self._owner:
+        if os.getpid() != self._owner:
+            return
+        if self._stopped:
+            self._done.wait(_PATIENCE)  # the other process was killed, and what it left is being shown
             return
         self._stopped = True
         import json
@@ -129,9 +132,9 @@ class Capture:
         if not self._stopped:  # it was killed: what was on its way, and what children put out, still has to be shown
             self._stopped = True
             self._restore()
-            atexit.unregister(self._leave)
             warn("the process that captured output was killed; output is shown, and logged no more.")
             _pass_on(dict(zip(self._sources, self._saved, strict=True)))
+            atexit.unregister(self._leave)
         self._done.set()
         for fd in (self._orders, self._answers, *self._saved, *self._kept):
             _close(fd)
