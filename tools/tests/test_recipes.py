@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def records_of(content):
             position += 32768 - position % 32768
             continue
         length, part = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
+        if position + 7 + length > len(content):
+            return  # it is being written
         record += content[position + 7 : position + 7 + length]
         position += 7 + length
         if part in (1, 4):  # whole, or the last part
@@ -64,20 +67,29 @@ def test_mlflow_has_every_metric_and_parameter(experiment, tmp_path):
     assert (run.data.params, run.info.status) == ({"lr": "0.0003"}, "FINISHED")
 
 
-def test_the_offline_directory_of_wandb_has_the_history(experiment, tmp_path, monkeypatch):
-    needs("wandb")
-    for name, value in {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    recipe("to_wandb")(experiment, tmp_path)
+def history_of(file):
+    """The steps and losses in a file of W&B."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     history = []
     for data in records_of(file.read_bytes()):
         record = Record.FromString(data)
         if record.WhichOneof("record_type") == "history":
             items = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
             history.append((items["batch/step"], items["batch/loss"]))
+    return history
+
+
+def test_the_offline_directory_of_wandb_has_the_history(experiment, tmp_path, monkeypatch):
+    needs("wandb")
+    for name, value in {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    recipe("to_wandb")(experiment, tmp_path)
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    deadline = time.monotonic() + 30
+    # W&B's own process writes the file, and not all of it before `finish` returns.
+    while len(history := history_of(file)) < 1200 and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert history == [(step, 1 / (step + 1)) for step in range(1200)]
 
 
