@@ -36,6 +36,16 @@ def torchrun(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.CompletedProcess(command, launcher.returncode, stdout, stderr)
 
 
+def to_the_end(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    """The same, and once more where a thread of gloo has aborted a rank: it sometimes does, with a log or without."""
+    done = torchrun(program, *options)
+    for _ in range(2):
+        if done.returncode == 0 or "terminate called without an active exception" not in done.stderr:
+            break
+        done = torchrun(program)  # goes on from the checkpoint
+    return done
+
+
 def program(name: str = "ddp.py") -> str:
     """One of the page."""
     return next(block.text for block in blocks_of(PAGE) if block.comment == ("file", name))
@@ -49,7 +59,7 @@ def curves() -> list[Any]:
 def test_ranks_that_go_on_from_a_checkpoint_have_the_curves_of_ranks_that_were_never_stopped(
     death: str, conforms: Any
 ) -> None:
-    whole = torchrun(program())
+    whole = to_the_end(program())
     assert whole.returncode == 0, whole.stderr
     expected = curves()
     assert [steps for steps, _ in expected] == [list(range(20))] * 2 and expected[0][1] != expected[1][1]
@@ -67,10 +77,10 @@ def test_ranks_that_go_on_from_a_checkpoint_have_the_curves_of_ranks_that_were_n
     )
     deadly = f"import os\n{deadly}"
     if death == "os.abort()":
-        done = torchrun(deadly, "--max-restarts=1")
+        done = to_the_end(deadly, "--max-restarts=1")
     else:
         assert torchrun(deadly).returncode == 1 and Path("dead").exists()
-        done = torchrun(deadly)
+        done = to_the_end(deadly)
     assert done.returncode == 0 and Path("dead").exists(), done.stderr
     assert curves() == expected
     for stream in STREAMS:
