@@ -52,6 +52,7 @@ const LIFECYCLE = new Map(Object.entries({
     pid: atLeast(0),
     recovered: shape({size: atLeast(1), sha256: is.isDigest}, ["size", "sha256"]),
     fork_of: hasType("event"),
+    replaces: shape({stream: is.isString, last: atLeast(0)}, ["stream", "last"]),
   }, ["mlv", "writer", "host", "pid"]],
   "mlv/pause": [{reason: is.isString}, []],
   "mlv/resume": [{reason: is.isString}, []],
