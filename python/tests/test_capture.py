@@ -295,7 +295,7 @@ with Exp("runs", "e") as exp:
     try:
         exp.capture("mine")
     except StreamBusy as error:
-        assert "mine.jsonl has a writer already" in str(error)
+        assert "mine.jsonl: another writer has the log" in str(error)
     else:
         raise AssertionError
     before = os.listdir("/proc/self/fd")

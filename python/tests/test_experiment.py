@@ -221,7 +221,9 @@ def test_a_script_that_cannot_have_the_stream_leaves_nothing_behind() -> None:
         exp.stream("evaluate")
         exp.stream("gpu")
         before = snapshot()
-        with pytest.raises(StreamBusy, match=f"process {os.getpid()} on "):
+        with pytest.raises(
+            StreamBusy, match=rf"this process \({os.getpid()}\) has the log open already.*call close\(\)"
+        ):
             Exp.resume(HOME, {"a": 1})
         with pytest.raises(StreamBusy):
             Exp.open(HOME, {"a": 1}, stream="evaluate")
@@ -429,22 +431,25 @@ def test_flush_brings_every_stream_to_the_disk_also_where_one_fails(monkeypatch:
         exp.close()
 
 
-def test_an_experiment_that_is_moved_while_it_is_written_goes_on_with_its_log_and_refuses_files(conforms: Any) -> None:
+def test_work_continues_in_an_experiment_that_is_moved_while_it_is_written(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         Path("model.pt").write_bytes(b"weights")
         os.rename(HOME, "elsewhere")
-        for call in (
-            lambda: exp.attach("model.pt"),
-            lambda: exp.create("made.bin"),
-            lambda: exp.stream("gpu"),
-            lambda: Exp.open(HOME),
-        ):
-            with pytest.raises(FileNotFoundError):
-                call()
-        assert exp.log.event("x") == 2
+        moved = Path("elsewhere").resolve()
+        assert exp.path == moved and str(exp) == str(moved)
+        assert exp.attach("model.pt").path == "files/model.pt"
+        with exp.create("made.bin") as made:
+            made.write(b"made")
+        assert exp.stream("gpu").event("used", mib=1) == 2
+        exp.sub("small", kind="squeeze").close()
+        assert exp.log.event("x") == 4
+        with pytest.raises(NotAnExperiment, match="there is no such directory"):
+            Exp.open(HOME)
     assert list(Path("runs").iterdir()) == []
-    events = conforms("elsewhere", sealed=True)["log.jsonl"]
-    assert [event["event"] for event in events] == ["mlv/start", "x", "mlv/end"]
+    assert (moved / "squeeze/small/meta.json").exists()
+    streams = conforms("elsewhere", sealed=True)
+    assert [event["event"] for event in streams["log.jsonl"]] == ["mlv/start", "mlv/file", "mlv/file", "x", "mlv/end"]
+    assert [event["event"] for event in streams["log/gpu.jsonl"]] == ["mlv/start", "used", "mlv/end"]
 
 
 def test_an_experiment_is_not_made_without_its_parent_because_of_an_io_error(monkeypatch: pytest.MonkeyPatch) -> None:

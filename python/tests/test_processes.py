@@ -199,7 +199,7 @@ def test_reading_in_the_writers_own_process_lets_go_of_nothing(run: Callable[...
         for name, call in calls.items():
             call()
             said = run(second, HOME / "log.jsonl").stdout
-            assert f"has a writer already (process {os.getpid()} on " in said, name
+            assert f"another writer has the log (process {os.getpid()} on " in said, name
         assert exp.log.event("y") == 4
 
 

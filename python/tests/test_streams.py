@@ -343,8 +343,8 @@ def test_a_second_writer_in_another_process_is_told_who_has_the_stream(begin: Ca
     with pytest.raises(StreamBusy) as caught:
         Logger(PATH)
     assert str(caught.value) == (
-        f"a.jsonl has a writer already (process {holder.pid} on {os.uname().nodename!r} opened it last). "
-        "Wait for its end, or log to a stream of your own: exp.stream(name), Exp.open(path)."
+        f"a.jsonl: another writer has the log (process {holder.pid} on {os.uname().nodename!r} opened it last). "
+        "Wait until it ends, or log to a separate stream: exp.stream(name), Exp.open(path)."
     )
     assert PATH.read_bytes() == before
     print(file=holder.stdin)

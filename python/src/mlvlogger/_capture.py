@@ -12,6 +12,7 @@ import os
 import sys
 
 from . import _errors
+from ._disk import Folder
 from ._logger import ending, outcome
 from ._logs import Logs
 from ._secrets import redact_lines
@@ -19,8 +20,7 @@ from ._values import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Any, NoReturn
 
@@ -43,7 +43,7 @@ class Capture:
 
     _owner: int  # the process; a forked child is another
 
-    def __init__(self, directory: Path, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
+    def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
         global _active
         if not hasattr(os, "posix_spawn") or not sys.executable:
             raise OSError("output cannot be captured here: this system cannot start a process for it.")
@@ -60,8 +60,8 @@ class Capture:
             for read, _ in pipes[:2]:
                 os.set_blocking(read, False)
             self._child = _spawn(
-                [pipe[0] for pipe in pipes[:3]] + [pipes[3][1]],
-                [os.path.realpath(directory), experiment, str(record[0]), record[1], stream, str(int(sync))],
+                [*(pipe[0] for pipe in pipes[:3]), pipes[3][1], root.fd],
+                [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))],
             )
             os.close(pipes[3][1])
             (out, into_out), (err, into_err), (orders, self._orders), (self._answers, _) = pipes
@@ -77,7 +77,7 @@ class Capture:
             for fd in (into_out, into_err, self._orders, self._answers, *self._saved, *self._kept):
                 _close(fd)
             os.waitpid(self._child, 0)
-            name, message = answer or ("OSError", f"the process that captures output for {directory} did not begin.")
+            name, message = answer or ("OSError", f"the process that captures output for {root.path} did not begin.")
             raise getattr(_errors, name, OSError)(message)
         import threading
 
@@ -186,13 +186,13 @@ def _line(fd: int) -> Any:
     return json.loads(text)
 
 
-def _spawn(fds: list[int], arguments: list[str]) -> int:
+def _spawn(fds: Sequence[int | None], arguments: list[str]) -> int:
     from fcntl import F_DUPFD_CLOEXEC, fcntl
 
     own: list[int] = []
     try:
         # Copies of which none is 0, 1 or 2, also where the program has closed these.
-        own.extend(fcntl(fd, F_DUPFD_CLOEXEC, 3) for fd in fds)
+        own.extend(fcntl(fd, F_DUPFD_CLOEXEC, 3) for fd in fds if fd is not None)
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         return os.posix_spawn(
             sys.executable,
@@ -210,25 +210,24 @@ def _spawn(fds: list[int], arguments: list[str]) -> int:
 
 
 def serve(
-    out: str, err: str, orders: str, answers: str, directory: str, experiment: str, number: str, digest: str, *more: str
+    out: str, err: str, orders: str, answers: str, root: str, directory: str, experiment: str, *more: str
 ) -> NoReturn:
     """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
     import json
     import signal
-    from pathlib import Path
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
         # What ends the program must not end us before we have shown what it put out.
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    fds = [int(fd) for fd in (out, err, orders, answers)]
+    fds = [int(fd) for fd in (out, err, orders, answers, root)]
     for low, high in zip([3, *(fd + 1 for fd in sorted(fds))], [*sorted(fds), 4096], strict=True):
         os.closerange(low, high)  # what the program's libraries have left open
     os.chdir("/")  # whose directory can be removed or unmounted
-    stream, sync = more
+    number, digest, stream, sync = more
     try:
-        logs = Logs(Path(directory), experiment, lambda: (int(number), digest), "warn", sync == "1", False)
-        log = logs.open(f"log/{stream}.jsonl")
+        logs = Logs(Folder.of_descriptor(fds[4], directory), experiment, "warn", sync == "1", False)
+        log = logs.open(f"log/{stream}.jsonl", lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(fds[3], json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
         os._exit(1)

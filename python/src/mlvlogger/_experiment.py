@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from . import _environment, _meta, _secrets
+from ._disk import Directory, Folder
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._files import NewFile, NewText, attach, describe, external, portable, portable_path
+from ._files import Files, NewFile, NewText, describe, external, portable, portable_path
 from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
@@ -58,7 +59,9 @@ def ref(path: _Path) -> File | External:
         CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
     """
     if Path(path).is_dir():
-        raise CannotAttach(f"{os.fspath(path)!r} is no regular file. Give a file; of a directory, attach an archive.")
+        raise CannotAttach(
+            f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
+        )
     directory = _enclosing(Path(path))
     if directory is None:
         return external(path, host())
@@ -90,7 +93,7 @@ class Place:
     """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
 
     Attributes:
-        path: The directory.
+        path: The directory: a path that leads there now.
         id: The experiment's id, ``sha256:`` and 64 digits.
         name, kind: As in meta.json.
         params, extra: The effective ones: a dict of Python values, additions included.
@@ -98,8 +101,13 @@ class Place:
     """
 
     def __init__(self, path: _Path) -> None:
-        self.path: Path = Path(path)
-        self._take(_meta.load(self.path))
+        self._directory = Directory(path)
+        self._take(_meta.load(Path(path)))
+
+    @property
+    def path(self) -> Path:
+        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
+        return Path(self._directory.path)
 
     def _take(self, meta: _meta.Meta) -> None:
         self.id: str = meta.id
@@ -144,7 +152,7 @@ class Place:
         file = Path(os.path.realpath(home / path))
         if file.is_dir():
             raise CannotAttach(
-                f"{os.fspath(path)!r} is no regular file. Give a file; of a directory, attach an archive."
+                f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
             )
         if home not in file.parents:
             raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
@@ -159,6 +167,10 @@ class Place:
 
         Arguments and errors as for `Exp`.
         """
+        if not self._directory.exists:
+            raise NotAnExperiment(
+                f"{self.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
+            )
         return Exp(self.path / portable(kind, "a kind"), name, params, kind, **options)
 
     def __repr__(self) -> str:
@@ -197,7 +209,9 @@ class Exp(Place):
 
     Attributes:
         log: The root `Logger` of its stream.
-        path, id, name, kind, params, extra, tags: as for `Place`.
+        path: The directory, wherever it is now: as given, while that leads there; otherwise absolute. After a move
+            of the directory, its new path (Linux and macOS).
+        id, name, kind, params, extra, tags: as for `Place`.
 
     Raises:
         ExperimentExists: the directory holds one, with ``exists="error"``.
@@ -207,7 +221,6 @@ class Exp(Place):
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
 
-    path: Path
     log: StreamLogger
 
     def __init__(
@@ -242,7 +255,8 @@ class Exp(Place):
                 return
             except ExperimentExists:
                 if exists == "resume":
-                    self._continue(directory, members, (variables, redact, diff))
+                    self._hold(directory)
+                    self._continue(members, (variables, redact, diff))
                     return
                 if exists == "error":
                     raise
@@ -278,7 +292,8 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        exp._continue(Path(path), _meta.members(params, extra, tags, description, redact), (variables, redact, diff))
+        exp._hold(path)
+        exp._continue(_meta.members(params, extra, tags, description, redact), (variables, redact, diff))
         return exp
 
     @classmethod
@@ -308,11 +323,12 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
+        exp._hold(path)
         if stream is not None:
             name = f"log/{portable(stream, 'a stream')}.jsonl"
-            exp._continue(Path(path), members, (variables, redact, diff), name)
+            exp._continue(members, (variables, redact, diff), name)
         else:
-            exp._add(Path(path), members, (variables, redact, diff))
+            exp._add(_meta.load(exp._folder, environments=False), members, (variables, redact, diff))
             exp._start(f"log/run-{exp._record[0]}.jsonl")
         return exp
 
@@ -345,16 +361,16 @@ class Exp(Place):
             raise ValueError(f"rank is {short(rank)}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        exp.path = Path(path)
         deadline = time.monotonic() + timeout
-        while not _meta.is_experiment(exp.path):
+        while not _meta.is_experiment(path):
             if time.monotonic() >= deadline:
                 raise NotAnExperiment(
-                    f"{exp.path} holds no experiment after {timeout} seconds. Is the main worker running, "
+                    f"{os.fspath(path)} holds no experiment after {timeout} seconds. Is the main worker running, "
                     "with the same path?"
                 )
             time.sleep(0.05)
-        exp._know(_meta.load(exp.path))
+        exp._hold(path)
+        exp._know(_meta.load(exp._folder, environments=False))
         exp._start(f"log/rank-{rank}.jsonl")
         return exp
 
@@ -383,7 +399,6 @@ class Exp(Place):
     def _create(
         self, directory: Path, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
     ) -> None:
-        self.path = directory
         enclosing = _enclosing(directory.parent)
         # In any case of letters: where the file system ignores it, Files is files.
         if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(directory, enclosing).parts[:1]):
@@ -395,16 +410,21 @@ class Exp(Place):
         if parent is None and enclosing is not None:
             parent = Place(enclosing)
         try:
+            missing = [part for part in (directory, *directory.parents) if not part.exists()]
             directory.mkdir(parents=True, exist_ok=True)
+            for made in missing:  # the name of what is on the disk is on the disk, too
+                with Folder(made.parent) as folder:
+                    folder.sync()
         except OSError as error:
             what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
             raise OSError(error.errno, what, os.fspath(directory)) from None
+        self._hold(directory)
         members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
         members.setdefault("params", {})
         if parent is not None:
             members["parent"] = encode(_parent_ref(parent, directory), path="parent", depth=1)
         try:
-            meta = _meta.create(directory, name, kind, members)
+            meta = _meta.create(self._folder, name, kind, members)
         except FileExistsError:
             self._refuse(directory)
             raise
@@ -425,27 +445,32 @@ class Exp(Place):
                     "exists='resume', to add to it Exp.open(path)."
                 )
 
-    def _continue(
-        self, directory: Path, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT
-    ) -> None:
-        # The lock first: a script that cannot have the stream must not leave a record behind.
-        self.path = directory
-        self._know(_meta.load(directory))
+    def _hold(self, path: _Path) -> None:
+        """Hold the directory open: everything from here on goes to it, wherever its name leads."""
         try:
-            self._start(stream, lambda: self._add(directory, members, environment))
+            self._directory = self._folder = Folder(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotAnExperiment(
+                f"{os.fspath(path)} holds no experiment: there is no such directory. Make one with "
+                "Exp(savedir, name, params)."
+            ) from None
+        self._files = Files(self._folder)
+
+    def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
+        # The lock first: a script that cannot have the stream must not leave a record behind.
+        meta = _meta.load(self._folder, environments=False)
+        self.id = meta.id
+        try:
+            self._start(stream, lambda: self._add(meta, members, environment))
         except LocksUnsupported:
             # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
-            self._add(directory, members, environment)
+            self._add(meta, members, environment)
             self._start(f"log/run-{self._record[0]}.jsonl", new=True)
 
-    def _add(self, directory: Path, members: dict[str, Any], environment: tuple[Any, ...]) -> None:
-        self.path = directory
-        number = _meta.load(directory).last[0] + 1
-        self._know(
-            _meta.add(
-                directory, {**members, "environment": self._environment(f"uncommitted-{number}.diff", *environment)}
-            )
-        )
+    def _add(self, meta: _meta.Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
+        facts = self._environment(f"uncommitted-{meta.last[0] + 1}.diff", *environment)
+        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}))
+        return self._record
 
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
         facts = _environment.capture(variables=variables, redact=redact)
@@ -462,7 +487,7 @@ class Exp(Place):
 
     def _attach_bytes(self, name: str, data: bytes) -> File:
         # Noted in the log when there is one: a meta record that refers to the file comes before it.
-        with NewFile(self.path, name, lambda: None, lambda file: file) as new:
+        with NewFile(self._files, name, lambda: None, lambda file: file) as new:
             new.write(data)
         assert new.ref is not None
         return new.ref
@@ -471,16 +496,16 @@ class Exp(Place):
         self._take(meta)
         self._record = meta.last
 
-    def _start(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> None:
-        def record() -> tuple[int, str]:
-            return self._record
-
+    def _start(self, name: str, record: Callable[[], tuple[int, str]] | None = None, new: bool = False) -> None:
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._logs = Logs(self.path, self.id, record, self._on_error, self._sync, self._process)
-        self.log = self._logs.open(name, before, new)
+        self._logs = Logs(self._folder, self.id, self._on_error, self._sync, self._process)
+        self.log = self._logs.open(name, record or self._last_record, new)
         if self._diff is not None:
             self._note(self._diff, "")
+
+    def _last_record(self) -> tuple[int, str]:
+        return self._record
 
     def stream(self, name: str) -> StreamLogger:
         """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
@@ -493,7 +518,7 @@ class Exp(Place):
             LogClosed: after `close`.
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
-        return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl")
+        return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl", self._last_record)
 
     def capture(self, stream: str | None = None) -> Capture:
         """Log what this program and its children put out, from now on, line by line; it is shown as before.
@@ -517,7 +542,7 @@ class Exp(Place):
         from ._capture import Capture
 
         self._refuse_closed()
-        self._capture = Capture(self.path, self.id, self._record, self._beside("output", stream), self._sync)
+        self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
         return self._capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
@@ -543,7 +568,7 @@ class Exp(Place):
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        self._watch = Watch(lambda: self.stream(self._beside("system", stream)), self.path, seconds)
+        self._watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
         return self._watch
 
     def _beside(self, name: str, given: str | None) -> str:
@@ -570,7 +595,7 @@ class Exp(Place):
                 "hardlink" shares the file itself, which then must never be changed.
 
         Raises:
-            FileNotFoundError: *source* does not exist, or the experiment was moved away meanwhile.
+            FileNotFoundError: *source* does not exist, or the experiment's directory was removed meanwhile.
             CannotAttach: it is no regular file, or changes while it is copied; ``files`` is no directory; or a value
                 has no form in the format. Nothing was written then.
             TypeError: *source* is nothing of all that.
@@ -583,7 +608,7 @@ class Exp(Place):
         if isinstance(source, (str, os.PathLike)):
             original = os.path.basename(os.fspath(source))
             name = portable_path(name if name is not None else _portable(original), "an attached file")
-            return self._note(attach(source, self.path, name, how), original)
+            return self._note(self._files.attach(source, name, how), original)
         if name is not None:
             name = portable_path(name, "an attached file")
         if how != "copy":
@@ -619,7 +644,7 @@ class Exp(Place):
         choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
         name = portable_path(name, "a new file")
-        file = NewFile(self.path, name, self._refuse_closed, lambda new: self._note(new, name))
+        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._note(new, name))
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
@@ -653,7 +678,7 @@ class Exp(Place):
                 Nothing was rewound.
             StreamBusy: another process has one of its streams.
         """
-        self._logs.rewind(mark, reason)
+        self._logs.rewind(mark, reason, self._last_record)
 
     def flush(self) -> None:
         """As `Logger.flush`, for all streams."""
@@ -672,6 +697,7 @@ class Exp(Place):
         if self._watch is not None:
             self._watch.stop()
         self._logs.close(self.log, None if paused else data)
+        self._folder.close()
 
     def __enter__(self: _E) -> _E:
         return self

@@ -1,7 +1,4 @@
-"""Names, publication, attached files and references to files (specification 1.0, Layout and Files).
-
-Files with their final name are complete: they are written under a temporary name, synced and linked.
-"""
+"""Names, attached files and references to files (specification 1.0, Layout and Files)."""
 
 from __future__ import annotations
 
@@ -9,11 +6,13 @@ import hashlib
 import io
 import os
 import re
-from pathlib import Path
+import stat
+import time
 
 from ._disk import Folder, open_regular
 from ._errors import CannotAttach, InvalidName
-from ._values import External, File, is_file_path, qualname, short, utc, warn
+from ._publish import link, sync, temporary_name, tidy_up
+from ._values import External, File, is_file_path, qualname, short, utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 __all__ = [
+    "Files",
     "NewFile",
     "NewText",
-    "attach",
     "describe",
     "external",
     "portable",
     "portable_path",
-    "publish",
 ]
 
 _CHUNK = 1024 * 1024
@@ -74,77 +72,12 @@ def portable_path(name: str, what: str) -> str:
     return text
 
 
-def publish(folder: Folder, name: str, data: bytes) -> None:
-    """Make *name* in *folder* with *data*, in one step (`writer.publish`).
-
-    Raises FileExistsError where it exists, and OSError; then nothing is there but perhaps a temporary name.
-    """
-    temporary = _temporary()
-    try:
-        with open(temporary, "xb", opener=folder.opener) as file:
-            file.write(data)
-            _sync(file)
-        _link(folder, temporary, folder, name)
-    finally:
-        _tidy_up(folder, temporary)
-
-
-def _temporary() -> str:
-    return f".mlv-{os.urandom(8).hex()}"
-
-
-def _tidy_up(folder: Folder, temporary: str) -> None:
-    """Remove a temporary name. What was published is there, with or without it, and what failed has said so."""
-    try:
-        folder.remove(temporary)
-    except OSError as error:
-        warn(
-            f"{os.path.join(folder.path, temporary)} could not be removed: {error}. Nothing needs it: remove it later."
-        )
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _link(source: Folder, temporary: str, target: Folder, final: str) -> None:
-    """Give *temporary* its final name; FileExistsError where that exists. The temporary name may stay."""
-    old, new = source.at(temporary), target.at(final)
-    if os.name == "nt":
-        os.rename(old, new)  # refuses an existing target there
-        return
-    try:
-        os.link(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links. A directory is made by one writer only, so it serves as a lock.
-        claim = target.at(f".mlv-{final}.claim")
-        os.mkdir(claim, dir_fd=target.fd)
-        try:
-            if _is_there(new, target):
-                raise FileExistsError(f"{os.path.join(target.path, final)} exists") from None
-            os.rename(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
-        finally:
-            os.rmdir(claim, dir_fd=target.fd)
-    target.sync()
-
-
-def _is_there(name: str, folder: Folder) -> bool:
-    try:
-        os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
     try:
         return open_regular(source, follow=True)
     except OSError as error:
         if error.errno is None:  # ours
-            raise CannotAttach(f"{error}. Give a file; of a directory, attach an archive.") from None
+            raise CannotAttach(f"{error}. Pass a file path; to attach a directory, archive it first.") from None
         raise
 
 
@@ -197,25 +130,157 @@ def external(file: str | os.PathLike[str], host: str) -> External:
     return External(os.path.abspath(os.fspath(file)), host, size, sha256, f"{utc(seconds)}.{microseconds:06}Z")
 
 
-def attach(source: str | os.PathLike[str], root: Path, name: str, how: str) -> File:
-    """Copy or link *source* to *name* below ``files`` of *root*; its reference, with the name that it got.
+class Files:
+    """The folder ``files`` of an experiment: every file in it gets a name of its own.
 
-    The same bytes under one name are one file (`writer.same-file`). Raises CannotAttach and OSError.
+    The same bytes under one name are one file (`writer.same-file`).
+
+    Args:
+        root: The experiment's directory.
     """
-    with Folder(root, "files") as folder:
-        temporary = _temporary()
+
+    def __init__(self, root: Folder) -> None:
+        self.root = root
+        #: By the path of a folder below ``files``: when it was read, how long that took, and its entries.
+        self._listings: dict[str, tuple[float, float, dict[str, list[str]]]] = {}
+        self._series: dict[str, _Series] = {}
+
+    def attach(self, source: str | os.PathLike[str], name: str, how: str) -> File:
+        """Copy or link *source* to *name*; return its reference, with the name that it got.
+
+        Raises:
+            CannotAttach: If it isn't a regular file, or changes while it is copied.
+            OSError: If the system refuses.
+        """
+        with Folder(self.root, "files") as folder:
+            temporary = temporary_name()
+            try:
+                if how == "hardlink":
+                    _open_source(source).close()
+                    os.link(os.path.realpath(source), folder.at(temporary), dst_dir_fd=folder.fd)
+                    with open(temporary, "rb", opener=folder.opener) as file:
+                        size, sha256, _ = _digest(file, os.fspath(source))
+                else:
+                    with open(temporary, "x+b", opener=folder.opener) as file:
+                        size, sha256 = _copy(source, file, how)
+                return self.settle(folder, temporary, name, size, sha256)
+            finally:
+                tidy_up(folder, temporary)
+
+    def settle(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
+        """Publish *temporary*, in *folder*, as *name* or with ``~2``, ``~3``, … in it; return its reference.
+
+        Raises:
+            CannotAttach: If the folder for it isn't a directory.
+            OSError: If the system refuses.
+        """
+        path = self._publish(folder, temporary, name)
+        if path is None:
+            series = self._series.setdefault(name, _Series())
+            while path is None:
+                path = series.find(self.root, size, sha256)
+                if path is None:
+                    path = self._publish(folder, temporary, series.candidate(name))
+                    # If it is taken, by somebody else perhaps: it may have the same bytes.
+                    series.note(self.root, series.candidate(name), None if path is None else sha256)
+        return File(f"files/{path}", size, sha256, _media_type(path))
+
+    def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
+        """Give *temporary* the name *path*, unless it is taken, or differs only by case from another (`file.twins`)."""
+        if self._has_twin(path):
+            return None
+        *folders, last = path.split("/")
+        with Folder(self.root, "files", *folders) as target:
+            try:
+                link(folder, temporary, target, last)
+            except FileExistsError:
+                return None
+        for number, segment in enumerate((*folders, last)):
+            same = self._listing("/".join(folders[:number])).setdefault(segment.lower(), [])
+            if segment not in same:
+                same.append(segment)
+        return path
+
+    def _has_twin(self, path: str) -> bool:
+        found = [""]
+        for segment in path.split("/"):
+            found = [
+                f"{folder}/{entry}".lstrip("/")
+                for folder in found
+                for entry in self._listing(folder).get(segment.lower(), ())
+            ]
+        return bool(found)
+
+    def _listing(self, folder: str) -> dict[str, list[str]]:
+        """The entries of a folder by their names in lower case.
+
+        They may be a little old, so that many files in one folder take no more than a twentieth of the time for this.
+        What has the very name is found all the same: publishing fails then.
+        """
+        read_at, seconds, entries = self._listings.get(folder, (0.0, 0.0, {}))
+        begin = time.monotonic()
+        if begin - read_at > 20 * seconds:
+            entries = {}
+            for entry in self._names(folder):
+                entries.setdefault(entry.lower(), []).append(entry)
+            self._listings[folder] = (begin, time.monotonic() - begin, entries)
+        return entries
+
+    def _names(self, folder: str) -> list[str]:
+        path = f"files/{folder}".rstrip("/")
         try:
-            if how == "hardlink":
-                _open_source(source).close()
-                os.link(os.path.realpath(source), folder.at(temporary), dst_dir_fd=folder.fd)
-                with open(temporary, "rb", opener=folder.opener) as file:
-                    size, sha256, _ = _digest(file, os.fspath(source))
-            else:
-                with open(temporary, "x+b", opener=folder.opener) as file:
-                    size, sha256 = _copy(source, file, how)
-            return _settle(folder, temporary, root, name, size, sha256)
-        finally:
-            _tidy_up(folder, temporary)
+            if not stat.S_ISDIR(self.root.stat(path).st_mode):
+                return []
+            with Folder(self.root, *path.split("/")) as inner:
+                return inner.names()
+        except FileNotFoundError:
+            return []
+
+
+class _Series:
+    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is looked at once."""
+
+    def __init__(self) -> None:
+        self._number = 1
+        self._known: dict[tuple[int, str], tuple[str, tuple[int, ...]]] = {}  # by size and digest
+        self._unknown: dict[int, list[str]] = {}  # by size: which nobody has hashed yet
+
+    def candidate(self, name: str) -> str:
+        """The name that nobody was seen to have."""
+        return name if self._number == 1 else _numbered(name, self._number)
+
+    def note(self, root: Folder, path: str, sha256: str | None) -> None:
+        """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
+        self._number += 1
+        try:
+            status = root.stat(f"files/{path}")
+        except OSError:
+            return  # it is a name that differs by case
+        if sha256 is not None:
+            self._known[status.st_size, sha256] = (path, _state(status))
+        elif stat.S_ISREG(status.st_mode):
+            self._unknown.setdefault(status.st_size, []).append(path)
+
+    def find(self, root: Folder, size: int, sha256: str) -> str | None:
+        """The path of a file of these bytes, None if there is none."""
+        for path in self._unknown.pop(size, ()):
+            try:
+                with open_regular(root.at(f"files/{path}"), dir_fd=root.fd) as file:
+                    state, found = _state(os.fstat(file.fileno())), _digest(file, path)
+                self._known.setdefault(found[:2], (path, state))
+            except (OSError, CannotAttach):
+                continue
+        path, state = self._known.get((size, sha256), ("", ()))
+        try:
+            if path and _state(root.stat(f"files/{path}")) == state:
+                return path
+        except OSError:
+            pass  # it was removed
+        return None
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _copy(source: str | os.PathLike[str], new: IO[bytes], how: str) -> tuple[int, str]:
@@ -229,7 +294,8 @@ def _copy(source: str | os.PathLike[str], new: IO[bytes], how: str) -> tuple[int
             for chunk in _chunks(old):
                 digest.update(chunk)
                 new.write(chunk)
-        _sync(new)
+        new.flush()
+        sync(new.fileno())
         after = os.fstat(old.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise CannotAttach(f"{os.fspath(source)!r} changed while it was copied. Attach it when it is complete.")
@@ -246,23 +312,6 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     return True
 
 
-def _settle(folder: Folder, temporary: str, root: Path, name: str, size: int, sha256: str) -> File:
-    files = root / "files"
-    for number in range(1, 2**31):
-        wanted = name if number == 1 else _numbered(name, number)
-        twin = _twin(files, wanted)
-        if twin is None:
-            *folders, last = wanted.split("/")
-            with Folder(root, "files", *folders) as target:
-                try:
-                    _link(folder, temporary, target, last)
-                except FileExistsError:
-                    twin = wanted
-        if twin is None or (twin == wanted and _is(files / wanted, size, sha256)):
-            return File(f"files/{wanted}", size, sha256, _media_type(wanted))
-    raise FileExistsError(files / name)
-
-
 def _numbered(name: str, number: int) -> str:
     folder, slash, last = name.rpartition("/")
     stem, dot, suffix = last.rpartition(".")
@@ -270,28 +319,6 @@ def _numbered(name: str, number: int) -> str:
         stem, dot, suffix = last, "", ""
     mark = f"~{number}{dot}{suffix}"
     return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
-
-
-def _twin(files: Path, name: str) -> str | None:
-    """A path below *files* that differs from *name* only by case (`file.twins`), else *name* where it exists."""
-    found = [""]
-    for segment in name.split("/"):
-        found = [
-            f"{folder}/{entry}".lstrip("/")
-            for folder in found
-            if os.path.isdir(files / folder)
-            for entry in os.listdir(files / folder)
-            if entry.lower() == segment.lower()
-        ]
-    return min(found, key=lambda path: path == name, default=None)
-
-
-def _is(path: Path, size: int, sha256: str) -> bool:
-    try:
-        with open_regular(path) as file:
-            return os.fstat(file.fileno()).st_size == size and _digest(file, "")[:2] == (size, sha256)
-    except (OSError, CannotAttach):
-        return False
 
 
 _types: Any = None
@@ -329,11 +356,11 @@ class NewFile(io.BufferedRandom):
     sought in, so that any library can write into it.
     """
 
-    def __init__(self, root: Path, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
+    def __init__(self, files: Files, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
         self.ref: File | None = None
-        self._folder = Folder(root, "files")
-        self._temporary = _temporary()
-        self._root = root
+        self._folder = Folder(files.root, "files")
+        self._temporary = temporary_name()
+        self._files = files
         self._name = name
         self._check = check  # raises where nothing may be published any more
         self._published = published
@@ -360,7 +387,7 @@ class NewFile(io.BufferedRandom):
         try:
             if not self.closed:
                 self.discard()
-        except ValueError:
+        except (AttributeError, ValueError):
             pass  # where __init__ failed, there is nothing to close
 
     def close(self) -> None:
@@ -378,20 +405,20 @@ class NewFile(io.BufferedRandom):
             try:
                 super().close()
             finally:
-                _tidy_up(self._folder, self._temporary)
+                tidy_up(self._folder, self._temporary)
                 self._folder.close()
 
     def _publish(self) -> None:
         self._check()
         self.flush()
-        os.fsync(self.fileno())
+        sync(self.fileno())
         self.seek(0)
         digest = hashlib.sha256()
         size = 0
         for chunk in _chunks(self):
             digest.update(chunk)
             size += len(chunk)
-        file = _settle(self._folder, self._temporary, self._root, self._name, size, digest.hexdigest())
+        file = self._files.settle(self._folder, self._temporary, self._name, size, digest.hexdigest())
         self.ref = self._published(file)
 
 
@@ -422,8 +449,11 @@ class NewText(io.TextIOWrapper):
         self.close()
 
     def __del__(self) -> None:
-        if not self.closed:
-            self.discard()
+        try:
+            if not self.closed:
+                self.discard()
+        except (AttributeError, ValueError):
+            pass  # where __init__ failed, there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing."""

@@ -6,6 +6,7 @@ import os
 import time
 
 from . import _failures
+from ._disk import Folder
 from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
 from ._streams import Stream
@@ -57,6 +58,8 @@ class Logger:
         OSError: it cannot be opened or written.
     """
 
+    _root: Folder | None = None  # of a bare log
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -70,18 +73,11 @@ class Logger:
         file = os.fsdecode(path)
         process, sync = writer_options(on_error, writer, durability)
 
-        def fork() -> tuple[str, str]:
-            stem, suffix = os.path.splitext(file)
-            for number in range(1, 2**31):
-                child = f"{stem}.fork-{number}{suffix}"
-                if not os.path.exists(child):
-                    return child, os.path.basename(child)
-            raise FileExistsError(file)
+        folder, name = os.path.split(file)
+        self._root = root = Folder(folder)
 
         def open_stream(new: bool) -> Stream:
-            return Stream(
-                file, os.path.basename(file), new=new, on_error=on_error, sync=sync, process=process, fork=fork
-            )
+            return Stream(root, name, new=new, on_error=on_error, sync=sync, process=process)
 
         if exists == "error":
             stream = open_stream(True)
@@ -273,6 +269,8 @@ class Logger:
         """
         data = ending(status, error)
         self._stream.close(None if self._stream.paused else data)
+        if self._root is not None:
+            self._root.close()
 
     def __enter__(self: _L) -> _L:
         return self
@@ -304,7 +302,7 @@ class Span(Logger):
     """A span that has begun: a logger one level down, ended by ``with`` or `end`."""
 
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
-        self._set(parent._stream, parent, parent._prefix + name, self, parent._own)
+        self._set(parent._stream, parent, parent._prefix + name, None, parent._own)
         self._outer = parent._span
         self._above = parent
         self._segment = name
@@ -313,6 +311,15 @@ class Span(Logger):
         self._session = session  # the stream's when it was begun, in a list; an empty one when it never was
         self._clock = time.perf_counter()
         self._ended = False
+
+    # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
+    @property
+    def _span(self) -> Span:
+        return self
+
+    @_span.setter
+    def _span(self, _: Span | None) -> None:
+        pass
 
     @property
     def seq(self) -> int | None:

@@ -6,18 +6,17 @@ import contextlib
 import os
 from _thread import RLock
 
-from ._disk import Folder
+from ._disk import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._files import portable
 from ._logger import StreamLogger
 from ._streams import Stream
-from ._tails import scan
+from ._tails import scan_file
 from ._values import is_mapping, qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
     from typing import Any
 
 __all__ = ["DEFAULT", "Logs"]
@@ -25,29 +24,28 @@ __all__ = ["DEFAULT", "Logs"]
 #: The path of the default stream.
 DEFAULT = "log.jsonl"
 
+_MAX_TRIES = 100  # to open a stream that others make and remove
+
 
 class Logs:
     """The streams of one experiment that this process writes.
 
     Args:
-        directory: The experiment's.
+        root: The experiment's directory.
         experiment: Its id.
-        record: Number and digest of the meta record that new sessions run under.
         on_error, sync, process: As for `Stream`.
     """
 
     def __init__(
         self,
-        directory: Path,
+        root: Folder,
         experiment: str,
-        record: Callable[[], tuple[int, str]],
         on_error: str,
         sync: bool,
         process: bool,
     ) -> None:
-        self._directory = directory
+        self._root = root
         self._experiment = experiment
-        self._record = record
         self._on_error = on_error
         self._sync = sync
         self._process = process
@@ -60,11 +58,12 @@ class Logs:
         # One for each process: the thread that held the parent's in the moment of a fork is not there to let it go.
         return self._locks.setdefault(os.getpid(), RLock())
 
-    def open(self, name: str, before: Callable[[], None] | None = None, new: bool = False) -> StreamLogger:
-        """The root logger of a stream, by its path; the same one for the same path.
+    def open(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> StreamLogger:
+        """Return the root logger of a stream, by its path; the same one for the same path.
 
         Args:
-            before: Called when the stream is ours and before anything is written to it.
+            record: Gives number and digest of the meta record that a new session runs under; asked when the stream is
+                ours and before anything is written to it.
             new: It must not be there. Otherwise a session is added to it, or it is made.
 
         Raises InvalidName where it differs from another stream only by case, and the errors of `Stream`.
@@ -72,66 +71,40 @@ class Logs:
         with self._lock:
             if self._closed:
                 raise LogClosed(
-                    f"the experiment {self._directory} was closed in this process. Open it again: Exp.open(path)."
+                    f"the experiment {self._root.path} was closed in this process. Open it again: Exp.open(path)."
                 )
             if name not in self._open:
                 own = (logger for logger in self._open.values() if logger._stream.name == name)
-                self._open[name] = next(own, None) or self._new(name, before, new)
+                self._open[name] = next(own, None) or self._new(name, record, new)
             return self._open[name]
 
-    def _new(self, name: str, before: Callable[[], None] | None, new: bool) -> StreamLogger:
-        first = [before] if before is not None else []
-
-        def record() -> tuple[int, str]:
-            while first:  # a forked child opens a stream too, under the same record
-                first.pop()()
-            return self._record()
-
-        path = self._directory / name
+    def _new(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
         if name != DEFAULT:
-            Folder(self._directory, "log").close()
-            self._refuse_twins(path)
-
-        def stream(make: bool) -> Stream:
-            return Stream(
-                str(path),
-                name,
-                new=make,
-                experiment=self._experiment,
-                record=record,
-                on_error=self._on_error,
-                sync=self._sync,
-                process=self._process,
-                fork=self._fork,
-            )
-
-        make = new or not path.exists()
-        while True:
+            self._refuse_twins(name.rpartition("/")[2])
+        options: Any = {"on_error": self._on_error, "sync": self._sync, "process": self._process}
+        for _ in range(_MAX_TRIES):
+            make = new or not self._root.has(name)
             try:
-                opened = stream(make)
-                break
-            except (FileExistsError, FileNotFoundError):
-                if new or path.exists() == (not make):
+                stream = Stream(self._root, name, new=make, experiment=self._experiment, record=record, **options)
+                return StreamLogger(stream, self._experiment)
+            except FileExistsError:
+                if new:
                     raise
-                make = not make  # somebody else made it, or moved it away, since we looked
-        return StreamLogger(opened, self._experiment)
+            except FileNotFoundError:
+                if make or self._root.has(name):
+                    raise
+            # Somebody else made it, or moved it away, since we looked.
+        raise FileExistsError(f"{self._root.path}/{name} comes and goes. End the program that makes and removes it.")
 
-    def _refuse_twins(self, path: Path) -> None:
-        for entry in os.listdir(path.parent):
-            if entry.lower() == path.name.lower() and entry != path.name:
+    def _refuse_twins(self, name: str) -> None:
+        with Folder(self._root, "log") as folder:
+            entries = folder.names()
+        for entry in entries:
+            if entry.lower() == name.lower() and entry != name:
                 raise InvalidName(
-                    f"{path.name!r} differs only by case from the stream {entry!r} that is there. "
+                    f"{name!r} differs only by case from the stream {entry!r} that is there. "
                     "Use that one, or another name."
                 )
-
-    def _fork(self) -> tuple[str, str]:
-        Folder(self._directory, "log").close()
-        folder = self._directory / "log"
-        taken = {entry.lower() for entry in os.listdir(folder)}
-        number = 1
-        while f"fork-{number}.jsonl" in taken:
-            number += 1
-        return str(folder / f"fork-{number}.jsonl"), f"log/fork-{number}.jsonl"
 
     def mark(self) -> dict[str, int]:
         """Path of each open stream → its last seq, flushed: what is marked is there after everything was killed."""
@@ -139,8 +112,8 @@ class Logs:
         streams = [logger._stream for logger in self._open.values()]
         return {stream.name: stream.seq for stream in streams}
 
-    def rewind(self, mark: Mapping[str, int], reason: str | None) -> None:
-        """Rewind all streams of *mark*, or none: see `Exp.rewind`."""
+    def rewind(self, mark: Mapping[str, int], reason: str | None, record: Callable[[], tuple[int, str]]) -> None:
+        """Rewind all streams of *mark*, or none: see `Exp.rewind`. *record* as for `open`."""
         if not is_mapping(mark):
             raise TypeError(f"the mark is {short(mark)}, a {qualname(type(mark))}: give what mark() returned.")
         streams = []
@@ -151,16 +124,17 @@ class Logs:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
             if name != DEFAULT:
                 portable(name[len("log/") : -len(".jsonl")], "a stream")
-                if name not in self._open and not (self._directory / name).exists():
+                if name not in self._open and not self._root.has(name):
                     raise ValueError(
-                        f"there is no stream {name} in {self._directory}: the mark is not of this experiment."
+                        f"there is no stream {name} in {self._root.path}: the mark is not of this experiment."
                     )
-            stream = self.open(name)._stream
-            if stream.name != name or stream.is_inherited:
+            stream = self.open(name, record)._stream
+            if stream.is_inherited or (stream.name != name and name not in stream.replaced):
                 raise ValueError(
                     f"{name} belongs to the process that this one was forked from: it alone can rewind it."
                 )
-            streams.append((stream, seq))
+            # A stream that another program replaced goes on in ours: with all its lines, or behind them.
+            streams.append((stream, seq if stream.replaced.get(name, True) else 0))
         for stream, seq in streams:
             if type(seq) is not int or not 0 <= seq <= stream.seq:
                 raise ValueError(
@@ -202,15 +176,17 @@ class Logs:
             raise failure
 
     def _last_seqs(self) -> dict[str, int]:
-        log = self._directory / "log"
         seqs = {}
-        names = []
+        names: list[str] = []
         with contextlib.suppress(OSError):  # none there, or it cannot be read
-            names = sorted(os.listdir(log))
+            if self._root.has("log"):
+                with Folder(self._root, "log") as folder:
+                    names = sorted(folder.names())
         for name in names:
             try:
                 portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
-                seqs[f"log/{name}"] = scan(log / name).seq
+                with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
+                    seqs[f"log/{name}"] = scan_file(file).seq
             except (OSError, InvalidName):
                 continue  # not for us to judge: what is listed is what this writer knows of
         return {name: seq for name, seq in seqs.items() if seq}

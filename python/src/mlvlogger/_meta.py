@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ._disk import Folder, read_regular
 from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
-from ._files import publish
 from ._lines import now
+from ._publish import publish
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
 from ._tails import SPEC_VERSION, check_version
-from ._values import MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
+from ._values import MAX_DEPTH, MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["Meta", "add", "create", "holds_experiment", "is_experiment", "load",
 
 # What opening a meta.json says that is none: missing, a link, a special file, or another user's. None: `read_regular`.
 _NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
+_ENVIRONMENT = b',\n  "environment": {'
 _ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
 
 
@@ -77,10 +78,14 @@ def holds_experiment(directory: str | os.PathLike[str]) -> bool:
     return isinstance(record.get("mlv"), str)
 
 
-def load(directory: Path) -> Meta:
+def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     """Read all records.
 
     An addition that cannot be read, or does not fit, is a problem of the `Meta`; what follows it is read.
+
+    Args:
+        environments: Whether they are wanted. Without them, `records` and `environments` have those of meta.json alone,
+            and an addition takes some microseconds.
 
     Raises:
         NotAnExperiment: there is no meta.json, or it has no string member mlv.
@@ -88,34 +93,38 @@ def load(directory: Path) -> Meta:
         UnsupportedVersion: a record is of a version, or requires a feature, that is not known.
         OSError: meta.json cannot be opened.
     """
+    path = Path(directory.path if isinstance(directory, Folder) else directory)
+
+    def read(name: str) -> bytes:
+        return (
+            directory.read(name, MAX_RECORD) if isinstance(directory, Folder) else read_regular(path / name, MAX_RECORD)
+        )
+
     try:
-        data = read_regular(directory / "meta.json", MAX_RECORD)
+        data = read("meta.json")
     except (FileNotFoundError, NotADirectoryError):
         raise NotAnExperiment(
-            f"{directory} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
+            f"{path} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
             "experiments in the directories below are read with read.all(path)."
         ) from None
     try:
         record = _parse(data)
     except ValueError as error:
         raise InvalidRecord(
-            f"{directory / 'meta.json'} is damaged: {error}. Restore it from a copy; mlv-validate tells more."
+            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; mlv-validate tells more."
         ) from None
     if not isinstance(record.get("mlv"), str):
         raise NotAnExperiment(
-            f"{directory} holds no experiment: its meta.json is something else's, without a member mlv. "
+            f"{path} holds no experiment: its meta.json is something else's, without a member mlv. "
             "Choose another directory."
         )
-    check_version(record["mlv"], record.get("requires"), str(directory / "meta.json"))
+    check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
     if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
-        raise InvalidRecord(
-            f"{directory / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more."
-        )
+        raise InvalidRecord(f"{path / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more.")
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
     _fold(meta, "meta.json", record, digest)
-    numbers = _numbers(directory)
-    for number in numbers:
+    for number in _numbers(directory):
         name = f"meta/{number}.json"
         if number != len(meta.digests) + 1:
             meta.problems.append(
@@ -123,8 +132,8 @@ def load(directory: Path) -> Meta:
             )
             break
         try:
-            data = read_regular(directory / name, MAX_RECORD)
-            record = _parse(data)
+            data = read(name)
+            record = _parse(data if environments else _without_environment(data))
         except OSError as error:  # a symbolic link, say, which is no record
             meta.problems.append((name, f"cannot be read: {error}"))
             meta.digests.append("")
@@ -133,57 +142,87 @@ def load(directory: Path) -> Meta:
             meta.problems.append((name, f"cannot be read: {error}"))
             record = {}
         else:
-            check_version(record.get("mlv"), record.get("requires"), str(directory / name))
+            version, requires = record.get("mlv"), record.get("requires")
+            if version != SPEC_VERSION or requires:
+                check_version(version, requires, str(path / name))
             if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:
                 meta.problems.append(
                     (name, "does not continue the record before: its previous or its experiment differs")
                 )
-        _fold(meta, name, record, hashlib.sha256(data).hexdigest())
+        _fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
     return meta
 
 
-def _numbers(directory: Path) -> list[int]:
-    folder = directory / "meta"
+def _without_environment(data: bytes) -> bytes:
+    """An addition without its environment, which is most of it; all of it, if it isn't laid out as `_text` does.
+
+    No string has a line feed in it, so a member of the record itself is one that two blanks and a quote begin.
+    """
+    at = data.find(_ENVIRONMENT)
+    if at < 0 or data.rfind(b'\n  "') > at + 1 or not data.endswith(b"\n  }\n}\n"):
+        return data
+    return data[:at] + b"\n}\n"
+
+
+def _numbers(directory: Path | Folder) -> list[int]:
     try:
-        names = os.listdir(folder) if stat.S_ISDIR(os.lstat(folder).st_mode) else []
+        if isinstance(directory, Folder):
+            if not directory.has("meta") or not stat.S_ISDIR(directory.stat("meta").st_mode):
+                return []
+            with Folder(directory, "meta") as folder:
+                names = folder.names()
+        else:
+            folder_path = directory / "meta"
+            names = os.listdir(folder_path) if stat.S_ISDIR(os.lstat(folder_path).st_mode) else []
     except FileNotFoundError:
         return []
     return sorted(int(match[1]) for match in map(_ADDITION.fullmatch, names) if match)
 
 
 def _parse(data: bytes) -> dict[str, Any]:
-    def refuse(token: str) -> Any:
-        raise ValueError(f"{token} is not JSON")
-
     try:
-        record = json.loads(data.decode("utf-8"), parse_constant=refuse)
+        record = _decoder.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")
-    if not is_json(record):
+    # Without an escape no string has a lone surrogate: what is left to see are numbers and depth.
+    if not (
+        is_json(record)
+        if b"\\" in data
+        else all([type(part) is str or is_json(part, MAX_DEPTH - 1) for part in record.values()])
+    ):
         raise ValueError("it is nested too deep, or has numbers or strings that a record cannot have")
     return record
 
 
-def _fold(meta: Meta, name: str, record: dict[str, Any], digest: str) -> None:
-    meta.records.append(record)
+def _refuse(token: str) -> Any:
+    raise ValueError(f"{token} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _fold(meta: Meta, name: str, record: dict[str, Any], digest: str, whole: bool = True) -> None:
     meta.digests.append(digest)
+    if whole:
+        meta.records.append(record)
+        environment = record.get("environment")
+        meta.environments.append(environment if isinstance(environment, dict) else {})
     for member, effective in (("params", meta.params), ("extra", meta.extra)):
-        new = record.get(member, {})
-        for key, value in new.items() if isinstance(new, dict) else ():
+        if type(new := record.get(member)) is not dict:
+            continue
+        for key, value in new.items():
             if key in effective:
                 meta.problems.append((name, f"{member} has the name {key!r} again; the earlier value holds"))
             else:
                 effective[key] = value
-    tags = record.get("tags", [])
-    for tag in tags if isinstance(tags, list) else ():
-        if isinstance(tag, str) and tag not in meta.tags:
-            meta.tags.append(tag)
-    if isinstance(record.get("description"), str):
-        meta.descriptions.append(record["description"])
-    environment = record.get("environment")
-    meta.environments.append(environment if isinstance(environment, dict) else {})
+    if type(tags := record.get("tags")) is list:
+        for tag in tags:
+            if type(tag) is str and tag not in meta.tags:
+                meta.tags.append(tag)
+    if type(description := record.get("description")) is str:
+        meta.descriptions.append(description)
 
 
 def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
@@ -253,7 +292,7 @@ def _plain(tree: Any, at: list[str], kept_back: list[str]) -> Any:
     return tree
 
 
-def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
+def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
     """Publish meta.json: the moment an experiment exists. *new* are its other members, as trees.
 
     Raises FileExistsError where there is one (`writer.meta-once`), CannotEncode where it is too large, and OSError.
@@ -267,29 +306,31 @@ def create(directory: Path, name: str, kind: str, new: dict[str, Any]) -> Meta:
         **new,
     }
     data = _text(record)
-    with Folder(directory) as folder:
-        publish(folder, "meta.json", data)
+    publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
     _fold(meta, "meta.json", record, digest)
     return meta
 
 
-def add(directory: Path, new: dict[str, Any]) -> Meta:
+def add(directory: Folder, meta: Meta, new: dict[str, Any]) -> Meta:
     """Publish the next addition with what is new in *new*, and return all records with it.
 
     Equal values of `params` and `extra` that are there already are left out, and so are tags.
+
+    Args:
+        meta: The records, as they were read a moment ago.
 
     Raises:
         AlreadyRecorded: a name is there with another value; nothing was written.
         the errors of `load`, and OSError.
     """
     while True:
-        meta = load(directory)
         if meta.problems:
             name, message = meta.problems[0]
             raise InvalidRecord(
-                f"{directory / name}: {message}. Nothing can be added to damaged records; mlv-validate tells more."
+                f"{os.path.join(directory.path, name)}: {message}. Nothing can be added to damaged records; "
+                "mlv-validate tells more."
             )
         record = {
             "mlv": SPEC_VERSION,
@@ -304,7 +345,11 @@ def add(directory: Path, new: dict[str, Any]) -> Meta:
             with Folder(directory, "meta") as folder:
                 publish(folder, f"{number}.json", data)
         except FileExistsError:
-            continue  # another script was faster: its record is read, and the next number tried (`writer.number`)
+            # Another script was faster: its record is read, and the next number tried (`writer.number`).
+            meta = load(directory, environments=False)
+            if len(meta.digests) < number:
+                raise
+            continue
         _fold(meta, f"meta/{number}.json", record, hashlib.sha256(data).hexdigest())
         return meta
 
@@ -325,6 +370,7 @@ def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
             new[member] = values
     if tags := [tag for tag in new.pop("tags", []) if tag not in meta.tags]:
         new["tags"] = tags
+    new["environment"] = new.pop("environment")  # last, as `_without_environment` wants it
     return new
 
 

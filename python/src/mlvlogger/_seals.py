@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._line_file import FileChanged
 from ._lines import line
 
 TYPE_CHECKING = False
@@ -10,11 +11,14 @@ if TYPE_CHECKING:
 
     from ._line_file import LineFile
 
-__all__ = ["Seals", "is_seal_due", "new_digest"]
+__all__ = ["SEAL_END", "Seals", "is_seal_due", "new_digest"]
 
 _SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
-_HASH_EVERY = 1024 * 1024  # so that no event waits for more than about a millisecond of hashing
+_HASH_EVERY = 64 * 1024  # bytes; kept in memory until then
 _CHUNK = 1024 * 1024
+
+#: Bytes from the place of a seal to the end of its line: the digits, `"}}` and the line feed.
+SEAL_END = 68
 
 
 def is_seal_due(unsealed: int) -> bool:
@@ -45,6 +49,7 @@ class Seals:
 
     def __init__(self, file: LineFile, place: int) -> None:
         self._file = file
+        file.recent = []
         #: Place of the last seal, the offset up to which is hashed, and the hash of the bytes between the two. What
         #: belongs together is one tuple, so that an exception of a signal handler cannot come in between.
         self._state: tuple[int, int, Any] = (place, place, None)
@@ -78,15 +83,20 @@ class Seals:
         """Write a seal (`seal.digest`): an event whose data has *members*, as JSON text with a comma behind each, then
         `from` and `sha256`. Raises OSError: it is not written, or not whole and will be cut off."""
         self.settle()
+        text, place = self.line(seq, nanoseconds, event, members)
+        self._new = (self._file.lines + 1, place)
+        self._file.write(text)
+        self.settle()
+
+    def line(self, seq: int, nanoseconds: int, event: bytes, members: bytes) -> tuple[bytes, int]:
+        """The line of a seal (arguments of `write`) behind what is in the file, and the place of its digits."""
         self._hash()
         start, _, digest = self._state
         empty = line(seq, nanoseconds, event, b'{%b"from":%d,"sha256":""}' % (members, start), None, b"")
         head, tail = empty[:-4], empty[-4:]  # the tail is `"}}` and the line feed
         digest = digest.copy()
         digest.update(head)
-        self._new = (self._file.lines + 1, self._file.size + len(head))
-        self._file.write(head + digest.hexdigest().encode("ascii") + tail)
-        self.settle()
+        return head + digest.hexdigest().encode("ascii") + tail, self._file.size + len(head)
 
     def settle(self) -> None:
         """Put file and seals in order after an error, or an exception of a signal handler wherever it came."""
@@ -98,15 +108,22 @@ class Seals:
             self._new = None
 
     def _hash(self) -> None:
-        """Hash what was written since: the file's own bytes, so that a seal is about what a reader will see."""
+        """Hash what was written since: as it was written, so that the seal shows what somebody else has changed."""
         place, hashed, digest = self._state
         if digest is None:
             digest = new_digest()
             self._state = (place, hashed, digest)
+        recent, self._file.recent = b"".join(self._file.recent or ()), []
+        if hashed + len(recent) == self._file.size:
+            digest = digest.copy()
+            digest.update(recent)
+            self._state = (place, self._file.size, digest)
+            return
+        # What was there before us, or is missing after an exception of a signal handler.
         while hashed < self._file.size:
             chunk = self._file.read(min(_CHUNK, self._file.size - hashed), hashed)
             if not chunk:
-                raise OSError(f"{self._file.path} has become shorter: somebody else has cut it")
+                raise FileChanged("truncated")
             digest = digest.copy()
             digest.update(chunk)
             hashed += len(chunk)

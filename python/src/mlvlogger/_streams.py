@@ -7,34 +7,37 @@ It knows JSON texts of events and plain data; Python's other values are the logg
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import sys
 import time
 from _thread import RLock  # what `threading` gives too, which takes milliseconds to import
 from _weakrefset import WeakSet
+from itertools import islice
 
 from . import _failures
-from ._disk import Folder
+from ._disk import Folder, identity, open_regular
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
-from ._line_file import LineFile
+from ._line_file import FileChanged, LineFile
 from ._lines import line
+from ._publish import link, temporary_name
 from ._seals import new_digest
-from ._tails import SPEC_VERSION, Tail, scan
+from ._tails import SPEC_VERSION, Tail, scan_file
 from ._values import EventRef, dumps, encode, warn
 from ._writers import DirectWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn, TypeAlias
 
     from ._lines import Numbers
     from ._process import ProcessWriter
 
+    #: Gives the tail for `line`, or None to write nothing.
+    _Tail: TypeAlias = Callable[[], bytes | None]
     #: `Stream.append`, or its like for who has made the stream busy.
-    _Append: TypeAlias = Callable[
-        [bytes, bytes, Numbers | None, Callable[[], bytes | None] | None], tuple[int | None, bool]
-    ]
+    _Append: TypeAlias = Callable[[bytes, bytes, Numbers | None, _Tail | None], tuple[int | None, bool]]
 
 __all__ = ["Stream", "__version__", "host"]
 
@@ -44,6 +47,10 @@ __version__ = "0.1.0"
 _PATIENCE = 5.0  # seconds to wait for a lock that belongs to nobody alive
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write
 _CHUNK = 1024 * 1024
+_MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
+_RETRY = 1.0  # seconds after which continuing elsewhere is tried again, when it failed
+_MAX_TRIES = 1000  # for a name that nobody has
+_LAST_PATIENCE = 0.5  # seconds, as the program ends, for a thread that may have stopped for good
 _MAX_REASON = 10_000  # characters
 
 
@@ -51,17 +58,16 @@ class Stream:
     """One stream, open for writing by one writer in one session.
 
     Args:
-        path: The file.
-        name: Its path in the experiment (``log/gpu.jsonl``), or of a bare log its file name.
+        root: The experiment's directory, or that of a bare log.
+        name: Its path in there: ``log/gpu.jsonl``.
         new: Make it and fail where it exists, or go on with it.
         experiment: The id, None for a bare log.
-        record: Number and digest of the meta record the session runs under, None for a bare log.
+        record: Gives number and digest of the meta record that the session runs under; asked once, when the stream is
+            ours and before anything is written to it. None for a bare log.
         on_error: "warn": an event that cannot be written is kept in memory until it can, and a warning is given once
             per cause; "raise": it raises, and is not kept.
         sync: Each event is on the disk before its call returns; with the process writer, when it is flushed.
         process: Let another process write. Where none can be started, a warning says so, and this one writes.
-        fork: Makes the file of a forked child's stream; its path and name.
-        fork_of: The last event of the parent's stream.
 
     Raises:
         FileExistsError, FileNotFoundError: by *new*.
@@ -73,7 +79,7 @@ class Stream:
 
     def __init__(
         self,
-        path: str,
+        root: Folder,
         name: str,
         *,
         new: bool,
@@ -82,14 +88,15 @@ class Stream:
         on_error: str = "warn",
         sync: bool = False,
         process: bool = False,
-        fork: Callable[[], tuple[str, str]] | None = None,
     ) -> None:
+        self._root = root
+        self._first_name = name
         self._experiment = experiment
-        self._record = record
+        # What it was told, not who told it: a stream that refers to its experiment would live as long as that.
+        self._record: tuple[int, str] | None = None
         self._raise = on_error == "raise"
         self._sync = sync
         self._process = process
-        self._fork = fork
         #: Held while an event is made; who holds it can rely on which spans are open.
         self.lock: RLock | _LastLock = RLock()
         self._warned: set[str] = set()
@@ -99,32 +106,40 @@ class Stream:
         self._held: list[tuple[bytes, bytes, Numbers | None, bytes]] = []
         self._held_size = 0
         self._held_dropped = 0
-        self._open(path, name, new, None)
+        #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
+        self.replaced: dict[str, bool] = {}
+        self._published_again = False
+        self._retry_at = 0.0  # time.monotonic, for continuing elsewhere
+        self._trouble = OSError()  # with which that failed last
+        self._news: list[str] = []  # what happened to the file, and is to be reported
+        self._open(name, new, record, None)
         _watch(self)
 
-    def _open(self, path: str, name: str, new: bool, fork_of: EventRef | None) -> None:
-        self.path: str = path
-        self.name: str = name
-        *folders, last = name.split("/")
-        root = os.path.dirname(path)
-        for _ in folders:
-            root = os.path.dirname(root)
-        with Folder(root or os.curdir, *folders) as folder:
-            self._open_in(folder, last, new, fork_of)
+    @property
+    def path(self) -> str:
+        """The path of the file now."""
+        return os.path.join(self._root.path, self.name)
 
-    def _open_in(self, folder: Folder, last: str, new: bool, fork_of: EventRef | None) -> None:
-        file = self._lock_file(folder, last, new)
+    def _open(
+        self, name: str, new: bool, record: Callable[[], tuple[int, str]] | None, fork_of: EventRef | None
+    ) -> None:
+        #: Its path below the root.
+        self.name: str = name
+        file = self._lock_file(name, new)
         try:
             tail, recovered = (Tail(), None) if new else self._recover(file)
+            if record is not None:
+                self._record = record()
             # What may still be refused is refused before anything is changed.
-            start = dumps(self._start(recovered, fork_of)).encode("ascii")
+            start = dumps(self._start(recovered=recovered, fork_of=fork_of)).encode("ascii")
             if recovered:
                 file.truncate(tail.size)
             self._begin(file, tail)
             self._writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
             if self._sync:
                 self._writer.sync()
-                folder.sync()
+                with self._folder() as folder:
+                    folder.sync()
             if self._process and fork_of is None:
                 self._let_process_write(file, tail.place)
             self._inherited = None
@@ -132,20 +147,68 @@ class Stream:
         except BaseException:
             file.close()
             if new and not file.size:
-                folder.remove(last)  # nothing was ever in it, and the name is free for the next try
+                with self._folder() as folder:
+                    folder.remove(name.rpartition("/")[2])  # nothing was ever in it, and the name is free
             raise
 
-    def _lock_file(self, folder: Folder, last: str, new: bool) -> LineFile:
-        path = self.path
+    def _folder(self) -> Folder:
+        """The folder in which the file is."""
+        return Folder(self._root, *self.name.split("/")[:-1])
+
+    def _lock_file(self, name: str, new: bool) -> LineFile:
         until = time.monotonic() + _PATIENCE
+        holder: dict[str, Any] | None = None
         while True:
             try:
-                return LineFile(path, new=new, opened=lambda flags: folder.opener(last, flags))
+                return LineFile(name, new=new, root=self._root)
             except StreamBusy:
                 # Of a logger that is gone, the writer process may be at work for some milliseconds more.
-                if time.monotonic() > until or not _is_gone(path, scan(path).start or {}):
-                    raise StreamBusy(_busy(path)) from None
+                holder = self._holder() if holder is None else holder
+                if time.monotonic() > until or not self._is_gone(holder):
+                    raise StreamBusy(self._who_has_it()) from None
                 time.sleep(0.005)
+
+    def _holder(self) -> dict[str, Any]:
+        """The data of the last mlv/start in the file."""
+        with open_regular(self._root.at(self.name), dir_fd=self._root.fd) as file:
+            return scan_file(file).start or {}
+
+    def _is_gone(self, start: dict[str, Any]) -> bool:
+        """Whether the logger that opened a stream is gone, as far as can be told: False if it is another host's."""
+        pid = start.get("pid")
+        if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
+            return False
+        if pid == os.getpid():
+            return not self._is_open_here()
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            pass
+        return False
+
+    def _is_open_here(self) -> bool:
+        """Whether another stream of this process has the file."""
+        mine = identity(self._root.stat(self.name))
+        return any(stream.file_identity == mine for stream in list(_streams) if not stream.closed)
+
+    def _who_has_it(self) -> str:
+        start = self._holder()
+        if start.get("host") == host() and start.get("pid") == os.getpid() and self._is_open_here():
+            return (
+                f"{self.path}: this process ({os.getpid()}) has the log open already, as after a notebook cell that "
+                "ran twice. Close the earlier Exp or Logger first: call close() on it."
+            )
+        return (
+            f"{self.path}: another writer has the log (process {start.get('pid')!r} on {start.get('host')!r} opened it "
+            "last). Wait until it ends, or log to a separate stream: exp.stream(name), Exp.open(path)."
+        )
+
+    @property
+    def file_identity(self) -> tuple[int, int]:
+        """Device and inode of the file."""
+        return self._writer.file.identity
 
     def _begin(self, file: LineFile, tail: Tail) -> None:
         self._writer: DirectWriter | ProcessWriter = DirectWriter(file, tail.seq, tail.place)
@@ -160,19 +223,23 @@ class Stream:
         self._told = 0  # the seq of the mlv/dropped that tells of them, once it is being written
         self.paused: bool = False
         self.closed: bool = False
+        self._closing: tuple[dict[str, Any] | None] | tuple[()] = ()  # what `close` was called with
+        self._end_seq = 0  # of the end, once it is being written
         #: Changes with everything that ends open spans: a session, a rewind.
         self.session: object = object()
 
     def _let_process_write(self, file: LineFile, place: int) -> None:
-        from ._process import ProcessWriter
-
         try:
+            from ._process import ProcessWriter
+
             self._writer = ProcessWriter(file, self.seq, place)
-        except OSError as error:
-            warn(f"no process could be started to write {self.path}: {error}. This one writes its events directly.")
+        except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
+            reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
 
     def _recover(self, file: LineFile) -> tuple[Tail, dict[str, Any] | None]:
-        tail = scan(self.path)
+        with file.reader() as reader:
+            tail = scan_file(reader)
         if tail.size and not tail.first:
             raise InvalidRecord(
                 f"{self.path} is not an MLV stream: its first line is no mlv/start event. Log to another file."
@@ -189,12 +256,18 @@ class Stream:
             digest.update(file.read(min(_CHUNK, file.size - offset), offset))
         return tail, {"size": torn, "sha256": digest.hexdigest()}
 
-    def _start(self, recovered: dict[str, Any] | None, fork_of: EventRef | None) -> dict[str, Any]:
+    def _start(
+        self,
+        *,
+        recovered: dict[str, Any] | None = None,
+        fork_of: EventRef | None = None,
+        replaces: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         data: dict[str, Any] = {"mlv": SPEC_VERSION}
         if self._experiment is not None:
             data["experiment"] = self._experiment
         if self._record is not None:
-            number, sha256 = self._record()
+            number, sha256 = self._record
             data["record"] = {"number": number, "sha256": sha256}
         data["writer"] = {"name": "mlvlogger", "version": __version__}
         data["host"] = encode(host(), path="host", depth=3)
@@ -203,6 +276,8 @@ class Stream:
             data["recovered"] = recovered
         if fork_of:
             data["fork_of"] = encode(fork_of, path="fork_of", depth=3)
+        if replaces:
+            data["replaces"] = replaces
         return data
 
     @property
@@ -248,11 +323,13 @@ class Stream:
                 if writer.is_seal_due or self._sync:
                     return seq, self._follow_up()
                 return seq, True
-            except (OSError, ValueError) as error:
+            except (OSError, TypeError, ValueError) as error:  # of memory that is closed, too
                 if self._inherited is not None or self._writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.
                     return self._append_with_care(event, data, values, tail)
-                if isinstance(error, ValueError):
+                if isinstance(error, FileChanged):
+                    return self._append(event, data, values, text, tail)
+                if not isinstance(error, OSError):
                     raise
                 return self._keep(event, data, values, text, error), False
             finally:
@@ -282,14 +359,15 @@ class Stream:
         self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
     ) -> tuple[int | None, bool]:
         """As `append`, for a caller who has made the stream busy."""
-        if self.closed:
+        if self.closed or self._has_ended:
             self._refuse(event)
+        self._end_seq, self._closing = 0, ()  # an interrupted `close` that has come to nothing
         text = b"" if tail is None else tail()
         if text is None:
             return None, False
         if self._inherited is not None and not self._open_child(event, data, values, text):
             return None, False
-        return self._append(event, data, values, text)
+        return self._append(event, data, values, text, tail)
 
     def _refuse(self, event: bytes) -> NoReturn:
         raise LogClosed(
@@ -297,19 +375,31 @@ class Stream:
             "or inside the with block."
         )
 
-    def _append(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> tuple[int | None, bool]:
+    def _append(
+        self, event: bytes, data: bytes, values: Numbers | None, text: bytes, tail: _Tail | None = None
+    ) -> tuple[int | None, bool]:
+        session = self.session
         try:
             self._put_in_order()
-            seq = self._writer.put(time.time_ns(), event, data, values, tail)
+            self._report()
+            if self.session is not session:  # the spans are over; what ends one becomes an event
+                if event == b'"mlv/rewind"':
+                    return None, False  # to a line that isn't in this file
+                text = (tail() if tail is not None else None) or b""
+            seq = self._writer.put(time.time_ns(), event, data, values, text)
+        except WriteFailed:
+            raise
         except OSError as error:
-            return self._keep(event, data, values, tail, error), False
+            return self._keep(event, data, values, text, error), False
         return seq, self._follow_up()
 
     def _follow_up(self) -> bool:
         """After an event: seal and sync where it is time. Returns whether it is kept at the level of *sync*."""
         if self._writer.is_seal_due:
             try:
+                self._writer.check()
                 self._seal(b"mlv/seal", {})
+                self._calm = True
             except OSError:
                 pass  # tried again later; the event is written
         return not self._sync or not self._writer.syncs_events or self._synced()
@@ -332,7 +422,11 @@ class Stream:
     def _put_in_order(self) -> None:
         """After an error, or an exception of a signal handler wherever it came; and write what waits."""
         self._calm = False
-        self._writer.settle()
+        try:
+            self._writer.settle()
+            self._writer.check()
+        except FileChanged as change:
+            self._continue_elsewhere(change)
         if self._told and self.seq >= self._told:
             self._dropped, self._reasons = 0, {}
         self._told = 0
@@ -340,7 +434,6 @@ class Stream:
             self._writer.put(*self._backlog[done][1:])
         if self._backlog:
             self._backlog, self._backlog_size = [], 0
-            atexit.unregister(self._last_try)
         if self._dropped:
             first, last = self.seq + 1, self.seq + self._dropped
             data = dumps({"first": first, "last": last, "reasons": self._reasons}).encode("ascii")
@@ -379,8 +472,6 @@ class Stream:
         seq = self._next_seq()
         size = len(line(seq, nanoseconds, event, data, values, tail))
         if not self._dropped and self._backlog_size + size <= _BACKLOG:
-            if not self._backlog:
-                atexit.register(self._last_try)
             self._backlog.append((seq, nanoseconds, event, data, values, tail))
             self._backlog_size += size
             kept = True
@@ -404,22 +495,34 @@ class Stream:
         waiting = self._backlog[-1][0] if self._backlog else self.seq
         return waiting + self._dropped + 1
 
-    def _last_try(self) -> None:
-        if not self.closed and self._inherited is None:
-            self.flush()
-
     def prepare_for_exit(self) -> None:
         """Before the interpreter ends: what its finalizers log and close has to work, and daemon threads stop."""
-        if self.closed:
+        if self.closed or self._inherited is not None:
             return
-        if type(self._writer) is not DirectWriter:
-            self._last_try()
+        if self._closing:
+            self.close(*self._closing)  # as was asked for, before an exception of a signal handler came
+            return
+        lock: Any = self.lock
+        if lock.acquire(timeout=_LAST_PATIENCE):
+            try:
+                self.flush()
+            finally:
+                lock.release()
         new_digest()  # for a seal; and what an end needs: later nothing can be imported any more
         if getattr(sys, "last_type", None) is not KeyboardInterrupt:
             # An import that evaluates text, and this is one, makes CPython forget to end by the signal: the exit code
             # would be 1. What the program was interrupted by stands on the terminal.
             _failures.get_ready()
         self.lock = _LastLock(self)
+
+    def __del__(self) -> None:
+        # Dropped without `close`: what waits is written, if that works, and nobody has to wait for the file's lock.
+        if not getattr(self, "closed", True) and self._inherited is None and not sys.is_finalizing():
+            try:
+                self.flush()
+                self._writer.close()
+            except OSError as error:
+                warn(f"{self.path} could not be flushed: {error}. Call close() on the Exp or Logger.")
 
     def forget_others(self) -> None:
         """A thread that has stopped for good, in the middle of an event perhaps, does not go on with it."""
@@ -441,6 +544,7 @@ class Stream:
                 self._busy = True
                 if self._write_waiting() and self._sync:
                     self._synced()
+                self._report()
             finally:
                 self._busy = False
                 if self._deferred:
@@ -453,13 +557,13 @@ class Stream:
             self._put_in_order()
         except OSError as error:
             waiting = len(self._backlog) + self._dropped
-            what = (
-                f"{waiting} events could not be written to" if waiting else "what an earlier error left behind stays in"
-            )
-            self._fail(f"{what} {self.path}: {error}. Everything up to seq {self.seq} is intact.", error)
+            what = f"{waiting} events could not be written" if waiting else "the log could not be put in order"
+            self._fail(f"{self.path}: {what}: {error}. Everything up to seq {self.seq} is intact.", error)
             return False
         try:
             self._writer.drain()
+        except FileChanged:  # the other process has found it
+            return self._write_waiting()
         except OSError as error:
             self._fail(
                 f"events could not be written to {self.path}: {error}. The writer process goes on trying.", error
@@ -470,7 +574,8 @@ class Stream:
     def _fail(self, message: str, error: OSError) -> None:
         if self._raise:
             raise WriteFailed(message) from error
-        warn(message)
+        if not (isinstance(error, FileNotFoundError) and error.strerror in self._warned):  # the directory is gone
+            warn(message)
 
     def rewind(self, to: int, reason: str | None = None) -> int | None:
         """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
@@ -478,6 +583,7 @@ class Stream:
             if self._busy:
                 self._deferred.append(lambda: self._rewind(to, reason, self._append_alone))
                 return None
+            self.flush()  # where the file is another one now, the number is none of it
             return self._rewind(to, reason, self.append)
 
     def _rewind(self, to: int, reason: str | None, append: _Append) -> int | None:
@@ -524,35 +630,178 @@ class Stream:
                 if self._deferred:
                     self._catch_up_with_handlers()
 
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the end is recorded: after a `close` that an exception of a signal handler interrupted, too."""
+        if not self._end_seq:
+            return False
+        self._writer.settle()
+        return self.seq >= self._end_seq
+
     def _close(self, data: dict[str, Any] | None) -> None:
         if self.closed:
             return
         if self._inherited is not None:
             self.closed = True  # and never calm
             return
+        self._calm = False
+        self._closing = self._closing or (data,)
         try:
-            if self._write_waiting():
+            if not self._has_ended and self._write_waiting():
+                self._end_seq = self.seq + 1
                 self._seal(b"mlv/seal", {}) if data is None else self._seal(b"mlv/end", data)
+            if self._has_ended:
                 self._writer.drain()
                 if self._sync:
                     self._synced()
         except WriteFailed:
+            self._let_go()
             raise
         except OSError as error:
+            self._let_go()
             self._fail(f"{self.path} could not be sealed: {error}. Open and close it again to seal it.", error)
-        finally:
-            self.closed, self._calm = True, False
-            atexit.unregister(self._last_try)
-            try:
-                self._writer.close()
-            except OSError as error:
-                self._fail(f"{self.path} could not be closed in order: {error}. Open and close it again.", error)
+        # An exception of a signal handler passes: the stream is open still, and `close` can be called again.
+        self._let_go()
+        self._report()
+
+    def _let_go(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self._writer.close()
+        except OSError as error:
+            self._fail(f"{self.path} could not be closed in order: {error}. Open and close it again.", error)
 
     def _seal(self, event: bytes, data: dict[str, Any]) -> None:
         members = dumps(data)[1:-1].encode("ascii") + b"," if data else b""
         self._calm = False  # until it is written or given up: an exception may come in between
         self._writer.seal(time.time_ns(), b'"%b"' % event, members)
-        self._calm = True
+
+    def _continue_elsewhere(self, change: FileChanged) -> None:
+        """Our file isn't at our path any more: publish it there again, or continue in a new stream.
+
+        Raises OSError if neither works: it is tried again with an event a second later (`writer.file-own`).
+        """
+        if time.monotonic() < self._retry_at:
+            raise self._trouble
+        self._trouble = change
+        self._retry_at = time.monotonic() + _RETRY
+        last = self.seq
+        if type(self._writer) is not DirectWriter:
+            self._take_writing_back()
+        if self._root.is_removed:
+            gone = "The directory was removed by another program"
+            if not self._raise:
+                self._warn(
+                    gone,
+                    f"{self._root.path}: {gone[0].lower()}{gone[1:]}, with what was logged. It isn't made "
+                    "again, and events are lost from here on. Use a savedir that no other program cleans up.",
+                )
+            self._trouble = FileNotFoundError(errno.ENOENT, gone, self._root.path)
+            raise self._trouble
+        how, old, path = change.how, self._writer.file, self.path
+        is_whole = how in ("removed", "replaced") and old.size <= _MAX_COPY
+        is_again = False
+        try:
+            is_again = how == "removed" and is_whole and not self._published_again and self._publish(self.name, None)
+            if not is_again:
+                self._publish_kept(is_whole, {"stream": self.name, "last": last})
+        except FileChanged:
+            is_whole = False
+            self._publish_kept(is_whole, {"stream": self.name, "last": last})
+        self._published_again = is_again
+        if is_again:
+            what = f"Its {old.size} bytes were written again under the same name, and logging continues there"
+        else:
+            what = f"Logging continues in {self.path}, which " + (
+                "begins with all events of the old file" if is_whole else f"follows event {last} of the old file"
+            )
+        self._retry_at = 0.0
+        self._news.append(
+            f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
+            "editors, away from logs that are being written."
+        )
+
+    def _take_writing_back(self) -> None:
+        """From another process that writes: its file is ours again, and what it hasn't written waits."""
+        file, place, seq, waiting = self._writer.hand_over()  # type: ignore[union-attr]
+        self._writer = DirectWriter(file, seq, place)
+        self._backlog = [*waiting, *self._backlog]
+        self._backlog_size += sum(len(event[2]) + len(event[3]) for event in waiting)
+
+    def _publish_kept(self, is_whole: bool, replaces: dict[str, Any]) -> None:
+        """Continue in a new stream, which says whose place it takes (`writer.kept-stream`). Raises OSError."""
+        old_name, old_seq = self.name, self.seq
+        start = dumps(self._start(replaces=replaces)).encode("ascii")
+        for name in self._free_names("kept"):
+            if self._publish(name, start, is_whole):
+                break
+        self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
+        self.session = object()
+        # What waits comes behind the start, and in no span: their beginnings may be in the old file.
+        moved = self.seq - old_seq
+        self._backlog = [(seq + moved, *event, b"") for seq, *event, _ in self._backlog]  # type: ignore[misc]
+
+    def _publish(self, name: str, start: bytes | None, is_whole: bool = True) -> bool:
+        """Make a file of the lines of ours (with *is_whole*) and an `mlv/start` (with *start*), and continue in it.
+
+        Returns False if somebody has the name. Raises OSError; then everything is as it was, and nothing of it left.
+        """
+        old = self._writer.file
+        *folders, last = name.split("/")
+        temporary = "/".join([*folders, temporary_name()])
+        file = LineFile(temporary, new=True, root=self._root)
+        with Folder(self._root, *folders) as folder:
+            try:
+                if is_whole:
+                    for offset in range(0, old.size, _CHUNK):
+                        file.write(old.read(min(_CHUNK, old.size - offset), offset), 0)
+                    if file.size != old.size:
+                        raise FileChanged("truncated")  # too
+                seq, place = (self.seq, self._writer.place) if is_whole else (0, 0)  # type: ignore[union-attr]
+                writer = DirectWriter(file, seq, place)
+                if start is not None:
+                    writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
+                file.sync()
+                link(folder, temporary.rpartition("/")[2], folder, last)
+            except BaseException as error:
+                file.abandon()
+                if isinstance(error, FileExistsError):
+                    return False
+                raise
+            finally:
+                folder.remove(temporary.rpartition("/")[2])
+        file.name = self.name = name
+        self._writer = writer
+        self._told = 0
+        old.abandon()
+        if self._process:
+            self._let_process_write(file, writer.place)
+        return True
+
+    def _free_names(self, kind: str) -> Iterator[str]:
+        """Names that no stream has: ``log/fork-1.jsonl`` of an experiment, ``train.fork-1.jsonl`` of a bare log.
+
+        Raises OSError if somebody else takes each of them.
+        """
+        folder, stem, suffix = "log/", "", ".jsonl"
+        if self._experiment is None:
+            stem, suffix = os.path.splitext(self._first_name)
+            folder, stem = "", stem + "."
+        with Folder(self._root, *folder.split("/")[:-1]) as inner:
+            taken = {entry.lower() for entry in inner.names()}
+        names = (f"{stem}{kind}-{number}{suffix}" for number in range(1, 2**31))
+        yield from islice((folder + name for name in names if name.lower() not in taken), _MAX_TRIES)
+        raise FileExistsError(errno.EEXIST, f"No name such as {stem}{kind}-1{suffix} is free", self._root.path)
+
+    def _report(self) -> None:
+        """Warn of what happened to the file; with ``on_error="raise"``, raise WriteFailed."""
+        while self._news:
+            message = self._news.pop(0)
+            if self._raise:
+                raise WriteFailed(message)
+            warn(message)
 
     def forked(self) -> None:
         """In a forked child: leave the parent's file alone; the first event opens a stream of the child's own."""
@@ -569,26 +818,25 @@ class Stream:
     def _open_child(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bool:
         """Open the stream of a forked child; where that fails, hold the event until it works."""
         inherited, path, name = self._inherited, self.path, self.name
-        if self._fork is None:
-            raise LogClosed(f"{path} belongs to the process that opened it; open a log of its own in a forked one.")
-        while True:
-            try:
-                self._open(*self._fork(), True, inherited)
-                break
-            except FileExistsError:
-                continue  # another child was faster
-            except OSError as error:
-                self.path, self.name = path, name
-                if self._raise:
-                    raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
-                size = len(line(0, 0, event, data, values, tail))
-                if self._held_size + size <= _BACKLOG:
-                    self._held.append((event, data, values, tail))
-                    self._held_size += size
-                else:
-                    self._held_dropped += 1
-                self._warn("fork", f"a forked process cannot open a stream beside {path}: {error}. Events are held.")
-                return False
+        try:
+            for free in self._free_names("fork"):
+                try:
+                    self._open(free, True, None, inherited)
+                    break
+                except FileExistsError:
+                    continue  # another child was faster
+        except OSError as error:
+            self.name = name
+            if self._raise:
+                raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
+            size = len(line(0, 0, event, data, values, tail))
+            if self._held_size + size <= _BACKLOG:
+                self._held.append((event, data, values, tail))
+                self._held_size += size
+            else:
+                self._held_dropped += 1
+            self._warn("fork", f"a forked process cannot open a stream beside {path}: {error}. Events are held.")
+            return False
         held, self._held, self._held_size = self._held, [], 0
         for waiting in held:
             self._append(*waiting)
@@ -626,7 +874,7 @@ class _LastLock:
         self._lock: Any = stream.lock
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=0.5 if sys.is_finalizing() else -1):
+        if not self._lock.acquire(timeout=_LAST_PATIENCE if sys.is_finalizing() else -1):
             self._stream.forget_others()
             self._lock = self._stream.lock
             self._lock.acquire()
@@ -646,35 +894,6 @@ def host() -> str:
     import socket  # Windows; milliseconds that nobody else has to pay
 
     return socket.gethostname()
-
-
-def _busy(path: str) -> str:
-    start = scan(path).start or {}
-    holder = f"process {start.get('pid')!r} on {start.get('host')!r} opened it last"
-    return (
-        f"{path} has a writer already ({holder}). Wait for its end, or log to a stream of your own: "
-        "exp.stream(name), Exp.open(path)."
-    )
-
-
-def _is_same(one: str, other: str) -> bool:
-    return os.path.exists(one) and os.path.samefile(one, other)
-
-
-def _is_gone(path: str, start: dict[str, Any]) -> bool:
-    """Is the logger that opened a stream gone? As far as can be told: False where it was another host's."""
-    pid = start.get("pid")
-    if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
-        return False
-    if pid == os.getpid():
-        return not any(_is_same(stream.path, path) for stream in _streams if not stream.closed)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        pass
-    return False
 
 
 _streams: WeakSet[Stream] = WeakSet()

@@ -11,9 +11,9 @@ from ._values import short
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
     from types import TracebackType
 
+    from ._disk import Folder
     from ._logger import Logger
 
 __all__ = ["Watch"]
@@ -36,7 +36,7 @@ class Watch:
     The metrics are numbers; one that the system does not tell is left out. Rates begin with the second sample.
     """
 
-    def __init__(self, open_log: Callable[[], Logger], directory: Path, seconds: float) -> None:
+    def __init__(self, open_log: Callable[[], Logger], root: Folder, seconds: float) -> None:
         if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
             raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
         import threading
@@ -44,7 +44,7 @@ class Watch:
         self._log = open_log()
         self._seconds = seconds
         self._owner = os.getpid()
-        self._probe = _Probe(os.path.realpath(directory))
+        self._probe = _Probe(root)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlv-watch", daemon=True)
         self._thread.start()
@@ -84,8 +84,8 @@ class Watch:
 class _Probe:
     """What can be known of the system, as a flat dict of metrics; counters become rates since the sample before."""
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    def __init__(self, root: Folder) -> None:
+        self._root = root
         self._before: dict[str, float] = {}
         self._clock = 0.0
         self._sources: list[Callable[[], dict[str, float]]] = [self._disk_space, self._gpus]
@@ -140,7 +140,7 @@ class _Probe:
         return {"+disk_read_bytes_per_second": read, "+disk_written_bytes_per_second": written}
 
     def _disk_space(self) -> dict[str, float]:
-        space = os.statvfs(self._directory)
+        space = os.statvfs(self._root.path if self._root.fd is None else self._root.fd)
         return {"disk_free_bytes": space.f_bavail * space.f_frsize}
 
     def _network(self) -> dict[str, float]:

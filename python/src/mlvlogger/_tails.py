@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ._blocks import blocks, may_be_lifecycle
-from ._disk import open_regular
 from ._errors import UnsupportedVersion
 from ._values import integer
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
 
-__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan", "scan_file"]
+__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan_file"]
 
 #: The version of the specification that is written.
 SPEC_VERSION = "1.0"
@@ -40,22 +40,21 @@ class Tail:
         self.place = 0  # of the last seal, 0 without one
         self.sealed = False  # is the last line a seal?
         self.paused = False
-        self.start: dict[str, Any] | None = None  # the data of the last mlv/start
+        self.last_start = b""  # the line of the last mlv/start
         self.first = True  # is the first line an mlv/start?
         self.refused: str | None = None  # why a session of it cannot be gone on with
 
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The data of the last mlv/start."""
+        return _parse(self.last_start).get("data")
 
-def scan(path: str | os.PathLike[str]) -> Tail:
-    """Read a stream from its beginning, in constant memory. Raises OSError, also for what is no regular file."""
-    with open_regular(path) as file:
-        return scan_file(file)
 
-
-def scan_file(file: IO[bytes]) -> Tail:
-    """As `scan`, of an open file, from where it stands."""
+def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
+    """Read a stream, or its first *size* bytes, from where the file stands, in constant memory. Raises OSError."""
     tail = Tail()
     number = 0
-    for block, length in blocks(file, os.fstat(file.fileno()).st_size):
+    for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
         for line in block.split(b"\n")[:-1] if block is not None else [b""]:
             number += 1
             tail.size += length if block is None else len(line) + 1
@@ -68,7 +67,26 @@ def scan_file(file: IO[bytes]) -> Tail:
     return tail
 
 
+# As this logger writes them: what has to be known of most sessions is their number, and that they begin and end.
+_START = re.compile(
+    rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",'
+    rb'("experiment":"sha256:[0-9a-f]{64}",)?("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
+)
+_END = re.compile(
+    rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":"mlv/(seal|end)","data":'
+    rb'\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
+)
+
+
 def _note(tail: Tail, line: bytes, number: int) -> None:
+    if match := _START.fullmatch(line):
+        if b'"requires"' not in line:
+            tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
+            return
+    elif (match := _END.fullmatch(line)) and number > 1:
+        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - 68
+        tail.paused &= match[2] == b"seal"
+        return
     event = _parse(line)
     name = event.get("event")
     data = event.get("data")
@@ -78,7 +96,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
         return
     tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
     if name == "mlv/start":
-        tail.start, tail.paused = data, False
+        tail.last_start, tail.paused = line, False
         if tail.refused is None:
             try:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectWriter"]
 
+_LOOK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
+
 
 class DirectWriter:
     """Writes events into a file, each before the call returns.
@@ -30,11 +32,22 @@ class DirectWriter:
 
     def __init__(self, file: LineFile, seq: int, place: int) -> None:
         self._file = file
+        self._looked = self._look_at = 0  # nanoseconds since 1970
         self._seals = Seals(file, place)
         #: The seq before our first line; and of numbers to be skipped, before which line of ours, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         #: Is it time for a seal?
         self.is_seal_due = False
+
+    @property
+    def file(self) -> LineFile:
+        """The file."""
+        return self._file
+
+    @property
+    def place(self) -> int:
+        """Where in the file the digits of the last seal begin, 0 without one."""
+        return self._seals.place
 
     @property
     def seq(self) -> int:
@@ -50,17 +63,26 @@ class DirectWriter:
         if gap is not None:
             self._numbering = (base + gap[1] if self._file.lines >= gap[0] else base, None)
 
+    def check(self, nanoseconds: int = 0) -> None:
+        """Compare the file with the one at its path. *nanoseconds*: the present, if the time counts.
+
+        Raises FileChanged and OSError as `LineFile.check`.
+        """
+        self._file.check()
+        self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
+
     def put(
         self, nanoseconds: int, event: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
     ) -> int:
         """Write an event (arguments of `line`) and return its seq, *skip* of which are left out before it.
 
-        Raises OSError: it is not written, or not whole and will be cut off.
+        Raises FileChanged: nothing was written; or OSError: it is not written, or not whole and will be cut off.
         """
         file = self._file
         base, gap = self._numbering
-        if skip or gap is not None or not file.is_settled:
+        if skip or gap is not None or file.pending or not self._looked <= nanoseconds < self._look_at:
             self.settle()
+            self.check(nanoseconds)
             base, _ = self._numbering
             if skip:
                 self._numbering = (base, (file.lines + 1, skip))

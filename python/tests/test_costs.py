@@ -1,0 +1,188 @@
+"""What a call costs is bounded for any input: ratios of CPU time, measured interleaved, and never seconds."""
+
+import os
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, read
+
+HOME = Path("runs/e")
+
+
+def cpu(call: Callable[[], Any]) -> float:
+    """Seconds of CPU time of this process."""
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
+def ratio(large: Callable[[], Any], small: Callable[[], Any], times: int = 3) -> float:
+    """The least that *large* took, to the least that *small* took; measured in turns."""
+    pairs = [(cpu(large), cpu(small)) for _ in range(times)]
+    return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
+
+
+def test_many_files_under_one_name_are_attached_in_linear_time() -> None:
+    """Four times as many take about four times as long; sixteen times, if each looked at all others."""
+    count = 0
+
+    def attach(files: int) -> None:
+        nonlocal count
+        count += 1
+        with Exp("runs", f"e{count}") as exp:
+            for number in range(files):
+                assert exp.attach(b"%09d" % number, "sample.bin").size == 9
+
+    assert ratio(lambda: attach(400), lambda: attach(100)) < 8
+
+
+def test_many_files_in_one_folder_are_attached_in_linear_time() -> None:
+    count = 0
+
+    def attach(files: int) -> None:
+        nonlocal count
+        count += 1
+        with Exp("runs", f"e{count}") as exp:
+            for number in range(files):
+                exp.attach(b"x", f"samples/{number}.bin")
+
+    assert ratio(lambda: attach(400), lambda: attach(100)) < 8
+
+
+def test_in_a_later_session_each_file_of_a_name_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Exp("runs", "e") as exp:
+        for number in range(50):
+            exp.attach(b"%09d" % number, "sample.bin")
+    opened = []
+    real = os.open
+
+    def count(path: Any, *arguments: Any, **options: Any) -> int:
+        opened.append(str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", count)
+    with Exp.resume(HOME) as exp:
+        for number in range(60):
+            path = exp.attach(b"%09d" % number, "sample.bin").path
+            assert path == ("files/sample.bin" if number == 0 else f"files/sample~{number + 1}.bin")
+    assert sum(path.startswith("files/sample") for path in opened) <= 50
+
+
+def test_the_same_bytes_are_attached_once_and_a_changed_file_is_not_taken_for_them() -> None:
+    with Exp("runs", "e") as exp:
+        first = exp.attach(b"one", "x.bin")
+        assert exp.attach(b"two", "x.bin").path == "files/x~2.bin"
+        assert exp.attach(b"one", "x.bin") == first
+        (HOME / "files/x.bin").write_bytes(b"ONE")  # by somebody who should not
+        assert exp.attach(b"one", "x.bin").path == "files/x~3.bin"
+        (HOME / "files/x~2.bin").unlink()
+        assert exp.attach(b"two", "x.bin").path == "files/x~4.bin"
+    assert sorted(os.listdir(HOME / "files")) == ["x.bin", "x~3.bin", "x~4.bin"]
+
+
+def test_a_resume_reads_each_record_quickly() -> None:
+    """The records before cost microseconds each: measured in those of a plain read, parse and hash of a record."""
+    import hashlib
+    import json
+
+    Exp("runs", "few", {"a": 1}).close()
+    Exp("runs", "many", {"a": 1}).close()
+    for _ in range(10):
+        Exp.resume("runs/few").close()
+    for _ in range(400):
+        Exp.resume("runs/many").close()
+    records = sorted(Path("runs/many/meta").iterdir())
+
+    def plain() -> None:
+        for record in records:
+            data = record.read_bytes()
+            json.loads(data)
+            hashlib.sha256(data).hexdigest()
+
+    pairs = [
+        (cpu(lambda: Exp.resume("runs/many").close()), cpu(lambda: Exp.resume("runs/few").close()), cpu(plain))
+        for _ in range(5)
+    ]
+    many, few, all_plain = (min(pair[number] for pair in pairs) for number in range(3))
+    assert many < 2 * few + all_plain
+
+
+def test_what_is_added_is_checked_against_records_laid_out_in_any_way() -> None:
+    """The quick way of reading an addition is for the layout of this logger alone."""
+    import hashlib
+    import json
+
+    Exp("runs", "e", {"a": 1}).close()
+    first = (HOME / "meta.json").read_bytes()
+    digest = "sha256:" + hashlib.sha256(first).hexdigest()
+    for layout in ({"indent": 2}, {"separators": (",", ":")}, {"indent": 4}, {"indent": 2, "sort_keys": True}):
+        for order in (("environment", "params"), ("params", "environment")):
+            record = {
+                "mlv": "1.0",
+                "experiment": digest,
+                "previous": digest,
+                "created": "2026-11-24T07:00:00.000000Z",
+            }
+            parts = {"environment": {"host": {"name": 'a\n  "params": '}, "x": [1]}, "params": {"lr": 0.5}}
+            record |= {name: parts[name] for name in order}  # type: ignore[misc]
+            (HOME / "meta").mkdir(exist_ok=True)
+            (HOME / "meta/2.json").write_text(json.dumps(record, **layout) + "\n")  # type: ignore[arg-type]
+            with Exp.join(HOME, 0) as exp:
+                assert exp.params == {"a": 1, "lr": 0.5}, (layout, order)
+            assert read(HOME).environments[1] == parts["environment"]
+            for file in (HOME / "log").iterdir():
+                file.unlink()
+
+
+def test_a_small_record_takes_a_small_buffer() -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    read(HOME)
+    tracemalloc.start()
+    try:
+        assert read(HOME).params == {"a": 1}
+        assert Exp.find(HOME).id == read(HOME).id
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1024 * 1024
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlvlogger._disk import read_regular
+
+    Path("x").write_bytes(b"a" * 10)
+    real = os.read
+
+    def grow(fd: int, size: int) -> bytes:
+        data = real(fd, min(size, 7))  # in pieces, too
+        if Path("x").stat().st_size == 10:
+            with open("x", "ab") as file:
+                file.write(b"b" * 10)
+        return data
+
+    monkeypatch.setattr(os, "read", grow)
+    assert read_regular("x", 100) == b"a" * 10 + b"b" * 10
+    with pytest.raises(OSError, match="more than 15 bytes"):
+        read_regular("x", 15)
+
+
+def test_under_a_tight_limit_of_memory_an_experiment_is_found(run: Any) -> None:
+    if sys.platform != "linux":
+        pytest.skip("not applicable: only Linux keeps RLIMIT_AS")
+    Exp("runs", "e").close()
+    run(
+        """
+        import resource
+        from mlvlogger import Exp, read
+        Exp.find("runs/e"), read("runs/e")
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 2**20, resource.RLIM_INFINITY))
+        assert Exp.find("runs/e").id == read("runs/e").id
+        """
+    )

@@ -1,0 +1,412 @@
+"""The log is compared with its path: what other programs do to it is reported, and no acknowledged event is lost."""
+
+import json
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, WriteFailed, read
+
+HOME = Path("runs/e")
+LOG = HOME / "log.jsonl"
+
+
+def removed(log: Path) -> None:
+    log.unlink()
+
+
+def renamed(log: Path) -> None:
+    """As logrotate does with nocreate."""
+    log.rename(f"{log}.1")
+
+
+def replaced(log: Path) -> None:
+    """As `sed -i`, an editor's save and logrotate's create do: another file gets the name."""
+    edited = log.with_name("edited")
+    edited.write_bytes(log.read_bytes().replace(b'"step":1', b'"step":8'))
+    edited.rename(log)
+
+
+def recreated(log: Path) -> None:
+    log.rename(f"{log}.1")
+    log.write_bytes(b"")
+
+
+def emptied(log: Path) -> None:
+    os.truncate(log, 0)
+
+
+def halved(log: Path) -> None:
+    os.truncate(log, log.stat().st_size // 2)
+
+
+def copied_and_emptied(log: Path) -> None:
+    """logrotate's copytruncate."""
+    shutil.copy(log, f"{log}.1")
+    os.truncate(log, 0)
+
+
+def edited(log: Path) -> None:
+    """In place, to another size."""
+    data = log.read_bytes()
+    log.write_bytes(data.replace(b'"seq":2', b'"seq":  2'))
+
+
+def extended(log: Path) -> None:
+    with open(log, "ab") as file:
+        file.write(b"a line of somebody else's\n")
+
+
+def linked(log: Path) -> None:
+    """Moved to a larger disk, with a link in its place."""
+    shutil.move(log, "moved.jsonl")
+    log.symlink_to(Path("moved.jsonl").resolve())
+
+
+GOES_ON = [removed, renamed]  # under the same name
+IS_KEPT = [replaced, recreated, linked]  # in a new stream, with all lines
+FOLLOWS = [emptied, halved, copied_and_emptied, edited, extended]  # in a new stream, without them
+CHANGES = [*GOES_ON, *IS_KEPT, *FOLLOWS]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def steps(path: Path) -> list[int]:
+    return [event["data"]["step"] for event in lines(path) if event["event"] == "x"]
+
+
+def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) -> None:
+    """Six events were acknowledged, three before and three after the change: a reader finds what there can be."""
+    if change in GOES_ON:
+        assert steps(log) == [0, 1, 2, 3, 4, 5] and not kept.exists()
+        events(log)
+        assert [event["event"] for event in lines(log)].count("mlv/start") == 1
+        return
+    found = events(kept)
+    starts = [event["data"] for event in found if event["event"] == "mlv/start"]
+    assert starts[-1]["replaces"] == {"stream": log.name, "last": 4}
+    if change in IS_KEPT:
+        assert steps(kept) == [0, 1, 2, 3, 4, 5] and "replaces" not in starts[0]
+    else:
+        assert steps(kept) == [3, 4, 5] and found[0]["data"]["replaces"]
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str, events: Any) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    for step in range(3):
+        assert exp.log.event("x", step=step) == 2 + step
+    exp.flush()
+    change(LOG)
+    foreign = LOG.read_bytes() if LOG.exists() else None
+    with pytest.warns(RuntimeWarning, match=r"runs/e/log.jsonl was \w+ by another program") as caught:
+        exp.flush()
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        for step in range(3, 6):
+            assert exp.log.event("x", step=step) is not None
+        mark = exp.mark()
+        exp.close()
+    if foreign is not None:
+        assert LOG.read_bytes() == foreign, "somebody else's file was written to"
+    check(change, LOG, HOME / "log/kept-1.jsonl", events)
+    name = "log.jsonl" if change in GOES_ON else "log/kept-1.jsonl"
+    assert set(mark) == {name}
+    assert lines(HOME / name)[-1]["event"] == "mlv/end"
+    assert read(HOME).state == ("completed" if change in GOES_ON else read(HOME).state)
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_log_of_its_own_goes_on_beside_it(change: Any, writer: str, events: Any) -> None:
+    log = Logger("a.jsonl", writer=writer)
+    for step in range(3):
+        log.event("x", step=step)
+    log.flush()
+    change(Path("a.jsonl"))
+    foreign = Path("a.jsonl").read_bytes() if Path("a.jsonl").exists() else None
+    with pytest.warns(RuntimeWarning, match=r"a.jsonl was \w+ by another program"):
+        log.flush()
+    for step in range(3, 6):
+        log.event("x", step=step)
+    log.close()
+    assert foreign is None or Path("a.jsonl").read_bytes() == foreign
+    check(change, Path("a.jsonl"), Path("a.kept-1.jsonl"), events)
+    assert log.file == (Path("a.jsonl") if change in GOES_ON else Path("a.kept-1.jsonl"))
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_with_on_error_raise_it_is_raised_once(change: Any, writer: str) -> None:
+    exp = Exp("runs", "e", writer=writer, on_error="raise")
+    acknowledged = [exp.log.event("x", step=step) and step for step in range(3)]
+    exp.flush()
+    change(LOG)
+    with pytest.raises(WriteFailed, match=r"log.jsonl was \w+ by another program"):
+        exp.flush()
+    acknowledged += [exp.log.event("x", step=step) and step for step in range(3, 6)]
+    exp.close()
+    kept = HOME / "log/kept-1.jsonl"
+    found = steps(LOG if change in GOES_ON else kept)
+    assert found == (acknowledged if change not in FOLLOWS else acknowledged[3:])
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_close_notices_it_and_seals_what_it_continues_in(change: Any, writer: str, events: Any) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    for step in range(3):
+        exp.log.event("x", step=step)
+    exp.flush()
+    change(LOG)
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        exp.close()
+    found = events(LOG if change in GOES_ON else HOME / "log/kept-1.jsonl")
+    assert found[-1]["event"] == "mlv/end"
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> None:
+    """Without flush: by the clock, which is that of the events."""
+    exp = Exp("runs", "e", writer=writer)
+    for step in range(3):
+        exp.log.event("x", step=step)
+    exp.flush()
+    change(LOG)
+    foreign = LOG.read_bytes() if LOG.exists() and not LOG.is_symlink() else None
+    step = 3
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        begin = time.time_ns()
+        while not caught:
+            assert exp.log.event("x", step=step) is not None
+            step += 1
+            # A second of the clock, and what this machine takes for the event that notices it.
+            assert time.time_ns() < begin + 20_000_000_000
+            time.sleep(0.002)
+    assert "by another program" in str(caught[0].message)
+    exp.close()
+    kept = LOG if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    assert steps(kept) == list(range(3 if change in FOLLOWS else 0, step))
+    assert foreign is None or LOG.read_bytes() == foreign
+
+
+def test_no_line_is_written_after_a_truncation() -> None:
+    """Not even the first: each event looks at the size."""
+    with Exp("runs", "e") as exp:
+        exp.log.event("x", step=0)
+        os.truncate(LOG, 0)
+        with pytest.warns(RuntimeWarning, match="was truncated"):
+            exp.log.event("x", step=1)
+        assert LOG.read_bytes() == b""
+    assert steps(HOME / "log/kept-1.jsonl") == [1]
+
+
+def test_an_edit_of_the_same_size_is_found_by_validation() -> None:
+    validate = pytest.importorskip("mlv_validate", reason="not applicable: the validator needs Python 3.11").validate
+    with Exp("runs", "e") as exp:
+        exp.log.event("x", step=1)
+        data = LOG.read_bytes()
+        with open(LOG, "r+b") as file:
+            file.seek(data.index(b'"step":1'))
+            file.write(b'"step":8')
+        exp.log.event("x", step=2)
+        exp.flush()  # nothing to be seen
+    assert [finding.rule for finding in validate(HOME).targets[0].findings] == ["seal.digest"]
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_a_second_removal_leads_to_a_kept_stream(writer: str, events: Any) -> None:
+    """No fight with a cleaner."""
+    exp = Exp("runs", "e", writer=writer)
+    for step in range(3):
+        exp.log.event("x", step=step)
+        exp.flush()
+        for path in (LOG, HOME / "log/kept-1.jsonl"):
+            path.unlink(missing_ok=True)
+        with pytest.warns(RuntimeWarning, match="was removed"):
+            exp.flush()
+    exp.close()
+    assert not LOG.exists()
+    assert steps(HOME / "log/kept-1.jsonl") == [0, 1, 2]
+    events(HOME / "log/kept-1.jsonl")
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("on_error", ["warn", "raise"])
+def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: str, on_error: str) -> None:
+    exp = Exp("runs", "e", writer=writer, on_error=on_error)
+    exp.log.event("x", step=0)
+    exp.flush()
+    shutil.rmtree(HOME)
+    if on_error == "raise":
+        with pytest.raises(WriteFailed, match="The directory was removed by another program"):
+            exp.flush()
+        with pytest.raises(WriteFailed):
+            exp.close()
+    else:
+        with pytest.warns(RuntimeWarning, match="the directory was removed by another program") as caught:
+            exp.flush()
+            for step in range(3):
+                assert exp.log.event("x", step=step) is None
+            exp.flush()
+            exp.close()
+        assert len(caught) == 1
+    assert os.listdir("runs") == []
+
+
+def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
+    constant("_MAX_COPY", 1000)
+    exp = Exp("runs", "e")
+    for step in range(100):
+        exp.log.event("x", step=step)
+    LOG.rename("old.jsonl")
+    with pytest.warns(RuntimeWarning, match="follows event 101 of the old file"):
+        exp.flush()
+    exp.log.event("x", step=100)
+    exp.close()
+    found = events(HOME / "log/kept-1.jsonl")
+    assert found[0]["data"]["replaces"] == {"stream": "log.jsonl", "last": 101}
+    assert steps(HOME / "log/kept-1.jsonl") == [100] and steps(Path("old.jsonl")) == list(range(100))
+
+
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_spans_and_their_data_are_kept(change: Any, events: Any) -> None:
+    exp = Exp("runs", "e")
+    with exp.log.span("epoch", n=0) as epoch:
+        epoch.event("x", step=0)
+        change(LOG)
+        with pytest.warns(RuntimeWarning, match="by another program"):
+            exp.flush()
+        epoch.event("x", step=1)
+        with epoch.span("inner") as inner:
+            inner.event("x", step=2)
+        assert epoch.is_open == (change is removed)
+    exp.close()
+    found = events(LOG if change is removed else HOME / "log/kept-1.jsonl")
+    assert [event["event"] for event in found if event["event"].endswith("x")][-2:] == ["epoch/x", "epoch/inner/x"]
+
+
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events: Any) -> None:
+    exp = Exp("runs", "e")
+    span = exp.log.span("epoch")
+    change(LOG)
+    if change is not emptied:
+        exp.log._stream._writer._look_at = 0  # type: ignore[union-attr]  # as after a second
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        assert span.end(loss=0.5) is not None
+    exp.close()
+    found = events(LOG if change is removed else HOME / "log/kept-1.jsonl")
+    end = next(event for event in found if event["data"].get("loss") == 0.5)
+    assert end.get("span") == ("end" if change is removed else None)
+
+
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_a_mark_from_before_can_be_gone_back_to(change: Any, conforms: Any) -> None:
+    exp = Exp("runs", "e")
+    exp.log.event("x", step=0)
+    mark = exp.mark()
+    exp.log.event("x", step=1)
+    change(LOG)
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        exp.flush()
+    exp.log.event("x", step=2)
+    exp.rewind(mark)
+    exp.log.event("x", step=3)
+    exp.close()
+    name = "log.jsonl" if change is removed else "log/kept-1.jsonl"
+    found = [event.data["step"] for event in read(HOME).events("x", stream=name)]
+    assert found == ([3] if change is emptied else [0, 3])
+
+
+def test_what_waits_is_written_behind_the_start(small_limit: Any, events: Any) -> None:
+    exp = Exp("runs", "e")
+    exp.log.event("x", step=0)
+    small_limit(LOG.stat().st_size)
+    with pytest.warns(RuntimeWarning, match="File too large"):
+        for step in (1, 2):
+            assert exp.log.event("x", step=step) is None
+    small_limit(None)
+    replaced(LOG)
+    with pytest.warns(RuntimeWarning, match="was replaced"):
+        exp.log.event("x", step=3)
+    exp.close()
+    events(HOME / "log/kept-1.jsonl")
+    assert steps(HOME / "log/kept-1.jsonl") == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def small_limit() -> Any:
+    """The size that files may have from now on."""
+    import resource
+    import signal
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def limit(size: int | None) -> None:
+        size = resource.RLIM_INFINITY if size is None else size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    yield limit
+    limit(None)
+    signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
+    code = """
+        import os, sys, time
+        sys.path.insert(0, sys.argv[2])
+        import test_kept
+        from pathlib import Path
+        from mlvlogger import Exp
+        exp = Exp("runs", "e")
+        log = Path("runs/e/log/output.jsonl")
+        with exp.capture():
+            for step in range(3):
+                print("line", step, flush=True)
+            while log.read_bytes().count(b"line") < 3:
+                time.sleep(0.01)
+            getattr(test_kept, sys.argv[1])(log)
+            time.sleep(1.1)
+            for step in range(3, 6):
+                print("line", step, flush=True)
+        exp.close()
+    """
+    done = run(code, change.__name__, Path(__file__).parent)
+    assert done.stdout == "".join(f"line {step}\n" for step in range(6))
+    assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
+    path = HOME / ("log/output.jsonl" if change in GOES_ON else "log/kept-1.jsonl")
+    texts = [event["data"]["text"] for event in lines(path) if event["event"] == "stdout"]
+    assert texts == [f"line {step}" for step in range(3 if change in FOLLOWS else 0, 6)]
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_samples_go_on(change: Any, writer: str) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    log = HOME / "log/system.jsonl"
+    watch = exp.watch(seconds=0.1)
+    while not log.exists() or log.read_bytes().count(b'"sample"') < 2:
+        time.sleep(0.01)
+    with pytest.warns(RuntimeWarning, match=r"system.jsonl was \w+ by another program"):
+        change(log)
+        time.sleep(0.2)
+        watch.stop()
+        exp.close()
+    path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    samples = [event for event in lines(path) if event["event"] == "sample"]
+    assert len(samples) >= (1 if change in FOLLOWS else 3)
+    assert lines(path)[-1]["event"] == "mlv/end"

@@ -1,0 +1,314 @@
+"""No lock of a dead process stops a writer, no retry runs without progress, and what is dropped lets go at once."""
+
+import errno
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, StreamBusy, read
+from mlvlogger._disk import Folder
+from mlvlogger._publish import publish
+
+HOME = Path("runs/e")
+
+# In the place of a file system without hard links, without a rename that does not replace, and without locks.
+REFUSE = """
+import errno, os
+from mlvlogger import _publish
+def refuse(*_, **__):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+os.link = refuse
+if {rename}: _publish._rename_call = lambda: None
+if {locks}:
+    import fcntl
+    def no_lock(fd, how):
+        if how != fcntl.LOCK_UN and not os.readlink(f"/proc/self/fd/{{fd}}").endswith(".jsonl"):
+            raise OSError(errno.ENOLCK, "No locks available")
+    fcntl.flock = no_lock
+"""
+WITHOUT = [REFUSE.format(rename=rename, locks=locks) for rename, locks in ((0, 0), (1, 0), (1, 1))]
+
+
+@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("call", ["Exp.resume('runs/e')", "Exp.open('runs/e')", "Exp('runs', 'f')"])
+def test_a_writer_killed_while_it_publishes_stops_nobody(without: str, call: str, run: Any, conforms: Any) -> None:
+    """A real SIGKILL, between the claim on a name and the rename."""
+    Exp("runs", "e").close()
+    kill = """
+import signal
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+os.rename = die
+"""
+    direct = "_publish._rename_exclusively = die\n" if without is WITHOUT[0] else ""
+    run(f"{without}{kill}{direct}\nfrom mlvlogger import Exp\n{call}", status=-signal.SIGKILL)
+    run(f"{without}\nfrom mlvlogger import Exp\n_publish._STALE = 0.2\n{call}.close()")
+    conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
+
+
+@pytest.mark.parametrize("claim", ["directory", "file"])
+@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("name", ["meta.json", "meta/2.json", "files/x.bin"])
+def test_a_claim_that_lies_there_stops_nobody(claim: str, without: str, name: str, run: Any) -> None:
+    if name != "meta.json":
+        Exp("runs", "e").close()
+    path = HOME / name
+    path = path.with_name(f".mlv-{path.name}.claim")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir() if claim == "directory" else path.write_bytes(b"")
+    call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
+    run(f"{without}\nfrom mlvlogger import Exp\n_publish._STALE = 0.2\n{call}")
+    assert (HOME / name).exists()
+
+
+def test_a_claim_that_is_held_is_waited_for_and_then_reported(monkeypatch: pytest.MonkeyPatch, constant: Any) -> None:
+    if sys.platform == "win32":
+        pytest.skip("not applicable: Windows renames without replacing")
+    import fcntl
+
+    monkeypatch.setattr(os, "link", _refuse)
+    constant("_rename_call", lambda: None)
+    constant("_STALE", 0.1)
+    with open(".mlv-x.claim", "wb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="Another process is publishing"):
+            publish(Folder(""), "x", b"1")
+    publish(Folder(""), "x", b"2")
+    assert os.listdir() == ["x"] and Path("x").read_bytes() == b"2"
+
+
+def _refuse(*_: Any, **__: Any) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("rename", [True, False])
+def test_of_many_that_publish_one_name_without_links_one_wins(
+    rename: bool, monkeypatch: pytest.MonkeyPatch, constant: Any
+) -> None:
+    import threading
+
+    monkeypatch.setattr(os, "link", _refuse)
+    if not rename:
+        constant("_rename_call", lambda: None)
+    won = []
+
+    def work(number: int) -> None:
+        try:
+            publish(Folder(""), "x", bytes([number]))
+            won.append(number)
+        except FileExistsError:
+            pass
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1 and Path("x").read_bytes() == bytes(won) and os.listdir() == ["x"]
+
+
+def test_a_name_that_can_never_be_taken_is_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    Exp("runs", "e").close()
+
+    def exists(*_: Any, **__: Any) -> None:
+        raise FileExistsError(errno.EEXIST, "File exists")
+
+    monkeypatch.setattr(os, "link", exists)
+    with pytest.raises(FileExistsError):
+        Exp.open(HOME)
+
+
+def test_a_stream_that_comes_and_goes_is_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    exp = Exp("runs", "e")
+    real = os.open
+
+    def never(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if path == "gpu.jsonl":
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+        return real(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", never)
+    with pytest.raises(FileExistsError, match="comes and goes"):
+        exp.stream("gpu")
+
+
+def test_a_forked_child_gives_up_names_that_it_cannot_have(
+    monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], constant: Any
+) -> None:
+    exp = Exp("runs", "e")
+    constant("_MAX_TRIES", 5)
+    real = os.open
+
+    def never(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if str(path).startswith("fork-"):
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+        return real(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", never)
+
+    def work() -> None:
+        with pytest.warns(RuntimeWarning, match="cannot open a stream beside"):
+            assert exp.log.event("x") is None
+
+    child(work)
+    exp.close()
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_a_dropped_experiment_lets_go_without_the_collector(writer: str, no_collector: None, conforms: Any) -> None:
+    """The cell of a notebook, run again; with a forked child's name, a stream, a file and a sub-experiment made."""
+    exp = Exp("runs", "e", {"a": 1}, writer=writer, diff=True)
+    exp.stream("gpu").event("x")
+    exp.attach(b"x", "x.bin")
+    exp.sub("small").close()
+    with exp.log.span("epoch"):
+        exp.log.event("x")
+    exp.mark()
+    del exp
+    with Exp.resume(HOME, writer=writer) as exp:
+        exp.stream("gpu").event("y")
+    conforms(HOME)
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_a_dropped_experiment_stays_open_while_a_logger_lives(writer: str, no_collector: None) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    log, gpu = exp.log, exp.stream("gpu")
+    epoch = log.span("epoch")
+    del exp, log
+    assert gpu.event("x") == 2
+    assert epoch.event("x") is not None
+    with pytest.raises(StreamBusy, match="this process .* has the log open already"):
+        Exp.resume(HOME)
+    del epoch, gpu
+    with Exp.resume(HOME) as exp:
+        exp.stream("gpu")
+    assert [event.name for event in read(HOME).events()] == ["epoch", "epoch/x"]
+    assert [event.name for event in read(HOME).events(stream="log/gpu.jsonl")] == ["x"]
+
+
+def test_what_waits_is_written_when_the_logger_is_dropped(no_collector: None, events: Any) -> None:
+    import resource
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log = Logger("a.jsonl")
+    log.event("x", n=0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size, resource.RLIM_INFINITY))
+    with pytest.warns(RuntimeWarning, match="File too large"):
+        log.event("x", n=1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    del log
+    assert [event["data"].get("n") for event in events("a.jsonl")][1:] == [0, 1]
+    signal.signal(signal.SIGXFSZ, before)
+
+
+class Stop(Exception):
+    """Of a signal handler."""
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded(writer: str, conforms: Any) -> None:
+    """Interrupted at every point that a signal can reach: a line of Python each time, of the close."""
+    interrupted = 0
+    for point in range(1, 2000, 1 if writer == "direct" else 13):
+        exp = Exp("runs", f"e{point}", writer=writer)
+        exp.log.event("x")
+        count = 0
+
+        def trace(frame: Any, kind: str, _: Any, point: int = point) -> Any:
+            nonlocal count
+            if "mlvlogger" not in frame.f_code.co_filename:
+                return None
+            if kind == "line":
+                count += 1
+                if count == point:
+                    sys.settrace(None)
+                    raise Stop
+            return trace
+
+        sys.settrace(trace)
+        try:
+            exp.close()
+        except Stop:
+            interrupted += 1
+        finally:
+            sys.settrace(None)
+        for _ in range(2):
+            exp.close()
+        events = conforms(exp.path, sealed=True)["log.jsonl"] if point < 4 else lines(exp.path / "log.jsonl")
+        assert [event["event"] for event in events] == ["mlv/start", "x", "mlv/end"], point
+        if count < point:
+            break
+    assert interrupted > (50 if writer == "direct" else 5)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(conforms: Any) -> None:
+    from mlvlogger import LogClosed
+
+    exp = Exp("runs", "e")
+    writer = exp.log._stream._writer
+    seal = writer.seal
+
+    def seal_and_interrupt(*arguments: Any) -> None:
+        seal(*arguments)
+        raise Stop
+
+    writer.seal = seal_and_interrupt  # type: ignore[method-assign]
+    with pytest.raises(Stop):
+        exp.close()
+    with pytest.raises(LogClosed):
+        exp.log.event("late")
+    exp.close("failed")
+    assert read(HOME).state == "completed"
+    conforms(HOME, sealed=True)
+
+
+def test_a_close_that_was_interrupted_is_done_when_the_program_ends(run: Any) -> None:
+    run(
+        """
+        from mlvlogger import Exp
+        exp = Exp("runs", "e")
+        writer = exp.log._stream._writer
+        seal = writer.seal
+        def interrupt(*_):
+            raise KeyboardInterrupt
+        writer.seal = interrupt
+        try:
+            exp.close()
+        except KeyboardInterrupt:
+            writer.seal = seal
+        """
+    )
+    assert read(HOME).state == "completed"
+
+
+def test_a_cell_that_runs_twice_is_told_what_to_do() -> None:
+    first = Exp("runs", "e")
+    with pytest.raises(StreamBusy) as caught:
+        Exp("runs", "e", exists="resume")
+    assert str(caught.value) == (
+        f"runs/e/log.jsonl: this process ({os.getpid()}) has the log open already, as after a notebook cell that ran "
+        "twice. Close the earlier Exp or Logger first: call close() on it."
+    )
+    first.close()
+    Exp("runs", "e", exists="resume").close()

@@ -1,0 +1,175 @@
+"""The experiment is its directory, not the name of it: after chdir, and when it is moved, replaced or removed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlvlogger import Exp, Logger, NotAnExperiment, read
+
+HOME = Path("runs/demo")
+
+
+def use_everything(exp: Exp, child: Callable[[Callable[[], Any]], int]) -> None:
+    """Everything that opens something in the experiment, from a script that goes on."""
+    exp.stream("gpu").event("used", mib=1)
+    child(lambda: exp.log.event("loaded", i=1))
+    Path("model.pt").write_bytes(b"weights")
+    exp.attach("model.pt")
+    exp.attach(b"bytes", "sample.bin")
+    with exp.create("notes.txt", "w") as file:
+        file.write("made")
+    exp.watch(seconds=0.1).stop()
+    with exp.capture():
+        os.write(1, b"captured\n")
+    exp.sub("small", {"a": 1}, kind="squeeze").close()
+    assert exp.ref(exp.path / "files/model.pt").path == "files/model.pt"  # type: ignore[union-attr]
+    with Exp.join(exp.path, 3) as worker:
+        worker.log.event("x")
+    exp.rewind(exp.mark())
+
+
+def everything_is_there(path: Path, conforms: Any) -> None:
+    streams = conforms(path, sealed=True)
+    assert set(streams) == {
+        "log.jsonl",
+        *(f"log/{name}.jsonl" for name in ("fork-1", "gpu", "output", "rank-3", "system")),
+    }
+    assert [event["event"] for event in streams["log/fork-1.jsonl"]][:2] == ["mlv/start", "loaded"]
+    assert streams["log/output.jsonl"][1]["data"] == {"text": "captured"}
+    assert {file.name for file in (path / "files").iterdir()} == {"model.pt", "sample.bin", "notes.txt"}
+    sub = read(path / "squeeze/small")
+    assert sub.parent is not None and sub.parent.id == read(path).id
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_after_chdir_a_relative_savedir_leads_to_the_same_experiment(
+    writer: str, conforms: Any, child: Callable[[Callable[[], Any]], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Path.cwd()
+    exp = Exp("runs", "demo", writer=writer)
+    assert (exp.path, str(exp), str(exp.log.file)) == (HOME, "runs/demo", "runs/demo/log.jsonl")
+    Path("work").mkdir()
+    monkeypatch.chdir("work")
+    assert (exp.path, str(exp)) == (start / HOME, str(start / HOME))
+    assert exp.log.file == start / HOME / "log.jsonl"
+    use_everything(exp, child)
+    exp.close()
+    assert sorted(os.listdir()) == ["model.pt"]
+    monkeypatch.chdir(start)
+    shutil.rmtree("work")
+    end_forks(HOME)
+    everything_is_there(HOME, conforms)
+
+
+def end_forks(path: Path) -> None:
+    """A forked child that ends by os._exit leaves its stream without an end."""
+    with Exp.open(path, stream="fork-1"):
+        pass
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("successor", ["none", "experiment", "link"])
+def test_an_experiment_that_is_moved_keeps_what_its_script_makes(
+    writer: str, successor: str, conforms: Any, child: Callable[[Callable[[], Any]], int]
+) -> None:
+    """Whatever takes the old name is left alone."""
+    exp = Exp("runs", "demo", writer=writer)
+    os.rename(HOME, "elsewhere")
+    if successor == "experiment":
+        Exp("runs", "demo").close()
+    elif successor == "link":
+        Path("outside").mkdir()
+        HOME.symlink_to(Path("outside").resolve())
+    assert exp.path == Path("elsewhere").resolve()
+    use_everything(exp, child)
+    exp.close()
+    end_forks(Path("elsewhere"))
+    everything_is_there(Path("elsewhere"), conforms)
+    if successor == "experiment":
+        assert set(conforms(HOME, sealed=True)) == {"log.jsonl"}
+    elif successor == "link":
+        assert os.listdir("outside") == []
+
+
+def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any]) -> None:
+    code = """
+        import multiprocessing, os
+        from mlvlogger import Exp, read
+        def work(path):
+            with Exp.join(path, 1) as exp:
+                exp.log.event("x", path=os.path.isabs(exp.path))
+        if __name__ == "__main__":
+            os.makedirs("work")
+            exp = Exp("runs", "demo")
+            os.chdir("work")
+            process = multiprocessing.get_context("spawn").Process(target=work, args=(str(exp),))
+            process.start(); process.join()
+            exp.close()
+            os.chdir("..")
+            print([event.name for event in read("runs/demo").events(stream="log/rank-1.jsonl")])
+    """
+    Path("script.py").write_text("\n".join(line[8:] for line in code.splitlines()))
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("['x']\n", "")
+
+
+def test_a_found_experiment_makes_its_subs_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Path.cwd()
+    Exp("runs", "demo").close()
+    place = Exp.find(HOME)
+    Path("work").mkdir()
+    monkeypatch.chdir("work")
+    with place.sub("small") as sub:
+        assert sub.parent is not None and sub.parent.id == place.id
+        assert sub.path == start / HOME / "experiment/small"
+    assert os.listdir() == []
+
+
+def test_a_removed_directory_is_not_made_again() -> None:
+    exp = Exp("runs", "demo")
+    place = Exp.find(HOME)
+    shutil.rmtree(HOME)
+    for home in (exp, place):
+        with pytest.raises(NotAnExperiment, match="was moved or removed"):
+            home.sub("small")
+    for call in (lambda: exp.attach(b"x", "x"), lambda: exp.create("x"), lambda: exp.stream("gpu")):
+        with pytest.raises(FileNotFoundError):
+            call()
+    with pytest.warns(RuntimeWarning, match="the directory was removed by another program"):
+        exp.close()
+    assert os.listdir("runs") == []
+
+
+def test_a_log_of_its_own_is_held_as_well(child: Callable[[Callable[[], Any]], int], events: Any) -> None:
+    Path("logs").mkdir()
+    log = Logger("logs/a.jsonl")
+    Path("work").mkdir()
+    os.chdir("work")
+    child(lambda: log.event("loaded"))
+    log.event("x")
+    log.close()
+    os.chdir("..")
+    assert os.listdir("work") == []
+    assert sorted(os.listdir("logs")) == ["a.fork-1.jsonl", "a.jsonl"]
+    assert [event["event"] for event in events("logs/a.fork-1.jsonl")] == ["mlv/start", "loaded"]
+
+
+def test_descriptors_are_given_back() -> None:
+    if sys.platform != "linux":
+        pytest.skip("not applicable: descriptors are counted in /proc")
+    with Exp("runs", "first"):  # what is imported once
+        pass
+    before = sorted(os.listdir("/proc/self/fd"))
+    exp = Exp("runs", "demo")
+    exp.stream("gpu")
+    exp.sub("small").close()
+    exp.attach(b"x", "a/b/c")
+    exp.close()
+    del exp
+    assert sorted(os.listdir("/proc/self/fd")) == before
