@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -23,10 +24,16 @@ def write(directory: Path) -> int:
         do = _OPERATIONS.get(operation.pop("op"))
         if do is None:
             return UNSUPPORTED
-        try:
-            answer = do(writer, **{name: value for name, value in operation.items() if not name.startswith("x-")})
-        except (MLVError, FileExistsError) as error:
-            answer = {"refused": str(error)}
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                answer = do(writer, **{name: value for name, value in operation.items() if not name.startswith("x-")})
+            except (MLVError, OSError) as error:
+                answer = {"refused": str(error)}
+        if answer.get("seq", 0) is None:
+            answer = {"refused": "the event was not kept"}
+        if told:
+            answer["told"] = [str(warning.message) for warning in told]
         print(json.dumps(answer), flush=True)
     return 0
 

@@ -24,6 +24,7 @@ PORTABLE = re.compile(r"(?!(?i:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z))[A-Za
 NAME = re.compile(r"(?:[^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]+")
 ESCAPED = re.compile(r"_+mlv")
 SECRET = re.compile(r"key|token\Z|secret|passw", re.IGNORECASE)
+TOLD = []  # what the user is told about a stream; the driver hands it over with its next answer
 
 
 class Refused(Exception):
@@ -167,16 +168,24 @@ def enclosing(path):
 
 
 class Stream:
-    """A stream that is open, and locked, for one session."""
+    """A stream of an experiment that is open, and locked, for one session."""
 
-    def __init__(self, path):
-        path.parent.mkdir(exist_ok=True)
-        self.path = path
-        self.file = path.open("a+b", buffering=0)
+    def __init__(self, experiment, name):
+        self.experiment = experiment
+        self.place_at(name)
+
+    def place_at(self, name):
+        """Open the file of a stream."""
+        self.name, self.path, self.again = name, self.experiment / name, False
+        self.path.parent.mkdir(exist_ok=True)
+        self.open()
+
+    def open(self):
+        self.file = self.path.open("a+b", buffering=0)
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"{path} is being written by another process") from None
+            raise Refused(f"{self.path} is being written by another process") from None
 
     def start(self, number, record, id_):
         """Begin a session: remove what a crash left after the last LF, and say so."""
@@ -190,6 +199,7 @@ class Stream:
         self.paused = False
         start = {"mlv": "1.0", "experiment": id_, "record": {"number": number, "sha256": digest(record)}}
         start |= {"writer": {"name": "minimal", "version": "1"}, "host": platform.node(), "pid": os.getpid()}
+        self.session = dict(start)
         if torn := content[len(committed) :]:
             start["recovered"] = {"size": len(torn), "sha256": digest(torn)}
             self.file.truncate(self.size)
@@ -205,6 +215,7 @@ class Stream:
 
     def event(self, name, data, **more):
         """Write an event; returns its seq once the kernel has it."""
+        self.look()
         line = self.line(name, data, **more)
         if len(line) > MAX_LINE:
             raise Refused("the event does not fit into a line")
@@ -213,6 +224,61 @@ class Stream:
             line = self.line(name, data, **more)
         self.write(line)
         return self.seq
+
+    def look(self):
+        """Compare the file at the path with the one that is open: another program may have removed or changed it."""
+        if not self.experiment.is_dir():
+            raise Refused(f"{self.experiment} was removed")
+        there, mine = self.there(), os.fstat(self.file.fileno())
+        if there and os.path.samestat(there, mine) and there.st_size == self.size:
+            return
+        content = None
+        if mine.st_size == self.size and not (there and os.path.samestat(there, mine)):
+            self.file.seek(0)
+            content = self.file.read(self.size)
+        if not self.removed(there, content):
+            self.keep(content)
+
+    def there(self):
+        try:
+            return os.lstat(self.path)
+        except FileNotFoundError:
+            return None
+
+    def removed(self, there, content):
+        """Publish the committed bytes again if the file was removed for the first time; returns whether it did."""
+        if there or content is None or self.again:
+            return False
+        try:
+            publish(self.path, content)
+        except FileExistsError:
+            return False
+        self.open()
+        self.again = True
+        self.tell(f"{self.path} was removed: it is there again")
+        return True
+
+    def keep(self, content):
+        """Continue in a new stream, which begins with these bytes or, if they are None, empty."""
+        replaces = {"stream": self.name, "last": self.seq}
+        lost = self.path
+        for number in range(1, 1000):
+            name = f"log/kept-{number}.jsonl"
+            try:
+                publish(self.experiment / name, content or b"")
+                break
+            except FileExistsError:
+                continue
+        self.place_at(name)
+        if content is None:
+            self.seq = self.size = self.place = 0
+        self.spans = {}
+        self.tell(f"{lost} was replaced or changed by another program: the events continue in {self.path}")
+        self.event("mlv/start", self.session | {"replaces": replaces})
+
+    def tell(self, message):
+        print(f"minimal.py: {message}", file=sys.stderr)
+        TOLD.append(message)
 
     def line(self, name, data, **more):
         event = {"seq": self.seq + 1, "time": utc(), "event": name, "data": data, **more}
@@ -245,6 +311,7 @@ class Stream:
         self.place = place
 
     def close(self, status):
+        self.look()
         if self.paused:
             self.seal("mlv/seal", {})
         else:
@@ -279,19 +346,20 @@ class Writer:
             publish(experiment / "meta.json", content)
         except FileExistsError:
             raise Refused(f"{experiment} holds an experiment") from None
-        return {"id": self.start(experiment, Stream(experiment / "log.jsonl"), 1, content)}
+        return {"id": self.start(experiment, Stream(experiment, "log.jsonl"), 1, content)}
 
     def resume(self, operation):
         experiment = self.directory / operation["path"]
         records(experiment)
-        stream = Stream(experiment / "log.jsonl")  # locked before anything is added
+        stream = Stream(experiment, "log.jsonl")  # locked before anything is added
         return {"id": self.start(experiment, stream, *add(experiment, operation))}
 
     def open(self, operation):
         experiment = self.directory / operation["path"]
         number, content = add(experiment, operation)
-        self.start(experiment, Stream(experiment / "log" / f"run-{number}.jsonl"), number, content)
-        return {"stream": f"log/run-{number}.jsonl"}
+        name = f"log/run-{number}.jsonl"
+        self.start(experiment, Stream(experiment, name), number, content)
+        return {"stream": name}
 
     def event(self, operation):
         name = operation["event"]
@@ -318,6 +386,7 @@ class Writer:
 
     def attach(self, operation):
         content = bytes.fromhex(operation["hex"])
+        self.stream.look()
         path = self.place("/".join(map(portable, operation["name"].split("/"))), content)
         value = {"_mlv": "file", "path": f"files/{path}", "size": len(content), "sha256": digest(content)}
         self.stream.event("mlv/file", {"file": value, "source": operation["name"]})
@@ -374,6 +443,9 @@ def main(command, *arguments):
             answer = OPERATIONS[operation["op"]](writer, operation)
         except Refused as error:
             answer = {"refused": str(error)}
+        if TOLD:
+            answer["told"] = TOLD[:]
+            TOLD.clear()
         print(dumps(answer), flush=True)
     return 0
 

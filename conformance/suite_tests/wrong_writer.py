@@ -24,6 +24,10 @@ from minimal import Stream, Writer
 plain_write, plain_line, plain_encode, plain_start = Stream.write, Stream.line, minimal.encode, Stream.start
 
 
+def unlooked(*arguments: Any) -> None:
+    """Nothing is done."""
+
+
 def bare_nan() -> None:
     """NaN as JSON does not have it."""
     minimal.dumps = lambda value: json.dumps(value, separators=(",", ":"))
@@ -95,7 +99,7 @@ def two_writes() -> None:
         close(self, status)
         file.write(b"\n")
 
-    Stream.close = closed
+    Stream.close, Stream.look = closed, unlooked
 
 
 def buffered() -> None:
@@ -117,7 +121,7 @@ def buffered() -> None:
         self.waiting.clear()
 
     seal = Stream.seal
-    Stream.start, Stream.write, Stream.flush = start, write, flush
+    Stream.start, Stream.write, Stream.flush, Stream.look = start, write, flush, unlooked
     Stream.seal = lambda self, *arguments: (self.flush(), seal(self, *arguments), self.flush())
 
 
@@ -390,6 +394,212 @@ def crashes() -> None:
     plain_event, Stream.event = Stream.event, event
 
 
+def looks_at_the_end() -> None:
+    """What is at the path of the stream is looked at before it is closed, and never before."""
+    event, close = Stream.event, Stream.close
+    look = Stream.look
+
+    def unlooked_event(self: Any, *arguments: Any, **more: Any) -> int:
+        Stream.look = unlooked
+        return event(self, *arguments, **more)
+
+    def closed(self: Any, status: str) -> None:
+        Stream.look = look
+        close(self, status)
+
+    Stream.event, Stream.close = unlooked_event, closed
+
+
+def never_looks() -> None:
+    """What is at the path of the stream is never looked at."""
+    Stream.look = unlooked
+
+
+def any_file() -> None:
+    """Whatever has the name is taken for the stream."""
+    Stream.there = lambda self: os.fstat(self.file.fileno()) if self.path.exists() else None
+
+
+def any_size() -> None:
+    """The stream's file may have any size."""
+    look = Stream.look
+
+    def lenient(self: Any) -> None:
+        there = self.there()
+        if not (there and os.path.samestat(there, os.fstat(self.file.fileno()))):
+            look(self)
+
+    Stream.look = lenient
+
+
+def any_identity() -> None:
+    """A file of the right size is taken for the stream."""
+    look = Stream.look
+
+    def lenient(self: Any) -> None:
+        there = self.there()
+        if not (there and there.st_size == self.size):
+            look(self)
+
+    Stream.look = lenient
+
+
+def follows_links() -> None:
+    """A symbolic link to the stream is taken for the stream."""
+    minimal.os.lstat = os.stat
+
+
+def into_the_other_file() -> None:
+    """Events go into the file that took the name."""
+
+    def keep(self: Any, content: bytes | None) -> None:
+        self.open()
+        self.size = self.path.stat().st_size
+        self.tell("going on in the file that is there")
+
+    Stream.keep = keep
+
+
+def over_the_other_file() -> None:
+    """The bytes of the stream replace the file that took its name."""
+
+    def keep(self: Any, content: bytes | None) -> None:
+        self.path.unlink()
+        self.path.write_bytes(content or b"")
+        self.open()
+        self.size = len(content or b"")
+        self.tell("the stream is as it was")
+
+    Stream.keep = keep
+
+
+def untold() -> None:
+    """The user is not told that the stream continues elsewhere."""
+    Stream.tell = unlooked
+
+
+def gives_up() -> None:
+    """A writer whose file is not there any more stops."""
+
+    def keep(self: Any, content: bytes | None) -> None:
+        raise minimal.Refused("the log was replaced")
+
+    Stream.keep = keep
+
+
+def never_again() -> None:
+    """A file that was removed is not published again: the events go into a kept stream."""
+    Stream.removed = lambda self, there, content: False
+
+
+def always_again() -> None:
+    """A file is published again however often it is removed."""
+    removed = Stream.removed
+
+    def again(self: Any, *arguments: Any) -> bool:
+        self.again = False
+        return removed(self, *arguments)
+
+    Stream.removed = again
+
+
+def again_empty() -> None:
+    """A file that was removed begins anew, without what was logged before."""
+
+    def removed(self: Any, there: object, content: bytes | None) -> bool:
+        if not there:
+            self.path.touch()
+            self.open()
+            self.seq = self.size = self.place = 0
+            self.event("mlv/start", self.session)
+        return not there
+
+    Stream.removed = removed
+
+
+def changed_replaces(change: Callable[[Any], Any]) -> None:
+    """The `replaces` of a kept stream is another, or none."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        if "replaces" in data:
+            data = {**data, "replaces": change(data["replaces"])}
+            if data["replaces"] is None:
+                del data["replaces"]
+        return plain_event(self, name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+def no_replaces() -> None:
+    """A kept stream does not say which one it replaces."""
+    changed_replaces(lambda replaces: None)
+
+
+def wrong_last() -> None:
+    """A kept stream counts its own `mlv/start` as acknowledged in the one that it replaces."""
+    changed_replaces(lambda replaces: {**replaces, "last": replaces["last"] + 1})
+
+
+def wrong_stream() -> None:
+    """A kept stream names the file, not the path in the experiment."""
+    changed_replaces(lambda replaces: {**replaces, "stream": f"my_exp_1/{replaces['stream']}"})
+
+
+def kept_empty() -> None:
+    """A kept stream always begins empty."""
+    keep = Stream.keep
+    Stream.keep = lambda self, content: keep(self, None)
+
+
+def kept_rest() -> None:
+    """A kept stream begins with what another program left of the stream."""
+    keep = Stream.keep
+
+    def rest(self: Any, content: bytes | None) -> None:
+        self.file.seek(0)
+        left = self.file.read().rpartition(b"\n")
+        content = left[0] + left[1]
+        self.seq, self.size, self.place = len(content.splitlines()), len(content), self.last_place(content)
+        keep(self, content)
+
+    Stream.keep = rest
+
+
+def over_a_kept_stream() -> None:
+    """A kept stream takes the first number, whatever is there."""
+    keep = Stream.keep
+
+    def over(self: Any, content: bytes | None) -> None:
+        (self.experiment / "log" / "kept-1.jsonl").unlink(missing_ok=True)
+        keep(self, content)
+
+    Stream.keep = over
+
+
+def makes_the_directory() -> None:
+    """The directory of an experiment that was removed is made again."""
+    look = Stream.look
+
+    def made(self: Any) -> None:
+        self.experiment.mkdir(parents=True, exist_ok=True)
+        look(self)
+
+    Stream.look = made
+
+
+def attaches_anyway() -> None:
+    """A file is attached without a look at what became of the experiment."""
+    attach, look = Writer.attach, Stream.look
+
+    def attached(self: Any, operation: Any) -> Any:
+        Stream.look = unlooked
+        self.place("/".join(map(minimal.portable, operation["name"].split("/"))), bytes.fromhex(operation["hex"]))
+        Stream.look = look
+        return attach(self, operation)
+
+    minimal.OPERATIONS["attach"] = attached
+
+
 def babbles() -> None:
     """It prints something else than answers."""
     print("Welcome!", flush=True)
@@ -398,6 +608,19 @@ def babbles() -> None:
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     fault.__name__: (fault, topics)
     for topics, faults in {
+        "interference/the log is removed: the user*": [never_looks],
+        "interference/the log is truncated to nothing: the user*": [looks_at_the_end],
+        "interference/the log is replaced: the user*": [any_file, into_the_other_file, over_the_other_file, untold],
+        "interference/the log is appended to, without an LF: the user*": [any_size],
+        "interference/the log is replaced by a copy of the same size before*": [any_identity],
+        "interference/a symbolic link*": [follows_links],
+        "interference/the log is renamed: its bytes*": [never_again, again_empty],
+        "interference/the log is removed twice*": [always_again],
+        "interference/another file takes the name: *": [gives_up, kept_empty, no_replaces, wrong_last, wrong_stream],
+        "interference/the log is truncated in the middle: a kept*": [kept_rest],
+        "interference/a stream kept-1 is there*": [over_a_kept_stream],
+        "interference/the directory is removed: the user*": [makes_the_directory],
+        "interference/the directory is removed before a file*": [attaches_anyway],
         "values/*": [bare_nan, bare_integers, six_digits, positive_zero, unescaped, escaped_once, no_surrogates],
         "spans/*": [local_time, milliseconds, repeated, renamed, no_within],
         "kills/killed after*": [two_writes, buffered],

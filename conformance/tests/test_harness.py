@@ -15,8 +15,6 @@ from mlv_validate import RULES
 
 PACKAGE = Path(__file__).parents[1] / "src" / "mlv_conformance"
 UNTESTED = {"writer.fork", "writer.dropped"}  # a driver would need operations of its own for them
-UNTESTED |= {"writer.file-check", "writer.file-own", "writer.file-told", "writer.file-again"}
-UNTESTED |= {"writer.kept-stream", "writer.kept-bytes", "writer.no-directory"}
 FLOORS = [
     ["_results", "_driver", "_suite", "_models"],
     ["_scenarios", "_vectors", "_left"],

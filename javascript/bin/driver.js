@@ -108,10 +108,14 @@ class Scenario {
 
 async function write(savedir) {
   const scenario = new Scenario(savedir);
+  const told = [];
+  process.on("warning", ({message}) => told.push(message));
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
-    print(orRefused(() => scenario.do(step)));
+    const answer = orRefused(() => scenario.do(step));
+    await new Promise(setImmediate); // warnings come after the call
+    print(told.length > 0 ? {...answer, told: told.splice(0)} : answer);
   }
 }
 

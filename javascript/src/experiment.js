@@ -7,7 +7,7 @@ import {environment} from "./environment.js";
 import {VERSION, isAttachedName, isObject, isPortable, isString} from "./forms.js";
 import {MAX_RECORD, isTooDeep, stringify} from "./json.js";
 import {FOLDERS, readRecord} from "./meta.js";
-import {hold, publish} from "./publish.js";
+import {hold, makeFolder, publish} from "./publish.js";
 import {Refused, read, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {Typed, encode} from "./user.js";
@@ -23,12 +23,16 @@ export class Experiment {
   #letGo;
 
   /** @private */
-  constructor(path, id, stream, log, letGo) {
+  constructor(path, id, log, letGo) {
     this.path = path;
     this.id = id;
-    this.stream = stream;
     this.log = log;
     this.#letGo = letGo;
+  }
+
+  /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
+  get stream() {
+    return this.log.stream;
   }
 
   /**
@@ -101,6 +105,7 @@ export class Experiment {
    */
   attach(name, bytes) {
     if (!isString(name) || !name.split("/").every(isAttachedName)) throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
+    this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const path = this.#place(name, bytes, sha256);
     const file = new Typed("file", new Map(Object.entries({path, size: bytes.length, sha256})));
@@ -114,7 +119,8 @@ export class Experiment {
       const path = `files/${numbered(name, count)}`;
       const taken = takenAs(this.path, path);
       if (taken === null) {
-        fs.mkdirSync(dirname(join(this.path, path)), {recursive: true});
+        const folders = path.split("/").slice(0, -1);
+        folders.forEach((_, index) => makeFolder(join(this.path, ...folders.slice(0, index + 1))));
         if (publish(this.path, join(this.path, path), bytes)) return path;
       }
       const found = taken === null || taken === path ? measure(fromText(this.path), fromText(path)) : null;
@@ -128,6 +134,7 @@ export class Experiment {
    */
   close(status) {
     if (!["completed", "failed", "interrupted"].includes(status)) throw new Refused(`${JSON.stringify(status)} is no status`);
+    this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
     this.#letGo();
   }
@@ -142,7 +149,7 @@ function begin(path, stream, {number, bytes}, letGo, isNew = false) {
   const id = `sha256:${readRecord(fromText(join(path, "meta.json"))).sha256}`;
   const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
   try {
-    return new Experiment(path, id, stream, new StreamWriter(join(path, stream), {experiment: id, record}, isNew), letGo);
+    return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, isNew), letGo);
   } catch (error) {
     letGo();
     throw error;
@@ -205,7 +212,7 @@ function refuseTwice(record, said) {
 }
 
 function ensureFolder(path, name) {
-  fs.mkdirSync(join(path, name), {recursive: true});
+  makeFolder(join(path, name));
   if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} is no directory`);
 }
 

@@ -16,9 +16,20 @@ function syncDirectory(path) {
   }
 }
 
+/** Makes a folder where there is none. The one above is never made: it may have been removed. */
+export function makeFolder(path) {
+  try {
+    fs.mkdirSync(path);
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+  }
+}
+
 /**
  * Publishes bytes under a name.
  * @param {string} root the experiment's directory, where the temporary name stands
+ * @param {string} path
+ * @param {string | Uint8Array | Iterable<Uint8Array>} bytes all of them, or one chunk after the other
  * @returns {boolean} false where the name is taken; then nothing is changed
  */
 export function publish(root, path, bytes) {
@@ -26,7 +37,7 @@ export function publish(root, path, bytes) {
   const fd = fs.openSync(temporary, "wx");
   try {
     try {
-      fs.writeFileSync(fd, bytes);
+      for (const part of typeof bytes === "string" || bytes instanceof Uint8Array ? [bytes] : bytes) fs.writeFileSync(fd, part);
       fs.fsyncSync(fd);
     } finally {
       fs.closeSync(fd);

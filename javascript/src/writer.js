@@ -2,24 +2,46 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import {createHash} from "node:crypto";
+import {dirname, join} from "node:path";
 import {chunks, digestOf} from "./directory.js";
 import {VERSION, isLifecycle} from "./forms.js";
 import {isEventName} from "./schema.js";
 import {MAX_RECORD, isTooDeep, stringify} from "./json.js";
 import {lines} from "./lines.js";
+import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
 import {hasSealForm, placeOf} from "./seals.js";
 import {encode} from "./user.js";
 
 const {O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0} = fs.constants;
 const MAX_UNSEALED = 64 * 1024 * 1024;
+const MAX_COPY = 1024 * 1024 * 1024; // of a log whose file another program removed or replaced
+const MAX_AGE = 1000; // milliseconds for which a look at the stream's path counts
 export const WRITER = {name: "mlv-js", version: "0.1.0"};
 
 /** Now, as the specification writes times. */
 export const now = () => new Date().toISOString().replace("Z", "000Z");
 
+/** What is at a path, without following a link; null where there is nothing. */
+function statAt(path) {
+  try {
+    return fs.lstatSync(path, {bigint: true});
+  } catch (error) {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw error;
+  }
+}
+
+const isSame = (one, other) => one !== null && one.dev === other.dev && one.ino === other.ino;
+
 /** A stream with a session that this process writes. */
 export class StreamWriter {
+  #root; // of the experiment
+  #home; // what was at this path when the stream was opened
+  #start; // what an mlv/start says
+  #looked = -Infinity; // when the file at the path was last seen to be the one that is open
+  #isAgain = false; // whether the file was published again
+  #lost = new Set(); // the begins of spans that were open when a kept stream began
   #fd;
   #size = 0;
   #seq = 0;
@@ -30,16 +52,22 @@ export class StreamWriter {
 
   /**
    * Opens a stream and begins a session.
-   * @param {string} path
+   * @param {string} root the experiment's directory
+   * @param {string} stream its path in the experiment
    * @param {{experiment: string, record: object}} start what its mlv/start says of the experiment
    * @param {boolean} isNew whether the stream must not exist yet
    * @throws {Refused} the stream is of an unknown version or feature
    */
-  constructor(path, start, isNew) {
-    this.#fd = fs.openSync(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_CREAT | (isNew ? O_EXCL : 0), 0o666);
+  constructor(root, stream, start, isNew) {
+    this.#root = root;
+    this.#home = statAt(root);
+    /** The path in the experiment of the stream that is written. */
+    this.stream = stream;
+    this.#start = {mlv: VERSION, ...start, writer: WRITER, host: os.hostname(), pid: process.pid};
+    this.#fd = fs.openSync(join(root, stream), O_RDWR | O_APPEND | O_NOFOLLOW | O_CREAT | (isNew ? O_EXCL : 0), 0o666);
     try {
       const recovered = this.#recover();
-      this.#append("mlv/start", {mlv: VERSION, ...start, writer: WRITER, host: os.hostname(), pid: process.pid, ...recovered});
+      this.#append("mlv/start", {...this.#start, ...recovered});
     } catch (error) {
       fs.closeSync(this.#fd);
       throw error;
@@ -83,7 +111,6 @@ export class StreamWriter {
   event(name, data, {span, within} = {}) {
     if (!isEventName(name) || !name.isWellFormed() || isLifecycle(name)) throw new Refused(`${JSON.stringify(name)} is no name for an event`);
     if (span !== undefined && span !== "begin") throw new Refused("a span is ended by end()");
-    if (within !== undefined && !this.#spans.has(within)) throw new Refused(`${within} is no open span`);
     const seq = this.#append(name, data, {span, within});
     if (span) this.#spans.set(seq, {name, start: process.hrtime.bigint()});
     return seq;
@@ -91,8 +118,8 @@ export class StreamWriter {
 
   /** Ends the span that began at `begin`. */
   end(begin, data) {
+    if (!this.#spans.has(begin)) throw new Refused(`${begin} is no open span`);
     const span = this.#spans.get(begin);
-    if (!span) throw new Refused(`${begin} is no open span`);
     const seconds = Number(process.hrtime.bigint() - span.start) / 1e9;
     const seq = this.#append(span.name, data, {span: "end", begin, seconds});
     this.#spans.delete(begin);
@@ -112,6 +139,7 @@ export class StreamWriter {
   }
 
   rewind(to) {
+    this.check();
     if (!Number.isInteger(to) || to < 0 || to > this.#seq) throw new Refused(`${to} is no earlier event`);
     const seq = this.#append("mlv/rewind", {to});
     this.#spans.clear();
@@ -125,6 +153,7 @@ export class StreamWriter {
 
   /** Seals the stream as paused, or ends it with a status, and closes it. */
   close(status, streams) {
+    this.check();
     if (this.#isPaused) this.#seal("mlv/seal", {});
     else this.#seal("mlv/end", {status, ...(streams ? {streams} : {})});
     this.abandon();
@@ -135,16 +164,73 @@ export class StreamWriter {
     fs.closeSync(this.#fd);
   }
 
+  /**
+   * Compares the file at the stream's path with the one that is open. If another program removed, replaced or changed
+   * it, the writer continues as the specification says ("The file of a stream"), and a warning says so.
+   * @throws {Refused} the experiment's directory is not there any more
+   */
+  check() {
+    const [path, now] = [join(this.#root, this.stream), performance.now()];
+    this.#looked = -Infinity; // until all is well again, nothing must be written
+    if (!isSame(statAt(this.#root), this.#home)) throw new Refused(`${this.#root}: the directory of the experiment was removed or replaced. Make a new experiment in another directory.`);
+    const [there, mine] = [statAt(path), fs.fstatSync(this.#fd, {bigint: true})];
+    const isMine = isSame(there, mine);
+    if (!isMine || there.size !== BigInt(this.#size)) {
+      const isWhole = !isMine && mine.size === BigInt(this.#size) && this.#size <= MAX_COPY;
+      if (there !== null || !isWhole || this.#isAgain || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size))) this.#keep(isWhole);
+      else {
+        this.#isAgain = true;
+        process.emitWarning(`${path}: another program removed this log. It was published again, with all its events.`, {code: "MLV_FILE"});
+      }
+    }
+    this.#looked = now;
+  }
+
+  /** Publishes bytes as a stream and opens it; false where the name is taken. */
+  #publish(stream, bytes) {
+    const path = join(this.#root, stream);
+    makeFolder(dirname(path));
+    if (!publish(this.#root, path, bytes)) return false;
+    const fd = fs.openSync(path, O_RDWR | O_APPEND | O_NOFOLLOW);
+    fs.closeSync(this.#fd);
+    this.#fd = fd;
+    return true;
+  }
+
+  /** Continues in a kept stream, which begins with the bytes of this one if they are whole, or else empty. */
+  #keep(isWhole) {
+    const replaces = {stream: this.stream, last: this.#seq};
+    let count = 1;
+    while (!this.#publish(`log/kept-${count}.jsonl`, isWhole ? chunks(this.#fd, 0, this.#size) : [])) count++;
+    this.stream = `log/kept-${count}.jsonl`;
+    this.#isAgain = false;
+    if (!isWhole) {
+      [this.#seq, this.#size, this.#place] = [0, 0, 0];
+      this.#hash = createHash("sha256");
+    }
+    for (const begin of this.#spans.keys()) this.#lost.add(begin);
+    this.#spans.clear();
+    this.#looked = performance.now();
+    this.#append("mlv/start", {...this.#start, replaces});
+    const [from, to] = [replaces.stream, this.stream].map((stream) => join(this.#root, stream));
+    const rest = isWhole ? "" : ` The first ${replaces.last} events may be lost.`;
+    process.emitWarning(`${from}: another program removed, replaced or changed this log. Its events continue in ${to}.${rest}`, {code: "MLV_FILE"});
+  }
+
   #append(name, data, others = {}) {
-    const text = (seq) => {
-      const members = {seq, time: now(), event: name, data: encode(data), ...others};
-      return stringify(new Map(Object.entries(members).filter(([, value]) => value !== undefined)));
-    };
-    let line = Buffer.from(`${text(this.#seq + 1)}\n`);
+    if (performance.now() - this.#looked > MAX_AGE) this.check();
+    if (this.#lost.has(others.within) && !this.#spans.has(others.within)) others = {...others, within: undefined};
+    for (const span of [others.within, others.begin]) {
+      if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} is no open span`);
+    }
+    const members = {seq: this.#seq + 1, time: now(), event: name, data: encode(data), ...others};
+    const line = Buffer.from(`${stringify(new Map(Object.entries(members).filter(([, value]) => value !== undefined)))}\n`);
     if (line.length > MAX_RECORD || isTooDeep(line)) throw new Refused("the event is larger or deeper than a line may be");
-    if (this.#size - this.#place + line.length > MAX_UNSEALED && this.#seq > 0) {
-      this.#seal("mlv/seal", {});
-      line = Buffer.from(`${text(this.#seq + 1)}\n`);
+    const isUnsealed = () => this.#size - this.#place + line.length > MAX_UNSEALED && this.#seq > 0;
+    if (isUnsealed()) {
+      this.check();
+      if (isUnsealed()) this.#seal("mlv/seal", {});
+      return this.#append(name, data, others);
     }
     this.#write(line);
     this.#hash.update(line);
@@ -167,7 +253,7 @@ export class StreamWriter {
     try {
       for (let count = 0; count < line.length; ) count += fs.writeSync(this.#fd, line, count);
     } catch (error) {
-      fs.ftruncateSync(this.#fd, this.#size);
+      if (fs.fstatSync(this.#fd).size > this.#size) fs.ftruncateSync(this.#fd, this.#size);
       throw error;
     }
     this.#size += line.length;

@@ -78,3 +78,110 @@ test("secrets are found by their names", () => {
     "node", "--token", "redacted", "redacted", "http://h/",
   ]);
 });
+
+/** An experiment with the event `a`, and what becomes of its log; `changed` is what another program does to it. */
+function disturbed(context, changed) {
+  const path = join(savedir(context), "a");
+  const told = context.mock.method(process, "emitWarning", () => {});
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  experiment.log.event("a", {});
+  const log = join(path, "log.jsonl");
+  const before = fs.readFileSync(log);
+  changed(log, path);
+  return {path, log, before, experiment, told: () => told.mock.calls.map(({arguments: [message]}) => message)};
+}
+
+const eventsOf = (path, stream) => read(path).streams.get(stream).events;
+const namesOf = (path, stream) => eventsOf(path, stream).map(({event}) => event);
+
+test("a log that is removed is there again, with what was logged before and after, and only once", (context) => {
+  const {path, log, before, experiment, told} = disturbed(context, (log) => fs.rmSync(log));
+  experiment.log.check();
+  assert.deepEqual(fs.readFileSync(log), before);
+  assert.match(told()[0], /log.jsonl: another program removed this log/);
+  assert.equal(experiment.log.event("b", {}), 3);
+  fs.rmSync(log);
+  experiment.log.check();
+  assert.equal(experiment.stream, "log/kept-1.jsonl");
+  experiment.log.event("c", {});
+  experiment.close("completed");
+  assert.deepEqual(namesOf(path, "log/kept-1.jsonl"), ["mlv/start", "a", "b", "mlv/start", "c", "mlv/end"]);
+  assert.equal(fs.existsSync(log), false);
+  assert.equal(told().length, 2);
+});
+
+test("a log whose name another file took continues in a kept stream with the same bytes", (context) => {
+  const {path, log, before, experiment, told} = disturbed(context, (log) => {
+    fs.renameSync(log, `${log}.1`);
+    fs.writeFileSync(log, "");
+  });
+  experiment.close("completed");
+  const kept = fs.readFileSync(join(path, "log", "kept-1.jsonl"));
+  assert.deepEqual(kept.subarray(0, before.length), before);
+  const events = eventsOf(path, "log/kept-1.jsonl");
+  assert.deepEqual(events[2].data.get("replaces"), new Map(Object.entries({stream: "log.jsonl", last: 2})));
+  assert.deepEqual([fs.readFileSync(log, "utf8"), fs.readFileSync(`${log}.1`)], ["", before]);
+  assert.deepEqual(validate(path).findings, []);
+  assert.match(told()[0], /log.jsonl: another program removed, replaced or changed this log. Its events continue in .*kept-1.jsonl/);
+});
+
+for (const [how, changed] of [
+  ["truncated to nothing", (log) => fs.truncateSync(log, 0)],
+  ["truncated in the middle", (log) => fs.truncateSync(log, 100)],
+  ["appended to", (log) => fs.appendFileSync(log, "x")],
+  ["appended to and renamed", (log) => fs.appendFileSync(log, "x\n") ?? fs.renameSync(log, `${log}.1`)],
+]) {
+  test(`a log that is ${how} continues in a kept stream that begins empty`, (context) => {
+    const {path, experiment, told} = disturbed(context, changed);
+    const left = fs.readdirSync(path).filter((name) => name.startsWith("log.jsonl")).map((name) => [name, fs.readFileSync(join(path, name), "utf8")]);
+    experiment.log.check();
+    assert.equal(experiment.log.event("b", {}), 2);
+    experiment.close("completed");
+    const events = eventsOf(path, "log/kept-1.jsonl");
+    assert.deepEqual(events.map(({event}) => event), ["mlv/start", "b", "mlv/end"]);
+    assert.deepEqual(events[0].data.get("replaces"), new Map(Object.entries({stream: "log.jsonl", last: 2})));
+    assert.deepEqual(left.map(([name]) => [name, fs.readFileSync(join(path, name), "utf8")]), left);
+    assert.match(told()[0], /The first 2 events may be lost/);
+  });
+}
+
+test("spans that were open when a kept stream began stay unfinished, and events in them are kept", (context) => {
+  const {path, log, experiment} = disturbed(context, () => {});
+  const epoch = experiment.log.event("epoch", {}, {span: "begin"});
+  fs.renameSync(log, `${log}.1`);
+  fs.writeFileSync(log, "x");
+  experiment.log.check();
+  experiment.log.event("epoch/batch", {}, {within: epoch});
+  assert.throws(() => experiment.log.end(epoch, {}), Refused);
+  experiment.close("completed");
+  assert.deepEqual(validate(path).findings.filter((finding) => finding.path !== "log.jsonl"), []);
+  assert.deepEqual(namesOf(path, "log/kept-1.jsonl").slice(-3), ["mlv/start", "epoch/batch", "mlv/end"]);
+});
+
+test("a look at the path counts for a second", (context) => {
+  let now = 1e6;
+  context.mock.method(performance, "now", () => now);
+  const {path, experiment, log} = disturbed(context, () => {});
+  fs.renameSync(log, `${log}.1`);
+  now += 999;
+  experiment.log.event("b", {});
+  assert.equal(fs.existsSync(log), false);
+  now += 2;
+  experiment.log.event("c", {});
+  assert.deepEqual(namesOf(path, "log.jsonl"), ["mlv/start", "a", "b", "c"]);
+});
+
+for (const [how, changed] of [
+  ["removed", (path) => fs.rmSync(path, {recursive: true})],
+  ["replaced by another", (path) => fs.renameSync(path, `${path}-old`) ?? fs.mkdirSync(path)],
+]) {
+  test(`the directory of an experiment that was ${how} gets nothing`, (context) => {
+    const {path, experiment} = disturbed(context, (log, path) => changed(path));
+    const left = fs.existsSync(path);
+    for (const act of [() => experiment.log.check(), () => experiment.log.event("b", {}), () => experiment.attach("b/c.txt", Buffer.from("c")), () => experiment.close("completed")]) {
+      assert.throws(act, Refused);
+    }
+    assert.equal(fs.existsSync(path), left);
+    if (left) assert.deepEqual(fs.readdirSync(path), []);
+  });
+}

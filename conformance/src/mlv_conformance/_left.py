@@ -1,19 +1,23 @@
 """What a writer left in a directory: judged by `mlv_validate`, and compared with what was asked and acknowledged."""
 
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer
 from mlv_conformance._models import equal, events, integer, model, read_line
+from mlv_conformance._suite import Edit, apply
 from mlv_validate import Target, validate
 
 _SEAL_AT_LEAST = 64 * 1024 * 1024
 _MAX_LINE = 16 * 1024 * 1024
 _USERS = ("event", "end")
 """Operations that leave an event of the user's."""
+_Entry = tuple[int, str, bytes]
+"""What is at a path: its inode, its kind, and the bytes of a file or where a link leads."""
 
 
 class Left:
@@ -25,6 +29,11 @@ class Left:
         self._counts: Counter[str] = Counter()
         self._events: dict[str, list[dict[str, Any]]] = {}
         self._report: Target | None = None
+        self._foreign: dict[str, _Entry] = {}
+        self._edited: set[str] = set()
+        self._gone: set[str] = set()
+        self._scattered = False
+        self._continued: tuple[str, str, bytes, int] | None = None
 
     def begin(self) -> None:
         """Remember what is published now: none of it may change."""
@@ -45,13 +54,77 @@ class Left:
             f"{finding.path}{'' if finding.line is None else f':{finding.line}'}: {finding.rule}: {finding.message}"
             for finding in self._report.findings
             if finding.level == "error" or finding.rule == "log.torn" and finding.rule not in allowed
+            if not self._is_foreign(finding.path)
         ]
-        return problems[:5] + [f"{entry.path}: {entry.reason}" for entry in self._report.unchecked]
+        unchecked = [entry for entry in self._report.unchecked if not self._is_foreign(entry.path)]
+        return problems[:5] + [f"{entry.path}: {entry.reason}" for entry in unchecked]
+
+    def disturb(self, edits: Sequence[Edit], *, scattered: bool) -> None:
+        """
+        Make edits as another program does; what they change belongs to that program from then on.
+
+        `scattered` says that the writer may continue in any stream.
+        """
+        self._scattered |= scattered
+        before = self._entries()
+        for edit in edits:
+            apply(self._savedir, edit)
+        after = self._entries()
+        self._edited |= {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        self._foreign = {path: after[path] for path in self._edited if path in after}
+        self._gone |= {path for path in before if f"{path}/meta.json" in before} - after.keys()
+
+    def content(self, stream: str) -> bytes:
+        """The bytes of a stream, none if it is not there."""
+        path = self._savedir / stream
+        return path.read_bytes() if path.is_file() else b""
+
+    def is_gone(self, stream: str) -> bool:
+        """Whether another program removed the directory of the stream's experiment."""
+        return _experiment(stream) in self._gone
+
+    def continues(self, stream: str, before: str, content: bytes, seq: int, *, begins: str) -> None:
+        """Expect that a writer continues in a stream; `content` and `seq` are what it had written before."""
+        committed = content[: content.rfind(b"\n") + 1]
+        begin = committed if begins == "bytes" else b""
+        self._continued = stream, before, begin, max(seq, _last_seq(committed))
+        self._edited.discard(stream)
+        if stream != before:
+            self._counts[stream] = _count(begin)
+
+    def continued(self) -> Iterator[str]:
+        """How a writer has not continued since the last edits as it was expected."""
+        continued, self._continued = self._continued, None
+        if continued:
+            stream, before, begin, last = continued
+            content = self.content(stream)
+            if not content:
+                yield f"{stream}, in which the writer should have continued, is not there"
+            elif not content.startswith(begin):
+                yield f"{stream} does not begin with the bytes that the writer had written to {before}"
+            elif stream != before:
+                found = _of_start(content[len(begin) :], "replaces")
+                wanted = {"stream": before.removeprefix(f"{_experiment(before)}/"), "last": last}
+                try:
+                    is_right = {"stream": found["stream"], "last": integer(found["last"])} == wanted
+                except (KeyError, TypeError, ValueError):
+                    is_right = False
+                if not is_right:
+                    yield f"{stream}: replaces is {found!r}, not {wanted!r}"
 
     def changed(self) -> Iterator[str]:
         """What was published before and is not any more what it was."""
         now = dict(self._published())
+        entries = self._entries()
+        for path, entry in self._foreign.items():
+            if entries.get(path) != entry:
+                yield f"{path} is not as another program left it"
+        for path in self._gone:
+            if path in entries:
+                yield f"the directory {path}, which another program removed, is there again"
         for path, content in self._before.items():
+            if path in self._edited:
+                continue
             found = now.get(path, b"")
             if path.endswith(".jsonl"):
                 committed = content[: content.rfind(b"\n") + 1]
@@ -65,12 +138,18 @@ class Left:
         self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None
     ) -> Iterator[str]:
         """Streams with more events of the user's than were asked for."""
+        if self._scattered:
+            return
         asked = Counter(stream for session in sessions for stream, operation, _ in session if operation["op"] in _USERS)
         for path, _ in self._published():
-            if path.endswith(".jsonl"):
+            if path.endswith(".jsonl") and path not in self._foreign:
                 new = self._users(path) - self._counts[path]
                 if new > asked[path] + (killed_after is not None):
                     yield f"{path} has {new} new events of the user's, where {asked[path]} were logged"
+
+    def somewhere(self, experiment: str) -> list[str]:
+        """The streams of an experiment that are no other program's."""
+        return [path for path in self._streams(experiment) if path not in self._foreign]
 
     def lacks_meta(self, stream: str, operation: dict[str, Any], answer: Answer, *, strict: bool) -> Iterator[str]:
         """What an operation that opened an experiment should have left in its meta records."""
@@ -140,7 +219,7 @@ class Left:
         wanted = hashlib.sha256(content).hexdigest()
         if not any(
             value.get("path") == path and value.get("sha256") == wanted
-            for name in self._streams(experiment)
+            for name in self.somewhere(experiment)
             for event in self._of(name)
             for value in _files(event["data"])
         ):
@@ -189,9 +268,7 @@ class Left:
 
     def _users(self, stream: str) -> int:
         """How many events of the user's a stream has; lines that cannot be read do not count."""
-        content = (self._savedir / stream).read_bytes()
-        lines = content[: content.rfind(b"\n") + 1].splitlines()
-        return sum(b'"event":"mlv/' not in line for line in lines)
+        return _count((self._savedir / stream).read_bytes())
 
     def _streams(self, experiment: str) -> list[str]:
         return [path for path, _ in self._published() if path.startswith(f"{experiment}/") and path.endswith(".jsonl")]
@@ -201,21 +278,60 @@ class Left:
             if path.is_file() and not path.name.startswith(".mlv-"):
                 yield path.relative_to(self._savedir).as_posix(), path.read_bytes()
 
+    def _is_foreign(self, path: str) -> bool:
+        """Whether what is at a path, or that nothing is there, is another program's doing."""
+        return path in self._edited and (path in self._foreign or not (self._savedir / path).exists())
+
+    def _entries(self) -> dict[str, _Entry]:
+        """All that is in the savedir but temporary names, by its path."""
+        return {
+            path.relative_to(self._savedir).as_posix(): _entry(path)
+            for path in self._savedir.rglob("*")
+            if not path.name.startswith(".mlv-")
+        }
+
+
+def _count(content: bytes) -> int:
+    return sum(b'"event":"mlv/' not in line for line in content[: content.rfind(b"\n") + 1].splitlines())
+
+
+def _entry(path: Path) -> _Entry:
+    inode = path.lstat().st_ino
+    if path.is_symlink():
+        return inode, "link", os.fsencode(os.readlink(path))
+    if path.is_file():
+        return inode, "file", path.read_bytes()
+    return inode, "directory" if path.is_dir() else "other", b""
+
+
+def _last_seq(committed: bytes) -> int:
+    """The `seq` of the last line; 0 if there is none that can be read."""
+    try:
+        return integer(read_line(committed.splitlines()[-1])["seq"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _of_start(content: bytes, member: str) -> Any:
+    """A member of the `mlv/start` with which bytes begin; None if there is none."""
+    try:
+        return read_line(content.partition(b"\n")[0])["data"].get(member)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
 
 def _recovery(path: str, lost: bytes, added: bytes) -> Iterator[str]:
     """How a session that follows bytes without an LF does not tell of them."""
     if lost and added != lost:
-        try:
-            found = read_line(added.partition(b"\n")[0])["data"].get("recovered")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            found = None
+        found = _of_start(added, "recovered")
         wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}
         if found is None or integer(found["size"]) != wanted["size"] or found["sha256"] != wanted["sha256"]:
             yield f"{path}: recovered is {found!r}, but {wanted!r} was left behind"
 
 
 def _experiment(stream: str) -> str:
-    folder = stream.rpartition("/")[0]
+    """That of a stream, or of what is in no stream that is known."""
+    folder = stream.rpartition("/")[0] if stream.endswith(".jsonl") else stream
     return folder.removesuffix("/log")
 
 

@@ -32,6 +32,7 @@ class Scenario:
     closed: bool = False
     unjudged: bool = False
     nothing: bool = False
+    told: bool = False
     state: str | None = None
     absent: tuple[str, ...] = ()
     kill: str | None = None

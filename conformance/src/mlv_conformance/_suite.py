@@ -153,6 +153,20 @@ def _copy(directory: Path, edit: Edit) -> None:
         shutil.copyfile(path, to)
 
 
+def _move(directory: Path, edit: Edit) -> None:
+    to = directory / edit["to"]
+    if not to.is_file():  # a file that is there is replaced in one step
+        _clear(to)
+    (directory / edit["path"]).rename(to)
+
+
+def _truncate(directory: Path, edit: Edit) -> None:
+    path = directory / edit["path"]
+    if path.stat().st_size < edit["size"]:
+        raise ValueError("the file is shorter than `size`")
+    os.truncate(path, edit["size"])
+
+
 def _link(directory: Path, edit: Edit) -> None:
     path, to = directory / edit["path"], directory / edit["to"]
     if path.exists():
@@ -178,6 +192,8 @@ _OPERATIONS: dict[str, Callable[[Path, Edit], None]] = {
     "delete": _delete,
     "write": _write,
     "copy": _copy,
+    "move": _move,
+    "truncate": _truncate,
     "link": _link,
     "fifo": _fifo,
     "mkdir": _mkdir,

@@ -14,12 +14,13 @@ from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
 from mlv_conformance._left import Left
 from mlv_conformance._results import Outcome, Result
 from mlv_conformance._scenarios import Run, Scenario, Step
-from mlv_conformance._suite import apply
+from mlv_conformance._suite import SuiteError, apply
 from mlv_validate import RULES
 
 _ZONE = "Asia/Kathmandu"
 """Drivers are run in a time zone in which local time cannot be taken for UTC."""
 _KILLED_WITHIN = 0.02  # seconds after an operation was handed over
+_UNSEEN = 1.1  # seconds; a writer may rely for one second on what it saw at a path
 _AFTERWARDS: list[Step] = [
     {"do": {"op": "resume", "path": "my_exp_1"}},
     {"do": {"op": "event", "event": "afterwards", "data": {"object": {}}}},
@@ -115,6 +116,7 @@ class _Work:
         if problems := self._left.judge(killed=killed_after is not None):
             yield from problems
             return
+        yield from self._left.continued()
         for session in sessions:
             yield from session.check(self._left, period, strict=not self._scenario.absent)
         yield from self._left.surplus([session.acknowledged for session in sessions], killed_after)
@@ -127,6 +129,7 @@ class _Work:
             for step in range(max(len(session.steps) for session in sessions)):
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.goes_on(step):
+                        self._disturb(session, session.steps[step])
                         process.send(self._filled(session.steps[step]["do"]))
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])
@@ -134,9 +137,10 @@ class _Work:
                 for process, session in zip(processes, sessions, strict=True):
                     if session.goes_on(step):
                         self._answered(session, step, process.answer())
-            for process in processes:
+            for process, session in zip(processes, sessions, strict=True):
                 process.finish()
-            if all(session.gone for session in sessions):
+                self._untold(session)
+            if len(sessions) > 1 and all(session.gone for session in sessions):
                 self.problems.append("all that were to work at once were refused")
 
     def _kill(self, process: Process, step: Step) -> None:
@@ -144,6 +148,28 @@ class _Work:
             process.send(self._filled(step["do"]))
             time.sleep(self._chance.random() * _KILLED_WITHIN)
         process.kill()
+
+    def _disturb(self, session: "_Session", step: Step) -> None:
+        """Make the edits of a step, as another program does while the writer has its files open."""
+        if "edits" not in step:
+            return
+        if step["edits"]:
+            self.problems += self._left.continued()
+            self._untold(session)
+            before, content = session.stream, self._left.content(session.stream)
+            seq = session.disturbed(step.get("then", {}).get("stream"))
+            try:
+                self._left.disturb(step["edits"], scattered="then" not in step)
+            except SuiteError as error:
+                raise Failed(f"what was to be changed is not there: {error}") from error
+            if "then" in step:
+                self._left.continues(session.stream, before, content, seq, begins=step["then"]["begins"])
+        if step["do"]["op"] != "close":  # before it closes, a writer always looks
+            time.sleep(_UNSEEN)
+
+    def _untold(self, session: "_Session") -> None:
+        if self._scenario.told and session.is_told is False:
+            self.problems.append("another program changed what is at the path of the stream, and the user was not told")
 
     def _filled(self, operation: Any) -> Any:
         """The operation with `$name` replaced by what the step with that name was answered."""
@@ -183,8 +209,29 @@ class _Session:
         self.acknowledged: list[tuple[str, dict[str, Any], Answer]] = []
         """The stream, the operation and the answer."""
         self._path = ""
-        self._stream = "log.jsonl"
+        self._stream: str | None = "log.jsonl"
         self.gone = False
+        self.is_told: bool | None = None
+        """Whether the user was told since the last edits; None before them."""
+
+    @property
+    def stream(self) -> str:
+        """The path in the savedir of the stream that is open; of the experiment, if the stream is not known."""
+        return f"{self._path}/{self._stream}" if self._stream else self._path
+
+    def disturbed(self, stream: str | None) -> int:
+        """
+        Expect the next events in another stream of the experiment, None for any of them.
+
+        Returns the last `seq` that was acknowledged in the stream so far. What was acknowledged there is not looked
+        for any more: it is compared as bytes, or it is lost.
+        """
+        answers = [answer for path, _, answer in self.acknowledged if path == self.stream]
+        if stream is None or stream != self._stream:
+            self._stream = stream
+            self.acknowledged = [one for one in self.acknowledged if one[1]["op"] in ("create", "resume", "open")]
+        self.is_told = False
+        return max((answer["seq"] for answer in answers if "seq" in answer), default=0)
 
     def goes_on(self, step: int) -> bool:
         """Whether there is a step of this number to be done."""
@@ -193,6 +240,8 @@ class _Session:
     def answered(self, number: int, operation: dict[str, Any], answer: Answer) -> str | None:
         """Take an answer; returns what is wrong with it."""
         step = self.steps[number]
+        if self.is_told is False:
+            self.is_told = bool(answer.get("told")) or isinstance(answer.get("refused"), str)
         if isinstance(answer.get("refused"), str):
             if step.get("may") == "refused":
                 self.gone = True
@@ -209,7 +258,7 @@ class _Session:
             self._stream = "log.jsonl" if op == "resume" else str(answer.get("stream"))
         elif op not in ("attach", "close") and type(answer.get("seq")) is not int:
             return f"{_shown(step)} was not acknowledged with a seq: {json.dumps(answer)[:200]}"
-        self.acknowledged.append((f"{self._path}/{self._stream}", operation, answer))
+        self.acknowledged.append((self.stream, operation, answer))
         return None
 
     def check(self, left: Left, period: tuple[str, str], *, strict: bool) -> Iterator[str]:
@@ -217,11 +266,18 @@ class _Session:
         for stream, operation, answer in self.acknowledged:
             match operation["op"]:
                 case "create" | "resume" | "open":
-                    yield from left.lacks_meta(stream, operation, answer, strict=strict)
+                    if not left.is_gone(stream):
+                        yield from left.lacks_meta(stream, operation, answer, strict=strict)
                 case "attach":
                     yield from left.lacks_file(stream, answer.get("path"), bytes.fromhex(operation["hex"]))
                 case "close":
                     pass
+                case _ if not stream.endswith(".jsonl"):
+                    problems = [
+                        list(left.lacks_event(one, operation, answer["seq"], period)) for one in left.somewhere(stream)
+                    ]
+                    if all(problems):
+                        yield f"the event {answer['seq']} was acknowledged and is in no stream of {stream}"
                 case _:
                     yield from left.lacks_event(stream, operation, answer["seq"], period)
 
