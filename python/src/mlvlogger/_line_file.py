@@ -208,6 +208,8 @@ class LineFile:
             OSError: If the system can't tell.
         """
         found = self._size()
+        if size and not self.pending and found != self.position[0]:
+            self._refuse()  # whatever became of the name: its bytes may not be ours
         if self._root is not None:
             try:
                 there = self._root.stat(self.name)
@@ -215,8 +217,6 @@ class LineFile:
                 raise FileChanged("removed") from None
             if identity(there) != self.identity:
                 raise FileChanged("replaced")
-        if size and not self.pending and found != self.position[0]:
-            self._refuse()
 
     def _size(self) -> int:
         """The bytes behind the descriptor, after a check that it is still ours."""

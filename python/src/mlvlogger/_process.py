@@ -265,6 +265,7 @@ class ProcessWriter:
             records = [loads(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
             waiting = [(*record[:5], record[5]) for record in records if record[5] is not None]
             file, place, seq = self._file, 0, self.seq - len(waiting)
+            self._know_size()
         self._closed = True
         for own in (self._file, self._heir_to_be and self._heir_to_be[0]):
             if own is not None and own is not file:

@@ -690,6 +690,10 @@ class Stream:
         last = self.seq
         if type(self._writer) is not DirectWriter:
             self._take_writing_back()
+            try:
+                self._writer.check()
+            except FileChanged as again:
+                change = again
         if self._root.is_removed:
             gone = "The directory was removed by another program"
             if not self._raise:
