@@ -22,7 +22,7 @@ __all__ = ["Repository", "find"]
 
 _ALL = 10.0  # seconds that all facts together may take
 _QUICK = 2.0  # that git may take for one of the quick facts
-_LONG = 5.0  # that the search for changes may take, and the diff
+_LONG = 5.0  # that git may take to compare all files
 _MAX_PATHS = 1000  # more says that something else is wrong
 _MAX_LIST = 64 * 1024 * 1024  # bytes of the list of tracked files
 
@@ -244,7 +244,6 @@ class Repository:
 
     def _changes(self) -> tuple[list[str], list[str], bool]:
         """The paths that changed, those that may have, and whether there are more. Submodules are paths, too."""
-        self._deadline = min(self._deadline, time.monotonic() + _LONG)
         filters = self._filters()
         options = ["--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z"]
         # In a submodule, git would run the programs that the submodule configures.
