@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlvlogger import _environment
+from mlvlogger import _environment, _git
 from mlvlogger._environment import capture, diff
 from mlvlogger._values import Redacted, encode
 
@@ -86,9 +86,25 @@ def program(tmp_path, monkeypatch):
     return make
 
 
-def facts(**members):
-    """What capture says of the git of the fixture `repository`, but for *members*."""
-    return {"branch": "main", "remote": None, "dirty": False, "changed": [], **members}
+def facts(missing: dict[str, str] | None = None, **members):
+    """What capture records of the git of the fixture `repository`, but for *members*."""
+    members = {
+        "source": "script",
+        "branch": "main",
+        "remote": None,
+        "script_untracked": False,
+        "dirty": False,
+        "changed": [],
+        "missing": missing or {},
+        **members,
+    }
+    # Each fact that is None has a reason, and no other one.
+    reasons = {"branch": "HEAD is detached", "remote": "no remote is configured", "commit": "there is no commit yet"}
+    for name, value in members.items():
+        if value is None:
+            members["missing"].setdefault(name, reasons.get(name))
+    assert {name for name, value in members.items() if value is None} == set(members["missing"])
+    return members if members["missing"] else {name: value for name, value in members.items() if name != "missing"}
 
 
 def gone(pid: int) -> bool:
@@ -108,7 +124,7 @@ def gone(pid: int) -> bool:
 
 def test_capture_has_these_members_and_is_a_record():
     found = capture()
-    assert list(found) == ["command", "directory", "script", "host", "runtime", "variables", "git"]
+    assert list(found) == ["command", "directory", "script", "launcher", "host", "runtime", "variables", "git"]
     assert list(found["host"]) == ["name", "system", "release", "machine", "cpus", "memory", "gpus"]
     assert list(found["runtime"]) == ["language", "implementation", "version", "executable", "packages"]
     assert json.dumps(encode(found, path="environment", depth=2))
@@ -137,7 +153,7 @@ def test_the_module_imports_nothing_expensive():
     tree = ast.parse(Path(_environment.__file__).read_text(encoding="utf-8"))
     names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 0}
     names |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    assert names == {"__future__", "os", "re", "sys", "time"}
+    assert names == {"__future__", "os", "re", "sys"}
 
 
 # The command, the script, the host, the runtime
@@ -168,21 +184,20 @@ def test_a_directory_that_is_gone_is_none_and_all_else_is_there(tmp_path, monkey
     folder.rmdir()
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     found = capture()
-    assert (found["directory"], found["script"], found["git"]) == (None, None, None)
+    assert (found["directory"], found["script"], found["launcher"], found["git"]) == (None, None, None, None)
     assert found["host"]["system"] == platform.system()
-    assert diff() is None
+    assert diff({}) is None
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "train.py", raising=False)
     assert capture()["script"] is None
 
 
 def test_the_script_is_an_absolute_path_and_none_without_one(tmp_path, monkeypatch, script):
-    assert capture()["script"] is not None
     assert script("train.py") == tmp_path / "train.py"
     assert capture()["script"] == str(tmp_path / "train.py")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "train.py")
     assert capture()["script"] == str(tmp_path / "train.py")
-    for nothing in (None, 3):
+    for nothing in (None, 3, "<stdin>", "missing.py", "\0"):
         monkeypatch.setattr(sys.modules["__main__"], "__file__", nothing)
         assert capture()["script"] is None
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
@@ -424,10 +439,10 @@ def test_a_conflict_is_a_change(repository, git):
 def test_more_changes_than_are_recorded_are_said_to_be_cut(repository, git, monkeypatch):
     for name in ("train.py", "model.py", "data.txt"):
         (repository / name).write_text("other\n")
-    monkeypatch.setattr(_environment, "_MAX_CHANGED", 3)
+    monkeypatch.setattr(_git, "_MAX_PATHS", 3)
     assert capture()["git"]["changed"] == ["data.txt", "model.py", "train.py"]
     assert "changed_cut" not in capture()["git"]
-    monkeypatch.setattr(_environment, "_MAX_CHANGED", 2)
+    monkeypatch.setattr(_git, "_MAX_PATHS", 2)
     assert capture()["git"] == facts(
         commit=git("rev-parse", "HEAD"), dirty=True, changed=["data.txt", "model.py"], changed_cut=True
     )
@@ -437,10 +452,12 @@ def test_more_changes_than_are_recorded_are_said_to_be_cut(repository, git, monk
 def test_before_the_first_commit_there_is_none(tmp_path, script, git):
     script()
     git("init", "--quiet", "--initial-branch=main")
-    assert capture()["git"] == facts(commit=None)
+    assert capture()["git"] == facts(commit=None, script_untracked=True)
     git("add", ".")
-    assert capture()["git"] == facts(commit=None, dirty=True, changed=["train.py"])
-    assert diff() is None
+    found = capture()["git"]
+    assert found == facts(commit=None, dirty=True, changed=["train.py"])
+    assert diff(found) is None
+    assert "HEAD" in found["missing"]["diff"]
 
 
 @needs_git
@@ -494,26 +511,13 @@ def test_credentials_are_cut_from_the_remote_in_any_case(repository, git, url, k
 
 
 @needs_git
-def test_the_repository_is_that_of_the_script_and_without_one_of_the_directory(
-    tmp_path, repository, script, monkeypatch
-):
-    monkeypatch.chdir(repository)
-    script("elsewhere/train.py")
-    assert capture()["git"] is None
-    assert diff() is None
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
-    (repository / "model.py").write_text("other\n")
-    assert capture()["git"]["changed"] == ["model.py"]
-    assert diff() is not None
-
-
-@needs_git
 @needs_posix
 def test_a_script_is_where_its_link_leads(tmp_path, repository, git, monkeypatch):
     link = tmp_path / "train"
     link.symlink_to(repository / "train.py")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(link))
     assert capture()["script"] == str(link)
+    assert capture()["launcher"] is None
     assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
 
 
@@ -521,6 +525,12 @@ def test_a_script_is_where_its_link_leads(tmp_path, repository, git, monkeypatch
 def test_a_script_in_an_archive_belongs_to_the_repository_around_it(repository, git, monkeypatch):
     (repository / "app.pyz").touch()
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(repository / "app.pyz" / "__main__.py"))
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"), script_untracked=True)
+    git("add", "app.pyz")
+    git("commit", "--quiet", "--message=second")
+    assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", os.path.join("app.pyz", "__main__.py"))
     assert capture()["git"] == facts(commit=git("rev-parse", "HEAD"))
 
 
@@ -543,29 +553,11 @@ def test_variables_of_a_hook_do_not_mislead(tmp_path, repository, git, monkeypat
 
 
 @needs_git
-@needs_posix
-def test_nothing_that_the_repository_configures_is_run(tmp_path, repository, git):
-    trap, proof = tmp_path / "trap", tmp_path / "proof"
-    trap.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
-    trap.chmod(0o755)
-    for name in ("core.fsmonitor", "diff.external", "diff.trap.textconv", "diff.trap.command", "core.pager"):
-        git("config", name, str(trap))
-    (repository / ".git" / "hooks").mkdir(exist_ok=True)
-    shutil.copy(trap, repository / ".git" / "hooks" / "post-index-change")
-    (repository / ".gitattributes").write_text("* diff=trap\n")
-    (repository / "model.py").write_text("other\n")
-    assert capture()["git"]["changed"] == ["model.py"]
-    assert b"+other" in (diff() or (b"", None))[0]
-    assert not proof.exists()
-    git("diff", "HEAD")
-    assert proof.exists(), "the trap does not work"
-
-
-@needs_git
 def test_the_index_is_left_as_it_is(repository, git):
     os.utime(repository / "data.txt", (1, 1))  # git has to read the file, and would like to note that it is the same
     index = (repository / ".git" / "index").read_bytes()
     assert capture()["git"]["changed"] == []
+    assert diff({}) is None
     assert (repository / ".git" / "index").read_bytes() == index
     git("status")
     assert (repository / ".git" / "index").read_bytes() != index, "git did not want to"
@@ -583,7 +575,9 @@ def test_a_partial_clone_is_not_completed_over_the_network(tmp_path, repository,
 
     before = objects()
     assert capture()["git"]["changed"] == ["data.txt", "model.py", "train.py"]
-    assert diff() is None
+    found: dict = {}
+    assert diff(found) is None
+    assert found["missing"]["diff"]
     assert objects() == before
     git("diff", "HEAD", at="clone")
     assert objects() != before, "the clone was complete"
@@ -594,14 +588,72 @@ def test_without_a_repository_there_is_nothing_to_say(tmp_path, script, monkeypa
     assert capture()["git"] is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert capture()["git"] is None
-    assert diff() is None
+    assert diff({}) is None
+
+
+def refused(reason: str, **members):
+    """What capture records of the fixture `repository` if git gives nothing for *reason*: what its files hold."""
+    names = ["remote", "script_untracked", "dirty", "changed"]
+    found = ["commit", "branch"]
+    members = {**dict.fromkeys(names), "from_files": found, **members}
+    return facts(dict.fromkeys(names, reason), **members)
 
 
 @needs_git
-def test_a_missing_git_is_said_where_there_is_a_repository(tmp_path, repository, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert capture()["git"] == {"error": "git is not installed"}
-    assert diff() is None
+def test_without_git_commit_and_branch_come_from_the_files_of_the_repository(repository, git, monkeypatch):
+    commit = git("rev-parse", "HEAD")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(repository))
+        assert capture()["git"] == refused("git is not installed", commit=commit)
+        assert diff({}) is None
+    git("pack-refs", "--all")
+    git("branch", "main-2")
+    git("worktree", "add", "--quiet", "-b", "side/way", "tree")
+    git("commit", "--quiet", "--allow-empty", "--message=second", at="repository/tree")
+    side = git("rev-parse", "HEAD", at="repository/tree")
+    assert side != commit
+    monkeypatch.setenv("PATH", str(repository))
+    assert not (repository / ".git" / "refs" / "heads" / "main").exists()
+    assert capture()["git"] == refused("git is not installed", commit=commit)
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__file__", str(repository / "tree" / "train.py"))
+    assert capture()["git"] == refused("git is not installed", commit=side, branch="side/way")
+    monkeypatch.setattr(main, "__file__", str(repository / "train.py"))
+    (repository / ".git" / "HEAD").write_text(commit + "\n")
+    found = capture()["git"]
+    assert (found["commit"], found["branch"], found["from_files"]) == (commit, None, ["commit"])
+    assert found["missing"]["branch"] == "HEAD is detached"
+
+
+@needs_git
+@needs_posix
+@pytest.mark.parametrize(
+    "head",
+    [
+        "ref: refs/heads/.invalid\n",  # of a store of references that isn't made of files
+        "ref: refs/heads/../../../outside\n",
+        "ref: refs/tags/x\n",
+        "0123456789\n",
+        "\xff\0",
+        "",
+        None,
+    ],
+)
+def test_files_of_a_repository_that_say_nothing_are_no_facts(tmp_path, repository, monkeypatch, head):
+    (tmp_path / "outside").write_text("0" * 40 + "\n")
+    (repository / ".git" / "HEAD").unlink()
+    if head is None:
+        os.mkfifo(repository / ".git" / "HEAD")
+    else:
+        (repository / ".git" / "HEAD").write_text(head, encoding="latin-1")
+    monkeypatch.setenv("PATH", str(repository))
+    names = ["commit", "branch", "remote", "script_untracked", "dirty", "changed"]
+    found = capture()["git"]
+    assert found == {
+        "source": "script",
+        **dict.fromkeys(names),
+        "missing": dict.fromkeys(names, "git is not installed"),
+    }
 
 
 @needs_git
@@ -615,91 +667,174 @@ def test_a_stray_directory_named_git_is_no_repository(tmp_path, script):
 def test_a_broken_repository_is_said_to_be_broken(tmp_path, script):
     script("folder/train.py")
     (tmp_path / "folder" / ".git").write_text("gitdir: /missing/place\n")
-    assert capture()["git"] == {"error": "not a git repository: /missing/place"}
-    assert diff() is None
+    names = ["commit", "branch", "remote", "script_untracked", "dirty", "changed"]
+    reasons = dict.fromkeys(names, "not a git repository: /missing/place")
+    assert capture()["git"] == {"source": "script", **dict.fromkeys(names), "missing": reasons}
+    found: dict = {}
+    assert diff(found) is None
+    assert found == {"missing": {"diff": "not a git repository: /missing/place"}}
 
 
 @needs_git
 @needs_posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files to another user")
-def test_a_repository_of_somebody_else_is_not_looked_into(tmp_path, repository):
+def test_of_a_repository_of_somebody_else_commit_and_branch_are_known(repository, git):
+    commit = git("rev-parse", "HEAD")
     for path in [repository, *repository.rglob("*")]:
         os.chown(path, 12345, 12345)
-    assert capture()["git"] == {"error": f"detected dubious ownership in repository at '{repository}'"}
-    assert diff() is None
+    reason = f"detected dubious ownership in repository at '{repository}'"
+    assert capture()["git"] == refused(reason, commit=commit)
+    found: dict = {}
+    assert diff(found) is None
+    assert found["missing"]["diff"] == reason
 
 
 @needs_git
 @needs_posix
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("text", "reason"),
     [
         ("echo 'warning: odd' >&2; echo 'fatal: it is broken' >&2; exit 128", "it is broken"),
-        ("echo 'it is odd' >&2; exit 1", "it is odd"),
+        ("echo 'it is odd' >&2; exit 2", "it is odd"),
         ("exit 3", "git ended with code 3"),
         ("kill -9 $$", "git ended with code -9"),
         ("echo hello", "git gave an answer that could not be understood"),
         ("true", "git gave an answer that could not be understood"),
-        ("printf '\\000\\000# x\\000# branch.oid\\000'", None),
+        ("printf '\\000\\000# x\\000# branch.oid\\000'", "git gave an answer that could not be understood"),
+        ("yes /tmp", "git gave an answer that could not be understood"),
     ],
 )
-def test_a_git_that_fails_is_quoted(repository, program, text, error):
+def test_a_git_that_fails_is_quoted_and_commit_and_branch_are_there(repository, git, program, text, reason):
+    commit = git("rev-parse", "HEAD")
     program("git", text)
-    found = capture()["git"]
-    assert found == {"error": error} if error else "error" not in found
-    assert diff() is None or not text.startswith("exit")
+    assert capture()["git"] == refused(reason, commit=commit)
+    found: dict = {}
+    assert diff(found) is None
+    assert found["missing"] == {"diff": reason}
+
+
+@pytest.fixture
+def broken_git(repository, git, program, monkeypatch):
+    """`broken_git(text, *patterns)`: a git that runs *text* for a command line that holds one of *patterns*."""
+    git("remote", "add", "origin", "https://example.org/digits.git")
+    monkeypatch.setattr(_git, "_QUICK", 1.0)
+    monkeypatch.setattr(_git, "_LONG", 1.0)
+
+    def make(text: str, *patterns: str) -> str:
+        commit = git("rev-parse", "HEAD")
+        case = "|".join(f"*' {pattern} '*" for pattern in patterns)
+        program("git", f'case "$* " in {case}) {text};; *) exec {shutil.which("git")} "$@";; esac')
+        return commit
+
+    return make
 
 
 @needs_git
 @needs_posix
-def test_a_git_that_cannot_be_started_is_an_error(tmp_path, repository, program, monkeypatch):
+@pytest.mark.parametrize(
+    ("text", "reason"), [("exit 3", "git ended with code 3"), ("exec sleep 60", "git did not finish within 1 seconds")]
+)
+@pytest.mark.parametrize(
+    ("command", "lost"),
+    [
+        ("status", ["dirty", "changed"]),
+        ("config", ["remote", "dirty", "changed"]),  # without it, git can't be told which filters not to run
+        ("ls-files", ["script_untracked", "dirty", "changed"]),
+        ("rev-parse --quiet", []),
+        ("symbolic-ref", []),
+        ("rev-parse --show-toplevel", ["remote", "script_untracked", "dirty", "changed"]),
+    ],
+)
+def test_a_fact_that_git_does_not_give_leaves_the_others(broken_git, command, lost, text, reason):
+    """Commit and branch are there in any case: if git doesn't give them, its files do."""
+    members: dict = {"remote": "https://example.org/digits.git", **dict.fromkeys(lost)}
+    files = {
+        "rev-parse --quiet": ["commit"],
+        "symbolic-ref": ["branch"],
+        "rev-parse --show-toplevel": ["commit", "branch"],
+    }
+    if command in files:
+        members["from_files"] = files[command]
+    commit = broken_git(text, command)
+    assert capture()["git"] == facts(dict.fromkeys(lost, reason), commit=commit, **members)
+
+
+@needs_git
+@needs_posix
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo hello",
+        "true",
+        "yes '1 .M N... 100644 100644 100644 aaaa bbbb file'",
+        "printf '# branch.oid 0\\0001 x\\000'",
+    ],
+)
+def test_an_answer_of_git_that_is_none_is_no_fact(repository, broken_git, text):
+    url = "https://example.org/digits.git"
+    commit = broken_git(text, "status", "rev-parse --quiet", "symbolic-ref")
+    reason = "git gave an answer that could not be understood"
+    assert capture()["git"] == facts(
+        {"dirty": reason, "changed": reason},
+        commit=commit,
+        remote=url,
+        dirty=None,
+        changed=None,
+        from_files=["commit", "branch"],
+    )
+
+
+@needs_git
+@needs_posix
+def test_a_git_that_cannot_be_started_is_an_error(tmp_path, repository, git, program):
+    commit = git("rev-parse", "HEAD")
     program("git", "")
     (tmp_path / "bin" / "git").write_bytes(b"#!/missing/interpreter\n")
-    assert capture()["git"] == {"error": "git could not be started: No such file or directory"}
+    assert capture()["git"] == refused("git could not be started: No such file or directory", commit=commit)
 
 
 @needs_git
 @needs_posix
-def test_a_slow_git_is_killed_with_all_it_started(tmp_path, repository, program, monkeypatch):
-    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+def test_a_slow_git_is_killed_with_all_it_started(tmp_path, repository, git, program, monkeypatch):
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setattr(_git, "_QUICK", 0.5)
     program("git", f"sleep 60 & echo $! > '{tmp_path}/child'; echo $$ > '{tmp_path}/parent'; wait")
-    begin = time.monotonic()
-    assert capture()["git"] == {"error": "git did not finish within 0.5 seconds"}
-    assert diff() is None
-    assert time.monotonic() - begin < 10
+    assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
+    assert diff({}) is None
     for name in ("child", "parent"):
         assert gone(int((tmp_path / name).read_text()))
 
 
 @needs_git
 @needs_posix
-def test_the_time_is_for_all_calls_of_git_together(repository, program, monkeypatch):
-    monkeypatch.setattr(_environment, "_SECONDS", 1.0)
+def test_all_calls_of_git_together_have_a_bound(repository, git, program, monkeypatch):
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setattr(_git, "_ALL", 1.0)
     program("git", f'sleep 0.6; exec {shutil.which("git")} "$@"')
-    begin = time.monotonic()
-    assert capture()["git"] == {"error": "git did not finish within 1 seconds"}
-    assert time.monotonic() - begin < 10
+    found = capture()["git"]
+    assert (found["commit"], found["branch"], found["changed"]) == (commit, "main", None)
+    assert found["missing"]["dirty"] == "git did not finish in time"
 
 
 @needs_git
 @needs_posix
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="there is no setsid here")
-def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(tmp_path, repository, program, monkeypatch):
+def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(tmp_path, repository, git, program, monkeypatch):
     """It keeps the pipe open, so its end never comes."""
-    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setattr(_git, "_QUICK", 0.5)
     program("git", f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 60' & exit 0")
-    begin = time.monotonic()
-    assert capture()["git"] == {"error": "git did not finish within 0.5 seconds"}
-    assert time.monotonic() - begin < 10
+    assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
     os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
 
 
 @needs_git
 @needs_posix
-def test_a_git_without_an_end_is_cut(repository, program):
-    program("git", "yes '1 .M N... 100644 100644 100644 aaaa bbbb file'")
-    assert capture()["git"] == {"error": "git gave an answer that could not be understood"}
-    assert diff(100) == (b"1 .M N... 100644 100644 100644 aaaa bbbb file\n" * 2, True)
+def test_an_output_without_an_end_is_cut(broken_git):
+    broken_git("yes '# branch.oid 1 .M N... 100644 100644 100644 aaaa bbbb file'", "diff")
+    found: dict = {}
+    assert diff(found, 200) == b"# branch.oid 1 .M N... 100644 100644 100644 aaaa bbbb file\n" * 3
+    assert found == {"diff_cut": True}
 
 
 # The diff
@@ -707,14 +842,15 @@ def test_a_git_without_an_end_is_cut(repository, program):
 
 @needs_git
 def test_the_diff_holds_the_changes_of_tracked_files(repository, git):
-    assert diff() is None
+    assert diff({}) is None
     (repository / "untracked.txt").write_text("is not looked at\n")
-    assert diff() is None
+    assert diff({}) is None
     (repository / "model.py").write_text("line 0\nother\nline 2\nline 3\nline 4\n")
     git("add", "model.py")
     (repository / "train.py").unlink()
-    text, cut = diff() or (b"", None)
-    assert cut is False
+    found: dict = {}
+    text = diff(found) or b""
+    assert found == {"diff_cut": False}
     assert text.decode() == git("diff", "HEAD") + "\n"
     assert b"-line 1\n+other\n" in text
 
@@ -722,22 +858,29 @@ def test_the_diff_holds_the_changes_of_tracked_files(repository, git):
 @needs_git
 def test_a_large_diff_is_cut_at_the_end_of_a_line(repository):
     (repository / "model.py").write_text("".join(f"other {number}\n" for number in range(100_000)))
-    whole, cut = diff(10_000_000) or (b"", None)
+
+    def take(*cap: int) -> tuple[bytes | None, bool]:
+        found: dict = {}
+        return diff(found, *cap), found["diff_cut"]
+
+    whole, cut = take(10_000_000)
+    assert whole is not None
     assert (len(whole) > 1_000_000, cut) == (True, False)
-    text, cut = diff() or (b"", None)
+    text, cut = take()
+    assert text is not None
     assert cut is True
     assert 1_000_000 - 20 < len(text) <= 1_000_000
     assert text.endswith(b"\n")
     assert whole.startswith(text)
-    assert diff(len(whole)) == (whole, False)
-    assert diff(len(whole) - 1) == (whole[: whole[:-1].rindex(b"\n") + 1], True)
-    assert diff(3) == (b"", True)
+    assert take(len(whole)) == (whole, False)
+    assert take(len(whole) - 1) == (whole[: whole[:-1].rindex(b"\n") + 1], True)
+    assert take(3) == (b"", True)
 
 
 @needs_git
 def test_the_diff_looks_the_same_whatever_is_configured(repository, git):
     (repository / "model.py").write_text("other\n")
-    text = diff()
+    text = diff({})
     for name, value in [("color.ui", "always"), ("diff.noprefix", "true"), ("diff.mnemonicPrefix", "true")]:
         git("config", name, value)
-        assert diff() == text
+        assert diff({}) == text

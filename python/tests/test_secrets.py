@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import collections
+import math
+import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mlvlogger import _secrets
-from mlvlogger._secrets import clean_url, redact, redact_argv, secret_name, secret_value
+from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_name, secret_value
 from mlvlogger._values import Redacted
 
 HIDDEN = Redacted()
+LONG = os.environ.get("MLV_LONG")
 
 
 def random_like(length: int, alphabet: str = "Ab3dEf7hIj1LmN0pQr5tUv9xYz2C4e6G8") -> str:
@@ -162,20 +167,63 @@ def test_the_tables_are_large_enough():
     assert len(set(SECRET_VALUES)) == len(SECRET_VALUES)
 
 
-UNITS = (
-    "a A= a= ?a= &key [{ {, x:y@ @ :// ://a: http:// .eyJ .eyJaaaaaaaaaa SG. SG.aaaaaaaaaaaaaaaa 12345678 sk- u:p@h:"
-)
+# What the patterns are made of: the literals of the formats, the hints of names, and what stands around them.
+PARTS = [
+    *(literal for line in _secrets._FORMATS.split("\n")[1:-1] for literal in line.split()[:-1]),
+    *_secrets._HINTS.split("|"),
+    *"a A 0 aA0 = : :// http:// @ ? & # ; / [ [{ { } - -- --a --key key= key: ?a= &key ' \" , . _ + < >".split(),
+    *"A= a= @: x:y@ u:p@h: ://a: SG.aaaaaaaaaaaaaaaa .eyJaaaaaaaaaa 12345678 null @@".split(),
+    *(" ", "\t", "\n", "\r", "\r\n", "\f", "\x1c", "\x85", "\xa0", "\u2003", "\u3000", "\u0130", "\\", "\udcff"),
+    *("export ", "--key ", " @", "@@ ", "- ", "PRIVATE KEY", "-----BEGIN ", "Bearer ", "Authorization: ", "a" * 80),
+]
+SEARCHES = {
+    "secret_name": secret_name,
+    "secret_value": secret_value,
+    "clean_url": clean_url,
+    "redact_lines": redact_lines,
+    "redact_argv": lambda text: redact_argv([text]),
+    "redact": lambda text: redact({text: text}),
+}
 
 
-@pytest.mark.parametrize("unit", UNITS.split())
-@pytest.mark.parametrize(
-    "function", [secret_name, secret_value, clean_url, lambda text: redact_argv([text, "-" + text])]
-)
-def test_hostile_text_takes_linear_time(function, unit):
-    begin = time.perf_counter()
-    function("{" + unit * (200_000 // len(unit)) + " ")
-    # One that is quadratic takes minutes.
-    assert time.perf_counter() - begin < 5
+def growth(function: Callable[[str], Any], make: Callable[[int], str], size: int, limit: float) -> float:
+    """How many times the CPU time of *size* characters 16 times as many take, of the quickest runs of some each."""
+    texts = make(size), make(16 * size)
+    times = [math.inf, math.inf]
+    for _ in range(8):
+        for number, text in enumerate(texts):
+            begin = time.process_time()
+            function(text)
+            times[number] = min(times[number], time.process_time() - begin)
+        if times[1] <= limit * 0.9 * times[0]:
+            break
+    return times[1] / times[0]
+
+
+def repeated(part: str) -> Callable[[int], str]:
+    return lambda size: (part * (size // len(part) + 1))[:size]
+
+
+@pytest.mark.parametrize("ends", ["", "{ ", "a: \n"])
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_search_takes_time_linear_in_the_text(search, ends):
+    """16 times the characters take 16 times the time, or 256 times if it is quadratic.
+
+    With MLV_LONG=1 for 64 KiB and 1 MiB, of all parts and all pairs of them: that takes hours.
+    """
+    first, _, last = ends.partition(" ")
+    size, limit = (65536, 20) if LONG else (1024, 40)  # the time for a thousand characters is a rough one
+    for part in [*PARTS, *(one + other for one in PARTS for other in PARTS)] if LONG else PARTS:
+        fill = repeated(part)
+        assert growth(SEARCHES[search], lambda n, fill=fill: first + fill(n) + last, size, limit) <= limit, repr(part)
+
+
+@pytest.mark.parametrize("part", [" ", "\xa0", "\u2003", "[ ", "@b:", "\r\n", "://a:"])
+@pytest.mark.parametrize("search", ["secret_name", "secret_value", "clean_url"])
+def test_a_mebibyte_takes_at_most_20_times_the_time_of_64_kibibytes(search, part):
+    fill = repeated(part)
+    assert growth(SEARCHES[search], lambda n: f"a:{fill(n)}\n", 65536, 20) <= 20
+    assert growth(SEARCHES[search], lambda n: f"{fill(n)}@", 65536, 20) <= 20
 
 
 @pytest.mark.parametrize(
@@ -200,6 +248,7 @@ def test_hostile_text_takes_linear_time(function, unit):
         ("ada:hunter2@example.org:d.git", "example.org:d.git"),
         ("ada:hun@ter:2@example.org:d.git", "example.org:d.git"),
         ("ghp_" + random_like(36) + "@example.org:d.git", "example.org:d.git"),
+        ("ada:hunter2@example.org:d.git\nmore", "example.org:d.git\nmore"),
     ],
 )
 def test_credentials_are_cut_from_a_url(url, clean):

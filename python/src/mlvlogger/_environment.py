@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 
-from . import _secrets
+from . import _git, _secrets
+from ._programs import Failed, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["capture", "diff"]
 
-_SECONDS = 5.0  # that all calls of git together, or that of nvidia-smi, may take
-_MAX_CHANGED = 1000  # paths; more says that something else is wrong
-_MAX_OUTPUT = 4 * 1024 * 1024  # bytes read of a program
+_SECONDS = 5.0  # that nvidia-smi may take
 
 # The environment variables that decide what is computed, and on what; with * all that begin so. TensorFlow's are told
 # one by one, since TF_TOKEN_… and TF_VAR_… are Terraform's, with secrets.
@@ -44,63 +42,72 @@ _VARIABLES = """
 def capture(
     *, variables: Iterable[str] = (), redact: bool = True, git: bool = True, packages: bool = True
 ) -> dict[str, Any]:
-    """The facts about this process and its surroundings: the member `environment` of a meta record.
+    """Return the facts about this process and its surroundings: the member `environment` of a meta record.
 
-    Takes some tens of milliseconds, for the packages and git; at most 10 seconds, where git and nvidia-smi both hang.
+    Takes some tens of milliseconds, for the packages and git. If git hangs, at most 10 seconds more, and if nvidia-smi
+    hangs, 5.
 
     Args:
         variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
         redact: Put `Redacted` for what looks like a secret, in whichever of the facts. From the address of the git
             remote credentials are cut in any case.
-        git: Look at the repository of the main script, or without a script of the current directory.
+        git: Record the git repository: that of the script, or otherwise that of the working directory.
         packages: List the installed packages.
 
     Returns:
-        ``command``, ``directory``, ``script``, ``host``, ``runtime``, ``variables`` and ``git``; what is unknown is
-        None. ``git`` is ``{"error": …}`` where there is a repository and git does not tell about it.
+        ``command``, ``directory``, ``script``, ``launcher``, ``host``, ``runtime``, ``variables`` and ``git``; what is
+        unknown is None. ``script`` is the file of the main module, unless that belongs to Python or to an installed
+        package (pytest, cProfile, a console script): then it is ``launcher``. ``git`` is None without a repository, and
+        otherwise what `_git.Repository.facts` returns.
 
     Raises:
         TypeError: *variables* is not an iterable of strings.
     """
     patterns = _patterns(variables)
+    script, launcher = _main()
+    repository = _repository() if git else None
     command = list(sys.orig_argv or sys.argv)
     facts: dict[str, Any] = {
         "command": _secrets.redact_argv(command) if redact else command,
         "directory": _directory(),
-        "script": _script(),
+        "script": script,
+        "launcher": launcher,
         "host": _host(),
         "runtime": _runtime(packages),
         "variables": {name: _secrets.redact(value, name) if redact else value for name, value in _variables(patterns)},
-        "git": _git(_source()) if git else None,
+        "git": repository.facts() if repository else None,
     }
+    if repository and (remote := facts["git"]["remote"]):
+        facts["git"]["remote"] = _secrets.redact(_secrets.clean_url(remote))
     if redact:
-        facts |= {name: _secrets.redact(facts[name]) for name in ("directory", "script", "git")}
+        facts |= {name: _secrets.redact(facts[name]) for name in ("directory", "script", "launcher", "git")}
         facts["runtime"]["executable"] = _secrets.redact(facts["runtime"]["executable"])
     return facts
 
 
-def diff(cap: int = 1_000_000) -> tuple[bytes, bool] | None:
-    """The uncommitted changes of tracked files, as `git diff HEAD` writes them, or None if there are none to be had.
+def diff(git: dict[str, Any], cap: int = 1_000_000) -> bytes | None:
+    """Return the uncommitted changes of tracked files, as `git diff HEAD` writes them, or None without any.
 
-    At most *cap* bytes, cut at the end of a line; the second item says whether it was cut. It holds what the files
-    hold, secrets too, which is why it is for those who ask for it. Like every `git diff` it may refresh the index.
+    They are of the repository that `capture` finds, without the paths that it calls unchecked. They hold what the files
+    hold, secrets too.
+
+    Args:
+        git: What `capture` returned as ``git``. It gets the member ``diff_cut``, whether bytes were cut, or in
+            ``missing`` the reason why there is no diff.
+        cap: The number of bytes after which the changes are cut, at the end of a line.
     """
-    # The form is the same, and fit for `git apply`, whatever the user has configured.
-    options = [
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--submodule=short",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-    ]
     try:
-        text, cut = _run_git(_source(), ["diff", *options, "HEAD"], time.monotonic() + _SECONDS, cap)
-    except _Failed:
+        if (repository := _repository()) is None:
+            raise Failed("there is no repository")
+        text, cut = repository.diff(cap)
+    except Failed as failure:
+        git["missing"] = {**git.get("missing", {}), "diff": _secrets.redact(str(failure))}
         return None
     if cut:
         text = text[: text.rfind(b"\n") + 1]
-    return (text, cut) if text or cut else None
+    if text or cut:
+        git["diff_cut"] = cut
+    return text if text or cut else None
 
 
 def _patterns(variables: Iterable[str]) -> list[str]:
@@ -131,21 +138,58 @@ def _directory() -> str | None:
         return None
 
 
-def _script() -> str | None:
+def _main() -> tuple[str | None, str | None]:
+    """The path of the main module as that of the user's script or as that of a launcher; the other one is None."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not isinstance(path, str):
+        return None, None
     try:
-        return os.path.abspath(path) if isinstance(path, str) else None
-    except OSError:
-        return None
+        if not os.path.isabs(path):
+            # What is read from a pipe has the name <stdin>, and a relative path is wrong after a change of directory.
+            # A script may be in an archive, which is a file.
+            there = path
+            while there and not os.path.exists(there):
+                there = os.path.dirname(there)
+            if not os.path.isfile(there):
+                return None, None
+        path = os.path.abspath(path)
+        return (None, path) if _is_installed(path) else (path, None)
+    except (OSError, ValueError):
+        return None, None
 
 
-def _source() -> str | None:
-    """The directory where the code is: of the script, behind links, or without a script the current one."""
-    script = _script()
-    directory = os.path.realpath(script) if script else _directory()
-    while directory and not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
-    return directory
+def _prefixes() -> set[str]:
+    return {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+
+
+def _is_installed(path: str) -> bool:
+    """Is the file one of Python's library, of an installed package or of its programs: pytest, torchrun?
+
+    Not all that is below a prefix is: with the prefix /usr the user's script may be in /usr/src. A program is so where
+    its file is, for a link to the user's script may be in /usr/local/bin.
+    """
+    import sysconfig
+
+    programs = {os.path.join(prefix, name) for prefix in _prefixes() for name in ("bin", "Scripts")}
+    library: tuple[str, ...] = ()
+    try:
+        programs |= {
+            sysconfig.get_path("scripts", scheme)
+            for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+        }
+        library = tuple(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
+    except (ImportError, KeyError):  # in a frozen program
+        pass
+    real = os.path.realpath(path)
+    return (
+        real.startswith(library)
+        or os.path.dirname(real) in map(os.path.realpath, programs)
+        or any({"site-packages", "dist-packages"}.intersection(file.split(os.sep)) for file in (path, real))
+    )
+
+
+def _repository() -> _git.Repository | None:
+    return _git.find(_main()[0], _directory(), _prefixes())
 
 
 def _host() -> dict[str, Any]:
@@ -178,14 +222,14 @@ def _gpus() -> list[dict[str, Any]]:
     """NVIDIA's by nvidia-smi, or without it by what the driver tells, which leaves the memory out; no others."""
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
-        rows, _ = _run("nvidia-smi", query, time.monotonic() + _SECONDS)
+        rows, _ = run("nvidia-smi", query, _SECONDS)
         cells = [row.rsplit(", ", 2) for row in os.fsdecode(rows).splitlines() if row.count(", ") > 1]
         # In MiB; a chip that shares the memory of the host says [N/A].
         return [
             {"name": name, "memory": int(size) * 2**20 if size.isdecimal() else None, "driver": driver}
             for name, size, driver in cells
         ]
-    except _Failed:
+    except Failed:
         pass
     try:
         directories = sorted(os.listdir(f"{_NVIDIA}/gpus"))
@@ -245,144 +289,3 @@ def _name_and_version(distribution: Any) -> tuple[str, str]:
         return regular[1], regular[2]
     metadata = distribution.metadata
     return str.strip(metadata.get("Name")), str.strip(metadata.get("Version"))
-
-
-def _git(directory: str | None) -> dict[str, Any] | None:
-    if directory is None or not _has_repository(directory):
-        return None
-    deadline = time.monotonic() + _SECONDS
-    options = ["--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z"]
-    try:
-        status, cut = _run_git(directory, ["status", *options], deadline)
-        config, _ = _run_git(directory, ["config", "--list", "-z"], deadline)
-    except _Failed as failure:
-        # A stray directory named .git. A broken repository says "not a git repository: …" instead.
-        return None if "not a git repository (or any" in str(failure) else {"error": str(failure)}
-    return _git_facts(os.fsdecode(status).split("\0")[:-1], os.fsdecode(config).split("\0"), cut)
-
-
-def _has_repository(directory: str) -> bool:
-    while not os.path.lexists(os.path.join(directory, ".git")):
-        if directory == os.path.dirname(directory):
-            return False
-        directory = os.path.dirname(directory)
-    return True
-
-
-def _git_facts(status: list[str], config: list[str], cut: bool) -> dict[str, Any]:
-    head = dict(line[2:].partition(" ")[::2] for line in status if line.startswith("# "))
-    if "branch.oid" not in head:
-        return {"error": "git gave an answer that could not be understood"}
-    fields = {"1": 8, "u": 10}  # that an entry has before its path; "u" is a conflict
-    changed = sorted(line.split(" ", fields[line[0]])[-1] for line in status if line.startswith(("1 ", "u ")))
-    commit, branch = head["branch.oid"], head.get("branch.head")
-    settings: dict[str, str] = {}
-    for setting in config:
-        name, _, value = setting.partition("\n")
-        settings.setdefault(name, value)
-    upstream = settings.get(f"branch.{branch}.remote")
-    url = settings.get(f"remote.{upstream}.url") or settings.get("remote.origin.url")
-    facts: dict[str, Any] = {
-        "commit": None if commit == "(initial)" else commit,
-        "branch": None if branch == "(detached)" else branch,
-        "remote": _secrets.redact(_secrets.clean_url(url)) if url else None,
-        "dirty": bool(changed),
-        "changed": changed[:_MAX_CHANGED],
-    }
-    if cut or len(changed) > _MAX_CHANGED:
-        facts["changed_cut"] = True
-    return facts
-
-
-class _Failed(Exception):
-    """A program did not give its output; the text is the reason, one sentence without a full stop."""
-
-
-def _run_git(directory: str | None, words: list[str], deadline: float, cap: int = _MAX_OUTPUT) -> tuple[bytes, bool]:
-    """`_run` git, so that nothing the repository configures is run with it but the filters of its contents."""
-    if directory is None:
-        raise _Failed("there is no current directory")
-    # Inside a hook GIT_DIR and the like point at the hook's repository, and GIT_TRACE writes where it likes.
-    kept = ("GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
-    variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_" or name.startswith(kept)}
-    # No question, no lock, no translation; and no network, which a partial clone would use to fetch what it lacks.
-    variables |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "LC_ALL": "C"}
-    options = ["-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}", "--no-optional-locks", "-C", directory]
-    return _run("git", [*options, *words], deadline, cap, variables)
-
-
-def _run(
-    program: str, words: list[str], deadline: float, cap: int = _MAX_OUTPUT, variables: dict[str, str] | None = None
-) -> tuple[bytes, bool]:
-    """The first *cap* bytes that a program writes, and whether there were more. It is killed then, or at the deadline.
-
-    Raises:
-        _Failed: it is not installed, cannot be started, ends with an error, or not in time.
-    """
-    import shutil
-    import subprocess
-    import threading
-
-    path = shutil.which(program)
-    if path is None:
-        raise _Failed(f"{program} is not installed")
-    try:
-        process = subprocess.Popen(
-            [path, *words],
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a process group of its own, to be killed with all it started
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except OSError as error:
-        raise _Failed(f"{program} could not be started: {error.strerror}") from None
-    texts = [b"", b""]
-
-    # Threads, because pipes cannot be polled on Windows, and `communicate` has no bound for what it reads.
-    def read(number: int, pipe: Any) -> None:
-        with pipe:
-            texts[number] = pipe.read(cap + 1)
-
-    pipes = (process.stdout, process.stderr)
-    readers = [threading.Thread(target=read, args=item, daemon=True) for item in enumerate(pipes)]
-    try:
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join(max(0.0, deadline - time.monotonic()))
-            if len(texts[0]) > cap:
-                return texts[0][:cap], True
-            if reader.is_alive():
-                raise subprocess.TimeoutExpired(program, _SECONDS)
-        code = process.wait(max(0.1, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        raise _Failed(f"{program} did not finish within {_SECONDS:g} seconds") from None
-    except RuntimeError as error:  # no more threads to be had
-        raise _Failed(f"{program} could not be read: {error}") from None
-    finally:
-        _end(process)
-    if code:
-        lines = os.fsdecode(texts[1]).splitlines()
-        # Warnings may come before the reason.
-        reasons = [line for line in lines if line.startswith("fatal: ")] + lines + [f"{program} ended with code {code}"]
-        raise _Failed(reasons[0].removeprefix("fatal: ")[:300])
-    return texts[0], False
-
-
-def _end(process: Any) -> None:
-    """Kill *process* and all it started, if it still runs."""
-    import signal
-    import subprocess
-
-    if process.returncode is not None:  # its number may be another's by now
-        return
-    try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait(1.0)
-    except (OSError, subprocess.TimeoutExpired):  # it ended by itself, or hangs inside the system and cannot be killed
-        pass

@@ -474,15 +474,17 @@ class Exp(Place):
 
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
         facts = _environment.capture(variables=variables, redact=redact)
-        if diff and isinstance(facts.get("git"), dict) and (changes := _environment.diff()):
-            data, facts["git"]["diff_cut"] = changes
+        git = facts.get("git")
+        if diff and isinstance(git, dict) and (data := _environment.diff(git)):
             if redact:
                 text, lines = _secrets.redact_lines(data.decode("utf-8", "surrogateescape"))
                 data = text.encode("utf-8", "surrogateescape")
                 if lines:
-                    facts["git"]["diff_redacted"] = lines
+                    git["diff_redacted"] = lines
                     warn_once(f"{lines} lines of {diff_name} look like secrets and were attached as <redacted>")
-            facts["git"]["diff"] = self._diff = self._attach_bytes(diff_name, data)
+            git["diff"] = self._diff = self._attach_bytes(diff_name, data)
+        elif diff and (reason := git.get("missing", {}).get("diff") if git else "there is no git repository"):
+            warn_once(f"diff=True: the uncommitted changes were not attached: {reason}. Commit the changes instead.")
         return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
 
     def _attach_bytes(self, name: str, data: bytes) -> File:

@@ -76,14 +76,15 @@ def secret_name(name: str) -> bool:
     It is judged by its English words in any spelling (`hf_token`, `--api-key`, `authToken`, `DB_PASSWORD`); of a dotted
     path the whole and the last part are. Not caught: other languages, a bare `key`, and names that hide what they hold.
     """
-    if not re.search(_HINTS, name[-300:].lower()):
+    name = name[-300:]  # more is no name, and would take time quadratic in its words
+    if not re.search(_HINTS, name.lower()):
         return False
     return any(_secret_words(_words(part)) for part in {name, re.split("[./:]", name)[-1]})
 
 
 def _words(name: str) -> list[str]:
     words: list[str] = []
-    for word in re.findall(_WORD, name[-300:]):  # more is no name, and would take time quadratic in its words
+    for word in re.findall(_WORD, name):
         glued = re.fullmatch(_GLUED, word.lower())
         words.extend(glued.groups() if glued else [word.lower()])
     return words
@@ -156,7 +157,8 @@ _NAMED = rf"(?:{_HINTS})[\w.-]{{0,80}}[\"']?([ \t]*)([=:])"
 _BARE = r"""(?i)["']?(?!(?:null|none|true|false)\b|<redacted>)[^\s"',;&}\]=]"""
 _QUOTED = r"""[ \t]*[rbfuRBFU]?["'](?!["'<])"""
 _OPTION = r"""(--[A-Za-z][\w.-]{1,80}) +(?!-)["']?[^\s"'<]"""
-_JSON = r"\s*\[?\s*\{(?![%{#])"  # it begins like an object, and not like a template
+# The text begins like an object, and not like a template. Two `\s*` in a row would take quadratic time.
+_JSON = r"\s*(?:\[\s*)?\{(?![%{#])"
 
 
 def secret_value(text: str) -> bool:
@@ -219,7 +221,7 @@ def _gives_secret(text: str) -> bool:
 # A password with an unescaped / ? or # in it ends the host early (second form); what is a port is digits only.
 _URL_PASSWORD = r"://(?:[^\s/?#:]*:[^\s/?#]*@|[^\s/?#:@\[]*:(?![0-9]*[/?#])\S{1,256}@)"
 _URL_USER = r"((?:http|ftp)s?://)[^\s/?#@]*@"
-_SCP = r"([^\s/\\@:]+)(:[^\s\\]*)?@([^\s/\\@:]+:.*)"
+_SCP = r"(?s)([^\s/\\@:]+)(:[^\s\\]*)?@([^\s/\\@:]+:.*)"  # (?s): a `.*` that fails at a line feed is tried at each @
 
 
 def clean_url(text: str) -> str:
