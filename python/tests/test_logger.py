@@ -3,6 +3,8 @@
 import signal
 import sys
 import threading
+import types
+import warnings
 from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -129,27 +131,46 @@ class RaisingMapping(Mapping):
         return 1
 
 
-@pytest.mark.parametrize(
-    "data",
-    [{1: 2}, {"1": 1, 1: 2}, {"\ud800": 1}, RaisingMapping(), UserDict({None: 1})],
-    ids=["integer-key", "colliding-keys", "surrogate-key", "raising", "none-key"],
-)
-def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(data: Any, log: Logger, logged: Any) -> None:
+def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(log: Logger, logged: Any) -> None:
+    data = RaisingMapping()
     with pytest.warns(RuntimeWarning, match="recorded as its type and repr"):
         assert log.event("x", data) == 2
-    assert str(logged()[0]["data"]).count("'_mlv': 'unencodable'") == 1
+        assert log.event("x", data, value=1) == 3
+    first, second = (event["data"] for event in logged())
+    assert first["value"]["_mlv"] == "unencodable" and second == {"value": 1, "value~2": first["value"]}
+
+
+def test_keys_that_are_no_strings_are_spelled_as_in_json(log: Logger, logged: Any) -> None:
+    log.event("x", {1: 2, None: {True: 0.5}}, a=UserDict({2: 3}))
+    assert logged()[0]["data"] == {"1": 2, "null": {"true": 0.5}, "a": {"2": 3}}
+
+
+def test_two_keys_with_one_name_are_both_recorded_with_one_warning(log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        for _ in range(3):
+            log.event("x", {"1": "a", 1: "b"}, c={True: "d", "true": "e"})
+        log.span("s", {"1": "a", 1: "b"}).end({"1": "a", 1: "b"})
+    assert len(caught) == 2 and all("have the same name in JSON" in str(warning.message) for warning in caught)
+    data = {"1": "a", "1~2": "b", "c": {"true": "d", "true~2": "e"}}
+    assert [event["data"] for event in logged()[:3]] == [data] * 3
+    assert [event["data"] for event in logged()[3:]] == [{"1": "a", "1~2": "b"}] * 2
+
+
+def test_a_configuration_may_be_the_data(log: Logger, logged: Any) -> None:
+    log.event("x", types.SimpleNamespace(lr=0.5, layers={1: Logger}), more=1)  # type: ignore[arg-type]
+    assert logged()[0]["data"] == {"lr": 0.5, "layers": {"1": "mlvlogger._logger.Logger"}, "more": 1}
 
 
 def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning) as caught:
         for _ in range(5):
-            assert log.event("x", fine=1, fn=print) is not None
+            assert log.event("x", fine=1, z=1j) is not None
     assert [str(warning.message) for warning in caught] == [
-        "data.fn is of type builtin_function_or_method; it was recorded as its type and repr only."
+        "data.z: the value is of type complex. It was recorded as its type and repr only."
     ]
     assert caught[0].filename == __file__, "the line of the user"
-    unencodable = {"_mlv": "unencodable", "type": "builtin_function_or_method", "repr": "<built-in function print>"}
-    assert [event["data"] for event in logged()] == [{"fine": 1, "fn": unencodable}] * 5
+    unencodable = {"_mlv": "unencodable", "type": "complex", "repr": "1j"}
+    assert [event["data"] for event in logged()] == [{"fine": 1, "z": unencodable}] * 5
 
 
 def test_a_part_that_is_too_large_costs_only_itself(log: Logger, logged: Any) -> None:
@@ -170,8 +191,6 @@ def test_data_larger_than_a_record_is_cut_and_the_rest_kept(log: Logger, logged:
 
 @pytest.mark.parametrize("size", [2**24 - 4096 - 100, 2**24 - 4096, 2**24 - 13_000])
 def test_no_line_is_larger_than_a_record_may_be_whatever_its_name(size: int, log: Logger) -> None:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         log.event("\U0001f600" * 1024, text="y" * size)

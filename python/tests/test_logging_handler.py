@@ -111,7 +111,7 @@ def test_captured_warnings_are_recorded_and_those_of_the_logger_itself_do_not_re
         logger.warning("odd", extra={"odd": Odd()})
     messages = [record["message"] for record in records()]
     assert len(messages) == 3 and messages[2] == "odd"
-    assert "UserWarning: mind this" in messages[0] and "data.value is of type" in messages[1]
+    assert "UserWarning: mind this" in messages[0] and "data.value: the value is of type" in messages[1]
 
 
 def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Callable[..., Any]) -> None:

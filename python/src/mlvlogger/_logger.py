@@ -9,11 +9,11 @@ from . import _failures
 from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, TypeVar
@@ -130,7 +130,8 @@ class Logger:
 
         Args:
             name: One segment or several joined by ``/``, below this logger's path.
-            data: Its data. Any keys; values as for `Exp`'s params, and files, events and experiments by reference.
+            data: Its data: a mapping, or another object that `Exp` accepts as params. Values as for `Exp`'s params, and
+                files, events and experiments by reference.
             members: More data, by keyword.
 
         Returns:
@@ -143,10 +144,10 @@ class Logger:
             LogClosed: after `close`.
             WriteFailed: with ``on_error="raise"``.
 
-        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Code of the
-        value itself (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that
-        hangs, hangs this call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; then
-        nothing was written.
+        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Of two keys
+        with one name in JSON (1 and "1"), the second is recorded as ``1~2``, with a warning. Code of the value itself
+        (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that hangs, hangs this
+        call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; then nothing was written.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
@@ -200,7 +201,7 @@ class Logger:
                     f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
                     "event(name, value=…)."
                 )
-            given = self._tree(data)
+            given = self._tree(data, tree)
             for key in tree:
                 if key in given:
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
@@ -208,10 +209,12 @@ class Logger:
         text = dumps(tree)
         return (text if len(text) < _MAX_DATA else _shortened(tree)).encode("ascii"), None
 
-    def _tree(self, mapping: Any) -> dict[str, Any]:
-        tree: dict[str, Any] = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
-        # Where the whole has no form: data is never a typed value itself.
-        return {"value": tree} if "_mlv" in tree else tree
+    def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
+        tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
+        if type(tree) is dict and "_mlv" not in tree:
+            return tree
+        # The whole has no form: data is never a typed value itself.
+        return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
