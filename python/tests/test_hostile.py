@@ -1,5 +1,6 @@
 """Hostile values: whatever an object does when it is looked at, training goes on and the record stays whole."""
 
+import argparse
 import collections
 import itertools
 import math
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotEncode, Exp, File, Logger, Opaque, Unencodable
-from mlvlogger._values import decode
+from mlvlogger._values import decode, encode
 
 LOG = Path("x.jsonl")
 
@@ -156,6 +157,7 @@ def exponential() -> Any:
 
 
 PATH = made("Path", __fspath__=boom)
+RAISING = made("A", shape=(1,), tolist=boom)()
 NUMBER = made("Number", __index__=boom, __float__=boom, __int__=boom)
 
 # Each is looked at in an event and in params; the text is what the warning or the error says of it, "" where it has a
@@ -583,25 +585,166 @@ def test_a_million_keys_are_a_million_keys() -> None:
     assert event.count(b":0") >= 10**6
 
 
-def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_value(events: Any) -> None:
-    """Where the interpreter has no room left, an event may raise as any other call would; nothing else is lost."""
+def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_call(events: Any) -> None:
+    """Where the interpreter has no room left, an event raises as any other call would; what is kept is whole."""
     log = Logger(LOG)
     kept = []
+
+    class Plain:
+        def __repr__(self) -> str:
+            return self.text(100)
+
+        def text(self, levels: int) -> str:
+            return self.text(levels - 1) if levels else "<plain>"
+
+    value: Any = {"a": [1, {"b": [Plain()]}]}
+    for _ in range(40):
+        value = [value, 1]
 
     def dive(levels: int) -> None:
         if levels:
             dive(levels - 1)
         else:
-            kept.append(log.event("deep", value={"a": [1, {"b": [object()]}]}))
+            kept.append(log.event("deep", value=value))
 
     warnings.simplefilter("ignore")
     raised = 0
     limit = sys.getrecursionlimit()
-    for levels in range(limit - 200, limit):
+    for levels in range(limit - 400, limit):
         try:
             dive(levels)
         except RecursionError:
             raised += 1
     assert raised and kept and log.event("after") == len(kept) + 2
     log.close()
+    plain = {"_mlv": "unencodable", "type": f"{__name__}.{Plain.__qualname__}", "repr": "<plain>"}
+    whole: Any = {"a": [1, {"b": [plain]}]}
+    for _ in range(40):
+        whole = [whole, 1]
+    assert [event["data"] for event in events(LOG)[1:-2]] == [{"value": whole}] * len(kept)
     assert [event["event"] for event in events(LOG)[1:-1]] == ["deep"] * len(kept) + ["after"]
+
+
+def test_parameters_in_a_recursion_that_is_nearly_too_deep_are_not_refused_for_it() -> None:
+    def dive(levels: int) -> None:
+        if levels:
+            dive(levels - 1)
+        else:
+            encode({"a": [{"b": ({"c": Path("d")},)}]}, path="params", depth=2)
+
+    outcomes = set()
+    limit = sys.getrecursionlimit()
+    for levels in range(limit - 400, limit):
+        try:
+            dive(levels)
+            outcomes.add("fine")
+        except RecursionError:
+            outcomes.add("RecursionError")
+    assert outcomes == {"fine", "RecursionError"}
+
+
+def test_a_value_that_recurses_without_an_end_costs_only_itself_at_any_depth(events: Any) -> None:
+    value: Any = Recursive()
+    for _ in range(50):
+        value = [value, 1]
+    with Logger(LOG) as log:
+        _, messages = warned(lambda: log.event("x", first=1, value=value, last=Recursive()))
+    data = events(LOG)[1]["data"]
+    left = data["value"]
+    for _ in range(50):
+        left, one = left
+        assert one == 1
+    assert is_lost(left) and is_lost(data["last"]) and data["first"] == 1
+    assert len(messages) == 2 and all("raises RecursionError" in message for message in messages)
+    with pytest.raises(CannotEncode, match="raises RecursionError"):
+        Exp("runs", "e", {"a": [Recursive()]})
+
+
+NO_MEMORY: dict[str, Any] = {
+    "tolist": made("A", shape=(1,), tolist=lambda self: no_memory())(),
+    "repr": made("A", __repr__=lambda self: no_memory())(),
+    "repr-in-a-list": [made("A", __repr__=lambda self: no_memory())()],
+    "repr-of-a-key": {made("K", __repr__=lambda self: no_memory())(): 1},
+    "key": {made("K", __fspath__=lambda self: no_memory())(): 1},
+    "iteration": made("L", list, __iter__=lambda self: no_memory())([1]),
+    "item-of-a-mapping": made("D", dict, __getitem__=lambda self, key: no_memory())(a=1),
+    "attribute": made("N", argparse.Namespace, __dict__=property(lambda self: no_memory()))(),
+    "class": made("C", __class__=property(lambda self: no_memory()))(),
+    "zone": datetime(2026, 1, 1, tzinfo=made("Z", tzinfo, utcoffset=lambda self, at: no_memory())()),
+    "message-of-an-exception": made(
+        "A", shape=(1,), tolist=lambda self: boom_with(made("E", Exception, __str__=lambda self: no_memory())())
+    )(),
+}
+
+
+def no_memory() -> Any:
+    raise MemoryError("none left")
+
+
+def boom_with(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize("name", NO_MEMORY)
+def test_a_value_for_which_memory_runs_out_is_not_acknowledged(name: str, writer: Any, events: Any) -> None:
+    value = NO_MEMORY[name]
+    log = Logger(LOG, writer=writer)
+    span = log.span("span")
+    calls: list[Callable[[], Any]] = [
+        lambda: log.event("x", value=value),
+        lambda: log.event("x", {"a": 1}, value={"deep": [value]}),
+        lambda: log.event("x", {"value": value}),
+        lambda: log.span("x", value=value),
+        lambda: span.end(value=value),
+        lambda: Exp("runs", "e", {"a": value}),
+        lambda: Exp("runs", "e", extra={"a": value}),
+    ]
+    for call in calls:
+        with pytest.raises(MemoryError, match="none left"):
+            call()
+    assert span.is_open and span.end() == 3 and log.event("after", n=1) == 4
+    log.close()
+    assert [event["event"] for event in events(LOG)] == ["mlv/start", "span", "span", "after", "mlv/end"]
+    assert not Path("runs").exists()
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="not applicable: something else traces the lines")
+def test_memory_that_runs_out_at_any_line_of_the_encoder_costs_the_call_and_nothing_else(events: Any) -> None:
+    from mlvlogger import _values
+
+    value = {"a": [1, {"b": (object(), {1: 0.5, (2,): "ä"})}], "c": RAISING, "d": {Path("x")}, "e": 2**60}
+    count, fails_at = 0, 0
+
+    def trace(frame: Any, what: str, _: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != _values.__file__ or frame.f_code.co_name in ("warn", "warn_once"):
+            return None
+        if what == "line":
+            count += 1
+            if count == fails_at:
+                raise MemoryError("none left")
+        return trace
+
+    def event(at: int) -> None:
+        nonlocal count, fails_at
+        count, fails_at = 0, at
+        sys.settrace(trace)
+        try:
+            log.event("x", value)
+        finally:
+            sys.settrace(None)
+
+    warnings.simplefilter("ignore")
+    log = Logger(LOG)
+    log.event("x", value)  # the first one imports and learns
+    event(0)
+    lines = count
+    assert lines > 200
+    size = LOG.stat().st_size
+    for at in range(1, lines + 1):
+        with pytest.raises(MemoryError, match="none left"):
+            event(at)
+        assert LOG.stat().st_size == size
+    assert log.event("after") == 4
+    log.close()
+    assert [event["event"] for event in events(LOG)] == ["mlv/start", "x", "x", "after", "mlv/end"]

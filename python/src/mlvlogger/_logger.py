@@ -147,7 +147,8 @@ class Logger:
         A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Of two keys
         with one name in JSON (1 and "1"), the second is recorded as ``1~2``, with a warning. Code of the value itself
         (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that hangs, hangs this
-        call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; then nothing was written.
+        call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; so does a MemoryError, and
+        a RecursionError if the calls before this one have used up the interpreter's stack. Nothing was written then.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)

@@ -86,6 +86,7 @@ _TEXTS = {
     "uuid": ("UUID",),
 }
 _FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the json module spells them
+_ROOM = 150  # calls: what the code here needs to finish, whatever the value
 
 
 class File(Immutable):
@@ -253,6 +254,9 @@ def encode(
 
     Raises:
         CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
+        MemoryError: If memory runs out, in code of the value too.
+        RecursionError: If the calls that led here have used up the interpreter's stack. An endless recursion in code of
+            the value is the value's: it cannot be encoded.
     """
     encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
     try:
@@ -290,6 +294,31 @@ def refusal(problems: list[Problem]) -> CannotEncode:
 
 class _TooLarge(Exception):
     """The value has more parts than a record can hold; nothing of it is kept."""
+
+
+class _StackExhausted(RecursionError):
+    """The calls that led to the encoder have used up the interpreter's stack: no fault of a value."""
+
+
+def _pass_on(error: Exception) -> None:
+    """Raise *error* again if it isn't the fault of the value whose code raised it.
+
+    That is a MemoryError, and a RecursionError if this call has no room for `_ROOM` further ones. If there is room, the
+    stack was used up by code of the value, which has returned.
+    """
+    if isinstance(error, (MemoryError, _StackExhausted)):
+        raise error
+    if isinstance(error, RecursionError):
+        try:
+            _dive(_ROOM)
+        except RecursionError:
+            # Of another class: the callers of this call have more room, and would find that there is enough.
+            raise _StackExhausted(f"fewer than {_ROOM} calls are left to encode a value: {error}") from error
+
+
+def _dive(levels: int) -> None:
+    if levels:
+        _dive(levels - 1)
 
 
 class _Failed:
@@ -345,6 +374,7 @@ class _Encoder:
             self._parts = parts  # the other members of the whole are kept
             return self.give_up(value, f"of more than {_MAX_PARTS} parts")
         except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
+            _pass_on(error)
             return self.give_up(value, f"of type {qualname(type(value))} and raises {_said(error)}", error=error)
 
     def _int(self, value: int) -> Any:
@@ -416,6 +446,7 @@ class _Encoder:
                 return name
             fault = "has a lone surrogate" if name is not None else f"is of type {qualname(type(key))}"
         except Exception as raised:
+            _pass_on(raised)
             name, error, fault = None, raised, f"is of type {qualname(type(key))} and raises {_said(raised)}"
         name = _cut(_ascii(short(key)), 100) if name is None else _ascii(name)
         reason = f"the key {_brief(key)} {shown(fault)}, and a name in JSON can't be that."
@@ -561,6 +592,7 @@ def _items(keys: Iterable[Any], get: Callable[[Any], Any]) -> Iterator[tuple[Any
         try:
             item = get(key)
         except Exception as error:
+            _pass_on(error)
             item = _Failed(error)
         yield key, item
 
@@ -644,6 +676,7 @@ def _said(error: BaseException) -> str:
     try:
         text = " ".join(_ascii(str.__str__(str(error))[:1000]).split())
     except Exception as other:
+        _pass_on(other)
         text = f"<its message raises {qualname(type(other))}>"
     return f"{qualname(type(error))}: {_cut(text, 300)}" if text else qualname(type(error))
 
@@ -712,7 +745,8 @@ def is_mapping(value: Any) -> bool:
             or is_of(value, "ml_collections", "ConfigDict")
             or plain_mapping(value) is not None
         )
-    except Exception:  # what says which class it is may be code of its own
+    except Exception as error:  # what says which class it is may be code of its own
+        _pass_on(error)
         return False
 
 
@@ -753,7 +787,8 @@ def _without_omegaconf(value: Any) -> Any:
     OmegaConf = sys.modules["omegaconf"].OmegaConf
     try:
         return OmegaConf.to_container(value, resolve=True)
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
 
         def get(key: Any) -> Any:
             return "???" if OmegaConf.is_missing(value, key) else value[key]
@@ -1027,6 +1062,7 @@ def short(value: Any) -> str:
             text = repr(value[: _MAX_REPR + 1] if kind in (str, bytes) else value)
         return _cut(str.__str__(text))
     except Exception as error:
+        _pass_on(error)
         return f"<{qualname(kind)}, whose repr raises {_said(error)}>"
 
 
@@ -1048,7 +1084,8 @@ def qualname(kind: type) -> str:
     """The name of a type for people, whatever its metaclass does."""
     try:
         return _cut(_ascii(kind.__qualname__), 200)
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         return "a type without a name"
 
 
@@ -1056,7 +1093,8 @@ def _type_name(kind: type) -> str:
     try:
         module = kind.__module__
         return qualname(kind) if module == "builtins" else f"{_cut(_ascii(module), 200)}.{qualname(kind)}"
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         return qualname(kind)
 
 

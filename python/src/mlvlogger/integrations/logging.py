@@ -80,6 +80,8 @@ class MLVHandler(logging.Handler):
             self._log.event("record", _data(record))
         except LogClosed:
             pass
+        except RecursionError:  # as the handlers of the standard library do: reporting it would recurse again
+            raise
         except Exception:
             self.handleError(record)
         finally:
