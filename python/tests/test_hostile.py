@@ -280,6 +280,7 @@ def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, writer
     assert [event["event"] for event in found] == ["mlv/start", "before", "x", "span", "span", "after", "mlv/end"]
     data = found[2]["data"]
     assert list(data) == ["first", "value", "last"] and (data["first"], data["last"]) == (1, 2)
+    messages = [message for message in messages if "were logged in one event" not in message]  # that it is large
     assert is_lost(data["value"]) == bool(what) == bool(messages), messages
     assert all(what in message and message.isprintable() and len(message) < 5000 for message in messages)
     assert list(found[3]["data"]) == ["value"] and (found[1]["data"], found[5]["data"]) == ({"n": 1}, {"n": 2})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import InvalidName, InvalidRecord, Logger, MLVError, Span
+from mlvlogger import Exp, InvalidName, InvalidRecord, Logger, MLVError, Span
 
 PATH = Path("a.jsonl")
 
@@ -171,6 +171,45 @@ def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
     assert caught[0].filename == __file__, "the line of the user"
     unencodable = {"_mlv": "unencodable", "type": "complex", "repr": "1j"}
     assert [event["data"] for event in logged()] == [{"fine": 1, "z": unencodable}] * 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[0.5] * 10_001, [[0] * 101] * 100, {"a": [{"b": 1}] * 5_001}, "x" * 2**20, b"x" * 2**20, ["x" * 2**10] * 2**10],
+    ids=["list", "nested", "dicts", "text", "bytes", "texts"],
+)
+def test_a_large_array_is_recorded_with_one_warning(value: Any, log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        for step in range(3):
+            log.event("x", step=step, image=value, other=value)
+        log.span("s", {"image": value}).end(image=value)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert str(caught[0].message).startswith("data.image: more than 10000 numbers or 1 MiB of text were logged")
+    images = [event["data"]["image"] for event in logged()]
+    assert len(images) == 5 and all(image == images[0] for image in images)
+    assert images[0] == value or images[0]["_mlv"] == "bytes"
+
+
+def test_an_array_that_is_not_large_is_recorded_without_a_warning(log: Logger) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log.event("x", a=[0.5] * 10_000, b=[[0] * 99] * 100, c="x" * (2**20 - 2), d={str(n): n for n in range(9_000)})
+
+
+def test_what_the_warning_of_a_large_array_advises_works(conforms: Any) -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    array = numpy.zeros((256, 256))
+    with Exp("runs", "e") as exp:
+        with pytest.warns(RuntimeWarning, match=r"numpy.save\(path, array\), exp.attach\(path\).*numpy.histogram"):
+            exp.log.event("x", image=array)
+        numpy.save("image.npy", array)
+        file = exp.attach("image.npy")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            counts, edges = numpy.histogram(array)
+            exp.log.event("x", counts=counts, edges=edges)
+    assert (numpy.load(exp.path / file.path) == array).all()
+    conforms("runs/e", sealed=True)
 
 
 def test_a_part_that_is_too_large_costs_only_itself(log: Logger, logged: Any) -> None:

@@ -9,7 +9,7 @@ from . import _failures
 from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, shown, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _MAX_NAME = 1024  # `event.name`
 _NAMES = 1000
 _MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
 _LARGE_MEMBER = 64 * 1024
+_MANY = 10_000  # numbers in a member that are worth a warning; each takes two characters or more
+_LONG = 1024 * 1024  # and characters
 
 
 class Logger:
@@ -208,7 +210,11 @@ class Logger:
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
             tree = {**given, **tree}
         text = dumps(tree)
-        return (text if len(text) < _MAX_DATA else _shortened(tree)).encode("ascii"), None
+        if len(text) >= _MAX_DATA:
+            text = _shortened(tree)
+        elif len(text) > 2 * _MANY:
+            _warn_if_large(tree, len(text))
+        return text.encode("ascii"), None
 
     def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
         tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
@@ -426,3 +432,20 @@ def _shortened(tree: dict[str, Any]) -> str:
     if len(text) < _MAX_DATA:
         return text
     return dumps(encode({"value": Unencodable("dict", text[:1000])}, path="data", depth=2))
+
+
+def _warn_if_large(tree: dict[str, Any], length: int) -> None:
+    """Warn, once, of the first member that belongs into a file; *length* is that of the whole as JSON text."""
+    for name, value in tree.items():
+        if _count(value) > _MANY or (length > _LONG and len(dumps(value)) > _LONG):
+            warn_once(
+                f"data.{shown(name[:100])}: more than {_MANY} numbers or 1 MiB of text were logged in one event, "
+                "which makes the log large and slow to read. Save the value to a file and attach the file: "
+                "numpy.save(path, array), exp.attach(path). Or log a summary: numpy.histogram(array)."
+            )
+            return
+
+
+def _count(tree: Any) -> int:
+    parts = tree.values() if type(tree) is dict else tree if type(tree) is list else ()
+    return len(parts) + sum(_count(part) for part in parts if type(part) in (dict, list))
