@@ -1,5 +1,6 @@
 """Hostile values: whatever an object does when it is looked at, training goes on and the record stays whole."""
 
+import argparse
 import collections
 import itertools
 import math
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotEncode, Exp, File, Logger, Opaque, Unencodable
-from mlvlogger._values import decode
+from mlvlogger._values import decode, encode
 
 LOG = Path("x.jsonl")
 
@@ -156,6 +157,7 @@ def exponential() -> Any:
 
 
 PATH = made("Path", __fspath__=boom)
+RAISING = made("A", shape=(1,), tolist=boom)()
 NUMBER = made("Number", __index__=boom, __float__=boom, __int__=boom)
 
 # Each is looked at in an event and in params; the text is what the warning or the error says of it, "" where it has a
@@ -190,10 +192,6 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "len-lies": (made("D", dict, __len__=lambda self: -1)(a=1), ""),
     "hash-and-eq-of-a-key-raise": (armed(), ""),
     "hash-of-an-element-raises": ([made("H", __hash__=boom, __eq__=boom)()], "of type H"),
-    "key-lies": ({made("Lie", __class__=str)(): 1}, "is no string"),
-    "key-raises": ({made("K", __repr__=boom)(): 1}, "is no string"),
-    "key-of-bytes": ({b"a": 1}, "is no string"),
-    "key-of-nan": ({math.nan: 1}, "is no string"),
     "endless-dict": (Endless(), "of more than 100000 parts"),
     "endless-mapping": (EndlessKeys(), "of more than 100000 parts"),
     "endless-list": (EndlessList(), "of more than 100000 parts"),
@@ -219,8 +217,26 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "key-of-a-MiB": ({"k" * 2**20: {"x": object()}}, "of type object"),
     "keys-and-keys-of-a-MiB": ({"k" * 2**20: [0] * 50_000}, ""),
     "too-many-keys": ({str(number): 0 for number in range(10**5 + 1)}, "of more than 100000 parts"),
-    "keys-with-escapes": ({"\x1b[31m\n": object()}, "\\x1b[31m\\n is of type object"),
+    "keys-with-escapes": ({"\x1b[31m\n": object()}, "\\x1b[31m\\n: the value is of type object"),
     "generator": ((n for n in (1,)), "of type generator"),
+}
+
+
+# Keys of which no name in JSON can be made: the value and its neighbours are kept under another name.
+KEYS: dict[str, tuple[Any, str]] = {
+    "class-lies": (made("Lie", __class__=str)(), "is of type Lie"),
+    "class-raises": (ClassRaises(), "is of type ClassRaises and raises ZeroDivisionError: boom"),
+    "repr-raises": (made("K", __repr__=boom)(), "is of type K"),
+    "attribute-raises": (made("A", __getattribute__=boom)(), "is of type A and raises ZeroDivisionError: boom"),
+    "path-raises": (PATH(), "is of type Path and raises ZeroDivisionError: boom"),
+    "array-raises": (made("A", shape=(), tolist=boom)(), "is of type A and raises ZeroDivisionError: boom"),
+    "array-of-itself": (made("A", shape=(), tolist=lambda self: self)(), "is of type A"),
+    "recursive": (Recursive(), "is of type Recursive and raises RecursionError"),
+    "repr-is-huge": (made("R", __repr__=lambda self: "x" * 2**26)(), "is of type R"),
+    "repr-with-escapes": (made("R", __repr__=lambda self: "\x1b[31m\n\ud800")(), "is of type R"),
+    "surrogate-and-escapes": ("\x1b[31m\n\ud800", "has a lone surrogate"),
+    "bytes": (b"a", "is of type bytes"),
+    "number-raises": (NUMBER(), "is of type Number"),
 }
 
 
@@ -264,6 +280,7 @@ def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, writer
     assert [event["event"] for event in found] == ["mlv/start", "before", "x", "span", "span", "after", "mlv/end"]
     data = found[2]["data"]
     assert list(data) == ["first", "value", "last"] and (data["first"], data["last"]) == (1, 2)
+    messages = [message for message in messages if "were logged in one event" not in message]  # that it is large
     assert is_lost(data["value"]) == bool(what) == bool(messages), messages
     assert all(what in message and message.isprintable() and len(message) < 5000 for message in messages)
     assert list(found[3]["data"]) == ["value"] and (found[1]["data"], found[5]["data"]) == ({"n": 1}, {"n": 2})
@@ -281,6 +298,22 @@ def test_a_hostile_value_in_params_raises_with_its_path_and_nothing_is_made(name
     assert caught.value.path.startswith("params.a") and str(caught.value).startswith(caught.value.path)
     assert what in str(caught.value) and str(caught.value).isprintable()
     assert os.listdir() == []
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_hostile_key_costs_no_value_in_an_event_and_is_refused_in_params(name: str, events: Any) -> None:
+    key, what = KEYS[name]
+    with Logger(LOG) as log:
+        seq, messages = warned(lambda: log.event("x", {"first": 1, key: 5, "last": {key: [2]}}))
+        assert seq == 2
+    data = events(LOG)[1]["data"]
+    assert list(data)[0] == "first" and list(data.values())[:2] == [1, 5] and [*data["last"].values()] == [[2]]
+    assert len(messages) == 2 and messages[0].startswith("data: the key ") and messages[1].startswith("data.last: the")
+    assert all(what in message and message.isprintable() and len(message) < 1000 for message in messages)
+    with pytest.raises(CannotEncode) as caught:
+        Exp("runs", "e", {"ok": 1, "a": [{key: 1}]})
+    assert caught.value.path == "params.a[0]" and what in str(caught.value) and str(caught.value).isprintable()
+    assert not Path("runs").exists()
 
 
 # Flat data of numbers goes another way, on which no code of a value runs; these look as if they could take it.
@@ -319,7 +352,7 @@ def test_flat_data_of_numbers_is_what_it_would_be_beside_another_value(name: str
     assert after == {"a": 2}
 
 
-MAPPINGS = ["class-lies-mapping", "iter-raises", "keys-raise", "len-lies", "hash-and-eq-of-a-key-raise", "key-lies"]
+MAPPINGS = ["class-lies-mapping", "iter-raises", "keys-raise", "len-lies", "hash-and-eq-of-a-key-raise"]
 MAPPINGS += ["endless-dict", "endless-mapping", "key-of-a-MiB", "class-raises", "everything-recurses", "no-name"]
 
 
@@ -553,25 +586,166 @@ def test_a_million_keys_are_a_million_keys() -> None:
     assert event.count(b":0") >= 10**6
 
 
-def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_value(events: Any) -> None:
-    """Where the interpreter has no room left, an event may raise as any other call would; nothing else is lost."""
+def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_call(events: Any) -> None:
+    """Where the interpreter has no room left, an event raises as any other call would; what is kept is whole."""
     log = Logger(LOG)
     kept = []
+
+    class Plain:
+        def __repr__(self) -> str:
+            return self.text(100)
+
+        def text(self, levels: int) -> str:
+            return self.text(levels - 1) if levels else "<plain>"
+
+    value: Any = {"a": [1, {"b": [Plain()]}]}
+    for _ in range(40):
+        value = [value, 1]
 
     def dive(levels: int) -> None:
         if levels:
             dive(levels - 1)
         else:
-            kept.append(log.event("deep", value={"a": [1, {"b": [object()]}]}))
+            kept.append(log.event("deep", value=value))
 
     warnings.simplefilter("ignore")
     raised = 0
     limit = sys.getrecursionlimit()
-    for levels in range(limit - 200, limit):
+    for levels in range(limit - 400, limit):
         try:
             dive(levels)
         except RecursionError:
             raised += 1
     assert raised and kept and log.event("after") == len(kept) + 2
     log.close()
+    plain = {"_mlv": "unencodable", "type": f"{__name__}.{Plain.__qualname__}", "repr": "<plain>"}
+    whole: Any = {"a": [1, {"b": [plain]}]}
+    for _ in range(40):
+        whole = [whole, 1]
+    assert [event["data"] for event in events(LOG)[1:-2]] == [{"value": whole}] * len(kept)
     assert [event["event"] for event in events(LOG)[1:-1]] == ["deep"] * len(kept) + ["after"]
+
+
+def test_parameters_in_a_recursion_that_is_nearly_too_deep_are_not_refused_for_it() -> None:
+    def dive(levels: int) -> None:
+        if levels:
+            dive(levels - 1)
+        else:
+            encode({"a": [{"b": ({"c": Path("d")},)}]}, path="params", depth=2)
+
+    outcomes = set()
+    limit = sys.getrecursionlimit()
+    for levels in range(limit - 400, limit):
+        try:
+            dive(levels)
+            outcomes.add("fine")
+        except RecursionError:
+            outcomes.add("RecursionError")
+    assert outcomes == {"fine", "RecursionError"}
+
+
+def test_a_value_that_recurses_without_an_end_costs_only_itself_at_any_depth(events: Any) -> None:
+    value: Any = Recursive()
+    for _ in range(50):
+        value = [value, 1]
+    with Logger(LOG) as log:
+        _, messages = warned(lambda: log.event("x", first=1, value=value, last=Recursive()))
+    data = events(LOG)[1]["data"]
+    left = data["value"]
+    for _ in range(50):
+        left, one = left
+        assert one == 1
+    assert is_lost(left) and is_lost(data["last"]) and data["first"] == 1
+    assert len(messages) == 2 and all("raises RecursionError" in message for message in messages)
+    with pytest.raises(CannotEncode, match="raises RecursionError"):
+        Exp("runs", "e", {"a": [Recursive()]})
+
+
+NO_MEMORY: dict[str, Any] = {
+    "tolist": made("A", shape=(1,), tolist=lambda self: no_memory())(),
+    "repr": made("A", __repr__=lambda self: no_memory())(),
+    "repr-in-a-list": [made("A", __repr__=lambda self: no_memory())()],
+    "repr-of-a-key": {made("K", __repr__=lambda self: no_memory())(): 1},
+    "key": {made("K", __fspath__=lambda self: no_memory())(): 1},
+    "iteration": made("L", list, __iter__=lambda self: no_memory())([1]),
+    "item-of-a-mapping": made("D", dict, __getitem__=lambda self, key: no_memory())(a=1),
+    "attribute": made("N", argparse.Namespace, __dict__=property(lambda self: no_memory()))(),
+    "class": made("C", __class__=property(lambda self: no_memory()))(),
+    "zone": datetime(2026, 1, 1, tzinfo=made("Z", tzinfo, utcoffset=lambda self, at: no_memory())()),
+    "message-of-an-exception": made(
+        "A", shape=(1,), tolist=lambda self: boom_with(made("E", Exception, __str__=lambda self: no_memory())())
+    )(),
+}
+
+
+def no_memory() -> Any:
+    raise MemoryError("none left")
+
+
+def boom_with(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize("name", NO_MEMORY)
+def test_a_value_for_which_memory_runs_out_is_not_acknowledged(name: str, writer: Any, events: Any) -> None:
+    value = NO_MEMORY[name]
+    log = Logger(LOG, writer=writer)
+    span = log.span("span")
+    calls: list[Callable[[], Any]] = [
+        lambda: log.event("x", value=value),
+        lambda: log.event("x", {"a": 1}, value={"deep": [value]}),
+        lambda: log.event("x", {"value": value}),
+        lambda: log.span("x", value=value),
+        lambda: span.end(value=value),
+        lambda: Exp("runs", "e", {"a": value}),
+        lambda: Exp("runs", "e", extra={"a": value}),
+    ]
+    for call in calls:
+        with pytest.raises(MemoryError, match="none left"):
+            call()
+    assert span.is_open and span.end() == 3 and log.event("after", n=1) == 4
+    log.close()
+    assert [event["event"] for event in events(LOG)] == ["mlv/start", "span", "span", "after", "mlv/end"]
+    assert not Path("runs").exists()
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="not applicable: something else traces the lines")
+def test_memory_that_runs_out_at_any_line_of_the_encoder_costs_the_call_and_nothing_else(events: Any) -> None:
+    from mlvlogger import _values
+
+    value = {"a": [1, {"b": (object(), {1: 0.5, (2,): "ä"})}], "c": RAISING, "d": {Path("x")}, "e": 2**60}
+    count, fails_at = 0, 0
+
+    def trace(frame: Any, what: str, _: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != _values.__file__ or frame.f_code.co_name in ("warn", "warn_once"):
+            return None
+        if what == "line":
+            count += 1
+            if count == fails_at:
+                raise MemoryError("none left")
+        return trace
+
+    def event(at: int) -> None:
+        nonlocal count, fails_at
+        count, fails_at = 0, at
+        sys.settrace(trace)
+        try:
+            log.event("x", value)
+        finally:
+            sys.settrace(None)
+
+    warnings.simplefilter("ignore")
+    log = Logger(LOG)
+    log.event("x", value)  # the first one imports and learns
+    event(0)
+    lines = count
+    assert lines > 200
+    size = LOG.stat().st_size
+    for at in range(1, lines + 1):
+        with pytest.raises(MemoryError, match="none left"):
+            event(at)
+        assert LOG.stat().st_size == size
+    assert log.event("after") == 4
+    log.close()
+    assert [event["event"] for event in events(LOG)] == ["mlv/start", "x", "x", "after", "mlv/end"]

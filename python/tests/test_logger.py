@@ -3,6 +3,8 @@
 import signal
 import sys
 import threading
+import types
+import warnings
 from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import InvalidName, InvalidRecord, Logger, MLVError, Span
+from mlvlogger import Exp, InvalidName, InvalidRecord, Logger, MLVError, Span
 
 PATH = Path("a.jsonl")
 
@@ -129,27 +131,85 @@ class RaisingMapping(Mapping):
         return 1
 
 
-@pytest.mark.parametrize(
-    "data",
-    [{1: 2}, {"1": 1, 1: 2}, {"\ud800": 1}, RaisingMapping(), UserDict({None: 1})],
-    ids=["integer-key", "colliding-keys", "surrogate-key", "raising", "none-key"],
-)
-def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(data: Any, log: Logger, logged: Any) -> None:
+def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(log: Logger, logged: Any) -> None:
+    data = RaisingMapping()
     with pytest.warns(RuntimeWarning, match="recorded as its type and repr"):
         assert log.event("x", data) == 2
-    assert str(logged()[0]["data"]).count("'_mlv': 'unencodable'") == 1
+        assert log.event("x", data, value=1) == 3
+    first, second = (event["data"] for event in logged())
+    assert first["value"]["_mlv"] == "unencodable" and second == {"value": 1, "value~2": first["value"]}
+
+
+def test_keys_that_are_no_strings_are_spelled_as_in_json(log: Logger, logged: Any) -> None:
+    log.event("x", {1: 2, None: {True: 0.5}}, a=UserDict({2: 3}))
+    assert logged()[0]["data"] == {"1": 2, "null": {"true": 0.5}, "a": {"2": 3}}
+
+
+def test_two_keys_with_one_name_are_both_recorded_with_one_warning(log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        for _ in range(3):
+            log.event("x", {"1": "a", 1: "b"}, c={True: "d", "true": "e"})
+        log.span("s", {"1": "a", 1: "b"}).end({"1": "a", 1: "b"})
+    assert len(caught) == 2 and all("have the same name in JSON" in str(warning.message) for warning in caught)
+    data = {"1": "a", "1~2": "b", "c": {"true": "d", "true~2": "e"}}
+    assert [event["data"] for event in logged()[:3]] == [data] * 3
+    assert [event["data"] for event in logged()[3:]] == [{"1": "a", "1~2": "b"}] * 2
+
+
+def test_a_configuration_may_be_the_data(log: Logger, logged: Any) -> None:
+    log.event("x", types.SimpleNamespace(lr=0.5, layers={1: Logger}), more=1)  # type: ignore[arg-type]
+    assert logged()[0]["data"] == {"lr": 0.5, "layers": {"1": "mlvlogger._logger.Logger"}, "more": 1}
 
 
 def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning) as caught:
         for _ in range(5):
-            assert log.event("x", fine=1, fn=print) is not None
+            assert log.event("x", fine=1, z=1j) is not None
     assert [str(warning.message) for warning in caught] == [
-        "data.fn is of type builtin_function_or_method; it was recorded as its type and repr only."
+        "data.z: the value is of type complex. It was recorded as its type and repr only."
     ]
     assert caught[0].filename == __file__, "the line of the user"
-    unencodable = {"_mlv": "unencodable", "type": "builtin_function_or_method", "repr": "<built-in function print>"}
-    assert [event["data"] for event in logged()] == [{"fine": 1, "fn": unencodable}] * 5
+    unencodable = {"_mlv": "unencodable", "type": "complex", "repr": "1j"}
+    assert [event["data"] for event in logged()] == [{"fine": 1, "z": unencodable}] * 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[0.5] * 10_001, [[0] * 101] * 100, {"a": [{"b": 1}] * 5_001}, "x" * 2**20, b"x" * 2**20, ["x" * 2**10] * 2**10],
+    ids=["list", "nested", "dicts", "text", "bytes", "texts"],
+)
+def test_a_large_array_is_recorded_with_one_warning(value: Any, log: Logger, logged: Any) -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        for step in range(3):
+            log.event("x", step=step, image=value, other=value)
+        log.span("s", {"image": value}).end(image=value)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert str(caught[0].message).startswith("data.image: more than 10000 numbers or 1 MiB of text were logged")
+    images = [event["data"]["image"] for event in logged()]
+    assert len(images) == 5 and all(image == images[0] for image in images)
+    assert images[0] == value or images[0]["_mlv"] == "bytes"
+
+
+def test_an_array_that_is_not_large_is_recorded_without_a_warning(log: Logger) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log.event("x", a=[0.5] * 10_000, b=[[0] * 99] * 100, c="x" * (2**20 - 2), d={str(n): n for n in range(9_000)})
+
+
+def test_what_the_warning_of_a_large_array_advises_works(conforms: Any) -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    array = numpy.zeros((256, 256))
+    with Exp("runs", "e") as exp:
+        with pytest.warns(RuntimeWarning, match=r"numpy.save\(path, array\), exp.attach\(path\).*numpy.histogram"):
+            exp.log.event("x", image=array)
+        numpy.save("image.npy", array)
+        file = exp.attach("image.npy")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            counts, edges = numpy.histogram(array)
+            exp.log.event("x", counts=counts, edges=edges)
+    assert (numpy.load(exp.path / file.path) == array).all()
+    conforms("runs/e", sealed=True)
 
 
 def test_a_part_that_is_too_large_costs_only_itself(log: Logger, logged: Any) -> None:
@@ -170,8 +230,6 @@ def test_data_larger_than_a_record_is_cut_and_the_rest_kept(log: Logger, logged:
 
 @pytest.mark.parametrize("size", [2**24 - 4096 - 100, 2**24 - 4096, 2**24 - 13_000])
 def test_no_line_is_larger_than_a_record_may_be_whatever_its_name(size: int, log: Logger) -> None:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         log.event("\U0001f600" * 1024, text="y" * size)

@@ -1,5 +1,6 @@
 """The handler for `logging`: every record is an event, whatever is in it, and none hangs or recurs."""
 
+import dataclasses
 import logging
 import threading
 import warnings
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, read
+from mlvlogger import Exp, Redacted, read
 from mlvlogger.integrations.logging import MLVHandler
 
 logger = logging.getLogger("tests.data")
@@ -71,6 +72,21 @@ def test_level_and_filters_count_and_the_stream_can_be_chosen() -> None:
     assert [event.data["message"] for event in read("runs/e").events(stream="messages")] == ["kept"]
 
 
+def test_extra_is_recorded_as_params_are() -> None:
+    @dataclasses.dataclass
+    class Login:
+        user: str = "a"
+        password: str = "hunter2"
+
+    with Exp("runs", "e") as exp, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logger.addHandler(MLVHandler(exp))
+        logger.warning("odd", extra={"counts": {0: 1, None: 2}, "kind": Login, "login": Login()})
+    kind = f"{__name__}.{Login.__qualname__}"
+    login = {"user": "a", "password": Redacted()}
+    assert records()[0]["extra"] == {"counts": {"0": 1, "null": 2}, "kind": kind, "login": login}
+
+
 def test_lines_that_look_like_secrets_are_not_logged() -> None:
     with Exp("runs", "e") as exp:
         logger.addHandler(MLVHandler(exp))
@@ -111,7 +127,7 @@ def test_captured_warnings_are_recorded_and_those_of_the_logger_itself_do_not_re
         logger.warning("odd", extra={"odd": Odd()})
     messages = [record["message"] for record in records()]
     assert len(messages) == 3 and messages[2] == "odd"
-    assert "UserWarning: mind this" in messages[0] and "data.value is of type" in messages[1]
+    assert "UserWarning: mind this" in messages[0] and "data.value: the value is of type" in messages[1]
 
 
 def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Callable[..., Any]) -> None:

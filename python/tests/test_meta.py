@@ -178,10 +178,27 @@ def test_params_of_another_type_are_refused_and_nothing_is_made(params: Any) -> 
 def test_a_parameter_that_cannot_be_encoded_is_named_and_nothing_is_made() -> None:
     for member in ("params", "extra"):
         with pytest.raises(CannotEncode) as caught:
-            Exp("runs", "e", **{member: {"optimizer": {"fns": [1, print]}}})
+            Exp("runs", "e", **{member: {"optimizer": {"fns": [1, 1j]}}})
         assert caught.value.path == f"{member}.optimizer.fns[1]"
-        assert str(caught.value).startswith(f"{member}.optimizer.fns[1] is of type builtin_function_or_method")
+        assert str(caught.value).startswith(f"{member}.optimizer.fns[1]: the value is of type complex")
     assert os.listdir() == []
+
+
+def test_refused_values_of_params_and_extra_are_in_one_error_and_nothing_changes() -> None:
+    Exp("runs", "made").close()
+    parent = Exp("runs", "parent")
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    calls: list[Callable[..., Any]] = [
+        lambda **members: Exp("runs", "e", **members),
+        lambda **members: Exp.resume("runs/made", **members),
+        lambda **members: parent.sub("x", **members),
+    ]
+    for call in calls:
+        with pytest.raises(CannotEncode) as caught:
+            call(params={"a": {1: 1, "1": 2}, "b": 1j}, extra={"c": [object] * 2, "d": {True: 1, "true": 2}})
+        assert [path for path, _ in caught.value.problems] == ["params.a", "params.b", "extra.d"]
+        assert str(caught.value).startswith("params and extra: 3 values can't be recorded.")
+        assert {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()} == before
 
 
 def test_params_too_large_for_a_record_are_refused_and_no_experiment_is_made() -> None:

@@ -2,9 +2,15 @@
 
 import argparse
 import dataclasses
+import decimal
 import enum
+import functools
+import math
+import sys
 import types
-from collections.abc import Callable
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +128,130 @@ def test_an_omegaconf_configuration_is_recorded_resolved() -> None:
 def test_a_configuration_that_cannot_be_resolved_is_refused_by_its_name() -> None:
     omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
     config = omegaconf.OmegaConf.create({"a": {"b": "${nowhere}"}})
-    with pytest.raises(CannotEncode, match=r"params\.config is .* raises InterpolationKeyError"):
+    with pytest.raises(
+        CannotEncode, match=r"params\.config\.a\.b: reading the value raises InterpolationKeyError: .*nowhere"
+    ):
         Exp("runs", "e", {"config": config})
+
+
+def test_all_that_cannot_be_resolved_is_in_one_error_with_its_key_and_the_reason() -> None:
+    omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
+    config = omegaconf.OmegaConf.create(
+        {
+            "model": {"dim": 8, "size": "???", 3: {1.5: True}},
+            "data": {"root": "${oc.env:DATA_ROOT_NOT_SET}", "list": [1, "${model.size}", {"x": "${nowhere}"}]},
+        }
+    )
+    for params in (config, {"config": config}, types.SimpleNamespace(config=[config])):
+        with pytest.raises(CannotEncode) as caught:
+            Exp("runs", "e", params)
+        error = caught.value
+        root = error.path.removesuffix(".data.root")
+        assert [path for path, _ in error.problems] == [
+            f"{root}.data.root",
+            f"{root}.data.list[1]",
+            f"{root}.data.list[2].x",
+        ]
+        reasons = [reason for _, reason in error.problems]
+        assert "InterpolationResolutionError" in reasons[0] and "'DATA_ROOT_NOT_SET' not found" in reasons[0]
+        assert "full_key: data.root" in reasons[0]
+        assert "InterpolationToMissingValueError" in reasons[1] and "nowhere" in reasons[2]
+        assert type(error.__cause__).__name__ == "InterpolationResolutionError"
+        assert all(reason in str(error) for reason in reasons)
+    assert not Path("runs").exists()
+
+    with Exp("runs", "e") as exp, pytest.warns(RuntimeWarning) as caught_warnings:
+        exp.log.event("config", config)
+    assert [str(warning.message).partition(":")[0] for warning in caught_warnings] == [
+        "data.data.root",
+        "data.data.list[1]",
+        "data.data.list[2].x",
+    ]
+    (event,) = read(exp.path).events("config")
+    assert event.data["model"] == {"dim": 8, "size": "???", "3": {"1.5": True}}
+    assert event.data["data"]["list"][0] == 1 and event.data["data"]["root"].type.endswith("ResolutionError")
+
+
+def test_a_configuration_that_is_none_is_no_mapping() -> None:
+    omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
+    with pytest.raises(TypeError, match="give a mapping"):
+        Exp("runs", "e", omegaconf.DictConfig(None))
+    with Exp("runs", "e") as exp:
+        exp.log.event("config", omegaconf.DictConfig(None))
+    assert [event.data for event in read(exp.path).events("config")] == [{"value": None}]
 
 
 def test_an_object_that_is_no_configuration_is_still_refused() -> None:
     with pytest.raises(TypeError, match="params is .*give a mapping, a dataclass or an argparse namespace"):
         Exp("runs", "e", object())
+
+
+@dataclasses.dataclass
+class Ordinary:
+    """What scripts have among their settings."""
+
+    device: Any
+    optimizer: type = argparse.ArgumentParser
+    schedule: Callable[[int], float] = math.sqrt
+    loader: Any = functools.partial(sorted, reverse=True)
+    class_weight: dict[Any, float] = dataclasses.field(default_factory=lambda: {0: 2.0, 1: 5.0, None: 0.5})
+    lr: Any = decimal.Decimal("0.001")
+    run: Any = uuid.UUID(int=1)
+    crop: Any = dataclasses.field(default_factory=lambda: slice(0, 224))
+
+
+def test_settings_of_ordinary_scripts_are_the_same_through_every_door(conforms: Any) -> None:
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+    given = Ordinary(numpy.dtype("float16"))
+    expected = {
+        "device": "float16",
+        "optimizer": "argparse.ArgumentParser",
+        "schedule": "math.sqrt",
+        "loader": {"function": "sorted", "args": [], "keywords": {"reverse": True}},
+        "class_weight": {"0": 2.0, "1": 5.0, "null": 0.5},
+        "lr": "0.001",
+        "run": "00000000-0000-0000-0000-000000000001",
+        "crop": {"start": 0, "stop": 224, "step": None},
+    }
+    doors = (given, vars(given), argparse.Namespace(**vars(given)), types.MappingProxyType(vars(given)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number, params in enumerate(doors):
+            with Exp("runs", f"e{number}", params, extra=params) as exp:
+                exp.log.event("a", params)  # type: ignore[arg-type]
+                exp.log.event("a", config=params)
+                exp.log.span("b", params).end(params)  # type: ignore[arg-type]
+                exp.sub("sub", params, extra=params).close()
+            with Exp.resume(exp.path, params, extra=params):  # equal to what is recorded
+                pass
+            found = read(exp.path)
+            assert found.params == found.extra == expected
+            assert read(exp.path / "experiment" / "sub").params == expected
+            assert [event.data for event in found.events()] == [expected, {"config": expected}, expected, expected]
+            conforms(exp.path, sealed=True)
+
+
+def test_a_configuration_of_ml_collections_is_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ConfigDict:
+        """As that of ml_collections: no Mapping, with a value that has to be given."""
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(["lr", "layers", "required"])
+
+        def __getitem__(self, key: str) -> Any:
+            if key == "required":
+                raise ValueError("Trying to access a required value: required")
+            return {"lr": 0.1, "layers": {1: 64}}[key]
+
+    with pytest.raises(TypeError, match="give a mapping"):
+        Exp("runs", "e", ConfigDict())
+    monkeypatch.setitem(sys.modules, "ml_collections", types.SimpleNamespace(ConfigDict=ConfigDict))  # type: ignore[arg-type]
+    with pytest.raises(CannotEncode, match="params.required: reading the value raises ValueError: Trying to access"):
+        Exp("runs", "e", ConfigDict())
+    with Exp("runs", "e") as exp, pytest.warns(RuntimeWarning, match="data.required: reading the value raises"):
+        exp.log.event("config", ConfigDict())  # type: ignore[arg-type]
+    (event,) = read(exp.path).events("config")
+    assert (event.data["lr"], event.data["layers"]) == (0.1, {"1": 64})
 
 
 def test_none_of_these_libraries_is_imported_for_it(run: Callable[..., Any]) -> None:
@@ -137,6 +260,7 @@ def test_none_of_these_libraries_is_imported_for_it(run: Callable[..., Any]) -> 
         import sys, types
         from mlvlogger import Exp
         Exp("runs", "e", {"a": types.SimpleNamespace(b=1)}).close()
-        assert not {"pydantic", "attrs", "attr", "omegaconf", "argparse", "dataclasses"} & set(sys.modules)
+        libraries = {"pydantic", "attrs", "attr", "omegaconf", "argparse", "dataclasses", "decimal", "uuid"}
+        assert not {"numpy", "torch", "tensorflow", "ml_collections", *libraries} & set(sys.modules)
         """
     )

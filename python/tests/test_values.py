@@ -2,17 +2,23 @@
 
 import argparse
 import enum
+import functools
 import json
 import math
+import pickle
 import random
 import struct
 import sys
-from collections import OrderedDict, UserDict, deque, namedtuple
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import types
+import uuid
+from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict, deque, namedtuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, List  # noqa: UP035
 
 import pytest
 
@@ -216,8 +222,44 @@ class Settings:
     lr: float
     inner: Any = None
 
+    @classmethod
+    def made(cls) -> "Settings":
+        return cls(0.1)
+
+
+def decorated() -> Callable[[], None]:
+    def inner() -> None:
+        pass
+
+    @functools.wraps(inner)
+    def wrapper() -> None:
+        pass
+
+    return wrapper
+
+
+EXAMPLE = lambda: None  # noqa: E731
+
 
 Pair = namedtuple("Pair", "a b")
+HERE = __name__
+
+
+def function() -> None:
+    pass
+
+
+@functools.lru_cache
+def cached() -> None:
+    pass
+
+
+class Odd(types.SimpleNamespace):
+    """A namespace with names that no statement gives it."""
+
+    def __init__(self) -> None:
+        vars(self).update({1: "one", None: "none", "a b": 2, "_mlv": 3})  # type: ignore[dict-item]
+
 
 # One way: what a record holds of what JSON and the typed values have no type of their own for.
 CONVERTED = {
@@ -242,6 +284,42 @@ CONVERTED = {
     "int-flag": (Bits.A | Bits.B, 3),
     "dataclass": (Settings(0.5, Settings(1.0)), {"lr": 0.5, "inner": {"lr": 1.0, "inner": None}}),
     "namespace": (argparse.Namespace(lr=0.5, _mlv=1), {"lr": 0.5, "__mlv": 1}),
+    "class": (Settings, f"{HERE}.Settings"),
+    "class-of-enums": (Mode, f"{HERE}.Mode"),
+    "built-in-class": (int, "int"),
+    "function": (function, f"{HERE}.function"),
+    "built-in-function": (max, "max"),
+    "function-of-a-module": (math.sqrt, "math.sqrt"),
+    "decorated-function": (cached, f"{HERE}.cached"),
+    "lambda": (EXAMPLE, f"{HERE}.<lambda>"),
+    "inner-function": (decorated(), f"{HERE}.decorated.<locals>.inner"),
+    "method": (Text("a").__str__, f"{HERE}.Text.__str__"),
+    "class-method": (Settings.made, f"{HERE}.Settings.made"),
+    "method-of-a-built-in": ([].append, "list.append"),
+    "method-of-a-built-in-class": (str.lower, "str.lower"),
+    "partial": (
+        functools.partial(Settings, 0.1, inner={1: function}),
+        {"function": f"{HERE}.Settings", "args": [0.1], "keywords": {"inner": {"1": f"{HERE}.function"}}},
+    ),
+    "partial-with-the-name-of-a-function": (
+        functools.update_wrapper(functools.partial(max, 1), function),
+        {"function": "max", "args": [1], "keywords": {}},
+    ),
+    "decimal": (Decimal("0.10"), "0.10"),
+    "decimal-nan": (Decimal("NaN"), "NaN"),
+    "fraction": (Fraction(1, 3), "1/3"),
+    "uuid": (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+    "slice": (slice(0, Whole(10)), {"start": 0, "stop": 10, "step": None}),
+    "set-of-functions": ({function, Settings, max}, ["max", f"{HERE}.Settings", f"{HERE}.function"]),
+    "keys": ({2: 1, 1: 2}.keys(), [2, 1]),
+    "items": (OrderedDict({1: 2}).items(), [[1, 2]]),
+    "values": ({1: 2}.values(), [2]),
+    "default-dict": (defaultdict(int, {1: 2}), {"1": 2}),
+    "counter": (Counter("aab"), {"a": 2, "b": 1}),
+    "chain-map": (ChainMap({1: 2}, {"a": 1}), {"a": 1, "1": 2}),
+    "proxy": (types.MappingProxyType({1: 2}), {"1": 2}),
+    "namespace-with-odd-names": (Odd(), {"1": "one", "null": "none", "a b": 2, "__mlv": 3}),
+    "nested-keys": ([{1: {None: ({True: 1},)}}], [{"1": {"null": [{"true": 1}]}}]),
     "scalar": (Array(0.5), 0.5),
     "array": (Array([[1, 2], [math.nan, 4]], 2, 2), [[1, 2], [typed("float", "nan"), 4]]),
     "nanoseconds": (Stamp(2026, 1, 1, 0, 0, 0, 123456), typed("datetime-local", "2026-01-01T00:00:00.123456789")),
@@ -325,8 +403,11 @@ class Itself:
 class Twice(Mapping):
     """A mapping that has one key twice."""
 
-    def __getitem__(self, key: str) -> int:
-        return 1
+    def __init__(self) -> None:
+        self.values_left = ["second", "first"] * 2
+
+    def __getitem__(self, key: str) -> str:
+        return self.values_left.pop() if self.values_left else "more"
 
     def __iter__(self) -> Iterator[str]:
         return iter(["a", "a"])
@@ -352,27 +433,24 @@ def cycle() -> list[Any]:
     return value
 
 
-def function() -> None:
-    pass
-
-
 HOPELESS = {
-    "function": (function, "builtins.function", "of type function"),
-    "class": (Settings, "type", "of type type"),
+    "callable-object": (
+        functools.singledispatchmethod(function),
+        "singledispatchmethod",
+        "of type singledispatchmethod",
+    ),
+    "alias": (List[int], "_GenericAlias", "of type _GenericAlias"),  # noqa: UP006
+    "alias-of-a-class": (list[int], "GenericAlias", "of type GenericAlias"),
     "complex": (1j, "complex", "of type complex"),
     "object": (object(), "object", "of type object"),
     "generator": ((n for n in "a"), "generator", "of type generator"),
     "integer-of-4001-digits": (10**4000, "int", "an integer of more than 4000 digits"),
     "integer-of-5001-digits": (-(10**5000), "int", "an integer of more than 4000 digits"),
     "cycle": (cycle(), "list", "a container that contains itself"),
-    "integer-key": ({1: 2}, "dict", "key 1 is no string"),
-    "colliding-keys": ({"1": 1, 1: 2}, "dict", "key 1 is no string"),
-    "key-twice": (Twice(), "Twice", "key 'a' is there twice"),
-    "surrogate-key": ({"\ud800": 1}, "dict", "key '\\ud800' has a lone surrogate"),
-    "everything-raises": (Raises(), "Raises", "of type Raises and raises ZeroDivisionError"),
-    "mapping-raises": (RaisingMapping(), "RaisingMapping", "raises ZeroDivisionError"),
-    "path-raises": (RaisingPath(), "RaisingPath", "raises ZeroDivisionError"),
-    "zone-raises": (datetime(2026, 1, 1, tzinfo=BadZone()), "datetime.datetime", "raises ZeroDivisionError"),
+    "everything-raises": (Raises(), "Raises", "of type Raises and raises ZeroDivisionError: tolist"),
+    "mapping-raises": (RaisingMapping(), "ZeroDivisionError", "raises ZeroDivisionError: item"),
+    "path-raises": (RaisingPath(), "RaisingPath", "raises ZeroDivisionError: path"),
+    "zone-raises": (datetime(2026, 1, 1, tzinfo=BadZone()), "datetime.datetime", "raises ZeroDivisionError: zone"),
     "not-a-time": (NotATime(2026, 1, 1), "NotATime", "a time without a form in RFC 3339"),
     "time-with-seconds-in-its-offset": (
         time(1, tzinfo=timezone(timedelta(seconds=30))),
@@ -411,17 +489,233 @@ def test_what_has_no_form_raises_with_its_path_and_in_an_event_becomes_its_type_
 
 def test_the_message_says_where_what_the_value_is_and_what_to_do() -> None:
     with pytest.raises(CannotEncode) as caught:
-        encode({"optimizer": {"fn": function}}, path="params", depth=2)
+        encode({"optimizer": {"fn": 1j}}, path="params", depth=2)
     assert caught.value.path == "params.optimizer.fn"
     assert str(caught.value) == (
-        f"params.optimizer.fn is of type function, which a record cannot hold: {function!r}. "
-        "Give a number, a string, a list or a dict of such, or for an object its name or its settings."
+        "params.optimizer.fn: the value is of type complex, which a record can't hold: 1j. "
+        "Pass a number, a string, a list or dict of these, or the name or the settings of an object."
     )
+
+
+def test_all_values_that_are_refused_are_in_one_error_with_their_exceptions() -> None:
+    value = {"a": 1j, "fine": 1, "b": [Raises(), {(0, 1): 2, "c": RaisingMapping()}], "d": {1: 2, "1": 3}}
+    with pytest.raises(CannotEncode) as caught:
+        encode(value, path="params", depth=2)
+    error = caught.value
+    assert error.path == "params.a"
+    assert error.problems == [
+        ("params.a", "the value is of type complex, which a record can't hold: 1j."),
+        (
+            "params.b[0]",
+            "the value is of type Raises and raises ZeroDivisionError: tolist, which a record can't hold: "
+            "<Raises, whose repr raises ZeroDivisionError: repr>.",
+        ),
+        ("params.b[1]", "the key (0, 1) is of type tuple, and a name in JSON can't be that."),
+        ("params.b[1].c.a", "reading the value raises ZeroDivisionError: item."),
+        ("params.d", "the keys 1 and '1' have the same name in JSON, '1'."),
+    ]
+    assert isinstance(error.__cause__, ZeroDivisionError) and error.__cause__.args == ("tolist",)
+    first, *lines = str(error).split("\n")
+    assert first.startswith("params: 5 values can't be recorded. Pass a number, ")
+    assert len(lines) == 5
+    for line, (path, reason) in zip(lines, error.problems, strict=True):
+        assert line.startswith(f"  {path}: {reason}")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.path, again.problems) == (str(error), error.path, error.problems)
+
+
+def test_the_error_for_many_values_is_short() -> None:
+    with pytest.raises(CannotEncode) as caught:
+        encode([1j] * 33, path="params", depth=2)
+    assert len(caught.value.problems) == 33
+    assert len(str(caught.value).split("\n")) == 22 and str(caught.value).endswith("\n  and 13 more")
+    with pytest.raises(CannotEncode, match="at least 1000 values") as caught:
+        encode([1j] * 10**5, path="params", depth=2)
+    assert len(caught.value.problems) == 1000
+
+
+SPELLED = [
+    0,
+    -1,
+    2**53,
+    10**30,
+    True,
+    False,
+    None,
+    0.5,
+    1.0,
+    -0.0,
+    1e16,
+    1e-7,
+    math.inf,
+    -math.inf,
+    math.nan,
+    Level.HIGH,
+]
+
+
+@pytest.mark.parametrize("key", SPELLED, ids=repr)
+def test_a_key_that_is_no_string_is_spelled_as_json_spells_it(key: Any) -> None:
+    (spelled,) = json.loads(json.dumps({key: 0}))
+    for value in ({key: 0}, UserDict({key: 0}), OrderedDict({key: 0})):
+        assert tree([value]) == [{spelled: 0}]
+        assert lenient([value]) == ([{spelled: 0}], [])
+
+
+def test_a_key_that_is_a_string_as_a_value_is_that_string() -> None:
+    class Color(enum.Enum):
+        RED = 1
+
+    keys = {Color.RED: "RED", Mode.FAST: "fast", PurePosixPath("a/b"): "a/b", Settings: f"{HERE}.Settings"}
+    keys |= {Whole(3): "3", Real(0.5): "0.5", Text("text"): "text", Decimal("0.1"): "0.1", max: "max"}
+    assert tree(dict.fromkeys(keys, 0)) == dict.fromkeys(keys.values(), 0)
+
+
+def test_keys_of_numpy_are_spelled_as_their_python_values() -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    keys = {numpy.int64(3): "3", numpy.float32(0.5): "0.5", numpy.float64(1.5): "1.5", numpy.str_("a"): "a"}
+    keys |= {numpy.bool_(True): "true", numpy.array(7).item(): "7", numpy.float64("nan"): "NaN"}
+    assert tree(dict.fromkeys(keys, 0)) == dict.fromkeys(keys.values(), 0)
+
+
+# Two keys, and the name that both have.
+COLLIDING: dict[str, tuple[Any, str, Any, Any]] = {
+    "integer": ({1: "first", "1": "second"}, "1", 1, "1"),
+    "string-first": ({"1": "first", 1: "second"}, "1", "1", 1),
+    "boolean": ({True: "first", "true": "second"}, "true", True, "true"),
+    "none": ({"null": "first", None: "second"}, "null", "null", None),
+    "float": ({0.5: "first", "0.5": "second"}, "0.5", 0.5, "0.5"),
+    "nan": ({math.nan: "first", float("nan"): "second"}, "NaN", math.nan, math.nan),
+    "enum": ({Suit.HEARTS: "first", "HEARTS": "second"}, "HEARTS", Suit.HEARTS, "HEARTS"),
+    "path": ({PurePosixPath("a"): "first", "a": "second"}, "a", PurePosixPath("a"), "a"),
+    "class": ({int: "first", "int": "second"}, "int", int, "int"),
+    "mapping-with-a-key-twice": (Twice(), "a", "a", "a"),
+    "namespace": (types.SimpleNamespace(**{"1": "first"}), "1", "1", 1),
+    "escaped": ({"_mlv": "first", PurePosixPath("_mlv"): "second"}, "_mlv", "_mlv", PurePosixPath("_mlv")),
+}
+vars(COLLIDING["namespace"][0])[1] = "second"
+
+
+@pytest.mark.parametrize("name", COLLIDING)
+def test_two_keys_with_one_name_are_refused_and_in_an_event_the_second_has_another_name(name: str, strict: Any) -> None:
+    value, spelled, first, second = COLLIDING[name]
+    what = f"the keys {first!r} and {second!r} have the same name in JSON, {spelled!r}."
+    with pytest.raises(CannotEncode) as caught:
+        tree({"a": [value]})
+    assert caught.value.problems == [("params.x.a[0]", what)]
+
+    encoded, messages = lenient({"a": [value]})
+    strict(dumps(encoded).encode("ascii"))
+    assert decode(encoded) == {"a": [{spelled: "first", f"{spelled}~2": "second"}]}
+    assert messages == [
+        f"data.x.a[0]: {what} The value of the second was recorded under the name '{spelled}~2'. Rename one of them."
+    ]
+
+
+def test_the_name_of_a_second_key_is_not_the_name_of_another() -> None:
+    encoded, messages = lenient({"1~2": "a", "1": "b", 1: "c", PurePosixPath("1"): "d", "1~3": "e"})
+    assert encoded == {"1~2": "a", "1": "b", "1~3": "c", "1~4": "d", "1~3~2": "e"}
+    assert len(messages) == 3
+
+
+def test_a_mapping_that_has_one_key_without_an_end_is_given_up_in_time(constant: Any) -> None:
+    constant("_MAX_PARTS", 10**5)
+
+    class Same(Twice):
+        def __iter__(self) -> Iterator[str]:
+            return iter(lambda: "a", None)
+
+    encoded, messages = lenient({"x": Same()}, depth=2)
+    assert encoded["x"]["_mlv"] == "unencodable" and len(messages) == 11
+    with pytest.raises(CannotEncode):
+        tree(Same())
+
+
+UNNAMED: dict[str, tuple[Any, str, str]] = {
+    "tuple": ((0, 1), "(0, 1)", "is of type tuple"),
+    "bytes": (b"a", "b'a'", "is of type bytes"),
+    "date": (date(2026, 1, 1), "datetime.date(2026, 1, 1)", "is of type date"),
+    "complex": (1j, "1j", "is of type complex"),
+    "surrogate": ("a\ud800", "a\\ud800", "has a lone surrogate"),
+    "integer-of-4001-digits": (10**4000, "<int of 13288 bits>", "is of type int"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_a_key_without_a_name_is_refused_and_in_an_event_costs_no_value(name: str) -> None:
+    key, written, fault = UNNAMED[name]
+    with pytest.raises(CannotEncode) as caught:
+        tree({"a": {"fine": 1, key: 2}})
+    assert caught.value.path == "params.x.a" and fault in str(caught.value)
+    encoded, messages = lenient({"a": {"fine": 1, key: 2}})
+    assert encoded == {"a": {"fine": 1, written: 2}}
+    assert len(messages) == 1 and messages[0].startswith("data.x.a: the key ") and fault in messages[0]
+
+
+def test_an_array_of_more_than_a_thousand_elements_is_refused_as_a_parameter() -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    for fine in (numpy.zeros(1000), numpy.zeros((10, 100)), numpy.zeros((0, 5000)), [numpy.zeros(1000)] * 3):
+        assert tree(fine) == lenient(fine)[0]
+    for large in (numpy.zeros(1001), numpy.zeros((11, 100)), numpy.zeros((1001, 0))):
+        with pytest.raises(CannotEncode, match=r"more than 1000 elements.* pass mlvlogger.ref\(path\)"):
+            tree(large)
+        assert lenient(large) == (large.tolist(), [])
+
+
+def test_types_of_libraries_are_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of libraries that these tests do not install; `test_torch` has the real ones of PyTorch."""
+    torch, tensorflow = types.ModuleType("torch"), types.ModuleType("tensorflow")
+    for name in ("device", "dtype", "layout", "memory_format"):
+        setattr(torch, name, type(name, (), {"__str__": lambda self: f"torch.{type(self).__name__}"}))
+    tensorflow.DType = type("DType", (), {"name": "float32"})  # type: ignore[attr-defined]
+    values = [getattr(torch, name)() for name in ("device", "dtype", "layout", "memory_format")]
+    values.append(tensorflow.DType())  # type: ignore[attr-defined]
+    with pytest.raises(CannotEncode):
+        tree(values)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    names = ["torch.device", "torch.dtype", "torch.layout", "torch.memory_format", "float32"]
+    assert tree(values) == names and tree(dict.fromkeys(values, 0)) == dict.fromkeys(names, 0)
+
+
+def test_a_library_that_is_replaced_by_something_else_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unittest.mock import MagicMock
+
+    for name in ("torch", "numpy", "tensorflow", "omegaconf", "ml_collections", "argparse", "functools"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    assert tree([Decimal(1), function, {1: Settings(0.5)}]) == [
+        "1",
+        f"{HERE}.function",
+        {"1": {"lr": 0.5, "inner": None}},
+    ]
+
+
+def test_types_of_numpy_are_their_names() -> None:
+    numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
+    values = [numpy.dtype("float32"), numpy.float32, numpy.float32(1).dtype, numpy.mean, numpy.exp]
+    assert tree(values) == ["float32", "numpy.float32", "float32", "numpy.mean", "numpy.exp"]
+    with pytest.raises(CannotEncode):
+        tree(numpy.random.default_rng(0))
+
+
+def test_a_member_that_cannot_be_had_costs_no_other() -> None:
+    @dataclass
+    class Late:
+        lr: float
+        later: int = field(init=False)
+
+    encoded, messages = lenient(Late(0.5))
+    assert encoded["lr"] == 0.5 and encoded["later"]["_mlv"] == "unencodable"
+    assert encoded["later"]["type"] == "AttributeError" and "later" in encoded["later"]["repr"]
+    assert len(messages) == 1 and messages[0].startswith("data.x.later: reading the value raises AttributeError: ")
+    with pytest.raises(CannotEncode) as caught:
+        tree({"a": Late(0.5)})
+    assert caught.value.path == "params.x.a.later" and isinstance(caught.value.__cause__, AttributeError)
 
 
 def test_an_object_whose_repr_raises_says_so() -> None:
     encoded, _ = lenient(Raises())
-    assert encoded["repr"] == "<Raises, whose repr raises ZeroDivisionError>"
+    assert encoded["repr"] == "<Raises, whose repr raises ZeroDivisionError: repr>"
 
 
 def test_the_repr_of_what_cannot_be_encoded_is_cut_and_ascii() -> None:
@@ -459,7 +753,7 @@ def test_no_record_is_nested_deeper_than_64_and_what_fits_is_kept(inner: Any) ->
 
 def test_a_value_that_is_too_deep_raises_where_nothing_may_be_lost() -> None:
     assert tree(nested(60, 1)) == nested(60, 1)
-    with pytest.raises(CannotEncode, match=r"^params\.x(\[0\])+ is nested deeper than 64 levels"):
+    with pytest.raises(CannotEncode, match=r"^params\.x(\[0\])+: the value is nested deeper than 64 levels"):
         tree(nested(63, 1))
     with pytest.raises(CannotEncode, match="is nested deeper than 64 levels"):
         tree(nested(5000, 1))

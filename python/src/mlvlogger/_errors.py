@@ -8,7 +8,7 @@ Each is an `MLVError` and also the built-in error that a caller would expect::
     ├── InvalidRecord(MLVError, ValueError)            a meta record or a stream is damaged
     ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
     ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
-    ├── CannotEncode(MLVError, TypeError)              a parameter without a form in the record; `.path` says which
+    ├── CannotEncode(MLVError, TypeError)              parameters without a form in the record; `.problems` has all
     ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite what is there; `.path` says what
     ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
@@ -59,11 +59,23 @@ class InvalidName(MLVError, ValueError):
 
 
 class CannotEncode(MLVError, TypeError):
-    """A value of `params` or `extra` has no form in a record. `path` says where it is: `params.optimizer.fn`."""
+    """Values of `params` or `extra` have no form in a record; nothing was written.
 
-    def __init__(self, message: str, path: str) -> None:
+    The message lists the first 20 of them, and the `__cause__` is the first exception that code of a value raised.
+
+    Attributes:
+        path: Where the first of them is: ``params.optimizer.fn``.
+        problems: The path of each and the reason why it was refused, as a list of tuples. After 1000, the rest isn't
+            checked.
+    """
+
+    path: str
+    problems: list[tuple[str, str]]
+
+    def __init__(self, message: str, path: str = "", problems: list[tuple[str, str]] | None = None) -> None:
         super().__init__(message)
         self.path = path
+        self.problems = [(path, message)] if problems is None else problems
 
 
 class AlreadyRecorded(MLVError, ValueError):

@@ -189,10 +189,11 @@ class Exp(Place):
         savedir: The directory that it goes into; made if it is missing. Where it lies inside another experiment, that
             one becomes the parent.
         name: Its name, and its directory's: up to 100 of ``A-Z a-z 0-9 . _ -``.
-        params: Its parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object or an
-            OmegaConf configuration, nested as you like. Numbers (NaN and large integers too), strings, booleans, None,
-            datetimes, dates, durations, bytes, paths, enums, lists, sets, NumPy and torch values, and references to
-            files and experiments are recorded as what they are.
+        params: Its parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
+            configuration of OmegaConf or ml_collections, nested as you like. Numbers (NaN and large integers too),
+            strings, booleans, None, datetimes, dates, durations, bytes, paths, enums, lists, sets, NumPy and torch
+            values, and references to files and experiments are recorded as what they are; classes, functions, devices
+            and dtypes by name. Arrays have up to 1,000 elements.
         kind: What kind of experiment: "train", "evaluate", …
         exists: When the directory holds an experiment: "error" (default) raises, "number" takes ``name_1``,
             ``name_2``, … instead, "resume" goes on with it as `Exp.resume` does.
@@ -216,7 +217,7 @@ class Exp(Place):
     Raises:
         ExperimentExists: the directory holds one, with ``exists="error"``.
         InvalidName: *name* or *kind* is no portable name, or the directory lies in a folder of another experiment.
-        CannotEncode: a value of *params* or *extra* has no form in a record; `path` says which.
+        CannotEncode: If values of *params* or *extra* have no form in a record; `problems` lists all of them.
         AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """

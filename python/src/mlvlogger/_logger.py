@@ -10,11 +10,11 @@ from ._disk import Folder
 from ._errors import InvalidName, WriteFailed
 from ._lines import numbers
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, is_mapping, qualname, short, warn_once
+from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, shown, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, TypeVar
@@ -29,6 +29,8 @@ _MAX_NAME = 1024  # `event.name`
 _NAMES = 1000
 _MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
 _LARGE_MEMBER = 64 * 1024
+_MANY = 10_000  # numbers in a member that are worth a warning; each takes two characters or more
+_LONG = 1024 * 1024  # and characters
 
 
 class Logger:
@@ -126,7 +128,8 @@ class Logger:
 
         Args:
             name: One segment or several joined by ``/``, below this logger's path.
-            data: Its data. Any keys; values as for `Exp`'s params, and files, events and experiments by reference.
+            data: Its data: a mapping, or another object that `Exp` accepts as params. Values as for `Exp`'s params, and
+                files, events and experiments by reference.
             members: More data, by keyword.
 
         Returns:
@@ -139,10 +142,11 @@ class Logger:
             LogClosed: after `close`.
             WriteFailed: with ``on_error="raise"``.
 
-        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Code of the
-        value itself (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that
-        hangs, hangs this call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; then
-        nothing was written.
+        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Of two keys
+        with one name in JSON (1 and "1"), the second is recorded as ``1~2``, with a warning. Code of the value itself
+        (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that hangs, hangs this
+        call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; so does a MemoryError, and
+        a RecursionError if the calls before this one have used up the interpreter's stack. Nothing was written then.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
@@ -196,18 +200,24 @@ class Logger:
                     f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
                     "event(name, value=…)."
                 )
-            given = self._tree(data)
+            given = self._tree(data, tree)
             for key in tree:
                 if key in given:
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
             tree = {**given, **tree}
         text = dumps(tree)
-        return (text if len(text) < _MAX_DATA else _shortened(tree)).encode("ascii"), None
+        if len(text) >= _MAX_DATA:
+            text = _shortened(tree)
+        elif len(text) > 2 * _MANY:
+            _warn_if_large(tree, len(text))
+        return text.encode("ascii"), None
 
-    def _tree(self, mapping: Any) -> dict[str, Any]:
-        tree: dict[str, Any] = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
-        # Where the whole has no form: data is never a typed value itself.
-        return {"value": tree} if "_mlv" in tree else tree
+    def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
+        tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
+        if type(tree) is dict and "_mlv" not in tree:
+            return tree
+        # The whole has no form: data is never a typed value itself.
+        return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
@@ -429,3 +439,20 @@ def _shortened(tree: dict[str, Any]) -> str:
     if len(text) < _MAX_DATA:
         return text
     return dumps(encode({"value": Unencodable("dict", text[:1000])}, path="data", depth=2))
+
+
+def _warn_if_large(tree: dict[str, Any], length: int) -> None:
+    """Warn, once, of the first member that belongs into a file; *length* is that of the whole as JSON text."""
+    for name, value in tree.items():
+        if _count(value) > _MANY or (length > _LONG and len(dumps(value)) > _LONG):
+            warn_once(
+                f"data.{shown(name[:100])}: more than {_MANY} numbers or 1 MiB of text were logged in one event, "
+                "which makes the log large and slow to read. Save the value to a file and attach the file: "
+                "numpy.save(path, array), exp.attach(path). Or log a summary: numpy.histogram(array)."
+            )
+            return
+
+
+def _count(tree: Any) -> int:
+    parts = tree.values() if type(tree) is dict else tree if type(tree) is list else ()
+    return len(parts) + sum(_count(part) for part in parts if type(part) in (dict, list))

@@ -13,6 +13,7 @@ import zlib
 from importlib import import_module
 
 from ._errors import CannotAttach
+from ._values import is_of as _is
 from ._values import qualname, short
 
 TYPE_CHECKING = False
@@ -89,12 +90,6 @@ def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-
-
-def _is(value: Any, module: str, *names: str) -> bool:
-    """Is *value* of a class of a module that the program has imported?"""
-    found = sys.modules.get(module)
-    return any(isinstance(value, getattr(found, name, ())) for name in names)
 
 
 def _refuse(value: Any, why: str) -> CannotAttach:

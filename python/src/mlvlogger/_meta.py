@@ -17,12 +17,26 @@ from ._publish import publish
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
 from ._tails import SPEC_VERSION, check_version
-from ._values import MAX_DEPTH, MAX_RECORD, Redacted, dumps, encode, is_json, is_mapping, qualname, short, warn_once
+from ._values import (
+    MAX_DEPTH,
+    MAX_RECORD,
+    Redacted,
+    dumps,
+    encode,
+    is_json,
+    is_mapping,
+    qualname,
+    refusal,
+    short,
+    warn_once,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
+
+    from ._values import Problem
 
 __all__ = ["Meta", "add", "create", "holds_experiment", "is_experiment", "load", "members"]
 
@@ -228,9 +242,16 @@ def _fold(meta: Meta, name: str, record: dict[str, Any], digest: str, whole: boo
 def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
     """The members of a meta record that the caller gives, as trees. Raises CannotEncode, TypeError, ValueError."""
     members: dict[str, Any] = {}
+    refused: list[Problem] = []
     for name, value in (("params", params), ("extra", extra)):
         if value is not None:
-            members[name] = _tree(name, value, redact)
+            members[name] = _tree(name, value, refused)
+    if refused:
+        raise refusal(refused)
+    if redact:
+        for name in ("params", "extra"):
+            if name in members:
+                members[name] = _without_secrets(name, members[name])
     kept_back: list[str] = []
 
     def text(what: str, text: Any) -> str:
@@ -258,19 +279,21 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
     return members
 
 
-def _tree(name: str, value: Any, redact: bool) -> dict[str, Any]:
-    if not is_mapping(value, objects=True):
+def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
+    tree = encode(value, path=name, depth=2, refused=refused) if is_mapping(value) else None
+    if type(tree) is not dict:  # or a configuration that is none
         raise TypeError(
             f"{name} is {short(value)}, a {qualname(type(value))}: "
             "give a mapping, a dataclass or an argparse namespace."
         )
-    tree = encode(value, path=name, depth=2)
-    if not redact:
-        return tree  # type: ignore[no-any-return]
+    return tree
+
+
+def _without_secrets(name: str, tree: dict[str, Any]) -> dict[str, Any]:
     kept_back: list[str] = []
     tree = _plain(redact_secrets(tree), [name], kept_back)
     _tell(kept_back)
-    return tree  # type: ignore[no-any-return]
+    return tree
 
 
 def _tell(kept_back: list[str]) -> None:

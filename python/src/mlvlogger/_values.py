@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from math import inf, isfinite, nan, prod
+from math import inf, isfinite, nan
 from time import gmtime
 
 from ._errors import CannotEncode
@@ -17,10 +17,13 @@ from ._immutable import Immutable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator
     from datetime import date, datetime, time, timedelta
     from types import FrameType
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its own code.
+    Problem: TypeAlias = tuple[str, str, str, Exception | None]
 
 __all__ = [
     "MAX_DEPTH",
@@ -37,13 +40,17 @@ __all__ = [
     "decode_members",
     "dumps",
     "encode",
+    "free_name",
     "integer",
     "is_escaped",
     "is_file_path",
     "is_json",
     "is_mapping",
+    "is_of",
     "qualname",
+    "refusal",
     "short",
+    "shown",
     "text_of",
     "utc",
     "warn",
@@ -64,8 +71,22 @@ _LARGEST_INT = 10**4000  # `value.int`
 _PART = 10**600
 _MAX_REPR = 1000
 _MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
+_MAX_REFUSED = 1000  # values that one error lists in `problems`
+_MAX_LINES = 20  # and in its message
+_MAX_ELEMENTS = 1000  # of an array among parameters
 _FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy lists them as mere integers
 _ATTACH = "Attach it as a file: exp.attach(path)."
+_INSTEAD = "Pass a number, a string, a list or dict of these, or the name or the settings of an object."
+#: Classes whose `str` is the record of a value, by the module that has to be imported for a value to be one.
+_TEXTS = {
+    "torch": ("device", "dtype", "layout", "memory_format"),
+    "numpy": ("dtype",),
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+    "uuid": ("UUID",),
+}
+_FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the json module spells them
+_ROOM = 150  # calls: what the code here needs to finish, whatever the value
 
 
 class File(Immutable):
@@ -211,47 +232,113 @@ def dumps(tree: Any) -> str:
 
 
 def encode(
-    value: Any, *, path: str, depth: int, own: str | None = None, lenient: Callable[[str], None] | None = None
+    value: Any,
+    *,
+    path: str,
+    depth: int,
+    own: str | None = None,
+    lenient: Callable[[str], None] | None = None,
+    refused: list[Problem] | None = None,
 ) -> Any:
-    """The JSON tree of *value*, with typed values for what JSON cannot say and `_mlv` keys escaped.
+    """Return the JSON tree of *value*, with typed values for what JSON cannot say and `_mlv` keys escaped.
+
+    Every entry point encodes with this function: params, extra, the data of events and spans, and the adapters.
 
     Args:
-        value: Anything. Exact built-ins round-trip; tuples and sets become arrays, paths and enums become strings,
-            configurations (see `plain_mapping`; of OmegaConf, too) become objects, what pydantic keeps secret becomes
-            `Redacted`, arrays and tensors become (nested) arrays.
+        value: Anything. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists what becomes of the others.
         path: The name of the value, for messages: ``params``.
         depth: How deep in its record it stands, the record counting as 1.
         own: The id of the experiment that the record belongs to; references into it leave the id out.
         lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
-            Without it such a value raises.
+        refused: Without *lenient*: gets the values that cannot be encoded, instead of an error.
 
     Raises:
-        CannotEncode: for the first value without a form in a record, unless *lenient*.
+        CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
+        MemoryError: If memory runs out, in code of the value too.
+        RecursionError: If the calls that led here have used up the interpreter's stack. An endless recursion in code of
+            the value is the value's: it cannot be encoded.
     """
-    encoder = _Encoder(path, depth, own, lenient is not None)
+    encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
     try:
         tree = encoder.encode(value, depth)
     except _TooLarge:
         tree = encoder.give_up(value, f"of more than {_MAX_PARTS} parts")
     if lenient is not None:  # only now: a warning may be an exception, which is then not the value's
-        for message in encoder.lost[:_MAX_LOST]:
+        for message in encoder.lost:
             lenient(message)
-        if more := encoder.lost[_MAX_LOST:]:
-            lenient(f"{path} has {len(more)} more values of which only type and repr were recorded.")
+        if encoder.more:
+            lenient(f"{path}: {encoder.more} more values can't be encoded. They were recorded as type and repr only.")
+    elif refused is None and encoder.refused:
+        raise refusal(encoder.refused)
     return tree
+
+
+def refusal(problems: list[Problem]) -> CannotEncode:
+    """Return the error that lists *problems*; its cause is the first exception among them."""
+    if len(problems) == 1:
+        path, reason, advice, _ = problems[0]
+        message = f"{path}: {reason} {advice or _INSTEAD}"
+    else:
+        names = " and ".join(dict.fromkeys(path.partition(".")[0] for path, _, _, _ in problems))
+        count = f"at least {_MAX_REFUSED}" if len(problems) >= _MAX_REFUSED else str(len(problems))
+        lines = [
+            "  " + _cut(f"{path}: {reason} {advice}".rstrip(), 500) for path, reason, advice, _ in problems[:_MAX_LINES]
+        ]
+        if more := len(problems) - len(lines):
+            lines.append(f"  and {more} more")
+        message = "\n".join([f"{names}: {count} values can't be recorded. {_INSTEAD}", *lines])
+    error = CannotEncode(message, problems[0][0], [(path, reason) for path, reason, _, _ in problems])
+    error.__cause__ = next((cause for _, _, _, cause in problems if cause is not None), None)
+    return error
 
 
 class _TooLarge(Exception):
     """The value has more parts than a record can hold; nothing of it is kept."""
 
 
+class _StackExhausted(RecursionError):
+    """The calls that led to the encoder have used up the interpreter's stack: no fault of a value."""
+
+
+def _pass_on(error: Exception) -> None:
+    """Raise *error* again if it isn't the fault of the value whose code raised it.
+
+    That is a MemoryError, and a RecursionError if this call has no room for `_ROOM` further ones. If there is room, the
+    stack was used up by code of the value, which has returned.
+    """
+    if isinstance(error, (MemoryError, _StackExhausted)):
+        raise error
+    if isinstance(error, RecursionError):
+        try:
+            _dive(_ROOM)
+        except RecursionError:
+            # Of another class: the callers of this call have more room, and would find that there is enough.
+            raise _StackExhausted(f"fewer than {_ROOM} calls are left to encode a value: {error}") from error
+
+
+def _dive(levels: int) -> None:
+    if levels:
+        _dive(levels - 1)
+
+
+class _Failed:
+    """In the place of a member that could not be had from its mapping or object."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 class _Encoder:
-    def __init__(self, path: str, top: int, own: str | None, lenient: bool) -> None:
+    def __init__(self, path: str, top: int, own: str | None, lenient: bool, refused: list[Problem]) -> None:
         self._path = path
         self._top = top
         self._own = own
         self._lenient = lenient
-        self.lost: list[str] = []  # a message for each value that cannot be encoded
+        self.lost: list[str] = []  # a message for each of the first values that cannot be encoded
+        self.more = 0  # further ones
+        self.refused = refused  # those, if not lenient
         self._parts = 0
         self._above: set[int] = set()  # ids of the containers around the present value: a cycle shows
         self._at: list[Any] = []  # their keys and indices that lead to it
@@ -287,7 +374,8 @@ class _Encoder:
             self._parts = parts  # the other members of the whole are kept
             return self.give_up(value, f"of more than {_MAX_PARTS} parts")
         except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
-            return self.give_up(value, f"of type {qualname(type(value))} and raises {qualname(type(error))}")
+            _pass_on(error)
+            return self.give_up(value, f"of type {qualname(type(value))} and raises {_said(error)}", error=error)
 
     def _int(self, value: int) -> Any:
         if abs(value) >= _LARGEST_INT:
@@ -329,37 +417,56 @@ class _Encoder:
         if what := self._enter(value, depth):
             return self.give_up(value, what)
         tree: dict[str, Any] = {}
-        bad: tuple[Any, str] | None = None
+        keys: dict[str, Any] = {}  # by the name, if they are not the name itself
+        numbers: dict[str, int] = {}  # of the names that several keys have
         try:
             for key, item in items:
-                if type(key) is not str and not issubclass(type(key), str):
-                    bad = key, "is no string"
-                    break
-                self._at[-1] = name = str.__str__(key)
-                if not _is_text(name):
-                    bad = key, "has a lone surrogate"
-                    break
-                if is_escaped("_" + name):
+                self._at[-1] = name = key if type(key) is str and key.isascii() else self._name(key)
+                if name[:1] == "_" and is_escaped("_" + name):
                     name = "_" + name
                 if name in tree:
-                    bad = key, "is there twice"
-                    break
+                    second = free_name(self._at[-1], tree, numbers)
+                    self._report_second(keys.get(name, self._at[-1]), key, second)
+                    name = second
+                if name is not key:
+                    keys[name] = key
                 tree[name] = self.encode(item, depth + 1)
                 if len(tree) > _MAX_PARTS:  # an iterator without an end
                     raise _TooLarge
         finally:
             self._leave(value)
-        if bad is not None:
-            advice = "Make the keys different strings: {str(key): value for key, value in …}."
-            return self.give_up(value, f"a mapping whose key {short(bad[0])} {bad[1]}", advice)
         return tree
 
+    def _name(self, key: Any) -> str:
+        """The name of a member in JSON; for a key without one, a text to recognize the key by."""
+        error = None
+        try:
+            name = _spelling(key)
+            if name is not None and _is_text(name := str.__str__(name)):
+                return name
+            fault = "has a lone surrogate" if name is not None else f"is of type {qualname(type(key))}"
+        except Exception as raised:
+            _pass_on(raised)
+            name, error, fault = None, raised, f"is of type {qualname(type(key))} and raises {_said(raised)}"
+        name = _cut(_ascii(short(key)), 100) if name is None else _ascii(name)
+        reason = f"the key {_brief(key)} {shown(fault)}, and a name in JSON can't be that."
+        instead = f"The value was recorded under the name {_brief(name)}."
+        self._report(self._where(self._at[:-1]), reason, instead, "Make the key a string.", error)
+        return name
+
+    def _report_second(self, first: Any, key: Any, name: str) -> None:
+        reason = f"the keys {_brief(first)} and {_brief(key)} have the same name in JSON, {_brief(self._at[-1])}."
+        instead = f"The value of the second was recorded under the name {_brief(name)}."
+        self._report(self._where(self._at[:-1]), reason, instead, "Rename one of them.")
+
     def _convertible(self, value: Any, depth: int) -> Any:
+        if type(value) is _Failed:
+            return self.give_up(value, "", error=value.error)
         if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
-        Enum, times, Mapping, arrays = _kinds()
+        Enum, times, Mapping, views, arrays = _kinds()
         if isinstance(value, Enum):
             # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
@@ -380,20 +487,26 @@ class _Encoder:
             from base64 import b64encode
 
             return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
-        if isinstance(value, os.PathLike):
-            return self.encode(os.fsdecode(value), depth)
+        if issubclass(type(value), type) or isinstance(value, os.PathLike):
+            return self.encode(_as_text(value), depth)
         if (plain := _without_omegaconf(value)) is not value:
             return self.encode(plain, depth)
-        if isinstance(value, Mapping):
-            return self._mapping(value, ((key, value[key]) for key in value), depth)
+        if isinstance(value, Mapping) or is_of(value, "ml_collections", "ConfigDict"):
+            return self._mapping(value, _items(value, lambda key: value[key]), depth)
         if isinstance(value, arrays):
             return self._array(value, value, depth)
-        if isinstance(value, (set, frozenset)):
+        if isinstance(value, (*views, set, frozenset)):
             from itertools import islice
 
-            # In a fixed order, so that equal sets give equal records.
-            items = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))
-            return self._array(value, sorted(items, key=lambda item: (qualname(type(item)), repr(item))), depth)
+            is_set = isinstance(value, (set, frozenset))
+            items: list[Any] = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))  # type: ignore[call-overload]
+            array = self._array(value, items, depth)
+            if is_set and type(array) is list:
+                # In a fixed order, so that equal sets give equal records.
+                array.sort(key=lambda tree: (type(tree).__name__, dumps(tree)))
+            return array
+        if type(value) is slice:
+            return self._mapping(value, {"start": value.start, "stop": value.stop, "step": value.step}.items(), depth)
         if hasattr(type(value), "get_secret_value"):  # SecretStr and the like of pydantic
             return {"_mlv": "redacted"}
         if any(base.__module__ == "pydantic.networks" for base in type(value).__mro__):  # HttpUrl and the like
@@ -401,15 +514,23 @@ class _Encoder:
         if (members := plain_mapping(value)) is not None:
             return self._mapping(value, members.items(), depth)
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
-            # Without the zeros: of a shape (n, 0) there are n empty lists.
-            if prod(length or 1 for length in value.shape) > _MAX_PARTS:
+            count = _elements(value.shape)
+            if count > _MAX_PARTS:
                 return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
+            if count > _MAX_ELEMENTS and not self._lenient:
+                what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
+                return self.give_up(value, what, "Save it to a file and pass mlvlogger.ref(path).")
             listed = value.tolist()
             if _is_fine_time(getattr(value, "dtype", "")) and _leaf(listed) in (int, type(None)):
                 advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
                 return self.give_up(value, "a time finer than Python's", advice)
             if not hasattr(listed, "tolist"):
                 return self.encode(listed, depth)
+        if is_of(value, "functools", "partial"):  # before functions, whose attributes it may have
+            parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
+            return self._mapping(value, parts.items(), depth)
+        if (named := _as_text(value)) is not None:
+            return self.encode(named, depth)
         return self.give_up(value, f"of type {qualname(type(value))}")
 
     def _typed(self, value: Any, depth: int) -> Any:
@@ -437,33 +558,144 @@ class _Encoder:
             return self.give_up(value, "an Opaque of a wrong form")
         return tree
 
-    def give_up(self, value: Any, what: str, advice: str = "") -> dict[str, Any]:
-        path = self._path + "".join(
-            f"[{key}]" if type(key) is int else f".{_shown(_cut(key, 100))}" for key in self._at
-        )
+    def give_up(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
+        """Report *value* and return what stands for it."""
+        if type(value) is _Failed:
+            kind, text = type(value.error), _said(value.error)
+            reason = f"reading the value raises {shown(text)}."
+        else:
+            kind, text = type(value), short(value)
+            reason = f"the value is {shown(what)}, which a record can't hold: {shown(text)}."
+            if self._lenient:  # a warning has no room for the value, which is in the record
+                reason = f"the value is {shown(what)}."
+        self._report(self._where(self._at), reason, "It was recorded as its type and repr only.", advice, error)
+        return {"_mlv": "unencodable", "type": _type_name(kind), "repr": _ascii(text)}
+
+    def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
+        """Remember a problem; in an event, *instead* says what was recorded."""
         if not self._lenient:
-            advice = advice or (
-                "Give a number, a string, a list or a dict of such, or for an object its name or its settings."
-            )
-            raise CannotEncode(f"{path} is {what}, which a record cannot hold: {_shown(short(value))}. {advice}", path)
-        self.lost.append(f"{path} is {what}; it was recorded as its type and repr only. {advice}".rstrip())
-        return {"_mlv": "unencodable", "type": _type_name(type(value)), "repr": _ascii(short(value))}
+            self.refused.append((path, reason, advice, error))
+            if len(self.refused) >= _MAX_REFUSED:
+                raise refusal(self.refused)
+        elif len(self.lost) < _MAX_LOST:
+            self.lost.append(f"{path}: {reason} {instead} {advice}".rstrip())
+        else:
+            self.more += 1
+
+    def _where(self, at: list[Any]) -> str:
+        return self._path + "".join(f"[{key}]" if type(key) is int else f".{shown(_cut(key, 100))}" for key in at)
 
 
-def _kinds() -> tuple[Any, Any, Any, Any]:
-    """Enum, the types of times, Mapping, and the types of arrays: imported when a value may be one of them."""
+def _items(keys: Iterable[Any], get: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """The members of a mapping or an object; one that cannot be had costs no other."""
+    for key in keys:
+        try:
+            item = get(key)
+        except Exception as error:
+            _pass_on(error)
+            item = _Failed(error)
+        yield key, item
+
+
+def _spelling(key: Any) -> str | None:
+    """The name of a key in JSON: as the json module spells it, or the string that the key is as a value."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__str__(key)
+    if key is None:
+        return "null"
+    if kind is bool:
+        return "true" if key else "false"
+    if issubclass(kind, int):
+        return _decimal(int.__int__(key)) if abs(int.__int__(key)) < _LARGEST_INT else None
+    if issubclass(kind, float):
+        text = float.__repr__(key)
+        return _FLOAT_KEYS.get(text, text)
+    if issubclass(kind, _kinds()[0]):  # an Enum
+        return key.name or str(key)
+    if hasattr(key, "tolist") and tuple(getattr(key, "shape", (0,))) == ():  # a scalar of NumPy
+        listed = key.tolist()
+        return _spelling(listed) if listed is None or type(listed) in (str, bool, int, float) else None
+    return _as_text(key)
+
+
+def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
+    """Return the first of ``name~2``, ``name~3``, … that isn't taken; *numbers* remembers where to continue."""
+    while True:
+        numbers[name] = number = numbers.get(name, 1) + 1
+        if (free := f"{name}~{number}") not in taken:
+            return free
+
+
+def _as_text(value: Any) -> str | None:
+    """The string that stands for a path, a class, a function, or one of `_TEXTS`; None for any other value."""
+    if issubclass(type(value), type):
+        return _qualified(value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    for module, names in _TEXTS.items():
+        if is_of(value, module, *names):
+            return str(value)
+    if is_of(value, "tensorflow", "DType"):  # whose str is `<dtype: 'float32'>`
+        return str(value.name)
+    # Functions of libraries are of many types: built-in, jitted, dispatched, bound. An alias such as list[int] is none.
+    if callable(value) and type(getattr(value, "__qualname__", None)) is str and not hasattr(value, "__origin__"):
+        return _qualified(value)
+    return None
+
+
+def _qualified(value: Any) -> str:
+    """The qualified name of a class or function: ``torch.optim.adam.Adam``; of a built-in, without the module."""
+    module = getattr(value, "__module__", None)
+    return f"{module}.{value.__qualname__}" if module not in (None, "builtins") else str(value.__qualname__)
+
+
+def is_of(value: Any, module: str, *names: str) -> bool:
+    """Whether *value* is of one of these classes of a module; which isn't imported for it."""
+    found = sys.modules.get(module)
+    if found is not None:
+        for name in names:
+            kind = getattr(found, name, None)
+            if isinstance(kind, type) and isinstance(value, kind):
+                return True
+    return False
+
+
+def _elements(shape: Any) -> int:
+    """The number of parts of an array as lists: of (2, 0, 3) there are two empty lists."""
+    count = 1
+    for length in shape:
+        if length == 0:
+            break
+        count *= length
+    return count
+
+
+def _said(error: BaseException) -> str:
+    """Type and message of an exception, on one line."""
+    try:
+        text = " ".join(_ascii(str.__str__(str(error))[:1000]).split())
+    except Exception as other:
+        _pass_on(other)
+        text = f"<its message raises {qualname(type(other))}>"
+    return f"{qualname(type(error))}: {_cut(text, 300)}" if text else qualname(type(error))
+
+
+def _kinds() -> tuple[Any, Any, Any, Any, Any]:
+    """Enum, the types of times, Mapping, views of one, and arrays: imported when a value may be one of them."""
     global _loaded
     if _loaded is None:
         from collections import deque
-        from collections.abc import Mapping
+        from collections.abc import ItemsView, KeysView, Mapping, ValuesView
         from datetime import date, datetime, time, timedelta
         from enum import Enum
 
-        _loaded = (Enum, (datetime, date, time, timedelta), Mapping, (list, tuple, deque, range))
+        views = (KeysView, ItemsView, ValuesView)
+        _loaded = (Enum, (datetime, date, time, timedelta), Mapping, views, (list, tuple, deque, range))
     return _loaded
 
 
-_loaded: tuple[Any, Any, Any, Any] | None = None
+_loaded: tuple[Any, Any, Any, Any, Any] | None = None
 
 
 def _is_fine_time(dtype: Any) -> bool:
@@ -504,42 +736,66 @@ def is_json(tree: Any, levels: int = MAX_DEPTH) -> bool:
     return tree is None or type(tree) is bool or (type(tree) is int and -MAX_INT <= tree <= MAX_INT)
 
 
-def is_mapping(value: Any, objects: bool = False) -> bool:
-    """Is it a mapping, or with *objects* something that has a `plain_mapping`? Never raises."""
+def is_mapping(value: Any) -> bool:
+    """Whether *value* is a mapping or an object of named members, as `params` and the data of events have to be."""
     try:
-        return type(value) is dict or isinstance(value, _kinds()[2]) or (objects and plain_mapping(value) is not None)
-    except Exception:  # what says which class it is may be code of its own
+        return (
+            type(value) is dict
+            or isinstance(value, _kinds()[2])
+            or is_of(value, "ml_collections", "ConfigDict")
+            or plain_mapping(value) is not None
+        )
+    except Exception as error:  # what says which class it is may be code of its own
+        _pass_on(error)
         return False
 
 
-def plain_mapping(value: Any) -> Mapping[str, Any] | None:
+def plain_mapping(value: Any) -> dict[str, Any] | None:
     """The members of an object that is made of named ones, or None; nothing is imported for it.
 
     That is an instance of a dataclass, of an attrs class or of a pydantic model (without the fields that it excludes,
     and with its extra ones), an argparse namespace and a `types.SimpleNamespace`.
     """
     kind = type(value)
+
+    def get(name: str) -> Any:
+        return getattr(value, name)
+
     if hasattr(kind, "__dataclass_fields__"):
         from dataclasses import fields
 
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    if hasattr(kind, "__attrs_attrs__"):
-        return {attribute.name: getattr(value, attribute.name) for attribute in kind.__attrs_attrs__}
-    if hasattr(kind, "__pydantic_fields__"):
-        shown = [name for name, field in kind.__pydantic_fields__.items() if not field.exclude]
-        return {**{name: getattr(value, name) for name in shown}, **(value.__pydantic_extra__ or {})}
-    if isinstance(value, type(sys.implementation)):  # types.SimpleNamespace
+        names = [field.name for field in fields(value)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [attribute.name for attribute in kind.__attrs_attrs__]
+    elif hasattr(kind, "__pydantic_fields__"):
+        names = [name for name, field in kind.__pydantic_fields__.items() if not field.exclude]
+        return {**dict(_items(names, get)), **(value.__pydantic_extra__ or {})}
+    elif isinstance(value, type(sys.implementation)) or is_of(value, "argparse", "Namespace"):  # types.SimpleNamespace
         return dict(vars(value))
-    if "argparse" in sys.modules and isinstance(value, sys.modules["argparse"].Namespace):
-        return dict(vars(value))
-    return None
+    else:
+        return None
+    return dict(_items(names, get))
 
 
 def _without_omegaconf(value: Any) -> Any:
-    """A configuration of OmegaConf as dicts and lists, with interpolations resolved and missing values as ``???``."""
-    if "omegaconf" in sys.modules and isinstance(value, sys.modules["omegaconf"].Container):
-        return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
-    return value
+    """A configuration of OmegaConf as dicts and lists, with interpolations resolved and missing values as ``???``.
+
+    If some can't be resolved, only they fail.
+    """
+    if not is_of(value, "omegaconf", "Container"):
+        return value
+    OmegaConf = sys.modules["omegaconf"].OmegaConf
+    try:
+        return OmegaConf.to_container(value, resolve=True)
+    except Exception as error:
+        _pass_on(error)
+
+        def get(key: Any) -> Any:
+            return "???" if OmegaConf.is_missing(value, key) else value[key]
+
+        if OmegaConf.is_dict(value):
+            return dict(_items(value, get))
+        return [item for _, item in _items(range(len(value)), get)]
 
 
 def decode(tree: Any) -> Any:
@@ -806,14 +1062,20 @@ def short(value: Any) -> str:
             text = repr(value[: _MAX_REPR + 1] if kind in (str, bytes) else value)
         return _cut(str.__str__(text))
     except Exception as error:
-        return f"<{qualname(kind)}, whose repr raises {qualname(type(error))}>"
+        _pass_on(error)
+        return f"<{qualname(kind)}, whose repr raises {_said(error)}>"
 
 
 def _cut(text: str, length: int = _MAX_REPR) -> str:
     return text if len(text) <= length else text[:length] + "…"
 
 
-def _shown(text: str) -> str:
+def _brief(value: Any) -> str:
+    """A key or a name as it stands in a message."""
+    return shown(_cut(short(value), 100))
+
+
+def shown(text: str) -> str:
     """A text as it stands in a message: on one line, and without a command for the terminal."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
@@ -822,7 +1084,8 @@ def qualname(kind: type) -> str:
     """The name of a type for people, whatever its metaclass does."""
     try:
         return _cut(_ascii(kind.__qualname__), 200)
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         return "a type without a name"
 
 
@@ -830,7 +1093,8 @@ def _type_name(kind: type) -> str:
     try:
         module = kind.__module__
         return qualname(kind) if module == "builtins" else f"{_cut(_ascii(module), 200)}.{qualname(kind)}"
-    except Exception:
+    except Exception as error:
+        _pass_on(error)
         return qualname(kind)
 
 

@@ -50,7 +50,8 @@ def train(exp: Exp, stop: int = -1, lr: float = 0.1, go_on: bool = False) -> lis
     torch.manual_seed(0)
     tracker, step, given = MLVTracker(exp), Step(), []
     accelerator = accelerate.Accelerator(cpu=True, log_with=tracker)
-    accelerator.init_trackers("any name", config={"lr": lr, "hf_token": "hf_0123456789"})
+    config = {"lr": lr, "hf_token": "hf_0123456789", "weights": {0: 1.0}, "dtype": torch.float16}
+    accelerator.init_trackers("any name", config=config)
     net = torch.nn.Linear(2, 1)
     net, optimizer = accelerator.prepare(net, torch.optim.SGD(net.parameters(), lr=lr))
     accelerator.register_for_checkpointing(tracker, step)
@@ -87,7 +88,8 @@ def test_what_the_loop_logs_is_in_the_log_and_the_experiment_is_not_ended_by_the
     assert logged() == given and len(given) == 11
     assert [event.name for event in read(HOME).events()] == ["config", *["log"] * 11, "after"]
     config = next(read(HOME).events("config")).data
-    assert repr(config) == "{'params': {'lr': 0.1, 'hf_token': Redacted()}}"
+    expected = "{'params': {'lr': 0.1, 'hf_token': Redacted(), 'weights': {'0': 1.0}, 'dtype': 'torch.float16'}}"
+    assert repr(config) == expected
     conforms(HOME, sealed=True)
 
 

@@ -65,6 +65,16 @@ def test_cross_validation_is_logged_with_its_deviations() -> None:
     assert run.metric("iteration", "valid-l2-std") == ([0, 1, 2], table["valid l2-stdv"])
 
 
+def test_two_metrics_of_one_name_are_both_logged_with_a_warning() -> None:
+    (train, valid) = sets()
+    with Exp("runs", "e") as exp, pytest.warns(RuntimeWarning, match="two metrics have the name 'valid-l[12]'"):
+        lightgbm.train(
+            PARAMS, train, 2, valid_sets=[valid, valid], valid_names=["valid", "valid"], callbacks=[MLVCallback(exp)]
+        )
+    for event in read("runs/e").events("iteration"):
+        assert event.data["valid-l2"] == event.data["valid-l2~2"] and event.data["valid-l1"] == event.data["valid-l1~2"]
+
+
 def test_without_evaluations_iterations_are_counted() -> None:
     with Exp("runs", "e") as exp:
         lightgbm.train(PARAMS, sets()[0], 2, callbacks=[MLVCallback(exp)])

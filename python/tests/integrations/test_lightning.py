@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from mlvlogger import Exp, File, read  # noqa: E402
+from mlvlogger import Exp, File, Redacted, read  # noqa: E402
 from mlvlogger.integrations.lightning import MLVLogger  # noqa: E402
 
 # Lightning calls what PyTorch has deprecated, and warns of few workers and of what lies in a folder of checkpoints.
@@ -121,13 +121,27 @@ def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> No
 def test_what_was_not_logged_by_lightning_and_hyperparameters_of_any_form_are_logged(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp, digests=False)
-        mlv.log_hyperparams(argparse.Namespace(lr=0.1, betas=(0.9, 0.999)))
+        inner = argparse.Namespace(api_key="sk-0123456789", device=torch.device("cpu"))
+        odd = {"weights": {0: 1.0, 1: 5.0}, "optimizer": torch.optim.Adam, "dtype": torch.float16, "inner": inner}
+        mlv.log_hyperparams(argparse.Namespace(lr=0.1, betas=(0.9, 0.999), **odd))
         mlv.log_metrics({"loss": torch.tensor(0.5)})
         mlv.experiment.log.event("mine")
         mlv.finalize("success")
     events = [(event.name, dict(event.data)) for event in read(HOME).events()]
     assert events == [
-        ("hyperparameters", {"params": {"lr": 0.1, "betas": [0.9, 0.999]}}),
+        (
+            "hyperparameters",
+            {
+                "params": {
+                    "lr": 0.1,
+                    "betas": [0.9, 0.999],
+                    "weights": {"0": 1.0, "1": 5.0},
+                    "optimizer": "torch.optim.adam.Adam",
+                    "dtype": "torch.float16",
+                    "inner": {"api_key": Redacted(), "device": "cpu"},
+                }
+            },
+        ),
         ("metrics", {"loss": 0.5}),
         ("mine", {}),
     ]

@@ -66,6 +66,13 @@ def test_cross_validation_is_logged_with_its_deviations() -> None:
     assert run.metric("round", "test-rmse-std") == ([0, 1, 2], table["test-rmse-std"])
 
 
+def test_two_metrics_of_one_name_are_both_logged_with_a_warning() -> None:
+    with Exp("runs", "e") as exp, pytest.warns(RuntimeWarning, match="two metrics have the name 'a-b-c'"):
+        MLVCallback(exp).after_iteration(None, 0, {"a-b": {"c": [0.5]}, "a": {"b-c": [(0.25, 0.1)]}})
+    (event,) = read("runs/e").events("round")
+    assert event.data == {"step": 0, "a-b-c": 0.5, "a-b-c~2": 0.25, "a-b-c-std": 0.1}
+
+
 def test_without_evaluations_rounds_are_counted() -> None:
     with Exp("runs", "e") as exp:
         xgboost.train(PARAMS, matrices()[0], 2, callbacks=[MLVCallback(exp)])

@@ -34,8 +34,8 @@ from __future__ import annotations
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
-from .._secrets import redact
 from ._checkpoints import go_back, mark
+from ._settings import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class MLVTracker(GeneralTracker):
 
     @on_main_process
     def store_init_configuration(self, values: dict[str, Any]) -> None:
-        self._exp.log.event("config", params=redact(values))
+        self._exp.log.event("config", params=settings(values, "params"))
 
     @on_main_process
     def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:

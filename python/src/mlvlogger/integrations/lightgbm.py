@@ -18,6 +18,8 @@ LightGBM takes any callable, so nothing of it is imported.
 
 from __future__ import annotations
 
+from ._settings import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -39,7 +41,7 @@ class MLVCallback:
     def __call__(self, env: Any) -> None:
         data: dict[str, Any] = {"step": env.iteration}
         for dataset, metric, value, _, *deviation in env.evaluation_result_list or ():
-            data[f"{dataset}-{metric}"] = value
+            put(data, f"{dataset}-{metric}", value)
             if deviation and deviation[0] is not None:
-                data[f"{dataset}-{metric}-std"] = deviation[0]
+                put(data, f"{dataset}-{metric}-std", deviation[0])
         self._exp.log.event("iteration", data)

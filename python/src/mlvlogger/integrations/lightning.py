@@ -38,8 +38,8 @@ except ModuleNotFoundError:  # its older name; where both are there, the trainer
     from pytorch_lightning.loggers.logger import Logger
     from pytorch_lightning.utilities import rank_zero_only
 
-from .._secrets import redact
 from ._checkpoints import go_back, log_kept, mark, place
+from ._settings import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ class MLVLogger(Logger, Callback):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        params = params if hasattr(params, "items") else vars(params)
-        self._exp.log.event("hyperparameters", params=redact(dict(params)))
+        self._exp.log.event("hyperparameters", params=settings(params, "params"))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:

@@ -26,7 +26,8 @@ import threading
 
 from .._errors import LogClosed
 from .._failures import whole
-from .._secrets import redact, redact_lines
+from .._secrets import redact_lines
+from ._settings import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class MLVHandler(logging.Handler):
             self._log.event("record", _data(record))
         except LogClosed:
             pass
+        except RecursionError:  # as the handlers of the standard library do: reporting it would recurse again
+            raise
         except Exception:
             self.handleError(record)
         finally:
@@ -103,5 +106,5 @@ def _data(record: logging.LogRecord) -> dict[str, Any]:
     if record.stack_info:
         data["stack"] = redact_lines(record.stack_info)[0]
     if extra := {name: value for name, value in vars(record).items() if name not in _USUAL}:
-        data["extra"] = redact(extra)
+        data["extra"] = settings(extra, "extra")
     return data

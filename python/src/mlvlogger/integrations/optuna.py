@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from optuna import TrialPruned
 
 from .._logger import outcome
-from .._secrets import redact
+from ._settings import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ class MLVTrials:
             sub.close()
 
     def __call__(self, study: Any, trial: Any) -> None:
-        data: dict[str, Any] = {"step": trial.number, "state": trial.state.name, "params": redact(trial.params)}
+        data: dict[str, Any] = {
+            "step": trial.number,
+            "state": trial.state.name,
+            "params": settings(trial.params, "params"),
+        }
         if trial.values is not None:
             data.update({"value": trial.values[0]} if len(trial.values) == 1 else {"values": trial.values})
         if trial.duration is not None:

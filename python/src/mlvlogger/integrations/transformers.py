@@ -30,14 +30,13 @@ The events, of the process of rank 0 alone:
 # mypy: disable-error-code="import,misc"
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from transformers import TrainerCallback
 
 from .. import read
-from .._secrets import redact
 from ._checkpoints import log_kept, place
+from ._settings import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,9 +67,11 @@ class MLVCallback(TrainerCallback):
             if state.global_step:
                 self._go_back(state.global_step)
             config: Any = getattr(model, "config", None)
-            if hasattr(config, "to_json_string"):  # its dict has keys that are numbers, and types of torch
-                config = json.loads(config.to_json_string(use_diff=False))
-            self._exp.log.event("trainer", arguments=redact(args.to_dict()), model=redact(config))
+            if hasattr(config, "to_dict"):
+                config = config.to_dict()
+            self._exp.log.event(
+                "trainer", arguments=settings(args.to_dict(), "arguments"), model=settings(config, "model")
+            )
 
     def _go_back(self, step: int) -> None:
         # No callback sees the path that training resumes from, but all know the step. The mark is in the log and not in

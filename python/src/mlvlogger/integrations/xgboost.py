@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from xgboost.callback import TrainingCallback
 
+from ._settings import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +45,8 @@ class MLVCallback(TrainingCallback):
             for metric, values in metrics.items():
                 value = values[-1]
                 if isinstance(value, tuple):
-                    value, data[f"{dataset}-{metric}-std"] = value
-                data[f"{dataset}-{metric}"] = value
+                    value, deviation = value
+                    put(data, f"{dataset}-{metric}-std", deviation)
+                put(data, f"{dataset}-{metric}", value)
         self._exp.log.event("round", data)
         return False  # true would stop training
