@@ -1,18 +1,19 @@
 """The system's load: sampled when asked for, true to what the system says, and ended in time."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, LogClosed, _system, read
-from mlvlogger._system import _Probe
+from mlvlogger import Exp, LogClosed, Logger, StreamBusy, _system, read
+from mlvlogger._system import Watch, _Probe
 
 ALWAYS = {
     "cpu_percent",
@@ -226,6 +227,53 @@ def test_it_can_be_stopped_and_begun_again_but_not_doubled() -> None:
         with Exp.join("runs/e", 3) as rank:
             rank.watch(1000)
     assert (len(samples()), len(samples("rank-3-system"))) == (4, 2)
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+def test_a_watch_that_is_dropped_ends_and_lets_go_of_its_log_at_once(tmp_path: Path) -> None:
+    watch = Watch(lambda: Logger("system.jsonl"), tmp_path, 1000)
+    thread = watch._thread
+    while not Path("system.jsonl").read_text().count('"sample"'):
+        time.sleep(0.01)
+    with pytest.raises(StreamBusy):
+        Logger("system.jsonl")
+    del watch
+    thread.join(60)
+    Logger("system.jsonl").close()
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("_no_collector")
+def test_a_watch_that_is_kept_goes_on_and_one_that_is_stopped_needs_no_dropping(tmp_path: Path) -> None:
+    log = Logger("system.jsonl")
+    watch = Watch(lambda: log, tmp_path, 0.1)
+    watch.stop()
+    assert not watch.is_running and not watch._thread.is_alive()
+    count = Path("system.jsonl").read_text().count('"sample"')
+    del watch
+    log.close()
+    assert count >= 2 and Path("system.jsonl").read_text().count('"sample"') == count
+
+
+def test_an_experiment_that_is_dropped_drops_its_watch(tmp_path: Path) -> None:
+    exp = Exp("runs", "e")
+    exp.watch(1000)
+    thread = next(thread for thread in threading.enumerate() if thread.name == "mlv-watch")
+    del exp
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
+    with Exp.resume("runs/e") as again:
+        again.watch(1000)
+    assert read("runs/e").state == "completed"
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12 and later

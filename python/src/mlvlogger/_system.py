@@ -12,8 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+    from threading import Lock
     from types import TracebackType
     from typing import TypeAlias
+    from weakref import ref
 
     from ._logger import Logger
 
@@ -35,46 +37,45 @@ _GPU = {  # of nvidia-smi: the end of the metric's name, and a factor to its uni
 
 
 class Watch:
-    """Samples, until it is stopped: what `Exp.watch` returns. A context manager.
+    """Samples, until it is stopped or dropped: what `Exp.watch` returns. A context manager.
 
-    The metrics are numbers; one that the system does not tell is left out. Rates begin with the second sample.
+    The metrics are numbers; a metric that the system does not report is left out. Rates begin with the second sample.
     """
 
     def __init__(self, open_log: Callable[[], Logger], directory: Path, seconds: float) -> None:
         if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
             raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
         import threading
+        from weakref import ref
 
         self._log = open_log()
-        self._seconds = seconds
         self._owner = os.getpid()
-        self._probe = _Probe(os.path.realpath(directory))
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mlv-watch", daemon=True)
+        self._stopped = False
+        # Held until the thread is to stop. Unlike a `threading.Event`, whose own lock the thread may hold at that
+        # moment, it can be released by `__del__` wherever the garbage collector runs.
+        self._until = threading.Lock()
+        self._until.acquire()
+        # The thread keeps neither the watch nor, between two samples, the logger: a watch that is dropped ends.
+        arguments = (ref(self._log), _Probe(os.path.realpath(directory)), self._until, seconds)
+        self._thread = threading.Thread(target=_watch, args=arguments, name="mlv-watch", daemon=True)
         self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Does it sample? Not after `stop`, and not in a forked child."""
-        return self._owner == os.getpid() and not self._stop.is_set()
+        """Whether it samples. Always False after `stop`, and in a forked child."""
+        return self._owner == os.getpid() and not self._stopped
 
     def stop(self) -> None:
         """Take a last sample, and end. The stream ends with the experiment. A second call does nothing."""
         if self.is_running:
-            self._stop.set()
+            self._stopped = True
+            self._until.release()
             self._thread.join(_GPU_PATIENCE)
 
-    def _run(self) -> None:
-        due, is_last = time.monotonic(), False
-        try:
-            while True:
-                self._log.event("sample", self._probe.sample())
-                if is_last:
-                    return
-                due = max(due + self._seconds, time.monotonic())  # a sample that came late delays no other
-                is_last = self._stop.wait(due - time.monotonic())
-        except (LogClosed, OSError):
-            pass  # the experiment has ended; or on_error="raise", and nobody is here to be told
+    def __del__(self) -> None:
+        if not getattr(self, "_stopped", True):  # it has none if __init__ raised
+            self._stopped = True
+            self._until.release()
 
     def __enter__(self) -> Watch:
         return self
@@ -83,6 +84,24 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _watch(log: ref[Logger], probe: _Probe, until: Lock, seconds: float) -> None:
+    due, is_last = time.monotonic(), False
+    try:
+        while True:
+            sample = probe.sample()
+            logger = log()
+            if logger is None:
+                return
+            logger.event("sample", sample)
+            del logger
+            if is_last:
+                return
+            due = max(due + seconds, time.monotonic())  # a sample that came late delays no other
+            is_last = until.acquire(timeout=max(due - time.monotonic(), 0))
+    except (LogClosed, OSError):
+        pass  # the experiment has ended; or on_error="raise", and nobody is here to be told
 
 
 class _Probe:
