@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from bisect import bisect_left
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -253,7 +254,7 @@ class Experiment(ReadOnlyAttributes):
         """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
         rewinds = [event for event in self._read(path, lifecycle_lines) if event.name == "mlv/rewind"]
         ranges = [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
-        return (lambda seq: any(after < seq < before for after, before in ranges)) if ranges else None
+        return _between(ranges) if ranges else None
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
@@ -338,6 +339,27 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
             )
     regex = re.compile("".join(parts))
     return lru_cache(lambda name: regex.fullmatch(name + "/") is not None)
+
+
+def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
+    """Whether a number lies between the two of any of the *ranges*, which may overlap, as a function.
+
+    It takes time logarithmic in the number of ranges: a damaged log, or a long one, may have a rewind on each line.
+    """
+    after: list[int] = []
+    before: list[int] = []
+    for low, high in sorted(ranges):
+        if before and low < before[-1]:  # not <=: of (1, 5) and (5, 9), neither has 5
+            before[-1] = max(before[-1], high)
+        elif low < high:
+            after.append(low)
+            before.append(high)
+
+    def is_between(number: int) -> bool:
+        place = bisect_left(after, number) - 1
+        return place >= 0 and number < before[place]
+
+    return is_between
 
 
 def _is_stream(name: str) -> bool:
