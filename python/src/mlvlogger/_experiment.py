@@ -506,8 +506,8 @@ class Exp(Place):
 
         Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
         what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
-        ``<redacted>``. Python, C code and child processes are caught, since it is done below them all, by another
-        process. Not caught is what does not go to the descriptors 1 and 2, such as prints in a notebook.
+        ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
+        Python's text streams write each line at once until capture stops, so that a killed program loses no line.
 
         Args:
             stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
