@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,19 @@ from mlvlogger import read
 from mlvlogger._capture import _MAX_LINE, Lines
 
 BEGIN = """
-import os, signal, subprocess, sys, time, warnings
+import os, signal, subprocess, sys, threading, time, warnings
 from mlvlogger import Exp, StreamBusy, read
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
 """
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="not applicable: capture needs POSIX")
+
+
+@pytest.fixture(autouse=True)
+def _buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs as users start them. With this variable, Python keeps nothing back that could be lost."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
 
 def output(stream: str = "output") -> list[tuple[str, str]]:
@@ -301,7 +308,7 @@ with Exp("runs", "e") as exp:
     before = os.listdir("/proc/self/fd")
     with exp.capture():
         pass
-    time.sleep(0.5)
+    while any(thread.name == "mlv-capture" for thread in threading.enumerate()): time.sleep(0.01)
     assert len(os.listdir("/proc/self/fd")) == len(before)
 """
     )
@@ -330,7 +337,7 @@ def test_no_child_process_is_left(run: Callable[..., Any]) -> None:
 with Exp("runs", "e") as exp:
     with exp.capture():
         pass
-    time.sleep(0.5)
+    while any(thread.name == "mlv-capture" for thread in threading.enumerate()): time.sleep(0.01)
     try:
         os.waitpid(-1, 0)
     except ChildProcessError:
@@ -339,3 +346,291 @@ with Exp("runs", "e") as exp:
         raise AssertionError
 """
     )
+
+
+def run_into(where: str, code: str) -> tuple[bytes, int]:
+    """Run a program whose output is a file, a pipe or a terminal; what came there, and its exit status."""
+    command = [sys.executable, "-c", BEGIN + code]
+    if where == "pipe":
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.stdout, done.returncode
+    if where == "file":
+        with open("out", "w+b") as file:
+            status = subprocess.run(command, stdout=file, stderr=file).returncode
+            until = time.monotonic() + 20
+            while b"the end" not in (shown := Path("out").read_bytes()) and time.monotonic() < until:
+                time.sleep(0.01)  # another process writes what was left
+            return shown, status
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 1000):
+            shown += data
+    except OSError:  # nobody has the other end any more
+        pass
+    os.close(ours)
+    return shown.replace(b"\r\n", b"\n"), process.wait()
+
+
+# How a program prints a line, without ever flushing: what is done before, and for each text.
+PRINTS = {
+    "print": ("", "print(text)"),
+    "write": ("", "sys.stdout.write(text + '\\n')"),
+    "writelines": ("", "sys.stdout.writelines([text, '\\n'])"),
+    "stderr": ("", "print(text, file=sys.stderr)"),
+    "the first stdout": ("", "print(text, file=sys.__stdout__)"),
+    "another encoding": ("sys.stdout.reconfigure(encoding='latin-1')", "print(text)"),
+    "a wrapper": ("import io; sys.stdout = io.TextIOWrapper(sys.stdout.buffer)", "print(text)"),
+    "a detached wrapper": ("import io; sys.stdout = io.TextIOWrapper(sys.stdout.detach())", "print(text)"),
+    "a codec": ("import codecs; sys.stdout = codecs.getwriter('utf-8')(sys.stdout.detach())", "print(text)"),
+    "a tee": ("sys.stdout = Tee(sys.stdout, open('copy', 'w'))", "print(text)"),
+    "a tee with descriptor": ("sys.stdout = Tee(sys.stdout); sys.stdout.fileno = lambda: 1", "print(text)"),
+    "a logger": ("logging.basicConfig(stream=sys.stdout, format='%(message)s')", "logging.warning(text)"),
+    "logging as stdout": ("logging.basicConfig(format='%(message)s'); sys.stdout = Logged()", "print(text)"),
+    "progress": ("", "print('\\r' + text, end='\\r' if text != 'the end' else '\\n')"),
+}
+WRAPPERS = """
+import logging
+class Tee:
+    def __init__(self, *streams): self.streams = streams
+    def write(self, text):
+        for stream in self.streams: stream.write(text)
+    def flush(self): pass
+class Logged:
+    def write(self, text):
+        if text.strip(): logging.error(text.strip())
+    def flush(self): pass
+"""
+
+
+@pytest.mark.parametrize("where", ["file", "pipe", "terminal"])
+@pytest.mark.parametrize("way", PRINTS)
+def test_what_a_killed_program_printed_is_kept_once_and_with_the_time_of_each_line(way: str, where: str) -> None:
+    before, statement = PRINTS[way]
+    code = f"""{WRAPPERS}
+{before}
+Exp("runs", "e").capture()
+for text in ["one", "two", "three", "the end"]:
+    {statement}
+    time.sleep(0.05)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    shown, status = run_into(where, code)
+    events = list(read("runs/e").events(stream="output"))
+    if way == "progress":
+        assert (shown.split(), status) == ([b"one", b"two", b"three", b"the", b"end"], -signal.SIGKILL)
+        assert [event.data["text"] for event in events] == ["the end"]
+        return
+    assert (shown, status) == (b"one\ntwo\nthree\nthe end\n", -signal.SIGKILL)
+    assert [event.data["text"] for event in events] == ["one", "two", "three", "the end"]
+    times = [event.time for event in events]
+    assert times == sorted(times) and len(set(times)) == 4
+
+
+def test_what_c_code_of_a_killed_program_printed_is_kept() -> None:
+    code = """
+import ctypes
+c = ctypes.CDLL(None)
+if not hasattr(c, "gnu_get_libc_version"): sys.exit(3)
+c.puts(b"before")
+Exp("runs", "e").capture()
+c.puts(b"c code")
+print("python")
+c.printf(b"the end\\n")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    shown, status = run_into("pipe", code)
+    if status == 3:
+        pytest.skip("not applicable: this C library is not that of GNU")
+    assert (shown, status) == (b"before\nc code\npython\nthe end\n", -signal.SIGKILL)
+    assert [text for _, text in output()] == ["c code", "python", "the end"]
+
+
+@pytest.mark.parametrize("where", ["file", "pipe", "terminal"])
+def test_afterwards_the_streams_are_what_they_were(where: str) -> None:
+    shown, status = run_into(
+        where,
+        """
+import ctypes, io
+c, notebook = ctypes.CDLL(None), io.StringIO()
+def state():
+    streams = [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]
+    buffers = [c.__flbf(ctypes.c_void_p.in_dll(c, "stdout"))] if hasattr(c, "__flbf") else []
+    return [*map(id, streams), *[(s.line_buffering, s.write_through, "write" in vars(s)) for s in streams[2:]], buffers]
+c.puts(b"c has a buffer now")
+before = state()
+with Exp("runs", "e") as exp:
+    for stdout in (sys.stdout, notebook):
+        sys.stdout, original = stdout, sys.stdout
+        with exp.capture():
+            print("in")
+        assert sys.stdout is stdout
+        sys.stdout = original
+        assert state() == before, (state(), before)
+    assert notebook.getvalue() == "in\\n"
+print("the end", flush=True)
+""",
+    )
+    assert (shown, status) == (b"c has a buffer now\nin\nthe end\n", 0), shown.decode()
+    assert output() == [("stdout", "in")] * 2
+
+
+# A stream as notebooks have it: it shows what it is given by itself, and has no descriptor.
+NOTEBOOK = """
+import io
+class Cells(io.TextIOBase):
+    def __init__(self): self.texts, self.parent = [], None
+    def write(self, text):
+        if not isinstance(text, str): raise TypeError("not a text")
+        self.texts.append(text)
+        return len(text)
+    def set_parent(self, parent): self.parent = parent
+    def text(self): return "".join(self.texts)
+sys.stdout, sys.stderr = Cells(), Cells()
+"""
+
+
+def test_a_stream_without_a_descriptor_is_logged_and_shows_itself(run: Callable[..., Any]) -> None:
+    done = run(
+        BEGIN
+        + NOTEBOOK
+        + """
+out, err = sys.stdout, sys.stderr
+with Exp("runs", "e") as exp:
+    exp.capture()
+    assert print("a") is None and sys.stdout.write("é\\udcff\\n") == 3
+    sys.stdout.writelines(["b", "\\n"])
+    print("warning", file=sys.stderr)
+    print("\\r 1%", end=""); print("\\r 2%")
+    try:
+        sys.stdout.write(b"bytes")
+    except TypeError:
+        pass
+    sys.stdout.set_parent("cell 2")
+    sys.stdout.mine = 1
+    assert isinstance(sys.stdout, Cells) and sys.stdout.writable is not None and not sys.stdout.closed
+    if os.fork() == 0:
+        print("forked")
+        os._exit(0)
+    os.wait()
+    print("no end", end="")
+assert (sys.stdout, sys.stderr) == (out, err) and (out.parent, out.mine) == ("cell 2", 1)
+print("after")
+assert out.text() == "a\\né\\udcff\\nb\\n\\r 1%\\r 2%\\nno endafter\\n" and err.text() == "warning\\n"
+"""
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    logged = output()
+    assert [text for name, text in logged if name == "stderr"] == ["warning"]
+    texts = [text for name, text in logged if name == "stdout"]
+    assert texts == ["a", "é\\udcff", "b", " 2%", "forked", "no end"]
+
+
+def test_what_children_print_beside_such_a_stream_is_shown_and_logged_once(run: Callable[..., Any]) -> None:
+    done = run(
+        BEGIN
+        + NOTEBOOK
+        + """
+with Exp("runs", "e") as exp, exp.capture():
+    print("cell")
+    subprocess.run(["echo", "child"])
+    os.write(2, b"raw\\n")
+    print("to the terminal", file=sys.__stdout__)
+"""
+    )
+    assert (done.stdout, done.stderr) == ("child\nto the terminal\n", "raw\n")
+    assert sorted(output()) == [
+        ("stderr", "raw"),
+        ("stdout", "cell"),
+        ("stdout", "child"),
+        ("stdout", "to the terminal"),
+    ]
+
+
+def test_cells_that_replace_write_or_the_stream_and_put_it_back_do_not_end_it(run: Callable[..., Any]) -> None:
+    """IPython replaces `write` while a cell runs; capture begins and ends in the middle of one."""
+    run(
+        BEGIN
+        + NOTEBOOK
+        + """
+import contextlib
+shown = []
+@contextlib.contextmanager
+def cell():
+    stream, write = sys.stdout, sys.stdout.write
+    stream.write = lambda text: (shown.append(text), write(text))[1]
+    yield
+    stream.write = write
+exp = Exp("runs", "e")
+with cell():
+    exp.capture()
+    print("one")
+with cell():
+    print("two")
+    with contextlib.redirect_stdout(io.StringIO()):
+        print("hidden")
+with cell():
+    print("three")
+    exp.close()
+    print("after")
+with cell():
+    print("last")
+assert type(sys.stdout) is Cells and sys.stdout.text() == "one\\ntwo\\nthree\\nafter\\nlast\\n"
+with Exp.resume("runs/e") as exp, exp.capture():
+    print("again")
+"""
+    )
+    assert [text for _, text in output()] == ["one", "two", "three", "again"]
+
+
+def test_much_text_of_many_threads_beside_a_descriptor_is_all_logged(run: Callable[..., Any]) -> None:
+    run(
+        BEGIN
+        + NOTEBOOK
+        + """
+def work(n):
+    for i in range(300):
+        sys.stdout.write(f"{n} {i} {'x' * 1000}\\n")
+with Exp("runs", "e") as exp, exp.capture():
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+"""
+    )
+    expected = {f"{n} {i} {'x' * 1000}" for n in range(4) for i in range(300)}
+    assert len(output()) == 1200 and {text for _, text in output()} == expected
+
+
+def test_a_notebook_goes_on_when_the_capturing_process_is_killed_or_stopped(run: Callable[..., Any]) -> None:
+    run(
+        BEGIN
+        + NOTEBOOK
+        + """
+warnings.simplefilter("ignore")
+before = len(os.listdir("/proc/self/fd"))
+for sign in (signal.SIGKILL, signal.SIGSTOP):
+    exp = Exp("runs", "e", exists="number")
+    capture = exp.capture()
+    os.kill(capture._child, sign)
+    def resume():
+        time.sleep(0.3)
+        os.kill(capture._child, signal.SIGCONT)
+    if sign == signal.SIGSTOP:
+        threading.Thread(target=resume).start()
+    for n in range(300):
+        print("x" * 1000)  # more than a pipe holds
+    exp.close()
+    del exp, capture
+    assert sys.stdout.text().count("x") == 300_000, len(sys.stdout.text())
+    sys.stdout.texts.clear()
+until = time.monotonic() + 30
+while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < until:
+    time.sleep(0.01)
+assert len(os.listdir("/proc/self/fd")) == before
+"""
+    )
+    assert len(list(read("runs/e_1").events(stream="output"))) == 300

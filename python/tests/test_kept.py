@@ -99,6 +99,10 @@ def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) ->
         assert steps(kept) == [3, 4, 5] and found[0]["data"]["replaces"]
 
 
+@pytest.mark.rule("writer.file-told")
+@pytest.mark.rule("writer.file-again")
+@pytest.mark.rule("writer.kept-stream")
+@pytest.mark.rule("writer.kept-bytes")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str, events: Any) -> None:
@@ -175,6 +179,7 @@ def test_close_notices_it_and_seals_what_it_continues_in(change: Any, writer: st
     assert found[-1]["event"] == "mlv/end"
 
 
+@pytest.mark.rule("writer.file-check")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> None:
@@ -202,6 +207,7 @@ def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> Non
     assert foreign is None or LOG.read_bytes() == foreign
 
 
+@pytest.mark.rule("writer.file-own")
 def test_no_line_is_written_after_a_truncation() -> None:
     """Not even the first: each event looks at the size."""
     with Exp("runs", "e") as exp:
@@ -243,6 +249,7 @@ def test_a_second_removal_leads_to_a_kept_stream(writer: str, events: Any) -> No
     events(HOME / "log/kept-1.jsonl")
 
 
+@pytest.mark.rule("writer.no-directory")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: str, on_error: str) -> None:

@@ -22,10 +22,10 @@ REQUIREMENTS = Path(__file__).parents[2] / "spec" / "1.0" / "requirements.json"
 
 # From the ground up; each floor imports from floors below it only.
 FLOORS = [
-    {"_errors", "_immutable"},
+    {"_errors", "_immutable", "_printing", "_readonly"},
     {"_values", "_disk", "_programs"},
-    {"_secrets", "_git", "_files", "_lines", "_line_file", "_ring", "_blocks", "_events", "_media"},
-    {"_tails", "_environment", "_failures", "_seals", "_quick", "_html"},
+    {"_secrets", "_git", "_publish", "_lines", "_line_file", "_ring", "_blocks", "_events", "_media"},
+    {"_files", "_tails", "_environment", "_failures", "_seals", "_quick", "_html"},
     {"_writers", "_serving"},
     {"_process"},
     {"_streams"},

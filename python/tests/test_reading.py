@@ -5,7 +5,9 @@ import itertools
 import json
 import math
 import os
+import random
 import re
+import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
@@ -148,6 +150,69 @@ def test_superseded_events_are_hidden_unless_they_are_asked_for(name: str) -> No
     assert run.metric("x", "step")[1] == [*expected, last]
     lifecycle = names(run.events(lifecycle=True))
     assert lifecycle.count("mlv/rewind") == len(rewinds) and lifecycle[0] == "mlv/start"
+
+
+@pytest.mark.rule("reader.rewind")
+def test_overlapping_rewinds_in_any_order_hide_what_each_of_them_hides() -> None:
+    chance = random.Random(12)
+    for _ in range(300):
+        lines = [start()]
+        for _ in range(chance.randrange(1, 25)):
+            seq = chance.randrange(1, 12)
+            rewind = ("mlv/rewind", {"to": chance.choice([-1, float(chance.randrange(12)), chance.randrange(14)])})
+            lines.append(line(seq, *chance.choice([rewind, ("x", {"step": seq, "y": 1})])))
+        run = log(*lines)
+        everything = list(run.events(rewound=True, lifecycle=True))
+        ranges = [(event.data["to"], event.seq) for event in everything if event.name == "mlv/rewind"]
+        users = [event for event in everything if not event.name.startswith("mlv/")]
+        left = [event for event in users if not any(to < event.seq < before for to, before in ranges)]
+        assert list(run.events()) == left, lines
+        assert run.metric("x", "y")[0] == [event.seq for event in left], lines
+
+
+def rewinds(kind: str, count: int) -> Iterator[bytes]:
+    """About *count* lines, half of them rewinds."""
+    half = count // 2
+    yield start()
+    if kind == "each undoes the event before":
+        for seq in range(2, count, 2):
+            yield line(seq, "x", {"y": seq})
+            yield line(seq + 1, "mlv/rewind", {"to": seq - 1})
+    elif kind == "all to an early mark":
+        for seq in range(2, count, 2):
+            yield line(seq, "x", {"y": seq})
+            yield line(seq + 1, "mlv/rewind", {"to": 1})
+    else:
+        for seq in range(2, half):
+            yield line(seq, "x", {"y": seq}, span="begin")
+        for seq in range(half, count):
+            to = {"ever later": seq - half, "ever earlier": count - seq, "to nothing before": seq - 1}[kind]
+            yield line(seq, "mlv/rewind", {"to": to})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["each undoes the event before", "all to an early mark", "ever later", "ever earlier", "to nothing before"],
+)
+def test_time_grows_with_the_lines_not_with_rewinds_times_lines(kind: str) -> None:
+    """Four times the lines may take eight times as long; compared each with each they would take sixteen times."""
+    reads: list[Callable[[Experiment], Any]] = [
+        lambda run: [*run.events()],
+        lambda run: run.metric("**", "y"),
+    ]
+    runs = {}
+    for count in (5_000, 20_000):
+        Exp("runs", f"{count}").close()
+        Path(f"runs/{count}/log.jsonl").write_bytes(b"".join(rewinds(kind, count)))
+        runs[count] = read(f"runs/{count}")
+    for look in reads:
+        times: dict[int, list[float]] = {count: [] for count in runs}
+        for _ in range(3):
+            for count, run in runs.items():
+                begin = time.process_time()
+                look(run)
+                times[count].append(time.process_time() - begin)
+        assert min(times[20_000]) < 8 * min(times[5_000]), (look, times)
 
 
 @pytest.mark.rule("reader.order")

@@ -1,18 +1,19 @@
 """The system's load: sampled when asked for, true to what the system says, and ended in time."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, LogClosed, read
-from mlvlogger._system import _Probe
+from mlvlogger import Exp, LogClosed, Logger, StreamBusy, _system, read
+from mlvlogger._system import Watch, _Probe
 
 ALWAYS = {
     "cpu_percent",
@@ -76,7 +77,90 @@ def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
     worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
     assert second["process_cpu_percent"] == pytest.approx(worked, abs=20)
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block
-    assert second["process_threads"] == threading.active_count()
+    with open("/proc/self/status", encoding="ascii") as file:  # libraries start threads that Python does not know
+        assert f"Threads:\t{second['process_threads']}\n" in file.read()
+
+
+class Reading:
+    """What the system says at one moment of a clock that the test sets, and that goes on between two looks at it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = 1000.0
+        self.files: dict[str, str] = {}
+        monkeypatch.setattr(_system.time, "monotonic", self.tick)
+        monkeypatch.setattr(_system, "_read", lambda path: self.files[path])
+        monkeypatch.setattr(os.path, "exists", lambda path: True)
+
+    def tick(self) -> float:
+        self.clock += 0.25  # a thread that is kept waiting between what it reads first and last
+        return self.clock
+
+
+@needs_proc
+def test_cpu_percent_is_busy_ticks_of_all_ticks_whatever_the_clock_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reading, probe = Reading(monkeypatch), _Probe(str(tmp_path))
+    probe._sources = [probe._cpu]
+    # user nice system idle iowait irq softirq steal guest guest_nice: one busy loop on two processors
+    reading.files["/proc/stat"] = "cpu  1000 10 200 5000 300 4 5 6 100 0\ncpu0 1 1 1 1\n"
+    assert probe.sample() == {}
+    reading.files["/proc/stat"] = "cpu  1050 20 220 5080 320 9 15 11 150 0\ncpu0 1 1 1 1\n"
+    assert probe.sample() == {"cpu_percent": 50.0}
+    assert probe.sample() == {}  # no tick has come since
+    reading.files["/proc/stat"] = "cpu  1150 20 220 5080 320 9 15 11 250 0\ncpu0 1 1 1 1\n"
+    assert probe.sample() == {"cpu_percent": 100.0}
+    reading.files["/proc/stat"] = "cpu  1150 20 220 5280 320 9 15 11 250 0\ncpu0 1 1 1 1\n"
+    assert probe.sample() == {"cpu_percent": 0.0}
+
+
+@needs_proc
+def test_a_rate_is_by_the_clock_at_its_own_counter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not by the clock when the sample began: other sources, nvidia-smi among them, may take seconds."""
+    reading, probe = Reading(monkeypatch), _Probe(str(tmp_path))
+    slow = iter([7.0, 0.0])
+
+    def gpus() -> Any:
+        reading.clock += next(slow)
+        return {}
+
+    probe._sources = [gpus, probe._disks, probe._network]
+
+    def at(seconds: float) -> None:
+        """A machine whose disk and network move 1000 bytes each second."""
+        reading.clock, count = seconds, int(seconds)
+        reading.files["/proc/diskstats"] = f"8 0 sda 1 1 {count} 1 1 1 {count} 1 1 1 1\n"
+        reading.files["/proc/net/dev"] = f"\n\nlo: 9 0 0 0 0 0 0 0 9\neth0: {count * 1000} 0 0 0 0 0 0 0 {count}\n"
+
+    at(1000)
+    probe.sample()
+    at(1010)
+    found = probe.sample()
+    # 10 ticks in 3 seconds by the clock at the counters; by the clock at the begin of the samples, in 10.
+    assert found["network_received_bytes_per_second"] == pytest.approx(10_000 / 3, rel=0.01)
+    assert found["disk_read_bytes_per_second"] == pytest.approx(5120 / 3, rel=0.01)
+
+
+BUSY = "import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
+
+
+@needs_proc
+def test_no_share_of_time_is_more_than_all_of_it(tmp_path: Path) -> None:
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    probe, found = _Probe(str(tmp_path)), []
+    probe._sources = [probe._cpu, probe._process]
+    try:
+        for _ in range(60):
+            found.append(probe.sample())
+            time.sleep(0.02)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    shares = [sample["cpu_percent"] for sample in found if "cpu_percent" in sample]
+    assert len(shares) > 20 and max(shares) <= 100
+    assert sum(shares) / len(shares) > 50  # more loops than processors
+    assert max(sample.get("process_cpu_percent", 0) for sample in found) <= 100.5  # one thread
 
 
 @needs_proc
@@ -88,6 +172,7 @@ def test_psutil_says_the_same_as_proc(tmp_path: Path) -> None:
     time.sleep(0.2)
     one, other = ours.sample(), theirs.sample()
     assert set(one) - set(other) == {"load_1min"} and set(other) <= set(one)
+    assert 0 <= other["cpu_percent"] <= 100 and other["process_cpu_percent"] < 100
     for name in ("memory_total_bytes", "memory_used_bytes", "process_memory_bytes", "swap_used_bytes"):
         assert other[name] == pytest.approx(one[name], rel=0.1, abs=10_000_000), name
 
@@ -144,6 +229,53 @@ def test_it_can_be_stopped_and_begun_again_but_not_doubled() -> None:
     assert (len(samples()), len(samples("rank-3-system"))) == (4, 2)
 
 
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+def test_a_watch_that_is_dropped_ends_and_lets_go_of_its_log_at_once(tmp_path: Path) -> None:
+    watch = Watch(lambda: Logger("system.jsonl"), tmp_path, 1000)
+    thread = watch._thread
+    while not Path("system.jsonl").read_text().count('"sample"'):
+        time.sleep(0.01)
+    with pytest.raises(StreamBusy):
+        Logger("system.jsonl")
+    del watch
+    thread.join(60)
+    Logger("system.jsonl").close()
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("_no_collector")
+def test_a_watch_that_is_kept_goes_on_and_one_that_is_stopped_needs_no_dropping(tmp_path: Path) -> None:
+    log = Logger("system.jsonl")
+    watch = Watch(lambda: log, tmp_path, 0.1)
+    watch.stop()
+    assert not watch.is_running and not watch._thread.is_alive()
+    count = Path("system.jsonl").read_text().count('"sample"')
+    del watch
+    log.close()
+    assert count >= 2 and Path("system.jsonl").read_text().count('"sample"') == count
+
+
+def test_an_experiment_that_is_dropped_drops_its_watch(tmp_path: Path) -> None:
+    exp = Exp("runs", "e")
+    exp.watch(1000)
+    thread = next(thread for thread in threading.enumerate() if thread.name == "mlv-watch")
+    del exp
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
+    with Exp.resume("runs/e") as again:
+        again.watch(1000)
+    assert read("runs/e").state == "completed"
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12 and later
 def test_a_forked_child_does_not_go_on_with_it(child: Callable[..., int]) -> None:
     with Exp("runs", "e") as exp:
@@ -165,7 +297,7 @@ def test_a_wrong_interval_is_refused(seconds: Any) -> None:
 
 
 def test_a_program_that_ends_without_a_word_ends() -> None:
-    code = 'from mlvlogger import Exp; import time\nExp("runs", "e").watch(0.1)\ntime.sleep(0.25)'
+    code = 'from mlvlogger import Exp; import time\nexp = Exp("runs", "e")\nexp.watch(0.1)\ntime.sleep(0.25)'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(samples()) >= 2

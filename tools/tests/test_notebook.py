@@ -31,15 +31,16 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def execute(directory, *cells):
-    """Run a notebook; returns the HTML of each cell's output."""
+def execute(directory, *cells, kind="data"):
+    """Run a notebook; returns the HTML of each cell's output, or with `kind="text"` the texts."""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # or else jupyter_core warns
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(directory)}}
     )
     client.execute()
-    return [output["data"]["text/html"] for cell in notebook.cells for output in cell.outputs if "data" in output]
+    outputs = [output for cell in notebook.cells for output in cell.outputs if kind in output]
+    return [output["data"]["text/html"] if kind == "data" else output["text"] for output in outputs]
 
 
 @pytest.mark.filterwarnings("default")  # of the kernel's client
@@ -54,6 +55,29 @@ def test_a_notebook_shows_an_experiment_and_a_list(tmp_path):
     text = Elements(many).text
     assert text.startswith("9 experiments in runs")
     assert "lr-0.1-m-0.9" in text and "optimizer.momentum" in text and "mlv-validate" in text
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path):
+    shown = execute(
+        tmp_path,
+        "import subprocess, sys, warnings\nfrom mlvlogger import Exp, read\nexp = Exp('runs', 'e')",
+        "exp.capture()\nprint('one')\nprint('problem', file=sys.stderr)\n"
+        "for n in range(3): print(f'\\r{n} %', end='')\nprint()",
+        "print('two')\n'a value that is shown'",
+        "subprocess.run(['echo', 'child'])\nwarnings.warn('careful')",
+        "%%capture\nprint('hidden')",
+        "print('three')\nexp.close()\nprint('after')",
+        "print('last')",
+        kind="text",
+    )
+    texts = "".join(shown)
+    assert [texts.count(word) for word in ("one", "two", "three", "after", "last", "problem")] == [1] * 6
+    events = [(event.name, event.data["text"]) for event in read(tmp_path / "runs/e").events(stream="output")]
+    assert [text for name, text in events if name == "stdout" and text != "child"] == ["one", "2 %", "two", "three"]
+    assert events.count(("stdout", "child")) == 1
+    errors = [text for name, text in events if name == "stderr"]
+    assert errors[0] == "problem" and "UserWarning: careful" in errors[1]
 
 
 def test_the_curve_has_a_gap_where_the_loss_is_no_number(tmp_path):

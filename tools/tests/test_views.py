@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import random
+import time
 import warnings
 from datetime import UTC, datetime
 
@@ -397,3 +399,36 @@ def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
     assert ask(tmp_path, f"SELECT {columns}, plain(params->'missing') FROM experiments") == [
         ("x", "0.5", "9223372036854775808", "nan", None, "[1]", "2026-01-02T00:00:00+00:00", None)
     ]
+
+
+def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path):
+    chance = random.Random(12)
+    for number in range(60):
+        lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']
+        for _ in range(chance.randrange(1, 25)):
+            line = TWO.replace("2", str(chance.randrange(1, 12)), 1)
+            to = chance.choice(["-1", f"{chance.randrange(12)}.0", str(chance.randrange(14)), '"x"'])
+            lines.append(line + chance.choice([f'"mlv/rewind","data":{{"to":{to}}}}}', '"a","data":{"v":1}}']))
+        hand(tmp_path, f"e{number:02}", *lines)
+    assert_alike(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["early", "earlier"])
+def test_rewinds_are_not_compared_with_events_one_by_one(tmp_path, kind):
+    """Four times the lines may take eight times as long; compared each with each they take about twelve times."""
+    times = {}
+    for count in (20_000, 80_000):
+        half = count // 2
+        lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']
+        lines += [EVENT % (seq, seq) for seq in range(2, half)]
+        for seq in range(half, count):
+            to = 1 if kind == "early" else count - seq
+            lines.append(TWO.replace("2", str(seq), 1) + f'"mlv/rewind","data":{{"to":{to}}}}}')
+        hand(tmp_path / f"{count}", "e", *lines)
+        times[count] = []
+    for _ in range(3):
+        for count, all_of_them in times.items():
+            begin = time.process_time()
+            assert ask(tmp_path / f"{count}", "SELECT seq FROM events WHERE event = 'a' AND seq > 2") == []
+            all_of_them.append(time.process_time() - begin)
+    assert min(times[80_000]) < 8 * min(times[20_000]), times

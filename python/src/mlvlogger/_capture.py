@@ -3,6 +3,9 @@
 In the place of standard output and standard error come two pipes, below Python: what C code and child processes put
 out goes through them, too. A process of its own reads them. So nothing waits for the interpreter lock, a warning of the
 logger cannot meet itself, and what was put out before a crash is shown and logged.
+
+Text streams that write elsewhere, such as a notebook's, show what they are given themselves; a copy of it goes through
+a pipe of its own, which is logged only.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from . import _errors
 from ._disk import Folder
 from ._logger import ending, outcome
 from ._logs import Logs
+from ._printing import Printing, elsewhere, flush
 from ._secrets import redact_lines
 from ._values import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Any, NoReturn
 
@@ -54,17 +58,22 @@ class Capture:
             raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
         self._owner = os.getpid()
         self._stopped = False
-        _flush()
-        pipes = [os.pipe() for _ in range(4)]  # standard output, standard error; our orders, its answers
+        flush()
+        others = elsewhere()
+        # Our orders, its answers, standard output, standard error, and text that is shown by itself.
+        pipes = [os.pipe() for _ in range(4 + len(others))]
         try:
-            for read, _ in pipes[:2]:
+            for read, _ in pipes[2:]:
                 os.set_blocking(read, False)
+            for _, write in pipes[4:]:
+                os.set_blocking(write, False)  # `_send` waits itself
             self._child = _spawn(
-                [*(pipe[0] for pipe in pipes[:3]), pipes[3][1], root.fd],
+                [pipes[0][0], pipes[1][1], *(read for read, _ in pipes[2:]), root.fd],
                 [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))],
+                [*others],
             )
-            os.close(pipes[3][1])
-            (out, into_out), (err, into_err), (orders, self._orders), (self._answers, _) = pipes
+            os.close(pipes[1][1])
+            (orders, self._orders), (self._answers, _), (out, into_out), (err, into_err), *copies = pipes
             self._saved = [os.dup(1), os.dup(2)]
         except BaseException:
             for fd in {fd for pipe in pipes for fd in pipe}:
@@ -72,6 +81,7 @@ class Capture:
             raise
         self._sources = [out, err]
         self._kept = [out, err, orders]  # a pipe that nobody reads could be the end of the program (SIGPIPE)
+        self._copies = {name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)}
         answer = _line(self._answers)
         if answer != {}:
             for fd in (into_out, into_err, self._orders, self._answers, *self._saved, *self._kept):
@@ -86,6 +96,7 @@ class Capture:
         os.dup2(into_err, 2)
         os.close(into_out)
         os.close(into_err)
+        self._printing = Printing(others, self._send)
         _active = self
         atexit.register(self._leave)
         threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
@@ -97,6 +108,17 @@ class Capture:
         Arguments and errors as for `Logger.close`.
         """
         self._stop({"end": ending(status, error)})
+
+    def _send(self, name: str, text: str) -> None:
+        """Log *text*, which was shown already. Waits while the pipe is full and somebody reads it."""
+        data = text.encode("utf-8", "backslashreplace")
+        while data and (pipe := self._copies.get(name)) is not None:
+            try:
+                data = data[os.write(pipe.write, data) :]
+            except BlockingIOError:
+                import select
+
+                select.select([], [pipe.write], [], 0.1)
 
     def _leave(self) -> None:
         self._stop({})  # as the program leaves the other streams: flushed, without an end
@@ -110,7 +132,7 @@ class Capture:
         self._stopped = True
         import json
 
-        _flush()
+        flush()
         self._restore()
         try:
             os.write(self._orders, json.dumps(order).encode("ascii") + b"\n")
@@ -123,12 +145,15 @@ class Capture:
         global _active
         os.dup2(self._saved[0], 1)
         os.dup2(self._saved[1], 2)
+        self._printing.restore()
         _active = None
 
     def _attend(self) -> None:
         """Wait, in a thread of its own, for the answer to the order to stop and for the end of the other process."""
         while os.read(self._answers, 100):
             self._done.set()
+            self._copies.clear()
+        self._copies.clear()
         if not self._stopped:  # it was killed: what was on its way, and what children put out, still has to be shown
             self._stopped = True
             self._restore()
@@ -152,19 +177,16 @@ class Capture:
         self.stop(*outcome(error))
 
 
-def _flush() -> None:
-    """What waits in buffers, Python's and C's, goes to where it was meant to go."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # there is none, or it is closed
-    try:
-        import ctypes
+class _Pipe:
+    """Both ends of a pipe, open until the last thread that writes has come back from it."""
 
-        ctypes.CDLL(None).fflush(None)
-    except (ImportError, OSError, AttributeError):
-        pass
+    def __init__(self, read: int, write: int) -> None:
+        self._read = read  # a pipe without a reader could be the end of the program
+        self.write = write
+
+    def __del__(self) -> None:
+        _close(self._read)
+        _close(self.write)
 
 
 def _close(fd: int) -> None:
@@ -186,7 +208,8 @@ def _line(fd: int) -> Any:
     return json.loads(text)
 
 
-def _spawn(fds: Sequence[int | None], arguments: list[str]) -> int:
+def _spawn(fds: Sequence[int | None], arguments: list[str], names: list[str]) -> int:
+    import json
     from fcntl import F_DUPFD_CLOEXEC, fcntl
 
     own: list[int] = []
@@ -196,7 +219,7 @@ def _spawn(fds: Sequence[int | None], arguments: list[str]) -> int:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", "-c", _COMMAND, root, *map(str, own), *arguments],
+            [sys.executable, "-I", "-S", "-c", _COMMAND, root, json.dumps(own), json.dumps(names), *arguments],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -210,7 +233,7 @@ def _spawn(fds: Sequence[int | None], arguments: list[str]) -> int:
 
 
 def serve(
-    out: str, err: str, orders: str, answers: str, root: str, directory: str, experiment: str, *more: str
+    descriptors: str, names: str, directory: str, experiment: str, number: str, digest: str, *more: str
 ) -> NoReturn:
     """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
     import json
@@ -220,47 +243,48 @@ def serve(
         # What ends the program must not end us before we have shown what it put out.
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    fds = [int(fd) for fd in (out, err, orders, answers, root)]
+    fds = json.loads(descriptors)
+    orders, answers, out, err, *copies, root = fds
     for low, high in zip([3, *(fd + 1 for fd in sorted(fds))], [*sorted(fds), 4096], strict=True):
         os.closerange(low, high)  # what the program's libraries have left open
     os.chdir("/")  # whose directory can be removed or unmounted
-    number, digest, stream, sync = more
+    stream, sync = more
     try:
-        logs = Logs(Folder.of_descriptor(fds[4], directory), experiment, "warn", sync == "1", False)
+        logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
         log = logs.open(f"log/{stream}.jsonl", lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
-        os.write(fds[3], json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
+        os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
         os._exit(1)
-    os.write(fds[3], b"{}\n")
+    os.write(answers, b"{}\n")
 
-    lines = {fds[0]: Lines(), fds[1]: Lines()}
-    names = {fds[0]: "stdout", fds[1]: "stderr"}
+    events = {out: "stdout", err: "stderr", **dict(zip(copies, json.loads(names), strict=True))}
+    lines = {fd: Lines() for fd in events}
 
     def keep(fd: int, found: Iterator[tuple[bytes, bool]]) -> None:
         for line, goes_on in found:
             text = redact_lines(line.decode("utf-8", "backslashreplace"))[0]
-            log.event(names[fd], {"text": text, **({"goes_on": True} if goes_on else {})})
+            log.event(events[fd], {"text": text, **({"goes_on": True} if goes_on else {})})
 
     def take(fd: int, data: bytes) -> None:
         keep(fd, lines[fd].take(data))
 
-    order = _pass_on({fds[0]: 1, fds[1]: 2}, take, fds[2])
+    order = _pass_on({out: 1, err: 2, **dict.fromkeys(copies)}, take, orders)
     for fd in lines:
         keep(fd, lines[fd].end())
     log.flush()
     if order is not None:
         if "end" in order:
             log._stream.close(order["end"])
-        os.write(fds[3], b"!")
-        _pass_on({fds[0]: 1, fds[1]: 2})  # what children that go on put out
+        os.write(answers, b"!")
+        _pass_on({out: 1, err: 2})  # what children that go on put out
     os._exit(0)
 
 
-def _pass_on(targets: dict[int, int], take: Any = None, orders: int | None = None) -> Any:
+def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | None = None) -> Any:
     """Copy each source to its target until all have ended, or until an order comes and nothing is left to copy.
 
     Args:
-        targets: The source (a pipe that does not block) → the target.
+        targets: The source (a pipe that does not block) → the target, None where it is shown already.
         take: Called with each source and what came from it, after that was shown.
         orders: The pipe of orders; with it, the end of all sources is not yet ours.
 
@@ -285,7 +309,8 @@ def _pass_on(targets: dict[int, int], take: Any = None, orders: int | None = Non
             except BlockingIOError:
                 continue
             if data:
-                _show(targets[fd], data)
+                if (target := targets[fd]) is not None:
+                    _show(target, data)
                 if take is not None:
                     take(fd, data)
             else:

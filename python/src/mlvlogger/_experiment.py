@@ -13,6 +13,7 @@ from ._files import Files, NewFile, NewText, describe, external, portable, porta
 from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
+from ._readonly import ReadOnlyAttributes, read_only
 from ._streams import host
 from ._values import (
     MAX_INT,
@@ -89,16 +90,20 @@ def _inside(path: Path, directory: Path) -> Path:
         return Path()
 
 
-class Place:
+class Place(ReadOnlyAttributes):
     """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
 
     Attributes:
         path: The directory: a path that leads there now.
         id: The experiment's id, ``sha256:`` and 64 digits.
         name, kind: As in meta.json.
-        params, extra: The effective ones: a dict of Python values, additions included.
-        tags: The effective ones, a list of strings.
+        params, extra: The effective ones, additions included: a read-only dict of Python values.
+        tags: The effective ones: a read-only list of strings.
+
+    A change of these raises TypeError or AttributeError, which names the call that records an addition.
     """
+
+    _last_attribute = "_hint"
 
     def __init__(self, path: _Path) -> None:
         self._directory = Directory(path)
@@ -113,9 +118,9 @@ class Place:
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = decode_members(meta.params)
-        self.extra: dict[str, Any] = decode_members(meta.extra)
-        self.tags: list[str] = meta.tags
+        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self.path)
+        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self.path)
+        self.tags: list[str] = read_only(meta.tags, "tags", self.path)
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
 
@@ -222,6 +227,7 @@ class Exp(Place):
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
 
+    _last_attribute = "log"
     log: StreamLogger
 
     def __init__(
@@ -528,8 +534,8 @@ class Exp(Place):
 
         Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
         what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
-        ``<redacted>``. Python, C code and child processes are caught, since it is done below them all, by another
-        process. Not caught is what does not go to the descriptors 1 and 2, such as prints in a notebook.
+        ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
+        Python's text streams write each line at once until capture stops, so that a killed program loses no line.
 
         Args:
             stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.

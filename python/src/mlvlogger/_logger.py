@@ -325,6 +325,7 @@ class Span(Logger):
     # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
     @property
     def _span(self) -> Span:
+        """The innermost span that this logger lies in: itself."""
         return self
 
     @_span.setter

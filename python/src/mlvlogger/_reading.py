@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from bisect import bisect_left
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from ._events import Event, moment, read_event
 from ._files import portable
 from ._immutable import Immutable
 from ._quick import Series, quick_events
+from ._readonly import ReadOnlyAttributes, read_only
 from ._tails import check_version
 from ._values import ExperimentRef, decode, decode_members, integer, warn
 
@@ -98,7 +100,7 @@ class Problem(Immutable):
         return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
 
 
-class Experiment:
+class Experiment(ReadOnlyAttributes):
     """An experiment that is read: what `read` returns.
 
     Its meta is read once; events are read from the files each time they are asked for, in constant memory.
@@ -108,27 +110,32 @@ class Experiment:
         id: The experiment's id, ``sha256:`` and 64 digits.
         name, kind: As in meta.json.
         created: When it was made (UTC), None where meta.json does not say.
-        params, extra: The effective ones: a dict of Python values, additions included.
-        tags, descriptions: Lists of strings, additions included.
+        params, extra: The effective ones, additions included: a read-only dict of Python values.
+        tags, descriptions: Read-only lists of strings, additions included.
         environments: One dict per meta record, in order.
         records: The meta records as they were parsed, JSON trees.
         parent: An `ExperimentRef` to the experiment that this one belongs to, or None.
         problems: What had to be left out so far, a list of `Problem`; reading events adds to it.
+
+    A change of the metadata raises TypeError or AttributeError, which names the call that records an addition.
     """
+
+    _last_attribute = "_told"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path)
         meta = _meta.load(self.path)
         self.id: str = meta.id
-        self.records: list[dict[str, Any]] = meta.records
+        self.records: list[dict[str, Any]] = read_only(meta.records, "records", self.path)
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
         self.created: datetime | None = moment(meta.records[0].get("created"))
-        self.params: dict[str, Any] = decode_members(meta.params)
-        self.extra: dict[str, Any] = decode_members(meta.extra)
-        self.tags: list[str] = meta.tags
-        self.descriptions: list[str] = meta.descriptions
-        self.environments: list[dict[str, Any]] = [decode_members(environment) for environment in meta.environments]
+        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self.path)
+        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self.path)
+        self.tags: list[str] = read_only(meta.tags, "tags", self.path)
+        self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self.path)
+        environments = [decode_members(environment) for environment in meta.environments]
+        self.environments: list[dict[str, Any]] = read_only(environments, "environments", self.path)
         parent = decode(meta.records[0].get("parent"))
         self.parent: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
@@ -247,7 +254,7 @@ class Experiment:
         """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
         rewinds = [event for event in self._read(path, lifecycle_lines) if event.name == "mlv/rewind"]
         ranges = [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
-        return (lambda seq: any(after < seq < before for after, before in ranges)) if ranges else None
+        return _between(ranges) if ranges else None
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
@@ -332,6 +339,27 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
             )
     regex = re.compile("".join(parts))
     return lru_cache(lambda name: regex.fullmatch(name + "/") is not None)
+
+
+def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
+    """Whether a number lies between the two of any of the *ranges*, which may overlap, as a function.
+
+    It takes time logarithmic in the number of ranges: a damaged log, or a long one, may have a rewind on each line.
+    """
+    after: list[int] = []
+    before: list[int] = []
+    for low, high in sorted(ranges):
+        if before and low < before[-1]:  # not <=: of (1, 5) and (5, 9), neither has 5
+            before[-1] = max(before[-1], high)
+        elif low < high:
+            after.append(low)
+            before.append(high)
+
+    def is_between(number: int) -> bool:
+        place = bisect_left(after, number) - 1
+        return place >= 0 and number < before[place]
+
+    return is_between
 
 
 def _is_stream(name: str) -> bool:

@@ -13,7 +13,6 @@ import sys
 import time
 from _thread import RLock  # what `threading` gives too, which takes milliseconds to import
 from _weakrefset import WeakSet
-from itertools import islice
 
 from . import _failures
 from ._disk import Folder, identity, open_regular
@@ -795,8 +794,8 @@ class Stream:
             folder, stem = "", stem + "."
         with Folder(self._root, *folder.split("/")[:-1]) as inner:
             taken = {entry.lower() for entry in inner.names()}
-        names = (f"{stem}{kind}-{number}{suffix}" for number in range(1, 2**31))
-        yield from islice((folder + name for name in names if name.lower() not in taken), _MAX_TRIES)
+        names = (f"{stem}{kind}-{number}{suffix}" for number in range(1, len(taken) + _MAX_TRIES + 1))
+        yield from (folder + name for name in names if name.lower() not in taken)
         raise FileExistsError(errno.EEXIST, f"No name such as {stem}{kind}-1{suffix} is free", self._root.path)
 
     def _report(self) -> None:

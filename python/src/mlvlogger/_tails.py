@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from ._blocks import blocks, may_be_lifecycle
 from ._errors import UnsupportedVersion
@@ -67,23 +66,36 @@ def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
     return tail
 
 
-# As this logger writes them: what has to be known of most sessions is their number, and that they begin and end.
-_START = re.compile(
-    rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",'
-    rb'("experiment":"sha256:[0-9a-f]{64}",)?("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
-)
-_END = re.compile(
-    rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":"mlv/(seal|end)","data":'
-    rb'\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
-)
+_patterns: Any = None
+
+
+def _quick() -> Any:
+    """Patterns of the start and of a seal as this logger writes them: of most sessions that is all that counts."""
+    global _patterns
+    if _patterns is None:
+        import re  # which takes milliseconds, and a new log needs none of this
+
+        begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
+        _patterns = (
+            re.compile(
+                begin + rb'"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",("experiment":"sha256:[0-9a-f]{64}",)?'
+                rb'("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
+            ).fullmatch,
+            re.compile(
+                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?'
+                rb'"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
+            ).fullmatch,
+        )
+    return _patterns
 
 
 def _note(tail: Tail, line: bytes, number: int) -> None:
-    if match := _START.fullmatch(line):
+    is_start, is_seal = _quick()
+    if match := is_start(line):
         if b'"requires"' not in line:
             tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
             return
-    elif (match := _END.fullmatch(line)) and number > 1:
+    elif (match := is_seal(line)) and number > 1:
         tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - 68
         tail.paused &= match[2] == b"seal"
         return

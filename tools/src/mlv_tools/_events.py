@@ -161,6 +161,7 @@ def _integer(text: str) -> str:
 
 _EVENT_TYPES = types_of("events", "seq", "time", "event", "data", "span", "begin", "within", "seconds")
 _STEP = _integer("CAST(json_extract(data, '$.step') AS VARCHAR)")
+_TO = _integer("CAST(json_extract(data, '$.to') AS VARCHAR)")
 # Few streams have many sets of names, and a text is compared faster than a list.
 _TWICE = """SELECT DISTINCT stream_number FROM (
         SELECT DISTINCT stream_number, array_to_string(json_keys(data), chr(10)) AS names FROM _events
@@ -168,9 +169,12 @@ _TWICE = """SELECT DISTINCT stream_number FROM (
 _ODD = """SELECT stream_number, line, seq, "time", event, span, "begin", within, seconds
     FROM _events WHERE odd ORDER BY rowid"""
 
-_NO_REWOUND = f"""DELETE FROM _events USING (
-        SELECT stream_number, seq AS before, {_integer("CAST(json_extract(data, '$.to') AS VARCHAR)")} AS after
-        FROM _events WHERE event = 'mlv/rewind'
-    ) AS rewind
-    WHERE _events.stream_number = rewind.stream_number AND seq > after AND seq < before
-        AND NOT starts_with(event, 'mlv/')"""
+# A rewind with a larger seq that goes back to a smaller one supersedes an event, so the smallest `to` of all rewinds
+# behind the event decides. One pass in the order of seqs finds it; a join would compare each event with each rewind.
+_NO_REWOUND = f"""DELETE FROM _events WHERE rowid IN (
+        SELECT line FROM (
+            SELECT rowid AS line, seq, event, min(CASE WHEN event = 'mlv/rewind' THEN {_TO} END) OVER (
+                PARTITION BY stream_number ORDER BY seq DESC GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS after
+            FROM _events WHERE stream_number IN (SELECT stream_number FROM _events WHERE event = 'mlv/rewind')
+        ) WHERE seq > after AND NOT starts_with(event, 'mlv/'))"""
