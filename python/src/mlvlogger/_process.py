@@ -38,7 +38,11 @@ _ENDED = (
     "has ended, killed perhaps. What it had not written is written now, and from here on this process writes events "
     "itself."
 )
-_COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from mlvlogger._serving import serve; serve(*sys.argv[2:])"
+# The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
+_COMMAND = (
+    "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
+    "from mlvlogger._serving import serve; serve(*sys.argv[2:])"
+)
 
 _ended_later: list[int] = []  # processes of writers that nobody has waited for
 
@@ -340,11 +344,11 @@ def _start(ring: int, file: int, place: int) -> tuple[int, list[int]]:
         # Copies of which none is 0, 1 or 2, also where the program has closed these.
         for fd in (ring, file, listen):
             own.append(fcntl(fd, F_DUPFD_CLOEXEC, 3))
-        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        package = os.path.dirname(os.path.abspath(__file__))
         arguments = [str(number) for number in (*own, os.getpid(), place)]
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", "-c", _COMMAND, root, *arguments],
+            [sys.executable, "-I", "-S", "-c", _COMMAND, package, *arguments],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
