@@ -17,7 +17,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._ring import ERROR, HEAD, READY, SIZE, TAIL, Ring
+from mlvlogger._ring import ERROR, READY, SIZE, TAIL, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -414,11 +414,11 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         length = (length * 31 + 7) % 2000
         record = bytes([number % 251]) * length
         while not one.put(record):
-            for found, end in other.take(other.words[HEAD]):
+            for found, end in other.take(other.words[TAIL]):
                 taken.append(found)
                 other.words[TAIL] = end
         put.append(record)
-    for found, end in other.take(other.words[HEAD]):
+    for found, end in other.take(other.words[TAIL]):
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0

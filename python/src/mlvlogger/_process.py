@@ -6,14 +6,31 @@ has written everything; where it ends before, the caller writes what is left.
 
 from __future__ import annotations
 
-import marshal
+import errno
 import os
+import signal
 import sys
 import time
+from functools import partial
+from itertools import repeat
+from marshal import dumps, loads
+from zlib import adler32
 
 from ._line_file import LineFile
 from ._lines import are_ordinary, line, with_special
-from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+from ._ring import (
+    CLOSING,
+    ERROR,
+    LARGEST,
+    READY,
+    SIZE,
+    SKIPPED,
+    TAIL,
+    TRIES,
+    UNSEALED,
+    Ring,
+    pack_header,
+)
 from ._seals import Seals, is_seal_due
 from ._tails import scan_file
 from ._values import warn
@@ -21,7 +38,7 @@ from ._writers import DirectWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     from ._lines import Numbers
@@ -30,14 +47,10 @@ __all__ = ["ProcessWriter"]
 
 _LOOK = 50_000_000  # nanoseconds after which an event looks again whether the other process is in order
 _PATIENCE = 4.0  # seconds that the caller waits while nothing gets on
-_START_PATIENCE = 30.0  # the same, while the other process has not begun
+_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while nobody waits for it
 _SHORT = 1000  # bytes of a record whose values are looked at by the other process alone
-_LARGE = SIZE // 4  # bytes of a record that does not go through the ring
+_ERRORS = range(1, 4096)  # what the system uses as error numbers
 
-_ENDED = (
-    "has ended, killed perhaps. What it had not written is written now, and from here on this process writes events "
-    "itself."
-)
 # The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
 _COMMAND = (
     "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
@@ -52,7 +65,8 @@ class ProcessWriter:
 
     Args: as for `DirectWriter`.
 
-    Raises OSError: the other process cannot be started; then *file* is as it was.
+    Raises OSError, MemoryError or another exception: the other process cannot be started; then *file* is as it was, and
+    nothing is left open.
     """
 
     syncs_events = False
@@ -69,12 +83,29 @@ class ProcessWriter:
         self._looked = self._look_at = 0  # nanoseconds since 1970
         self._stuck_at = -1  # TAIL, when we last waited in vain
         #: Until the other process is ready we write ourselves: all that waits for it could be lost with the two of us.
+        #: While this is true, `_look_at` is 0.
         self._is_starting = True
+        self._ended = ""  # how the other process has ended, once it has
+        self._lost: list[int] = []  # seqs of events that could not be found in the ring
+        self._has_refused = False  # may events wait in memory whose seqs begin behind ours?
+        self._begun = time.monotonic()
+        self._bell: list[int] = []  # the ends of a pipe whose bytes wake the other process
         self._closed = False
+        pids: list[int] = []
         fd = Ring.make()
         try:
             self._ring = Ring(fd)
-            self._pid, self._bell = _start(fd, file.fd, place)
+            try:
+                _start(fd, file.fd, place, self._bell, pids)
+                self._pid = pids[0]
+            except BaseException:
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                while self._bell:
+                    os.close(self._bell.pop())
+                self._ring.close()
+                raise
         finally:
             os.close(fd)
 
@@ -111,6 +142,7 @@ class ProcessWriter:
         *skip* seqs are left out before it. Waits while there is no room. Raises OSError, and leaves nothing, when the
         other process cannot write, or when nothing gets on for some seconds.
         """
+        ring = self._ring
         if skip or not self._looked <= nanoseconds < self._look_at:
             self._look(nanoseconds)
             if self._heir is not None:
@@ -118,14 +150,28 @@ class ProcessWriter:
             if skip:
                 self._look_at = 0  # at the next event, the base is made anew
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
-        ring = self._ring
-        seq = self._base + ring.position[1] + skip + 1
-        if self._is_starting and tail is not None and ring.is_empty:
-            self._write(line(seq, nanoseconds, event, data, values, tail))
-            return seq
-        record = marshal.dumps((seq, nanoseconds, event, data, values, tail), 2)
-        if len(record) <= _SHORT and ring.put(record):
-            return seq
+            if self._is_starting and tail is not None and ring.is_empty:
+                seq = self._base + ring.position[1] + skip + 1
+                self._write(line(seq, nanoseconds, event, data, values, tail))
+                return seq
+        start, count = ring.position
+        count += 1
+        seq = self._base + count + skip
+        record = dumps((seq, nanoseconds, event, data, values, tail), 2)
+        length = len(record)
+        end = start + (length + 15 & -8)
+        if length <= _SHORT:
+            if end <= ring.limit:  # then this is `Ring.put`, without a call that would take a tenth of the time
+                place = start % SIZE + SKIPPED
+                try:
+                    pack_header(ring.memory, place - 8, length, adler32(record, end))
+                except TypeError:
+                    raise ValueError("the ring is closed") from None
+                ring.memory[place : place + length] = record
+                ring.position = (end, count)
+                return seq
+            if ring.put(record):
+                return seq
         return self._put_later(record, seq, nanoseconds, event, data, values, tail, skip)
 
     def _put_later(
@@ -141,18 +187,18 @@ class ProcessWriter:
     ) -> int:
         if values is not None and not are_ordinary(values):  # may have to warn
             data, values = with_special(data, values), None
-            record = marshal.dumps((seq, nanoseconds, event, data, values, tail), 2)
-        if len(record) <= _LARGE:
+            record = dumps((seq, nanoseconds, event, data, values, tail), 2)
+        if len(record) <= LARGEST:
             self._wait(lambda: self._ring.put(record))
         else:
-            self.drain()
+            self._drain()
             if tail is None and self._heir is None:
                 if not self._dismiss():
                     self._give_up()
-                self._inherit("")
+                self._inherit()
         if self._heir is not None:
             return _put(self._heir, nanoseconds, event, data, values, tail, skip)
-        if len(record) > _LARGE:
+        if len(record) > LARGEST:
             self._write(line(seq, nanoseconds, event, data, values, tail or b""))
         words = self._ring.words
         self.is_seal_due = words[TAIL] >= self._last_seal and is_seal_due(words[UNSEALED])
@@ -178,25 +224,29 @@ class ProcessWriter:
         if self._heir is not None:
             return
         words = self._ring.words
-        if _has_ended(self._pid):
-            self._inherit(_ENDED)
+        if self._has_ended():
+            self._inherit_with_warning()
             return
-        if words[ERROR]:
-            self._refuse()
+        self._is_starting = self._is_starting and not words[READY]
+        if self._is_starting and time.monotonic() - self._begun > _START_PATIENCE:
+            self._begun = time.monotonic()
+            if self._kill():
+                self._inherit_with_warning()
+                return
+        if (number := words[ERROR]) in _ERRORS:
+            self._refuse(number)
         if words[TAIL] == self._stuck_at and not self._ring.is_empty:
             self._give_up()
-        self._is_starting = self._is_starting and not words[READY]
         if not self._is_starting:
             self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
 
-    def _refuse(self) -> NoReturn:
-        number = self._ring.words[ERROR]
+    def _refuse(self, number: int) -> NoReturn:
+        self._has_refused = True
         raise OSError(number, os.strerror(number))
 
     def _give_up(self) -> NoReturn:
+        self._has_refused = True
         self._stuck_at = self._ring.words[TAIL]
-        import errno
-
         raise TimeoutError(errno.ETIMEDOUT, "The writer process has not got on for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
@@ -204,58 +254,131 @@ class ProcessWriter:
         words = self._ring.words
         tail, since, tries = -1, 0.0, words[TRIES]
         while not is_done():
-            if _has_ended(self._pid):
-                self._inherit(_ENDED)
+            if self._has_ended():
+                self._inherit_with_warning()
                 return
             present = time.monotonic()
             if words[TAIL] != tail:
                 tail, since = words[TAIL], present
-            if words[ERROR] and words[TRIES] >= tries + 2:  # the second of these began after we did
-                self._refuse()
-            if present - since > (_PATIENCE if words[READY] else _START_PATIENCE):
-                self._give_up()
+            if (number := words[ERROR]) in _ERRORS and words[TRIES] >= tries + 2:  # the second began after we did
+                self._refuse(number)
+            if present - since > _PATIENCE:
+                if words[READY] or not self._kill():
+                    self._give_up()
+                continue
             time.sleep(0.0005)
 
-    def _inherit(self, message: str) -> None:
+    def _has_ended(self) -> bool:
+        if not self._ended:
+            self._ended = _ending(self._pid)
+        return self._ended != ""
+
+    def _kill(self) -> bool:
+        """End the other process, which has not begun. Returns whether it is gone: then all that it left is ours."""
+        try:
+            os.kill(self._pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        until = time.monotonic() + 1
+        while not self._has_ended():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.0005)
+        self._ended = "it did not begin in time, and was killed"
+        return True
+
+    def _inherit_with_warning(self) -> None:
+        self._inherit()
+        reason = f": {text}" if (text := self._ring.errors()) else ""
+        ended = f"the writer process of {self._file.path} has ended ({self._ended}{reason})."
+        goes_on = "writes the events itself from now on."
+        if self._lost:
+            warn(
+                f"{ended} {_named(self._lost)} lost: the memory that the two processes share was changed by somebody "
+                f"else. This process {goes_on} Check the program's C extensions."
+            )
+        else:
+            warn(f"{ended} No event is lost: this process has written the rest, and {goes_on}")
+
+    def _inherit(self) -> None:
         """The other process has ended: write what it has not written, and go on in its place. Raises OSError."""
         self.settle()
-        if self._heir_to_be is None:
-            file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
-            with open(os.dup(file.fd), "rb") as stream:
-                stream.seek(0)
-                end = scan_file(stream)
-            if end.size < file.size:
-                file.truncate(end.size)
-            self._heir_to_be = file, Seals(file, end.place), end.seq
-        file, seals, last = self._heir_to_be
-        words = self._ring.words
         try:
-            for record, end_of_record in self._ring.take(words[HEAD]):
-                seq, nanoseconds, event, data, values, tail = marshal.loads(record)
-                if seq > last:
-                    if tail is None:
-                        seals.write(seq, nanoseconds, event, data)
-                    else:
-                        file.write(line(seq, nanoseconds, event, data, values, tail))
-                    self._heir_to_be = file, seals, seq
-                words[TAIL] = end_of_record
-        except OSError:
-            seals.settle()
+            if self._heir_to_be is None:
+                file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
+                with open(file.fd, "rb", closefd=False) as stream:
+                    stream.seek(0)
+                    end = scan_file(stream)
+                if end.size < file.size:
+                    file.truncate(end.size)
+                self._heir_to_be = file, Seals(file, end.place), end.seq
+            file, seals, last = self._heir_to_be
+            for record in self._ring.find():
+                seq, nanoseconds, event, data, values, tail = loads(record)
+                if seq <= last:
+                    continue
+                # An mlv/dropped has left out the seqs from its first on: {"first":N,…
+                first = int(data[9 : data.index(b",")]) if event == b'"mlv/dropped"' else seq
+                if first > last + 1:
+                    self._note(file, seals, range(last + 1, first), first - 1)
+                if tail is None:
+                    seals.write(seq, nanoseconds, event, data)
+                else:
+                    file.write(line(seq, nanoseconds, event, data, values, tail))
+                last = seq
+                self._heir_to_be = file, seals, last
+            if last < self.seq:
+                # Events that wait in memory may have the seqs behind these.
+                behind = self.seq if self._has_refused else self.seq + 1
+                self._note(file, seals, range(last + 1, self.seq + 1), behind)
+                last = behind
+            heir = DirectWriter(file, last, seals.place)
+        except (OSError, MemoryError) as error:
+            self._has_refused = True
+            if self._heir_to_be is not None:
+                self._heir_to_be[1].settle()
+            if isinstance(error, MemoryError):
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
             raise
         except BaseException:  # of a signal handler: who knows what was written?
             self._heir_to_be = None
             raise
-        self._heir = DirectWriter(file, self.seq, seals.place)
+        self._heir = heir
         self._look_at = 0  # so that each event comes to it
-        if message:
-            warn(f"the writer process of {self._file.path} {message}")
+
+    def _note(self, file: LineFile, seals: Seals, lost: range, seq: int) -> None:
+        """Record, in an event of this *seq*, the lost events before it. Raises OSError."""
+        if lost[0] < seq:
+            numbers = (lost[0], seq - 1, seq - lost[0])
+            data = b'{"first":%d,"last":%d,"reasons":{"shared memory was changed":%d}}' % numbers
+            file.write(line(seq, time.time_ns(), b'"mlv/dropped"', data, None, b""))
+        else:  # one event, and such a record would need a seq more
+            seals.write(seq, time.time_ns(), b'"mlv/seal"', b"")
+        self._heir_to_be = file, seals, seq
+        self._lost += lost
 
     def drain(self) -> None:
-        """Return when every event is with the kernel. Raises OSError as `put`."""
+        """Return when every event is with the kernel. Raises OSError as `put`; its text names those that are not."""
+        try:
+            self._drain()
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}{self._unwritten()}") from error
+
+    def _drain(self) -> None:
         self.settle()
         if self._heir is None:
             _ring_bell(self._bell)
             self._wait(lambda: self._ring.is_empty)
+
+    def _unwritten(self) -> str:
+        """The end of a message: which events are not in the file. Empty where that is unknown."""
+        record, _ = next(self._ring.take(self._ring.words[TAIL]), (None, 0))
+        if record is None:
+            return ""
+        first = loads(record)[0]
+        if self._heir_to_be is not None:
+            first = max(first, self._heir_to_be[2] + 1)
+        return f"; {_named(range(first, self.seq + 1))} not in the file"
 
     def sync(self) -> None:
         """Return when every event is on the disk. Raises OSError as `put` and `LineFile.sync`."""
@@ -263,16 +386,19 @@ class ProcessWriter:
         self._file.sync()
 
     def close(self) -> None:
-        """Let go of the file. What could not be written yet, the other process goes on to try for a minute."""
+        """Let go of the file. What could not be written yet, the other process goes on to try for a minute.
+
+        Raises OSError where the other process has ended and this one cannot write what is left.
+        """
         if self._closed:
             self.abandon()
             return
         self._ring.settle()
         self._ring.words[CLOSING] = 1  # first: an exception of a signal handler may come from here on
         try:
-            if self._heir is None:
-                self._dismiss()
-            else:
+            if self._heir is None and self._dismiss() and not self._ring.is_empty:
+                self._inherit_with_warning()
+            if self._heir is not None:
                 self._heir.close()
         finally:
             self.abandon()
@@ -286,8 +412,10 @@ class ProcessWriter:
         words[CLOSING] = 1
         _ring_bell(self._bell)
         begin = time.monotonic()
-        while not _has_ended(self._pid):
-            if words[ERROR] or time.monotonic() - begin > (_PATIENCE if words[READY] else _START_PATIENCE):
+        while not self._has_ended():
+            if words[ERROR] in _ERRORS or time.monotonic() - begin > _PATIENCE:
+                if not words[READY] and self._kill():
+                    break
                 _ended_later.append(self._pid)
                 return False
             time.sleep(0.0005)
@@ -306,9 +434,11 @@ class ProcessWriter:
 
     def __del__(self) -> None:
         # A writer that was dropped without a close. The other process writes what there is, and ends.
-        if not getattr(self, "_closed", True) and hasattr(self, "_bell"):
+        if not getattr(self, "_closed", True) and hasattr(self, "_pid"):
             self._ring.words[CLOSING] = 1
             _ring_bell(self._bell)
+            if not self._ring.words[READY] and self._ring.is_empty:
+                self._kill()  # a process that never begins would keep the file
             _ended_later.append(self._pid)
             self.abandon()
 
@@ -327,54 +457,63 @@ def _put(
     return writer.put(nanoseconds, event, data, values, tail, skip)
 
 
-def _start(ring: int, file: int, place: int) -> tuple[int, list[int]]:
-    """Start the other process. Returns its pid, and the two ends of a pipe whose bytes wake it.
+def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -> None:
+    """Start the other process. Appends to *bell* the two ends of a pipe whose bytes wake it, and its pid to *pids*.
 
     We keep the end to read from, too: writing to a pipe that nobody reads could be the end of the program (SIGPIPE).
     """
-    _ended_later[:] = [pid for pid in _ended_later if not _has_ended(pid)]
+    _ended_later[:] = [pid for pid in _ended_later if not _ending(pid)]
     if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
         raise OSError("there is no interpreter that could be started as a process of its own")
     from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-    listen, bell = os.pipe()
-    own = []
+    bell += os.pipe()
+    own: list[int] = []
     try:
-        os.set_blocking(bell, False)
-        # Copies of which none is 0, 1 or 2, also where the program has closed these.
-        for fd in (ring, file, listen):
-            own.append(fcntl(fd, F_DUPFD_CLOEXEC, 3))
+        os.set_blocking(bell[1], False)
+        # Copies of which none is 0, 1 or 2, also where the program has closed these. While `map` works, here and below,
+        # no signal handler can run: an exception of one would leave a copy, which keeps the file locked, or a process.
+        own += map(fcntl, (ring, file, bell[0]), repeat(F_DUPFD_CLOEXEC), repeat(3))
         package = os.path.dirname(os.path.abspath(__file__))
         arguments = [str(number) for number in (*own, os.getpid(), place)]
-        pid = os.posix_spawn(
+        start = partial(
+            os.posix_spawn,
             sys.executable,
             [sys.executable, "-I", "-S", "-c", _COMMAND, package, *arguments],
-            os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, own[0], 2),  # see `Ring.errors`
                 *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # to itself: it stays open in the other process
             ],
             setsid=True,  # the interrupt key and the hangup of a terminal are not for it
         )
-    except BaseException as error:
-        os.close(listen)
-        os.close(bell)
-        if isinstance(error, NotImplementedError):  # of setsid
-            raise OSError("this system cannot start a process in a session of its own") from error
-        raise
+        pids += map(start, [os.environ])
     finally:
-        for fd in own:
-            os.close(fd)
-    return pid, [listen, bell]
+        list(map(os.close, own))
 
 
-def _has_ended(pid: int) -> bool:
+def _ending(pid: int) -> str:
+    """How a process has ended; empty while it runs."""
     try:
-        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+        found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return True  # and somebody else has waited for it
+        return "exit code unknown"  # somebody else has waited for it
+    if not found:
+        return ""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # one without a name
+        return f"signal {-code}"
+
+
+def _named(seqs: Sequence[int]) -> str:
+    if len(seqs) == 1:
+        return f"1 event (seq {seqs[0]}) is"
+    return f"{len(seqs)} events (seq {seqs[0]} to {seqs[-1]}) are"
 
 
 def _ring_bell(bell: list[int]) -> None:

@@ -2,24 +2,46 @@
 
 It belongs to neither: what was put stays there when the process that put it is killed. Nobody waits in here, nobody is
 woken, and nothing is locked: each word has one process that writes it.
+
+Any process of the same user can write into this memory. So each of the two keeps its own position for itself, and a
+record counts only if its checksum is right.
 """
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+from struct import Struct
+from zlib import adler32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CLOSING", "ERROR", "HEAD", "READY", "SIZE", "TAIL", "TRIES", "UNSEALED", "Ring"]
+__all__ = [
+    "CLOSING",
+    "ERROR",
+    "HEAD",
+    "LARGEST",
+    "READY",
+    "SIZE",
+    "SKIPPED",
+    "TAIL",
+    "TRIES",
+    "UNSEALED",
+    "Ring",
+    "pack_header",
+]
 
 #: Bytes for records; each takes eight more, and a multiple of eight.
 SIZE = 512 * 1024
 
+#: Bytes of the largest record.
+LARGEST = SIZE // 4
+
 # The words, of eight bytes. HEAD and CLOSING are written by the process that puts, the others by the one that takes.
-HEAD = 0  #: bytes put, since ever
+HEAD = 0  #: bytes put, since ever, when somebody last looked after the ring; there may be more
 TAIL = 1  #: bytes taken, since ever
 ERROR = 2  #: the error number with which the last try to write failed, 0 when it did not
 UNSEALED = 3  #: bytes of the file since its last seal
@@ -28,39 +50,56 @@ TRIES = 6  #: how many tries to write have failed, since ever
 READY = 5  #: 1: the process that takes has begun
 
 _DATA = 4096  # the words have a page of their own
-_SKIP = 2**63  # in the place of a record's length: the next record begins at the begin of the ring
+_ERRORS = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
+_ERRORS_SIZE = 16 * 1024
+
+#: Bytes of the file before the record at place 0.
+SKIPPED = _DATA + 8
+
+# Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
+_header = Struct("=II")
+pack_header = _header.pack_into
+_REST = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
 
 
 class Ring:
     """The ring behind a descriptor.
 
     Args:
-        fd: Of a file of at least `Ring.file_size` bytes, zeros at first. It is not closed.
+        fd: As from `Ring.make`. It is not closed.
     """
 
-    file_size = _DATA + SIZE
+    file_size = _ERRORS + _ERRORS_SIZE
 
     def __init__(self, fd: int) -> None:
-        self._memory = mmap.mmap(fd, self.file_size)
+        #: The words, and from `_DATA` on the records.
+        self.memory = mmap.mmap(fd, self.file_size)
         #: The words above.
-        self.words = memoryview(self._memory)[:_DATA].cast("Q")
-        self._lengths = memoryview(self._memory)[_DATA:].cast("Q")
+        self.words = memoryview(self.memory)[:_DATA].cast("Q")
         #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.
         self.position = (0, 0)
-        self._limit = 0  # up to which HEAD may go before we have to look
+        self.limit = 0  #: up to which HEAD may go before we have to look
 
     @staticmethod
     def make() -> int:
-        """The descriptor of a new ring, all of whose pages are there: no call of `put` has to wait for one."""
+        """The descriptor of a new ring, all of whose pages are there: no call of `put` has to wait for one.
+
+        What is written to the descriptor is what `errors` returns. Raises OSError: there is not enough memory, or a
+        limit on the size of files forbids it.
+        """
         if hasattr(os, "memfd_create"):
-            fd = os.memfd_create("mlv-ring")
+            fd = os.memfd_create("mlv-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         else:
             import tempfile
 
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
         try:
-            os.write(fd, bytes(Ring.file_size))
+            # Not again after a short write: at a limit on the size of files, that would be SIGXFSZ.
+            if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
+                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory can be had")
+            _keep_size(fd)
+            os.lseek(fd, _ERRORS, os.SEEK_SET)
         except BaseException:
             os.close(fd)
             raise
@@ -72,55 +111,102 @@ class Ring:
         return self.words[TAIL] == self.position[0]
 
     def put(self, record: bytes) -> bool:
-        """Put a record of at most a quarter of `SIZE`. Returns False, and does nothing, where there is no room."""
+        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, where there is no room.
+
+        Raises ValueError: the ring is closed. A signal handler may fork at any moment, and the child closes it.
+        """
         start, count = self.position
         length = len(record)
         end = start + (length + 15 & -8)
-        if end > self._limit:
+        if end > self.limit:
             start = self._find_room(start, end - start)
             if start < 0:
                 return False
             end = start + (length + 15 & -8)
         place = start % SIZE
-        self._lengths[place >> 3] = length
-        place += _DATA + 8
-        self._memory[place : place + length] = record
+        self._put_header(place, length, adler32(record, end))
+        self.memory[place + SKIPPED : place + SKIPPED + length] = record
         self.position = (end, count + 1)
-        self.words[HEAD] = end  # now the other process sees it
         return True
 
+    def _put_header(self, place: int, length: int, checksum: int) -> None:
+        try:
+            pack_header(self.memory, place + _DATA, length, checksum)
+        except TypeError:  # for other uses of closed memory, Python has a ValueError
+            raise ValueError("the ring is closed") from None
+
     def settle(self) -> None:
-        """After an exception of a signal handler: a record that is in the ring and counted is shown, too."""
+        """Tell the other process how much was put, so that it knows if some of it is not there as it was put."""
         self.words[HEAD] = self.position[0]
 
     def _find_room(self, head: int, size: int) -> int:
         """Where a record of *size* can begin that does not cross the end of the ring, or -1."""
+        tail = self.words[TAIL]
+        if not head - SIZE <= tail <= head:
+            return -1  # somebody else has written there; the other process will put it right
         lap = head - head % SIZE + SIZE
-        free = self.words[TAIL] + SIZE
+        free = tail + SIZE
         start = head if head + size <= lap else lap
         if start + size > free:
             return -1
         if start != head:
-            self._lengths[head % SIZE >> 3] = _SKIP
+            self._put_header(head % SIZE, _REST, adler32(b"", head))
             lap += SIZE
-        self._limit = min(free, lap)
+        self.limit = min(free, lap)
         return start
 
-    def take(self, until: int) -> Iterator[tuple[bytes, int]]:
-        """The records from TAIL up to *until*, and where each ends: what TAIL becomes when it need not be kept."""
-        end = self.words[TAIL]
-        while end < until:
+    def take(self, start: int) -> Iterator[tuple[bytes, int]]:
+        """The records from *start* on, and where each ends, up to the first that is not there as it was put."""
+        end = start
+        while end < start + SIZE:
             place = end % SIZE
-            length = self._lengths[place >> 3]
-            if length == _SKIP:
+            length, checksum = _header.unpack_from(self.memory, place + _DATA)
+            if length == _REST and checksum == adler32(b"", end):
                 end += SIZE - place
                 continue
+            if place + 8 + length > SIZE:
+                return
             end += length + 15 & -8
-            place += _DATA + 8
-            yield self._memory[place : place + length], end
+            record = self.memory[place + SKIPPED : place + SKIPPED + length]
+            if adler32(record, end) != checksum:
+                return
+            yield record, end
+
+    def find(self) -> Iterator[bytes]:
+        """Every record that is as it was put, of the last `SIZE` bytes, for the process that put them.
+
+        Some may have been taken long ago. TAIL and HEAD are not looked at, and damage is left out.
+        """
+        until = self.position[0]
+        start = max(0, until - SIZE)
+        while start < until:
+            for record, end in self.take(start):
+                start = end
+                yield record
+            start += 8
+
+    def errors(self) -> str:
+        """The last line that the other process wrote to its standard error, in printable ASCII."""
+        text = self.memory[_ERRORS:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
+        line = text.rpartition("\n")[2][:_LONGEST]
+        return "".join(char if char.isprintable() else "?" for char in line)
 
     def close(self) -> None:
         """Give the memory back."""
         self.words.release()
-        self._lengths.release()
-        self._memory.close()
+        self.memory.close()
+
+
+_LONGEST = 300  # characters of a line that `errors` returns
+
+
+def _keep_size(fd: int) -> None:
+    """Let nobody shorten the memory, as far as the system can: who read behind its end would be killed (SIGBUS)."""
+    import fcntl
+
+    seals = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
+    if seals:
+        try:
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        except OSError:
+            pass  # a file of a file system

@@ -2,10 +2,14 @@
 
 It looks every few milliseconds, so that nobody has to wake it. Records stay in the ring until their lines are in the
 file: whoever comes after it, when it is killed, finds them there.
+
+It believes no word of the ring that it can know itself, and writes no record whose checksum is wrong. Where somebody
+else has written into the ring, it ends, and the caller, which knows what it has put, writes the rest.
 """
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import select
@@ -13,7 +17,7 @@ import time
 
 from ._line_file import LineFile
 from ._lines import line
-from ._ring import CLOSING, ERROR, HEAD, READY, TAIL, TRIES, UNSEALED, Ring
+from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 from ._seals import Seals
 
 TYPE_CHECKING = False
@@ -27,6 +31,7 @@ _TICK = 8  # milliseconds from look to look; an event is written at the second t
 _IDLE_TICK = 11  # the same, when nothing has come for a second
 _SETTLED = 0.0005  # seconds after which what was put is visible to us in whole
 _ORPHAN_PATIENCE = 60.0  # seconds that we try to write what there is, when the caller is gone
+_DAMAGE_PATIENCE = 1.0  # seconds after which what was put, and is not there as it was put, never will be
 _BATCH = 256 * 1024  # bytes written at once
 
 
@@ -56,74 +61,83 @@ class _Server:
         self._listen = listen
         self._bell = select.poll()
         self._bell.register(listen, select.POLLIN)
+        self._is_alone = False  # has the caller closed its end of the bell?
+        self._tail = 0  # what TAIL says, unless somebody else has written there
+        self._ends: list[int] = []  # of the records whose lines we have tried to write last
         self._taken = 0  # records, which is lines that we have written
+        self._tries = 0  # what TRIES says
 
     def run(self, owner: int) -> None:
+        """Raises RuntimeError when what was put stays wrong."""
         words = self._words
-        seen = words[TAIL]
+        size = 1
         last_work = in_order = time.monotonic()
-        words[READY] = 1
         while True:
-            is_last = os.getppid() != owner or words[CLOSING] == 1
-            # Not all that is put now may be visible to us in whole; what was put before we last looked is.
-            ready, seen = seen, words[HEAD]
+            words[READY], words[TAIL] = 1, self._tail
+            is_last = self._is_alone or os.getppid() != owner or words[CLOSING] == 1
+            has_more = 0 < words[HEAD] - self._tail <= SIZE  # otherwise somebody else has written there
             present = time.monotonic()
-            if words[TAIL] < ready:
+            before = size
+            try:
+                size = self._write()
+            except (OSError, MemoryError) as error:
+                words[ERROR] = getattr(error, "errno", errno.ENOMEM) or errno.EIO
+                self._tries += 1
+                words[TRIES] = self._tries
+                if not is_last:
+                    in_order = present
+                elif present - in_order > _ORPHAN_PATIENCE:
+                    return
+                time.sleep(_RETRY)
+                continue
+            words[ERROR] = 0
+            if size:
                 last_work = present
-                try:
-                    self._write(ready)
-                except OSError as error:
-                    words[ERROR] = error.errno or 5
-                    words[TRIES] += 1
-                    if not is_last:
-                        in_order = present
-                    elif present - in_order > _ORPHAN_PATIENCE:
-                        return
-                    time.sleep(_RETRY)
-                    continue
-                words[ERROR] = 0
-            in_order = present
-            if ready == seen == words[TAIL] and is_last:
+            if size or not has_more:
+                in_order = present
+            elif present - in_order > _DAMAGE_PATIENCE:
+                raise RuntimeError("the memory that is shared with the logger was changed by somebody else")
+            if is_last and not (size or before or has_more):  # what was put last may be visible to us a moment later
                 return
-            is_idle = seen == words[TAIL] and present - last_work >= 1
-            if is_last or self._wait(_IDLE_TICK if is_idle else _TICK):
+            if size > _BATCH:
+                continue  # the caller is faster than we are
+            if is_last:
                 time.sleep(_SETTLED)
+            elif self._bell.poll(_TICK if present - last_work < 1 else _IDLE_TICK):
+                self._is_alone = not os.read(self._listen, 1024)
 
-    def _wait(self, milliseconds: int) -> bool:
-        """Wait for the bell. Returns whether it rang."""
-        if self._words[HEAD] - self._words[TAIL] > _BATCH:
-            return False  # the caller is faster than we are
-        if not self._bell.poll(milliseconds):
-            return False
-        os.read(self._listen, 1024)
-        return True
-
-    def _write(self, until: int) -> None:
-        """Write some of the records up to *until*; raises OSError."""
+    def _write(self) -> int:
+        """Write some of the records that are there. Returns how many bytes; raises OSError."""
         self._seals.settle()
         self._let_go()
         self._file.look_again()  # at a large line that the caller has written itself
+        before = self._file.size
         lines: list[bytes] = []
+        ends: list[int] = []
         size = 0
-        for record, _ in self._ring.take(until):
+        for record, end in self._ring.take(self._tail):
             seq, nanoseconds, event, data, values, tail = marshal.loads(record)
             if tail is None:
                 if not lines:
+                    self._ends = [end]
                     self._seals.write(seq, nanoseconds, event, data)
                 break
             lines.append(line(seq, nanoseconds, event, data, values, tail))
+            ends.append(end)
             size += len(lines[-1])
             if size > _BATCH:
                 break
         if lines:
+            self._ends = ends
             self._file.write(b"".join(lines), len(lines))
             self._seals.keep_up()
         self._words[UNSEALED] = self._seals.unsealed
         self._let_go()
+        return self._file.size - before
 
     def _let_go(self) -> None:
         """Of the records whose lines are written."""
-        records = self._ring.take(self._words[HEAD])
-        while self._taken < self._file.lines:
-            self._words[TAIL] = next(records)[1]
-            self._taken += 1
+        if done := self._file.lines - self._taken:
+            self._tail = self._words[TAIL] = self._ends[done - 1]
+            self._taken += done
+            del self._ends[:done]

@@ -164,12 +164,13 @@ class Stream:
         self.session: object = object()
 
     def _let_process_write(self, file: LineFile, place: int) -> None:
-        from ._process import ProcessWriter
-
         try:
+            from ._process import ProcessWriter
+
             self._writer = ProcessWriter(file, self.seq, place)
-        except OSError as error:
-            warn(f"no process could be started to write {self.path}: {error}. This one writes its events directly.")
+        except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
+            reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
 
     def _recover(self, file: LineFile) -> tuple[Tail, dict[str, Any] | None]:
         tail = scan(self.path)
