@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,96 @@ elif way.startswith("SIG"):
     subprocess.run([sys.executable, "-c", code, way], stderr=subprocess.DEVNULL, start_new_session=True)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(500))
+
+
+HALTED = """
+import os, signal, sys, time
+from mlvlogger import Logger
+log = Logger("a.jsonl", writer="process")
+writer = log._stream._writer
+while not writer._ring.words[5]:
+    time.sleep(0.001)
+log.event("x", number=0)
+log.flush()
+os.kill(writer._pid, signal.SIGSTOP)
+for number in range(1, 4000):
+    log.event("x", number=number)
+print(writer._pid, flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def halted(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A program in a process group of its own, and the pid of its writer process.
+
+    That is stopped, with 3999 events unwritten, which are more than it writes at once.
+    """
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    program = subprocess.Popen([sys.executable, "-c", HALTED], cwd=tmp_path, start_new_session=True, **pipes)
+    assert program.stdout
+    pid = int(program.stdout.readline())
+    yield program, pid
+    for number in (program.pid, pid):
+        try:
+            os.kill(number, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    program.communicate()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_to_all_processes_at_once_loses_nothing(name: str, halted: Any, events: Any) -> None:
+    """As a scheduler sends it to a whole job; the writer process meets it before it has written anything."""
+    program, pid = halted
+    os.kill(pid, getattr(signal, name))
+    os.kill(program.pid, getattr(signal, name))
+    program.send_signal(signal.SIGKILL)  # what the signal has left of it
+    program.wait()
+    os.kill(pid, signal.SIGCONT)
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process(
+    name: str, halted: Any, events: Any
+) -> None:
+    """As `timeout -k` sends SIGKILL, and a terminal that is closed SIGHUP."""
+    program, pid = halted
+    assert os.getpgid(program.pid) == program.pid and os.getsid(pid) == os.getpgid(pid) == pid
+    os.killpg(program.pid, getattr(signal, name))
+    os.kill(program.pid, signal.SIGKILL)
+    program.wait()
+    os.kill(pid, signal.SIGCONT)
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
+@pytest.mark.parametrize("torn", [0, 50])
+def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space(
+    torn: int, halted: Any, events: Any
+) -> None:
+    import resource
+
+    program, pid = halted
+    size = PATH.stat().st_size + torn
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    program.kill()
+    program.wait()
+
+    def sleeps() -> int:
+        return int(Path(f"/proc/{pid}/status").read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = sleeps()
+    os.kill(pid, signal.SIGCONT)
+    while sleeps() < before + 5:  # one after each try
+        time.sleep(0.01)
+    assert PATH.stat().st_size <= size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
 
 
 @pytest.mark.parametrize("moment", range(6))
