@@ -577,8 +577,9 @@ class Exp(Place):
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        self._watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        return self._watch
+        watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
+        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
+        return watch
 
     def _beside(self, name: str, given: str | None) -> str:
         if given is not None:
