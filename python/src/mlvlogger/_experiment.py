@@ -118,9 +118,9 @@ class Place(ReadOnlyAttributes):
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self.path)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self.path)
-        self.tags: list[str] = read_only(meta.tags, "tags", self.path)
+        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
+        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
+        self.tags: list[str] = read_only(meta.tags, "tags", self)
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
 
