@@ -1,6 +1,7 @@
 """Metadata that looks changed is changed, or the call fails and names the one that works."""
 
 import copy
+import gc
 import json
 import operator
 import pickle
@@ -250,3 +251,26 @@ def test_the_place_that_is_the_parent_keeps_its_hint() -> None:
     parent = Exp.find(sub.path).parent
     assert parent is not None and parent.ref() == ExperimentRef(exp.id, "../..")
     assert Path("runs/e/prune/small").is_dir()
+
+
+def test_the_message_names_the_directory_where_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Exp("runs", "e", {"opt": {}}) as exp:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        with pytest.raises(TypeError) as error:
+            exp.params["opt"]["x"] = 1
+        eval(named(error), {"Exp": Exp, "value": 5})
+        assert read(exp.path).params == {"opt": {}, "name": 5}
+
+
+def test_metadata_that_is_kept_keeps_no_experiment() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        params, tags = (lambda exp: (exp.params, exp.tags))(Exp("runs", "e", PARAMS))
+        Exp.resume("runs/e").close()
+    finally:
+        gc.enable()
+    with pytest.raises(TypeError, match=r"^params: .* call Exp.open\(path, \{'name': value\}\)\.close\(\)"):
+        params["opt"]["x"] = 1
+    assert tags == [] and params == PARAMS

@@ -272,17 +272,33 @@ def test_a_watch_that_is_kept_goes_on_and_one_that_is_stopped_needs_no_dropping(
     assert count >= 2 and Path("system.jsonl").read_text().count('"sample"') == count
 
 
-def test_an_experiment_that_is_dropped_drops_its_watch(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_no_collector")
+def test_an_experiment_that_is_dropped_drops_its_watch() -> None:
     exp = Exp("runs", "e")
     exp.watch(1000)
     thread = next(thread for thread in threading.enumerate() if thread.name == "mlv-watch")
     del exp
-    gc.collect()
     thread.join(60)
     assert not thread.is_alive()
     with Exp.resume("runs/e") as again:
         again.watch(1000)
     assert read("runs/e").state == "completed"
+
+
+@pytest.mark.usefixtures("_no_collector")
+def test_it_goes_on_while_a_logger_of_the_experiment_lives() -> None:
+    exp = Exp("runs", "e")
+    exp.watch(0.1)
+    log = exp.log.sub("train")
+    thread = next(thread for thread in threading.enumerate() if thread.name == "mlv-watch")
+    del exp
+    count = len(samples())
+    while len(samples()) < count + 3:
+        time.sleep(0.01)
+    del log
+    thread.join(60)
+    assert not thread.is_alive()
+    Exp.resume("runs/e").close()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12 and later

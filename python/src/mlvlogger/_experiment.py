@@ -118,9 +118,9 @@ class Place(ReadOnlyAttributes):
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self.path)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self.path)
-        self.tags: list[str] = read_only(meta.tags, "tags", self.path)
+        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
+        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
+        self.tags: list[str] = read_only(meta.tags, "tags", self)
         self._parent = decode(meta.records[0].get("parent"))
         self._hint: str | None = None
 
@@ -577,8 +577,9 @@ class Exp(Place):
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        self._watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        return self._watch
+        watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
+        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
+        return watch
 
     def _beside(self, name: str, given: str | None) -> str:
         if given is not None:

@@ -306,6 +306,7 @@ class StreamLogger(Logger):
 
     def __init__(self, stream: Stream, own: str) -> None:
         self._set(stream, None, "", None, own)
+        self._companion: object = None  # lives as long as this logger, and so as loggers below it
 
 
 class Span(Logger):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any, NoReturn
+    from weakref import ref
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
 
@@ -26,81 +26,95 @@ _INSTEAD = {
 _LOST = "recorded metadata is read-only, so this change would be lost."
 
 
-class ReadOnlyDict(dict):  # type: ignore[type-arg]
+class _Metadata:
+    """What read-only dicts and lists have in common.
+
+    Args:
+        member: The attribute of an experiment that it is the value of, or a part of it.
+        exp: A weak reference to the experiment: the metadata that somebody keeps must not keep it.
+    """
+
+    __slots__ = ()
+    _member: str
+    _exp: ref[Any]
+
+    def _know(self, member: str, exp: ref[Any]) -> None:
+        object.__setattr__(self, "_member", member)
+        object.__setattr__(self, "_exp", exp)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(self._why())
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(self._why())
+
+    def _why(self) -> str:
+        path = getattr(self._exp(), "path", None)
+        what = f"{self._member} of {path}" if path else self._member
+        copy = f"To change a copy, call copy.deepcopy(exp.{self._member})."
+        return f"{what}: {_LOST}{_addition(self._member, path)} {copy}"
+
+
+class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
     """A dict that raises TypeError for every change. Each kind of copy is an ordinary dict."""
 
-    __slots__ = ("_why",)
+    __slots__ = ("_exp", "_member")
 
-    _why: str
-
-    def __init__(self, items: dict[str, Any], why: str) -> None:
+    def __init__(self, items: dict[str, Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        object.__setattr__(self, "_why", why)
+        self._know(member, exp)
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(self._why)
-
     if not TYPE_CHECKING:  # a checker would compare the signatures with those of dict
-
-        def _refuse(self, *_: object, **__: object) -> NoReturn:
-            raise TypeError(self._why)
-
-        __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+        __setitem__ = __delitem__ = __ior__ = _Metadata._refuse
+        update = setdefault = pop = popitem = clear = _Metadata._refuse
 
 
-class ReadOnlyList(list):  # type: ignore[type-arg]
+class ReadOnlyList(_Metadata, list):  # type: ignore[type-arg]
     """A list that raises TypeError for every change. Each kind of copy is an ordinary list."""
 
-    __slots__ = ("_why",)
+    __slots__ = ("_exp", "_member")
 
-    _why: str
-
-    def __init__(self, items: list[Any], why: str) -> None:
+    def __init__(self, items: list[Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        object.__setattr__(self, "_why", why)
+        self._know(member, exp)
 
     def __reduce__(self) -> Any:
         return list, (list(self),)
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(self._why)
-
     if not TYPE_CHECKING:
-
-        def _refuse(self, *_: object, **__: object) -> NoReturn:
-            raise TypeError(self._why)
-
-        __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
-        append = extend = insert = remove = pop = clear = sort = reverse = _refuse
+        __setitem__ = __delitem__ = __iadd__ = __imul__ = _Metadata._refuse
+        append = extend = insert = remove = pop = clear = sort = reverse = _Metadata._refuse
 
 
-def read_only(tree: Any, member: str, path: Path) -> Any:
+def read_only(tree: Any, member: str, exp: object) -> Any:
     """Return *tree* with read-only dicts and lists in the place of its own, at every depth.
 
     Args:
         tree: The recorded value, made of dicts, lists and values that are immutable.
-        member: The attribute that it is the value of, for the message of an attempted change.
-        path: The directory of the experiment, for the same message.
+        member: The attribute of *exp* that it becomes.
+        exp: The experiment, whose `path` the message of an attempted change names.
     """
-    copy = f"To change a copy, call copy.deepcopy(exp.{member})."
-    return _read_only(tree, f"{member} of {path}: {_LOST}{_addition(member, path)} {copy}")
+    from _weakref import ref
+
+    return _read_only(tree, member, ref(exp))
 
 
-def _read_only(tree: Any, why: str) -> Any:
+def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
     if type(tree) is dict:
-        return ReadOnlyDict({name: _read_only(value, why) for name, value in tree.items()}, why)
+        return ReadOnlyDict({name: _read_only(value, member, exp) for name, value in tree.items()}, member, exp)
     if type(tree) is list:
-        return ReadOnlyList([_read_only(value, why) for value in tree], why)
+        return ReadOnlyList([_read_only(value, member, exp) for value in tree], member, exp)
     return tree
 
 
 def _addition(member: str, path: object) -> str:
     if member not in _ADDITIONS:
         return ""
-    return f" To record an addition, call Exp.open({str(path)!r}, {_ADDITIONS[member]}).close()."
+    where = repr(str(path)) if path else "path"
+    return f" To record an addition, call Exp.open({where}, {_ADDITIONS[member]}).close()."
 
 
 class ReadOnlyAttributes:
@@ -123,7 +137,7 @@ class ReadOnlyAttributes:
 
 
 def _refuse(exp: object, name: str) -> None:
-    kind, path = type(exp), exp.__dict__.get("path", "")
+    kind, path = type(exp), getattr(exp, "path", "")
     what = f"{kind.__name__}.{name} of {path}: "
     if name in _ADDITIONS:
         raise AttributeError(f"{what}{_LOST}{_addition(name, path)}")
