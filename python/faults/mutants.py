@@ -224,7 +224,7 @@ MUTANTS = (
         "m27",
         "Nobody waits for the writer process of a logger that is gone.",
         (Edit("_streams.py", "if time.monotonic() > until or not self._is_gone(holder):", "if True:"),),
-        ("test_process.py::test_nothing_is_lost_when_the_caller_is_killed",),
+        ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.
     Mutant(
@@ -393,6 +393,18 @@ MUTANTS = (
             ),
         ),
         ("test_locks.py::test_a_dropped_experiment_lets_go_without_the_collector",),
+    ),
+    Mutant(
+        "m40",
+        "The directory in which a folder was made is not synced.",
+        (
+            Edit(
+                "_disk.py",
+                "                    self.sync()  # what is published",
+                "                    pass  # what is published",
+            ),
+        ),
+        ("test_disk_order.py::test_the_names_of_new_folders_are_on_the_disk",),
     ),
     Mutant(
         "m39",

@@ -182,7 +182,6 @@ def test_what_a_durable_experiment_has_acknowledged_is_on_the_disk(promises: Pro
     promises.check(records=2)
 
 
-@pytest.mark.xfail(strict=True, reason="the directory in which a folder was made is not synced")
 def test_the_names_of_new_folders_are_on_the_disk(disk: Disk, promises: Promises) -> None:
     disk.is_strict = True
     with Exp("runs", "e", durability="disk") as exp:

@@ -100,6 +100,31 @@ def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], ev
     assert numbers(events(PATH)) == list(range(20_000))
 
 
+def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, events: Callable[..., Any]) -> None:
+    """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
+    code = """
+        from mlvlogger import Logger
+        from mlvlogger._ring import READY
+        log = Logger("a.jsonl", writer="process")
+        while not log._stream._writer._ring.words[READY]:
+            pass
+        log.event("x", number=0)
+        print(log._stream._writer._pid, flush=True)
+        input()
+    """
+    holder = begin(code)
+    writer = int(holder.stdout.readline())
+    os.kill(writer, signal.SIGSTOP)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    timer = threading.Timer(0.3, os.kill, (writer, signal.SIGCONT))
+    timer.start()
+    with Logger(PATH) as log:
+        assert log.event("after") == 4
+    timer.join()
+    assert numbers(events(PATH)) == [0]
+
+
 @pytest.mark.parametrize("way", ["return", "exit", "_exit", "abort", "raise", "SIGTERM", "SIGINT", "SIGHUP"])
 def test_nothing_is_lost_however_the_caller_ends(way: str, events: Callable[..., Any]) -> None:
     code = """
