@@ -131,6 +131,19 @@ def test_a_found_experiment_makes_its_subs_where_it_is(monkeypatch: pytest.Monke
     assert os.listdir() == []
 
 
+def test_an_experiment_that_is_read_is_read_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for directory in (".", "work"):
+        with Exp(f"{directory}/runs", "demo") as exp:
+            exp.log.event("x", where=directory)
+            exp.sub("small").close()
+    experiment = read(HOME)
+    monkeypatch.chdir("work")
+    assert [event.data["where"] for event in experiment.events("x")] == ["."]
+    assert experiment.state == "completed" and [sub.path for sub in experiment.subs()] == [
+        Path.cwd().parent / HOME / "experiment/small"
+    ]
+
+
 def test_a_removed_directory_is_not_made_again() -> None:
     exp = Exp("runs", "demo")
     place = Exp.find(HOME)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import _meta
 from ._blocks import blocks, lifecycle_lines
-from ._disk import open_regular
+from ._disk import Directory, open_regular
 from ._errors import InvalidName, InvalidRecord, MLVError
 from ._events import Event, moment, read_event
 from ._files import portable
@@ -106,7 +106,7 @@ class Experiment(ReadOnlyAttributes):
     Its meta is read once; events are read from the files each time they are asked for, in constant memory.
 
     Attributes:
-        path: The directory.
+        path: The directory: a path that leads there now.
         id: The experiment's id, ``sha256:`` and 64 digits.
         name, kind: As in meta.json.
         created: When it was made (UTC), None where meta.json does not say.
@@ -123,8 +123,8 @@ class Experiment(ReadOnlyAttributes):
     _last_attribute = "_told"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: Path = Path(path)
-        meta = _meta.load(self.path)
+        meta = _meta.load(Path(path))
+        self._directory = Directory(path)
         self.id: str = meta.id
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
         self.name: str = meta.records[0]["name"]
@@ -140,6 +140,11 @@ class Experiment(ReadOnlyAttributes):
         self.parent: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
         self._told = set(self.problems)
+
+    @property
+    def path(self) -> Path:
+        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
+        return Path(self._directory.path)
 
     @property
     def streams(self) -> list[str]:
