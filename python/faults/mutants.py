@@ -218,7 +218,7 @@ MUTANTS = (
                 "_streams.py", "if time.monotonic() > until or not _is_gone(path, scan(path).start or {}):", "if True:"
             ),
         ),
-        ("test_process.py::test_nothing_is_lost_when_the_caller_is_killed",),
+        ("test_process.py::test_a_signal_to_all_processes_at_once_loses_nothing",),
     ),
     # What waits in memory.
     Mutant(
