@@ -460,9 +460,8 @@ CHANGES: dict[str, Callable[[Any, random.Random], None]] = {
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed(
-    change: str, on_error: str, constant: Any, events: Callable[..., Any]
+    change: str, on_error: str, events: Callable[..., Any]
 ) -> None:
-    constant("_PATIENCE", 1.5)
     chance = random.Random(change)
     log = Logger(PATH, writer="process", on_error=on_error)
     writer = at_work(log)

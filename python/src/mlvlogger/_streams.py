@@ -557,7 +557,7 @@ class Stream:
         except OSError as error:
             waiting = len(self._backlog) + self._dropped
             what = f"{waiting} events could not be written" if waiting else "the log could not be put in order"
-            self._fail(f"{self.path}: {what}: {error}. Everything up to seq {self.seq} is intact.", error)
+            self._fail(f"{self.path}: {what}: {error}. It is tried again with the next event.", error)
             return False
         try:
             self._writer.drain()
