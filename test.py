@@ -42,6 +42,7 @@ TOOLS = [
     "suite",
     "process",
     "faults",
+    "mutants",
     "tools",
     "browser",
     "exchange",
@@ -129,7 +130,7 @@ def plan(wanted, pythons, chosen):
             omitted[name] = "it needs Python 3.11 or later, with venv."
         elif name == "precommit" and not shutil.which("git"):
             omitted[name] = "it needs git."
-        elif name == "faults" and sys.platform != "linux":
+        elif name in ("faults", "mutants") and sys.platform != "linux":
             omitted[name] = "it needs Linux."
         elif name == "browser" and not (shutil.which("chromium") and shutil.which("chromedriver")):
             omitted[name] = "it needs chromium and chromedriver. Debian has them as chromium and chromium-driver."

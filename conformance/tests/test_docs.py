@@ -101,6 +101,7 @@ MASKS = [
     (r'("host": ?)"[^"]*"', r"\1<host>"),
     (r"bytes \d+ to \d+", "bytes <from> to <to>"),
     (r"process \d+ on '[^']*'", "process <pid> on <host>"),
+    (r"process \(\d+\)", "process (<pid>)"),
 ]
 
 

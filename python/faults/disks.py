@@ -11,7 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NotHere", "btrfs_quota", "do", "fill", "loop", "make_image", "mount", "own_mounts", "tmpfs", "unmount"]
+__all__ = [
+    "NotHere",
+    "btrfs_quota",
+    "do",
+    "fill",
+    "fresh",
+    "loop",
+    "make_image",
+    "mount",
+    "own_mounts",
+    "tmpfs",
+    "unmount",
+]
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -81,8 +93,21 @@ def make_image(image: Path, kind: str, size: str) -> Path:
     return image
 
 
+def fresh(image: Path) -> Path:
+    """Move an image into a new file, which has the next number for a suffix. Use it before each further mount.
+
+    While another program looks at all loop devices, the device of an image stays after the image is unmounted. The next
+    mount of the same file takes this device, with the blocks that it remembers.
+    """
+    number = int(image.suffix[1:]) + 1 if image.suffix[1:].isdecimal() else 1
+    copy = image.with_suffix(f".{number}")
+    do("cp", "--sparse=always", image, copy)
+    image.unlink()
+    return copy
+
+
 def mount(image: Path, path: Path, options: str = "") -> None:
-    """Mount an image by a loop device, which is given back when it is unmounted."""
+    """Mount an image by a loop device, which the kernel removes when it is unmounted and nobody looks at it."""
     do("mount", "-o", f"loop,{options}" if options else "loop", image, path)
 
 

@@ -26,6 +26,8 @@ part of an hour and root, and the page by `python python/faults/page.py results.
 An event counts as acknowledged when `event()` has returned its seq; it is *lost* when it cannot be read \
 afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when nobody \
 logged it.
+If a disk refuses every write until the program ends, the events that are still in memory are lost, and a warning \
+names them; [What is there after a crash](../how-to/processes.md#what-is-there-after-a-crash) says how many this can be.
 Rows of the writer `-` and those that end in "as it has to be" are controls: writers known to be wrong, in \
 which the judge has to find it.
 """

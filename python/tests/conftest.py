@@ -1,5 +1,6 @@
 """What the tests share: a strict reader of what was written, other processes, and the validator where it installs."""
 
+import gc
 import hashlib
 import importlib
 import json
@@ -81,6 +82,27 @@ def constant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
             monkeypatch.setattr(home, name, value)
 
     return change
+
+
+@pytest.fixture
+def descriptors() -> Callable[[], set[tuple[int, int, int]]]:
+    """`descriptors()`: what this process has open, each with the identity of its file.
+
+    Compare two answers with `<=`: what an earlier test or a library left may be closed at any time.
+    """
+
+    def describe() -> set[tuple[int, int, int]]:
+        gc.collect()
+        found = set()
+        for name in os.listdir("/dev/fd"):
+            try:
+                status = os.fstat(int(name))
+            except OSError:
+                continue  # the listing's own descriptor
+            found.add((int(name), status.st_dev, status.st_ino))
+        return found
+
+    return describe
 
 
 @pytest.fixture(autouse=True)

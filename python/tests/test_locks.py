@@ -171,7 +171,7 @@ def no_collector() -> Iterator[None]:
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_dropped_experiment_lets_go_without_the_collector(writer: str, no_collector: None, conforms: Any) -> None:
     """The cell of a notebook, run again; with a forked child's name, a stream, a file and a sub-experiment made."""
-    exp = Exp("runs", "e", {"a": 1}, writer=writer, diff=True)
+    exp = Exp("runs", "e", {"a": 1}, writer=writer)
     exp.stream("gpu").event("x")
     exp.attach(b"x", "x.bin")
     exp.sub("small").close()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._ring import ERROR, HEAD, READY, SIZE, TAIL, Ring
+from mlvlogger._ring import ERROR, READY, SIZE, TAIL, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -100,6 +100,31 @@ def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], ev
     assert numbers(events(PATH)) == list(range(20_000))
 
 
+def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, events: Callable[..., Any]) -> None:
+    """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
+    code = """
+        from mlvlogger import Logger
+        from mlvlogger._ring import READY
+        log = Logger("a.jsonl", writer="process")
+        while not log._stream._writer._ring.words[READY]:
+            pass
+        log.event("x", number=0)
+        print(log._stream._writer._pid, flush=True)
+        input()
+    """
+    holder = begin(code)
+    writer = int(holder.stdout.readline())
+    os.kill(writer, signal.SIGSTOP)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    timer = threading.Timer(0.3, os.kill, (writer, signal.SIGCONT))
+    timer.start()
+    with Logger(PATH) as log:
+        assert log.event("after") == 4
+    timer.join()
+    assert numbers(events(PATH)) == [0]
+
+
 @pytest.mark.parametrize("way", ["return", "exit", "_exit", "abort", "raise", "SIGTERM", "SIGINT", "SIGHUP"])
 def test_nothing_is_lost_however_the_caller_ends(way: str, events: Callable[..., Any]) -> None:
     code = """
@@ -123,6 +148,96 @@ elif way.startswith("SIG"):
     subprocess.run([sys.executable, "-c", code, way], stderr=subprocess.DEVNULL, start_new_session=True)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(500))
+
+
+HALTED = """
+import os, signal, sys, time
+from mlvlogger import Logger
+log = Logger("a.jsonl", writer="process")
+writer = log._stream._writer
+while not writer._ring.words[5]:
+    time.sleep(0.001)
+log.event("x", number=0)
+log.flush()
+os.kill(writer._pid, signal.SIGSTOP)
+for number in range(1, 4000):
+    log.event("x", number=number)
+print(writer._pid, flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def halted(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A program in a process group of its own, and the pid of its writer process.
+
+    That is stopped, with 3999 events unwritten, which are more than it writes at once.
+    """
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    program = subprocess.Popen([sys.executable, "-c", HALTED], cwd=tmp_path, start_new_session=True, **pipes)
+    assert program.stdout
+    pid = int(program.stdout.readline())
+    yield program, pid
+    for number in (program.pid, pid):
+        try:
+            os.kill(number, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    program.communicate()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_to_all_processes_at_once_loses_nothing(name: str, halted: Any, events: Any) -> None:
+    """As a scheduler sends it to a whole job; the writer process meets it before it has written anything."""
+    program, pid = halted
+    os.kill(pid, getattr(signal, name))
+    os.kill(program.pid, getattr(signal, name))
+    program.send_signal(signal.SIGKILL)  # what the signal has left of it
+    program.wait()
+    os.kill(pid, signal.SIGCONT)
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process(
+    name: str, halted: Any, events: Any
+) -> None:
+    """As `timeout -k` sends SIGKILL, and a terminal that is closed SIGHUP."""
+    program, pid = halted
+    assert os.getpgid(program.pid) == program.pid and os.getsid(pid) == os.getpgid(pid) == pid
+    os.killpg(program.pid, getattr(signal, name))
+    os.kill(program.pid, signal.SIGKILL)
+    program.wait()
+    os.kill(pid, signal.SIGCONT)
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
+@pytest.mark.parametrize("torn", [0, 50])
+def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space(
+    torn: int, halted: Any, events: Any
+) -> None:
+    import resource
+
+    program, pid = halted
+    size = PATH.stat().st_size + torn
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    program.kill()
+    program.wait()
+
+    def sleeps() -> int:
+        return int(Path(f"/proc/{pid}/status").read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = sleeps()
+    os.kill(pid, signal.SIGCONT)
+    while sleeps() < before + 5:  # one after each try
+        time.sleep(0.01)
+    assert PATH.stat().st_size <= size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    Logger(PATH).close()
+    assert numbers(events(PATH)) == list(range(4000))
 
 
 @pytest.mark.parametrize("moment", range(6))
@@ -198,7 +313,7 @@ def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Calla
 def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
     with at_work(Logger(PATH, writer="process")) as log:
         for number in range(8):
-            log.event("x", number=number, text="é" * (number % 3) * 200_000)
+            log.event("x", number=number, text="é" * (number % 3) * 80_000)
     assert numbers(events(PATH)) == list(range(8))
 
 
@@ -352,8 +467,8 @@ def test_where_no_process_can_be_started_a_warning_says_so(monkeypatch: Any, eve
     assert numbers(events(PATH)) == [0]
 
 
-def test_close_leaves_no_process_no_descriptor_and_no_lock() -> None:
-    before = len(os.listdir("/dev/fd"))
+def test_close_leaves_no_process_no_descriptor_and_no_lock(descriptors: Any) -> None:
+    before = descriptors()
     log = Logger(PATH, writer="process")
     pid = writer_pid(log)
     with pytest.raises(StreamBusy):
@@ -362,7 +477,7 @@ def test_close_leaves_no_process_no_descriptor_and_no_lock() -> None:
     log.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert len(os.listdir("/dev/fd")) == before
+    assert descriptors() <= before, "a descriptor leaked"
     Logger(PATH).close()
 
 
@@ -414,11 +529,11 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         length = (length * 31 + 7) % 2000
         record = bytes([number % 251]) * length
         while not one.put(record):
-            for found, end in other.take(other.words[HEAD]):
+            for found, end in other.take(other.words[TAIL]):
                 taken.append(found)
                 other.words[TAIL] = end
         put.append(record)
-    for found, end in other.take(other.words[HEAD]):
+    for found, end in other.take(other.words[TAIL]):
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0

@@ -52,13 +52,17 @@ def nvidia_smi(script: str) -> None:
 
 @needs_proc
 def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..., Any]) -> None:
+    begin = time.monotonic()
     with Exp("runs", "e") as exp:
         exp.watch(seconds=0.1)
-        time.sleep(0.35)
+        while len(samples()) < 3:
+            time.sleep(0.01)
     found = samples()
-    assert 3 <= len(found) <= 6  # at 0, 0.1, 0.2, 0.3, and the last
+    assert 4 <= len(found) <= 2 + (time.monotonic() - begin) / 0.1  # at 0, 0.1, 0.2 and so on, and the last
     assert set(found[0]) == {name for name in ALWAYS if not name.endswith("_per_second") and "cpu_percent" not in name}
-    assert {frozenset(sample) for sample in found[1:]} == {frozenset(ALWAYS)}
+    # The last sample may come so soon that no processor has ticked: then there is no share of ticks.
+    assert {frozenset({*sample, "cpu_percent"}) for sample in found[1:]} == {frozenset(ALWAYS)}
+    assert "cpu_percent" in found[1]
     assert all(type(value) in (int, float) and value >= 0 for sample in found for value in sample.values())
     assert all(sample["memory_used_bytes"] < sample["memory_total_bytes"] for sample in found)
     assert "system" not in read("runs/e").metric("*", "x")
@@ -69,16 +73,23 @@ def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..
 def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
     probe = _Probe(str(tmp_path))
     first = probe.sample()
+    done = threading.Event()
+    # Libraries that earlier tests have imported may have threads, too: these here are ours.
+    threads = [threading.Thread(target=done.wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
     begin, cpu = time.monotonic(), time.process_time()
     block = bytearray(os.urandom(1)) * 100_000_000
     while time.process_time() - cpu < 0.4:
         pass
     second = probe.sample()
+    done.set()
+    for thread in threads:
+        thread.join()
     worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
     assert second["process_cpu_percent"] == pytest.approx(worked, abs=20)
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block
-    with open("/proc/self/status", encoding="ascii") as file:  # libraries start threads that Python does not know
-        assert f"Threads:\t{second['process_threads']}\n" in file.read()
+    assert second["process_threads"] - first["process_threads"] == len(threads)
 
 
 class Reading:
@@ -205,13 +216,11 @@ def test_a_broken_nvidia_smi_costs_the_gpus_alone_and_is_asked_once(script: str)
 
 
 def test_it_ends_with_the_experiment_at_once_and_not_twice() -> None:
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     with Exp("runs", "e") as exp:
         watch = exp.watch(seconds=1000)
         assert watch.is_running
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 10
-    assert not watch.is_running and threading.active_count() == threads
+    assert not watch.is_running and set(threading.enumerate()) <= threads
     watch.stop()
     assert len(samples()) == 2
     with pytest.raises(LogClosed):

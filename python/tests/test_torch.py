@@ -46,8 +46,9 @@ with Exp("runs", "e") as exp:
         with exp.log.span("epoch", n=n) as epoch:
             for batch in loader:
                 epoch.event("batch", sum=batch.sum())
-    for batch in loader:  # and one that is left in the middle
-        break
+    for number, batch in enumerate(loader):  # and one that is left in the middle, when both workers have loaded one
+        if number == 1:
+            break
 """)
     subprocess.run([sys.executable, "-W", "ignore", "train.py"], check=True)
     streams = conforms(HOME)

@@ -77,7 +77,7 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
         _write(flushed, entries[done:last])
         done = max(done, last)
         form = chance.choice(_FORMS)
-        state = directory / "state"
+        state = directory / f"state-{row.rounds}"  # a new file each time, for the reason that `fresh` gives
         do("cp", "--sparse=always", flushed, state)
         _write(state, _form(entries[done:end], form, chance))
         mount(state, disk, "nouuid" if kind == "xfs" else "")
@@ -87,6 +87,7 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
         row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
         row.rounds += 1
         unmount(disk)
+        state.unlink()
     row.acknowledged = len(said.kept)
     row.note = f"each state is one of {len(entries)} writes and flushes"
     return row

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from acks import Acks
 from again import go_on
-from disks import NotHere, make_image, mount, own_mounts, unmount
+from disks import NotHere, fresh, make_image, mount, own_mounts, unmount
 from judge import judge
 from program import Program
 from rows import Row, Setting
@@ -64,6 +64,7 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut returns to nobody
         row.hangs += hangs
         unmount(disk)
+        image = fresh(image)
         mount(image, disk)
         row.rounds += 1
         row.add(judge(experiment, said), f"round {number}")

@@ -34,7 +34,11 @@ _CHUNK = 65536  # bytes read at once: what a pipe holds
 _MAX_LINE = 65536  # bytes of one event; a longer line is several
 _LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
-_COMMAND = "import sys; sys.path.insert(0, sys.argv[1]); from mlvlogger._capture import serve; serve(*sys.argv[2:])"
+# As that of the process writer: the package's neighbors cannot be imported.
+_COMMAND = (
+    "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
+    "from mlvlogger._capture import serve; serve(*sys.argv[2:])"
+)
 
 _active: Capture | None = None
 
@@ -216,10 +220,10 @@ def _spawn(fds: Sequence[int | None], arguments: list[str], names: list[str]) ->
     try:
         # Copies of which none is 0, 1 or 2, also where the program has closed these.
         own.extend(fcntl(fd, F_DUPFD_CLOEXEC, 3) for fd in fds if fd is not None)
-        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        package = os.path.dirname(os.path.abspath(__file__))
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", "-c", _COMMAND, root, json.dumps(own), json.dumps(names), *arguments],
+            [sys.executable, "-I", "-S", "-c", _COMMAND, package, json.dumps(own), json.dumps(names), *arguments],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

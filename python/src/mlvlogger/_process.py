@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from functools import partial
+from itertools import repeat
 from marshal import dumps, loads
 from zlib import adler32
 
@@ -176,7 +177,10 @@ class ProcessWriter:
         if length <= _SHORT:
             if end <= ring.limit:  # then this is `Ring.put`, without a call that would take a tenth of the time
                 place = start % SIZE + SKIPPED
-                pack_header(ring.memory, place - 8, length, adler32(record, end))
+                try:
+                    pack_header(ring.memory, place - 8, length, adler32(record, end))
+                except TypeError:
+                    raise ValueError("the ring is closed") from None
                 ring.memory[place : place + length] = record
                 ring.position = (end, count)
                 return seq
@@ -581,9 +585,9 @@ def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -
     own: list[int] = []
     try:
         os.set_blocking(bell[1], False)
-        # Copies of which none is 0, 1 or 2, also where the program has closed these.
-        for fd in (ring, file, bell[0]):
-            own.append(fcntl(fd, F_DUPFD_CLOEXEC, 3))
+        # Copies of which none is 0, 1 or 2, also where the program has closed these. While `map` works, here and below,
+        # no signal handler can run: an exception of one would leave a copy, which keeps the file locked, or a process.
+        own += map(fcntl, (ring, file, bell[0]), repeat(F_DUPFD_CLOEXEC), repeat(3))
         package = os.path.dirname(os.path.abspath(__file__))
         arguments = [str(number) for number in (*own, os.getpid(), place)]
         start = partial(
@@ -598,10 +602,9 @@ def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -
             ],
             setsid=True,  # the interrupt key and the hangup of a terminal are not for it
         )
-        pids += map(start, [os.environ])  # no exception of a signal handler can come between the process and its pid
+        pids += map(start, [os.environ])
     finally:
-        for fd in own:
-            os.close(fd)
+        list(map(os.close, own))
 
 
 def _ending(pid: int) -> str:

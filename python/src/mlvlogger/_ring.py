@@ -128,7 +128,10 @@ class Ring:
         return self.words[TAIL] == self.position[0]
 
     def put(self, record: bytes) -> bool:
-        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, where there is no room."""
+        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, where there is no room.
+
+        Raises ValueError: the ring is closed. A signal handler may fork at any moment, and the child closes it.
+        """
         start, count = self.position
         length = len(record)
         end = start + (length + 15 & -8)
@@ -138,10 +141,16 @@ class Ring:
                 return False
             end = start + (length + 15 & -8)
         place = start % SIZE
-        pack_header(self.memory, place + _DATA, length, adler32(record, end))
+        self._put_header(place, length, adler32(record, end))
         self.memory[place + SKIPPED : place + SKIPPED + length] = record
         self.position = (end, count + 1)
         return True
+
+    def _put_header(self, place: int, length: int, checksum: int) -> None:
+        try:
+            pack_header(self.memory, place + _DATA, length, checksum)
+        except TypeError:  # for other uses of closed memory, Python has a ValueError
+            raise ValueError("the ring is closed") from None
 
     def settle(self) -> None:
         """Tell the other process how much was put, so that it knows if some of it is not there as it was put."""
@@ -158,7 +167,7 @@ class Ring:
         if start + size > free:
             return -1
         if start != head:
-            pack_header(self.memory, head % SIZE + _DATA, _REST, adler32(b"", head))
+            self._put_header(head % SIZE, _REST, adler32(b"", head))
             lap += SIZE
         self.limit = min(free, lap)
         return start

@@ -520,7 +520,7 @@ class Stream:
             try:
                 self.flush()
                 self._writer.close()
-            except OSError as error:
+            except Exception as error:  # nobody is there to catch it
                 warn(f"{self.path} could not be flushed: {error}. Call close() on the Exp or Logger.")
 
     def forget_others(self) -> None:

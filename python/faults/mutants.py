@@ -1,0 +1,495 @@
+"""Plant faults in the logger, one at a time, and require that a test notices each of them.
+
+    python python/faults/mutants.py [--list] [--jobs N] [mutant …]
+
+Each mutant is a change of the source, and the tests that have to fail with it. The change is made in a copy of the
+package; its old text has to be there exactly once, so that a mutant which no longer fits is an error and not a success.
+The same tests have to pass with an unchanged copy. Exits with 1 when a mutant lives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of one file of the package: *old* becomes *new*."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A planted fault.
+
+    Attributes:
+        name: As in reports.
+        what: What the mutant does wrong.
+        edits: The changes that make it.
+        tests: Tests in `python/tests`, each of which has to fail; of one with parameters, with some of these.
+    """
+
+    name: str
+    what: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    # What has to be on the disk.
+    Mutant(
+        "m1",
+        "The log is never synced.",
+        (Edit("_line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
+        (
+            "test_writers.py::test_a_sync_that_failed_stays_failed",
+            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+        ),
+    ),
+    Mutant(
+        "m1b",
+        "What is published and attached is not synced.",
+        (Edit("_publish.py", "        os.fsync(fd)\n", "        pass\n"),),
+        ("test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",),
+    ),
+    Mutant(
+        "m17",
+        "What `create` and the attaching of values make is not synced.",
+        (Edit("_files.py", "        self.flush()\n        sync(self.fileno())\n", "        self.flush()\n"),),
+        ("test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",),
+    ),
+    Mutant(
+        "m10",
+        "The directory is not synced after something was published in it.",
+        (
+            Edit(
+                "_publish.py",
+                "            _rename_under_claim(source, temporary, target, final, error)\n    target.sync()\n",
+                "            _rename_under_claim(source, temporary, target, final, error)\n",
+            ),
+        ),
+        (
+            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",
+        ),
+    ),
+    Mutant(
+        "m11",
+        "The directory of a new durable stream is not synced.",
+        (
+            Edit(
+                "_streams.py",
+                "                self._writer.sync()\n"
+                "                with self._folder() as folder:\n"
+                "                    folder.sync()\n",
+                "                self._writer.sync()\n",
+            ),
+        ),
+        (
+            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_a_new_bare_log_is_on_the_disk_with_its_name",
+            "test_disk_order.py::test_the_stream_of_a_forked_child_is_on_the_disk_with_its_name",
+        ),
+    ),
+    Mutant(
+        "m13",
+        "With the process writer, a flush does not sync.",
+        (Edit("_process.py", "        self.drain()\n        self._file.sync()\n", "        self.drain()\n"),),
+        (
+            "test_process.py::test_with_durability_disk_flush_syncs",
+            "test_disk_order.py::test_with_the_process_writer_what_was_flushed_is_on_the_disk",
+        ),
+    ),
+    Mutant(
+        "m9",
+        "A sync that failed is forgotten.",
+        (Edit("_line_file.py", "if self._sync_error is not None:", "if False:"),),
+        ("test_writers.py::test_a_sync_that_failed_stays_failed",),
+    ),
+    # What others see.
+    Mutant(
+        "m7",
+        "A record is published under its final name, and filled then.",
+        (
+            Edit(
+                "_publish.py",
+                '        with open(temporary, "xb", opener=folder.opener) as file:\n'
+                "            file.write(data)\n"
+                "            file.flush()\n"
+                "            sync(file.fileno())\n"
+                "        link(folder, temporary, folder, name)\n",
+                '        with open(name, "xb", opener=folder.opener) as file:\n'
+                "            file.write(data)\n"
+                "            file.flush()\n"
+                "            sync(file.fileno())\n"
+                "        folder.sync()\n",
+            ),
+        ),
+        (
+            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",
+        ),
+    ),
+    Mutant(
+        "m16",
+        "`attach` does not notice that its source changes.",
+        (
+            Edit(
+                "_files.py",
+                "if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):",
+                "if False:",
+            ),
+        ),
+        ("test_files.py::test_a_source_that_grows_while_it_is_copied_is_refused",),
+    ),
+    Mutant(
+        "m20",
+        "A link in the place of a folder is followed.",
+        (Edit("_disk.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
+        ("test_files.py::test_a_planted_link_leads_nothing_outside",),
+    ),
+    Mutant(
+        "m28",
+        "The claim that stands for a hard link is not removed.",
+        (
+            Edit(
+                "_publish.py",
+                "            if self._is_ours(fd):\n                self._folder",
+                "            if False:\n                self._folder",
+            ),
+        ),
+        ("test_locks.py::test_of_many_that_publish_one_name_without_links_one_wins",),
+    ),
+    # Whole lines, and one writer.
+    Mutant(
+        "m2",
+        "A short write is not taken back.",
+        (Edit("_line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
+        ("test_writers.py::test_a_short_write_is_taken_back_before_the_next_line",),
+    ),
+    Mutant(
+        "m12",
+        "A torn end stays when the next session begins.",
+        (Edit("_streams.py", "                file.truncate(tail.size)\n", "                pass\n"),),
+        (
+            "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
+            "test_streams.py::test_a_torn_end_of_any_size_is_removed",
+        ),
+    ),
+    Mutant(
+        "m4",
+        "A forked child continues with its parent's file.",
+        (
+            Edit(
+                "_streams.py",
+                "for stream in list(_streams):\n        stream.forked()",
+                "for stream in list(_streams):\n        pass",
+            ),
+            Edit(
+                "_line_file.py",
+                "for file in list(_files):\n        file.abandon()",
+                "for file in list(_files):\n        pass",
+            ),
+        ),
+        ("test_streams.py::test_forked_children_get_streams_of_their_own",),
+    ),
+    Mutant(
+        "m6",
+        "The lock is let go as soon as it was taken.",
+        (
+            Edit(
+                "_line_file.py",
+                "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+                "            fcntl.flock(fd, fcntl.LOCK_UN)\n",
+            ),
+        ),
+        ("test_writers.py::test_the_lock_is_let_go_when_its_process_is_killed",),
+    ),
+    Mutant(
+        "m27",
+        "Nobody waits for the writer process of a logger that is gone.",
+        (Edit("_streams.py", "if time.monotonic() > until or not self._is_gone(holder):", "if True:"),),
+        ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
+    ),
+    # What waits in memory.
+    Mutant(
+        "m3b",
+        "The last event that waits in memory is dropped.",
+        (
+            Edit(
+                "_streams.py",
+                "- self._backlog[0][0]) < len(self._backlog):",
+                "- self._backlog[0][0]) < len(self._backlog) - 1:",
+            ),
+        ),
+        (
+            "test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",
+            "test_streams.py::test_events_that_waited_are_written_by_flush_by_close_and_at_exit",
+        ),
+    ),
+    Mutant(
+        "m8",
+        "What could not be kept is recorded nowhere.",
+        (
+            Edit(
+                "_streams.py",
+                "        if self._dropped:\n            first, last",
+                "        if False:\n            first, last",
+            ),
+        ),
+        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+    ),
+    Mutant(
+        "m24",
+        "What could not be kept is counted one short.",
+        (
+            Edit(
+                "_streams.py",
+                "first, last = self.seq + 1, self.seq + self._dropped\n",
+                "first, last = self.seq + 1, self.seq + self._dropped - 1\n",
+            ),
+        ),
+        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+    ),
+    Mutant(
+        "m21",
+        "More and more events wait in memory, without a bound.",
+        (Edit("_streams.py", "if not self._dropped and self._backlog_size + size <= _BACKLOG:", "if True:"),),
+        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+    ),
+    # The process writer.
+    Mutant(
+        "m3",
+        "At the end, the writer process drops what is left.",
+        (
+            Edit(
+                "_serving.py", "            if is_last and not (size or before or has_more):", "            if is_last:"
+            ),
+        ),
+        ("test_process.py::test_a_signal_to_all_processes_at_once_loses_nothing",),
+    ),
+    Mutant(
+        "m5",
+        "A writer process that has ended is not noticed.",
+        (Edit("_process.py", '        return self._ended != ""\n', "        return False\n"),),
+        ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
+    ),
+    Mutant(
+        "m26",
+        "The caller writes again what the writer process has written.",
+        (Edit("_process.py", "                if seq <= last:\n                    continue\n", ""),),
+        ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
+    ),
+    Mutant(
+        "m14",
+        "The writer process obeys SIGTERM, SIGINT and SIGHUP.",
+        (
+            Edit(
+                "_serving.py",
+                '("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")',
+                '("SIGQUIT", "SIGUSR1", "SIGUSR2")',
+            ),
+        ),
+        ("test_process.py::test_a_signal_to_all_processes_at_once_loses_nothing",),
+    ),
+    Mutant(
+        "m15",
+        "The writer process has no session of its own.",
+        (Edit("_process.py", "setsid=True", "setsid=False"),),
+        ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process",),
+    ),
+    Mutant(
+        "m22",
+        "A writer process whose caller is gone gives up at the first error.",
+        (Edit("_serving.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
+        ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
+    ),
+    Mutant(
+        "m30",
+        "Only an OSError of the start falls back to writing directly.",
+        (Edit("_streams.py", "except Exception as error:  # a limit", "except OSError as error:  # a limit"),),
+        ("test_process_faults.py::test_whatever_step_of_the_start_fails_the_log_is_written_directly",),
+    ),
+    Mutant(
+        "m31",
+        "Records of the shared memory are believed without their checksums.",
+        (Edit("_ring.py", "            if adler32(record, end) != checksum:\n                return\n", ""),),
+        (
+            "test_process_faults.py::test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed",
+        ),
+    ),
+    Mutant(
+        "m32",
+        "The writer process imports from the folder that the package lies in.",
+        (
+            Edit(
+                "_process.py",
+                'package.__path__ = [sys.argv[1]]; "',
+                "package.__path__ = [sys.argv[1]]; sys.path.insert(0, sys.argv[1] + '/..'); \"",
+            ),
+        ),
+        ("test_process_faults.py::test_modules_that_lie_beside_the_package_do_not_take_the_place_of_standard_ones",),
+    ),
+    # The directory and the log, not their names.
+    Mutant(
+        "m33",
+        "The size of the log is not compared before a line is written.",
+        (Edit("_line_file.py", "if _seek(self._fd, 0, _END) != size:", "if False:"),),
+        ("test_kept.py::test_no_line_is_written_after_a_truncation",),
+    ),
+    Mutant(
+        "m34",
+        "The log is not compared with the file at its path.",
+        (Edit("_line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
+        ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
+    ),
+    Mutant(
+        "m35",
+        "A log that took the place of another one begins empty.",
+        (Edit("_streams.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
+        ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
+    ),
+    Mutant(
+        "m36",
+        "A seal is about what the file has, whoever wrote it.",
+        (Edit("_seals.py", "if hashed + len(recent) == self._file.size:", "if False:"),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
+        "m37",
+        "The path of an experiment is the one that was given, wherever it leads.",
+        (
+            Edit(
+                "_disk.py",
+                "        if self._leads(self._given):\n            return",
+                "        if True:\n            return",
+            ),
+        ),
+        ("test_place.py::test_after_chdir_a_relative_savedir_leads_to_the_same_experiment",),
+    ),
+    Mutant(
+        "m38",
+        "A stream refers to its experiment, so that only the garbage collector ends both.",
+        (
+            Edit(
+                "_streams.py",
+                "            self._record = record()\n",
+                "            self._record = (self.__dict__.setdefault('_asked', record) or record)()\n",
+            ),
+        ),
+        ("test_locks.py::test_a_dropped_experiment_lets_go_without_the_collector",),
+    ),
+    Mutant(
+        "m40",
+        "The directory in which a folder was made is not synced.",
+        (
+            Edit(
+                "_disk.py",
+                "                    self.sync()  # what is published",
+                "                    pass  # what is published",
+            ),
+        ),
+        ("test_disk_order.py::test_the_names_of_new_folders_are_on_the_disk",),
+    ),
+    Mutant(
+        "m39",
+        "A stream counts as closed before its end is recorded.",
+        (Edit("_streams.py", "        self._closing = self._closing or (data,)\n", "        self.closed = True\n"),),
+        ("test_locks.py::test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded",),
+    ),
+)
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    names = [mutant.name for mutant in MUTANTS]
+    parser.add_argument("mutants", nargs="*", metavar="mutant", help=f"by default all: {', '.join(names)}")
+    parser.add_argument("--list", action="store_true", help="print the mutants as a Markdown table, and run nothing")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: the CPUs)")
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.mutants) - set(names)):
+        parser.error(f"no such mutant: {', '.join(unknown)}. There are: {', '.join(names)}.")
+    mutants = [mutant for mutant in MUTANTS if mutant.name in (arguments.mutants or names)]
+    if arguments.list:
+        print("| mutant | planted fault | test that fails |\n| --- | --- | --- |")
+        for mutant in mutants:
+            print(f"| `{mutant.name}` | {mutant.what} | {', '.join(f'`{test}`' for test in mutant.tests)} |")
+        return 0
+    everything = tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+    original = Mutant("original", "Nothing is changed.", (), everything)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        problems = [problem for problem in pool.map(_judge, (original, *mutants)) if problem]
+    for problem in problems:
+        print(f"\n{problem}")
+    print(f"\n{len(mutants) + 1 - len(problems)} as they should be, {len(problems)} not")
+    return 1 if problems else 0
+
+
+def _judge(mutant: Mutant) -> str:
+    """What is wrong with a mutant: empty where its tests do what they should."""
+    with tempfile.TemporaryDirectory(prefix="mlv-mutant-") as directory:
+        source = Path(directory) / "src"
+        shutil.copytree(_ROOT / "python/src", source, ignore=shutil.ignore_patterns("__pycache__"))
+        for edit in mutant.edits:
+            path = source / "mlvlogger" / edit.file
+            text = path.read_text(encoding="utf-8")
+            if text.count(edit.old) != 1:
+                return f"{mutant.name}: {edit.file} has this {text.count(edit.old)} times, and not once:\n{edit.old}"
+            path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+        began = time.monotonic()
+        output = _test(mutant, source, Path(directory))
+    if mutant.edits:
+        wrong = [test for test in mutant.tests if f"\nFAILED python/tests/{test}" not in output]
+        problem = f"{mutant.name} lives: {', '.join(wrong)} passed with it." if wrong else ""
+    else:
+        problem = "" if " failed" not in output and " error" not in output else "tests fail without any mutant."
+    print(
+        f"{mutant.name}: {problem or 'as it should be'} ({time.monotonic() - began:.0f} s, {mutant.what})", flush=True
+    )
+    return problem and f"{problem}\n{output[-3000:]}"
+
+
+def _test(mutant: Mutant, source: Path, directory: Path) -> str:
+    """What pytest printed. Raises RuntimeError where it did not run the tests with the copy."""
+    paths = [str(source), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(directory),
+    }
+    seen = "import mlvlogger; print(mlvlogger.__file__)"
+    found = subprocess.run([sys.executable, "-c", seen], env=environment, capture_output=True, text=True, check=True)
+    if not found.stdout.startswith(str(source)):
+        raise RuntimeError(f"the tests would import {found.stdout.strip()}, and not the copy")
+    tests = [str(_ROOT / "python/tests" / test) for test in mutant.tests]
+    with (directory / "output").open("w+", encoding="utf-8", errors="replace") as output:
+        command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider", *tests]
+        done = subprocess.run(
+            command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        output.seek(0)
+        text = output.read()
+    if done.returncode not in (0, 1):  # some tests failed, or none
+        raise RuntimeError(f"pytest ended with {done.returncode} for {mutant.name}:\n{text[-3000:]}")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
