@@ -46,6 +46,7 @@ _GROUP = _Lazy(
         "diff": "diff",
         "tag": "tag",
         "note": "note",
+        "clean": "clean",
         "sql": "sql",
         "plot": "plot",
         "report": "report",

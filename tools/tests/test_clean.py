@@ -1,0 +1,352 @@
+"""`mlv clean` removes what killed writers left, and nothing that anybody uses."""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mlv_tools import _leftovers
+from mlv_tools._commands.clean import command
+from mlv_tools._leftovers import find_leftovers, remove
+from mlv_validate import validate
+from mlvlogger import Exp, read
+
+OLD = 7200  # seconds
+
+
+def leave(path, data=b"x" * 1000):
+    """A temporary file, as a killed writer leaves it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _hours_later(monkeypatch):
+    """The clock of this process goes ahead: what was changed now counts as old."""
+    monkeypatch.setattr(_leftovers.time, "time", lambda now=time.time: now() + OLD)
+
+
+@pytest.fixture
+def clean(tmp_path):
+    """Runs ``mlv clean`` with a clock that goes ahead by *ahead* seconds; its output."""
+
+    def run(*arguments, exit=0, ahead=OLD):
+        code = f"""
+import time
+now = time.time
+time.time = lambda: now() + {ahead}
+from mlv_tools._cli import main
+main()
+"""
+        command = [sys.executable, "-c", code, "clean", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == exit, done.stderr or done.stdout
+        return done.stdout + done.stderr
+
+    return run
+
+
+def names(directory):
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob(".mlv-*"))
+
+
+@pytest.fixture
+def exp(tmp_path):
+    """An experiment that has ended, with what killed writers left in each of its folders, and with other files."""
+    with Exp(tmp_path / "runs", "e") as exp:
+        exp.attach(b"data", "kept.bin")
+        exp.stream("gpu").event("x")
+    Exp.open(exp.path, {"a": 1}).close()
+    sub = Exp.find(exp.path).sub("small", kind="prune")
+    sub.close()
+    for place in (
+        ".mlv-01",
+        "meta/.mlv-02",
+        "log/.mlv-03",
+        "files/.mlv-04",
+        "files/a/b/.mlv-05",
+        "prune/small/.mlv-06",
+    ):
+        leave(exp.path / place)
+    (exp.path / "meta/.mlv-2.json.claim").mkdir()
+    leave(exp.path / "files/.mlv-kept.bin.claim", b"")
+    return exp
+
+
+LEFT = [
+    ".mlv-01",
+    "files/.mlv-04",
+    "files/.mlv-kept.bin.claim",
+    "files/a/b/.mlv-05",
+    "log/.mlv-03",
+    "meta/.mlv-02",
+    "meta/.mlv-2.json.claim",
+    "prune/small/.mlv-06",
+]
+
+
+def snapshot(directory):
+    return {
+        path.relative_to(directory).as_posix(): (path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in directory.rglob("*")
+    }
+
+
+def test_it_lists_what_is_left_and_changes_nothing(clean, exp):
+    before = snapshot(exp.path)
+    for arguments in (["runs"], ["-n", "runs"], ["--dry-run", "runs/e"]):
+        shown = clean(*arguments)
+        prefix = "" if arguments[-1] == "runs/e" else "e/"
+        assert re.findall(r"(?m)^(\S*\.mlv-\S+) +[\d,]+ +\S+ \S+ ago *$", shown) == [prefix + name for name in LEFT]
+        assert "8 temporary files (" in shown and " can be removed\n" in shown
+        assert ("mlv clean --yes runs" in shown) == (arguments == ["runs"])
+        assert snapshot(exp.path) == before
+    assert "exclude each other" in clean("-n", "-y", "runs", exit=2)
+    assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
+
+
+def test_it_removes_what_is_left_and_nothing_else(clean, exp):
+    for other in ("mine/.mlv-10", "files.mlv-11", ".mlvx", "log/x.mlv-12"):
+        leave(exp.path / other)
+    leave(exp.path.parent / ".mlv-13")
+    leave(exp.path.parent / "no experiment/.mlv-14")
+    leave(exp.path / "files/.mlv-full/inside")
+    (exp.path / "files/.mlv-link").symlink_to(exp.path / "files/kept.bin")
+    os.mkfifo(exp.path / "files/.mlv-pipe")
+    outside = leave(exp.path.parent.parent / "outside/.mlv-15")
+    (exp.path / "files/linked").symlink_to(outside.parent)
+    (exp.path / "linked").symlink_to(outside.parent)
+    before = snapshot(exp.path.parent)
+    shown = clean("-y", "runs")
+    assert re.search(r"8 temporary files \([\d,]+ bytes\) removed", shown)
+    after = snapshot(exp.path.parent)
+    assert {f"e/{name}" for name in LEFT} == before.keys() - after.keys()
+    changed = {name for name in after if after[name] != before[name]}
+    assert all((exp.path.parent / name).is_dir() for name in changed) and outside.exists()
+    assert clean("runs") == "no temporary files in runs\n"
+    assert validate(exp.path, sealed=True).verdict == "valid"
+
+
+def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(clean, exp, tmp_path):
+    (tmp_path / "link").symlink_to(exp.path)
+    os.rename(exp.path / "files", tmp_path / "files")
+    (exp.path / "files").symlink_to(tmp_path / "files")
+    shown = clean("-y", "link")
+    assert "5 temporary files" in shown and names(tmp_path / "files") == [
+        ".mlv-04",
+        ".mlv-kept.bin.claim",
+        "a/b/.mlv-05",
+    ]
+
+
+def test_young_files_are_kept(clean, exp):
+    shown = clean("-y", "runs", ahead=0)
+    assert shown.count("changed within the last 60 seconds") == 8 and "removed" not in shown
+    os.utime(exp.path / ".mlv-01", (0, 0))  # a hard link to an old file
+    assert shown.splitlines()[1].split()[0] == "e/.mlv-01"
+    clean("-y", "runs", ahead=0)
+    clean("-y", "runs", ahead=-3600)
+    assert names(exp.path) == LEFT
+
+
+# Writers that have the experiment, one way or another; they say so on a line, and wait for the next.
+LIVING = {
+    "the experiment": "exp = Exp.resume(path)",
+    "another process writes": "exp = Exp.resume(path, writer='process')",
+    "a worker": "exp = Exp.join(path, 3)",
+    "another script": "exp = Exp.open(path)",
+    "a stream": "exp = Logger(path + '/log/gpu.jsonl')",
+    "a capture that outlives its program": """
+exp = Exp.open(path); exp.capture()
+if os.fork(): os._exit(0)  # its child has standard output
+exp = None""",
+    "a watch": "exp = Exp.open(path); exp.watch(); log = exp.log; exp = None",
+    "a forked child with a stream of its own": """
+exp = Exp.open(path)
+if os.fork(): os._exit(0)
+exp.log.event("x")""",
+    "a forked child that has only a file": """
+exp = Exp.open(path)
+if os.fork(): os._exit(0)
+file = exp.create("new.bin"); file.write(b"x"); file.flush()""",
+}
+
+
+@pytest.mark.parametrize("how", LIVING)
+def test_an_experiment_that_somebody_writes_is_left_alone(clean, exp, how):
+    code = f"""
+import os, sys, warnings
+warnings.simplefilter("ignore")
+from mlvlogger import Exp, Logger
+path = sys.argv[1]
+out = os.dup(1)
+{LIVING[how]}
+os.write(out, b"ready\\n")
+sys.stdin.readline()
+"""
+    writer = subprocess.Popen([sys.executable, "-c", code, exp.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        while b"ready" not in writer.stdout.readline():
+            pass
+        left = names(exp.path)
+        shown = clean("-y", "runs")
+        if how == "a forked child that has only a file":
+            assert len(left) == 9 and "has it open" in shown
+            assert set(left) - {f"{name}" for name in LEFT} == set(names(exp.path))
+        else:
+            assert "has a writer" in shown
+            assert set(left) - set(names(exp.path)) == {"prune/small/.mlv-06"}  # this one is another experiment
+    finally:
+        writer.communicate(b"\n")
+    until = time.monotonic() + 60
+    while names(exp.path) and time.monotonic() < until:  # what was forked ends by itself
+        clean("-y", "runs")
+    assert names(exp.path) == []
+
+
+def test_a_writer_that_still_drains_is_left_alone(clean, exp):
+    """The program is gone, and another process writes what it has logged."""
+    code = """
+import os, signal, sys
+from mlvlogger import Exp
+exp = Exp.resume(sys.argv[1], writer="process")
+writer = exp.log._stream._writer._pid
+os.kill(writer, signal.SIGSTOP)
+exp.log.event("last", n=1)
+print(writer, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code, exp.path], stdout=subprocess.PIPE, text=True)
+    writer = int(done.stdout)
+    try:
+        assert "log.jsonl has a writer" in clean("-y", "runs") and "meta/.mlv-02" in names(exp.path)
+    finally:
+        os.kill(writer, signal.SIGCONT)
+    until = time.monotonic() + 60
+    while names(exp.path) and time.monotonic() < until:
+        clean("-y", "runs")
+    assert names(exp.path) == [] and [event.name for event in read(exp.path).events()][-1] == "last"
+
+
+def test_what_a_killed_attach_really_leaves_is_removed(clean, tmp_path):
+    code = """
+import os, signal, sys
+from mlvlogger import Exp
+exp = Exp(sys.argv[1], "killed")
+file = exp.create("model.bin")
+file.write(b"x" * 100_000)
+file.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code, tmp_path / "runs"])
+    (left,) = names(tmp_path / "runs")
+    assert re.fullmatch("killed/files/.mlv-[0-9a-f]{16}", left)
+    shown = clean("--yes", "runs")
+    assert f"{left} " in shown and "100,000" in shown and "1 temporary file (100,000 bytes) removed" in shown
+    assert names(tmp_path / "runs") == [] and validate(tmp_path / "runs/killed").verdict == "valid"
+    with Exp.resume(tmp_path / "runs/killed") as exp:
+        exp.attach(b"again", "model.bin")
+
+
+def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(clean, exp, tmp_path):
+    (exp.path / "meta.json").write_text('{"mlv":')
+    bare = tmp_path / "runs/bare"
+    leave(bare / ".mlv-07")
+    (bare / "meta.json").write_text(json.dumps({"mlv": "1.0", "name": "bare", "params": {}}))
+    assert "9 temporary files" in clean("-y", "runs")
+
+
+def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp, tmp_path):
+    def found():
+        return {one.name: one for one in find_leftovers(exp.path)}
+
+    one, two, three, four = (found()[name] for name in (".mlv-01", "meta/.mlv-02", "log/.mlv-03", "files/a/b/.mlv-05"))
+    (exp.path / one.name).unlink()
+    leave(exp.path / two.name, b"other bytes").unlink()
+    leave(exp.path / two.name, b"other bytes, by another inode, perhaps")
+    os.rename(exp.path / "files/a", tmp_path / "a")
+    (exp.path / "files/a").symlink_to(tmp_path / "a")
+    leave(exp.path / ".mlv-new")
+    if (exp.path / two.name).stat().st_ino == two.identity[1]:
+        two = None  # the file system has given the number again
+    assert [(left.name, kept) for left, kept in remove([one, *([two] if two else []), three, four])] == [
+        ("log/.mlv-03", "")
+    ]
+    assert (tmp_path / "a/b/.mlv-05").exists() and (exp.path / ".mlv-new").exists()
+    (exp.path / "files/.mlv-04").unlink()
+    leave(exp.path / "meta/.mlv-2.json.claim/somebody put a file here")
+    claim = found().get("meta/.mlv-2.json.claim")
+    assert claim is None
+    with Exp.resume(exp.path):
+        rest = find_leftovers(exp.path)
+        assert rest and all(left.kept == "log.jsonl has a writer" for left in rest)
+        assert {kept for _, kept in remove(rest)} == {"log.jsonl has a writer"}
+
+
+def test_nobody_can_begin_to_write_while_it_removes(exp):
+    with Exp.open(exp.path):
+        pass
+    ours = remove(find_leftovers(exp.path))
+    next(ours)
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from mlvlogger import Exp; Exp.resume(sys.argv[1])", exp.path],
+        capture_output=True,
+        text=True,
+    )
+    assert "StreamBusy" in done.stderr
+    list(ours)
+    Exp.resume(exp.path).close()
+
+
+def test_what_cannot_be_removed_is_an_error(exp, monkeypatch):
+    def unlink(name, dir_fd):
+        if name == ".mlv-03":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        remove(name, dir_fd=dir_fd)
+
+    remove = os.unlink
+    monkeypatch.setattr(_leftovers.os, "unlink", unlink)
+    done = CliRunner().invoke(command, ["-y", str(exp.path)])
+    assert done.exit_code == 1 and "7 temporary files" in done.output
+    assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])
+def test_on_a_terminal_it_asks(exp, tmp_path, answer, left):
+    import pty
+
+    ours, theirs = pty.openpty()
+    code = f"import time; now = time.time; time.time = lambda: now() + {OLD}; from mlv_tools._cli import main; main()"
+    command = [sys.executable, "-c", code, "clean", "runs"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"Remove them? [y/N]" not in shown:
+        shown += os.read(ours, 1000)
+    assert names(exp.path) == LEFT
+    os.write(ours, f"{answer}\n".encode())
+    try:
+        while data := os.read(ours, 1000):
+            shown += data
+    except OSError:
+        pass
+    os.close(ours)
+    assert process.wait() == 0 and names(exp.path) == left
+    assert (b") removed" in shown) == (answer == "y")
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(clean, tmp_path):
+    with Exp(tmp_path / "runs", "e") as exp:
+        pass
+    leave(exp.path / ".mlv-\x1b[31m")
+    assert r"e/.mlv-\x1b[31m" in clean("runs")
+    assert Path(exp.path / ".mlv-\x1b[31m").exists()
