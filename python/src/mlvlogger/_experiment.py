@@ -33,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import Any, Literal, TypeAlias, TypeVar, overload
+    from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
     from ._capture import Capture
     from ._system import Watch
@@ -103,7 +103,7 @@ class Place(ReadOnlyAttributes):
     A change of these raises TypeError or AttributeError, which names the call that records an addition.
     """
 
-    _last_attribute = "_hint"
+    _last_attribute: ClassVar[str] = "_hint"
 
     def __init__(self, path: _Path) -> None:
         self._directory = Directory(path)
@@ -227,7 +227,7 @@ class Exp(Place):
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
 
-    _last_attribute = "log"
+    _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
 
     def __init__(
@@ -466,7 +466,7 @@ class Exp(Place):
     def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
         meta = _meta.load(self._folder, environments=False)
-        self.id = meta.id
+        self.id: str = meta.id
         try:
             self._start(stream, lambda: self._add(meta, members, environment))
         except LocksUnsupported:

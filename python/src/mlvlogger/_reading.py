@@ -120,7 +120,7 @@ class Experiment(ReadOnlyAttributes):
     A change of the metadata raises TypeError or AttributeError, which names the call that records an addition.
     """
 
-    _last_attribute = "_told"
+    _last_attribute: ClassVar[str] = "_told"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         meta = _meta.load(Path(path))

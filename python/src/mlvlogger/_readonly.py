@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, ClassVar, NoReturn
     from weakref import ref
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
@@ -123,7 +123,7 @@ class ReadOnlyAttributes:
     A class of somebody else that inherits from it may have further attributes.
     """
 
-    _last_attribute: str  # the one that completes an experiment
+    _last_attribute: ClassVar[str]  # the one that completes an experiment
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and self._last_attribute in self.__dict__:
