@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from mlv_tools._ends import LONGEST
 from mlv_tools._following import Follower
 from mlvlogger import Exp, read
@@ -102,3 +104,5 @@ def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tm
         file.write(b"x\n" + line.format(5001, "y" * 2_000_000).encode())
     assert [event.seq for _, event, _ in follower.new()] == [5001]
     assert (follower.left_out, list(follower.new())) == (1, [])
+    with pytest.warns(RuntimeWarning, match="was extended by another program"):
+        exp.close()
