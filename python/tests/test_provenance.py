@@ -324,7 +324,7 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path, project, launch):
         SHOW + "from mlvlogger import Exp, read\n"
         "with Exp('ignored', 'e', diff=True) as exp: pass\n"
         "print((exp.path / 'files' / 'uncommitted.diff').read_text())\n"
-        "found['git'] = read(exp.path).environments[-1]['git']; del found['git']['diff']\n"
+        "found['git'] = dict(read(exp.path).environments[-1]['git']); del found['git']['diff']\n"
         "print('FOUND', json.dumps({name: found[name] for name in ('script', 'launcher', 'git')}))\n"
     )
     found = launch(program)
