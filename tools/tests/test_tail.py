@@ -87,6 +87,8 @@ def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path):
         file.write(b"\ngarbled\n")
     assert [(stream, event.seq) for stream, event, _ in follower.new()] == [("log.jsonl", 2)]
     assert follower.left_out == 1
+    with pytest.warns(RuntimeWarning, match="was extended by another program"):
+        exp.close()
 
 
 def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tmp_path):
