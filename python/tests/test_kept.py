@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import time
 import warnings
 from collections.abc import Callable
@@ -358,7 +359,6 @@ def test_what_waits_is_written_behind_the_start(small_limit: Any, events: Any) -
 def small_limit() -> Any:
     """The size that files may have from now on."""
     import resource
-    import signal
 
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
@@ -417,3 +417,176 @@ def test_samples_go_on(change: Any, writer: str) -> None:
     samples = [event for event in lines(path) if event["event"] == "sample"]
     assert len(samples) >= (1 if change in FOLLOWS else 3)
     assert lines(path)[-1]["event"] == "mlv/end"
+
+
+@pytest.fixture
+def few_descriptors() -> Any:
+    """Call it with True to let no descriptor be opened any more, and with False to end that."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def limit(is_on: bool) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3 if is_on else soft, hard))
+
+    yield limit
+    limit(False)
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("stream", ["log.jsonl", "log/gpu.jsonl"])
+@pytest.mark.parametrize("change", [removed, replaced])
+def test_what_could_not_be_continued_is_tried_again_at_once(
+    change: Any, stream: str, writer: str, few_descriptors: Any
+) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    log = exp.log if stream == "log.jsonl" else exp.stream("gpu")
+    for step in range(3):
+        log.event("x", step=step)
+    exp.flush()
+    change(HOME / stream)
+    with pytest.warns(RuntimeWarning, match="Too many open files.*its events up to seq 4 are lost if"):
+        few_descriptors(True)
+        exp.flush()
+    few_descriptors(False)
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        exp.close()
+    assert steps(HOME / (stream if change is removed else "log/kept-1.jsonl")) == [0, 1, 2]
+    assert [path for path in HOME.rglob(".mlv-*")] == []
+
+
+@pytest.mark.parametrize("change", [removed, renamed, replaced, recreated])
+def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> None:
+    exp = Exp("runs", "e", writer="process")
+    exp.log.event("x", step=0)
+    exp.flush()
+    os.kill(exp.log._stream._writer._pid, 9)  # type: ignore[union-attr]
+    with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
+        while exp.log._stream._writer._heir is None:  # type: ignore[union-attr]
+            exp.log.event("dead")
+            exp.flush()
+    exp.log.event("x", step=1)
+    change(LOG)
+    with pytest.warns(RuntimeWarning, match=r"was \w+ by another program"):
+        exp.close()
+    assert steps(LOG if change in GOES_ON else HOME / "log/kept-1.jsonl") == [0, 1]
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("place", ["link", "file", "loop"])
+def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, writer: str) -> None:
+    """Moved to a larger disk, with a link in its place: an event of the others, and the end, are written."""
+    exp = Exp("runs", "e", writer=writer)
+    gpu = exp.stream("gpu")
+    gpu.event("x", step=0)
+    exp.flush()
+    (HOME / "log").rename("log")
+    if place == "file":
+        (HOME / "log").write_bytes(b"")
+    else:
+        (HOME / "log").symlink_to(Path("log").resolve() if place == "link" else "log")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gpu.event("x", step=1)
+        exp.log.event("x", step=2)
+        exp.flush()
+        exp.close()
+    said = " ".join(str(warning.message) for warning in caught)
+    assert steps(LOG) == [2] and lines(LOG)[-1]["event"] == "mlv/end" and gpu._stream.closed
+    if place == "link":  # which leads to the same file
+        assert steps(Path("log/gpu.jsonl")) == [0, 1] and not said
+    else:
+        assert steps(Path("log/gpu.jsonl")) == [0]
+        assert "gpu.jsonl" in said and "its events up to seq 2 are lost if" in said
+
+
+def test_a_seal_that_waits_costs_no_event() -> None:
+    """In the memory of the process writer, where it has a number but is no event."""
+    exp = Exp("runs", "e", writer="process")
+    writer: Any = exp.log._stream._writer
+    while not writer._ring.words[5]:
+        time.sleep(0.001)
+    exp.log.event("x", step=0)
+    exp.flush()
+    os.kill(writer._pid, signal.SIGSTOP)
+    for step in range(1, 4):
+        exp.log.event("x", step=step)
+        exp.log._stream._seal(b"mlv/seal", {})
+    extended(LOG)
+    os.kill(writer._pid, signal.SIGCONT)
+    with pytest.warns(RuntimeWarning, match="was extended"):
+        exp.flush()
+    exp.log.event("x", step=4)
+    exp.close()
+    assert steps(HOME / "log/kept-1.jsonl") == [1, 2, 3, 4]
+
+
+def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
+    """No line is written to a file that is known to be another one."""
+    constant("_SEAL_EVERY", 2000)
+    constant("_HASH_EVERY", 500)
+    exp = Exp("runs", "e")
+    exp.log.event("x", step=0)
+    renamed(LOG)
+    with pytest.warns(RuntimeWarning, match="was removed by another program"):
+        for step in range(1, 200):
+            assert exp.log.event("x", step=step) is not None
+    exp.close()
+    assert Path(f"{LOG}.1").stat().st_size < 4000
+    assert steps(LOG) == list(range(200))
+
+
+def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Callable[..., int]) -> None:
+    exp = Exp("runs", "e")
+    mark = exp.mark()
+    replaced(LOG)
+    with pytest.warns(RuntimeWarning, match="was replaced"):
+        exp.flush()
+
+    def work() -> None:
+        exp.log.event("x", step=1)
+        with pytest.raises(ValueError, match="belongs to the process"):
+            exp.rewind(mark)
+
+    child(work)
+    exp.close()
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("reuse", ["files", "directories", "nothing"])
+def test_descriptors_that_a_program_closes_are_not_used_for_its_others(reuse: str, writer: str, run: Any) -> None:
+    """As daemons do: they close all that they do not know."""
+    done = run(
+        """
+        import os, sys, warnings
+        from mlvlogger import Exp, read
+        exp = Exp("runs", "e", writer=sys.argv[1])
+        exp.log.event("x", step=0)
+        exp.flush()
+        os.closerange(3, 100)
+        os.mkdir("mine")
+        mine = []
+        for number in range(12 if sys.argv[2] != "nothing" else 0):
+            if sys.argv[2] == "files":
+                mine.append(os.open(f"mine/{number}", os.O_RDWR | os.O_CREAT))
+            else:
+                mine.append(os.open("mine", os.O_RDONLY))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            exp.log.event("x", step=1)
+            exp.attach(b"bytes", "m.bin")
+            exp.stream("gpu").event("x", step=2)
+            exp.close()
+        assert any("closed by another program" in str(warning.message) for warning in caught)
+        if sys.argv[1] == "direct" or sys.version_info >= (3, 13):  # before, `mmap` closes a descriptor of its own
+            for fd in mine:
+                os.close(fd)  # none was closed for us
+        assert all(os.stat(f"mine/{name}").st_size == 0 for name in os.listdir("mine"))
+        if sys.argv[2] != "files": assert os.listdir("mine") == [], os.listdir("mine")
+        print(sorted(os.listdir("runs/e/files")), sorted(os.listdir("runs/e/log")))
+        """,
+        writer,
+        reuse,
+    )
+    assert done.stdout == "['m.bin'] ['gpu.jsonl', 'kept-1.jsonl']\n"
+    assert steps(LOG) + steps(HOME / "log/kept-1.jsonl") == [0, 1]

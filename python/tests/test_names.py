@@ -183,7 +183,7 @@ def test_a_text_that_formats_itself_as_another_is_taken_by_itself(call: str, exp
 @pytest.mark.parametrize("kind", ["Files", "META", "lOg"])
 def test_a_folder_of_the_record_in_other_letters_is_no_kind_of_sub_experiments(kind: str, exp: Exp) -> None:
     """Where the file system ignores case, it is that folder."""
-    with pytest.raises(InvalidName, match="lies in a folder of the experiment runs/e that is for its record"):
+    with pytest.raises(InvalidName, match="a folder of the experiment runs/e that is for its record"):
         exp.sub("s", kind=kind)
     assert not (HOME / kind).exists()
     exp.close()

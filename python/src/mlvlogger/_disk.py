@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     #: Device and inode: what a file or directory is, whatever its name.
     Identity: TypeAlias = tuple[int, int]
 
-__all__ = ["Directory", "Folder", "identity", "open_regular", "read_regular"]
+__all__ = ["Directory", "Folder", "NotAFolder", "identity", "open_regular", "read_regular"]
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class NotAFolder(CannotAttach, NotADirectoryError):
+    """Something else has the name of a folder: also a symbolic link, which would lead outside."""
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -56,6 +60,14 @@ class Directory:
             return self._absolute
         return self._moved() or self._absolute
 
+    def known_as(self, path: str | os.PathLike[str]) -> None:
+        """Let `path` be *path*, as long as that leads to it."""
+        self._given = os.fspath(path)
+
+    def is_same(self, other: Directory) -> bool:
+        """Whether *other* is the same directory, whatever their paths."""
+        return self._identity == other._identity
+
     @property
     def exists(self) -> bool:
         """Whether `path` leads to it: not after it was removed, and not after a move that can't be followed."""
@@ -82,7 +94,7 @@ class Folder(Directory):
         names: The folders that lead from there to this one. The ones that are missing are made.
 
     Raises:
-        CannotAttach: If something else has the name of one of *names*: also a symbolic link, which would lead outside.
+        NotAFolder: If something else has the name of one of *names*.
         FileNotFoundError: If *root* doesn't exist, or doesn't exist any more.
         OSError: If the system refuses.
     """
@@ -106,7 +118,7 @@ class Folder(Directory):
         except BaseException as error:
             self.close()
             if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and inner is not None:
-                raise CannotAttach(
+                raise NotAFolder(
                     f"{path} isn't a directory (a symbolic link isn't one either). Move it away, or choose another "
                     "name."
                 ) from None
@@ -132,8 +144,15 @@ class Folder(Directory):
 
     @property
     def fd(self) -> int | None:
-        """For the arguments `dir_fd` of the functions of `os`, with `at`. None if the system can't hold it open."""
+        """For the arguments `dir_fd` of the functions of `os`, behind `at`. None if it isn't held open."""
         return self._fd
+
+    def _is_ours(self) -> bool:
+        """Whether the descriptor leads here: a program may close descriptors that it doesn't know."""
+        try:
+            return self._fd is not None and identity(os.fstat(self._fd)) == self._identity
+        except OSError:
+            return False
 
     def at(self, name: str) -> str:
         """Return *name* in this folder, for a function that gets `fd` as well.
@@ -141,8 +160,9 @@ class Folder(Directory):
         Raises:
             FileNotFoundError: If the folder isn't held open, and its path doesn't lead to it any more.
         """
-        if self._fd is not None:
+        if self._is_ours():
             return name
+        self._fd = None
         if not self._leads(self._absolute):
             raise FileNotFoundError(errno.ENOENT, "The directory was moved or removed", self._absolute)
         return os.path.join(self._absolute, name)
@@ -165,7 +185,8 @@ class Folder(Directory):
 
     def names(self) -> list[str]:
         """Return the names of the entries. Raises OSError."""
-        return os.listdir(self.at(os.curdir) if self._fd is None else self._fd)
+        here = self.at(os.curdir)
+        return os.listdir(here if self._fd is None else self._fd)
 
     def read(self, name: str, limit: int) -> bytes:
         """As `read_regular`, in this folder. *name* may have folders in it."""
@@ -174,13 +195,12 @@ class Folder(Directory):
     @property
     def is_removed(self) -> bool:
         """Whether the directory itself was removed, so that nothing can be made in it any more."""
-        try:
-            return not (os.stat(self.at(os.curdir)) if self._fd is None else os.fstat(self._fd)).st_nlink
-        except OSError:
-            return True
+        if not self._is_ours() or self._fd is None:
+            return not self._leads(self._absolute)
+        return not os.fstat(self._fd).st_nlink
 
     def _moved(self) -> str | None:
-        if self._fd is None or self.is_removed:
+        if self._fd is None or not self._is_ours() or self.is_removed:
             return None
         try:
             if os.path.isdir("/proc/self/fd"):
@@ -210,8 +230,9 @@ class Folder(Directory):
 
     def close(self) -> None:
         """Let go of it. A second call does nothing."""
+        is_ours = not hasattr(self, "_identity") or self._is_ours()
         fd, self._fd = self._fd, None
-        if fd is not None:
+        if fd is not None and is_ours:
             try:
                 os.close(fd)
             except OSError:

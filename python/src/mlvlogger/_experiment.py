@@ -172,14 +172,35 @@ class Place(ReadOnlyAttributes):
 
         Arguments and errors as for `Exp`.
         """
-        if not self._directory.exists:
+        kind = portable(kind, "a kind")
+        return Exp(_Below(self, self._held(), kind), name, params, kind, **options)
+
+    def _held(self) -> Folder:
+        """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
+        try:
+            folder = Folder(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            folder = None
+        if folder is None or not folder.is_same(self._directory):
             raise NotAnExperiment(
                 f"{self.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
             )
-        return Exp(self.path / portable(kind, "a kind"), name, params, kind, **options)
+        return folder
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}>"
+
+
+class _Below:
+    """The place of sub-experiments of one kind: a savedir that is found through the directory of their experiment."""
+
+    def __init__(self, parent: Place, folder: Folder, kind: str) -> None:
+        self.parent = parent
+        self.folder = folder
+        self.kind = kind
+
+    def __fspath__(self) -> str:
+        return os.path.join(self.folder.path, self.kind)
 
 
 class Exp(Place):
@@ -258,11 +279,11 @@ class Exp(Place):
         while True:
             directory = Path(savedir, name)
             try:
-                self._create(directory, name, kind, members, parent, (variables, redact, diff))
+                self._create(savedir, name, kind, members, parent, (variables, redact, diff))
                 return
             except ExperimentExists:
                 if exists == "resume":
-                    self._hold(directory)
+                    self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, _Below) else directory)
                     self._continue(members, (variables, redact, diff))
                     return
                 if exists == "error":
@@ -404,43 +425,69 @@ class Exp(Place):
         self._process, self._sync = writer_options(on_error, writer, durability)
 
     def _create(
-        self, directory: Path, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
+        self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
     ) -> None:
-        enclosing = _enclosing(directory.parent)
+        directory = Path(savedir, name)
+        parent = (
+            self._make_below(savedir, name, parent) if isinstance(savedir, _Below) else self._make(directory, parent)
+        )
+        members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
+        members.setdefault("params", {})
+        if parent is not None:
+            members["parent"] = encode(_parent_ref(parent, self.path), path="parent", depth=1)
+        try:
+            meta = _meta.create(self._folder, name, kind, members)
+        except FileExistsError:
+            self._refuse(directory, self._folder.has)
+            raise
+        self._know(meta)
+        self._start(DEFAULT, new=True)
+
+    def _make_below(self, below: _Below, name: str, parent: Any) -> Any:
+        """Make and hold the directory of a sub-experiment; return its parent."""
+        if below.kind.lower() in _FOLDERS:
+            raise InvalidName(
+                f"{os.fspath(below)} is a folder of the experiment {below.parent.path} that is for its record. "
+                "Choose another kind."
+            )
+        inner = f"{below.kind}/{name}"
+        self._refuse(Path(below, name), lambda entry: below.folder.has(f"{inner}/{entry}"))
+        if below.folder.is_removed:
+            raise NotAnExperiment(
+                f"{below.folder.path}: the directory of the experiment was moved or removed. Find it with "
+                "Exp.find(path)."
+            )
+        self._hold(Folder(below.folder, below.kind, name))
+        return below.parent if parent is None else parent
+
+    def _make(self, directory: Path, parent: Any) -> Any:
+        """Make and hold the directory of an experiment; return its parent."""
+        # Absolute from here on: a thread may change the working directory at any moment.
+        absolute = Path(os.path.abspath(directory))
+        enclosing = _enclosing(absolute.parent)
         # In any case of letters: where the file system ignores it, Files is files.
-        if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(directory, enclosing).parts[:1]):
+        if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
             raise InvalidName(
                 f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
                 "Choose another directory."
             )
-        self._refuse(directory)
-        if parent is None and enclosing is not None:
-            parent = Place(enclosing)
+        self._refuse(directory, lambda entry: os.path.lexists(absolute / entry))
         try:
-            missing = [part for part in (directory, *directory.parents) if not part.exists()]
-            directory.mkdir(parents=True, exist_ok=True)
+            missing = [part for part in (absolute, *absolute.parents) if not part.exists()]
+            absolute.mkdir(parents=True, exist_ok=True)
             for made in missing:  # the name of what is on the disk is on the disk, too
                 with Folder(made.parent) as folder:
                     folder.sync()
         except OSError as error:
             what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
             raise OSError(error.errno, what, os.fspath(directory)) from None
-        self._hold(directory)
-        members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
-        members.setdefault("params", {})
-        if parent is not None:
-            members["parent"] = encode(_parent_ref(parent, directory), path="parent", depth=1)
-        try:
-            meta = _meta.create(self._folder, name, kind, members)
-        except FileExistsError:
-            self._refuse(directory)
-            raise
-        self._know(meta)
-        self._start(DEFAULT, new=True)
+        self._hold(absolute)
+        self._folder.known_as(directory)
+        return Place(enclosing) if parent is None and enclosing is not None else parent
 
-    def _refuse(self, directory: Path) -> None:
+    def _refuse(self, directory: Path, has: Callable[[str], bool]) -> None:
         for name in ("meta.json", DEFAULT):
-            if os.path.lexists(directory / name):
+            if has(name):
                 what = (
                     "holds an experiment already"
                     if name == "meta.json"
@@ -452,14 +499,18 @@ class Exp(Place):
                     "exists='resume', to add to it Exp.open(path)."
                 )
 
-    def _hold(self, path: _Path) -> None:
+    def _held(self) -> Folder:
+        """As that of `Place`."""
+        return self._folder
+
+    def _hold(self, path: _Path | Folder) -> None:
         """Hold the directory open: everything from here on goes to it, wherever its name leads."""
         try:
-            self._directory = self._folder = Folder(path)
+            self._directory = self._folder = path if isinstance(path, Folder) else Folder(path)
         except (FileNotFoundError, NotADirectoryError):
+            where = path.path if isinstance(path, Folder) else os.fspath(path)
             raise NotAnExperiment(
-                f"{os.fspath(path)} holds no experiment: there is no such directory. Make one with "
-                "Exp(savedir, name, params)."
+                f"{where} holds no experiment: there is no such directory. Make one with Exp(savedir, name, params)."
             ) from None
         self._files = Files(self._folder)
 
@@ -706,8 +757,11 @@ class Exp(Place):
             self._capture._stop({"end": None if paused else data})
         if self._watch is not None:
             self._watch.stop()
-        self._logs.close(self.log, None if paused else data)
-        self._folder.close()
+        try:
+            self._logs.close(self.log, None if paused else data)
+        finally:
+            if self.log._stream.closed:
+                self._folder.close()
 
     def __enter__(self: _E) -> _E:
         return self

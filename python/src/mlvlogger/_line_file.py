@@ -213,7 +213,9 @@ class LineFile:
         if self._root is not None:
             try:
                 there = self._root.stat(self.name)
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
                 raise FileChanged("removed") from None
             if identity(there) != self.identity:
                 raise FileChanged("replaced")
@@ -290,9 +292,19 @@ class LineFile:
     def abandon(self) -> None:
         """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
         if not self._closed:
+            is_ours = self._has_file()
+            # From here to the call of `close`, no exception of a signal handler can come.
             self._closed = True
             fd, self._fd = self._fd, -1  # the number may soon be another file's
-            os.close(fd)
+            if is_ours:
+                os.close(fd)
+
+    def _has_file(self) -> bool:
+        """Whether the descriptor is the file's: a program may close descriptors that it doesn't know."""
+        try:
+            return not hasattr(self, "identity") or identity(os.fstat(self._fd)) == self.identity
+        except OSError:
+            return False
 
     def __del__(self) -> None:
         # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.

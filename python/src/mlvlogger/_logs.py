@@ -162,7 +162,7 @@ class Logs:
         one cannot be written; then the first WriteFailed is raised.
         """
         self._closed = True
-        failure: WriteFailed | None = None
+        failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
             stream = logger._stream
             lists = logger is main and stream.name == DEFAULT and not (stream.closed or stream.is_inherited)
@@ -170,7 +170,7 @@ class Logs:
                 data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:
                 stream.close(data)
-            except WriteFailed as error:
+            except Exception as error:  # of a signal handler, perhaps: the others are closed first
                 failure = failure or error
         if failure is not None:
             raise failure

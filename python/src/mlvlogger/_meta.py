@@ -108,11 +108,11 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         OSError: meta.json cannot be opened.
     """
     path = Path(directory.path if isinstance(directory, Folder) else directory)
+    is_held = isinstance(directory, Folder) and directory.at(os.curdir) == os.curdir
+    fd = directory.fd if isinstance(directory, Folder) else None
 
     def read(name: str) -> bytes:
-        return (
-            directory.read(name, MAX_RECORD) if isinstance(directory, Folder) else read_regular(path / name, MAX_RECORD)
-        )
+        return read_regular(name if is_held else path / name, MAX_RECORD, fd)
 
     try:
         data = read("meta.json")

@@ -16,6 +16,7 @@ from itertools import repeat
 from marshal import dumps, loads
 from zlib import adler32
 
+from ._disk import identity
 from ._line_file import FileChanged, LineFile
 from ._lines import are_ordinary, line, with_special
 from ._ring import (
@@ -94,6 +95,7 @@ class ProcessWriter:
         self._checked = 0  # nanoseconds since 1970, when the file was compared with the one at its path
         self._is_writing = False  # a line ourselves, of which `Ring.written` may not know yet
         self._bell: list[int] = []  # the ends of a pipe whose bytes wake the other process
+        self._pipe: tuple[int, int] | None = None  # what it is
         self._closed = False
         pids: list[int] = []
         fd = Ring.make()
@@ -102,6 +104,7 @@ class ProcessWriter:
             self._ring.written = file.size
             try:
                 _start(fd, file.fd, place, self._bell, pids)
+                self._pipe = identity(os.fstat(self._bell[0]))
                 self._pid = pids[0]
             except BaseException:
                 for pid in pids:
@@ -268,15 +271,15 @@ class ProcessWriter:
         else:
             records = [loads(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
             waiting = [(*record[:5], record[5]) for record in records if record[5] is not None]
-            file, place, seq = self._file, 0, self.seq - len(waiting)
+            # Seals among them have numbers, too.
+            file, place, seq = self._file, 0, (records[0][0] - 1 if records else self.seq)
             self._know_size()
         self._closed = True
         for own in (self._file, self._heir_to_be and self._heir_to_be[0]):
             if own is not None and own is not file:
                 own.abandon()
         file.move_to(self._file)
-        while self._bell:
-            os.close(self._bell.pop())
+        self._close_bell()
         self._ring.close()
         return file, place, seq, waiting
 
@@ -418,14 +421,20 @@ class ProcessWriter:
 
     def _take_file(self) -> tuple[LineFile, Seals, int]:
         """The file of a process that has ended: with its seals, and the seq of its last line. Raises OSError."""
-        file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
         try:
+            file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
+        except OSError as error:
+            raise FileChanged("closed") if error.errno == errno.EBADF else error from None
+        try:
+            if file.identity != self._file.identity:
+                raise FileChanged("closed")
             written = self._ring.written
             with file.reader() as stream:
                 end = scan_file(stream, written)
             if written is None:
                 if end.size < file.size:
                     file.truncate(end.size)
+                file.move_to(self._file)
                 return file, Seals(file, end.place), end.seq
             # Of what it wrote last, we may not have been told: it has to be what is next in the ring.
             is_behind = file.size != written
@@ -439,6 +448,7 @@ class ProcessWriter:
                     if is_seal and file.lines:
                         seals = Seals(file, file.size - SEAL_END)
                 file.check()
+            file.move_to(self._file)  # so that it is compared with the file at its path
             return file, seals, end.seq
         except BaseException:
             file.abandon()
@@ -475,13 +485,15 @@ class ProcessWriter:
         """Return when every event is with the kernel. Raises OSError as `put`; its text names those that are not."""
         try:
             self._drain()
+        except FileChanged:
+            raise
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror}{self._unwritten()}") from error
 
     def _drain(self) -> None:
         self.settle()
         if self._heir is None:
-            _ring_bell(self._bell)
+            self._ring_bell()
             self._wait(lambda: self._ring.is_empty)
 
     def _unwritten(self) -> str:
@@ -524,7 +536,7 @@ class ProcessWriter:
         words = self._ring.words
         self._ring.settle()
         words[CLOSING] = 1
-        _ring_bell(self._bell)
+        self._ring_bell()
         begin = time.monotonic()
         while not self._has_ended():
             if words[ERROR] in _ERRORS or time.monotonic() - begin > _PATIENCE:
@@ -535,6 +547,26 @@ class ProcessWriter:
             time.sleep(0.0005)
         return True
 
+    def _has_pipe(self, fd: int) -> bool:
+        """Whether a descriptor of the bell is ours: the program may have closed descriptors that it doesn't know."""
+        try:
+            return self._pipe in (None, identity(os.fstat(fd)))
+        except OSError:
+            return False
+
+    def _ring_bell(self) -> None:
+        if self._has_pipe(self._bell[1]):
+            try:
+                os.write(self._bell[1], b"!")
+            except BlockingIOError:
+                pass  # it rings already
+
+    def _close_bell(self) -> None:
+        while self._bell:
+            fd = self._bell.pop()
+            if self._has_pipe(fd):
+                os.close(fd)
+
     def abandon(self) -> None:
         """As that of `DirectWriter`: the other process stays the parent's."""
         self._closed = True
@@ -542,15 +574,14 @@ class ProcessWriter:
         for file in (self._file, self._heir, self._heir_to_be and self._heir_to_be[0]):
             if file is not None:
                 file.abandon()
-        while self._bell:
-            os.close(self._bell.pop())
+        self._close_bell()
         self._ring.close()
 
     def __del__(self) -> None:
         # A writer that was dropped without a close. The other process writes what there is, and ends.
         if not getattr(self, "_closed", True) and hasattr(self, "_pid"):
             self._ring.words[CLOSING] = 1
-            _ring_bell(self._bell)
+            self._ring_bell()
             if not self._ring.words[READY] and self._ring.is_empty:
                 self._kill()  # a process that never begins would keep the file
             _ended_later.append(self._pid)
@@ -628,10 +659,3 @@ def _named(seqs: Sequence[int]) -> str:
     if len(seqs) == 1:
         return f"1 event (seq {seqs[0]}) is"
     return f"{len(seqs)} events (seq {seqs[0]} to {seqs[-1]}) are"
-
-
-def _ring_bell(bell: list[int]) -> None:
-    try:
-        os.write(bell[1], b"!")
-    except BlockingIOError:
-        pass  # it rings already

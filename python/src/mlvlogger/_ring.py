@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import sys
 from struct import Struct
 from zlib import adler32
 
@@ -76,7 +77,9 @@ class Ring:
 
     def __init__(self, fd: int) -> None:
         #: The words, and from `_DATA` on the records.
-        self.memory = mmap.mmap(fd, self.file_size)
+        # Without a copy of the descriptor, if Python can: a program may close descriptors that it doesn't know.
+        options = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+        self.memory = mmap.mmap(fd, self.file_size, **options)  # type: ignore[arg-type, unused-ignore]
         #: The words above.
         self.words = memoryview(self.memory)[:_DATA].cast("Q")
         #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.

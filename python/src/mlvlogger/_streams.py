@@ -108,8 +108,9 @@ class Stream:
         #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
         self.replaced: dict[str, bool] = {}
         self._published_again = False
-        self._retry_at = 0.0  # time.monotonic, for continuing elsewhere
-        self._trouble = OSError()  # with which that failed last
+        self._is_away = False  # isn't the file at its path, and could we not continue elsewhere?
+        self._retry_at = 0.0  # time.monotonic, for trying that again
+        self._trouble = OSError()  # with which it failed last
         self._news: list[str] = []  # what happened to the file, and is to be reported
         self._open(name, new, record, None)
         _watch(self)
@@ -379,7 +380,7 @@ class Stream:
     ) -> tuple[int | None, bool]:
         session = self.session
         try:
-            self._put_in_order()
+            self._put_in_order(at_once=False)
             self._report()
             if self.session is not session:  # the spans are over; what ends one becomes an event
                 if event == b'"mlv/rewind"':
@@ -395,6 +396,7 @@ class Stream:
     def _follow_up(self) -> bool:
         """After an event: seal and sync where it is time. Returns whether it is kept at the level of *sync*."""
         if self._writer.is_seal_due:
+            self._calm = False  # so that the next event tries again
             try:
                 self._writer.check()
                 self._seal(b"mlv/seal", {})
@@ -418,14 +420,26 @@ class Stream:
             finally:
                 self._busy = False
 
-    def _put_in_order(self) -> None:
-        """After an error, or an exception of a signal handler wherever it came; and write what waits."""
+    def _put_in_order(self, at_once: bool = True) -> None:
+        """After an error, or an exception of a signal handler wherever it came; and write what waits.
+
+        Args:
+            at_once: Try again what has just failed; otherwise only after a second, for events that come quickly.
+        """
         self._calm = False
         try:
             self._writer.settle()
             self._writer.check()
         except FileChanged as change:
-            self._continue_elsewhere(change)
+            if not at_once and time.monotonic() < self._retry_at:
+                raise self._trouble from None
+            self._is_away = True
+            try:
+                self._continue_elsewhere(change)
+            except OSError as error:
+                self._trouble, self._retry_at = error, time.monotonic() + _RETRY
+                raise
+            self._is_away = False
         if self._told and self.seq >= self._told:
             self._dropped, self._reasons = 0, {}
         self._told = 0
@@ -462,12 +476,13 @@ class Stream:
         """
         self._calm = False
         if self._raise:
-            raise WriteFailed(
-                f"an event could not be written to {self.path}: {error}. Everything before it is intact; "
-                f"free what is missing and log again (last seq: {self.seq})."
-            ) from error
+            rest = (
+                self._at_risk()
+                or f"Everything before it is intact; free what is missing and log again (last seq: {self.seq})."
+            )
+            raise WriteFailed(f"an event could not be written to {self.path}: {error}. {rest}") from error
         nanoseconds = time.time_ns()
-        reason = error.strerror or type(error).__name__
+        reason = (error.strerror or str(error) or type(error).__name__).rstrip(".")
         seq = self._next_seq()
         size = len(line(seq, nanoseconds, event, data, values, tail))
         if not self._dropped and self._backlog_size + size <= _BACKLOG:
@@ -557,7 +572,8 @@ class Stream:
         except OSError as error:
             waiting = len(self._backlog) + self._dropped
             what = f"{waiting} events could not be written" if waiting else "the log could not be put in order"
-            self._fail(f"{self.path}: {what}: {error}. It is tried again with the next event.", error)
+            rest = self._at_risk() or "It is tried again with the next event."
+            self._fail(f"{self.path}: {what}: {error}. {rest}", error)
             return False
         try:
             self._writer.drain()
@@ -569,6 +585,15 @@ class Stream:
             )
             return False
         return True
+
+    def _at_risk(self) -> str:
+        """What a message says of the events that were acknowledged; empty if they are where they should be."""
+        if not self._is_away:
+            return ""
+        return (
+            f"The log isn't at its path, and its events up to seq {self.seq} are lost if this doesn't work before "
+            "close() or the end of the program. Free what is missing, and call flush()."
+        )
 
     def _fail(self, message: str, error: OSError) -> None:
         if self._raise:
@@ -680,12 +705,8 @@ class Stream:
     def _continue_elsewhere(self, change: FileChanged) -> None:
         """Our file isn't at our path any more: publish it there again, or continue in a new stream.
 
-        Raises OSError if neither works: it is tried again with an event a second later (`writer.file-own`).
+        Raises OSError if neither works. Nothing is written then (`writer.file-own`), and it is tried again.
         """
-        if time.monotonic() < self._retry_at:
-            raise self._trouble
-        self._trouble = change
-        self._retry_at = time.monotonic() + _RETRY
         last = self.seq
         if type(self._writer) is not DirectWriter:
             self._take_writing_back()
@@ -701,8 +722,7 @@ class Stream:
                     f"{self._root.path}: {gone[0].lower()}{gone[1:]}, with what was logged. It isn't made "
                     "again, and events are lost from here on. Use a savedir that no other program cleans up.",
                 )
-            self._trouble = FileNotFoundError(errno.ENOENT, gone, self._root.path)
-            raise self._trouble
+            raise FileNotFoundError(errno.ENOENT, gone, self._root.path)
         how, old, path = change.how, self._writer.file, self.path
         is_whole = how in ("removed", "replaced") and old.size <= _MAX_COPY
         is_again = False
@@ -720,7 +740,6 @@ class Stream:
             what = f"Logging continues in {self.path}, which " + (
                 "begins with all events of the old file" if is_whole else f"follows event {last} of the old file"
             )
-        self._retry_at = 0.0
         self._news.append(
             f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
             "editors, away from logs that are being written."
@@ -730,7 +749,13 @@ class Stream:
         """From another process that writes: its file is ours again, and what it hasn't written waits."""
         file, place, seq, waiting = self._writer.hand_over()  # type: ignore[union-attr]
         self._writer = DirectWriter(file, seq, place)
+        for _, _, event, data, _, _ in waiting:
+            if event == b'"mlv/dropped"':  # it is about numbers of the old file
+                self._dropped += _count(data)
+                self._reasons["another program changed the log"] = self._dropped
+        waiting = [record for record in waiting if record[2] != b'"mlv/dropped"']
         self._backlog = [*waiting, *self._backlog]
+        self._backlog = [(number, *event[1:]) for number, event in enumerate(self._backlog, seq + 1)]
         self._backlog_size += sum(len(event[2]) + len(event[3]) for event in waiting)
 
     def _publish_kept(self, is_whole: bool, replaces: dict[str, Any]) -> None:
@@ -743,8 +768,9 @@ class Stream:
         self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
         self.session = object()
         # What waits comes behind the start, and in no span: their beginnings may be in the old file.
-        moved = self.seq - old_seq
-        self._backlog = [(seq + moved, *event, b"") for seq, *event, _ in self._backlog]  # type: ignore[misc]
+        done = max(old_seq + 1 - self._backlog[0][0], 0) if self._backlog else 0
+        waiting = enumerate(self._backlog[done:], self.seq + 1)
+        self._backlog = [(number, *event[1:5], b"") for number, event in waiting]
 
     def _publish(self, name: str, start: bytes | None, is_whole: bool = True) -> bool:
         """Make a file of the lines of ours (with *is_whole*) and an `mlv/start` (with *start*), and continue in it.
@@ -754,9 +780,10 @@ class Stream:
         old = self._writer.file
         *folders, last = name.split("/")
         temporary = "/".join([*folders, temporary_name()])
-        file = LineFile(temporary, new=True, root=self._root)
+        file: LineFile | None = None
         with Folder(self._root, *folders) as folder:
             try:
+                file = LineFile(temporary, new=True, root=self._root)
                 if is_whole:
                     for offset in range(0, old.size, _CHUNK):
                         file.write(old.read(min(_CHUNK, old.size - offset), offset), 0)
@@ -769,7 +796,8 @@ class Stream:
                 file.sync()
                 link(folder, temporary.rpartition("/")[2], folder, last)
             except BaseException as error:
-                file.abandon()
+                if file is not None:
+                    file.abandon()
                 if isinstance(error, FileExistsError):
                     return False
                 raise
@@ -812,6 +840,8 @@ class Stream:
         self._busy, self._deferred = False, []
         if self.closed:
             return
+        self.replaced, self._news, self._warned = {}, [], set()
+        self._published_again, self._is_away, self._retry_at = False, False, 0.0
         if self._inherited is None:
             self._inherited = EventRef(self._experiment, self.name, max(self.seq, 1))
             self._writer.abandon()
@@ -851,6 +881,14 @@ class Stream:
 
 
 _BEGINNING = b'{"seq":1,"time":"'
+
+
+def _count(data: bytes) -> int:
+    """How many events an mlv/dropped is about, by its data."""
+    import json
+
+    numbers = json.loads(data)
+    return int(numbers["last"] - numbers["first"] + 1)
 
 
 def _lifecycle(
