@@ -225,7 +225,7 @@ def test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded(writer: 
     """Interrupted at every point that a signal can reach: a line of Python each time, of the close."""
     from concurrent.futures import ThreadPoolExecutor
 
-    # Python 3.11 takes an exception for current for ever if a trace function raises where it is handled: in this thread.
+    # If a trace function raises where an exception is handled, Python 3.11 takes that for current in the whole thread.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(_interrupt_closes, writer, conforms).result()
 
