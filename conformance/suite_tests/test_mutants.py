@@ -22,6 +22,7 @@ from mlv_conformance._suite import Case, Finding, load, materialise
 from mlv_validate import RULES, _ahead, _meta, _records, _shapes, _stream, _target, _values, validate
 from mlv_validate._findings import Findings
 from mlv_validate._json import Parsed, parse
+from mlv_validate._predicates import predicate
 from mlv_validate._schema import Check
 
 CASES = load(SUITE)
@@ -71,10 +72,10 @@ def muted(rule: str) -> Iterator[None]:
 @contextmanager
 def unjudged(rule: str) -> Iterator[None]:
     """The rule is not judged: what breaks it is not masked by it."""
-    first, real_exists = Check.first, _values.exists
+    real_exists = _values.exists
 
-    def blind(self: Check, value: object) -> Any:
-        return None if self.rule == rule else first(self, value)
+    def blind(value: object) -> bool:
+        return True
 
     def exists(text: str) -> bool:
         return rule == "time.exists" or real_exists(text)
@@ -84,7 +85,9 @@ def unjudged(rule: str) -> Iterator[None]:
         return Parsed(parsed.value, [(name, message) for name, message in parsed.broken if name != rule])
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(Check, "first", blind))
+        for check in every_check():
+            if check.rule == rule:
+                stack.enter_context(patch.object(check, "holds", blind))
         for module in (_meta, _stream, _target):
             stack.enter_context(patch.object(module, "parse", lenient))
         stack.enter_context(patch.object(_records, "exists", exists))
@@ -191,8 +194,10 @@ def left_out(mutant: Mutant) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(_ahead, "facts", every_line))
         for check, removed in mutant.items():
-            validator = Draft202012Validator(without(check._validator.schema, removed), registry=Registry())
+            schema = without(check._validator.schema, removed)
+            validator = Draft202012Validator(schema, registry=Registry())
             stack.enter_context(patch.object(check, "_validator", validator))
+            stack.enter_context(patch.object(check, "holds", predicate(schema)))
         yield
     forget()
 

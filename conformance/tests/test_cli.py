@@ -413,11 +413,13 @@ def test_copies_are_found_over_all_that_is_judged_together(experiment: Make) -> 
 
 
 FLOORS = [
-    ["_rules", "_text", "_jobs"],
+    ["_rules", "_text", "_jobs", "_predicates"],
     ["_findings", "_json", "_schema", "_messages"],
     ["_directory", "_values"],
-    ["_lines", "_records", "_layout", "_shapes"],
-    ["_references", "_seals", "_sequence", "_meta", "_ahead"],
+    ["_lines", "_records", "_layout", "_patterns"],
+    ["_references", "_seals", "_sequence", "_meta", "_flaws"],
+    ["_shapes"],
+    ["_ahead"],
     ["_stream"],
     ["_sealed", "_links"],
     ["_experiment"],

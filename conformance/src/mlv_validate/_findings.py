@@ -78,7 +78,10 @@ class Findings:
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
         """Report that a rule is broken; of the same finding only the first message is kept."""
-        kind = self._found.setdefault(path, {}).setdefault(rule, _Kind())
+        kinds = self._found.setdefault(path, {})
+        kind = kinds.get(rule)
+        if kind is None:
+            kind = kinds[rule] = _Kind()
         if line in kind.kept:
             return
         if line is None or len(kind.kept) < KEPT:
@@ -86,6 +89,22 @@ class Findings:
         elif line > kind.line:
             kind.omitted += 1
             kind.line = line
+
+    def is_full(self, path: str, rule: str) -> bool:
+        """Whether further findings of a rule at a path are only counted."""
+        kind = self._found.get(path, {}).get(rule)
+        return kind is not None and len(kind.kept) >= KEPT
+
+    def count(self, path: str, rules: tuple[str, ...], lines: int, last: int) -> bool:
+        """Count that each of `lines` lines, up to `last`, breaks these rules; False if one of them is to be kept."""
+        kinds = self._found.get(path, {})
+        counted = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
+        if len(counted) < len(rules):
+            return False
+        for kind in counted:
+            kind.omitted += lines
+            kind.line = last
+        return True
 
     def unchecked(self, path: str, reason: str) -> None:
         """Report that something could not be checked."""

@@ -6,11 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, NoReturn
 
 MAX_SIZE = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1
+
+MAX_QUICK = 64 * 1024  # a longer record is parsed with care, which bounds what a number of many digits costs
+
+UNSURE, NOT_JSON = object(), object()
 
 Broken = tuple[str, str]
 """A rule and a message."""
@@ -20,6 +25,7 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Read from left to right, every backslash of a valid text begins one of: a pair, a lone surrogate, another escape.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_LONG = re.compile(rb"[0-9]{16}|[eE][-+]?[0-9]{3}")  # in every number that may be beyond a range
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -35,12 +41,14 @@ class _Syntax(ValueError):
     pass
 
 
-def parse(raw: bytes, *, line: bool) -> Parsed:
+def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
     """
     Judge the bytes of a record, without the LF if it is a `line`, by the phases `bytes` and `json`.
 
     The same bytes give the same rules on every Python: its own limits, and what its parser takes beyond RFC 8259, have
     no influence. Memory is bounded by a multiple of the size, which is at most `MAX_SIZE`.
+
+    `tried` says that `quick` was not sure of it.
     """
     if len(raw) + line > MAX_SIZE:
         return _stop("json.size", f"{len(raw) + line} bytes, more than {MAX_SIZE}")
@@ -56,7 +64,11 @@ def parse(raw: bytes, *, line: bool) -> Parsed:
         return _stop("log.blank", "the line is blank")
     if too_deep(raw):
         return _stop("json.depth", f"nested more than {MAX_DEPTH} deep")
-    reader = _Reader()
+    if not tried and len(raw) <= MAX_QUICK and not is_odd(raw):
+        value = quick(raw)
+        if value is not UNSURE and value is not NOT_JSON:
+            return Parsed(value, [])
+    reader = _Reader(raw)
     try:
         value = reader.decode(text)
     except ValueError as error:
@@ -94,15 +106,75 @@ def _outside_strings(raw: bytes) -> Iterator[bytes]:
     yield raw[end:]
 
 
+class _Constant(Exception):
+    """NaN, Infinity or -Infinity, which are no JSON."""
+
+
+def _constant(name: str) -> NoReturn:
+    raise _Constant
+
+
+_scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
+_EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes digits that are not ASCII
+
+
+def quick(raw: bytes) -> Any:
+    """
+    The value of a record that is not odd, if it surely breaks no rule of the phases `bytes` and `json`.
+
+    `NOT_JSON` if the standard parser finds an error in it, `UNSURE` if nothing is sure.
+    """
+    if not _EXACT:
+        return UNSURE
+    try:
+        text = raw.decode()
+        value, end = _scan(text, 0)
+    except (json.JSONDecodeError, StopIteration, _Constant):
+        return NOT_JSON
+    except (ValueError, RecursionError):
+        return UNSURE
+    if end != len(text):
+        return UNSURE if text[end:].isspace() else NOT_JSON
+    # Each name is followed by '":', and strings may begin with it: fewer members are names that occur twice.
+    return value if _members([value], raw) == raw.count(b'":') else UNSURE
+
+
+def is_odd(raw: bytes) -> bool:
+    """Whether there is an escape, a carriage return or a blank before a colon, as no names can be counted there."""
+    return b"\\" in raw or b" :" in raw or b"\t:" in raw or b"\r" in raw
+
+
+def _members(values: list[Any], raw: bytes) -> int:
+    """How many members all objects in a line have; -1 if it is too deep or one of its numbers is out of range."""
+    stack: list[Any] = [values]
+    count = 0
+    for value in stack:
+        if type(value) is dict:
+            count += len(value)
+            value = value.values()
+        for inner in value:
+            kind = type(inner)
+            if kind is float:
+                if inner - inner:  # NaN, of an infinite one
+                    return -1
+            elif kind is int:
+                if not -MAX_INTEGER <= inner <= MAX_INTEGER:
+                    return -1
+            elif kind is dict or kind is list:
+                stack.append(inner)
+    return -1 if len(stack) > MAX_DEPTH and too_deep(raw) else count
+
+
 class _Reader:
     """The standard parser with a hook for everything in which it is more generous than the profile."""
 
-    def __init__(self) -> None:
+    def __init__(self, raw: bytes) -> None:
         self.broken: dict[str, str] = {}
+        are_long = not _EXACT or _LONG.search(raw) is not None
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object,
-            parse_int=self._integer,
-            parse_float=self._float,
+            parse_int=self._integer if are_long else None,
+            parse_float=self._float if are_long else None,
             parse_constant=self._constant,
         )
 

@@ -36,10 +36,10 @@ def judge_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> Non
         if not (path in _NAMED or path.startswith("meta/") and path.endswith(".json") or path.startswith("log/")):
             continue
         entry = [{"path": path, "type": type_}]
-        if _TYPES.first(entry):
+        if not _TYPES.holds(entry):
             wanted = "directory" if path in FOLDERS else "regular file"
             findings.add("layout.types", path, None, f"it is {_ARTICLES[type_]}, not a {wanted}")
-        if _STRAYS.first(entry):
+        if not _STRAYS.holds(entry):
             findings.add("layout.strays", path, None, "the name is not one of the format: it is ignored")
         if type_ == "file" and is_stream(path):
             streams.append(path)

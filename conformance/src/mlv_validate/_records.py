@@ -1,13 +1,14 @@
 """One record as a JSON value: the rules of phase `schema` for meta records and for events."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mlv_validate._json import Broken
 from mlv_validate._messages import message
 from mlv_validate._rules import RULES, VERSION
 from mlv_validate._schema import SCHEMAS, Check, checks, constants, definition
-from mlv_validate._values import exists, judge_typed, typed_values
+from mlv_validate._values import Quiet, exists, judge_typed, never, typed_values
 
 _META = checks("meta", also=("environment.facts",))
 _ADDITION = checks("meta-addition", also=("environment.facts",))
@@ -32,12 +33,13 @@ class Judged:
 
 def version(value: object) -> tuple[int, int] | None:
     """A version as two numbers; None if it has not the form of one."""
-    if not isinstance(value, str) or _VERSION_CHECK.first(value):
+    if not isinstance(value, str) or not _VERSION_CHECK.holds(value):
         return None
     major, minor = value.split(".")
     return int(major), int(minor)
 
 
+@lru_cache(maxsize=64)
 def known(number: tuple[int, int] | None) -> bool:
     """Whether the version is known. One that cannot be read is not."""
     return number is not None and number[0] == VERSION[0] and number <= VERSION
@@ -51,7 +53,7 @@ def refusal(members: dict[str, Any]) -> str | None:
             f"it is of version {number[0]}.{number[1]}; known is version {VERSION[0]} up to {VERSION[0]}.{VERSION[1]}"
         )
     required = members.get("requires")
-    if required and isinstance(required, list) and not _REQUIRES_CHECK.first(required):
+    if required and isinstance(required, list) and _REQUIRES_CHECK.holds(required):
         # This version defines no features.
         return f"it requires a feature that is not known: {', '.join(map(ascii, required[:3]))[:200]}"
     return None
@@ -69,15 +71,19 @@ def judge_meta(value: object, number: int) -> Judged:
     return _judged(broken, typed, is_known)
 
 
-def judge_event(event: object, *, is_known: bool, typed: bool) -> Judged:
-    """Judge an event of a version that is known or not; `typed` says that there may be typed values in it."""
+def judge_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = never) -> Judged:
+    """
+    Judge an event of a version that is known or not.
+
+    `typed` says that there may be typed values in it, and `quiet` of which rules the messages may be left out.
+    """
     name = event.get("event") if isinstance(event, dict) else None
     list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
-    broken = _apply(list_, event, is_known)
+    broken = _apply(list_, event, is_known, quiet)
     if isinstance(event, dict):
         broken += _calendar(event, "time", "event.time", broken)
     values = _inside(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
-    return _judged(broken, values, is_known)
+    return _judged(broken, values, is_known, quiet)
 
 
 def _inside(value: object, *, itself: bool) -> list[dict[str, Any]]:
@@ -87,13 +93,11 @@ def _inside(value: object, *, itself: bool) -> list[dict[str, Any]]:
     return list(typed_values(value))
 
 
-def _apply(list_: list[Check], value: object, is_known: bool) -> list[Broken]:
+def _apply(list_: list[Check], value: object, is_known: bool, quiet: Quiet = never) -> list[Broken]:
     broken = []
     for check in list_:
-        if is_known or check.rule not in _KNOWN_ONLY:
-            error = check.first(value)
-            if error:
-                broken.append((check.rule, message(check.rule, error, "$")))
+        if not check.holds(value) and (is_known or check.rule not in _KNOWN_ONLY):
+            broken.append((check.rule, "" if quiet(check.rule) else message(check.rule, check.error(value), "$")))
     return broken
 
 
@@ -104,10 +108,10 @@ def _calendar(value: dict[str, Any], member: str, form: str, broken: list[Broken
     return []
 
 
-def _judged(broken: list[Broken], typed: list[dict[str, Any]], is_known: bool) -> Judged:
+def _judged(broken: list[Broken], typed: list[dict[str, Any]], is_known: bool, quiet: Quiet = never) -> Judged:
     done = {rule for rule, _ in broken}
     for value in typed:
-        for rule, text in judge_typed(value, is_known, done):
+        for rule, text in judge_typed(value, is_known, done, quiet):
             broken.append((rule, text))
             done.add(rule)
     return Judged(broken, any(RULES[rule].level == "MUST" for rule, _ in broken), typed)

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
+from mlv_validate._predicates import predicate
 from mlv_validate._rules import SPEC
 
 Schema = dict[str, Any]
@@ -29,11 +30,14 @@ class Check:
 
     def __init__(self, rule: str, schema: Any) -> None:
         self.rule = rule
+        self.holds = predicate(schema)
+        """Whether a value keeps the rule."""
         self._validator = Draft202012Validator(schema, registry=Registry())
 
-    def first(self, value: object) -> ValidationError | None:
-        """The first thing that is wrong with the value; None if it keeps the rule."""
-        return next(iter(self._validator.iter_errors(value)), None)
+    def error(self, value: object) -> ValidationError:
+        """The first thing that is wrong with a value that does not keep the rule."""
+        error: ValidationError = next(self._validator.iter_errors(value))
+        return error
 
 
 def checks(name: str, *, also: tuple[str, ...] = (), member: str | None = None, is_: str | None = None) -> list[Check]:

@@ -20,9 +20,11 @@ class Seals:
         # Byte ranges in which the place of the seal before may lie: lines that could not be read.
         self._possible: list[tuple[int, int]] = []
 
-    def masked(self, line: Line) -> None:
-        """A line went by that may have been a seal."""
-        self._possible.append((line.start, line.end))
+    def masked(self, start: int, end: int) -> None:
+        """Between these offsets, lines went by that may have been seals."""
+        if self._possible and self._possible[-1][1] == start:
+            start = self._possible.pop()[0]
+        self._possible.append((start, end))
 
     def judge(self, line: Line, data: dict[str, Any]) -> list[Broken]:
         """Judge the seal on a line; returns the rules that it breaks."""

@@ -14,6 +14,9 @@ class Ranges:
         """Add the integers from `first` to `last`; nothing if there are none."""
         if first > last:
             return
+        if self._last and first == self._last[-1] + 1:
+            self._last[-1] = last
+            return
         left = bisect_left(self._last, first - 1)
         right = bisect_right(self._first, last + 1)
         if left < right:

@@ -1,40 +1,41 @@
 """
-The lines of a stream that are surely in order, found fast.
+The lines of a stream of which the verdict is sure, found fast.
 
-Training code writes the same few kinds of lines a million times. A line of which this module says something is one that
-the full path, `parse` and `judge_event`, would accept without a finding; of any other line it says nothing at all. So
-what it does not know costs time, and never a verdict; `tests/test_shapes.py` holds it to that.
+Training code writes the same few kinds of lines a million times. What this module says of a line is what the full path,
+`parse` and `judge_event`, would find: nothing, or, of a `Bad` one, which rules it breaks. Of any other line it says
+nothing at all. So what it does not know costs time, and never a verdict; `tests/test_shapes.py` holds it to that.
 
-There are two ways to be sure. `tame` reads one line with the standard parser and looks at what the rules look at. A
-line that it accepts now and then is a teacher: its *shape*, the same text with a pattern in the place of each number,
-string and time, becomes one branch of a regular expression, which then accepts a whole block of lines in one call.
+There are two ways to be sure of a good line; for others, see `_flaws`. `tame` reads one line with the standard parser
+and looks at what the rules look at. A line that it accepts now and then is a teacher: its *shape*, the same text with a
+pattern in the place of each number, string and time, becomes one branch of a regular expression, which then accepts a
+whole block of lines in one call.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from itertools import compress
-from types import FunctionType
-from typing import Any, NamedTuple, NoReturn
+from itertools import compress, groupby
+from typing import Any, NamedTuple
 
-from mlv_validate._json import MAX_DEPTH, MAX_INTEGER, parse, too_deep
+from mlv_validate._flaws import NO_OBJECT, Flaw, Flaws, syntax
+from mlv_validate._json import MAX_QUICK, NOT_JSON, UNSURE, Broken, is_odd, parse, quick
+from mlv_validate._patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
 from mlv_validate._values import UTC, exists, judge_typed, typed_values
 
-__all__ = ["Clean", "Item", "Run", "Shapes", "Whole", "each", "facts"]
+__all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "lesson"]
 
 
 class Run(NamedTuple):
     """
     Lines of the user's events without `span` and without references, whose `seq` count on from `first`.
 
-    `withins` are the `within` that occur in them. `start`, `last` and `end` are where the first line begins, where the
-    last one begins and where that ends, in the block.
+    `withins` are their `within`, 0 where there is none, each with the number of lines in a row that have it. `start`,
+    `last` and `end` are where the first line begins, where the last one begins and where that ends, in the block.
     """
 
     first: int
     lines: int
-    withins: frozenset[int]
+    withins: tuple[tuple[int, int], ...]
     start: int
     last: int
     end: int
@@ -56,9 +57,17 @@ class Whole(NamedTuple):
     end: int
 
 
-Item = Run | Clean | Whole
+class Bad(NamedTuple):
+    """So many lines that break the same rules, for which they are masked."""
 
-_MAX_TAME = 64 * 1024  # a longer line takes the full path, which bounds what a number of many digits costs
+    flaw: Flaw
+    lines: int
+    start: int
+    end: int
+
+
+Item = Run | Clean | Whole | Bad
+
 _MAX_BRANCH = 2000
 _MAX_BRANCHES = 32
 _LESSON = 64  # one line in so many of those that no shape accepts is a teacher, so that learning costs little
@@ -68,73 +77,37 @@ _LESSON = 64  # one line in so many of those that no shape accepts is a teacher,
 _NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]++(?:/[^/\x00-\x1f\x7f-\x9f]++)*")
 
 
-def _constant(name: str) -> NoReturn:
-    raise ValueError(name)
+Tame = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
-_scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
-_EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes digits that are not ASCII
-
-
-def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | None:
     """
-    The event on a line, without its LF, and its typed values, if it is surely a good one of the user; else None.
+    The event on a line, without its LF, and its typed values, if it is surely a good one of the user.
 
-    `odd` and `typed` say that the line may be `_is_odd`, and that there may be a typed value in it.
+    Otherwise the rules of the phases `bytes` and `json` that it surely breaks, and None if nothing is sure.
+    `odd` and `typed` say that the line may be odd, and that there may be a typed value in it.
     """
-    event: Any = None
-    if _EXACT and len(raw) <= _MAX_TAME and not (odd and _is_odd(raw)):
-        try:
-            text = raw.decode()
-            event, end = _scan(text, 0)
-        except (ValueError, StopIteration, RecursionError):
-            return None
-        if end != len(text) or type(event) is not dict:
-            return None
-        # Each name is followed by '":', and strings may begin with it: fewer members are names that occur twice.
-        if _members(event, raw) != raw.count(b'":'):
-            event = None
-    if event is None:
-        parsed = parse(raw, line=True)
+    event = quick(raw) if len(raw) <= MAX_QUICK and not (odd and is_odd(raw)) else UNSURE
+    if event is NOT_JSON:
+        return syntax(raw)
+    if event is UNSURE:
+        parsed = parse(raw, line=True, tried=True)
         if parsed.broken:
-            return None
+            rules = tuple(rule for rule, _ in parsed.broken)
+            return Flaw(rules, rules, True)
         event = parsed.value
-    if type(event) is not dict or not _is_good(event):
+    if type(event) is not dict:
+        return NO_OBJECT
+    if not _is_good(event):
         return None
     values: list[dict[str, Any]] = []
     if typed and (b"_mlv" in raw or b"\\u" in raw):
         for value in typed_values(event["data"]):
-            if not _is_plain(value):
+            if not is_plain(value):
                 if judge_typed(value, True):
                     return None
                 values.append(value)
     return event, values
-
-
-def _is_odd(raw: bytes) -> bool:
-    """Whether there is an escape, a carriage return or a blank before a colon, as no names can be counted there."""
-    return b"\\" in raw or b" :" in raw or b"\t:" in raw or b"\r" in raw
-
-
-def _members(event: dict[str, Any], raw: bytes) -> int:
-    """How many members all objects of an event have; -1 if it is too deep or one of its numbers is out of range."""
-    stack: list[Any] = [event]
-    count = 0
-    for value in stack:
-        if type(value) is dict:
-            count += len(value)
-            value = value.values()
-        for inner in value:
-            kind = type(inner)
-            if kind is float:
-                if inner - inner:  # NaN, of an infinite one
-                    return -1
-            elif kind is int:
-                if not -MAX_INTEGER <= inner <= MAX_INTEGER:
-                    return -1
-            elif kind is dict or kind is list:
-                stack.append(inner)
-    return -1 if len(stack) > MAX_DEPTH and too_deep(raw) else count
 
 
 def _is_good(event: dict[str, Any]) -> bool:
@@ -168,76 +141,6 @@ def _is_name(name: str) -> bool:
 
 # --- shapes ---
 
-_DAY = (
-    r"(?!0000)[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"  # the 29th of February takes the full path
-)
-_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_FRACTION = r"(?:\.[0-9]{1,9}+)?+"
-_OFFSET = r"(?:Z|[-+](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_TIME = rf'"{_DAY}T{_CLOCK}\.[0-9]{{6}}Z"'
-# At most fifteen digits before the point and an exponent of at most two: surely an integer in range, a finite number.
-_COUNT = r"[1-9][0-9]{0,14}+"
-_NUMBER = rf"-?+(?:0|{_COUNT})(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]{{1,2}}+)?+"
-_STRING = r'"[^"\\\x00-\x1f]*+"'
-
-# Any user's event without nested data; names in ASCII, as nearly all are.
-_FLAT = rf"(?:{_STRING}|{_NUMBER}|true|false|null)"
-_KEY = r'"(?!_mlv")[^"\\\x00-\x1f]*+"'
-_SEGMENT = r"[ !#-.0-\[\]-~]++"
-_NAMED = rf'"(?!mlv)(?=[^"]{{1,1024}}+"){_SEGMENT}(?:/{_SEGMENT})*+"'
-
-# Typed values with nothing but a `value` of this form. It is narrower than the specification's, never wider.
-_PLAIN = {
-    "float": r"(?:nan|-?inf)",
-    "int": r"(?:0|-?[1-9][0-9]{0,999}+)",
-    "datetime": rf"{_DAY}T{_CLOCK}{_FRACTION}{_OFFSET}",
-    "datetime-local": rf"{_DAY}T{_CLOCK}{_FRACTION}",
-    "date": _DAY,
-    "time": rf"{_CLOCK}{_FRACTION}{_OFFSET}?",
-    "duration": r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?",
-    "string": r"(?:[0-9a-f]{4})*",
-}
-_PLAIN_FORMS = {type_: re.compile(form) for type_, form in _PLAIN.items()}
-
-
-def _is_plain(typed: dict[str, Any]) -> bool:
-    """Whether a typed value is surely good, and refers to nothing."""
-    form, value = _PLAIN_FORMS.get(typed["_mlv"]) if type(typed["_mlv"]) is str else None, typed.get("value")
-    return form is not None and len(typed) == 2 and type(value) is str and form.fullmatch(value) is not None
-
-
-class _Shapeless(Exception):
-    """The line is not one to learn from."""
-
-
-def _shape(value: object, comma: str, colon: str) -> str:
-    """The pattern of a JSON value; `comma` and `colon` are how the writer spells what stands between values."""
-    if isinstance(value, bool) or value is None:
-        return "(?:true|false|null)"
-    if isinstance(value, int | float):
-        return _NUMBER
-    if isinstance(value, str):
-        return _STRING
-    if isinstance(value, list):
-        items = [_shape(item, comma, colon) for item in value]
-        if len(items) > 1 and all(item == items[0] for item in items):
-            return rf"\[{items[0]}(?:{comma}{items[0]})*\]"  # as long as it likes
-        return rf"\[{comma.join(items)}\]"
-    if not isinstance(value, dict):
-        raise _Shapeless
-    members = {name: _shape(member, comma, colon) for name, member in value.items()}
-    if "_mlv" in value:
-        if not _is_plain(value):
-            raise _Shapeless
-        members = {"_mlv": f'"{value["_mlv"]}"', "value": f'"{_PLAIN[value["_mlv"]]}"'}
-        members = {name: members[name] for name in value}
-    return rf"\{{{comma.join(_literal(name) + colon + member for name, member in members.items())}\}}"
-
-
-def _literal(text: str) -> str:
-    return re.escape(json.dumps(text, ensure_ascii=False))
-
 
 class _Table:
     """
@@ -250,13 +153,13 @@ class _Table:
 
     def __init__(self, head: str, comma: str, colon: str) -> None:
         self.begins = re.compile(head.encode())
-        self.names = re.compile(f'"([^"]*+)"{colon}{_FLAT}(?:{comma})?'.encode()).findall
-        flat = f"{_KEY}{colon}{_FLAT}"
+        self.names = re.compile(f'"([^"]*+)"{colon}{FLAT}(?:{comma})?'.encode()).findall
+        flat = f"{KEY}{colon}{FLAT}"
         data = rf"(\{{(?:{flat}(?:{comma}{flat})*+)?+\}})"
         self._before, self._after = (
             rf"{head}(?:",
-            rf"{_NAMED}{comma}{_literal('data')}{colon}{data})"
-            rf"(?:{comma}{_literal('within')}{colon}({_COUNT}))?\}}\n|([^\n]*+\n)",
+            rf"{NAMED}{comma}{literal('data')}{colon}{data})"
+            rf"(?:{comma}{literal('within')}{colon}({COUNT}))?\}}\n|([^\n]*+\n)",
         )
         self._branches: list[str] = []
         self._compile()
@@ -279,11 +182,13 @@ class Shapes:
         self._tables: dict[str, _Table] = {}  # at most four: two orders of `seq` and `time`, with blanks and without
         self._met: set[str] = set()
         self._lines = 0
+        self.flaws = Flaws()
 
     def table(self, block: bytes) -> "_Table | None":
-        """The table for a block of lines, by its first line; None if there is none."""
-        table = next((table for table in tuple(self._tables.values()) if table.begins.match(block)), None)
-        return table if table and _is_utf8(block) else None
+        """The table for a block of lines, by its first line, or else any; None if there is none."""
+        tables = tuple(self._tables.values())
+        table = next((table for table in tables if table.begins.match(block)), next(iter(tables), None))
+        return table
 
     def see(self, lines: int, line: Callable[[], bytes]) -> None:
         """Take note of so many good lines of no known shape, one of which is `line`."""
@@ -295,12 +200,12 @@ class Shapes:
     def _learn(self, raw: bytes) -> None:
         """A shape that was met twice is worth to be learned."""
         known = tame(raw) if len(raw) <= _MAX_BRANCH else None
-        if known is None:
+        if known is None or isinstance(known, Flaw):
             return
         comma, colon = (", ", ": ") if b'": ' in raw else (",", ":")
         try:
             head, branch = _parts(known[0], comma, colon)
-        except _Shapeless:
+        except Shapeless:
             return
         table = self._tables.get(head)
         if table is None:
@@ -319,11 +224,11 @@ def _parts(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str]:
     """The pattern of a line up to the name of the event, and from there to the end of `data`."""
     names = list(event)
     if names[2:4] != ["event", "data"] or {*names[:2]} != {"seq", "time"} or names[4:] not in ([], ["within"]):
-        raise _Shapeless
-    forms = {"seq": f"({_COUNT})", "time": _TIME}
-    first = "".join(_literal(name) + colon + forms[name] + comma for name in names[:2])
-    branch = f"{_literal(event['event'])}{comma}{_literal('data')}{colon}{_shape(event['data'], comma, colon)}"
-    return rf"\{{{first}{_literal('event')}{colon}", branch
+        raise Shapeless
+    forms = {"seq": f"({COUNT})", "time": TIME}
+    first = "".join(literal(name) + colon + forms[name] + comma for name in names[:2])
+    branch = f"{literal(event['event'])}{comma}{literal('data')}{colon}{shape(event['data'], comma, colon)}"
+    return rf"\{{{first}{literal('event')}{colon}", branch
 
 
 def _is_utf8(block: bytes) -> bool:
@@ -343,7 +248,8 @@ _shapes = Shapes()
 
 def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     """What is known about the lines of a block, which ends with an LF: in their order, and without a gap."""
-    table = shapes.table(block)
+    is_utf8 = _is_utf8(block)
+    table = shapes.table(block) if is_utf8 else None
     if table is None:
         others = [line + b"\n" for line in block[:-1].split(b"\n")]
         seqs: list[Any] = [b""] * len(others)
@@ -362,24 +268,59 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     first = start = 0  # of the run: the index of its first line, and the offset
     left = list(compress(range(len(others)), others))
     few = len(left) < len(others) // 8  # so few that it costs less to look at each than at the block
-    odd = few or _is_odd(block)
+    odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
+    find = shapes.flaws.find if is_utf8 else _nothing
+    bad, bad_lines, bad_start = _NONE, 0, 0  # lines just before the run that have one flaw
     for at in left:
         line = others[at]
-        known = tame(line[:-1], odd=odd, typed=may_be_typed)
-        if known is not None:
-            event, typed = known
+        found: Tame | Flaw | None = find(line)
+        if found is None:
+            found = tame(line[:-1], odd=odd, typed=may_be_typed)
+            if isinstance(found, Flaw) and found.known and found.known[0] in _OF_TEXT:
+                shapes.flaws.see_text(line[:-1], found)
+        flaw = found if isinstance(found, Flaw) else None
+        good = None if isinstance(found, Flaw) else found
+        if good is not None:
             shapes.see(1, partial(bytes, line))
-            if not typed and "span" not in event:
-                seqs[at], withins[at] = event["seq"], event.get("within", b"")
+            if not good[1] and "span" not in good[0]:
+                seqs[at], withins[at] = good[0]["seq"], good[0].get("within", b"")
                 continue
-        # The next line of these bytes is this one: an equal one before it would have stopped here as well.
-        begin = start if block.startswith(line, start) else block.index(b"\n" + line, start) + 1
-        end = begin + len(line)
-        yield from _run(block, seqs[first:at], withins[first:at], start, begin)
-        yield Clean(event, typed, begin, end) if known is not None else Whole(begin, end)
+        is_after_good = at > first
+        if bad_lines and (is_after_good or flaw != bad):
+            yield Bad(bad, bad_lines, bad_start, start)
+            bad_lines = 0
+        if is_after_good:
+            # The next line of these bytes is this one: an equal one before it would have stopped here as well.
+            begin = start if block.startswith(line, start) else block.index(b"\n" + line, start) + 1
+            yield from _run(block, seqs[first:at], withins[first:at], start, begin)
+            start = begin
+        end = start + len(line)
+        if good is not None:
+            yield Clean(*good, start, end)
+        elif flaw is None:
+            yield Whole(start, end)
+        else:
+            if not bad_lines:
+                bad, bad_start = flaw, start
+            bad_lines += 1
         first, start = at + 1, end
+    if bad_lines:
+        yield Bad(bad, bad_lines, bad_start, start)
     yield from _run(block, seqs[first:], withins[first:], start, len(block))
+
+
+_NONE = Flaw(None, None, False)
+_OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite", "json.integers"}
+
+
+def _nothing(line: bytes) -> None:
+    """What is known of a line in a block that is not UTF-8."""
+
+
+def lesson(line: bytes, event: object, broken: list[Broken], is_known: bool) -> None:
+    """Learn from a line that has these findings of phase `schema`, and of which no shape is known."""
+    _shapes.flaws.see_event(line[:-1], event, broken, is_known)
 
 
 def _line(block: bytes, part: bytes) -> bytes:
@@ -394,17 +335,31 @@ def each(block: bytes) -> Iterator[Clean | Whole]:
     while start < len(block):
         end = block.index(b"\n", start) + 1
         known = tame(block[start : end - 1])
-        yield Clean(*known, start, end) if known is not None else Whole(start, end)
+        yield Whole(start, end) if known is None or isinstance(known, Flaw) else Clean(*known, start, end)
         start = end
 
 
-def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Item]:
-    if not seqs:
+def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Run]:
+    """The lines from `start` to `end`, in as many runs as there have to be."""
+    if len(seqs) == 1:
+        yield Run(int(seqs[0]), 1, ((int(withins[0] or 0), 1),), start, start, end)
         return
-    first, count = int(seqs[0]), len(seqs)
-    if list(map(int, seqs)) == list(range(first, first + count)):
-        last = block.rfind(b"\n", start, end - 1) + 1
-        yield Run(first, count, frozenset(int(within) for within in set(withins) if within), start, last or start, end)
-    else:
-        for item in each(block[start:end]):
-            yield item._replace(start=item.start + start, end=item.end + start)
+    numbers = list(map(int, seqs))
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers)) if numbers else []):
+        if numbers:
+            last = block.rfind(b"\n", start, end - 1) + 1
+            yield Run(numbers[0], len(numbers), _rows(withins), start, last or start, end)
+        return
+    first, last = 0, start  # of the run: the index of its first line; the offset of the line
+    for at, number in enumerate(numbers, 1):
+        following = block.index(b"\n", last) + 1
+        if at == len(numbers) or numbers[at] != number + 1:
+            yield Run(numbers[first], at - first, _rows(withins[first:at]), start, last, following)
+            first, start = at, following
+        last = following
+
+
+def _rows(withins: list[Any]) -> tuple[tuple[int, int], ...]:
+    if len(set(withins)) == 1:
+        return ((int(withins[0] or 0), len(withins)),)
+    return tuple((int(within or 0), len(list(lines))) for within, lines in groupby(withins))

@@ -1,18 +1,20 @@
 """One stream, line by line: its sessions, numbers, spans and seals."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlv_validate._ahead import read
 from mlv_validate._directory import Directory, File
 from mlv_validate._findings import Findings
+from mlv_validate._flaws import Flaw
 from mlv_validate._json import MAX_INTEGER, MAX_SIZE, Broken, parse
 from mlv_validate._lines import Block, Line
 from mlv_validate._records import judge_event, known, refusal, version
 from mlv_validate._references import References
 from mlv_validate._seals import Seals
 from mlv_validate._sequence import Sequence, Spans
-from mlv_validate._shapes import Item, Run, Whole, each
+from mlv_validate._shapes import Bad, Item, Run, Whole, lesson
 from mlv_validate._text import show
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
@@ -109,32 +111,82 @@ class _Judge:
     def _item(self, item: Item, block: Block) -> bool:
         """Judge a line, or a run of them; True means that the stream cannot be judged from here on."""
         if isinstance(item, Run):
-            self._run(item, block)
-            return False
-        self._stream.lines += 1
-        self._last = b""
-        line = Line(self._stream.lines, block.start + item.start, block.start + item.end, None)
+            return self._run(item, block)
+        if isinstance(item, Bad):
+            return self._bad(item, block)
+        raw = self._raw(block, item.start, item.end) if isinstance(item, Whole) else None
+        line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
         if isinstance(item, Whole):
-            return self._line(line._replace(raw=self._raw(block, item.start, item.end)))
+            return self._line(line)
+        self._stream.lines += 1
         self._event(line, item.event, item.event["event"], item.event["seq"])
         if item.typed and self._references:
             self._references.see(self._path, line.number, item.typed)
         return False
 
-    def _run(self, run: Run, block: Block) -> None:
+    def _run(self, run: Run, block: Block) -> bool:
         """Judge lines of which only their numbers and their `within` are left to be judged."""
-        stream, sequence = self._stream, self._stream.sequence
-        in_order = run.first == sequence.last + 1 and not sequence.masked and not self._after_end
-        if not in_order or not all(map(self._spans.is_open, run.withins)):
-            raw = self._raw(block, run.start, run.end)
-            inner = Block(block.start + run.start, block.start + run.end, raw)
-            for item in each(raw or b""):
-                self._item(item, inner)
-            return
+        stream, sequence, spans = self._stream, self._stream.sequence, self._spans
+        if self._after_end:
+            return any(map(self._line, self._each(run, block)))
+        if sequence.masked or run.first != sequence.last + 1:
+            self._number(stream.lines + 1, run.first)
+        line = stream.lines
+        for within, lines in run.withins:
+            if within and not spans.is_open(within):
+                for number in range(line + 1, line + lines + 1):
+                    self._findings.add("span.within", self._path, number, _no_span("within", within))
+            line += lines
         sequence.run(run.first, run.first + run.lines - 1)
         stream.lines += run.lines
         stream.events += run.lines
         self._last = self._raw(block, run.last, run.end) or b""
+        return False
+
+    def _bad(self, bad: Bad, block: Block) -> bool:
+        """Judge lines of which the rules that they break are known; what is listed is said by the full path."""
+        if self._counted(bad.flaw, bad.lines, block.start + bad.start, block.start + bad.end):
+            return False
+        left = bad.lines
+        for line in self._each(bad, block):
+            if self._counted(bad.flaw, left, line.start, block.start + bad.end):
+                return False
+            if bad.flaw.unknown == () and not known(self._version):
+                self._stream.lines += 1
+                event = parse((line.raw or b"")[:-1], line=True).value
+                self._event(line, event, event["event"], int(event["seq"]))
+            elif self._line(line):
+                return True
+            left -= 1
+        return False
+
+    def _counted(self, flaw: Flaw, lines: int, start: int, end: int) -> bool:
+        """Judge lines with a flaw between these offsets, if their findings are only to be counted."""
+        rules = flaw.known if known(self._version) else flaw.unknown
+        if not rules or not self._findings.count(self._path, rules, lines, self._stream.lines + lines):
+            return False
+        self._stream.lines += lines
+        self._masked(start, end, flaw.may_start)
+        return True
+
+    def _each(self, item: Run | Bad, block: Block) -> Iterator[Line]:
+        """The lines of an item, of which none is counted yet."""
+        raw = self._raw(block, item.start, item.end) or b""
+        start, offset = 0, block.start + item.start
+        while start < len(raw):
+            end = raw.index(b"\n", start) + 1
+            yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
+            start = end
+
+    def _number(self, line: int, seq: int) -> None:
+        """Judge the `seq` of a line that does not follow on the one before, or may not."""
+        before, after_masked = self._stream.sequence.last, self._stream.sequence.masked
+        if seq <= before or seq > before + 1 and not after_masked:
+            expected = "1" if line == 1 else f"greater than {before}" if after_masked else str(before + 1)
+            self._findings.add("log.seq", self._path, line, f"seq is {seq}, not {expected}")
+        if after_masked:
+            self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
+        self._stream.sequence.add(seq)
 
     def _raw(self, block: Block, start: int, end: int) -> bytes | None:
         """Bytes of a block; None if they are too many, or if the file does not have them any more."""
@@ -144,7 +196,8 @@ class _Judge:
         return raw if len(raw) == end - start else None
 
     def _line(self, line: Line) -> bool:
-        """Judge a line; True means that the stream cannot be judged from here on."""
+        """Judge the next line; True means that the stream cannot be judged from here on."""
+        self._stream.lines += 1
         if line.raw is None:
             size = line.end - line.start
             return self._mask(line, [("json.size", f"{size} bytes, more than 16777216")])
@@ -161,7 +214,9 @@ class _Judge:
                 return True
             own = version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
-        judged = judge_event(event, is_known=known(own), typed=typed)
+        judged = judge_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
+        if judged.broken or not known(own):
+            lesson(line.raw, event, judged.broken, known(own))
         if judged.masked:
             name = event.get("event") if isinstance(event, dict) else None
             return self._mask(line, judged.broken, may_start=name == "mlv/start" or not isinstance(name, str))
@@ -174,14 +229,23 @@ class _Judge:
 
     def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
         self._report(line, broken)
+        self._masked(line.start, line.end, may_start)
+        return False
+
+    def _masked(self, start: int, end: int, may_start: bool) -> None:
+        """Take note of masked lines, by their offsets."""
+        self._last = b""
         self._stream.last = None
         if may_start:
             self._stream.may_have_started = True
             self._version = None  # it may have begun a session of a newer version
         self._stream.sequence.mask()
-        self._seals.masked(line)
+        self._seals.masked(start, end)
         self._after_end = False
-        return False
+
+    def _is_quiet(self, rule: str) -> bool:
+        """Whether further findings of a rule are only counted, so that nobody reads what they say."""
+        return self._findings.is_full(self._path, rule)
 
     def _report(self, line: Line, broken: list[Broken]) -> None:
         for rule, message in broken:
@@ -189,21 +253,21 @@ class _Judge:
 
     def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
         stream, data, broken = self._stream, event["data"], list[Broken]()
-        before, after_masked = stream.sequence.last, stream.sequence.masked
         stream.events += 1
         stream.last = name
+        self._last = b""
         if self._after_end and name != "mlv/start":
             where = "the first line" if line.number == 1 else "the line after an mlv/end"
             broken.append(("session.start", f"{where} is {show(name)}, not an mlv/start"))
         self._after_end = name == "mlv/end"
         if name == "mlv/dropped" and line.number > 1:
+            before, after_masked = stream.sequence.last, stream.sequence.masked
             broken += _dropped(data, seq, before, after_masked)
-        elif seq <= before or seq > before + 1 and not after_masked:
-            expected = "1" if line.number == 1 else f"greater than {before}" if after_masked else str(before + 1)
-            broken.append(("log.seq", f"seq is {seq}, not {expected}"))
-        if after_masked:
-            self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
-        stream.sequence.add(seq)
+            if after_masked:
+                self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
+            stream.sequence.add(seq)
+        else:
+            self._number(line.number, seq)
         broken += self._span(event, name, seq)
         if name.startswith("mlv/"):
             broken += self._lifecycle(line, name, seq, data)
@@ -213,13 +277,13 @@ class _Judge:
         broken = []
         within = event.get("within")
         if within is not None and not self._spans.is_open(int(within)):
-            broken.append(("span.within", f"within is {within}, where no span is open that began there"))
+            broken.append(("span.within", _no_span("within", within)))
         if event.get("span") == "begin":
             self._spans.begin(seq, name)
         elif event.get("span") == "end":
             begin = int(event["begin"])
             if not self._spans.is_open(begin):
-                return [*broken, ("span.end", f"begin is {begin}, where no span is open that began there")]
+                return [*broken, ("span.end", _no_span("begin", begin))]
             begun = self._spans.end(begin)
             if begun is not None and begun != name:
                 broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
@@ -243,6 +307,10 @@ class _Judge:
                 if data.get("streams"):
                     stream.ends.append((line.number, data["streams"]))
         return self._seals.judge(line, data) if name in ("mlv/seal", "mlv/end") else []
+
+
+def _no_span(member: str, seq: object) -> str:
+    return f"{member} is {seq}, where no span is open that began there"
 
 
 def _dropped(data: dict[str, Any], seq: int, before: int, after_masked: bool) -> list[Broken]:

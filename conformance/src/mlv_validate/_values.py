@@ -1,14 +1,14 @@
 """Typed values: where they stand in a record, and the rules of phase `schema` that each of them has to keep."""
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from mlv_validate._json import Broken
 from mlv_validate._messages import message
-from mlv_validate._schema import SCHEMAS, Check, checks, definition
+from mlv_validate._schema import SCHEMAS, checks, definition
 from mlv_validate._text import show
 
 UTC = re.compile(definition("utc")["pattern"])
@@ -53,8 +53,20 @@ def known_type(type_: object) -> bool:
     return isinstance(type_, str) and type_ in TYPES
 
 
-def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = ()) -> list[Broken]:
-    """The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is."""
+Quiet = Callable[[str], bool]
+
+
+def never(rule: str) -> bool:
+    """Messages of no rule may be left out."""
+    return False
+
+
+def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
+    """
+    The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is.
+
+    Of rules that are `quiet`, the messages are left out.
+    """
     memo = tuple(value.items()) if all(type(member) is str for member in value.values()) else None
     if memo is not None and memo in _good:
         return []
@@ -65,7 +77,9 @@ def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = ()) -
             continue
         if check.rule == "value.type" and not known and isinstance(type_, str) and "." not in type_:
             continue
-        broken += _apply(check, value)
+        if not check.holds(value):
+            where = "" if quiet(check.rule) else f"the typed value {show(type_)}"
+            broken.append((check.rule, where and message(check.rule, check.error(value), where)))
     if known_type(type_) and type_ in _DATED:
         member, form = _DATED[type_]
         date = value.get(member)
@@ -76,13 +90,6 @@ def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = ()) -
             _good.clear()
         _good.add(memo)
     return broken
-
-
-def _apply(check: Check, value: dict[str, Any]) -> list[Broken]:
-    error = check.first(value)
-    if error is None:
-        return []
-    return [(check.rule, message(check.rule, error, f"the typed value {show(value['_mlv'])}"))]
 
 
 def exists(text: str) -> bool:

@@ -1,0 +1,50 @@
+"""What a finding costs, in calls of `json.loads` that fail: a ratio, by the time of the processor."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "findings.py"
+AT_MOST = 3
+LINES = 100_000
+
+
+@pytest.fixture(scope="module")
+def findings() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("findings_benchmark", BENCHMARK)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        "empty",
+        "one letter",
+        "text",
+        "cut off",
+        "a number",
+        "no members",
+        "no time",
+        "a further member",
+        "a name twice",
+        "seq as a string",
+        "the same seq",
+        "local time",
+        "within nothing",
+        "a typed value",
+        "text, no time, seq as a string",
+    ],
+)
+def test_a_finding_costs_at_most_three_calls_of_loads_that_fail(
+    kinds: str, findings: ModuleType, tmp_path: Path
+) -> None:
+    lines = LINES * (1 + kinds.count(","))
+    found = findings.ratio(tmp_path / "log.jsonl", [findings.KINDS[kind] for kind in kinds.split(", ")], lines, 3)
+    assert found <= AT_MOST
