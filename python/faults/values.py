@@ -9,6 +9,7 @@ mlv-validate. A value is one number, text, time or the like; the lists and mappi
 from __future__ import annotations
 
 import argparse
+import copy
 import inspect
 import math
 import random
@@ -195,11 +196,11 @@ def trial(seed: int, writer: str, directory: Path, events: int = _EVENTS) -> Out
             else:
                 exp.log.event("x", data)
     run = read(exp.path)
-    if not _same(params, run.params):
+    if not _same(params, copy.deepcopy(run.params)):
         outcome.problems += [
             f"seed {seed}: params.{name} was {value!r} and is {run.params.get(name)!r}"
             for name, value in params.items()
-            if not _same(value, run.params.get(name))
+            if not _same(value, copy.deepcopy(run.params.get(name)))
         ][:3]
     found = [event.data for event in run.events("x")]
     if len(found) != len(given):

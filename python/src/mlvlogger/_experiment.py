@@ -279,12 +279,13 @@ class Exp(Place):
         while True:
             directory = Path(savedir, name)
             try:
-                self._create(savedir, name, kind, members, parent, (variables, redact, diff))
+                create = (savedir, name, kind, members, parent, (variables, redact, diff))
+                self._or_let_go(lambda create=create: self._create(*create))  # type: ignore[misc]
                 return
             except ExperimentExists:
                 if exists == "resume":
                     self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, _Below) else directory)
-                    self._continue(members, (variables, redact, diff))
+                    self._or_let_go(lambda: self._continue(members, (variables, redact, diff)))
                     return
                 if exists == "error":
                     raise
@@ -320,8 +321,9 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
+        members = _meta.members(params, extra, tags, description, redact)
         exp._hold(path)
-        exp._continue(_meta.members(params, extra, tags, description, redact), (variables, redact, diff))
+        exp._or_let_go(lambda: exp._continue(members, (variables, redact, diff)))
         return exp
 
     @classmethod
@@ -351,13 +353,17 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
+        name = None if stream is None else f"log/{portable(stream, 'a stream')}.jsonl"
         exp._hold(path)
-        if stream is not None:
-            name = f"log/{portable(stream, 'a stream')}.jsonl"
-            exp._continue(members, (variables, redact, diff), name)
-        else:
-            exp._add(_meta.load(exp._folder, environments=False), members, (variables, redact, diff))
-            exp._start(f"log/run-{exp._record[0]}.jsonl")
+
+        def start() -> None:
+            if name is not None:
+                exp._continue(members, (variables, redact, diff), name)
+            else:
+                exp._add(_meta.load(exp._folder, environments=False), members, (variables, redact, diff))
+                exp._start(f"log/run-{exp._record[0]}.jsonl")
+
+        exp._or_let_go(start)
         return exp
 
     @classmethod
@@ -398,8 +404,12 @@ class Exp(Place):
                 )
             time.sleep(0.05)
         exp._hold(path)
-        exp._know(_meta.load(exp._folder, environments=False))
-        exp._start(f"log/rank-{rank}.jsonl")
+
+        def start() -> None:
+            exp._know(_meta.load(exp._folder, environments=False))
+            exp._start(f"log/rank-{rank}.jsonl")
+
+        exp._or_let_go(start)
         return exp
 
     @staticmethod
@@ -513,6 +523,15 @@ class Exp(Place):
                 f"{where} holds no experiment: there is no such directory. Make one with Exp(savedir, name, params)."
             ) from None
         self._files = Files(self._folder)
+
+    def _or_let_go(self, start: Callable[[], None]) -> None:
+        """Call *start*; if it raises, let go of the directory, however long somebody keeps the exception."""
+        try:
+            start()
+        except BaseException:
+            if (folder := getattr(self, "_folder", None)) is not None:
+                folder.close()
+            raise
 
     def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
