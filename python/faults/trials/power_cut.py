@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from acks import Acks
 from again import go_on
 from disks import NotHere, fresh, make_image, mount, own_mounts, unmount
 from judge import judge
-from program import Program
+from program import Program, holders
 from rows import Row, Setting
 
 __all__ = ["missing_files", "run", "up_to"]
@@ -60,6 +61,8 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         _cut(disk)
         time.sleep(0.02)  # in which the program meets what the cut has left
         program.kill(tree=True)
+        for pid in holders(disk):  # of a program that the cut has ended before
+            os.kill(pid, signal.SIGKILL)
         said, hangs = program.end(disk)
         said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut returns to nobody
         row.hangs += hangs

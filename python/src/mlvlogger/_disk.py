@@ -151,8 +151,8 @@ class Folder(Directory):
         """Whether the descriptor leads here: a program may close descriptors that it doesn't know."""
         try:
             return self._fd is not None and identity(os.fstat(self._fd)) == self._identity
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.EBADF  # the disk may be in trouble
 
     def at(self, name: str) -> str:
         """Return *name* in this folder, for a function that gets `fd` as well.
@@ -197,7 +197,10 @@ class Folder(Directory):
         """Whether the directory itself was removed, so that nothing can be made in it any more."""
         if not self._is_ours() or self._fd is None:
             return not self._leads(self._absolute)
-        return not os.fstat(self._fd).st_nlink
+        try:
+            return not os.fstat(self._fd).st_nlink
+        except OSError as error:
+            return error.errno == errno.ESTALE  # on a network file system; otherwise the disk is in trouble
 
     def _moved(self) -> str | None:
         if self._fd is None or not self._is_ours() or self.is_removed:

@@ -303,8 +303,8 @@ class LineFile:
         """Whether the descriptor is the file's: a program may close descriptors that it doesn't know."""
         try:
             return not hasattr(self, "identity") or identity(os.fstat(self._fd)) == self.identity
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.EBADF  # the disk may be in trouble
 
     def __del__(self) -> None:
         # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
