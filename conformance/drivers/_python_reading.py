@@ -107,7 +107,8 @@ def _model(value: Any) -> Any:
         return value
     if isinstance(value, list):
         return [_model(part) for part in value]
-    return _MODELS[type(value)](value)
+    kind = dict if isinstance(value, dict) else list if isinstance(value, list) else type(value)  # read-only ones, too
+    return _MODELS[kind](value)
 
 
 def _float(value: float) -> Any:
