@@ -105,7 +105,7 @@ def links() -> None:
 
 def linked_additions() -> None:
     """Additions that are symbolic links are read."""
-    meta.read_regular = lambda path, size: Path(path).read_bytes()
+    meta.read_regular = lambda path, size, dir_fd=None: Path(path).read_bytes()
 
 
 def canonical_id() -> None:
