@@ -4,6 +4,9 @@ What a finding costs, against a `json.loads` that fails: `python conformance/ben
 For each kind of wrong lines, and for all kinds line by line, a log of that many lines is judged, and as many calls of
 `json.loads` fail. Both run in this process, one after the other in each round; a figure is the median over the rounds
 of the ratio within a round, by the time of the processor. Nothing is asserted here.
+
+A line that is read for its numbers alone (a session, a rewind, a span) costs more than that, right or wrong. Of these
+kinds, what is judged once more is the log of the same lines with right numbers, and the figure is the difference.
 """
 
 import json
@@ -71,6 +74,31 @@ KINDS: dict[str, Line] = {
     "a wrong pause": lambda number: event(number, event="mlv/pause", data={"reason": 1}),
 }
 
+SPAN = {"span": "end", "seconds": 1.5}
+NUMBERS: dict[str, tuple[Line, Line]] = {
+    "a start's seq": (
+        lambda number: event(number, event="mlv/start", data=SESSION, seq=1),
+        lambda number: event(number, event="mlv/start", data=SESSION),
+    ),
+    "a pause's seq": (
+        lambda number: event(number, event="mlv/pause", data={}, seq=1),
+        lambda number: event(number, event="mlv/pause", data={}),
+    ),
+    "a rewind's to": (
+        lambda number: event(number, event="mlv/rewind", data={"to": number + 2}),
+        lambda number: event(number, event="mlv/rewind", data={"to": number}),
+    ),
+    "a begin's seq": (
+        lambda number: event(number, span="begin", seq=1),
+        lambda number: event(number, span="begin"),
+    ),
+    "an end's begin": (
+        lambda number: event(number, **SPAN, begin=number + 2) if number % 2 else event(number, span="begin"),
+        lambda number: event(number, **SPAN, begin=number + 1) if number % 2 else event(number, span="begin"),
+    ),
+}
+"""Lines with a wrong number, and the same lines with the right one."""
+
 
 def write(path: Path, kinds: list[Line], lines: int) -> None:
     """A bare log with so many lines, of the kinds in turn."""
@@ -105,12 +133,28 @@ def ratio(path: Path, kinds: list[Line], lines: int, rounds: int) -> float:
     return statistics.median(busy(lambda: validate(path)) / busy(lambda: fail(findings)) for _ in range(rounds))
 
 
+def difference(path: Path, wrong: Line, right: Line, lines: int, rounds: int) -> float:
+    """What a finding costs more than the same line without it, in calls of `json.loads` that fail."""
+    good = path.with_name("good.jsonl")
+    write(path, [wrong], lines)
+    write(good, [right], lines)
+    [target], [none] = validate(path).targets, validate(good).targets
+    findings = len(target.findings) + sum(one.number for one in target.omitted)
+    assert findings >= lines // 2 and not none.findings, f"{findings} findings of {lines} lines; {none.findings[:1]}"
+    return statistics.median(
+        (busy(lambda: validate(path)) - busy(lambda: validate(good))) / busy(lambda: fail(findings))
+        for _ in range(rounds)
+    )
+
+
 def all_ratios(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
     """The ratio for each kind, and for all kinds in turn."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "log.jsonl")
         for name, line in KINDS.items():
             yield name, ratio(path, [line], lines, rounds)
+        for name, (wrong, right) in NUMBERS.items():
+            yield name, difference(path, wrong, right, lines, rounds)
         yield "all kinds in turn", ratio(path, list(KINDS.values()), lines, rounds)
 
 

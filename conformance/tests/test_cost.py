@@ -48,3 +48,10 @@ def test_a_finding_costs_at_most_three_calls_of_loads_that_fail(
     lines = LINES * (1 + kinds.count(","))
     found = findings.ratio(tmp_path / "log.jsonl", [findings.KINDS[kind] for kind in kinds.split(", ")], lines, 3)
     assert found <= AT_MOST
+
+
+@pytest.mark.parametrize("kind", ["a start's seq", "a pause's seq", "a rewind's to", "a begin's seq", "an end's begin"])
+def test_a_wrong_number_costs_at_most_that_more_than_a_right_one(
+    kind: str, findings: ModuleType, tmp_path: Path
+) -> None:
+    assert findings.difference(tmp_path / "log.jsonl", *findings.NUMBERS[kind], LINES // 2, 5) <= AT_MOST
