@@ -190,7 +190,7 @@ def test_under_a_tight_limit_of_memory_an_experiment_is_found(run: Any) -> None:
 
 @pytest.mark.parametrize(
     ("what", "other"),
-    [("previous", "sha256:" + "0" * 64), ("experiment", "sha256:" + "0" * 64), ("mlv", "1.1x"), ("created", "x\\q")],
+    [("previous", "sha256:" + "0" * 64), ("experiment", "sha256:" + "0" * 64), ("mlv", "2.0"), ("created", "x\\q")],
 )
 def test_an_addition_that_was_changed_is_not_taken_for_this_loggers(what: str, other: str) -> None:
     """What is read quickly is compared: nothing can be added where a record doesn't continue the one before."""
@@ -199,7 +199,7 @@ def test_an_addition_that_was_changed_is_not_taken_for_this_loggers(what: str, o
     Exp("runs", "e", {"a": 1}).close()
     for _ in range(3):
         Exp.resume(HOME).close()
-    path = HOME / "meta/3.json"
+    path = HOME / "meta/4.json"  # the last one: of others the next says that they were changed
     record = path.read_text()
     path.write_text(record.replace(json.loads(record)[what], other, 1))
     with pytest.raises((InvalidRecord, UnsupportedVersion)):
