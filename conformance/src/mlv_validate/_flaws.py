@@ -22,7 +22,7 @@ UNKNOWN = "event.unknown-members"
 _MEMBERS = ("seq", "time", "event", "data", "span", "begin", "seconds", "within")
 _OTHER = rf'"(?!(?:{"|".join(_MEMBERS)})"){STRING[1:]}'
 _NO_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix(r"$(?!\n)") + '")' + STRING[1:]
-_MAX_BRANCHES = 16
+_MAX_BRANCHES = 48
 _MAX_LINE = 2000
 _LESSON = 32
 _MISSES = 64  # after so many lines in a row of no known kind, only some are looked at for a while
@@ -74,7 +74,9 @@ class Flaws:
     def __init__(self) -> None:
         self._met: set[str] = set()
         self._lines = 0
-        self._branches: list[tuple[Match, Flaw, str]] = []  # the one that a line was last of comes first
+        self._branches: dict[str, Flaw] = {}
+        self._flaws: list[Flaw] = []  # those of the branches, in the order of the groups of the pattern of all
+        self._all: Match = re.compile(b"(?!)").fullmatch
         self._misses = 0  # in a row; while it is negative, nobody looks
 
     def find(self, line: bytes) -> Flaw | None:
@@ -84,13 +86,11 @@ class Flaws:
             return None
         if self._misses > _MISSES:
             self._misses = -16 * _MISSES
-        for at, branch in enumerate(self._branches):
-            if branch[0](line):
-                self._misses = 0
-                if at:
-                    self._branches.insert(0, self._branches.pop(at))
-                return branch[1]
-        return None
+        match = self._all(line)
+        if match is None:
+            return None
+        self._misses = 0
+        return self._flaws[match.lastindex - 1]  # type: ignore[operator]  # each branch is a group
 
     def see_text(self, raw: bytes, found: Flaw) -> None:
         """Take note of a line, without its LF, that has findings of phase `json` but for `json.syntax`."""
@@ -128,21 +128,24 @@ class Flaws:
 
     def _learn(self, branch: str, raw: bytes, found: Flaw) -> None:
         """Learn a pattern that was met twice, or more of one that was learned."""
-        for at, (match, flaw, learned) in enumerate(self._branches):
-            if branch == learned:
-                known = flaw.known if found.known is None else found.known
-                unknown = flaw.unknown if found.unknown is None else found.unknown
-                self._branches[at] = match, Flaw(known, unknown, flaw.may_start), branch
-                return
-        if branch not in self._met:
+        flaw = self._branches.get(branch)
+        if flaw is not None:
+            known = flaw.known if found.known is None else found.known
+            unknown = flaw.unknown if found.unknown is None else found.unknown
+            self._branches[branch] = Flaw(known, unknown, flaw.may_start)
+            self._flaws = list(self._branches.values())
+        elif branch not in self._met:
             if len(self._met) >= 1024:
                 self._met.clear()
             self._met.add(branch)
         elif re.fullmatch(branch.encode(), raw):
             self._met.remove(branch)
             self._misses = 0
-            self._branches.insert(0, (re.compile(f"{branch}\n".encode()).fullmatch, found, branch))
-            del self._branches[_MAX_BRANCHES:]
+            if len(self._branches) == _MAX_BRANCHES:
+                del self._branches[next(iter(self._branches))]
+            self._branches[branch] = found
+            self._flaws = list(self._branches.values())
+            self._all = re.compile(f"(?:{'|'.join(f'({branch})' for branch in self._branches)})\n".encode()).fullmatch
 
 
 _TOKEN = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<name>\s*:)?|(?P<number>[-0-9][-+.0-9eE]*)|.', re.DOTALL)
