@@ -10,6 +10,7 @@ const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "with
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
 const isText = (value) => is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
+const isBoolean = (value) => typeof value === "boolean";
 const atLeast = (minimum) => (value) => is.isInteger(value, minimum);
 const oneOf = (...values) => (value) => values.includes(value);
 const orNull = (check) => (value) => value === null || check(value);
@@ -31,12 +32,13 @@ const isEnvironment = facts({
   command: texts,
   directory: isText,
   script: isText,
+  launcher: isText,
   host: facts({name: isText, system: isText, cpus: atLeast(0), memory: atLeast(0), gpus: arrayOf(is.isObject)}),
   runtime: facts({language: isText, version: isText, executable: isText, packages: namedTexts}),
   variables: namedTexts,
   git: facts({
-    commit: isText, branch: isText, remote: isText, dirty: (value) => typeof value === "boolean",
-    changed: texts, error: isText, diff: hasType("file"),
+    source: isText, commit: isText, branch: isText, remote: isText, script_untracked: isBoolean, dirty: isBoolean,
+    changed: texts, unchecked: texts, missing: namedTexts, diff: hasType("file"),
   }),
 });
 
