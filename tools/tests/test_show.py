@@ -1,5 +1,8 @@
 """`mlv show`, `mlv diff`, `mlv tag` and `mlv note`."""
 
+import subprocess
+import sys
+
 import pytest
 
 import mlvlogger
@@ -53,6 +56,32 @@ def test_show_says_what_is_wrong(mlv, exp):
     output = mlv("show", "e")
     assert "1 bytes behind the last line feed" in output
     assert "log.jsonl:16: the line is no event" in output and "mlv-validate e tells more" in output
+
+
+def test_show_says_whether_the_code_was_that_of_the_commit(mlv, tmp_path):
+    """In a repository where only a filter could compare a file: the logger runs none, so it doesn't know."""
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    make = "from mlvlogger import Exp; import sys; Exp('runs', sys.argv[1])"
+    (tmp_path / "train.py").write_text(make)
+    (tmp_path / "x.bin").write_text("one")
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+
+    def shown(name):
+        subprocess.run([sys.executable, "train.py", name], cwd=tmp_path, check=True)
+        return " ".join(mlv("show", f"runs/{name}", COLUMNS="200").split())
+
+    assert "and changes" not in shown("clean") and "not known" not in shown("clean2")
+    git("config", "filter.x.clean", "cat")
+    (tmp_path / ".git/info/attributes").write_text("*.bin filter=x\n")
+    (tmp_path / "x.bin").write_text("two")
+    assert ", changes not known" in shown("filtered")
+    (tmp_path / "train.py").write_text(make + "\n")
+    assert " and changes" in shown("changed")
 
 
 def test_what_is_no_experiment_is_refused_with_the_reason(mlv, tmp_path):

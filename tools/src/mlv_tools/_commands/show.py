@@ -96,17 +96,23 @@ def _records(console: Console, experiment: Experiment) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
         for record, environment in zip(experiment.records, experiment.environments, strict=True):
             git = environment.get("git")
-            commit = str(git.get("commit") or "")[:12] if isinstance(git, dict) else ""
-            dirty = " and changes" if isinstance(git, dict) and git.get("dirty") else ""
             host = environment.get("host")
             name = host.get("name") if isinstance(host, dict) else None
             command = environment.get("command")
             words = " ".join(map(str, command)) if isinstance(command, list) else ""
             created = plain(str(record.get("created", "")))[:19].replace("T", " ")
-            yield created, plain(str(name or "")), plain(commit + dirty), plain(words)
+            yield created, plain(str(name or "")), plain(_commit(git) if isinstance(git, dict) else ""), plain(words)
 
     _head(console, f"records: {len(experiment.records)}")
     _table(console, rows(), "created", "host", "commit", "command")
+
+
+def _commit(git: dict[str, Any]) -> str:
+    """The commit, and whether the code was that of the commit."""
+    if not (commit := str(git.get("commit") or "")[:12]):
+        return ""
+    dirty = git.get("dirty")
+    return commit + (" and changes" if dirty else "" if dirty is False else ", changes not known")
 
 
 def _params(console: Console, experiment: Experiment) -> None:
