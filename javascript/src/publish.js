@@ -53,23 +53,35 @@ export function publish(root, path, bytes) {
   return true;
 }
 
-/** When a process started, so that a later one with its pid is told apart; "" where the system does not say. */
-function startOf(pid) {
+/**
+ * The facts about a process: `start` distinguishes the process from a later one with its pid. Null if there is no such
+ * process, or if /proc does not show it.
+ */
+function processAt(pid) {
+  let stat;
   try {
-    return fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ")[19];
+    stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
   } catch {
-    return "";
+    return null;
   }
+  // The name of the program may contain blanks and parentheses; the fields after the last parenthesis can't.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, threads, start] = [fields[0], Number(fields[17]), fields[19]];
+  // A zombie has ended, and its parent hasn't waited for it yet. If only its main thread has ended, the others may write.
+  return {start, hasEnded: ["Z", "X", "x"].includes(state) && threads <= 1};
 }
 
 function isAlive({host, pid, start}) {
   if (host !== hostname()) return true; // who can tell
+  // /proc comes first: of another user's process, a signal tells nothing but that the pid is in use.
+  const found = processAt(pid);
+  if (found !== null) return found.start === start && !found.hasEnded;
   try {
     process.kill(pid, 0);
   } catch (error) {
     return error.code !== "ESRCH";
   }
-  return startOf(pid) === start;
+  return true;
 }
 
 /**
@@ -78,7 +90,7 @@ function isAlive({host, pid, start}) {
  */
 export function hold(root, stream) {
   const path = join(root, `.mlv-lock-${basename(stream)}`);
-  const mine = JSON.stringify({host: hostname(), pid: process.pid, start: startOf(process.pid)});
+  const mine = JSON.stringify({host: hostname(), pid: process.pid, start: processAt(process.pid)?.start ?? ""});
   for (let attempt = 0; attempt < 10; attempt++) {
     if (publish(root, path, mine)) return () => fs.rmSync(path, {force: true});
     const theirs = readHolder(path);

@@ -103,14 +103,32 @@ function readEvent(bytes) {
   return {seq, time, event, data: decode(data), ...Object.fromEntries(others)};
 }
 
-/** Marks the user's events that rewinds supersede, by their seqs alone: a damaged stream may have them in any order. */
+/**
+ * Marks the user's events that rewinds supersede, by their seqs alone: a damaged stream may have them in any order.
+ * Among the rewinds whose `to` is below an event's seq, the greatest seq decides: the event is superseded if that seq is
+ * above the event's own. One sort of the rewinds and one binary search per event bound the time.
+ */
 function supersede(events) {
   const rewinds = events.filter(({event, data}) => event === "mlv/rewind" && is.isInteger(data.get("to"), 0));
-  const ranges = rewinds.map(({seq, data}) => [data.get("to"), seq]);
+  const sorted = rewinds.map(({seq, data}) => ({to: data.get("to"), seq})).sort((a, b) => a.to - b.to);
+  const reaches = []; // for each sorted rewind, the greatest seq up to there
+  for (const {seq} of sorted) reaches.push(Math.max(seq, reaches.at(-1) ?? 0));
   for (const event of events) {
-    const isHidden = ranges.some(([to, seq]) => to < event.seq && event.seq < seq);
+    // If no rewind has its `to` below the seq, the comparison with undefined is false.
+    const isHidden = event.seq < reaches[countBelow(sorted, event.seq) - 1];
     if (isHidden && !is.isLifecycle(event.event)) event.superseded = true;
   }
+}
+
+/** The number of rewinds, sorted by `to`, whose `to` is below a seq. */
+function countBelow(sorted, seq) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle].to < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function stateAfter(state, {event, data}) {

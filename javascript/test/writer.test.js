@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import {spawnSync} from "node:child_process";
+import {spawn, spawnSync} from "node:child_process";
+import {once} from "node:events";
 import * as fs from "node:fs";
-import {tmpdir} from "node:os";
+import {hostname, tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
+import {setTimeout} from "node:timers/promises";
 import {Experiment, Refused, Typed, read, validate} from "../src/index.js";
 import {isSecretName, redactCommand} from "../src/secrets.js";
 
@@ -69,6 +71,73 @@ test("a stream that a living process holds is refused, that of a dead one is not
   const resumed = Experiment.resume(join(path, "..", "b"));
   resumed.close("completed");
   assert.deepEqual(judged(join(path, "..", "b")), SEALED);
+});
+
+const NO_PROC = process.platform !== "linux" && "not applicable: the states of processes are read from /proc, on Linux";
+
+/** The facts about a process: `state`, the number of `threads`, and `start` as a lock gives it. */
+function statOf(pid) {
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
+  return {state: fields[0], threads: Number(fields[17]), start: fields[19]};
+}
+
+/** Waits until the main thread of a process has ended, and only so many threads are left, the main thread included. */
+async function untilZombie(pid, threads) {
+  for (let stat = statOf(pid); stat.state !== "Z" || stat.threads !== threads; stat = statOf(pid)) await setTimeout(10);
+}
+
+test("a stream that a zombie holds is that of a dead process", {skip: NO_PROC, timeout: 60_000}, async (context) => {
+  const path = join(savedir(context), "a");
+  const index = new URL("../src/index.js", import.meta.url).href;
+  const script =
+    `import {Experiment} from ${JSON.stringify(index)};
+     Experiment.create(${JSON.stringify(join(path, ".."))}, "a", {kind: "train"}).log.event("a", {});
+     console.log(process.pid);
+     setInterval(() => {}, 1000);`;
+  // The shell starts the writer and becomes a program that waits for no child.
+  const parent = spawn("sh", ["-c", '"$0" --input-type=module -e "$1" & exec sleep 60', process.execPath, script], {stdio: ["ignore", "pipe", "inherit"]});
+  let pid = null;
+  context.after(() => {
+    if (pid !== null) process.kill(pid, "SIGKILL"); // before its parent, so that the pid is still that of the writer
+    parent.kill("SIGKILL");
+  });
+  pid = Number(await once(parent.stdout, "data"));
+  while (fs.readFileSync(`/proc/${parent.pid}/comm`, "utf8") !== "sleep\n") await setTimeout(10);
+  assert.throws(() => Experiment.resume(path), Refused);
+  process.kill(pid, "SIGKILL");
+  await untilZombie(pid, 1);
+  Experiment.resume(path).close("completed");
+  assert.equal(statOf(pid).state, "Z");
+  assert.deepEqual(judged(path), SEALED);
+});
+
+const NO_INIT = !fs.existsSync("/proc/1/stat") && "not applicable: /proc doesn't show the processes of other users";
+
+test("a stream whose holder had a pid that another user's process has now is that of a dead process", {skip: NO_PROC || NO_INIT}, (context) => {
+  const path = join(savedir(context), "a");
+  Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
+  // Unless root runs the tests, process 1 is of another user. It started at another time than this lock gives.
+  fs.writeFileSync(join(path, ".mlv-lock-log.jsonl"), JSON.stringify({host: hostname(), pid: 1, start: "other"}));
+  Experiment.resume(path).close("completed");
+  assert.deepEqual(judged(path), SEALED);
+});
+
+const NO_PYTHON = spawnSync("python3", ["-c", "import ctypes"]).status !== 0 && "python3 was not found: get Python 3";
+
+test("a process whose main thread alone has ended is alive", {skip: NO_PROC || NO_PYTHON, timeout: 60_000}, async (context) => {
+  const path = join(savedir(context), "a");
+  Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
+  const holder = spawn("python3", ["-c",
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).pthread_exit(None)"]);
+  context.after(() => holder.kill("SIGKILL"));
+  await once(holder, "spawn");
+  await untilZombie(holder.pid, 2);
+  const lock = {host: hostname(), pid: holder.pid, start: statOf(holder.pid).start};
+  fs.writeFileSync(join(path, ".mlv-lock-log.jsonl"), JSON.stringify(lock));
+  assert.throws(() => Experiment.resume(path), Refused);
+  holder.kill("SIGKILL");
+  await once(holder, "exit");
+  Experiment.resume(path).close("completed");
 });
 
 test("secrets are found by their names", () => {
