@@ -13,10 +13,16 @@ const SAID = ["params", "tags", "description", "extra"];
 
 /** What each operation needs, and what it may have. */
 const OPERATIONS = {
-  create: [["name", "kind", "params"], ["in", "tags", "description", "extra"]],
+  create: [
+    ["name", "kind", "params"],
+    ["in", "tags", "description", "extra"],
+  ],
   resume: [["path"], SAID],
   open: [["path"], SAID],
-  event: [["event", "data"], ["span", "within"]],
+  event: [
+    ["event", "data"],
+    ["span", "within"],
+  ],
   end: [["begin", "data"], []],
   "mlv/pause": [[], []],
   "mlv/resume": [[], []],
@@ -50,7 +56,12 @@ function reading(path) {
   const answer = orRefused(() => read(path));
   if (answer.refused) return {refused: true};
   const {id, state, meta, streams} = answer;
-  const models = {parent: toModel(meta.parent), params: toModel(meta.params), extra: toModel(meta.extra), environments: meta.environments.map(toModel)};
+  const models = {
+    parent: toModel(meta.parent),
+    params: toModel(meta.params),
+    extra: toModel(meta.extra),
+    environments: meta.environments.map(toModel),
+  };
   const entries = [...streams].map(([name, {events, leftOut, refused}]) => [
     name,
     {events: events.map((event) => ({...event, data: toModel(event.data)})), left_out: leftOut, refused},
@@ -59,14 +70,21 @@ function reading(path) {
 }
 
 function said(step) {
-  const entries = SAID.filter((name) => name in step).map((name) => [name, ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name]]);
+  const entries = SAID.filter((name) => name in step).map((name) => [
+    name,
+    ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name],
+  ]);
   return Object.fromEntries(entries);
 }
 
 function isSupported({op, ...step}) {
   const [required, optional] = OPERATIONS[op] ?? [];
   const names = Object.keys(step).filter((name) => !name.startsWith("x-"));
-  return required !== undefined && required.every((name) => name in step) && names.every((name) => [...required, ...optional].includes(name));
+  return (
+    required !== undefined &&
+    required.every((name) => name in step) &&
+    names.every((name) => [...required, ...optional].includes(name))
+  );
 }
 
 /** Does the operations of a scenario in a savedir. */
@@ -81,12 +99,18 @@ class Scenario {
     if (this.experiment === null) throw new Refused("no experiment is open");
     const {log} = this.experiment;
     switch (step.op) {
-      case "event": return {seq: log.event(step.event, fromModel(step.data), {span: step.span, within: step.within})};
-      case "end": return {seq: log.end(step.begin, fromModel(step.data))};
-      case "mlv/pause": return {seq: log.pause()};
-      case "mlv/resume": return {seq: log.resume()};
-      case "mlv/rewind": return {seq: log.rewind(step.to)};
-      case "attach": return {path: this.experiment.attach(step.name, Buffer.from(step.hex, "hex")).members.get("path")};
+      case "event":
+        return {seq: log.event(step.event, fromModel(step.data), {span: step.span, within: step.within})};
+      case "end":
+        return {seq: log.end(step.begin, fromModel(step.data))};
+      case "mlv/pause":
+        return {seq: log.pause()};
+      case "mlv/resume":
+        return {seq: log.resume()};
+      case "mlv/rewind":
+        return {seq: log.rewind(step.to)};
+      case "attach":
+        return {path: this.experiment.attach(step.name, Buffer.from(step.hex, "hex")).members.get("path")};
       default:
         this.experiment.close(step.status);
         this.experiment = null;
@@ -97,7 +121,10 @@ class Scenario {
   begin(step) {
     if (this.experiment !== null) throw new Refused("an experiment is open");
     if (step.op === "create") {
-      this.experiment = Experiment.create(join(this.savedir, step.in ?? ""), step.name, {kind: step.kind, ...said(step)});
+      this.experiment = Experiment.create(join(this.savedir, step.in ?? ""), step.name, {
+        kind: step.kind,
+        ...said(step),
+      });
       return {id: this.experiment.id};
     }
     const path = join(this.savedir, step.path);

@@ -3,7 +3,8 @@ import * as os from "node:os";
 import {redactCommand, redactText, isSecretName} from "./secrets.js";
 
 /** Harmless variables; everything else is left out. */
-const VARIABLES = /^(?:CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|OMP_NUM_THREADS|RANK|LOCAL_RANK|WORLD_SIZE|SLURM_(?:JOB_ID|PROCID|NTASKS|NNODES)|LANG|TZ|NODE_ENV)$/;
+const VARIABLES =
+  /^(?:CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|OMP_NUM_THREADS|RANK|LOCAL_RANK|WORLD_SIZE|SLURM_(?:JOB_ID|PROCID|NTASKS|NNODES)|LANG|TZ|NODE_ENV)$/;
 
 /** The facts for the member `environment` of a meta record, as a user's value. */
 export function environment() {

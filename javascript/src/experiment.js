@@ -43,11 +43,16 @@ export class Experiment {
    * @throws {Refused} the name is taken or not portable, or the place is inside a folder of an experiment
    */
   static create(savedir, name, {kind, params = {}, ...said}) {
-    for (const word of [name, kind]) if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} is no portable name`);
+    for (const word of [name, kind])
+      if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} is no portable name`);
     const path = resolve(savedir, name);
     const parent = enclosing(path);
     const record = {
-      mlv: VERSION, name, kind, created: now(), nonce: randomBytes(16).toString("hex"),
+      mlv: VERSION,
+      name,
+      kind,
+      created: now(),
+      nonce: randomBytes(16).toString("hex"),
       ...members({params, ...said}),
       ...(parent ? {parent} : {}),
     };
@@ -104,7 +109,8 @@ export class Experiment {
    * @returns {Typed} the reference
    */
   attach(name, bytes) {
-    if (!isString(name) || !name.split("/").every(isAttachedName)) throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
+    if (!isString(name) || !name.split("/").every(isAttachedName))
+      throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
     this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const path = this.#place(name, bytes, sha256);
@@ -133,7 +139,8 @@ export class Experiment {
    * @param {"completed" | "failed" | "interrupted"} status
    */
   close(status) {
-    if (!["completed", "failed", "interrupted"].includes(status)) throw new Refused(`${JSON.stringify(status)} is no status`);
+    if (!["completed", "failed", "interrupted"].includes(status))
+      throw new Refused(`${JSON.stringify(status)} is no status`);
     this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
     this.#letGo();
@@ -165,7 +172,9 @@ function holdOrRefuse(path, stream) {
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   return {
-    ...(params === undefined ? {} : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
+    ...(params === undefined
+      ? {}
+      : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
     environment: encode(environment()),
     ...(tags ? {tags} : {}),
     ...(description === undefined ? {} : {description}),
@@ -180,8 +189,13 @@ function objectOf(value) {
 }
 
 function bytesOf(record) {
-  const bytes = Buffer.from(stringify(new Map(Object.entries(record).map(([name, value]) => [name, value instanceof Typed ? encode(value) : value]))));
-  if (bytes.length > MAX_RECORD || isTooDeep(bytes)) throw new Refused("the meta record is larger or deeper than a record may be");
+  const bytes = Buffer.from(
+    stringify(
+      new Map(Object.entries(record).map(([name, value]) => [name, value instanceof Typed ? encode(value) : value])),
+    ),
+  );
+  if (bytes.length > MAX_RECORD || isTooDeep(bytes))
+    throw new Refused("the meta record is larger or deeper than a record may be");
   return bytes;
 }
 
@@ -194,7 +208,10 @@ function add(path, said) {
     const number = Number(last.number) + 1;
     const tags = said.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
     const bytes = bytesOf({
-      mlv: VERSION, experiment: `sha256:${records[0].sha256}`, previous: `sha256:${last.sha256}`, created: now(),
+      mlv: VERSION,
+      experiment: `sha256:${records[0].sha256}`,
+      previous: `sha256:${last.sha256}`,
+      created: now(),
       ...members({...said, tags: tags?.length ? tags : undefined}),
     });
     ensureFolder(path, "meta");
@@ -206,7 +223,8 @@ function refuseTwice(record, said) {
   for (const member of ["params", "extra"]) {
     if (said[member] === undefined || !isObject(record?.get(member))) continue;
     for (const name of objectOf(said[member]).keys()) {
-      if (record.get(member).has(name)) throw new Refused(`${member}.${name} is recorded already, and what is recorded stays`);
+      if (record.get(member).has(name))
+        throw new Refused(`${member}.${name} is recorded already, and what is recorded stays`);
     }
   }
 }
@@ -219,11 +237,19 @@ function ensureFolder(path, name) {
 /** A reference to the nearest experiment that encloses a path; null where there is none. */
 function enclosing(path) {
   for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
-    const record = typeAt(fromText(join(above, "meta.json"))) === "file" ? readRecord(fromText(join(above, "meta.json"))) : null;
+    const record =
+      typeAt(fromText(join(above, "meta.json"))) === "file" ? readRecord(fromText(join(above, "meta.json"))) : null;
     if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
     const [folder] = relative(above, path).split(sep);
-    if (FOLDERS.includes(folder)) throw new Refused(`${folder} of the experiment ${above} is no place for a sub-experiment`);
-    return new Typed("experiment", new Map([["id", `sha256:${record.sha256}`], ["path", relative(path, above).split(sep).join("/")]]));
+    if (FOLDERS.includes(folder))
+      throw new Refused(`${folder} of the experiment ${above} is no place for a sub-experiment`);
+    return new Typed(
+      "experiment",
+      new Map([
+        ["id", `sha256:${record.sha256}`],
+        ["path", relative(path, above).split(sep).join("/")],
+      ]),
+    );
   }
   return null;
 }
@@ -237,7 +263,9 @@ function numbered(name, count) {
 
 /** The path below `files` that is this one but for case; null where there is none. */
 function takenAs(root, path) {
-  const names = fs.readdirSync(join(root, "files"), {recursive: true}).map((name) => `files/${name.split(sep).join("/")}`);
+  const names = fs
+    .readdirSync(join(root, "files"), {recursive: true})
+    .map((name) => `files/${name.split(sep).join("/")}`);
   if (names.includes(path)) return path;
   return names.find((name) => name.toLowerCase() === path.toLowerCase()) ?? null;
 }

@@ -77,13 +77,20 @@ class Parser {
 
   value() {
     switch (this.text[this.at]) {
-      case "{": return this.object();
-      case "[": return this.array();
-      case '"': return this.string();
-      case "t": return this.word("true", true);
-      case "f": return this.word("false", false);
-      case "n": return this.word("null", null);
-      default: return this.number();
+      case "{":
+        return this.object();
+      case "[":
+        return this.array();
+      case '"':
+        return this.string();
+      case "t":
+        return this.word("true", true);
+      case "f":
+        return this.word("false", false);
+      case "n":
+        return this.word("null", null);
+      default:
+        return this.number();
     }
   }
 
@@ -105,7 +112,7 @@ class Parser {
     const members = new Map();
     this.at++;
     this.blanks();
-    if (this.text[this.at] === "}") return this.at++, members;
+    if (this.text[this.at] === "}") return (this.at++, members);
     do {
       this.blanks();
       if (this.text[this.at] !== '"') this.fail();
@@ -123,7 +130,7 @@ class Parser {
     const items = [];
     this.at++;
     this.blanks();
-    if (this.text[this.at] === "]") return this.at++, items;
+    if (this.text[this.at] === "]") return (this.at++, items);
     do {
       this.blanks();
       items.push(this.value());

@@ -17,7 +17,8 @@ export function toModel(value) {
   if (typeof value === "string") return value.isWellFormed() ? value : {string: unitsOf(value)};
   if (value instanceof Uint8Array) return {bytes: Buffer.from(value).toString("hex")};
   if (Array.isArray(value)) return value.map(toModel);
-  if (value instanceof Map) return {object: Object.fromEntries([...value].map(([name, member]) => [name, toModel(member)]))};
+  if (value instanceof Map)
+    return {object: Object.fromEntries([...value].map(([name, member]) => [name, toModel(member)]))};
   if (!(value instanceof Typed)) return value;
   if (value.isOpaque) return {opaque: {_mlv: value.type, ...toJson(value.members)}};
   if (TEXTS.includes(value.type)) return {[value.type]: value.members.get("value")};
@@ -41,12 +42,18 @@ export function fromModel(model) {
   if (Array.isArray(model)) return model.map(fromModel);
   const [[kind, value]] = Object.entries(model);
   switch (kind) {
-    case "object": return new Map(Object.entries(value).map(([name, member]) => [name, fromModel(member)]));
-    case "number": return Number(value);
-    case "int": return BigInt(value);
-    case "float": return {nan: NaN, inf: Infinity, "-inf": -Infinity}[value];
-    case "bytes": return new Uint8Array(Buffer.from(value, "hex"));
-    case "string": return fromUnits(value);
+    case "object":
+      return new Map(Object.entries(value).map(([name, member]) => [name, fromModel(member)]));
+    case "number":
+      return Number(value);
+    case "int":
+      return BigInt(value);
+    case "float":
+      return {nan: NaN, inf: Infinity, "-inf": -Infinity}[value];
+    case "bytes":
+      return new Uint8Array(Buffer.from(value, "hex"));
+    case "string":
+      return fromUnits(value);
     case "opaque": {
       const {_mlv: type, ...members} = value;
       return new Typed(type, fromJson(members));
@@ -61,6 +68,10 @@ function fromJson(value, isMembers = false) {
   if (Array.isArray(value)) return value.map((item) => fromJson(item, isMembers));
   if (value === null || typeof value !== "object") return value;
   const entries = Object.entries(value);
-  if (isMembers && entries.length === 1 && entries[0][0] === "string") return new Map([["_mlv", "string"], ["value", entries[0][1]]]);
+  if (isMembers && entries.length === 1 && entries[0][0] === "string")
+    return new Map([
+      ["_mlv", "string"],
+      ["value", entries[0][1]],
+    ]);
   return new Map(entries.map(([name, member]) => [name, fromJson(member)]));
 }

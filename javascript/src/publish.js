@@ -37,7 +37,8 @@ export function publish(root, path, bytes) {
   const fd = fs.openSync(temporary, "wx");
   try {
     try {
-      for (const part of typeof bytes === "string" || bytes instanceof Uint8Array ? [bytes] : bytes) fs.writeFileSync(fd, part);
+      for (const part of typeof bytes === "string" || bytes instanceof Uint8Array ? [bytes] : bytes)
+        fs.writeFileSync(fd, part);
       fs.fsyncSync(fd);
     } finally {
       fs.closeSync(fd);

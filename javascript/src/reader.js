@@ -23,7 +23,7 @@ export function read(path) {
   const log = streams.get("log.jsonl");
   return {
     id: `sha256:${records[0].sha256}`,
-    state: log?.refused ? null : log?.state ?? "open",
+    state: log?.refused ? null : (log?.state ?? "open"),
     meta: fold(records.filter(({rules}) => rules.length === 0).map(({value}) => value)),
     streams,
   };
@@ -31,14 +31,21 @@ export function read(path) {
 
 /** The meta records of an experiment in their order, with their numbers. */
 export function readRecords(root) {
-  const names = typeAt(join(root, "meta")) === "directory" ? [...list(join(root, "meta")).keys()].filter((name) => ADDITION.test(name)) : [];
+  const names =
+    typeAt(join(root, "meta")) === "directory"
+      ? [...list(join(root, "meta")).keys()].filter((name) => ADDITION.test(name))
+      : [];
   names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   const paths = [["1", "meta.json"], ...names.map((name) => [name.slice(0, -5), `meta/${name}`])];
-  const records = paths.map(([number, path]) => ({number, ...readRecord(join(root, path))})).filter(({sha256}) => sha256);
+  const records = paths
+    .map(([number, path]) => ({number, ...readRecord(join(root, path))}))
+    .filter(({sha256}) => sha256);
   const first = records[0];
-  if (first?.number !== "1" || first.rules.length > 0 || !is.isObject(first.value)) throw new Refused("there is no meta.json that can be read");
+  if (first?.number !== "1" || first.rules.length > 0 || !is.isObject(first.value))
+    throw new Refused("there is no meta.json that can be read");
   for (const {rules, value} of records) {
-    const reason = rules.length === 0 && is.isObject(value) ? is.refusal(value.get("mlv"), value.get("requires")) : null;
+    const reason =
+      rules.length === 0 && is.isObject(value) ? is.refusal(value.get("mlv"), value.get("requires")) : null;
     if (reason !== null) throw new Refused(reason);
   }
   return records;
@@ -47,8 +54,13 @@ export function readRecords(root) {
 /** The streams of an experiment, as byte strings, in byte order. */
 export function streamNames(root) {
   const names = typeAt(join(root, "log")) === "directory" ? list(join(root, "log")) : [];
-  const further = [...names].filter(([name, type]) => type === "file" && name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6)));
-  return [...(typeAt(join(root, "log.jsonl")) === "file" ? ["log.jsonl"] : []), ...further.map(([name]) => `log/${name}`)];
+  const further = [...names].filter(
+    ([name, type]) => type === "file" && name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6)),
+  );
+  return [
+    ...(typeAt(join(root, "log.jsonl")) === "file" ? ["log.jsonl"] : []),
+    ...further.map(([name]) => `log/${name}`),
+  ];
 }
 
 function fold(values) {
@@ -58,7 +70,10 @@ function fold(values) {
     const all = objects.map((value) => value.get(name)).filter((value) => is.isObject(value) && !value.has("_mlv"));
     return decode(new Map(all.reverse().flatMap((value) => [...value])));
   };
-  const tags = objects.map((value) => value.get("tags")).filter(Array.isArray).flat();
+  const tags = objects
+    .map((value) => value.get("tags"))
+    .filter(Array.isArray)
+    .flat();
   return {
     name: first.get("name"),
     kind: first.get("kind"),
@@ -97,9 +112,12 @@ function readEvent(bytes) {
   const {rules, value} = parse(bytes, true);
   if (rules.length > 0 || !is.isObject(value)) return null;
   const [seq, time, event, data] = ["seq", "time", "event", "data"].map((name) => value.get(name));
-  const isRight = is.isInteger(seq, 1) && is.isString(time) && is.isString(event) && is.isObject(data) && !data.has("_mlv");
+  const isRight =
+    is.isInteger(seq, 1) && is.isString(time) && is.isString(event) && is.isObject(data) && !data.has("_mlv");
   if (!isRight) return null;
-  const others = ["span", "begin", "seconds", "within"].filter((name) => value.has(name)).map((name) => [name, value.get(name)]);
+  const others = ["span", "begin", "seconds", "within"]
+    .filter((name) => value.has(name))
+    .map((name) => [name, value.get(name)]);
   return {seq, time, event, data: decode(data), ...Object.fromEntries(others)};
 }
 

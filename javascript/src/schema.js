@@ -9,10 +9,14 @@ const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "with
 
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
-const isText = (value) => is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
+const isText = (value) =>
+  is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
 const isBoolean = (value) => typeof value === "boolean";
 const atLeast = (minimum) => (value) => is.isInteger(value, minimum);
-const oneOf = (...values) => (value) => values.includes(value);
+const oneOf =
+  (...values) =>
+  (value) =>
+    values.includes(value);
 const orNull = (check) => (value) => value === null || check(value);
 const arrayOf = (check) => (value) => Array.isArray(value) && value.every(check);
 const objectOf = (check) => (value) => is.isObject(value) && [...value.values()].every(check);
@@ -25,7 +29,8 @@ function shape(checks, required = []) {
     Object.entries(checks).every(([name, check]) => !value.has(name) || check(value.get(name)));
 }
 
-const facts = (checks) => shape(Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, orNull(check)])));
+const facts = (checks) =>
+  shape(Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, orNull(check)])));
 const texts = arrayOf(orNull(isText));
 const namedTexts = objectOf(orNull(isText));
 const isEnvironment = facts({
@@ -37,39 +42,55 @@ const isEnvironment = facts({
   runtime: facts({language: isText, version: isText, executable: isText, packages: namedTexts}),
   variables: namedTexts,
   git: facts({
-    source: isText, commit: isText, branch: isText, remote: isText, script_untracked: isBoolean, dirty: isBoolean,
-    changed: texts, unchecked: texts, missing: namedTexts, diff: hasType("file"),
+    source: isText,
+    commit: isText,
+    branch: isText,
+    remote: isText,
+    script_untracked: isBoolean,
+    dirty: isBoolean,
+    changed: texts,
+    unchecked: texts,
+    missing: namedTexts,
+    diff: hasType("file"),
   }),
 });
 
 /** The `data` of each lifecycle event: the checks of its members, and the required ones. */
-const LIFECYCLE = new Map(Object.entries({
-  "mlv/start": [{
-    mlv: is.isVersion,
-    requires: is.isDistinctStrings,
-    experiment: is.isId,
-    record: shape({number: atLeast(1), sha256: is.isDigest}, ["number", "sha256"]),
-    writer: shape({name: is.isString, version: is.isString}, ["name", "version"]),
-    host: isText,
-    pid: atLeast(0),
-    recovered: shape({size: atLeast(1), sha256: is.isDigest}, ["size", "sha256"]),
-    fork_of: hasType("event"),
-    replaces: shape({stream: is.isString, last: atLeast(0)}, ["stream", "last"]),
-  }, ["mlv", "writer", "host", "pid"]],
-  "mlv/pause": [{reason: is.isString}, []],
-  "mlv/resume": [{reason: is.isString}, []],
-  "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
-  "mlv/dropped": [{first: atLeast(1), last: atLeast(1), reasons: objectOf(atLeast(1))}, ["first", "last", "reasons"]],
-  "mlv/file": [{file: hasType("file"), source: is.isString}, ["file"]],
-  "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
-  "mlv/end": [{
-    status: oneOf("completed", "failed", "interrupted"),
-    error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
-    streams: objectOf(atLeast(1)),
-    from: atLeast(0),
-    sha256: is.isDigest,
-  }, ["status", "from", "sha256"]],
-}));
+const LIFECYCLE = new Map(
+  Object.entries({
+    "mlv/start": [
+      {
+        mlv: is.isVersion,
+        requires: is.isDistinctStrings,
+        experiment: is.isId,
+        record: shape({number: atLeast(1), sha256: is.isDigest}, ["number", "sha256"]),
+        writer: shape({name: is.isString, version: is.isString}, ["name", "version"]),
+        host: isText,
+        pid: atLeast(0),
+        recovered: shape({size: atLeast(1), sha256: is.isDigest}, ["size", "sha256"]),
+        fork_of: hasType("event"),
+        replaces: shape({stream: is.isString, last: atLeast(0)}, ["stream", "last"]),
+      },
+      ["mlv", "writer", "host", "pid"],
+    ],
+    "mlv/pause": [{reason: is.isString}, []],
+    "mlv/resume": [{reason: is.isString}, []],
+    "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
+    "mlv/dropped": [{first: atLeast(1), last: atLeast(1), reasons: objectOf(atLeast(1))}, ["first", "last", "reasons"]],
+    "mlv/file": [{file: hasType("file"), source: is.isString}, ["file"]],
+    "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
+    "mlv/end": [
+      {
+        status: oneOf("completed", "failed", "interrupted"),
+        error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
+        streams: objectOf(atLeast(1)),
+        from: atLeast(0),
+        sha256: is.isDigest,
+      },
+      ["status", "from", "sha256"],
+    ],
+  }),
+);
 
 /** The broken rules of a meta record; `environment.facts` among them is a warning. */
 export function checkMeta(record, isFirst) {
@@ -80,13 +101,15 @@ export function checkMeta(record, isFirst) {
   const check = (name, rule, isRight) => record.has(name) && !isRight(record.get(name)) && report(rule);
 
   if (isFirst) {
-    if (!["mlv", "name", "kind", "created", "nonce", "params", "environment"].every((name) => record.has(name))) report("meta.members");
+    if (!["mlv", "name", "kind", "created", "nonce", "params", "environment"].every((name) => record.has(name)))
+      report("meta.members");
     check("name", "meta.name", is.isPortable);
     check("kind", "meta.kind", is.isPortable);
     check("nonce", "meta.nonce", is.isNonce);
     check("parent", "meta.parent", hasType("experiment"));
   } else {
-    if (!["mlv", "experiment", "previous", "created", "environment"].every((name) => record.has(name))) report("addition.members");
+    if (!["mlv", "experiment", "previous", "created", "environment"].every((name) => record.has(name)))
+      report("addition.members");
     check("experiment", "addition.digests", is.isId);
     check("previous", "addition.digests", is.isId);
   }
@@ -142,7 +165,12 @@ export function checkEvent(event, isKnown) {
 
 /** Whether a name can be that of an event. */
 export function isEventName(name) {
-  return is.isString(name) && name.split("/").every((segment) => segment !== "") && is.isWithin(name, 1024) && !is.hasControls(name);
+  return (
+    is.isString(name) &&
+    name.split("/").every((segment) => segment !== "") &&
+    is.isWithin(name, 1024) &&
+    !is.hasControls(name)
+  );
 }
 
 function hasSpanForm(event) {
@@ -152,5 +180,11 @@ function hasSpanForm(event) {
   if (!has("span", "begin", "seconds")) return true;
   if (event.get("span") === "begin") return !has("begin", "seconds");
   const seconds = event.get("seconds");
-  return event.get("span") === "end" && is.isInteger(event.get("begin"), 1) && typeof seconds === "number" && seconds >= 0 && !has("within");
+  return (
+    event.get("span") === "end" &&
+    is.isInteger(event.get("begin"), 1) &&
+    typeof seconds === "number" &&
+    seconds >= 0 &&
+    !has("within")
+  );
 }

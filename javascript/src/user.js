@@ -7,7 +7,11 @@ import {isInt, isObject} from "./forms.js";
 import {isType} from "./values.js";
 
 const MAX_DEPTH = 64;
-const FLOATS = new Map([["nan", NaN], ["inf", Infinity], ["-inf", -Infinity]]);
+const FLOATS = new Map([
+  ["nan", NaN],
+  ["inf", Infinity],
+  ["-inf", -Infinity],
+]);
 
 /** A typed value without an equivalent in JavaScript; `members` are as they stand in the record, without `_mlv`. */
 export class Typed {
@@ -25,10 +29,12 @@ const typed = (type, members) => new Map(Object.entries({_mlv: type, ...members}
 const unencodable = (value, repr) => typed("unencodable", {type: typeof value, repr});
 
 /** The UTF-16BE code units of a string, in hexadecimal. */
-export const unitsOf = (string) => Array.from({length: string.length}, (_, at) => string.charCodeAt(at).toString(16).padStart(4, "0")).join("");
+export const unitsOf = (string) =>
+  Array.from({length: string.length}, (_, at) => string.charCodeAt(at).toString(16).padStart(4, "0")).join("");
 
 /** The string of UTF-16BE code units in hexadecimal. */
-export const fromUnits = (units) => (units.match(/.{4}/g) ?? []).map((unit) => String.fromCharCode(parseInt(unit, 16))).join("");
+export const fromUnits = (units) =>
+  (units.match(/.{4}/g) ?? []).map((unit) => String.fromCharCode(parseInt(unit, 16))).join("");
 
 /**
  * A user's value as it is written. What cannot be encoded becomes `unencodable`.
@@ -49,13 +55,18 @@ export function encode(value, depth = 2) {
   if (value instanceof Typed) return new Map([["_mlv", value.type], ...value.members]);
   if (value instanceof Uint8Array) return typed("bytes", {value: Buffer.from(value).toString("base64")});
   if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
-  const isPlain = value instanceof Map || (typeof value === "object" && [Object.prototype, null].includes(Object.getPrototypeOf(value)));
+  const isPlain =
+    value instanceof Map ||
+    (typeof value === "object" && [Object.prototype, null].includes(Object.getPrototypeOf(value)));
   if (!isPlain && !Array.isArray(value)) return unencodable(value, wellFormed(String(value)));
   if (depth >= MAX_DEPTH) return unencodable(value, "nested too deep");
   if (Array.isArray(value)) return value.map((item) => encode(item, depth + 1));
   const members = value instanceof Map ? [...value] : Object.entries(value);
-  if (!members.every(([name]) => typeof name === "string" && name.isWellFormed())) return unencodable(value, "a name that is no string");
-  return new Map(members.map(([name, member]) => [/^_+mlv$/.test(name) ? `_${name}` : name, encode(member, depth + 1)]));
+  if (!members.every(([name]) => typeof name === "string" && name.isWellFormed()))
+    return unencodable(value, "a name that is no string");
+  return new Map(
+    members.map(([name, member]) => [/^_+mlv$/.test(name) ? `_${name}` : name, encode(member, depth + 1)]),
+  );
 }
 
 const wellFormed = (text) => text.toWellFormed().slice(0, 1000);
@@ -64,7 +75,8 @@ const wellFormed = (text) => text.toWellFormed().slice(0, 1000);
 export function decode(value) {
   if (Array.isArray(value)) return value.map(decode);
   if (!isObject(value)) return value;
-  if (!value.has("_mlv")) return new Map([...value].map(([name, member]) => [/^__+mlv$/.test(name) ? name.slice(1) : name, decode(member)]));
+  if (!value.has("_mlv"))
+    return new Map([...value].map(([name, member]) => [/^__+mlv$/.test(name) ? name.slice(1) : name, decode(member)]));
   const [type, text] = [value.get("_mlv"), value.get("value")];
   if (type === "float" && FLOATS.has(text)) return FLOATS.get(text);
   if (type === "int" && isInt(text)) return BigInt(text);

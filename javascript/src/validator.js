@@ -10,7 +10,14 @@ import {Stream} from "./stream.js";
 import {walk} from "./values.js";
 
 const MAX_BELOW = 64;
-const WARNINGS = new Set(["layout.strays", "parent.enclosing", "id.copies", "log.torn", "environment.facts", "file.changed"]);
+const WARNINGS = new Set([
+  "layout.strays",
+  "parent.enclosing",
+  "id.copies",
+  "log.torn",
+  "environment.facts",
+  "file.changed",
+]);
 
 /** What has been found in one target: findings and what could not be checked, each once. */
 class Report {
@@ -88,7 +95,8 @@ function findExperiments(root, report) {
     const isExperiment = isTakenFor(root, path, entries, report);
     if (isExperiment) found.push(path);
     for (const [name, type] of entries) {
-      if (type === "directory" && !(isExperiment && FOLDERS.includes(name))) left.push({path: join(path, name), depth: depth + 1});
+      if (type === "directory" && !(isExperiment && FOLDERS.includes(name)))
+        left.push({path: join(path, name), depth: depth + 1});
     }
   }
   return found.sort((a, b) => (a < b ? -1 : 1));
@@ -96,7 +104,8 @@ function findExperiments(root, report) {
 
 function isTakenFor(root, path, entries, report) {
   if (path === "" && entries.has("meta.json")) return true;
-  const says = (name, judge) => entries.get(name) === "file" && report.attempt(join(path, name), () => judge(join(root, path, name)));
+  const says = (name, judge) =>
+    entries.get(name) === "file" && report.attempt(join(path, name), () => judge(join(root, path, name)));
   return Boolean(says("meta.json", isRecord) || says("log.jsonl", isStarted));
 }
 
@@ -126,7 +135,10 @@ function judgeBare(path, report, isSealed) {
 /** Judges `seal.last`. */
 function judgeLast(path, stream, report, into) {
   if (!stream?.last) into.find("seal.last", path);
-  else if (!stream.last.isMasked && (!stream.last.isSeal || stream.torn || report.hasFinding(path, stream.last.number))) {
+  else if (
+    !stream.last.isMasked &&
+    (!stream.last.isSeal || stream.torn || report.hasFinding(path, stream.last.number))
+  ) {
     into.find("seal.last", path, stream.last.number);
   }
 }
@@ -195,7 +207,7 @@ class Experiment {
       path: toText(this.path) || ".",
       id: this.id,
       name: is.isString(name) ? name : null,
-      state: this.isChecked ? this.streams.get("log.jsonl")?.state ?? "open" : null,
+      state: this.isChecked ? (this.streams.get("log.jsonl")?.state ?? "open") : null,
       sealed: this.isSealed,
       events: [...this.streams.values()].reduce((sum, stream) => sum + stream.events, 0),
     };
@@ -224,7 +236,8 @@ class Experiment {
     }
     for (const [name, type] of isFolder.log ? read("log") : []) {
       const path = `log/${name}`;
-      if (name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6))) expect(path, type, "file") && this.streamPaths.push(path);
+      if (name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6)))
+        expect(path, type, "file") && this.streamPaths.push(path);
       else if (name.endsWith(".jsonl") && !name.startsWith(".")) this.find("layout.strays", path);
     }
     this.recordPaths.sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
@@ -265,7 +278,8 @@ class Experiment {
       if (number !== "1") {
         const before = this.records.get(String(BigInt(number) - 1n));
         if (!before) this.find("addition.numbers", path);
-        else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`) this.find("addition.previous", path);
+        else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`)
+          this.find("addition.previous", path);
         if (this.id !== null && value.get("experiment") !== this.id) this.find("addition.experiment", path);
       }
       for (const member of ["params", "extra"]) {
@@ -294,7 +308,8 @@ class Experiment {
           stream.judge(fd, size);
           if (fstatSync(fd).size !== size) this.grew.add(path);
           return true;
-        }));
+        }),
+      );
       if (stream.refused !== null) this.report.cannot(full, stream.refused);
       else if (!isRead) this.report.cannot(full, "it could not be read");
       if (!isRead) stream.isChecked = false;
@@ -335,7 +350,10 @@ class Experiment {
   #judgeFile(typed, measured, path, line) {
     const name = fromText(typed.get("path"));
     if (!measured.has(name)) {
-      measured.set(name, this.report.attempt(join(this.path, path), () => measure(join(this.root, this.path), name)));
+      measured.set(
+        name,
+        this.report.attempt(join(this.path, path), () => measure(join(this.root, this.path), name)),
+      );
     }
     const found = measured.get(name);
     if (found === undefined) this.report.cannot(join(this.path, path), `${toText(name)} could not be read`);
@@ -352,7 +370,9 @@ class Experiment {
     }
     const streams = [...this.streams.values()];
     if (!streams.some((stream) => stream.isMasked || !stream.isChecked)) this.#judgeGiven(streams, sealed);
-    const isValid = [...this.report.findings.values(), ...sealed.findings.values()].every(({level}) => level !== "error");
+    const isValid = [...this.report.findings.values(), ...sealed.findings.values()].every(
+      ({level}) => level !== "error",
+    );
     this.isSealed = this.report.unchecked.size > 0 ? null : isValid;
     if (this.asksSealed) this.report.merge(sealed);
   }

@@ -12,7 +12,12 @@ function decimalEnds(value) {
   const digits = value.startsWith("-") ? value.slice(1) : value;
   const [whole, fraction, ...more] = digits.split(".", 3);
   const isDigits = (text) => text !== "" && !/[^0-9]/.test(text);
-  return more.length === 0 && isDigits(whole) && (whole === "0" || whole[0] !== "0") && (fraction === undefined || isDigits(fraction));
+  return (
+    more.length === 0 &&
+    isDigits(whole) &&
+    (whole === "0" || whole[0] !== "0") &&
+    (fraction === undefined || isDigits(fraction))
+  );
 }
 
 function base64Ends(value) {
@@ -22,30 +27,41 @@ function base64Ends(value) {
 
 /** For each type its members: a check each, `optional` where the member need not be there. */
 const optional = (check) => Object.assign((value) => check(value), {optional: true});
-const TYPES = new Map(Object.entries({
-  float: {value: (value) => ["nan", "inf", "-inf"].includes(value)},
-  int: {value: is.isInt},
-  datetime: {value: is.isDateTime},
-  "datetime-local": {value: is.isLocalDateTime},
-  date: {value: is.isDate},
-  time: {value: is.isTime},
-  duration: {value: isDecimal},
-  bytes: {value: isBase64},
-  string: {value: isUnits},
-  file: {path: is.isString, size: isSize, sha256: is.isDigest, media_type: optional(is.isString), experiment: optional(is.isId)},
-  external: {path: isTextValue, host: isTextValue, size: isSize, sha256: is.isDigest, modified: is.isUtc},
-  experiment: {id: is.isId, path: optional(is.isString)},
-  event: {
-    experiment: (value) => value === null || is.isId(value),
-    stream: (value) => is.isString(value) && value !== "",
-    seq: (value) => is.isInteger(value, 1),
-  },
-  redacted: {},
-  unencodable: {type: is.isString, repr: is.isString},
-}));
+const TYPES = new Map(
+  Object.entries({
+    float: {value: (value) => ["nan", "inf", "-inf"].includes(value)},
+    int: {value: is.isInt},
+    datetime: {value: is.isDateTime},
+    "datetime-local": {value: is.isLocalDateTime},
+    date: {value: is.isDate},
+    time: {value: is.isTime},
+    duration: {value: isDecimal},
+    bytes: {value: isBase64},
+    string: {value: isUnits},
+    file: {
+      path: is.isString,
+      size: isSize,
+      sha256: is.isDigest,
+      media_type: optional(is.isString),
+      experiment: optional(is.isId),
+    },
+    external: {path: isTextValue, host: isTextValue, size: isSize, sha256: is.isDigest, modified: is.isUtc},
+    experiment: {id: is.isId, path: optional(is.isString)},
+    event: {
+      experiment: (value) => value === null || is.isId(value),
+      stream: (value) => is.isString(value) && value !== "",
+      seq: (value) => is.isInteger(value, 1),
+    },
+    redacted: {},
+    unencodable: {type: is.isString, repr: is.isString},
+  }),
+);
 
 export const isType = (name) => TYPES.has(name);
-const isForeign = (name) => is.isString(name) && name.includes(".") && name.split(".").every((label) => label !== "" && !/[^a-z0-9-]/.test(label));
+const isForeign = (name) =>
+  is.isString(name) &&
+  name.includes(".") &&
+  name.split(".").every((label) => label !== "" && !/[^a-z0-9-]/.test(label));
 
 /**
  * Calls `visit(typed)` for each typed value in a tree, the outer before the inner; what is inside unknown types is left out.
@@ -79,8 +95,11 @@ function checkTyped(typed, isKnown, report) {
     return;
   }
   const members = TYPES.get(type);
-  if (isKnown && [...typed.keys()].some((name) => name !== "_mlv" && !Object.hasOwn(members, name))) report("value.unknown-members");
-  const isRight = Object.entries(members).every(([name, check]) => (typed.has(name) ? check(typed.get(name)) : check.optional));
+  if (isKnown && [...typed.keys()].some((name) => name !== "_mlv" && !Object.hasOwn(members, name)))
+    report("value.unknown-members");
+  const isRight = Object.entries(members).every(([name, check]) =>
+    typed.has(name) ? check(typed.get(name)) : check.optional,
+  );
   if (!isRight) report(`value.${type}`);
   checkDate(type, typed, report);
   if (type === "file" && is.isString(typed.get("path"))) checkPath(typed.get("path"), report);
@@ -95,7 +114,8 @@ function checkDate(type, typed, report) {
 
 function checkPath(path, report) {
   const segments = path.split("/");
-  const isClean = !segments.some((segment) => ["", ".", ".."].includes(segment)) && !is.hasControls(path) && !path.includes("\\");
+  const isClean =
+    !segments.some((segment) => ["", ".", ".."].includes(segment)) && !is.hasControls(path) && !path.includes("\\");
   if (!isClean || !is.isWithin(path, 4096) || /^[A-Za-z]:/.test(path)) report("file.path");
   if (path.startsWith("files/") && !segments.slice(1).every(is.isAttachedName)) report("file.name");
 }

@@ -78,9 +78,12 @@ export class StreamWriter {
   #recover() {
     const {size} = fs.fstatSync(this.#fd);
     const {events, leftOut, refused} = readStream(this.#fd, size);
-    if (refused !== null) throw new Refused(`line ${refused} of the stream begins a session of an unknown version or feature`);
+    if (refused !== null)
+      throw new Refused(`line ${refused} of the stream begins a session of an unknown version or feature`);
     this.#seq = (events.at(-1)?.seq ?? 0) + (leftOut.at(-1) > (events.at(-1)?.line ?? 0) ? leftOut.length : 0);
-    const sealed = new Set(events.filter(({event}) => event === "mlv/seal" || event === "mlv/end").map(({line}) => line));
+    const sealed = new Set(
+      events.filter(({event}) => event === "mlv/seal" || event === "mlv/end").map(({line}) => line),
+    );
     for (const line of lines(this.#fd, size)) {
       if (sealed.has(line.number) && hasSealForm(line.bytes)) this.#place = placeOf(line.end);
       this.#size = line.end;
@@ -109,7 +112,8 @@ export class StreamWriter {
    * @throws {Refused} the name is not one, is reserved, or `within` is no open span
    */
   event(name, data, {span, within} = {}) {
-    if (!isEventName(name) || !name.isWellFormed() || isLifecycle(name)) throw new Refused(`${JSON.stringify(name)} is no name for an event`);
+    if (!isEventName(name) || !name.isWellFormed() || isLifecycle(name))
+      throw new Refused(`${JSON.stringify(name)} is no name for an event`);
     if (span !== undefined && span !== "begin") throw new Refused("a span is ended by end()");
     const seq = this.#append(name, data, {span, within});
     if (span) this.#spans.set(seq, {name, start: process.hrtime.bigint()});
@@ -172,15 +176,21 @@ export class StreamWriter {
   check() {
     const [path, now] = [join(this.#root, this.stream), performance.now()];
     this.#looked = -Infinity; // until all is well again, nothing must be written
-    if (!isSame(statAt(this.#root), this.#home)) throw new Refused(`${this.#root}: the directory of the experiment was removed or replaced. Make a new experiment in another directory.`);
+    if (!isSame(statAt(this.#root), this.#home))
+      throw new Refused(
+        `${this.#root}: the directory of the experiment was removed or replaced. Make a new experiment in another directory.`,
+      );
     const [there, mine] = [statAt(path), fs.fstatSync(this.#fd, {bigint: true})];
     const isMine = isSame(there, mine);
     if (!isMine || there.size !== BigInt(this.#size)) {
       const isWhole = !isMine && mine.size === BigInt(this.#size) && this.#size <= MAX_COPY;
-      if (there !== null || !isWhole || this.#isAgain || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size))) this.#keep(isWhole);
+      if (there !== null || !isWhole || this.#isAgain || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size)))
+        this.#keep(isWhole);
       else {
         this.#isAgain = true;
-        process.emitWarning(`${path}: another program removed this log. It was published again, with all its events.`, {code: "MLV_FILE"});
+        process.emitWarning(`${path}: another program removed this log. It was published again, with all its events.`, {
+          code: "MLV_FILE",
+        });
       }
     }
     this.#looked = now;
@@ -214,7 +224,10 @@ export class StreamWriter {
     this.#append("mlv/start", {...this.#start, replaces});
     const [from, to] = [replaces.stream, this.stream].map((stream) => join(this.#root, stream));
     const rest = isWhole ? "" : ` The first ${replaces.last} events may be lost.`;
-    process.emitWarning(`${from}: another program removed, replaced or changed this log. Its events continue in ${to}.${rest}`, {code: "MLV_FILE"});
+    process.emitWarning(
+      `${from}: another program removed, replaced or changed this log. Its events continue in ${to}.${rest}`,
+      {code: "MLV_FILE"},
+    );
   }
 
   #append(name, data, others = {}) {
@@ -224,8 +237,11 @@ export class StreamWriter {
       if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} is no open span`);
     }
     const members = {seq: this.#seq + 1, time: now(), event: name, data: encode(data), ...others};
-    const line = Buffer.from(`${stringify(new Map(Object.entries(members).filter(([, value]) => value !== undefined)))}\n`);
-    if (line.length > MAX_RECORD || isTooDeep(line)) throw new Refused("the event is larger or deeper than a line may be");
+    const line = Buffer.from(
+      `${stringify(new Map(Object.entries(members).filter(([, value]) => value !== undefined)))}\n`,
+    );
+    if (line.length > MAX_RECORD || isTooDeep(line))
+      throw new Refused("the event is larger or deeper than a line may be");
     const isUnsealed = () => this.#size - this.#place + line.length > MAX_UNSEALED && this.#seq > 0;
     if (isUnsealed()) {
       this.check();
@@ -238,7 +254,12 @@ export class StreamWriter {
   }
 
   #seal(name, data) {
-    const members = {seq: this.#seq + 1, time: now(), event: name, data: encode({...data, from: this.#place, sha256: ""})};
+    const members = {
+      seq: this.#seq + 1,
+      time: now(),
+      event: name,
+      data: encode({...data, from: this.#place, sha256: ""}),
+    };
     const prefix = Buffer.from(stringify(new Map(Object.entries(members))).slice(0, -3));
     const digest = this.#hash.copy().update(prefix).digest("hex");
     const rest = Buffer.from(`${digest}"}}\n`);

@@ -14,6 +14,12 @@ test("a directory whose name is not UTF-8 is judged", (context) => {
   context.after(() => fs.rmSync(root, {recursive: true}));
   const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff])]);
   fs.mkdirSync(path);
-  fs.writeFileSync(Buffer.concat([path, Buffer.from("/meta.json")]), fs.readFileSync(join(SUITE, "bases/minimal/meta.json")));
-  assert.deepEqual(validate(root).experiments.map((one) => one.path), ["\\xff"]);
+  fs.writeFileSync(
+    Buffer.concat([path, Buffer.from("/meta.json")]),
+    fs.readFileSync(join(SUITE, "bases/minimal/meta.json")),
+  );
+  assert.deepEqual(
+    validate(root).experiments.map((one) => one.path),
+    ["\\xff"],
+  );
 });

@@ -15,7 +15,10 @@ test("the first broken rule of the bytes ends the judging", () => {
 
 test("the rules on names, surrogates and numbers are all tried", () => {
   assert.deepEqual(rules(`{"a":"\\ud800","\\u0061":1e999,"b":9007199254740992}`).sort(), [
-    "json.finite", "json.integers", "json.surrogates", "json.unique-names",
+    "json.finite",
+    "json.integers",
+    "json.surrogates",
+    "json.unique-names",
   ]);
 });
 

@@ -15,7 +15,8 @@ function folderOf(context) {
 
 /** Writes a stream of these events, each a seq and, for a rewind, its `to`. */
 function write(path, events) {
-  const line = ([seq, to]) => JSON.stringify({seq, time: TIME, event: to === undefined ? "a" : "mlv/rewind", data: to === undefined ? {} : {to}});
+  const line = ([seq, to]) =>
+    JSON.stringify({seq, time: TIME, event: to === undefined ? "a" : "mlv/rewind", data: to === undefined ? {} : {to}});
   fs.writeFileSync(path, events.map((event) => `${line(event)}\n`).join(""));
 }
 
@@ -34,11 +35,20 @@ test("rewinds supersede the same events as the specification's sentence, in stre
   const below = (limit) => (state = (state * 48271) % 2147483647) % limit;
   for (let round = 0; round < 200; round++) {
     const size = 1 + below(16);
-    const events = Array.from({length: size}, () => [1 + below(size + 2), below(3) === 0 ? below(size + 2) : undefined]);
+    const events = Array.from({length: size}, () => [
+      1 + below(size + 2),
+      below(3) === 0 ? below(size + 2) : undefined,
+    ]);
     const rewinds = events.filter(([, to]) => to !== undefined);
-    const expected = events.map(([seq, to]) => to === undefined && rewinds.some(([own, after]) => after < seq && seq < own));
+    const expected = events.map(
+      ([seq, to]) => to === undefined && rewinds.some(([own, after]) => after < seq && seq < own),
+    );
     write(path, events);
-    assert.deepEqual(readAt(path).events.map(({superseded = false}) => superseded), expected, JSON.stringify(events));
+    assert.deepEqual(
+      readAt(path).events.map(({superseded = false}) => superseded),
+      expected,
+      JSON.stringify(events),
+    );
   }
 });
 
@@ -47,7 +57,10 @@ test("the time to read a stream of rewinds grows with its lines", (context) => {
   const folder = folderOf(context);
   const paths = [10_000, 40_000].map((count) => {
     const path = join(folder, `${count}.jsonl`);
-    write(path, Array.from({length: count}, (_, before) => [before + 1, before % 2 === 0 ? undefined : before]));
+    write(
+      path,
+      Array.from({length: count}, (_, before) => [before + 1, before % 2 === 0 ? undefined : before]),
+    );
     return path;
   });
   const seconds = paths.map(() => Infinity);

@@ -92,10 +92,13 @@ export function apply(directory, edit) {
 /** All cases, each with its rule. */
 export function cases() {
   const folder = join(SUITE, "cases");
-  return fs.readdirSync(folder).sort().flatMap((name) => {
-    const {rule, cases} = JSON.parse(fs.readFileSync(join(folder, name), "utf8"));
-    return cases.map((one) => ({rule, ...one}));
-  });
+  return fs
+    .readdirSync(folder)
+    .sort()
+    .flatMap((name) => {
+      const {rule, cases} = JSON.parse(fs.readFileSync(join(folder, name), "utf8"));
+      return cases.map((one) => ({rule, ...one}));
+    });
 }
 
 /** Makes the directory of a case. */

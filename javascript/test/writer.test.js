@@ -23,7 +23,13 @@ const SEALED = {findings: [], unchecked: [], sealed: [true]};
 
 test("what is logged is read back, and sealed", (context) => {
   const path = join(savedir(context), "a");
-  const data = new Map([["_mlv", NaN], ["n", 2n ** 70n], ["lone", "\ud800"], ["bytes", new Uint8Array([1, 2])], ["zero", -0]]);
+  const data = new Map([
+    ["_mlv", NaN],
+    ["n", 2n ** 70n],
+    ["lone", "\ud800"],
+    ["bytes", new Uint8Array([1, 2])],
+    ["zero", -0],
+  ]);
   const experiment = Experiment.create(join(path, ".."), "a", {kind: "train", params: {lr: 0.1, hf_token: "x"}});
   const epoch = experiment.log.event("epoch", {}, {span: "begin"});
   experiment.log.event("epoch/batch", data, {within: epoch});
@@ -33,7 +39,13 @@ test("what is logged is read back, and sealed", (context) => {
   experiment.close("completed");
   const {state, meta, streams} = read(path);
   assert.equal(state, "completed");
-  assert.deepEqual(meta.params, new Map([["lr", 0.1], ["hf_token", new Typed("redacted", new Map())]]));
+  assert.deepEqual(
+    meta.params,
+    new Map([
+      ["lr", 0.1],
+      ["hf_token", new Typed("redacted", new Map())],
+    ]),
+  );
   assert.deepEqual(streams.get("log.jsonl").events[2].data, data);
   assert.deepEqual(fs.readdirSync(join(path, "files")), ["a.txt", "a~2.txt"]);
   assert.deepEqual(fs.readdirSync(path).sort(), ["files", "log.jsonl", "meta.json"]);
@@ -52,7 +64,10 @@ test("a torn tail is recovered, and rewound events are superseded", (context) =>
   second.close("completed");
   const {events} = read(path).streams.get("log.jsonl");
   assert.equal(events[4].data.get("recovered").get("size"), 6);
-  assert.deepEqual(events.filter(({superseded}) => superseded).map(({event}) => event), ["b"]);
+  assert.deepEqual(
+    events.filter(({superseded}) => superseded).map(({event}) => event),
+    ["b"],
+  );
   assert.throws(() => Experiment.resume(path, {params: {more: 2}}), Refused);
   assert.deepEqual(judged(path), SEALED);
 });
@@ -63,10 +78,13 @@ test("a stream that a living process holds is refused, that of a dead one is not
   assert.throws(() => Experiment.resume(path), Refused);
   experiment.log.event("a", {});
   const index = new URL("../src/index.js", import.meta.url).href;
-  const died = spawnSync(process.execPath, ["--input-type=module", "-e",
+  const died = spawnSync(process.execPath, [
+    "--input-type=module",
+    "-e",
     `import {Experiment} from ${JSON.stringify(index)};
      Experiment.create(${JSON.stringify(join(path, ".."))}, "b", {kind: "train"}).log.event("a", {});
-     process.kill(process.pid, "SIGKILL");`]);
+     process.kill(process.pid, "SIGKILL");`,
+  ]);
   assert.equal(died.signal, "SIGKILL");
   const resumed = Experiment.resume(join(path, "..", "b"));
   resumed.close("completed");
@@ -77,7 +95,10 @@ const NO_PROC = process.platform !== "linux" && "not applicable: the states of p
 
 /** The facts about a process: `state`, the number of `threads`, and `start` as a lock gives it. */
 function statOf(pid) {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
+  const fields = fs
+    .readFileSync(`/proc/${pid}/stat`, "latin1")
+    .replace(/^.*\) /s, "")
+    .split(" ");
   return {state: fields[0], threads: Number(fields[17]), start: fields[19]};
 }
 
@@ -89,13 +110,14 @@ async function untilZombie(pid, threads) {
 test("a stream that a zombie holds is that of a dead process", {skip: NO_PROC, timeout: 60_000}, async (context) => {
   const path = join(savedir(context), "a");
   const index = new URL("../src/index.js", import.meta.url).href;
-  const script =
-    `import {Experiment} from ${JSON.stringify(index)};
+  const script = `import {Experiment} from ${JSON.stringify(index)};
      Experiment.create(${JSON.stringify(join(path, ".."))}, "a", {kind: "train"}).log.event("a", {});
      console.log(process.pid);
      setInterval(() => {}, 1000);`;
   // The shell starts the writer and becomes a program that waits for no child.
-  const parent = spawn("sh", ["-c", '"$0" --input-type=module -e "$1" & exec sleep 60', process.execPath, script], {stdio: ["ignore", "pipe", "inherit"]});
+  const parent = spawn("sh", ["-c", '"$0" --input-type=module -e "$1" & exec sleep 60', process.execPath, script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let pid = null;
   context.after(() => {
     if (pid !== null) process.kill(pid, "SIGKILL"); // before its parent, so that the pid is still that of the writer
@@ -113,7 +135,9 @@ test("a stream that a zombie holds is that of a dead process", {skip: NO_PROC, t
 
 const NO_INIT = !fs.existsSync("/proc/1/stat") && "not applicable: /proc doesn't show the processes of other users";
 
-test("a stream whose holder had a pid that another user's process has now is that of a dead process", {skip: NO_PROC || NO_INIT}, (context) => {
+test("a stream whose holder had a pid that another user's process has now is that of a dead process", {
+  skip: NO_PROC || NO_INIT,
+}, (context) => {
   const path = join(savedir(context), "a");
   Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
   // Unless root runs the tests, process 1 is of another user. It started at another time than this lock gives.
@@ -124,11 +148,16 @@ test("a stream whose holder had a pid that another user's process has now is tha
 
 const NO_PYTHON = spawnSync("python3", ["-c", "import ctypes"]).status !== 0 && "python3 was not found: get Python 3";
 
-test("a process whose main thread alone has ended is alive", {skip: NO_PROC || NO_PYTHON, timeout: 60_000}, async (context) => {
+test("a process whose main thread alone has ended is alive", {
+  skip: NO_PROC || NO_PYTHON,
+  timeout: 60_000,
+}, async (context) => {
   const path = join(savedir(context), "a");
   Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
-  const holder = spawn("python3", ["-c",
-    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).pthread_exit(None)"]);
+  const holder = spawn("python3", [
+    "-c",
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); ctypes.CDLL(None).pthread_exit(None)",
+  ]);
   context.after(() => holder.kill("SIGKILL"));
   await once(holder, "spawn");
   await untilZombie(holder.pid, 2);
@@ -143,9 +172,12 @@ test("a process whose main thread alone has ended is alive", {skip: NO_PROC || N
 test("secrets are found by their names", () => {
   assert.ok(["hf_token", "API_KEY", "apiKey", "db-password"].every(isSecretName));
   assert.ok(!["max_tokens", "keys", "monkey", "tokenizer"].some(isSecretName));
-  assert.deepEqual(redactCommand(["node", "--token", "x", "--api-key=y", "http://u:p@h/"]).map((a) => (a instanceof Typed ? a.type : a)), [
-    "node", "--token", "redacted", "redacted", "http://h/",
-  ]);
+  assert.deepEqual(
+    redactCommand(["node", "--token", "x", "--api-key=y", "http://u:p@h/"]).map((a) =>
+      a instanceof Typed ? a.type : a,
+    ),
+    ["node", "--token", "redacted", "redacted", "http://h/"],
+  );
 });
 
 /** An experiment with the event `a`, and what becomes of its log; `changed` is what another program does to it. */
@@ -191,7 +223,10 @@ test("a log whose name another file took continues in a kept stream with the sam
   assert.deepEqual(events[2].data.get("replaces"), new Map(Object.entries({stream: "log.jsonl", last: 2})));
   assert.deepEqual([fs.readFileSync(log, "utf8"), fs.readFileSync(`${log}.1`)], ["", before]);
   assert.deepEqual(validate(path).findings, []);
-  assert.match(told()[0], /log.jsonl: another program removed, replaced or changed this log. Its events continue in .*kept-1.jsonl/);
+  assert.match(
+    told()[0],
+    /log.jsonl: another program removed, replaced or changed this log. Its events continue in .*kept-1.jsonl/,
+  );
 });
 
 for (const [how, changed] of [
@@ -202,14 +237,23 @@ for (const [how, changed] of [
 ]) {
   test(`a log that is ${how} continues in a kept stream that begins empty`, (context) => {
     const {path, experiment, told} = disturbed(context, changed);
-    const left = fs.readdirSync(path).filter((name) => name.startsWith("log.jsonl")).map((name) => [name, fs.readFileSync(join(path, name), "utf8")]);
+    const left = fs
+      .readdirSync(path)
+      .filter((name) => name.startsWith("log.jsonl"))
+      .map((name) => [name, fs.readFileSync(join(path, name), "utf8")]);
     experiment.log.check();
     assert.equal(experiment.log.event("b", {}), 2);
     experiment.close("completed");
     const events = eventsOf(path, "log/kept-1.jsonl");
-    assert.deepEqual(events.map(({event}) => event), ["mlv/start", "b", "mlv/end"]);
+    assert.deepEqual(
+      events.map(({event}) => event),
+      ["mlv/start", "b", "mlv/end"],
+    );
     assert.deepEqual(events[0].data.get("replaces"), new Map(Object.entries({stream: "log.jsonl", last: 2})));
-    assert.deepEqual(left.map(([name]) => [name, fs.readFileSync(join(path, name), "utf8")]), left);
+    assert.deepEqual(
+      left.map(([name]) => [name, fs.readFileSync(join(path, name), "utf8")]),
+      left,
+    );
     assert.match(told()[0], /The first 2 events may be lost/);
   });
 }
@@ -223,7 +267,10 @@ test("spans that were open when a kept stream began stay unfinished, and events 
   experiment.log.event("epoch/batch", {}, {within: epoch});
   assert.throws(() => experiment.log.end(epoch, {}), Refused);
   experiment.close("completed");
-  assert.deepEqual(validate(path).findings.filter((finding) => finding.path !== "log.jsonl"), []);
+  assert.deepEqual(
+    validate(path).findings.filter((finding) => finding.path !== "log.jsonl"),
+    [],
+  );
   assert.deepEqual(namesOf(path, "log/kept-1.jsonl").slice(-3), ["mlv/start", "epoch/batch", "mlv/end"]);
 });
 
@@ -247,7 +294,12 @@ for (const [how, changed] of [
   test(`the directory of an experiment that was ${how} gets nothing`, (context) => {
     const {path, experiment} = disturbed(context, (log, path) => changed(path));
     const left = fs.existsSync(path);
-    for (const act of [() => experiment.log.check(), () => experiment.log.event("b", {}), () => experiment.attach("b/c.txt", Buffer.from("c")), () => experiment.close("completed")]) {
+    for (const act of [
+      () => experiment.log.check(),
+      () => experiment.log.event("b", {}),
+      () => experiment.attach("b/c.txt", Buffer.from("c")),
+      () => experiment.close("completed"),
+    ]) {
       assert.throws(act, Refused);
     }
     assert.equal(fs.existsSync(path), left);
