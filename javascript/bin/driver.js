@@ -3,8 +3,8 @@
 import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
-import {Experiment, Refused, read, validate} from "../src/index.js";
 import {fromText} from "../src/directory.js";
+import {Experiment, Refused, read, validate} from "../src/index.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
 
@@ -78,13 +78,11 @@ function said(step) {
 }
 
 function isSupported({op, ...step}) {
-  const [required, optional] = OPERATIONS[op] ?? [];
+  const operation = OPERATIONS[op];
+  if (operation === undefined) return false;
+  const [required, optional] = operation;
   const names = Object.keys(step).filter((name) => !name.startsWith("x-"));
-  return (
-    required !== undefined &&
-    required.every((name) => name in step) &&
-    names.every((name) => [...required, ...optional].includes(name))
-  );
+  return required.every((name) => name in step) && names.every((name) => [...required, ...optional].includes(name));
 }
 
 /** Does the operations of a scenario in a savedir. */

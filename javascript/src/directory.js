@@ -2,9 +2,10 @@
  * Reading below a directory, without following links.
  * Paths are byte strings: one character per byte, so any file name can be said and `<` is byte order.
  */
-import * as fs from "node:fs";
-import {createHash} from "node:crypto";
+
 import {isUtf8} from "node:buffer";
+import {createHash} from "node:crypto";
+import * as fs from "node:fs";
 
 const {O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0} = fs.constants;
 const CHUNK = 1024 * 1024;

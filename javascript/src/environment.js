@@ -1,6 +1,6 @@
 /** How the script runs, as far as it is recorded. */
 import * as os from "node:os";
-import {redactCommand, redactText, isSecretName} from "./secrets.js";
+import {isSecretName, redactCommand, redactText} from "./secrets.js";
 
 /** Harmless variables; everything else is left out. */
 const VARIABLES =

@@ -1,17 +1,18 @@
 /** Making an experiment, going on with it, and adding to it. */
-import * as fs from "node:fs";
+
 import {createHash, randomBytes} from "node:crypto";
+import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
 import {fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
-import {VERSION, isAttachedName, isObject, isPortable, isString} from "./forms.js";
-import {MAX_RECORD, isTooDeep, stringify} from "./json.js";
+import {isAttachedName, isObject, isPortable, isString, VERSION} from "./forms.js";
+import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {hold, makeFolder, publish} from "./publish.js";
 import {Refused, read, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
-import {Typed, encode} from "./user.js";
-import {StreamWriter, now} from "./writer.js";
+import {encode, Typed} from "./user.js";
+import {now, StreamWriter} from "./writer.js";
 
 /**
  * What a script says of itself in a meta record.
@@ -126,7 +127,7 @@ export class Experiment {
       const taken = takenAs(this.path, path);
       if (taken === null) {
         const folders = path.split("/").slice(0, -1);
-        folders.forEach((_, index) => makeFolder(join(this.path, ...folders.slice(0, index + 1))));
+        for (const index of folders.keys()) makeFolder(join(this.path, ...folders.slice(0, index + 1)));
         if (publish(this.path, join(this.path, path), bytes)) return path;
       }
       const found = taken === null || taken === path ? measure(fromText(this.path), fromText(path)) : null;

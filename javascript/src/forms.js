@@ -26,6 +26,7 @@ export const isDateTime = string(new RegExp(`^${DAY}T${CLOCK}(?:[.][0-9]{1,9})?$
 export const isLocalDateTime = string(new RegExp(`^${DAY}T${CLOCK}(?:[.][0-9]{1,9})?$`));
 export const isTime = string(new RegExp(`^${CLOCK}(?:[.][0-9]{1,9})?${OFFSET}?$`));
 export const isInt = (value) => isString(value) && value.length <= 4001 && /^(?:0|-?[1-9][0-9]{0,3999})$/.test(value);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: The function looks for control characters.
 export const hasControls = (text) => /[\u0000-\u001f\u007f-\u009f]/.test(text);
 export const isLifecycle = (name) => isString(name) && (name === "mlv" || name.startsWith("mlv/"));
 

@@ -112,7 +112,10 @@ class Parser {
     const members = new Map();
     this.at++;
     this.blanks();
-    if (this.text[this.at] === "}") return (this.at++, members);
+    if (this.text[this.at] === "}") {
+      this.at++;
+      return members;
+    }
     do {
       this.blanks();
       if (this.text[this.at] !== '"') this.fail();
@@ -130,7 +133,10 @@ class Parser {
     const items = [];
     this.at++;
     this.blanks();
-    if (this.text[this.at] === "]") return (this.at++, items);
+    if (this.text[this.at] === "]") {
+      this.at++;
+      return items;
+    }
     do {
       this.blanks();
       items.push(this.value());
@@ -150,15 +156,15 @@ class Parser {
         continue;
       }
       parts.push(this.text.slice(from, this.at));
-      const escape = this.text[this.at + 1];
-      if (escape === "u") {
+      const letter = this.text[this.at + 1];
+      if (letter === "u") {
         const digits = this.text.slice(this.at + 2, this.at + 6);
         if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.fail();
         parts.push(String.fromCharCode(parseInt(digits, 16)));
         this.at += 6;
       } else {
-        if (escape === undefined || !Object.hasOwn(ESCAPES, escape)) this.fail();
-        parts.push(ESCAPES[escape]);
+        if (letter === undefined || !Object.hasOwn(ESCAPES, letter)) this.fail();
+        parts.push(ESCAPES[letter]);
         this.at += 2;
       }
       from = this.at;

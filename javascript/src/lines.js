@@ -12,13 +12,14 @@ export function* lines(fd, size) {
   let parts = [];
   for (const chunk of chunks(fd, 0, size)) {
     let from = 0;
-    for (let at; (at = chunk.indexOf(0x0a, from)) !== -1; from = at + 1) {
+    for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, from)) {
       const end = offset + at + 1;
       parts.push(chunk.subarray(from, at));
       const bytes = end - start > MAX_RECORD ? null : parts.length === 1 ? Buffer.from(parts[0]) : Buffer.concat(parts);
       yield {number: ++number, start, end, bytes};
       start = end;
       parts = [];
+      from = at + 1;
     }
     offset += chunk.length;
     if (offset - start > MAX_RECORD) parts = [];

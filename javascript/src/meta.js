@@ -1,6 +1,7 @@
 /** Meta records: where they lie, and their bytes. */
-import {readSync} from "node:fs";
+
 import {createHash} from "node:crypto";
+import {readSync} from "node:fs";
 import {digestOf, withFile} from "./directory.js";
 import {MAX_RECORD, parse} from "./json.js";
 
@@ -13,7 +14,11 @@ export function readRecord(path) {
     if (size > MAX_RECORD) return {sha256: digestOf(fd, 0, size), rules: ["json.size"], value: undefined};
     const buffer = Buffer.alloc(size);
     let count = 0;
-    for (let more; count < size && (more = readSync(fd, buffer, count, size - count, count)) > 0; ) count += more;
+    while (count < size) {
+      const more = readSync(fd, buffer, count, size - count, count);
+      if (more === 0) break;
+      count += more;
+    }
     const bytes = buffer.subarray(0, count);
     return {sha256: createHash("sha256").update(bytes).digest("hex"), ...parse(bytes)};
   });

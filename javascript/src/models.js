@@ -1,5 +1,5 @@
 /** Models of the driver protocol (conformance/DRIVER.md): values that no language loses anything of. */
-import {Typed, fromUnits, unitsOf} from "./user.js";
+import {fromUnits, Typed, unitsOf} from "./user.js";
 
 const TEXTS = ["datetime", "datetime-local", "date", "time", "duration"];
 

@@ -1,6 +1,7 @@
 /** Giving names to complete files, and holding a stream (spec, chapter Layout, Publication). */
-import * as fs from "node:fs";
+
 import {randomBytes} from "node:crypto";
+import * as fs from "node:fs";
 import {hostname} from "node:os";
 import {basename, dirname, join} from "node:path";
 

@@ -1,10 +1,10 @@
 /** The validator: what breaks the specification in and below a directory, or in a bare log. */
 import {fstatSync, realpathSync} from "node:fs";
-import {ADDITION, FOLDERS, readRecord} from "./meta.js";
 import {fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {lines} from "./lines.js";
+import {ADDITION, FOLDERS, readRecord} from "./meta.js";
 import {checkMeta, metaTrees} from "./schema.js";
 import {Stream} from "./stream.js";
 import {walk} from "./values.js";
@@ -126,7 +126,12 @@ function isStarted(path) {
 
 function judgeBare(path, report, isSealed) {
   const stream = new Stream(null, (rule, line) => report.find(rule, "", line));
-  const isRead = report.attempt("", () => withFile(path, (fd, size) => (stream.judge(fd, size), true)));
+  const isRead = report.attempt("", () =>
+    withFile(path, (fd, size) => {
+      stream.judge(fd, size);
+      return true;
+    }),
+  );
   if (isRead === null) report.cannot("", "this is no regular file");
   if (stream.refused !== null) report.cannot("", stream.refused);
   if (isSealed && isRead && stream.isChecked) judgeLast("", stream, report, report);

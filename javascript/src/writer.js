@@ -1,15 +1,16 @@
 /** One stream that is written: a session from its mlv/start to its close. */
+
+import {createHash} from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
-import {createHash} from "node:crypto";
 import {dirname, join} from "node:path";
 import {chunks, digestOf} from "./directory.js";
-import {VERSION, isLifecycle} from "./forms.js";
-import {isEventName} from "./schema.js";
-import {MAX_RECORD, isTooDeep, stringify} from "./json.js";
+import {isLifecycle, VERSION} from "./forms.js";
+import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {lines} from "./lines.js";
 import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
+import {isEventName} from "./schema.js";
 import {hasSealForm, placeOf} from "./seals.js";
 import {encode} from "./user.js";
 

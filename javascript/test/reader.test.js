@@ -32,7 +32,10 @@ function readAt(path) {
 test("rewinds supersede the same events as the specification's sentence, in streams with seqs in any order", (context) => {
   const path = join(folderOf(context), "log.jsonl");
   let state = 1; // of a small generator, so that every run has the same streams
-  const below = (limit) => (state = (state * 48271) % 2147483647) % limit;
+  const below = (limit) => {
+    state = (state * 48271) % 2147483647;
+    return state % limit;
+  };
   for (let round = 0; round < 200; round++) {
     const size = 1 + below(16);
     const events = Array.from({length: size}, () => [

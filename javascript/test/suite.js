@@ -1,6 +1,7 @@
 /** The cases of the conformance suite, made and read (conformance/suite/README.md). */
-import * as fs from "node:fs";
+
 import {execFileSync} from "node:child_process";
+import * as fs from "node:fs";
 import {dirname, join} from "node:path";
 
 export const SUITE = new URL("../../conformance/suite/", import.meta.url).pathname;

@@ -6,7 +6,7 @@ import {hostname, tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
 import {setTimeout} from "node:timers/promises";
-import {Experiment, Refused, Typed, read, validate} from "../src/index.js";
+import {Experiment, Refused, read, Typed, validate} from "../src/index.js";
 import {isSecretName, redactCommand} from "../src/secrets.js";
 
 function savedir(context) {
@@ -292,7 +292,7 @@ for (const [how, changed] of [
   ["replaced by another", (path) => fs.renameSync(path, `${path}-old`) ?? fs.mkdirSync(path)],
 ]) {
   test(`the directory of an experiment that was ${how} gets nothing`, (context) => {
-    const {path, experiment} = disturbed(context, (log, path) => changed(path));
+    const {path, experiment} = disturbed(context, (_log, path) => changed(path));
     const left = fs.existsSync(path);
     for (const act of [
       () => experiment.log.check(),
