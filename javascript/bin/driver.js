@@ -3,7 +3,7 @@
 import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
-import {fromText} from "../src/directory.js";
+import {codeOf, fromText} from "../src/directory.js";
 import {Experiment, Refused, read, validate} from "../src/index.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
@@ -37,7 +37,7 @@ function print(answer) {
     try {
       count += writeSync(1, bytes, count);
     } catch (error) {
-      if (error.code !== "EAGAIN") throw error;
+      if (codeOf(error) !== "EAGAIN") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // the pipe is full
     }
   }
@@ -145,8 +145,13 @@ async function write(savedir) {
 }
 
 const [command, ...args] = process.argv.slice(2);
-if (command === "id") for (const file of args) print({id: `sha256:${readRecord(fromText(file)).sha256}`});
-else if (command === "validate") {
+if (command === "id") {
+  for (const file of args) {
+    const record = readRecord(fromText(file));
+    if (record === null) throw new Error(`${file}: this isn't a regular file. Give a meta record.`);
+    print({id: `sha256:${record.sha256}`});
+  }
+} else if (command === "validate") {
   const isSealed = args[0] === "--sealed";
   for (const directory of isSealed ? args.slice(1) : args) {
     const {findings, unchecked} = validate(directory, {isSealed});

@@ -14,6 +14,12 @@ export const toBytes = (path) => Buffer.from(path, "latin1");
 export const fromText = (text) => Buffer.from(text, "utf8").toString("latin1");
 export const join = (...parts) => parts.filter((part) => part !== "").join("/");
 
+/**
+ * The code of a system error, for example `ENOENT`; undefined for other errors.
+ * @param {unknown} error
+ */
+export const codeOf = (error) => /** @type {NodeJS.ErrnoException} */ (error).code;
+
 /** A path for people and reports: UTF-8, other bytes as \xNN. */
 export function toText(path) {
   const bytes = toBytes(path);
@@ -38,7 +44,7 @@ export function typeAt(path) {
   try {
     return typeOf(fs.lstatSync(toBytes(path)));
   } catch (error) {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
     throw error;
   }
 }
@@ -50,7 +56,13 @@ export function list(path) {
   return new Map([...types].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Opens a regular file, calls `use(fd, size)`, closes it. Throws where it cannot; null where it is no regular file. */
+/**
+ * Opens a regular file, calls `use(fd, size)`, closes it. Throws where it cannot; null where it is no regular file.
+ * @template T
+ * @param {string} path
+ * @param {(fd: number, size: number) => T} use
+ * @returns {T | null}
+ */
 export function withFile(path, use) {
   if (typeAt(path) !== "file") return null;
   const fd = fs.openSync(toBytes(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);

@@ -3,7 +3,7 @@
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
-import {fromText, measure, typeAt} from "./directory.js";
+import {codeOf, fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
@@ -23,7 +23,7 @@ import {now, StreamWriter} from "./writer.js";
 export class Experiment {
   #letGo;
 
-  /** @private */
+  /** @internal Use create(), resume() or open(). */
   constructor(path, id, log, letGo) {
     this.path = path;
     this.id = id;
@@ -98,7 +98,7 @@ export class Experiment {
       try {
         return begin(path, stream, record, () => {}, true);
       } catch (error) {
-        if (error.code !== "EEXIST") throw error;
+        if (codeOf(error) !== "EEXIST") throw error;
       }
     }
   }
@@ -120,6 +120,11 @@ export class Experiment {
     return file;
   }
 
+  /**
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   * @param {string} sha256
+   */
   #place(name, bytes, sha256) {
     ensureFolder(this.path, "files");
     for (let count = 1; ; count++) {
@@ -149,14 +154,17 @@ export class Experiment {
 
   #lastSeqs() {
     const others = [...read(this.path).streams].filter(([name, {events}]) => name !== "log.jsonl" && events.length > 0);
-    return new Map(others.map(([name, {events}]) => [name, events.at(-1).seq]));
+    return new Map(others.map(([name, {events}]) => [name, events[events.length - 1].seq]));
   }
 }
 
 function begin(path, stream, {number, bytes}, letGo, isNew = false) {
-  const id = `sha256:${readRecord(fromText(join(path, "meta.json"))).sha256}`;
   const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
   try {
+    const first = readRecord(fromText(join(path, "meta.json")));
+    if (first === null)
+      throw new Refused(`${path}: meta.json was removed. Make a new experiment in another directory.`);
+    const id = `sha256:${first.sha256}`;
     return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, isNew), letGo);
   } catch (error) {
     letGo();
@@ -170,6 +178,7 @@ function holdOrRefuse(path, stream) {
   return letGo;
 }
 
+/** @param {Said} said */
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   return {
@@ -205,7 +214,7 @@ function add(path, said) {
   for (;;) {
     const records = readRecords(fromText(path));
     for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, said);
-    const last = records.at(-1);
+    const last = records[records.length - 1];
     const number = Number(last.number) + 1;
     const tags = said.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
     const bytes = bytesOf({

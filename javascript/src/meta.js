@@ -8,7 +8,11 @@ import {MAX_RECORD, parse} from "./json.js";
 export const FOLDERS = ["meta", "log", "files"];
 export const ADDITION = /^(?:[2-9]|[1-9][0-9]+)[.]json$/;
 
-/** Reads a meta record: its digest and what its bytes say; null where there is no regular file. */
+/**
+ * Reads a meta record: its digest and what its bytes say; null where there is no regular file.
+ * @param {string} path
+ * @returns {{sha256: string, rules: string[], value: any} | null}
+ */
 export function readRecord(path) {
   return withFile(path, (fd, size) => {
     if (size > MAX_RECORD) return {sha256: digestOf(fd, 0, size), rules: ["json.size"], value: undefined};

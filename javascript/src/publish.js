@@ -4,6 +4,7 @@ import {randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {hostname} from "node:os";
 import {basename, dirname, join} from "node:path";
+import {codeOf} from "./directory.js";
 
 /** Syncs a directory, where the system can. */
 function syncDirectory(path) {
@@ -11,7 +12,7 @@ function syncDirectory(path) {
   try {
     fs.fsyncSync(fd);
   } catch (error) {
-    if (error.code !== "EINVAL") throw error;
+    if (codeOf(error) !== "EINVAL") throw error;
   } finally {
     fs.closeSync(fd);
   }
@@ -22,7 +23,7 @@ export function makeFolder(path) {
   try {
     fs.mkdirSync(path);
   } catch (error) {
-    if (error.code !== "EEXIST") throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
   }
 }
 
@@ -46,7 +47,7 @@ export function publish(root, path, bytes) {
     }
     fs.linkSync(temporary, path);
   } catch (error) {
-    if (error.code === "EEXIST") return false;
+    if (codeOf(error) === "EEXIST") return false;
     throw error;
   } finally {
     fs.unlinkSync(temporary);
@@ -81,7 +82,7 @@ function isAlive({host, pid, start}) {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return error.code !== "ESRCH";
+    return codeOf(error) !== "ESRCH";
   }
   return true;
 }
@@ -109,7 +110,7 @@ function readHolder(path) {
     const text = fs.readFileSync(path, "utf8");
     return typeof JSON.parse(text).pid === "number" ? text : null;
   } catch (error) {
-    return error.code === "ENOENT" ? undefined : null;
+    return codeOf(error) === "ENOENT" ? undefined : null;
   }
 }
 
@@ -119,7 +120,7 @@ function breakLock(root, path, dead) {
   try {
     fs.renameSync(path, aside);
   } catch (error) {
-    if (error.code === "ENOENT") return;
+    if (codeOf(error) === "ENOENT") return;
     throw error;
   }
   if (fs.readFileSync(aside, "utf8") !== dead) fs.linkSync(aside, path);

@@ -10,16 +10,37 @@ import {decode} from "./user.js";
 export class Refused extends Error {}
 
 /**
+ * An event as the user reads it; `line` is its line in the stream, and rewinds set `superseded`.
+ * @typedef {{line: number, seq: number, time: string, event: string, data: Map<string, any>, span?: any, begin?: any,
+ *   seconds?: any, within?: any, superseded?: boolean}} Event
+ */
+
+/**
+ * A stream: `leftOut` are the lines that cannot be read, `refused` is the line at which reading stopped.
+ * @typedef {{events: Event[], leftOut: number[], refused: number | null, state: string}} StreamContent
+ */
+
+/**
+ * The meta records of an experiment, merged.
+ * @typedef {{name: any, kind: any, created: any, nonce: any, parent: any, params: Map<string, any>,
+ *   extra: Map<string, any>, tags: string[], descriptions: string[], environments: any[]}} Meta
+ */
+
+/**
  * Reads an experiment.
  * @param {string} path of its directory
- * @returns {{id: string, state: string | null, meta: object, streams: Map<string, {events: object[], leftOut: number[], refused: number | null}>}}
+ * @returns {{id: string, state: string | null, meta: Meta, streams: Map<string, StreamContent>}}
  * @throws {Refused} a version or a feature that is not known, or no experiment
  */
 export function read(path) {
   const root = fromText(path);
   const records = readRecords(root);
+  /** @type {Map<string, StreamContent>} */
   const streams = new Map();
-  for (const name of streamNames(root)) streams.set(toText(name), withFile(join(root, name), readStream));
+  for (const name of streamNames(root)) {
+    const stream = withFile(join(root, name), readStream);
+    if (stream) streams.set(toText(name), stream); // or else another program removed it meanwhile
+  }
   const log = streams.get("log.jsonl");
   return {
     id: `sha256:${records[0].sha256}`,
@@ -37,9 +58,10 @@ export function readRecords(root) {
       : [];
   names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   const paths = [["1", "meta.json"], ...names.map((name) => [name.slice(0, -5), `meta/${name}`])];
-  const records = paths
-    .map(([number, path]) => ({number, ...readRecord(join(root, path))}))
-    .filter(({sha256}) => sha256);
+  const records = paths.flatMap(([number, path]) => {
+    const record = readRecord(join(root, path));
+    return record ? [{number, ...record}] : [];
+  });
   const first = records[0];
   if (first?.number !== "1" || first.rules.length > 0 || !is.isObject(first.value))
     throw new Refused("there is no meta.json that can be read");
@@ -88,8 +110,14 @@ function fold(values) {
   };
 }
 
-/** Reads a stream from an open file. */
+/**
+ * Reads a stream from an open file.
+ * @param {number} fd
+ * @param {number} size
+ * @returns {StreamContent}
+ */
 export function readStream(fd, size) {
+  /** @type {StreamContent} */
   const stream = {events: [], leftOut: [], refused: null, state: "open"};
   for (const line of lines(fd, size)) {
     const event = line.bytes ? readEvent(line.bytes) : null;

@@ -55,7 +55,10 @@ const isEnvironment = facts({
   }),
 });
 
-/** The `data` of each lifecycle event: the checks of its members, and the required ones. */
+/**
+ * The `data` of each lifecycle event: the checks of its members, and the required ones.
+ * @type {Map<string, [checks: Record<string, (value: any) => boolean>, required: string[]]>}
+ */
 const LIFECYCLE = new Map(
   Object.entries({
     "mlv/start": [
@@ -144,7 +147,7 @@ export function checkEvent(event, isKnown) {
   const report = (rule) => rules.add(rule);
   const check = (name, rule, isRight) => event.has(name) && !isRight(event.get(name)) && report(rule);
   const [name, data] = [event.get("event"), event.get("data")];
-  const [checks, required] = LIFECYCLE.get(name) ?? [null, null];
+  const [checks, required] = LIFECYCLE.get(name) ?? [];
 
   if (!["seq", "time", "event", "data"].every((member) => event.has(member))) report("event.members");
   if (isKnown && [...event.keys()].some((member) => !EVENT.includes(member))) report("event.unknown-members");

@@ -10,7 +10,7 @@ import {walk} from "./values.js";
 
 /**
  * What the experiment around a stream is; null for a bare log.
- * @typedef {{id: string | null, version: any, records: Map<string, string>, report: Function}} Around
+ * @typedef {{id: string | null, version: any, records: Map<string, string | null>}} Around
  */
 
 /** Judges the lines of a stream, and remembers what other records may ask about it. */
@@ -18,13 +18,16 @@ export class Stream {
   seqs = new Ranges(); // of the lines that are not masked
   maybe = new Ranges(); // that masked lines may have
   isChecked = true;
-  refused = null;
+  /** @type {string | null} */
+  refused = null; // why, at an mlv/start
   isMasked = false; // whether a masked line may have been an mlv/start
   given = {records: new Set(), ids: new Set()}; // by the mlv/start events
   references = []; // typed values `file` and `event`, with their lines
   ends = []; // the `streams` of mlv/end events, with their lines
   events = 0;
   state = "open";
+  torn = false; // whether bytes follow the last LF
+  /** @type {{number: number, isMasked: boolean, isSeal: boolean} | null} */
   last = null; // the last line: its number, and whether it is masked and a seal
 
   #spans = new Spans();

@@ -46,7 +46,7 @@ export function encode(value, depth = 2) {
   if (typeof value === "string") return value.isWellFormed() ? value : typed("string", {value: unitsOf(value)});
   if (typeof value === "number") {
     if (Number.isFinite(value)) return value;
-    return typed("float", {value: [...FLOATS].find(([, float]) => Object.is(float, value))[0]});
+    return typed("float", {value: Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf"});
   }
   if (typeof value === "bigint") {
     if (BigInt(Number.MIN_SAFE_INTEGER) <= value && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);

@@ -1,6 +1,6 @@
 /** The validator: what breaks the specification in and below a directory, or in a bare log. */
 import {fstatSync, realpathSync} from "node:fs";
-import {fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
+import {codeOf, fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {lines} from "./lines.js";
@@ -19,12 +19,36 @@ const WARNINGS = new Set([
   "file.changed",
 ]);
 
+/**
+ * What breaks a rule; `line` is null if it concerns a whole file or directory.
+ * @typedef {{rule: string, level: "warning" | "error", path: string, line: number | null}} Finding
+ */
+
+/**
+ * What could not be checked.
+ * @typedef {{path: string, reason: string}} Unchecked
+ */
+
+/**
+ * One experiment of a target; what could not be determined is null.
+ * @typedef {{path: string, id: string | null, name: string | null, state: string | null, sealed: boolean | null,
+ *   events: number}} Summary
+ */
+
 /** What has been found in one target: findings and what could not be checked, each once. */
 class Report {
+  /** @type {Map<string, Finding>} */
   findings = new Map();
+  /** @type {Map<string, Unchecked>} */
   unchecked = new Map();
 
+  /**
+   * @param {string} rule
+   * @param {string} path
+   * @param {number | null} [line]
+   */
   find(rule, path, line = null) {
+    /** @type {Finding} */
     const finding = {rule, level: WARNINGS.has(rule) ? "warning" : "error", path: toText(path) || ".", line};
     this.findings.set(JSON.stringify([rule, finding.path, line]), finding);
   }
@@ -43,13 +67,19 @@ class Report {
     for (const [key, reason] of other.unchecked) if (!this.unchecked.has(key)) this.unchecked.set(key, reason);
   }
 
-  /** Calls `read`, and says of what the system refuses that it could not be checked. */
+  /**
+   * Calls `read`, and says of what the system refuses that it could not be checked.
+   * @template T
+   * @param {string} path
+   * @param {() => T} read
+   * @returns {T | undefined}
+   */
   attempt(path, read) {
     try {
       return read();
     } catch (error) {
-      if (!error.code) throw error;
-      this.cannot(path, error.message);
+      if (!codeOf(error)) throw error;
+      this.cannot(path, /** @type {Error} */ (error).message);
       return undefined;
     }
   }
@@ -59,7 +89,7 @@ class Report {
  * Judges a directory, or a regular file as a bare log.
  * @param {string} target
  * @param {{isSealed?: boolean}} [options] whether level Sealed is judged
- * @returns {{findings: object[], unchecked: object[], experiments: object[]}}
+ * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[]}}
  */
 export function validate(target, {isSealed = false} = {}) {
   // What the user names is taken as it is, links included; what lies below is not.
@@ -84,8 +114,8 @@ export function validate(target, {isSealed = false} = {}) {
 function findExperiments(root, report) {
   const found = [];
   const left = [{path: "", depth: 0}];
-  while (left.length > 0) {
-    const {path, depth} = left.pop();
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const {path, depth} = next;
     if (depth > MAX_BELOW) {
       report.cannot(path, `deeper than ${MAX_BELOW} directories`);
       continue;
@@ -173,13 +203,27 @@ function enclosing(path, byPath) {
   return undefined;
 }
 
+/**
+ * A meta record. If `isUnread`, only its path is known; if `isMasked`, its value breaks a rule.
+ * @typedef {{path: string, sha256: string | null, value?: any, isMasked: boolean, isUnread?: boolean}} MetaRecord
+ */
+
 /** One experiment, judged by itself. */
 class Experiment {
   report = new Report();
+  /** @type {string | null} */
   id = null;
+  /** @type {[number: string, path: string][]} */
+  recordPaths = [];
+  /** @type {string[]} */
+  streamPaths = [];
+  /** @type {Map<string, MetaRecord>} */
   records = new Map(); // by number, as text
+  /** @type {Map<string, Stream>} */
   streams = new Map(); // by path in the experiment
+  grew = new Set(); // the paths of the streams that another process wrote meanwhile
   isChecked = true;
+  /** @type {boolean | null} */
   isSealed = null;
 
   constructor(root, path, isSealed) {
@@ -188,6 +232,11 @@ class Experiment {
     this.asksSealed = isSealed;
   }
 
+  /**
+   * @param {string} rule
+   * @param {string} path
+   * @param {number | null} [line]
+   */
   find(rule, path, line) {
     this.report.find(rule, join(this.path, path), line);
   }
@@ -222,9 +271,6 @@ class Experiment {
     const at = (path) => join(this.root, this.path, path);
     const read = (path) => this.report.attempt(join(this.path, path), () => list(at(path))) ?? new Map();
     const top = read("");
-    this.recordPaths = [];
-    this.streamPaths = [];
-    this.grew = new Set();
     const expect = (path, type, wanted) => {
       if (type === wanted) return true;
       if (type !== undefined) this.find("layout.types", path);
@@ -384,12 +430,14 @@ class Experiment {
 
   /** Judges `seal.records`, from the last record back, as each may be given by the one after it. */
   #judgeGiven(streams, sealed) {
+    /** @type {{number: bigint, record: MetaRecord, isGiven: boolean} | null} */
     let after = null;
     for (const [number, record] of [...this.records].reverse()) {
-      const isAfter = after && after.number === BigInt(number) + 1n && after.isGiven;
+      const next = after;
+      const isNextGiven = next !== null && next.number === BigInt(number) + 1n && next.isGiven;
       const isGiven =
         streams.some(({given}) => given.records.has(number) || (number === "1" && given.ids.size > 0)) ||
-        (isAfter && (after.record.isMasked || after.record.value.get("previous") === `sha256:${record.sha256}`));
+        (isNextGiven && (next.record.isMasked || next.record.value.get("previous") === `sha256:${record.sha256}`));
       if (!isGiven && !record.isMasked) sealed.find("seal.records", join(this.path, record.path));
       after = {number: BigInt(number), record, isGiven};
     }

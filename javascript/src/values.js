@@ -25,37 +25,46 @@ function base64Ends(value) {
   return !/[^A-Za-z0-9+/]/.test(value.slice(0, value.length - end));
 }
 
-/** For each type its members: a check each, `optional` where the member need not be there. */
+/**
+ * The check of a member; `optional` where the member need not be there.
+ * @typedef {((value: any) => boolean) & {optional?: boolean}} Check
+ */
+
+/** @type {(check: (value: any) => boolean) => Check} */
 const optional = (check) => Object.assign((value) => check(value), {optional: true});
-const TYPES = new Map(
-  Object.entries({
-    float: {value: (value) => ["nan", "inf", "-inf"].includes(value)},
-    int: {value: is.isInt},
-    datetime: {value: is.isDateTime},
-    "datetime-local": {value: is.isLocalDateTime},
-    date: {value: is.isDate},
-    time: {value: is.isTime},
-    duration: {value: isDecimal},
-    bytes: {value: isBase64},
-    string: {value: isUnits},
-    file: {
-      path: is.isString,
-      size: isSize,
-      sha256: is.isDigest,
-      media_type: optional(is.isString),
-      experiment: optional(is.isId),
-    },
-    external: {path: isTextValue, host: isTextValue, size: isSize, sha256: is.isDigest, modified: is.isUtc},
-    experiment: {id: is.isId, path: optional(is.isString)},
-    event: {
-      experiment: (value) => value === null || is.isId(value),
-      stream: (value) => is.isString(value) && value !== "",
-      seq: (value) => is.isInteger(value, 1),
-    },
-    redacted: {},
-    unencodable: {type: is.isString, repr: is.isString},
-  }),
-);
+
+/**
+ * For each type its members: a check each.
+ * @type {Record<string, Record<string, Check>>}
+ */
+const MEMBERS = {
+  float: {value: (value) => ["nan", "inf", "-inf"].includes(value)},
+  int: {value: is.isInt},
+  datetime: {value: is.isDateTime},
+  "datetime-local": {value: is.isLocalDateTime},
+  date: {value: is.isDate},
+  time: {value: is.isTime},
+  duration: {value: isDecimal},
+  bytes: {value: isBase64},
+  string: {value: isUnits},
+  file: {
+    path: is.isString,
+    size: isSize,
+    sha256: is.isDigest,
+    media_type: optional(is.isString),
+    experiment: optional(is.isId),
+  },
+  external: {path: isTextValue, host: isTextValue, size: isSize, sha256: is.isDigest, modified: is.isUtc},
+  experiment: {id: is.isId, path: optional(is.isString)},
+  event: {
+    experiment: (value) => value === null || is.isId(value),
+    stream: (value) => is.isString(value) && value !== "",
+    seq: (value) => is.isInteger(value, 1),
+  },
+  redacted: {},
+  unencodable: {type: is.isString, repr: is.isString},
+};
+const TYPES = new Map(Object.entries(MEMBERS));
 
 export const isType = (name) => TYPES.has(name);
 const isForeign = (name) =>
@@ -89,24 +98,23 @@ export function checkTree(tree, isKnown, report) {
 
 function checkTyped(typed, isKnown, report) {
   const type = typed.get("_mlv");
-  if (!isType(type)) {
+  const members = TYPES.get(type);
+  if (members === undefined) {
     const isNewer = !isKnown && is.isString(type) && !type.includes(".");
     if (!isNewer && !isForeign(type)) report("value.type");
     return;
   }
-  const members = TYPES.get(type);
   if (isKnown && [...typed.keys()].some((name) => name !== "_mlv" && !Object.hasOwn(members, name)))
     report("value.unknown-members");
   const isRight = Object.entries(members).every(([name, check]) =>
     typed.has(name) ? check(typed.get(name)) : check.optional,
   );
   if (!isRight) report(`value.${type}`);
-  checkDate(type, typed, report);
+  checkDate(type, members, typed, report);
   if (type === "file" && is.isString(typed.get("path"))) checkPath(typed.get("path"), report);
 }
 
-function checkDate(type, typed, report) {
-  const members = TYPES.get(type);
+function checkDate(type, members, typed, report) {
   const name = type === "external" ? "modified" : "value";
   if (!["external", "datetime", "datetime-local", "date"].includes(type)) return;
   if (members[name](typed.get(name)) && !is.dateExists(typed.get(name))) report("time.exists");

@@ -4,7 +4,7 @@ import {createHash} from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import {dirname, join} from "node:path";
-import {chunks, digestOf} from "./directory.js";
+import {chunks, codeOf, digestOf} from "./directory.js";
 import {isLifecycle, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {lines} from "./lines.js";
@@ -28,12 +28,20 @@ function statAt(path) {
   try {
     return fs.lstatSync(path, {bigint: true});
   } catch (error) {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
     throw error;
   }
 }
 
-const isSame = (one, other) => one !== null && one.dev === other.dev && one.ino === other.ino;
+/**
+ * Whether both are the same file or directory.
+ * @param {fs.BigIntStats | null} one
+ * @param {fs.BigIntStats | null} other
+ * @returns {one is fs.BigIntStats}
+ */
+function isSame(one, other) {
+  return one !== null && other !== null && one.dev === other.dev && one.ino === other.ino;
+}
 
 /** A stream with a session that this process writes. */
 export class StreamWriter {
@@ -81,7 +89,7 @@ export class StreamWriter {
     const {events, leftOut, refused} = readStream(this.#fd, size);
     if (refused !== null)
       throw new Refused(`line ${refused} of the stream begins a session of an unknown version or feature`);
-    this.#seq = (events.at(-1)?.seq ?? 0) + (leftOut.at(-1) > (events.at(-1)?.line ?? 0) ? leftOut.length : 0);
+    this.#seq = (events.at(-1)?.seq ?? 0) + ((leftOut.at(-1) ?? 0) > (events.at(-1)?.line ?? 0) ? leftOut.length : 0);
     const sealed = new Set(
       events.filter(({event}) => event === "mlv/seal" || event === "mlv/end").map(({line}) => line),
     );

@@ -21,7 +21,7 @@ function write(path, events) {
 }
 
 function readAt(path) {
-  const fd = fs.openSync(path);
+  const fd = fs.openSync(path, "r");
   try {
     return readStream(fd, fs.fstatSync(fd).size);
   } finally {
@@ -38,13 +38,14 @@ test("rewinds supersede the same events as the specification's sentence, in stre
   };
   for (let round = 0; round < 200; round++) {
     const size = 1 + below(16);
+    /** @type {[seq: number, to: number | undefined][]} */
     const events = Array.from({length: size}, () => [
       1 + below(size + 2),
       below(3) === 0 ? below(size + 2) : undefined,
     ]);
-    const rewinds = events.filter(([, to]) => to !== undefined);
+    const rewinds = events.flatMap(([seq, to]) => (to === undefined ? [] : [{seq, to}]));
     const expected = events.map(
-      ([seq, to]) => to === undefined && rewinds.some(([own, after]) => after < seq && seq < own),
+      ([seq, to]) => to === undefined && rewinds.some((rewind) => rewind.to < seq && seq < rewind.seq),
     );
     write(path, events);
     assert.deepEqual(

@@ -16,6 +16,7 @@ for (const one of all) {
     context.after(() => fs.rmSync(join(directory, ".."), {recursive: true}));
     make(directory, one);
     const {findings, unchecked} = validate(join(directory, one.target ?? ""), {isSealed: one.level === "sealed"});
+    /** @type {(finding: {rule: string, path: string, line?: number | null}) => string} */
     const key = ({rule, path, line = null}) => `${rule} ${path} ${line}`;
     assert.deepEqual(findings.map(key).sort(), one.findings.map(key).sort());
     assert.deepEqual(unchecked.map(({path}) => path).sort(), (one.unchecked ?? []).slice().sort());

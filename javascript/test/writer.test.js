@@ -21,15 +21,14 @@ const judged = (path) => {
 };
 const SEALED = {findings: [], unchecked: [], sealed: [true]};
 
+const eventsOf = (path, stream) => read(path).streams.get(stream)?.events ?? [];
+const namesOf = (path, stream) => eventsOf(path, stream).map(({event}) => event);
+
 test("what is logged is read back, and sealed", (context) => {
   const path = join(savedir(context), "a");
-  const data = new Map([
-    ["_mlv", NaN],
-    ["n", 2n ** 70n],
-    ["lone", "\ud800"],
-    ["bytes", new Uint8Array([1, 2])],
-    ["zero", -0],
-  ]);
+  const data = new Map(
+    Object.entries({_mlv: NaN, n: 2n ** 70n, lone: "\ud800", bytes: new Uint8Array([1, 2]), zero: -0}),
+  );
   const experiment = Experiment.create(join(path, ".."), "a", {kind: "train", params: {lr: 0.1, hf_token: "x"}});
   const epoch = experiment.log.event("epoch", {}, {span: "begin"});
   experiment.log.event("epoch/batch", data, {within: epoch});
@@ -39,14 +38,8 @@ test("what is logged is read back, and sealed", (context) => {
   experiment.close("completed");
   const {state, meta, streams} = read(path);
   assert.equal(state, "completed");
-  assert.deepEqual(
-    meta.params,
-    new Map([
-      ["lr", 0.1],
-      ["hf_token", new Typed("redacted", new Map())],
-    ]),
-  );
-  assert.deepEqual(streams.get("log.jsonl").events[2].data, data);
+  assert.deepEqual(meta.params, new Map(Object.entries({lr: 0.1, hf_token: new Typed("redacted", new Map())})));
+  assert.deepEqual(streams.get("log.jsonl")?.events[2].data, data);
   assert.deepEqual(fs.readdirSync(join(path, "files")), ["a.txt", "a~2.txt"]);
   assert.deepEqual(fs.readdirSync(path).sort(), ["files", "log.jsonl", "meta.json"]);
   assert.deepEqual(judged(path), SEALED);
@@ -62,7 +55,7 @@ test("a torn tail is recovered, and rewound events are superseded", (context) =>
   const second = Experiment.resume(path, {params: {more: 1}});
   second.log.rewind(seq);
   second.close("completed");
-  const {events} = read(path).streams.get("log.jsonl");
+  const events = eventsOf(path, "log.jsonl");
   assert.equal(events[4].data.get("recovered").get("size"), 6);
   assert.deepEqual(
     events.filter(({superseded}) => superseded).map(({event}) => event),
@@ -118,6 +111,7 @@ test("a stream that a zombie holds is that of a dead process", {skip: NO_PROC, t
   const parent = spawn("sh", ["-c", '"$0" --input-type=module -e "$1" & exec sleep 60', process.execPath, script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  /** @type {number | null} */
   let pid = null;
   context.after(() => {
     if (pid !== null) process.kill(pid, "SIGKILL"); // before its parent, so that the pid is still that of the writer
@@ -191,9 +185,6 @@ function disturbed(context, changed) {
   changed(log, path);
   return {path, log, before, experiment, told: () => told.mock.calls.map(({arguments: [message]}) => message)};
 }
-
-const eventsOf = (path, stream) => read(path).streams.get(stream).events;
-const namesOf = (path, stream) => eventsOf(path, stream).map(({event}) => event);
 
 test("a log that is removed is there again, with what was logged before and after, and only once", (context) => {
   const {path, log, before, experiment, told} = disturbed(context, (log) => fs.rmSync(log));
@@ -287,10 +278,10 @@ test("a look at the path counts for a second", (context) => {
   assert.deepEqual(namesOf(path, "log.jsonl"), ["mlv/start", "a", "b", "c"]);
 });
 
-for (const [how, changed] of [
-  ["removed", (path) => fs.rmSync(path, {recursive: true})],
-  ["replaced by another", (path) => fs.renameSync(path, `${path}-old`) ?? fs.mkdirSync(path)],
-]) {
+for (const [how, changed] of Object.entries({
+  removed: (path) => fs.rmSync(path, {recursive: true}),
+  "replaced by another": (path) => fs.renameSync(path, `${path}-old`) ?? fs.mkdirSync(path),
+})) {
   test(`the directory of an experiment that was ${how} gets nothing`, (context) => {
     const {path, experiment} = disturbed(context, (_log, path) => changed(path));
     const left = fs.existsSync(path);
