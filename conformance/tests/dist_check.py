@@ -124,8 +124,7 @@ def pythons() -> dict[tuple[int, int], object]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found = {version: python["path"] for version, python in module.find_pythons().items() if version in module.TESTED}
-    return {**found, sys.version_info[:2]: sys.executable}
+    return {**module.find_pythons(), sys.version_info[:2]: sys.executable}
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ def test_text_is_like_a_compilers(experiment: Make, run: Run) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.slow
 def test_text_of_what_is_valid(experiment: Make, run: Run) -> None:
     experiment("x").log().start()
     done = run("x", "x/log.jsonl")
@@ -66,6 +67,7 @@ def test_text_of_what_is_valid(experiment: Make, run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_json_report_is_as_its_schema_says_and_always_the_same(experiment: Make, run: Run, tmp_path: Path) -> None:
     x = experiment("runs/x")
     x.log().start().event("a", within=5).raw(b"\xff\n")
@@ -85,6 +87,7 @@ def test_the_json_report_is_as_its_schema_says_and_always_the_same(experiment: M
     assert done.returncode == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [20, 21, 100])
 def test_of_many_findings_the_number_is_printed(number: int, experiment: Make, run: Run) -> None:
     experiment("x").log().start().raw(b"\n" * number)
@@ -95,6 +98,7 @@ def test_of_many_findings_the_number_is_printed(number: int, experiment: Make, r
     assert len(json.loads(run("x", "--format", "json").stdout)["targets"][0]["findings"]) == number
 
 
+@pytest.mark.slow
 def test_beyond_a_thousand_findings_of_a_rule_in_a_file_only_the_number_is_kept(experiment: Make, run: Run) -> None:
     x = experiment("x")
     x.log().start().raw(b"\n" * 2500 + b"{\n" * 3)
@@ -193,6 +197,7 @@ def test_nothing_printed_is_a_command(
         assert [line for line in printed.splitlines() if not start.match(line)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 def test_an_argument_is_escaped_as_well(experiment: Make, run: Run) -> None:
     for command in [NASTY, *COMMANDS]:
@@ -247,6 +252,7 @@ def on_a_terminal(directory: Path, *arguments: str, **env: str) -> str:
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_unless_it_wants_none(experiment: Make, run: Run, tmp_path: Path) -> None:
     experiment("x" * 200, tags=5, name="[red]")
     plain = run(".").stdout
@@ -265,6 +271,7 @@ def test_a_terminal_gets_no_command_from_a_directory(experiment: Make, tmp_path:
     assert "[red]rich[red]:smile:" in printed
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(experiment: Make, tmp_path: Path) -> None:
     x = experiment("x")
     for number in range(3000):
@@ -296,6 +303,7 @@ def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 # Exit codes.
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 def test_three_wins_over_two_wins_over_one(experiment: Make, run: Run, tmp_path: Path) -> None:
     experiment("valid")
@@ -311,6 +319,7 @@ def test_three_wins_over_two_wins_over_one(experiment: Make, run: Run, tmp_path:
                 assert run(*options, one, other).returncode == max(code, codes[other]), (one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 @pytest.mark.parametrize(
     "arguments",
@@ -340,6 +349,7 @@ def test_wrong_usage(arguments: list[str], run: Run) -> None:
     assert done.stderr.startswith("mlv-validate: error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 def test_no_option_turns_unchecked_into_valid(experiment: Make, run: Run) -> None:
     experiment("x", mlv="2.0", tags=5)
@@ -371,6 +381,7 @@ def test_every_rule_is_explained(rule: str, capsys: pytest.CaptureFixture[str]) 
         assert part in printed
 
 
+@pytest.mark.slow
 def test_an_unknown_rule_gets_the_nearest_names(run: Run) -> None:
     done = run("--explain", "seal.frm")
     assert done.returncode == 2
@@ -380,6 +391,7 @@ def test_an_unknown_rule_gets_the_nearest_names(run: Run) -> None:
     assert "unique-names" in run("--explain", "unique").stderr
 
 
+@pytest.mark.slow
 def test_the_rules_are_listed(run: Run, tmp_path: Path) -> None:
     judged = [rule.id for rule in RULES.values() if rule.class_ == "directory"]
     assert [line.split("\t")[0] for line in run("--list-rules").stdout.splitlines()] == judged
@@ -387,6 +399,7 @@ def test_the_rules_are_listed(run: Run, tmp_path: Path) -> None:
     assert all(f"│ {rule} " in table for rule in judged)
 
 
+@pytest.mark.slow
 def test_version_and_help(run: Run) -> None:
     assert importlib.metadata.version("mlv-validate") == mlv_validate.__version__
     assert run("--version").stdout == f"mlv-validate {mlv_validate.__version__} (MLV 1.0)\n"

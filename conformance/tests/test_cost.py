@@ -22,6 +22,7 @@ def findings() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kinds",
     [
@@ -50,6 +51,7 @@ def test_a_finding_costs_at_most_three_calls_of_loads_that_fail(
     assert found <= AT_MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["a start's seq", "a pause's seq", "a rewind's to", "a begin's seq", "an end's begin"])
 def test_a_wrong_number_costs_at_most_that_more_than_a_right_one(
     kind: str, findings: ModuleType, tmp_path: Path

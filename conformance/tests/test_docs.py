@@ -200,6 +200,7 @@ def results_of(page):
     return run, [json.loads(line) for line in run.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WRITTEN)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
     run, results = results_of(page)
@@ -417,6 +418,7 @@ def test_using_exp_names_every_error():
 # The reference of mlv-validate
 
 
+@pytest.mark.slow
 def test_the_help_of_mlv_validate_is_in_its_reference():
     environment = dict(os.environ, NO_COLOR="1", COLUMNS="80", LC_ALL="C.UTF-8")
     command = [os.path.join(os.path.dirname(sys.executable), "mlv-validate"), "--help"]

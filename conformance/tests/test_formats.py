@@ -60,6 +60,7 @@ def mixed(experiment: Make) -> None:
 # GitHub.
 
 
+@pytest.mark.slow
 def test_github_gets_an_annotation_for_each_finding_and_for_what_was_not_checked(mixed: None, run: Run) -> None:
     done = run("--format", "github", "runs")
     *annotations, verdict = done.stdout.splitlines()
@@ -76,6 +77,7 @@ def test_github_gets_an_annotation_for_each_finding_and_for_what_was_not_checked
     assert run("--format", "github", "--quiet", "runs").stdout.splitlines() == annotations
 
 
+@pytest.mark.slow
 def test_github_gets_the_number_of_many(experiment: Make, run: Run) -> None:
     experiment("x").log().start().raw(b"\n" * 1234)
     lines = run("--format", "github", "x").stdout.splitlines()
@@ -100,6 +102,7 @@ ANNOTATION = re.compile(rf"::(error|warning) file={PROPERTY}(,line=\d+)?,title={
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_github_gets_no_command_from_a_directory(locale: str, experiment: Make, run: Run) -> None:
@@ -115,6 +118,7 @@ def test_github_gets_no_command_from_a_directory(locale: str, experiment: Make, 
 # SARIF.
 
 
+@pytest.mark.slow
 def test_sarif_is_as_its_schema_says_and_always_the_same(mixed: None, run: Run, tmp_path: Path) -> None:
     done = run("--format", "sarif", "runs", tmp_path / "runs/y")
     SARIF.validate(log := json.loads(done.stdout))
@@ -162,6 +166,7 @@ def test_sarif_is_as_its_schema_says_and_always_the_same(mixed: None, run: Run, 
     assert (done.returncode, done.stderr) == (3, "")
 
 
+@pytest.mark.slow
 def test_sarif_of_what_is_valid(experiment: Make, run: Run) -> None:
     experiment("x")
     SARIF.validate(log := json.loads(run("--format", "sarif", "x").stdout))
@@ -173,6 +178,7 @@ def test_the_schema_of_sarif_refuses_what_is_no_sarif() -> None:
     assert not SARIF.is_valid({"version": "2.1.0", "runs": [{"tool": {}}]})
 
 
+@pytest.mark.slow
 def test_an_address_in_sarif_is_that_of_the_file(experiment: Make, run: Run, tmp_path: Path) -> None:
     experiment("a/\udcff%:#?", tags=5)
     for target, before in (("a", b"a"), (".", b"a"), ("./a/", b"a"), (tmp_path / "a", bytes(tmp_path / "a"))):
@@ -182,6 +188,7 @@ def test_an_address_in_sarif_is_that_of_the_file(experiment: Make, run: Run, tmp
         assert uri.startswith("file:///") == os.path.isabs(target)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 def test_sarif_gets_nothing_from_a_directory_but_text(experiment: Make, run: Run) -> None:
     hostile(experiment)
@@ -198,6 +205,7 @@ def test_sarif_gets_nothing_from_a_directory_but_text(experiment: Make, run: Run
 # JUnit.
 
 
+@pytest.mark.slow
 def test_junit_has_a_suite_for_each_target_and_a_case_for_each_experiment(mixed: None, run: Run) -> None:
     done = run("--format", "junit", "runs", "runs/y/log.jsonl")
     first, second = ElementTree.fromstring(done.stdout)
@@ -219,6 +227,7 @@ def test_junit_has_a_suite_for_each_target_and_a_case_for_each_experiment(mixed:
     assert (done.returncode, done.stderr) == (3, "")
 
 
+@pytest.mark.slow
 def test_junit_of_a_directory_without_experiments_has_a_case_for_it(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     [suite] = ElementTree.fromstring(run("--format", "junit", "empty").stdout)
@@ -226,6 +235,7 @@ def test_junit_of_a_directory_without_experiments_has_a_case_for_it(run: Run, tm
     assert (suite.attrib["tests"], suite.attrib["errors"]) == ("1", "1")
 
 
+@pytest.mark.slow
 def test_junit_counts_what_it_does_not_list(experiment: Make, run: Run) -> None:
     experiment("x").log().start().raw(b"\n" * 1234)
     [suite] = ElementTree.fromstring(run("--format", "junit", "x").stdout)
@@ -233,6 +243,7 @@ def test_junit_counts_what_it_does_not_list(experiment: Make, run: Run) -> None:
     assert (suite[0][0].text or "").count("\n") == 22
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_junit_gets_nothing_from_a_directory_but_text(locale: str, experiment: Make, run: Run) -> None:
@@ -265,6 +276,7 @@ def test_a_format_escapes_every_message_and_path_itself(format_: Callable[[Repor
 # What is reported, and what fails.
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 @pytest.mark.parametrize("format_", ["text", "json", "github", "sarif", "junit"])
 def test_a_warning_fails_where_it_is_to_fail(format_: str, experiment: Make, run: Run) -> None:
@@ -286,6 +298,7 @@ def test_a_warning_fails_where_it_is_to_fail(format_: str, experiment: Make, run
     assert run("--format", format_, "--fail-on", "warning", "warned", "gone").returncode == 2
 
 
+@pytest.mark.slow
 def test_findings_are_selected_and_ignored_by_rule_or_by_chapter(experiment: Make, run: Run) -> None:
     x = experiment("x", tags=5)
     x.log().start().raw(b"\n").raw(b"torn")
@@ -308,6 +321,7 @@ def test_findings_are_selected_and_ignored_by_rule_or_by_chapter(experiment: Mak
             assert done.returncode == code, (options, format_)
 
 
+@pytest.mark.slow
 def test_a_filtered_report_says_so_and_calls_nothing_valid(experiment: Make, run: Run) -> None:
     experiment("x", tags=5)
     judged = sum(rule.class_ == "directory" and rule.at == "core" for rule in RULES.values())
@@ -326,6 +340,7 @@ def test_a_filtered_report_says_so_and_calls_nothing_valid(experiment: Make, run
     assert last.startswith("invalid: ") and last.endswith(f"{judged + 2} rules of level Sealed)")
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 def test_no_filter_turns_unchecked_into_valid(experiment: Make, run: Run) -> None:
     experiment("new", mlv="2.0")
@@ -334,6 +349,7 @@ def test_no_filter_turns_unchecked_into_valid(experiment: Make, run: Run) -> Non
             assert run("--format", format_, *options, "new").returncode == 3, (format_, options)
 
 
+@pytest.mark.slow
 def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> None:
     loud = run("runs").stdout.splitlines()
     quiet = run("--quiet", "runs").stdout.splitlines()
@@ -342,6 +358,7 @@ def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> N
     assert (run("-q", "runs/y").stdout, run("-q", "runs/y").returncode) == ("", 0)
 
 
+@pytest.mark.slow
 def test_wrong_names_of_rules_get_the_nearest(run: Run) -> None:
     error = "mlv-validate: error: "
     assert run("--select", "seel", ".").stderr.startswith(f"{error}there is no rule 'seel'. Did you mean seal?\n")
@@ -352,6 +369,7 @@ def test_wrong_names_of_rules_get_the_nearest(run: Run) -> None:
     assert "--require-sealed" in run("--select", "seal.last", ".").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: Run) -> None:
     assert run("--jobs", jobs, "--format", "json", "runs").stdout == run("--format", "json", "runs").stdout
@@ -392,6 +410,7 @@ def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: st
     return output.decode(), b"".join(printed).decode(), process.returncode
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_with_the_file_and_its_bytes(experiment: Make, run: Run, tmp_path: Path) -> None:
     x = experiment("runs/x")
     x.log().start().event("a", {"text": "x" * 3 * 1024 * 1024})
@@ -401,6 +420,7 @@ def test_a_terminal_gets_a_bar_with_the_file_and_its_bytes(experiment: Make, run
     assert bar.endswith(("\x1b[2K", "\x1b[?25h")) or "\x1b[?25h" in bar  # the cursor is there again
 
 
+@pytest.mark.slow
 def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Make, tmp_path: Path) -> None:
     experiment("x").log().start()
     assert on_terminal(tmp_path, "--quiet", "x") == ("", "", 0)
@@ -434,6 +454,7 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
     assert "\x1b]" not in bar and "\x07" not in bar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.2, 0])
 def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
     pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch

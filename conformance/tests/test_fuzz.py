@@ -16,11 +16,13 @@ def fuzz(name: str, *arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_damaged_experiments_are_all_judged() -> None:
     last = fuzz("mutate.py", "--rounds", "5")
     assert last.startswith("5 directories, 500 experiments: ") and last.endswith(" 0 failures")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "step", "bits"), [(None, 97, 484), ("files/model.txt", 1, 128), ("files/confusion.txt", 1, 72)]
 )

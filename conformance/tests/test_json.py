@@ -102,6 +102,7 @@ def test_a_meta_record_may_hold_carriage_returns_and_must_not_be_empty() -> None
     assert rules(b"", line=False) == ["json.syntax"]
 
 
+@pytest.mark.slow
 def test_size_counts_the_line_feed() -> None:
     raw = b'"' + b"x" * (MAX_SIZE - 3) + b'"'
     assert len(raw) == MAX_SIZE - 1

@@ -10,6 +10,7 @@ from mlv_validate import validate
 BASES = Path(__file__).parents[1] / "suite" / "bases"
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("base", ["open", "paused"])
 def test_every_prefix_of_a_log(base: str, tmp_path: Path) -> None:

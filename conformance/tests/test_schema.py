@@ -93,6 +93,7 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(EVENTS)), ids=[event["event"] for event in EVENTS])
 def test_an_event_breaks_the_rules_that_its_schema_names(number: int) -> None:
     """Also the second time, when its shape may be remembered, and whatever was judged before."""
@@ -115,6 +116,7 @@ def test_a_typed_value_breaks_the_rules_that_its_schema_names(type_: str) -> Non
                 assert {rule for rule, _ in judge_typed(changed, True)} - {"time.exists"} == expected, changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_meta_record_breaks_the_rules_that_its_schema_names(number: int) -> None:
     record: dict[str, Any] = {"mlv": "1.0", "created": TIME, "params": {}, "extra": {}, "tags": ["a"], "requires": []}

@@ -100,6 +100,7 @@ def test_every_requirement_has_its_members() -> None:
         assert rule["at"] in {"core", "sealed"} and rule["since"] == "1.0" and rule["why"] and rule["hint"]
 
 
+@pytest.mark.slow
 def test_the_page_of_the_rules_is_made_from_them() -> None:
     spec = importlib.util.spec_from_file_location("rules_page", SPEC.parents[1] / "conformance" / "rules_page.py")
     assert spec is not None and spec.loader is not None

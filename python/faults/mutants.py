@@ -480,7 +480,7 @@ def _test(mutant: Mutant, source: Path, directory: Path) -> str:
         raise RuntimeError(f"the tests would import {found.stdout.strip()}, and not the copy")
     tests = [str(_ROOT / "python/tests" / test) for test in mutant.tests]
     with (directory / "output").open("w+", encoding="utf-8", errors="replace") as output:
-        command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider", *tests]
         done = subprocess.run(
             command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )

@@ -47,6 +47,7 @@ def test_every_row_has_an_adapter_and_every_other_logger_a_version() -> None:
     assert adapters - pinned == {"plain", "mlv"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["scalars", "nested", "strings"])
 @pytest.mark.parametrize("subject", ["plain", "mlv:direct", "mlv:exp+disk", "mlv:span+keywords"])
 def test_what_a_trial_logs_is_read_back(tmp_path: Path, subject: str, shape: str) -> None:

@@ -65,6 +65,7 @@ def test_a_long_line_is_cut_between_characters_and_says_that_it_goes_on() -> Non
         assert max(len(piece) for piece, _ in pieces) <= _MAX_LINE
 
 
+@pytest.mark.slow
 def test_what_python_c_code_and_children_put_out_is_shown_and_logged(
     conforms: Callable[..., Any],
 ) -> None:
@@ -103,6 +104,7 @@ print("last")
     assert streams["log.jsonl"][-1]["data"]["streams"] == {"log/output.jsonl": streams["log/output.jsonl"][-1]["seq"]}
 
 
+@pytest.mark.slow
 def test_of_a_progress_bar_the_last_state_is_logged(run: Callable[..., Any]) -> None:
     pytest.importorskip("tqdm", reason="tqdm is not installed")
     run(
@@ -140,6 +142,7 @@ with Exp("runs", "e") as exp:
     assert [(end["event"], end["data"]["status"]) for end in ends] == [("mlv/end", "failed")] * 2
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_without_a_word_leaves_all_its_output_and_an_open_stream(
     run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
@@ -160,6 +163,7 @@ def test_what_was_put_out_before_a_crash_is_shown_and_logged(
     conforms("runs/e")
 
 
+@pytest.mark.slow
 def test_a_program_goes_on_when_the_capturing_process_is_killed(run: Callable[..., Any]) -> None:
     done = run(
         BEGIN
@@ -179,6 +183,7 @@ print("end")
     assert sorted(done.stdout) == sorted("\n".join([*map(str, range(20000)), "end", ""]))
 
 
+@pytest.mark.slow
 def test_a_thread_that_prints_while_the_interpreter_lock_is_held_does_not_hang(run: Callable[..., Any]) -> None:
     """More than a pipe holds, from C code that keeps the lock."""
     done = run(
@@ -193,6 +198,7 @@ with Exp("runs", "e") as exp, exp.capture():
     assert sum(len(text) for _, text in output()) == 1_000_000
 
 
+@pytest.mark.slow
 def test_the_warning_of_a_full_disk_is_shown_and_stops_nothing(run: Callable[..., Any]) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("not applicable: this system has no /dev/full")
@@ -264,12 +270,14 @@ with Exp("runs", "e") as exp, exp.capture():
     assert output() == [("stdout", "ready"), ("stdout", "interrupted")]
 
 
+@pytest.mark.slow
 def test_secrets_are_shown_and_not_logged(run: Callable[..., Any]) -> None:
     line = "hf_token=" + "hf_" + "a" * 34
     done = run(BEGIN + f'with Exp("runs", "e") as exp, exp.capture(): print({line!r})')
     assert (done.stdout, output()) == (line + "\n", [("stdout", "<redacted>")])
 
 
+@pytest.mark.slow
 def test_a_rank_has_a_stream_of_its_own_and_capture_can_begin_again(run: Callable[..., Any]) -> None:
     run(
         BEGIN
@@ -286,6 +294,7 @@ with Exp("runs", "e") as exp, Exp.join("runs/e", 3) as rank:
     assert output() == [("stdout", "0"), ("stdout", "1")]
 
 
+@pytest.mark.slow
 def test_wrong_uses_say_what_is_wrong(run: Callable[..., Any]) -> None:
     run(
         BEGIN
@@ -407,6 +416,7 @@ class Logged:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["file", "pipe", "terminal"])
 @pytest.mark.parametrize("way", PRINTS)
 def test_what_a_killed_program_printed_is_kept_once_and_with_the_time_of_each_line(way: str, where: str) -> None:
@@ -450,6 +460,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert [text for _, text in output()] == ["c code", "python", "the end"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["file", "pipe", "terminal"])
 def test_afterwards_the_streams_are_what_they_were(where: str) -> None:
     shown, status = run_into(
@@ -587,6 +598,7 @@ with Exp.resume("runs/e") as exp, exp.capture():
     assert [text for _, text in output()] == ["one", "two", "three", "again"]
 
 
+@pytest.mark.slow
 def test_much_text_of_many_threads_beside_a_descriptor_is_all_logged(run: Callable[..., Any]) -> None:
     run(
         BEGIN
@@ -605,6 +617,7 @@ with Exp("runs", "e") as exp, exp.capture():
     assert len(output()) == 1200 and {text for _, text in output()} == expected
 
 
+@pytest.mark.slow
 def test_a_notebook_goes_on_when_the_capturing_process_is_killed_or_stopped(run: Callable[..., Any]) -> None:
     run(
         BEGIN

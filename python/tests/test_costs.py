@@ -28,6 +28,7 @@ def ratio(large: Callable[[], Any], small: Callable[[], Any], times: int = 3) ->
     return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
 
 
+@pytest.mark.slow
 def test_many_files_under_one_name_are_attached_in_linear_time() -> None:
     """Four times as many take about four times as long; sixteen times, if each looked at all others."""
     count = 0
@@ -42,6 +43,7 @@ def test_many_files_under_one_name_are_attached_in_linear_time() -> None:
     assert ratio(lambda: attach(400), lambda: attach(100)) < 8
 
 
+@pytest.mark.slow
 def test_many_files_in_one_folder_are_attached_in_linear_time() -> None:
     count = 0
 
@@ -86,6 +88,7 @@ def test_the_same_bytes_are_attached_once_and_a_changed_file_is_not_taken_for_th
     assert sorted(os.listdir(HOME / "files")) == ["x.bin", "x~3.bin", "x~4.bin"]
 
 
+@pytest.mark.slow
 def test_a_resume_reads_each_record_quickly() -> None:
     """The records before cost microseconds each: measured in those of a plain read, parse and hash of a record."""
     import hashlib

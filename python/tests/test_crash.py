@@ -37,6 +37,7 @@ with Exp("runs", "e", exists="resume") as exp:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.kept")
 @pytest.mark.rule("writer.torn")
@@ -95,6 +96,7 @@ def test_an_experiment_torn_at_any_byte_of_its_last_event_is_resumed(conforms: A
         assert events[2]["data"].get("recovered") == recovered
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.publish")
 def test_a_script_killed_while_it_makes_an_experiment_leaves_one_or_none(
     begin: Callable[..., Any], conforms: Any

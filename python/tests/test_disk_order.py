@@ -150,6 +150,7 @@ def promises(disk: Disk, conforms: Callable[..., Any]) -> Promises:
     return Promises(disk, conforms)
 
 
+@pytest.mark.slow
 def test_what_a_durable_experiment_has_acknowledged_is_on_the_disk(promises: Promises) -> None:
     """After each call. A file system that keeps names by chance, as ext4 does, is not needed for it."""
     with Exp("runs", "e", {"lr": 1}, durability="disk") as exp:

@@ -236,6 +236,7 @@ def test_gpus_are_those_of_nvidia_smi(program):
     ]
 
 
+@pytest.mark.slow
 @needs_posix
 @pytest.mark.parametrize("text", ["exit 9", "exec sleep 60", None])
 def test_without_nvidia_smi_gpus_are_those_of_the_driver(tmp_path, monkeypatch, program, text):
@@ -729,6 +730,7 @@ def broken_git(repository, git, program, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @needs_git
 @needs_posix
 @pytest.mark.parametrize(
@@ -793,6 +795,7 @@ def test_a_git_that_cannot_be_started_is_an_error(tmp_path, repository, git, pro
     assert capture()["git"] == refused("git could not be started: No such file or directory", commit=commit)
 
 
+@pytest.mark.slow
 @needs_git
 @needs_posix
 def test_a_slow_git_is_killed_with_all_it_started(tmp_path, repository, git, program, monkeypatch):
@@ -805,6 +808,7 @@ def test_a_slow_git_is_killed_with_all_it_started(tmp_path, repository, git, pro
         assert gone(int((tmp_path / name).read_text()))
 
 
+@pytest.mark.slow
 @needs_git
 @needs_posix
 def test_all_calls_of_git_together_have_a_bound(repository, git, program, monkeypatch):
@@ -816,6 +820,7 @@ def test_all_calls_of_git_together_have_a_bound(repository, git, program, monkey
     assert found["missing"]["dirty"] == "git did not finish in time"
 
 
+@pytest.mark.slow
 @needs_git
 @needs_posix
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="there is no setsid here")

@@ -134,6 +134,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return Path("weights.npy").read_bytes(), curves(HOME)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="not applicable: the signals are those of POSIX")
 @pytest.mark.parametrize(("how", "block", "code", "state", "writer"), WAYS)
 def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
@@ -157,6 +158,7 @@ def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
     assert rewind["data"]["reason"] == how
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.seal")
 def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Callable[..., Any]) -> None:
@@ -356,6 +358,7 @@ def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callabl
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "late", "late"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", ["log.event('late')", "log.close()", "log.flush()"])
 def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang(late: str, events: Any) -> None:
     """As of a trainer that closes its experiment, beside a thread that logs the memory of the GPU."""

@@ -227,6 +227,7 @@ def test_a_link_as_a_source_is_the_file_behind_it(how: str, exp: Exp) -> None:
         assert kept.read_bytes() == b"behind" and not kept.is_symlink()
 
 
+@pytest.mark.slow
 def test_a_source_that_grows_while_it_is_copied_is_refused(exp: Exp) -> None:
     growing = source("growing", b"")
     done = threading.Event()

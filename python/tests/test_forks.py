@@ -36,6 +36,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("logs", [True, False], ids=["it logs", "it does not log"])
 @pytest.mark.parametrize("writer", ["direct", "process"])
@@ -235,6 +236,7 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
     assert [event.name for event in read(HOME).events(stream="fork-1")] == ["one"]
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("then", ["returns", "logs and returns", "opens files and returns", "logs and leaves"])

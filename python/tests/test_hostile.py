@@ -265,6 +265,7 @@ def is_lost(tree: Any) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, writer: Any, events: Any) -> None:
     value, what = HOSTILE[name]
@@ -286,6 +287,7 @@ def test_a_hostile_value_costs_no_event_and_not_its_neighbours(name: str, writer
     assert list(found[3]["data"]) == ["value"] and (found[1]["data"], found[5]["data"]) == ({"n": 1}, {"n": 2})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_value_in_params_raises_with_its_path_and_nothing_is_made(name: str, conforms: Any) -> None:
     value, what = HOSTILE[name]
@@ -356,6 +358,7 @@ MAPPINGS = ["class-lies-mapping", "iter-raises", "keys-raise", "len-lies", "hash
 MAPPINGS += ["endless-dict", "endless-mapping", "key-of-a-MiB", "class-raises", "everything-recurses", "no-name"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_a_hostile_mapping_as_the_data_itself_is_told_or_is_a_type_error(name: str, events: Any) -> None:
     value, _ = HOSTILE[name]
@@ -458,6 +461,7 @@ def test_a_value_of_a_log_may_log_itself(events: Any) -> None:
     assert [event["event"] for event in events(LOG)] == ["mlv/start", "inner", "outer", "mlv/end"]
 
 
+@pytest.mark.slow
 def test_what_another_thread_changes_meanwhile_is_recorded_as_it_was_at_some_moment(events: Any) -> None:
     """Of built-in containers; a mapping of another kind may be told as changing, and costs nothing but itself."""
     mapping: dict[str, int] = {"a": 0, "b": 0}
@@ -565,6 +569,7 @@ def test_values_of_numpy_are_what_they_were(events: Any) -> None:
             Exp("runs", "e", {name: value})
 
 
+@pytest.mark.slow
 def test_what_is_too_large_as_a_whole_is_cut_in_an_event_and_refused_in_params(events: Any) -> None:
     parts = {f"p{number}": "x" * 2**20 for number in range(20)}
     with Logger(LOG) as log:
@@ -579,6 +584,7 @@ def test_what_is_too_large_as_a_whole_is_cut_in_an_event_and_refused_in_params(e
     assert error.value.path == "params.large" and not (Path("runs/e/meta.json")).exists()
 
 
+@pytest.mark.slow
 def test_a_million_keys_are_a_million_keys() -> None:
     with Logger(LOG) as log:
         log.event("x", {f"{number:x}": 0 for number in range(10**6)})
@@ -586,6 +592,7 @@ def test_a_million_keys_are_a_million_keys() -> None:
     assert event.count(b":0") >= 10**6
 
 
+@pytest.mark.slow
 def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_call(events: Any) -> None:
     """Where the interpreter has no room left, an event raises as any other call would; what is kept is whole."""
     log = Logger(LOG)
@@ -709,6 +716,7 @@ def test_a_value_for_which_memory_runs_out_is_not_acknowledged(name: str, writer
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.gettrace() is not None, reason="not applicable: something else traces the lines")
 def test_memory_that_runs_out_at_any_line_of_the_encoder_costs_the_call_and_nothing_else(events: Any) -> None:
     from mlvlogger import _values

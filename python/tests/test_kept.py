@@ -371,6 +371,7 @@ def small_limit() -> Any:
     signal.signal(signal.SIGXFSZ, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
     code = """
@@ -400,6 +401,7 @@ def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
     assert texts == [f"line {step}" for step in range(3 if change in FOLLOWS else 0, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_samples_go_on(change: Any, writer: str) -> None:
@@ -552,6 +554,7 @@ def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Ca
     exp.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("reuse", ["files", "directories", "nothing"])
 def test_descriptors_that_a_program_closes_are_not_used_for_its_others(reuse: str, writer: str, run: Any) -> None:

@@ -35,6 +35,7 @@ if {locks}:
 WITHOUT = [REFUSE.format(rename=rename, locks=locks) for rename, locks in ((0, 0), (1, 0), (1, 1))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
 @pytest.mark.parametrize("call", ["Exp.resume('runs/e')", "Exp.open('runs/e')", "Exp('runs', 'f')"])
 def test_a_writer_killed_while_it_publishes_stops_nobody(without: str, call: str, run: Any, conforms: Any) -> None:
@@ -52,6 +53,7 @@ os.rename = die
     conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", ["directory", "file"])
 @pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
 @pytest.mark.parametrize("name", ["meta.json", "meta/2.json", "files/x.bin"])
@@ -168,6 +170,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_dropped_experiment_lets_go_without_the_collector(writer: str, no_collector: None, conforms: Any) -> None:
     """The cell of a notebook, run again; with a forked child's name, a stream, a file and a sub-experiment made."""
@@ -220,6 +223,7 @@ class Stop(Exception):
     """Of a signal handler."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded(
     writer: str, no_collector: None, conforms: Any

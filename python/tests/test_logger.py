@@ -173,6 +173,7 @@ def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
     assert [event["data"] for event in logged()] == [{"fine": 1, "z": unencodable}] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [[0.5] * 10_001, [[0] * 101] * 100, {"a": [{"b": 1}] * 5_001}, "x" * 2**20, b"x" * 2**20, ["x" * 2**10] * 2**10],
@@ -350,6 +351,7 @@ def test_spans_of_threads_overlap_and_stay_whole(log: Logger, events: Any) -> No
     assert all(begins[event["within"]] == event["event"][:-2] for event in written if event["event"].endswith("/x"))
 
 
+@pytest.mark.slow
 def test_a_span_that_threads_share_never_has_an_event_after_its_end(log: Logger, events: Any) -> None:
     """Other threads log into the span, and end it too, while it is ended and while the stream is rewound."""
     import sys

@@ -130,6 +130,7 @@ def test_captured_warnings_are_recorded_and_those_of_the_logger_itself_do_not_re
     assert "UserWarning: mind this" in messages[0] and "data.value: the value is of type" in messages[1]
 
 
+@pytest.mark.slow
 def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Callable[..., Any]) -> None:
     done = run(
         """

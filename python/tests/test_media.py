@@ -161,7 +161,7 @@ def test_an_error_of_the_value_is_told_without_its_control_characters(exp: Exp) 
     assert not (HOME / "files").exists()
 
 
-@pytest.mark.parametrize("value", [None, 5, 1.5, {"a": 1}, ["x.png"], object()], ids=repr)
+@pytest.mark.parametrize("value", [None, 5, 1.5, {"a": 1}, ["x.png"], object()], ids=lambda value: type(value).__name__)
 def test_what_is_no_file_at_all_is_a_type_error(value: Any, exp: Exp) -> None:
     with pytest.raises(TypeError, match=f"a {type(value).__name__} cannot be attached: .* Give a path, bytes with"):
         exp.attach(value)

@@ -267,6 +267,7 @@ def test_the_effective_meta_is_the_fold_of_all_records() -> None:
     assert (run.name, run.kind, run.descriptions, len(run.environments)) == ("e", "train", ["one", "two"], 3)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.number")
 def test_eight_processes_add_records_at_once_and_the_chain_has_no_gap(begin: Callable[..., Any], conforms: Any) -> None:
     Exp("runs", "e").close()
@@ -400,6 +401,7 @@ def test_only_harmless_variables_and_those_that_are_named_are_recorded(monkeypat
     assert b"geheim" not in Path("runs/f/meta.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.attach")
 def test_uncommitted_changes_are_attached_where_that_is_asked_for(
     conforms: Any, monkeypatch: pytest.MonkeyPatch

@@ -129,6 +129,7 @@ def test_the_tables_are_large_enough() -> None:
     assert len(NAMES) >= 60 and len({ascii(name) for name in NAMES[:-1]}) == len(NAMES) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:params.name")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_hostile_name_is_refused_clearly_or_is_harmless_data(call: str, exp: Exp, conforms: Any) -> None:
@@ -255,6 +256,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["file", "folder", "nothing", "itself"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_planted_link_leads_nothing_outside(place: str, target: str, tmp_path: Path) -> None:
@@ -311,6 +313,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of logs that are away
 def test_links_that_come_and_go_lead_nothing_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Any

@@ -287,6 +287,7 @@ def test_sixty_planted_secrets_are_on_disk_nowhere_and_settings_are_kept(
     assert run.params["later"]["harmless"] == run.params["harmless"] and run.state == "failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(REMOTES)))
 def test_a_secret_in_the_address_of_the_remote_is_on_disk_nowhere(
     number: int, repository: Path, tmp_path: Path

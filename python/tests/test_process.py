@@ -81,6 +81,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
     assert events(PATH)[-1]["event"] == "mlv/end"
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
     """The stream can be gone on with at once: an opener waits for the other process, which is still at work."""
     code = """
@@ -214,6 +215,7 @@ def test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_pr
     assert numbers(events(PATH)) == list(range(4000))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 @pytest.mark.parametrize("torn", [0, 50])
 def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space(
@@ -240,6 +242,7 @@ def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_sp
     assert numbers(events(PATH)) == list(range(4000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(6))
 def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(moment: int, events: Any) -> None:
     log = at_work(Logger(PATH, writer="process"))
@@ -265,6 +268,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
     assert numbers(written) == list(range(2002)) and written[-1]["event"] == "mlv/end"
 
 
+@pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
     constant("_PATIENCE", 0.3)
@@ -299,6 +303,7 @@ def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_re
     assert numbers(events(PATH)) == list(range(20))
 
 
+@pytest.mark.slow
 def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
     log = at_work(Logger(PATH, writer="process"))
     pid = writer_pid(log)
@@ -310,6 +315,7 @@ def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Calla
     assert numbers(events(PATH)) == list(range(3000))
 
 
+@pytest.mark.slow
 def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
     with at_work(Logger(PATH, writer="process")) as log:
         for number in range(8):
@@ -352,6 +358,7 @@ limit(Path("a.jsonl").stat().st_size + 200)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any, events: Any) -> None:
     code = """
@@ -394,6 +401,7 @@ log.close()
     assert numbers(written) == list(range(400)) and written[-1]["event"] == "mlv/end"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(run: Any, events: Any) -> None:
     code = """
@@ -506,6 +514,7 @@ def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> No
     assert synced[-1] == PATH.stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
     """70 MiB; the caller decides when, from what the other process tells."""
@@ -563,6 +572,7 @@ def at_call(number: int, act: Callable[[], None], work: Callable[[], None]) -> b
     return left <= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "step", "starts"),
     [(10, 1, False), (300_000, 7, False), (10, 1, True)],
@@ -608,6 +618,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
     assert sorted(written.values()) == list(written.values()) and len(set(written.values())) == len(written)
 
 
+@pytest.mark.slow
 def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_on(events: Any) -> None:
     def stop() -> None:
         raise Stop
@@ -646,6 +657,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -
     assert sum(event["event"] == "handler" for event in written) == number - 1 and number > 20
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_its_own_stream(

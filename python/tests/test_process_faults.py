@@ -170,6 +170,7 @@ ERRORS = [OSError(24, "Too many open files"), MemoryError(), ValueError("no"), I
 STEPS = ["os.memfd_create", "os.write", "mmap.mmap", "os.pipe", "os.set_blocking", "fcntl.fcntl", "os.posix_spawn"]
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("error", ERRORS, ids=[type(error).__name__ for error in ERRORS])
 @pytest.mark.parametrize("step", STEPS)
@@ -192,6 +193,7 @@ def test_whatever_step_of_the_start_fails_the_log_is_written_directly(
     assert descriptors() <= before and numbers(events(PATH)) == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executable", [None, "", "/nowhere/python", "/", "script", "/dev/null"])
 def test_without_an_interpreter_that_can_be_started_the_log_is_written_directly(
     executable: str | None, monkeypatch: Any, descriptors: Any, events: Callable[..., Any]
@@ -233,6 +235,7 @@ class Stop(BaseException):
     """What a signal handler raises."""
 
 
+@pytest.mark.slow
 @linux
 def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Callable[..., Any]) -> None:
     """The log is free at once, no process is left, and the file is as it was."""
@@ -283,6 +286,7 @@ print(number)
     assert int(run(STARTED + code).stdout) > 20
 
 
+@pytest.mark.slow
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
@@ -335,6 +339,7 @@ with Exp("runs", "e", writer="process") as exp:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["site", "site.zip"])
 def test_modules_that_lie_beside_the_package_do_not_take_the_place_of_standard_ones(
     place: str, conforms: Callable[..., Any], tmp_path: Path
@@ -457,6 +462,7 @@ CHANGES: dict[str, Callable[[Any, random.Random], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed(
@@ -520,6 +526,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
     Logger(PATH).close()
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("change", ["records", "everything", "words", f"HEAD {BIG}", f"TAIL {BIG}", "TAIL 0", "HEAD 0"])
 def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
@@ -622,6 +629,7 @@ print(*(warning.message for warning in caught), sep="\\n")
     assert f"{40 - len(written)} events (seq {len(written) + 2} to 41) are not in the file" in message
 
 
+@pytest.mark.slow
 def test_threads_that_log_while_memory_is_changed_see_no_exception(events: Callable[..., Any]) -> None:
     log = Logger(PATH, writer="process")
     writer = at_work(log)

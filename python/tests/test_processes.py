@@ -36,6 +36,7 @@ def kills() -> Iterator[Callable[[int], None]]:
 # Threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_thirty_two_threads_with_spans_share_a_logger(writer: str, events: Callable[..., Any]) -> None:
     """Nothing is lost, the events of each thread stand in its order, and lie in the spans that it opened."""
@@ -143,6 +144,7 @@ def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
     log.close()
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.one")
 def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..., Any], events: Any) -> None:
     """It stands still for a while, with events that nobody has written yet; then it writes them, and lets go."""
@@ -174,6 +176,7 @@ def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..
     assert [event["data"].get("number") for event in events("a.jsonl") if event["event"] == "x"] == [None, *range(1000)]
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.one")
 def test_reading_in_the_writers_own_process_lets_go_of_nothing(run: Callable[..., Any]) -> None:
     """A lock of POSIX (fcntl) belongs to the process, which loses it when it closes any descriptor of the file."""
@@ -213,6 +216,7 @@ def go_on(home: Path) -> None:
             exp.stream(name[len("log/") : -len(".jsonl")] if name != "log.jsonl" else "more")
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.number")
 @pytest.mark.rule("writer.publish")
 def test_scripts_that_add_at_once_and_are_killed_leave_whole_records_in_a_chain(
@@ -253,6 +257,7 @@ def test_scripts_that_add_at_once_and_are_killed_leave_whole_records_in_a_chain(
     assert len(read(HOME).params) == len(records) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.publish")
 def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none(
     begin: Callable[..., Any], conforms: Any
@@ -345,6 +350,7 @@ with exp:
 """
 
 
+@pytest.mark.slow
 def test_ranks_of_a_launcher_that_starts_all_of_them_again_when_one_dies(conforms: Any) -> None:
     """As torchrun does: environment and processes; rank 2 aborts, the others get SIGTERM, and all begin once more."""
 
@@ -387,6 +393,7 @@ def test_ranks_of_a_launcher_that_starts_all_of_them_again_when_one_dies(conform
 # Processes that inherit nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_what_cannot_be_sent_to_a_spawned_process_says_what_to_do_and_that_works(method: str, conforms: Any) -> None:
     """Each of the things is refused where it is sent, with the same advice; then the advice is followed."""

@@ -78,6 +78,7 @@ def test_an_adapter_imports_its_framework_and_the_standard_library_alone(path: P
     assert foreign <= {path.stem, f"pytorch_{path.stem}"}  # Lightning has two names
 
 
+@pytest.mark.slow
 def test_no_module_imports_an_adapter() -> None:
     assert not [path.name for path in MODULES for name, _ in imports(path) if "integrations" in name]
 
@@ -315,6 +316,7 @@ def marked() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_rule_of_a_writer_and_of_a_reader_has_a_test_and_no_other_is_named() -> None:
     if not REQUIREMENTS.exists():
         pytest.skip("not applicable: the tests were copied without the specification")

@@ -107,6 +107,7 @@ def of_project(found: dict, source: str, project: Path, untracked: bool | None =
 # Ways to start a program
 
 
+@pytest.mark.slow
 def test_a_script_is_that_of_its_repository_wherever_it_is_started(tmp_path, project, launch):
     make_repository(tmp_path / "other")
     for cwd in (project, tmp_path, tmp_path / "other"):
@@ -129,6 +130,7 @@ def test_a_module_that_is_run_is_the_script(project, launch):
     assert found["script"] == str(project / "mytrain.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     ["-m cProfile", "-m profile", "-m pdb -c continue", "-m trace --trackcalls", "-m runpy", "-m timeit -n1 -r1"],
@@ -165,6 +167,7 @@ def test_without_a_script_the_repository_is_that_of_the_directory(project, launc
     assert found["script"] is None
 
 
+@pytest.mark.slow
 def test_a_console_script_has_the_repository_of_the_directory(tmp_path, project, launch):
     """In an environment outside of any repository, in that of the project, and in the clone of a version manager."""
     make_repository(tmp_path / "pyenv", _gitignore="versions/\n")
@@ -176,6 +179,7 @@ def test_a_console_script_has_the_repository_of_the_directory(tmp_path, project,
         assert launch(program, cwd=tmp_path)["git"] is None
 
 
+@pytest.mark.slow
 def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path, project, launch):
     interpreter = make_venv(project / ".venv")
     found = launch(interpreter, project / "mytrain.py", cwd=tmp_path)
@@ -186,6 +190,7 @@ def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path, proje
     of_project(found, "script", project)
 
 
+@pytest.mark.slow
 def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory(tmp_path, project, launch):
     """The environment of another Python, in the clone of a version manager."""
     manager = tmp_path / "pyenv"
@@ -196,6 +201,7 @@ def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory
     assert (found["remote"], found["script_untracked"]) == ("https://example.org/pyenv.git", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
 def test_an_installed_launcher_is_no_script_of_the_user(tmp_path, project, launch, folder):
     """Such as submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in somebody's repository."""
@@ -209,6 +215,7 @@ def test_an_installed_launcher_is_no_script_of_the_user(tmp_path, project, launc
         assert (found["script"], found["launcher"]) == (None, str(package / "__main__.py"))
 
 
+@pytest.mark.slow
 def test_under_pytest_the_repository_is_that_of_the_directory(project, launch):
     (project / "test_ignored.py").write_text("def test():\n    import mytrain\n")
     found = launch(sys.executable, "-m", "pytest", "-s", "-c", os.devnull, "--rootdir=.", "-p", "no:cacheprovider", ".")
@@ -230,6 +237,7 @@ def test_a_process_of_multiprocessing_has_the_script_of_its_parent(tmp_path, pro
     assert found["script"] == str(project / "mytrain.py")
 
 
+@pytest.mark.slow
 def test_a_script_in_an_archive(tmp_path, project, launch):
     with zipfile.ZipFile(project / "app.pyz", "w") as archive:
         archive.writestr("__main__.py", SHOW)
@@ -315,6 +323,7 @@ def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(tmp_path
     assert capture()["git"]["script_untracked"] is True
 
 
+@pytest.mark.slow
 def test_the_diff_is_that_of_the_same_repository(tmp_path, project, launch):
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n", wrong_txt="a\n")
@@ -425,6 +434,7 @@ def test_nothing_that_a_repository_configures_is_run(tmp_path, hostile, kind):
         assert proof.exists(), "the trap does not work"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["worktree", "submodule", "embedded", "promisor", "remote helper"])
 def test_nothing_is_run_that_is_configured_elsewhere(tmp_path, hostile, kind, monkeypatch):
     proof = hostile([], "")
@@ -497,6 +507,7 @@ def state() -> tuple[object, object, object]:
     return found["dirty"], found["changed"], found.get("unchecked")
 
 
+@pytest.mark.slow
 def test_whether_a_filtered_file_changed_is_not_known_without_the_filter(filtered):
     assert state() == (False, [], None)
     (filtered / "data.txt").touch()
@@ -546,6 +557,7 @@ def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered, monkeypa
     assert capture()["git"]["changed_cut"] is True
 
 
+@pytest.mark.slow
 def test_many_filtered_files_are_asked_about_in_parts(filtered):
     for number in range(250):
         (filtered / f"{number}.txt").write_text("a\n")
@@ -574,6 +586,7 @@ def outer(tmp_path, become):
     return tmp_path / "proj"
 
 
+@pytest.mark.slow
 def test_changes_in_a_submodule_are_changes_of_its_path(outer):
     assert state() == (False, [], None)
     (outer / "inner" / "untracked.txt").write_text("is not looked at\n")

@@ -88,6 +88,7 @@ def told(run: Experiment) -> list[str]:
     return sorted(map(str, run.problems))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_tampered_lines_are_read_alike(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(seed)
@@ -129,6 +130,7 @@ def test_a_refused_session_is_noticed_in_the_form_that_writers_give_it() -> None
         run.metric("x", "loss")
 
 
+@pytest.mark.slow
 def test_most_lines_are_read_the_quick_way() -> None:
     """Otherwise the comparison above would say little."""
     with Exp("runs", "e") as exp:

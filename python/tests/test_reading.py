@@ -152,6 +152,7 @@ def test_superseded_events_are_hidden_unless_they_are_asked_for(name: str) -> No
     assert lifecycle.count("mlv/rewind") == len(rewinds) and lifecycle[0] == "mlv/start"
 
 
+@pytest.mark.slow
 @pytest.mark.rule("reader.rewind")
 def test_overlapping_rewinds_in_any_order_hide_what_each_of_them_hides() -> None:
     chance = random.Random(12)
@@ -190,6 +191,7 @@ def rewinds(kind: str, count: int) -> Iterator[bytes]:
             yield line(seq, "mlv/rewind", {"to": to})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["each undoes the event before", "all to an early mark", "ever later", "ever earlier", "to nothing before"],
@@ -329,6 +331,7 @@ def test_without_steps_the_events_of_each_name_that_have_the_metric_are_counted(
     assert run.metric("*", "loss") == ([0, 0, 1, 1], [2, 3, 4, 5])
 
 
+@pytest.mark.slow
 def test_a_line_of_just_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
     empty = len(line(2, "x", {"text": ""}))
     longest = line(2, "x", {"text": "y" * (2**24 - empty)})
@@ -603,6 +606,7 @@ def test_reading_changes_nothing_and_takes_no_lock(exp: Exp) -> None:
     assert exp.log.event("y") == 3
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_events_are_read_in_flat_memory() -> None:
     lines = [line(seq, "x", {"step": seq, "text": "y" * 50}) for seq in range(2, 100_002)]
     run = log(start(), *lines, line(100_002, "mlv/rewind", {"to": 100_000}))

@@ -159,6 +159,7 @@ def examples(strategy: Any, share: int, take: Callable[[Any], Any]) -> None:
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_is_logged_is_what_is_read(name: str, strict: Any, conforms: Any) -> None:
     values: list[Any] = []
@@ -187,6 +188,7 @@ def test_what_is_logged_is_what_is_read(name: str, strict: Any, conforms: Any) -
     conforms("runs/p", sealed=True)
 
 
+@pytest.mark.slow
 def test_numbers_that_are_logged_flat_are_what_is_read(strict: Any, conforms: Any) -> None:
     values: list[Any] = []
     exp = Exp("runs", "e")

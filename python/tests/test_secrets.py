@@ -204,6 +204,7 @@ def repeated(part: str) -> Callable[[int], str]:
     return lambda size: (part * (size // len(part) + 1))[:size]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", ["", "{ ", "a: \n"])
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_search_takes_time_linear_in_the_text(search, ends):
@@ -218,6 +219,7 @@ def test_a_search_takes_time_linear_in_the_text(search, ends):
         assert growth(SEARCHES[search], lambda n, fill=fill: first + fill(n) + last, size, limit) <= limit, repr(part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [" ", "\xa0", "\u2003", "[ ", "@b:", "\r\n", "://a:"])
 @pytest.mark.parametrize("search", ["secret_name", "secret_value", "clean_url"])
 def test_a_mebibyte_takes_at_most_20_times_the_time_of_64_kibibytes(search, part):

@@ -419,6 +419,7 @@ def at_each_call(act: Callable[[], None], work: Callable[[], None]) -> Callable[
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.line")
 def test_an_exception_of_a_signal_handler_at_any_moment_leaves_the_stream_in_order(
     constant: Any, events: Callable[..., Any]
@@ -480,6 +481,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_the_stream_in_ord
     assert number > 20
 
 
+@pytest.mark.slow
 def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     constant: Any, events: Callable[..., Any]
 ) -> None:
@@ -525,6 +527,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     assert number > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["raise", "flush", "close"])
 def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
@@ -623,6 +626,7 @@ def test_a_forked_child_that_logs_nothing_leaves_nothing(child: Callable[..., in
     assert os.listdir() == ["a.jsonl"] and names(events(PATH)) == ["mlv/start", "x", "mlv/end"]
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.fork")
 def test_a_child_forked_while_another_thread_logs_loses_nothing(child: Callable[..., int], events: Any) -> None:
     log = Logger(PATH)

@@ -69,6 +69,7 @@ def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..
     conforms("runs/e", sealed=True)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
     probe = _Probe(str(tmp_path))
@@ -155,6 +156,7 @@ def test_a_rate_is_by_the_clock_at_its_own_counter(monkeypatch: pytest.MonkeyPat
 BUSY = "import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
 
 
+@pytest.mark.slow
 @needs_proc
 def test_no_share_of_time_is_more_than_all_of_it(tmp_path: Path) -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
@@ -285,6 +287,7 @@ def test_an_experiment_that_is_dropped_drops_its_watch() -> None:
     assert read("runs/e").state == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_collector")
 def test_it_goes_on_while_a_logger_of_the_experiment_lives() -> None:
     exp = Exp("runs", "e")
@@ -321,6 +324,7 @@ def test_a_wrong_interval_is_refused(seconds: Any) -> None:
         exp.watch(seconds)
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_without_a_word_ends() -> None:
     code = 'from mlvlogger import Exp; import time\nexp = Exp("runs", "e")\nexp.watch(0.1)\ntime.sleep(0.25)'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

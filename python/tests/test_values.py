@@ -618,6 +618,7 @@ def test_the_name_of_a_second_key_is_not_the_name_of_another() -> None:
     assert len(messages) == 3
 
 
+@pytest.mark.slow
 def test_a_mapping_that_has_one_key_without_an_end_is_given_up_in_time(constant: Any) -> None:
     constant("_MAX_PARTS", 10**5)
 
@@ -766,6 +767,7 @@ def test_an_opaque_value_is_not_nested_deeper_than_a_record_may_be() -> None:
     assert tree(opaque) == opaque.json
 
 
+@pytest.mark.slow
 def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
     """60 lists that hold one another twice are 2**60 values: refused, and told in short."""
     value: list[Any] = []
@@ -777,6 +779,7 @@ def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
     assert messages and len(dumps(encoded)) < 100 * 2**20
 
 
+@pytest.mark.slow
 def test_a_large_flat_list_is_a_list() -> None:
     assert tree([0] * 900_000 + [{}])[-2:] == [0, {}]
 
@@ -949,6 +952,7 @@ def anything(random: random.Random, levels: int) -> Any:
     return {random.choice(names): anything(random, levels - 1) for _ in range(random.randrange(4))}
 
 
+@pytest.mark.slow
 def test_twenty_thousand_random_values_come_back_as_they_were(request: pytest.FixtureRequest) -> None:
     numbers = random.Random(20261122)
     for _ in range(20_000):

@@ -136,6 +136,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path, event
     assert acknowledged.items() <= {e["seq"]: e["data"].get("number") for e in written}.items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fifo", "directory", "link", "device"])
 def test_what_is_no_regular_file_is_refused_at_once(kind: str, descriptors: Any) -> None:
     path = Path("a.jsonl")
@@ -207,6 +208,7 @@ def test_the_lock_is_let_go_when_its_process_is_killed(begin: Callable[..., Any]
     log.close()
 
 
+@pytest.mark.slow
 def test_a_logger_that_nobody_holds_any_more_lets_go_of_its_file(descriptors: Any) -> None:
     """A cell of a notebook that is run again."""
     before = descriptors() if sys.platform == "linux" else set()
