@@ -17,9 +17,9 @@ import _python_reading as driver
 import python_driver
 
 import mlvlogger._events as events
+import mlvlogger._format.decode as values
 import mlvlogger._meta as meta
 import mlvlogger._reading as reading
-import mlvlogger._values as values
 from mlvlogger import Experiment, Opaque
 
 plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta

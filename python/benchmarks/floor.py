@@ -15,7 +15,7 @@ from statistics import median
 from threading import RLock
 from typing import Any
 
-from mlvlogger._lines import line, numbers
+from mlvlogger._format.line import line, numbers
 from mlvlogger._ring import Ring
 
 __all__ = ["DIRECT", "PROCESS", "ROUNDS", "STEPS", "measure"]

@@ -18,7 +18,8 @@ import pytest
 
 from mlvlogger import _environment, _git
 from mlvlogger._environment import capture, diff
-from mlvlogger._values import Redacted, encode
+from mlvlogger._format.encode import encode
+from mlvlogger._format.references import Redacted
 
 HIDDEN = Redacted()
 

@@ -307,14 +307,14 @@ LATE = {
     ),
     "an object that logs in another second": (
         """
-            from mlvlogger import _lines
+            from mlvlogger._format import line
             class Late:
                 def __init__(self, log):
                     self.log = log
                 def __del__(self):
                     self.log.event("late")
             late = Late(Logger("a.jsonl"))
-            _lines._last_second = (b"", b"")
+            line._last_second = (b"", b"")
         """,
         ["late"],
     ),

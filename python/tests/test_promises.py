@@ -164,7 +164,7 @@ def test_what_is_listed_is_what_is_public() -> None:
         mlvlogger.absent  # noqa: B018
     assert (mlvlogger.SPEC_VERSION, mlvlogger.__version__.count(".")) == ("1.0", 2)
     project = SOURCE.parents[1] / "pyproject.toml"  # which takes the version from there
-    assert not project.exists() or 'path = "src/mlvlogger/_streams.py"' in project.read_text("utf-8")
+    assert not project.exists() or 'path = "src/mlvlogger/_version.py"' in project.read_text("utf-8")
 
 
 def test_every_name_is_where_a_type_checker_is_told() -> None:

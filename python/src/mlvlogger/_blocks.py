@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._values import MAX_RECORD
+from ._format.json import MAX_RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

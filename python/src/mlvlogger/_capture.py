@@ -18,9 +18,9 @@ from . import _errors
 from ._disk import Folder
 from ._logger import ending, outcome
 from ._logs import Logs
+from ._messages import warn
 from ._printing import Printing, elsewhere, flush
 from ._secrets import redact_lines
-from ._values import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import json
 import math
 from datetime import datetime
 
-from ._immutable import Immutable
-from ._values import MAX_DEPTH, MAX_INT, decode, integer, is_json
+from ._format.decode import decode
+from ._format.immutable import Immutable
+from ._format.json import MAX_DEPTH, MAX_INT, integer, is_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,24 +10,16 @@ from . import _environment, _meta, _secrets
 from ._disk import Directory, Folder
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import Files, NewFile, NewText, describe, external, portable, portable_path
+from ._format.decode import decode, decode_members
+from ._format.encode import encode
+from ._format.json import MAX_INT, dumps
+from ._format.references import ExperimentRef, External, File
 from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
+from ._messages import qualname, short, warn_once
 from ._readonly import ReadOnlyAttributes, read_only
 from ._streams import host
-from ._values import (
-    MAX_INT,
-    ExperimentRef,
-    External,
-    File,
-    decode,
-    decode_members,
-    dumps,
-    encode,
-    qualname,
-    short,
-    warn_once,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Nobody chose to record these: a message may quote an address with a password, a 
 
 from __future__ import annotations
 
-from ._values import qualname, text_of
+from ._messages import qualname, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

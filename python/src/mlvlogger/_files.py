@@ -11,8 +11,10 @@ import time
 
 from ._disk import Folder, open_regular
 from ._errors import CannotAttach, InvalidName
+from ._format.line import utc
+from ._format.references import External, File, is_file_path
+from ._messages import qualname, short
 from ._publish import link, sync, temporary_name, tidy_up
-from ._values import External, File, is_file_path, qualname, short, utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,13 @@ import time
 from . import _failures
 from ._disk import Folder
 from ._errors import InvalidName, WriteFailed
-from ._lines import numbers
+from ._format.convert import is_mapping
+from ._format.encode import encode, free_name
+from ._format.json import MAX_RECORD, dumps
+from ._format.line import numbers
+from ._format.references import Unencodable
+from ._messages import qualname, short, shown, warn_once
 from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, shown, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeVar
 
-    from ._lines import Numbers
+    from ._format.line import Numbers
 
     _L = TypeVar("_L", bound="Logger")
 

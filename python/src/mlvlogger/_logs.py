@@ -9,10 +9,11 @@ from _thread import RLock
 from ._disk import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._files import portable
+from ._format.convert import is_mapping
 from ._logger import StreamLogger
+from ._messages import qualname, short
 from ._streams import Stream
 from ._tails import scan_file
-from ._values import is_mapping, qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,31 +12,23 @@ from pathlib import Path
 
 from ._disk import Folder, read_regular
 from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
-from ._lines import now
+from ._format.convert import is_mapping
+from ._format.encode import encode, refusal
+from ._format.json import MAX_DEPTH, MAX_RECORD, dumps, is_json
+from ._format.line import now
+from ._format.references import Redacted
+from ._messages import qualname, short, warn_once
 from ._publish import publish
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
-from ._tails import SPEC_VERSION, check_version
-from ._values import (
-    MAX_DEPTH,
-    MAX_RECORD,
-    Redacted,
-    dumps,
-    encode,
-    is_json,
-    is_mapping,
-    qualname,
-    refusal,
-    short,
-    warn_once,
-)
+from ._version import SPEC_VERSION, check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._values import Problem
+    from ._format.encode import Problem
 
 __all__ = ["Meta", "add", "create", "holds_experiment", "is_experiment", "load", "members"]
 

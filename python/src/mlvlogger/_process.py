@@ -17,8 +17,9 @@ from marshal import dumps, loads
 from zlib import adler32
 
 from ._disk import identity
+from ._format.line import are_ordinary, line, with_special
 from ._line_file import FileChanged, LineFile
-from ._lines import are_ordinary, line, with_special
+from ._messages import warn
 from ._ring import (
     CLOSING,
     ERROR,
@@ -34,7 +35,6 @@ from ._ring import (
 )
 from ._seals import SEAL_END, Seals, is_seal_due
 from ._tails import scan_file
-from ._values import warn
 from ._writers import DirectWriter
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from ._lines import Numbers
+    from ._format.line import Numbers
 
 __all__ = ["ProcessWriter"]
 

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from ._values import warn
+from ._messages import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

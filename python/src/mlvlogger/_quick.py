@@ -13,7 +13,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from ._events import Draft, Event
-from ._values import MAX_DEPTH, MAX_INT, decode, integer
+from ._format.decode import decode
+from ._format.json import MAX_DEPTH, MAX_INT, integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,11 +16,14 @@ from ._disk import Directory, open_regular
 from ._errors import InvalidName, InvalidRecord, MLVError
 from ._events import Event, moment, read_event
 from ._files import portable
-from ._immutable import Immutable
+from ._format.decode import decode, decode_members
+from ._format.immutable import Immutable
+from ._format.json import integer
+from ._format.references import ExperimentRef
+from ._messages import warn
 from ._quick import Series, quick_events
 from ._readonly import ReadOnlyAttributes, read_only
-from ._tails import check_version
-from ._values import ExperimentRef, decode, decode_members, integer, warn
+from ._version import check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ._format.line import line
 from ._line_file import FileChanged
-from ._lines import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

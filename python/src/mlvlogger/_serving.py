@@ -15,8 +15,8 @@ import os
 import select
 import time
 
+from ._format.line import line
 from ._line_file import FileChanged, LineFile
-from ._lines import line
 from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 from ._seals import Seals
 

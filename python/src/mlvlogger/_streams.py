@@ -17,12 +17,16 @@ from _weakrefset import WeakSet
 from . import _failures
 from ._disk import Folder, identity, open_regular
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
+from ._format.encode import encode
+from ._format.json import dumps
+from ._format.line import line
+from ._format.references import EventRef
 from ._line_file import FileChanged, LineFile
-from ._lines import line
+from ._messages import warn
 from ._publish import link, temporary_name
 from ._seals import new_digest
-from ._tails import SPEC_VERSION, Tail, scan_file
-from ._values import EventRef, dumps, encode, warn
+from ._tails import Tail, scan_file
+from ._version import SPEC_VERSION, __version__
 from ._writers import DirectWriter
 
 TYPE_CHECKING = False
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn, TypeAlias
 
-    from ._lines import Numbers
+    from ._format.line import Numbers
     from ._process import ProcessWriter
 
     #: Gives the tail for `line`, or None to write nothing.
@@ -38,10 +42,7 @@ if TYPE_CHECKING:
     #: `Stream.append`, or its like for who has made the stream busy.
     _Append: TypeAlias = Callable[[bytes, bytes, Numbers | None, _Tail | None], tuple[int | None, bool]]
 
-__all__ = ["Stream", "__version__", "host"]
-
-#: The version of mlvlogger.
-__version__ = "0.1.0"
+__all__ = ["Stream", "host"]
 
 _PATIENCE = 5.0  # seconds to wait for a lock that belongs to nobody alive
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write

@@ -6,7 +6,7 @@ import os
 import time
 
 from ._errors import LogClosed
-from ._values import short
+from ._messages import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,28 +6,14 @@ import os
 
 from ._blocks import blocks, may_be_lifecycle
 from ._errors import UnsupportedVersion
-from ._values import integer
+from ._format.json import integer
+from ._version import check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
 
-__all__ = ["SPEC_VERSION", "Tail", "check_version", "scan_file"]
-
-#: The version of the specification that is written.
-SPEC_VERSION = "1.0"
-
-
-def check_version(version: Any, requires: Any, where: str) -> None:
-    """Raises UnsupportedVersion where a 1.0 reader has to stop (`reader.major`, `reader.requires`)."""
-    if not isinstance(version, str) or version.partition(".")[0] != SPEC_VERSION.partition(".")[0]:
-        raise UnsupportedVersion(
-            f"{where} is of MLV version {version!r}; this mlvlogger knows {SPEC_VERSION[:2]}x. Use a later mlvlogger."
-        )
-    if requires:
-        raise UnsupportedVersion(
-            f"{where} requires {requires!r}, which this mlvlogger does not know. Use a later mlvlogger."
-        )
+__all__ = ["Tail", "scan_file"]
 
 
 class Tail:

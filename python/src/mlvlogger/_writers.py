@@ -5,13 +5,13 @@ A writer numbers what it takes; what becomes of an event that it cannot take is 
 
 from __future__ import annotations
 
-from ._lines import line
+from ._format.line import line
 from ._seals import Seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._format.line import Numbers
     from ._line_file import LineFile
-    from ._lines import Numbers
 
 __all__ = ["DirectWriter"]
 

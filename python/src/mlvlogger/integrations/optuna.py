@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .. import Exp
-    from .._values import ExperimentRef
+    from .._format.references import ExperimentRef
 
 __all__ = ["MLVTrials"]
 
