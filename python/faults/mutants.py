@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant(
         "m1",
         "The log is never synced.",
-        (Edit("_line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
+        (Edit("_disk/line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
         (
             "test_writers.py::test_a_sync_that_failed_stays_failed",
             "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "m1b",
         "What is published and attached is not synced.",
-        (Edit("_publish.py", "        os.fsync(fd)\n", "        pass\n"),),
+        (Edit("_disk/publish.py", "        os.fsync(fd)\n", "        pass\n"),),
         ("test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",),
     ),
     Mutant(
@@ -77,7 +77,7 @@ MUTANTS = (
         "The directory is not synced after something was published in it.",
         (
             Edit(
-                "_publish.py",
+                "_disk/publish.py",
                 "            _rename_under_claim(source, temporary, target, final, error)\n    target.sync()\n",
                 "            _rename_under_claim(source, temporary, target, final, error)\n",
             ),
@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "m9",
         "A sync that failed is forgotten.",
-        (Edit("_line_file.py", "if self._sync_error is not None:", "if False:"),),
+        (Edit("_disk/line_file.py", "if self._sync_error is not None:", "if False:"),),
         ("test_writers.py::test_a_sync_that_failed_stays_failed",),
     ),
     # What others see.
@@ -126,7 +126,7 @@ MUTANTS = (
         "A record is published under its final name, and filled then.",
         (
             Edit(
-                "_publish.py",
+                "_disk/publish.py",
                 '        with open(temporary, "xb", opener=folder.opener) as file:\n'
                 "            file.write(data)\n"
                 "            file.flush()\n"
@@ -159,7 +159,7 @@ MUTANTS = (
     Mutant(
         "m20",
         "A link in the place of a folder is followed.",
-        (Edit("_disk.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
+        (Edit("_disk/folder.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
         ("test_files.py::test_a_planted_link_leads_nothing_outside",),
     ),
     Mutant(
@@ -167,7 +167,7 @@ MUTANTS = (
         "The claim that stands for a hard link is not removed.",
         (
             Edit(
-                "_publish.py",
+                "_disk/claims.py",
                 "            if self._is_ours(fd):\n                self._folder",
                 "            if False:\n                self._folder",
             ),
@@ -178,7 +178,7 @@ MUTANTS = (
     Mutant(
         "m2",
         "A short write is not taken back.",
-        (Edit("_line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
+        (Edit("_disk/line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
         ("test_writers.py::test_a_short_write_is_taken_back_before_the_next_line",),
     ),
     Mutant(
@@ -200,7 +200,7 @@ MUTANTS = (
                 "for stream in list(_streams):\n        pass",
             ),
             Edit(
-                "_line_file.py",
+                "_disk/line_file.py",
                 "for file in list(_files):\n        file.abandon()",
                 "for file in list(_files):\n        pass",
             ),
@@ -212,7 +212,7 @@ MUTANTS = (
         "The lock is let go as soon as it was taken.",
         (
             Edit(
-                "_line_file.py",
+                "_disk/line_file.py",
                 "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
                 "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
                 "            fcntl.flock(fd, fcntl.LOCK_UN)\n",
@@ -300,7 +300,7 @@ MUTANTS = (
         "The writer process obeys SIGTERM, SIGINT and SIGHUP.",
         (
             Edit(
-                "_serving.py",
+                "_disk/spawn.py",
                 '("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")',
                 '("SIGQUIT", "SIGUSR1", "SIGUSR2")',
             ),
@@ -310,7 +310,7 @@ MUTANTS = (
     Mutant(
         "m15",
         "The writer process has no session of its own.",
-        (Edit("_process.py", "setsid=True", "setsid=False"),),
+        (Edit("_disk/spawn.py", "setsid=True", "setsid=False"),),
         ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process",),
     ),
     Mutant(
@@ -338,7 +338,7 @@ MUTANTS = (
         "The writer process imports from the folder that the package lies in.",
         (
             Edit(
-                "_process.py",
+                "_disk/spawn.py",
                 'package.__path__ = [sys.argv[1]]; "',
                 "package.__path__ = [sys.argv[1]]; sys.path.insert(0, sys.argv[1] + '/..'); \"",
             ),
@@ -349,13 +349,13 @@ MUTANTS = (
     Mutant(
         "m33",
         "The size of the log is not compared before a line is written.",
-        (Edit("_line_file.py", "if _seek(self._fd, 0, _END) != size:", "if False:"),),
+        (Edit("_disk/line_file.py", "if _seek(self._fd, 0, _END) != size:", "if False:"),),
         ("test_kept.py::test_no_line_is_written_after_a_truncation",),
     ),
     Mutant(
         "m34",
         "The log is not compared with the file at its path.",
-        (Edit("_line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
+        (Edit("_disk/line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(
@@ -375,7 +375,7 @@ MUTANTS = (
         "The path of an experiment is the one that was given, wherever it leads.",
         (
             Edit(
-                "_disk.py",
+                "_disk/folder.py",
                 "        if self._leads(self._given):\n            return",
                 "        if True:\n            return",
             ),
@@ -399,7 +399,7 @@ MUTANTS = (
         "The directory in which a folder was made is not synced.",
         (
             Edit(
-                "_disk.py",
+                "_disk/folder.py",
                 "                    self.sync()  # what is published",
                 "                    pass  # what is published",
             ),

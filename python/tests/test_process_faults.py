@@ -19,6 +19,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Logger, WriteFailed
+from mlvlogger._disk import spawn
 from mlvlogger._process import ProcessWriter
 from mlvlogger._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
@@ -247,7 +248,7 @@ def stop_at(number):
     left = number
     def profile(frame, event, _):
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("_process.py", "_ring.py")):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("_process.py", "spawn.py", "_ring.py")):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -376,7 +377,7 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         Path("python").chmod(0o755)
         monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
     elif how == "exception":
-        monkeypatch.setattr(mlvlogger._process, "_COMMAND", "import nowhere")  # type: ignore[attr-defined]
+        monkeypatch.setattr(spawn, "_COMMAND", "import nowhere")
     log = Logger(PATH, writer="process")
     if how.startswith("SIG"):
         os.kill(at_work(log)._pid, getattr(signal, how))

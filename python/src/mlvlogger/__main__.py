@@ -15,8 +15,8 @@ import sys
 import tempfile
 from importlib import metadata
 
+from ._disk.line_file import LineFile, LocksUnsupported
 from ._errors import StreamBusy
-from ._line_file import LineFile, LocksUnsupported
 from ._version import SPEC_VERSION, __version__
 
 TYPE_CHECKING = False

@@ -11,11 +11,13 @@ a pipe of its own, which is logged only.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 
 from . import _errors
-from ._disk import Folder
+from ._disk.folder import Folder
+from ._disk.spawn import settle_down, spawn
 from ._logger import ending, outcome
 from ._logs import Logs
 from ._messages import warn
@@ -24,7 +26,7 @@ from ._secrets import redact_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Any, NoReturn
 
@@ -34,11 +36,6 @@ _CHUNK = 65536  # bytes read at once: what a pipe holds
 _MAX_LINE = 65536  # bytes of one event; a longer line is several
 _LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
-# As that of the process writer: the package's neighbors cannot be imported.
-_COMMAND = (
-    "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
-    "from mlvlogger._capture import serve; serve(*sys.argv[2:])"
-)
 
 _active: Capture | None = None
 
@@ -71,11 +68,16 @@ class Capture:
                 os.set_blocking(read, False)
             for _, write in pipes[4:]:
                 os.set_blocking(write, False)  # `_send` waits itself
-            self._child = _spawn(
-                [pipes[0][0], pipes[1][1], *(read for read, _ in pipes[2:]), root.fd],
-                [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))],
-                [*others],
+            ends = [pipes[0][0], pipes[1][1], *(read for read, _ in pipes[2:]), root.fd]
+            words = [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))]
+            pids: list[int] = []
+            spawn(
+                "_capture",
+                [fd for fd in ends if fd is not None],
+                lambda own: [json.dumps(own), json.dumps([*others]), *words],
+                pids,
             )
+            self._child = pids[0]
             os.close(pipes[1][1])
             (orders, self._orders), (self._answers, _), (out, into_out), (err, into_err), *copies = pipes
             self._saved = [os.dup(1), os.dup(2)]
@@ -134,8 +136,6 @@ class Capture:
             self._done.wait(_PATIENCE)  # the other process was killed, and what it left is being shown
             return
         self._stopped = True
-        import json
-
         flush()
         self._restore()
         try:
@@ -207,51 +207,15 @@ def _line(fd: int) -> Any:
         if not (more := os.read(fd, _CHUNK)):
             return None
         text += more
-    import json
-
     return json.loads(text)
-
-
-def _spawn(fds: Sequence[int | None], arguments: list[str], names: list[str]) -> int:
-    import json
-    from fcntl import F_DUPFD_CLOEXEC, fcntl
-
-    own: list[int] = []
-    try:
-        # Copies of which none is 0, 1 or 2, also where the program has closed these.
-        own.extend(fcntl(fd, F_DUPFD_CLOEXEC, 3) for fd in fds if fd is not None)
-        package = os.path.dirname(os.path.abspath(__file__))
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", "-c", _COMMAND, package, json.dumps(own), json.dumps(names), *arguments],
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # to itself: it stays open in the other process
-            ],
-            setsid=True,  # the interrupt key and the hangup of a terminal are not for it
-        )
-    finally:
-        for fd in own:
-            os.close(fd)
 
 
 def serve(
     descriptors: str, names: str, directory: str, experiment: str, number: str, digest: str, *more: str
 ) -> NoReturn:
     """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
-    import json
-    import signal
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-        # What ends the program must not end us before we have shown what it put out.
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    fds = json.loads(descriptors)
-    orders, answers, out, err, *copies, root = fds
-    for low, high in zip([3, *(fd + 1 for fd in sorted(fds))], [*sorted(fds), 4096], strict=True):
-        os.closerange(low, high)  # what the program's libraries have left open
-    os.chdir("/")  # whose directory can be removed or unmounted
+    orders, answers, out, err, *copies, root = fds = json.loads(descriptors)
+    settle_down(fds)
     stream, sync = more
     try:
         logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)

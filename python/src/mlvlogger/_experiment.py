@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 
 from . import _environment, _meta, _secrets
-from ._disk import Directory, Folder
+from ._disk.folder import Directory, Folder
+from ._disk.line_file import LocksUnsupported
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import Files, NewFile, NewText, describe, external, portable, portable_path
 from ._format.decode import decode, decode_members
 from ._format.encode import encode
 from ._format.json import MAX_INT, dumps
 from ._format.references import ExperimentRef, External, File
-from ._line_file import LocksUnsupported
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import DEFAULT, Logs
 from ._messages import qualname, short, warn_once

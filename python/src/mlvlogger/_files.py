@@ -9,12 +9,12 @@ import re
 import stat
 import time
 
-from ._disk import Folder, open_regular
+from ._disk.folder import Folder, open_regular, temporary_name
+from ._disk.publish import link, sync, tidy_up
 from ._errors import CannotAttach, InvalidName
 from ._format.line import utc
 from ._format.references import External, File, is_file_path
 from ._messages import qualname, short
-from ._publish import link, sync, temporary_name, tidy_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 import re
 import time
 
-from ._disk import read_regular
+from ._disk.folder import read_regular
 from ._programs import Failed, run
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import os
 import time
 
 from . import _failures
-from ._disk import Folder
+from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
 from ._format.convert import is_mapping
 from ._format.encode import encode, free_name

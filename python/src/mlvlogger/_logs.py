@@ -6,7 +6,7 @@ import contextlib
 import os
 from _thread import RLock
 
-from ._disk import Folder, open_regular
+from ._disk.folder import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._files import portable
 from ._format.convert import is_mapping

@@ -10,7 +10,8 @@ import re
 import stat
 from pathlib import Path
 
-from ._disk import Folder, read_regular
+from ._disk.folder import Folder, read_regular
+from ._disk.publish import publish
 from ._errors import AlreadyRecorded, CannotEncode, InvalidRecord, NotAnExperiment
 from ._format.convert import is_mapping
 from ._format.encode import encode, refusal
@@ -18,7 +19,6 @@ from ._format.json import MAX_DEPTH, MAX_RECORD, dumps, is_json
 from ._format.line import now
 from ._format.references import Redacted
 from ._messages import qualname, short, warn_once
-from ._publish import publish
 from ._secrets import redact as redact_secrets
 from ._secrets import secret_value
 from ._version import SPEC_VERSION, check_version

@@ -11,14 +11,13 @@ import os
 import signal
 import sys
 import time
-from functools import partial
-from itertools import repeat
 from marshal import dumps, loads
 from zlib import adler32
 
-from ._disk import identity
+from ._disk.folder import identity
+from ._disk.line_file import FileChanged, LineFile
+from ._disk.spawn import spawn
 from ._format.line import are_ordinary, line, with_special
-from ._line_file import FileChanged, LineFile
 from ._messages import warn
 from ._ring import (
     CLOSING,
@@ -52,12 +51,6 @@ _PATIENCE = 4.0  # seconds that the caller waits while nothing gets on
 _START_PATIENCE = 30.0  # seconds that the other process may take to begin, while nobody waits for it
 _SHORT = 1000  # bytes of a record whose values are looked at by the other process alone
 _ERRORS = range(1, 4096)  # what the system uses as error numbers
-
-# The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
-_COMMAND = (
-    "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
-    "from mlvlogger._serving import serve; serve(*sys.argv[2:])"
-)
 
 _ended_later: list[int] = []  # processes of writers that nobody has waited for
 
@@ -610,32 +603,18 @@ def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -
     _ended_later[:] = [pid for pid in _ended_later if not _ending(pid)]
     if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
         raise OSError("there is no interpreter that could be started as a process of its own")
-    from fcntl import F_DUPFD_CLOEXEC, fcntl
-
     bell += os.pipe()
-    own: list[int] = []
-    try:
-        os.set_blocking(bell[1], False)
-        # Copies of which none is 0, 1 or 2, also where the program has closed these. While `map` works, here and below,
-        # no signal handler can run: an exception of one would leave a copy, which keeps the file locked, or a process.
-        own += map(fcntl, (ring, file, bell[0]), repeat(F_DUPFD_CLOEXEC), repeat(3))
-        package = os.path.dirname(os.path.abspath(__file__))
-        arguments = [str(number) for number in (*own, os.getpid(), place)]
-        start = partial(
-            os.posix_spawn,
-            sys.executable,
-            [sys.executable, "-I", "-S", "-c", _COMMAND, package, *arguments],
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, own[0], 2),  # see `Ring.errors`
-                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # to itself: it stays open in the other process
-            ],
-            setsid=True,  # the interrupt key and the hangup of a terminal are not for it
-        )
-        pids += map(start, [os.environ])
-    finally:
-        list(map(os.close, own))
+    os.set_blocking(bell[1], False)
+    spawn(
+        "_serving",
+        (ring, file, bell[0]),
+        lambda own: [str(number) for number in (*own, os.getpid(), place)],
+        pids,
+        lambda own: [
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, own[0], 2),  # see `Ring.errors`
+        ],
+    )
 
 
 def _ending(pid: int) -> str:

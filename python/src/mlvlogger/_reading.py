@@ -11,14 +11,15 @@ from itertools import islice
 from pathlib import Path
 
 from . import _meta
-from ._blocks import blocks, lifecycle_lines
-from ._disk import Directory, open_regular
+from ._disk.blocks import blocks
+from ._disk.folder import Directory, open_regular
 from ._errors import InvalidName, InvalidRecord, MLVError
 from ._events import Event, moment, read_event
 from ._files import portable
 from ._format.decode import decode, decode_members
 from ._format.immutable import Immutable
 from ._format.json import integer
+from ._format.lifecycle import lifecycle_lines
 from ._format.references import ExperimentRef
 from ._messages import warn
 from ._quick import Series, quick_events

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from ._disk.line_file import FileChanged
 from ._format.line import line
-from ._line_file import FileChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._line_file import LineFile
+    from ._disk.line_file import LineFile
 
 __all__ = ["SEAL_END", "Seals", "is_seal_due", "new_digest"]
 

@@ -15,8 +15,9 @@ import os
 import select
 import time
 
+from ._disk.line_file import FileChanged, LineFile
+from ._disk.spawn import settle_down
 from ._format.line import line
-from ._line_file import FileChanged, LineFile
 from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 from ._seals import Seals
 
@@ -37,16 +38,7 @@ _BATCH = 256 * 1024  # bytes written at once
 
 def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
     """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
-    import signal
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-        # What ends the caller must not end us before we have written what it left. SIGKILL is for those who mean it.
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of the file's size is an error, not an end
-    keep = sorted(map(int, (ring, file, listen)))
-    for low, high in zip([3, *(fd + 1 for fd in keep)], [*keep, 4096], strict=True):
-        os.closerange(low, high)  # what the caller's libraries have left open
-    os.chdir("/")  # whose directory can be removed or unmounted
+    settle_down([int(ring), int(file), int(listen)])
     written = LineFile.of_descriptor(int(file), "the log")
     _Server(Ring(int(ring)), written, Seals(written, int(place)), int(listen)).run(int(owner))
     os._exit(0)

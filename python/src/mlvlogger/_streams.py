@@ -15,15 +15,15 @@ from _thread import RLock  # what `threading` gives too, which takes millisecond
 from _weakrefset import WeakSet
 
 from . import _failures
-from ._disk import Folder, identity, open_regular
+from ._disk.folder import Folder, identity, open_regular, temporary_name
+from ._disk.line_file import FileChanged, LineFile
+from ._disk.publish import link
 from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
 from ._format.encode import encode
 from ._format.json import dumps
 from ._format.line import line
 from ._format.references import EventRef
-from ._line_file import FileChanged, LineFile
 from ._messages import warn
-from ._publish import link, temporary_name
 from ._seals import new_digest
 from ._tails import Tail, scan_file
 from ._version import SPEC_VERSION, __version__

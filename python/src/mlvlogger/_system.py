@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
     from weakref import ref
 
-    from ._disk import Folder
+    from ._disk.folder import Folder
     from ._logger import Logger
 
     _Counter: TypeAlias = tuple[float, float]

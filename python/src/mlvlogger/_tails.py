@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from ._blocks import blocks, may_be_lifecycle
+from ._disk.blocks import blocks
 from ._errors import UnsupportedVersion
 from ._format.json import integer
+from ._format.lifecycle import may_be_lifecycle
 from ._version import check_version
 
 TYPE_CHECKING = False

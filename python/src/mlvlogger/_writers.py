@@ -10,8 +10,8 @@ from ._seals import Seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._disk.line_file import LineFile
     from ._format.line import Numbers
-    from ._line_file import LineFile
 
 __all__ = ["DirectWriter"]
 

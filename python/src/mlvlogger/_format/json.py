@@ -1,4 +1,4 @@
-"""JSON as a record has it (specification 1.0, chapter JSON): its limits, and the text of a tree.
+"""JSON as a record has it (specification 1.0, chapter Bytes): its limits, and the text of a tree.
 
 `_format.parse` is the way back.
 """

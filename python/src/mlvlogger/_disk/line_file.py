@@ -13,8 +13,8 @@ import stat
 from _weakrefset import WeakSet
 from sys import is_finalizing
 
-from ._disk import Folder, identity
-from ._errors import StreamBusy
+from .._errors import StreamBusy
+from .folder import Folder, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

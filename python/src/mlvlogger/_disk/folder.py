@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from ._errors import CannotAttach
+from .._errors import CannotAttach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     #: Device and inode: what a file or directory is, whatever its name.
     Identity: TypeAlias = tuple[int, int]
 
-__all__ = ["Directory", "Folder", "NotAFolder", "identity", "open_regular", "read_regular"]
+__all__ = ["Directory", "Folder", "NotAFolder", "identity", "open_regular", "read_regular", "temporary_name"]
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -250,6 +250,11 @@ class Folder(Directory):
     def __del__(self) -> None:
         if getattr(self, "_fd", None) is not None:
             self.close()
+
+
+def temporary_name() -> str:
+    """Return a name that nothing has, for what isn't published yet."""
+    return f".mlv-{os.urandom(8).hex()}"
 
 
 def open_regular(path: str | os.PathLike[str], follow: bool = False, dir_fd: int | None = None) -> IO[bytes]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ._format.json import MAX_RECORD
+from .._format.json import MAX_RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["blocks", "lifecycle_lines", "may_be_lifecycle"]
+__all__ = ["blocks"]
 
 _BLOCK = 64 * 1024
 
@@ -36,16 +36,3 @@ def blocks(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
             length += len(block)
         if block.endswith(b"\n"):
             yield None, length
-
-
-def lifecycle_lines(stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Those lines of a block that may hold lifecycle events, with their numbers; *number* is that of the first."""
-    if may_be_lifecycle(block):
-        for offset, line in enumerate(block.split(b"\n")[:-1]):
-            if may_be_lifecycle(line):
-                yield number + offset, line
-
-
-def may_be_lifecycle(text: bytes) -> bool:
-    """May *text*, a line or a block, hold a lifecycle event? Its name begins so, unless it is written with escapes."""
-    return b'"mlv/' in text or b"\\" in text
