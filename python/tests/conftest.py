@@ -19,7 +19,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger
-from mlvlogger._process import ProcessWriter
+from mlvlogger._write.process.client import ProcessWriter
 
 # A constant that `constant` changes has to be in place before a module takes it from another.
 _SOURCE = Path(mlvlogger.__file__).parents[1]

@@ -166,8 +166,9 @@ def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Cal
         from pathlib import Path
         sys.path.insert(0, sys.argv[1])
         import conftest, test_streams
-        from mlvlogger import Logger, _streams
-        _streams._SEAL_EVERY, _streams._HASH_EVERY = 700, 150
+        from mlvlogger import Logger
+        from mlvlogger._write import seals
+        seals._SEAL_EVERY, seals._HASH_EVERY = 700, 150
         path = Path("a.jsonl")
         number, more = 0, True
         while more:

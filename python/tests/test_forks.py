@@ -300,12 +300,12 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is open and locked, and its stream is not ready yet."""
-    from mlvlogger import _streams
+    from mlvlogger._write import stream
 
     Logger("a.jsonl").close()
     inside, leave = threading.Event(), threading.Event()
     what = {"open": "_recover", "begun": "_begin"}[moment]
-    method = getattr(_streams.Stream, what)
+    method = getattr(stream.Stream, what)
 
     def wait(self: Any, *arguments: Any) -> Any:
         if threading.current_thread() is opener:
@@ -313,7 +313,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
             leave.wait()
         return method(self, *arguments)
 
-    monkeypatch.setattr(_streams.Stream, what, wait)
+    monkeypatch.setattr(stream.Stream, what, wait)
     opener = threading.Thread(target=lambda: Logger("a.jsonl").close())
     opener.start()
     inside.wait()

@@ -18,6 +18,7 @@ import sys
 from . import _errors
 from ._disk.folder import Folder
 from ._disk.spawn import settle_down, spawn
+from ._format.names import stream_path
 from ._logger import ending, outcome
 from ._logs import Logs
 from ._messages import warn
@@ -219,7 +220,7 @@ def serve(
     stream, sync = more
     try:
         logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
-        log = logs.open(f"log/{stream}.jsonl", lambda: (int(number), digest))
+        log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
         os._exit(1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from datetime import datetime
 
 from ._format.decode import decode
 from ._format.immutable import Immutable
-from ._format.json import MAX_DEPTH, MAX_INT, integer, is_json
+from ._format.json import integer
+from ._format.parse import parse_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
 
     Raises ValueError, KeyError, TypeError or RecursionError where it breaks a rule of bytes or json, or is no event.
     """
-    tree = _tree(line)
+    tree = parse_line(line)
     if type(tree) is not dict or not isinstance(tree["data"], dict):
         raise ValueError("it is no JSON object, or its data is none")
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
@@ -97,42 +96,3 @@ def moment(text: Any) -> datetime | None:
     """The time that *text* says, or None where it says none."""
     value = decode({"_mlv": "datetime", "value": text})
     return value if isinstance(value, datetime) else None
-
-
-def _tree(line: bytes) -> Any:
-    if b"\r" in line:
-        raise ValueError("it has a carriage return")
-    tree = _decoder.decode(line.decode("utf-8"))
-    # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
-    # Only an escape can bring in a lone surrogate.
-    if (line.count(b"[") + line.count(b"{") > MAX_DEPTH or b"\\u" in line) and not is_json(tree):
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or has a lone surrogate")
-    return tree
-
-
-def _refuse(token: str) -> Any:
-    raise ValueError(f"{token} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text} is no finite number")
-    return value
-
-
-def _integer(text: str) -> int:
-    value = int(text)
-    if not -MAX_INT <= value <= MAX_INT:
-        raise ValueError("an integer is beyond those that a record can have")
-    return value
-
-
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(members)
-    if len(tree) != len(members):
-        raise ValueError("a name occurs twice")
-    return tree
-
-
-_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object)

@@ -6,20 +6,24 @@ import os
 import time
 from pathlib import Path
 
-from . import _environment, _meta, _secrets
+from . import _environment, _secrets
 from ._disk.folder import Directory, Folder
+from ._disk.host import host
 from ._disk.line_file import LocksUnsupported
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._files import Files, NewFile, NewText, describe, external, portable, portable_path
+from ._files import Files, NewFile, NewText, describe, external
 from ._format.decode import decode, decode_members
 from ._format.encode import encode
 from ._format.json import MAX_INT, dumps
+from ._format.meta import Meta
+from ._format.names import DEFAULT, FOLDERS, portable, portable_path, stream_name, stream_path
 from ._format.references import ExperimentRef, External, File
 from ._logger import StreamLogger, choice, ending, outcome, writer_options
-from ._logs import DEFAULT, Logs
+from ._logs import Logs
 from ._messages import qualname, short, warn_once
+from ._read.meta import holds_experiment, is_experiment, load
 from ._readonly import ReadOnlyAttributes, read_only
-from ._streams import host
+from ._write import meta as _meta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exp", "Place", "ref"]
 
-_FOLDERS = ("meta", "log", "files")
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
@@ -69,7 +72,7 @@ def _enclosing(path: Path) -> Path | None:
     Raises OSError where the system fails to tell: an experiment must not be made without its parent by mistake.
     """
     real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
-    found = next((directory for directory in (real, *real.parents) if _meta.holds_experiment(directory)), None)
+    found = next((directory for directory in (real, *real.parents) if holds_experiment(directory)), None)
     given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
     return next(given, found)
 
@@ -99,14 +102,14 @@ class Place(ReadOnlyAttributes):
 
     def __init__(self, path: _Path) -> None:
         self._directory = Directory(path)
-        self._take(_meta.load(Path(path)))
+        self._take(load(Path(path)))
 
     @property
     def path(self) -> Path:
         """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
         return Path(self._directory.path)
 
-    def _take(self, meta: _meta.Meta) -> None:
+    def _take(self, meta: Meta) -> None:
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
@@ -125,7 +128,7 @@ class Place(ReadOnlyAttributes):
         if self._parent.path is not None:
             candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
         for directory in candidates:
-            if directory is not None and _meta.is_experiment(directory):
+            if directory is not None and is_experiment(directory):
                 place = Place(directory)
                 if place.id == self._parent.id:
                     place._hint = _relative(directory, self.path)
@@ -345,15 +348,15 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
-        name = None if stream is None else f"log/{portable(stream, 'a stream')}.jsonl"
+        name = None if stream is None else stream_path(portable(stream, "a stream"))
         exp._hold(path)
 
         def start() -> None:
             if name is not None:
                 exp._continue(members, (variables, redact, diff), name)
             else:
-                exp._add(_meta.load(exp._folder, environments=False), members, (variables, redact, diff))
-                exp._start(f"log/run-{exp._record[0]}.jsonl")
+                exp._add(exp._load(), members, (variables, redact, diff))
+                exp._start(stream_path(f"run-{exp._record[0]}"))
 
         exp._or_let_go(start)
         return exp
@@ -388,7 +391,7 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         deadline = time.monotonic() + timeout
-        while not _meta.is_experiment(path):
+        while not is_experiment(path):
             if time.monotonic() >= deadline:
                 raise NotAnExperiment(
                     f"{os.fspath(path)} holds no experiment after {timeout} seconds. Is the main worker running, "
@@ -398,8 +401,8 @@ class Exp(Place):
         exp._hold(path)
 
         def start() -> None:
-            exp._know(_meta.load(exp._folder, environments=False))
-            exp._start(f"log/rank-{rank}.jsonl")
+            exp._know(exp._load())
+            exp._start(stream_path(f"rank-{rank}"))
 
         exp._or_let_go(start)
         return exp
@@ -447,7 +450,7 @@ class Exp(Place):
 
     def _make_below(self, below: _Below, name: str, parent: Any) -> Any:
         """Make and hold the directory of a sub-experiment; return its parent."""
-        if below.kind.lower() in _FOLDERS:
+        if below.kind.lower() in FOLDERS:
             raise InvalidName(
                 f"{os.fspath(below)} is a folder of the experiment {below.parent.path} that is for its record. "
                 "Choose another kind."
@@ -468,7 +471,7 @@ class Exp(Place):
         absolute = Path(os.path.abspath(directory))
         enclosing = _enclosing(absolute.parent)
         # In any case of letters: where the file system ignores it, Files is files.
-        if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
+        if enclosing is not None and any(part.lower() in FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
             raise InvalidName(
                 f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
                 "Choose another directory."
@@ -527,18 +530,18 @@ class Exp(Place):
 
     def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
-        meta = _meta.load(self._folder, environments=False)
+        meta = self._load()
         self.id: str = meta.id
         try:
             self._start(stream, lambda: self._add(meta, members, environment))
         except LocksUnsupported:
             # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
             self._add(meta, members, environment)
-            self._start(f"log/run-{self._record[0]}.jsonl", new=True)
+            self._start(stream_path(f"run-{self._record[0]}"), new=True)
 
-    def _add(self, meta: _meta.Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
+    def _add(self, meta: Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
         facts = self._environment(f"uncommitted-{meta.last[0] + 1}.diff", *environment)
-        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}))
+        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}, self._load))
         return self._record
 
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
@@ -563,7 +566,10 @@ class Exp(Place):
         assert new.ref is not None
         return new.ref
 
-    def _know(self, meta: _meta.Meta) -> None:
+    def _load(self) -> Meta:
+        return load(self._folder, environments=False)
+
+    def _know(self, meta: Meta) -> None:
         self._take(meta)
         self._record = meta.last
 
@@ -589,7 +595,7 @@ class Exp(Place):
             LogClosed: after `close`.
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
-        return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl", self._last_record)
+        return self._logs.open(stream_path(portable(name, "a stream")), self._last_record)
 
     def capture(self, stream: str | None = None) -> Capture:
         """Log what this program and its children put out, from now on, line by line; it is shown as before.
@@ -647,7 +653,7 @@ class Exp(Place):
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
-        return name if own == DEFAULT else f"{own[len('log/') : -len('.jsonl')]}-{name}"
+        return name if own == DEFAULT else f"{stream_name(own)}-{name}"
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.

@@ -1,11 +1,10 @@
-"""Names, attached files and references to files (specification 1.0, Layout and Files)."""
+"""Attached files and references to files (specification 1.0, chapter Files)."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import re
 import stat
 import time
 
@@ -13,8 +12,8 @@ from ._disk.folder import Folder, open_regular, temporary_name
 from ._disk.publish import link, sync, tidy_up
 from ._errors import CannotAttach, InvalidName
 from ._format.line import utc
+from ._format.names import numbered, portable_path
 from ._format.references import External, File, is_file_path
-from ._messages import qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,50 +27,9 @@ __all__ = [
     "NewText",
     "describe",
     "external",
-    "portable",
-    "portable_path",
 ]
 
 _CHUNK = 1024 * 1024
-_LONGEST = 100  # characters of a portable name
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
-_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
-
-
-def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
-    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
-
-    It is the text itself that was looked at: a subclass of str, an enumeration say, may format itself as another one.
-    """
-    if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
-        raise InvalidName(
-            f"{short(name)} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
-            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no "
-            "device's, such as CON."
-        )
-    return str.__str__(name)
-
-
-def _fault(name: object, pattern: re.Pattern[str]) -> str:
-    if not issubclass(type(name), str):
-        return f"it is a {qualname(type(name))}, not a string"
-    name = str.__str__(name)
-    bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
-    if bad:
-        return f"it has {bad[0]!r} in it"
-    if not 1 <= len(name) <= _LONGEST:
-        return f"it has {len(name)} characters"
-    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character cannot stand there"
-
-
-def portable_path(name: str, what: str) -> str:
-    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
-    if not issubclass(type(name), str) or not (text := str.__str__(name)):
-        raise InvalidName(f"{short(name)} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
-    for segment in text.split("/"):
-        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
-    return text
 
 
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
@@ -249,7 +207,7 @@ class _Series:
 
     def candidate(self, name: str) -> str:
         """The name that nobody was seen to have."""
-        return name if self._number == 1 else _numbered(name, self._number)
+        return name if self._number == 1 else numbered(name, self._number)
 
     def note(self, root: Folder, path: str, sha256: str | None) -> None:
         """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
@@ -312,15 +270,6 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     except (ImportError, OSError):
         return False
     return True
-
-
-def _numbered(name: str, number: int) -> str:
-    folder, slash, last = name.rpartition("/")
-    stem, dot, suffix = last.rpartition(".")
-    if not stem:
-        stem, dot, suffix = last, "", ""
-    mark = f"~{number}{dot}{suffix}"
-    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
 
 
 _types: Any = None

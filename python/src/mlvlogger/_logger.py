@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-from . import _failures
 from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
 from ._format.convert import is_mapping
@@ -14,7 +13,8 @@ from ._format.json import MAX_RECORD, dumps
 from ._format.line import numbers
 from ._format.references import Unencodable
 from ._messages import qualname, short, shown, warn_once
-from ._streams import Stream
+from ._write.exceptions import summary, with_traceback
+from ._write.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -381,7 +381,7 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error=_failures.brief(error))
+            self.end(error=summary(error))
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
@@ -407,7 +407,7 @@ def ending(status: str, error: BaseException | None) -> dict[str, Any]:
     choice("status", status, ("completed", "failed", "interrupted"))
     if error is None:
         return {"status": status}
-    return {"status": status, "error": _failures.whole(error)}
+    return {"status": status, "error": with_traceback(error)}
 
 
 def _has_control(name: str) -> bool:

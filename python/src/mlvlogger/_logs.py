@@ -8,22 +8,19 @@ from _thread import RLock
 
 from ._disk.folder import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
-from ._files import portable
 from ._format.convert import is_mapping
+from ._format.names import DEFAULT, is_stream_path, portable, stream_name
 from ._logger import StreamLogger
 from ._messages import qualname, short
-from ._streams import Stream
-from ._tails import scan_file
+from ._write.recovery import scan_file
+from ._write.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["DEFAULT", "Logs"]
-
-#: The path of the default stream.
-DEFAULT = "log.jsonl"
+__all__ = ["Logs"]
 
 _MAX_TRIES = 100  # to open a stream that others make and remove
 
@@ -119,12 +116,12 @@ class Logs:
             raise TypeError(f"the mark is {short(mark)}, a {qualname(type(mark))}: give what mark() returned.")
         streams = []
         for name, seq in mark.items():
-            if type(name) is not str or not (name == DEFAULT or (name.startswith("log/") and name.endswith(".jsonl"))):
+            if type(name) is not str or not is_stream_path(name):
                 raise ValueError(f"{short(name)} is no stream of an experiment. Give what mark() returned.")
             if name == DEFAULT and name not in self._open:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
             if name != DEFAULT:
-                portable(name[len("log/") : -len(".jsonl")], "a stream")
+                portable(stream_name(name), "a stream")
                 if name not in self._open and not self._root.has(name):
                     raise ValueError(
                         f"there is no stream {name} in {self._root.path}: the mark is not of this experiment."

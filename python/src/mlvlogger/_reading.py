@@ -10,19 +10,19 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from . import _meta
 from ._disk.blocks import blocks
 from ._disk.folder import Directory, open_regular
 from ._errors import InvalidName, InvalidRecord, MLVError
 from ._events import Event, moment, read_event
-from ._files import portable
 from ._format.decode import decode, decode_members
 from ._format.immutable import Immutable
 from ._format.json import integer
 from ._format.lifecycle import lifecycle_lines
+from ._format.names import portable
 from ._format.references import ExperimentRef
 from ._messages import warn
 from ._quick import Series, quick_events
+from ._read.meta import is_experiment, load
 from ._readonly import ReadOnlyAttributes, read_only
 from ._version import check_version
 
@@ -127,7 +127,7 @@ class Experiment(ReadOnlyAttributes):
     _last_attribute: ClassVar[str] = "_told"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        meta = _meta.load(Path(path))
+        meta = load(Path(path))
         self._directory = Directory(path)
         self.id: str = meta.id
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
@@ -390,7 +390,7 @@ def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
     waiting = [(root, 0)]
     while waiting:
         directory, level = waiting.pop()
-        found = _meta.is_experiment(directory)
+        found = is_experiment(directory)
         if found and not (below and directory == root):
             yield directory
         try:

@@ -5,13 +5,13 @@ Nobody chose to record these: a message may quote an address with a password, a 
 
 from __future__ import annotations
 
-from ._messages import qualname, text_of
+from .._messages import qualname, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["brief", "get_ready", "whole"]
+__all__ = ["preload", "summary", "with_traceback"]
 
 _MAX_TEXT = 10_000  # characters, the last
 _MAX_BRIEF = 1000
@@ -20,25 +20,25 @@ _traceback: Any = None
 _redact_lines: Any = None
 
 
-def get_ready() -> None:
+def preload() -> None:
     """Import what is needed here, which most programs never need. As the interpreter ends, it is too late for that."""
     global _traceback, _redact_lines
     if _traceback is None:
         import traceback
 
-        from ._secrets import redact_lines
+        from .._secrets import redact_lines
 
         _traceback, _redact_lines = traceback, redact_lines
 
 
-def brief(error: BaseException) -> dict[str, str]:
+def summary(error: BaseException) -> dict[str, str]:
     """Type and message."""
     return {"type": qualname(type(error)), "message": _without_secrets(text_of(error)[:_MAX_BRIEF])}
 
 
-def whole(error: BaseException) -> dict[str, str]:
+def with_traceback(error: BaseException) -> dict[str, str]:
     """Type, message and traceback."""
-    get_ready()
+    preload()
     try:
         trace = "".join(_traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:  # of an exception that cannot be shown
@@ -52,5 +52,5 @@ def _text(text: str) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    get_ready()
+    preload()
     return _redact_lines(text)[0]  # type: ignore[no-any-return]

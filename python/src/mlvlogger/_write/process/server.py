@@ -15,11 +15,11 @@ import os
 import select
 import time
 
-from ._disk.line_file import FileChanged, LineFile
-from ._disk.spawn import settle_down
-from ._format.line import line
-from ._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
-from ._seals import Seals
+from ..._disk.line_file import FileChanged, LineFile
+from ..._disk.spawn import settle_down
+from ..._format.line import line
+from ..seals import Seals
+from .ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,35 +14,36 @@ import time
 from _thread import RLock  # what `threading` gives too, which takes milliseconds to import
 from _weakrefset import WeakSet
 
-from . import _failures
-from ._disk.folder import Folder, identity, open_regular, temporary_name
-from ._disk.line_file import FileChanged, LineFile
-from ._disk.publish import link
-from ._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
-from ._format.encode import encode
-from ._format.json import dumps
-from ._format.line import line
-from ._format.references import EventRef
-from ._messages import warn
-from ._seals import new_digest
-from ._tails import Tail, scan_file
-from ._version import SPEC_VERSION, __version__
-from ._writers import DirectWriter
+from .._disk.folder import Folder, identity, open_regular, temporary_name
+from .._disk.host import host
+from .._disk.line_file import FileChanged, LineFile
+from .._disk.publish import link
+from .._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
+from .._format.encode import encode
+from .._format.json import dumps
+from .._format.line import line
+from .._format.references import EventRef
+from .._messages import warn
+from .._version import SPEC_VERSION, __version__
+from .direct import DirectWriter
+from .exceptions import preload
+from .recovery import Tail, scan_file
+from .seals import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn, TypeAlias
 
-    from ._format.line import Numbers
-    from ._process import ProcessWriter
+    from .._format.line import Numbers
+    from .process.client import ProcessWriter
 
     #: Gives the tail for `line`, or None to write nothing.
     _Tail: TypeAlias = Callable[[], bytes | None]
     #: `Stream.append`, or its like for who has made the stream busy.
     _Append: TypeAlias = Callable[[bytes, bytes, Numbers | None, _Tail | None], tuple[int | None, bool]]
 
-__all__ = ["Stream", "host"]
+__all__ = ["Stream"]
 
 _PATIENCE = 5.0  # seconds to wait for a lock that belongs to nobody alive
 _BACKLOG = 16 * 1024 * 1024  # bytes of events kept in memory while the system refuses to write
@@ -231,7 +232,7 @@ class Stream:
 
     def _let_process_write(self, file: LineFile, place: int) -> None:
         try:
-            from ._process import ProcessWriter
+            from .process.client import ProcessWriter
 
             self._writer = ProcessWriter(file, self.seq, place)
         except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
@@ -527,7 +528,7 @@ class Stream:
         if getattr(sys, "last_type", None) is not KeyboardInterrupt:
             # An import that evaluates text, and this is one, makes CPython forget to end by the signal: the exit code
             # would be 1. What the program was interrupted by stands on the terminal.
-            _failures.get_ready()
+            preload()
         self.lock = _LastLock(self)
 
     def __del__(self) -> None:
@@ -928,14 +929,6 @@ class _LastLock:
 def _is_ours(beginning: bytes) -> bool:
     """May a file without a line feed be cut to nothing? The beginning of our own first line, or zeros of a crash."""
     return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")
-
-
-def host() -> str:
-    if hasattr(os, "uname"):
-        return os.uname().nodename
-    import socket  # Windows; milliseconds that nobody else has to pay
-
-    return socket.gethostname()
 
 
 _streams: WeakSet[Stream] = WeakSet()

@@ -5,13 +5,13 @@ A writer numbers what it takes; what becomes of an event that it cannot take is 
 
 from __future__ import annotations
 
-from ._format.line import line
-from ._seals import Seals
+from .._format.line import line
+from .seals import Seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._disk.line_file import LineFile
-    from ._format.line import Numbers
+    from .._disk.line_file import LineFile
+    from .._format.line import Numbers
 
 __all__ = ["DirectWriter"]
 

@@ -14,34 +14,23 @@ import time
 from marshal import dumps, loads
 from zlib import adler32
 
-from ._disk.folder import identity
-from ._disk.line_file import FileChanged, LineFile
-from ._disk.spawn import spawn
-from ._format.line import are_ordinary, line, with_special
-from ._messages import warn
-from ._ring import (
-    CLOSING,
-    ERROR,
-    LARGEST,
-    READY,
-    SIZE,
-    SKIPPED,
-    TAIL,
-    TRIES,
-    UNSEALED,
-    Ring,
-    pack_header,
-)
-from ._seals import SEAL_END, Seals, is_seal_due
-from ._tails import scan_file
-from ._writers import DirectWriter
+from ..._disk.folder import identity
+from ..._disk.line_file import FileChanged, LineFile
+from ..._disk.spawn import spawn
+from ..._format.line import are_ordinary, line, with_special
+from ..._format.seal import SEAL_END
+from ..._messages import warn
+from ..direct import DirectWriter
+from ..recovery import scan_file
+from ..seals import Seals, is_seal_due
+from .ring import CLOSING, ERROR, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from ._format.line import Numbers
+    from ..._format.line import Numbers
 
 __all__ = ["ProcessWriter"]
 
@@ -606,7 +595,7 @@ def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -
     bell += os.pipe()
     os.set_blocking(bell[1], False)
     spawn(
-        "_serving",
+        "_write.process.server",
         (ring, file, bell[0]),
         lambda own: [str(number) for number in (*own, os.getpid(), place)],
         pids,

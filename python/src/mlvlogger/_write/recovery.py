@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from ._disk.blocks import blocks
-from ._errors import UnsupportedVersion
-from ._format.json import integer
-from ._format.lifecycle import may_be_lifecycle
-from ._version import check_version
+from .._disk.blocks import blocks
+from .._errors import UnsupportedVersion
+from .._format.json import integer
+from .._format.lifecycle import may_be_lifecycle
+from .._format.seal import SEAL_END, SUFFIX
+from .._version import check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
             tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
             return
     elif (match := is_seal(line)) and number > 1:
-        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - 68
+        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
         tail.paused &= match[2] == b"seal"
         return
     event = _parse(line)
@@ -105,8 +106,8 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
         tail.paused = name == "mlv/pause"
     elif name in ("mlv/seal", "mlv/end"):
         tail.paused &= name == "mlv/seal"
-        tail.sealed = line.endswith(b'"}}')
-        tail.place = tail.size - 68 if tail.sealed else tail.place  # 64 digits and `"}}` and the line feed
+        tail.sealed = line.endswith(SUFFIX[:-1])
+        tail.place = tail.size - SEAL_END if tail.sealed else tail.place
 
 
 def _correct_seq(tail: Tail, file: Any) -> None:

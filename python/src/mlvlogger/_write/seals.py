@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from ._disk.line_file import FileChanged
-from ._format.line import line
+from .._disk.line_file import FileChanged
+from .._format.line import line
+from .._format.seal import SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._disk.line_file import LineFile
+    from .._disk.line_file import LineFile
 
-__all__ = ["SEAL_END", "Seals", "is_seal_due", "new_digest"]
+__all__ = ["Seals", "is_seal_due", "new_digest"]
 
 _SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
 _HASH_EVERY = 64 * 1024  # bytes; kept in memory until then
 _CHUNK = 1024 * 1024
-
-#: Bytes from the place of a seal to the end of its line: the digits, `"}}` and the line feed.
-SEAL_END = 68
 
 
 def is_seal_due(unsealed: int) -> bool:
@@ -93,10 +91,10 @@ class Seals:
         self._hash()
         start, _, digest = self._state
         empty = line(seq, nanoseconds, event, b'{%b"from":%d,"sha256":""}' % (members, start), None, b"")
-        head, tail = empty[:-4], empty[-4:]  # the tail is `"}}` and the line feed
+        head = empty.removesuffix(SUFFIX)
         digest = digest.copy()
         digest.update(head)
-        return head + digest.hexdigest().encode("ascii") + tail, self._file.size + len(head)
+        return head + digest.hexdigest().encode("ascii") + SUFFIX, self._file.size + len(head)
 
     def settle(self) -> None:
         """Put file and seals in order after an error, or an exception of a signal handler wherever it came."""
