@@ -18,8 +18,8 @@ import python_driver
 
 import mlvlogger._format.decode as values
 import mlvlogger._format.parse as parse
+import mlvlogger._read.experiment as reading
 import mlvlogger._read.meta as meta
-import mlvlogger._reading as reading
 from mlvlogger import Experiment, Opaque
 
 plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from ._files import NewFile, NewText
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
-    from ._reading import Event, Experiment, Problem, SpanTree, read
+    from ._read.events import Event
+    from ._read.experiment import Experiment, Problem, read
+    from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
 
 __all__ = [
@@ -85,7 +87,9 @@ _HOMES = {
     "_files": "NewFile NewText",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
-    "_reading": "Event Experiment Problem SpanTree read",
+    "_read.events": "Event",
+    "_read.experiment": "Experiment Problem read",
+    "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",
 }
 

@@ -22,7 +22,7 @@ from ._logger import StreamLogger, choice, ending, outcome, writer_options
 from ._logs import Logs
 from ._messages import qualname, short, warn_once
 from ._read.meta import holds_experiment, is_experiment, load
-from ._readonly import ReadOnlyAttributes, read_only
+from ._read.readonly import ReadOnlyAttributes, read_only
 from ._write import meta as _meta
 
 TYPE_CHECKING = False

@@ -10,6 +10,7 @@ from ._errors import InvalidName, WriteFailed
 from ._format.convert import is_mapping
 from ._format.encode import encode, free_name
 from ._format.json import MAX_RECORD, dumps
+from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
 from ._format.references import Unencodable
 from ._messages import qualname, short, shown, warn_once
@@ -172,7 +173,7 @@ class Logger:
                 f"{short(name)} is no event name: it has to be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
-        if full == "mlv" or full.startswith("mlv/"):
+        if full == "mlv" or is_lifecycle(full):
             raise InvalidName(
                 f"{short(full)} is no event name: the first segment mlv belongs to the specification. "
                 "Choose another first word."

@@ -7,7 +7,7 @@ import os
 from .._disk.blocks import blocks
 from .._errors import UnsupportedVersion
 from .._format.json import integer
-from .._format.lifecycle import may_be_lifecycle
+from .._format.lifecycle import is_paused_after, may_be_lifecycle
 from .._format.seal import SEAL_END, SUFFIX
 from .._version import check_version
 
@@ -85,7 +85,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
             return
     elif (match := is_seal(line)) and number > 1:
         tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
-        tail.paused &= match[2] == b"seal"
+        tail.paused = is_paused_after(tail.paused, f"mlv/{match[2].decode()}")
         return
     event = _parse(line)
     name = event.get("event")
@@ -95,17 +95,15 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
     if not isinstance(data, dict) or not isinstance(name, str):
         return
     tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
+    tail.paused = is_paused_after(tail.paused, name)
     if name == "mlv/start":
-        tail.last_start, tail.paused = line, False
+        tail.last_start = line
         if tail.refused is None:
             try:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
             except UnsupportedVersion as error:
                 tail.refused = str(error)
-    elif name in ("mlv/pause", "mlv/resume"):
-        tail.paused = name == "mlv/pause"
     elif name in ("mlv/seal", "mlv/end"):
-        tail.paused &= name == "mlv/seal"
         tail.sealed = line.endswith(SUFFIX[:-1])
         tail.place = tail.size - SEAL_END if tail.sealed else tail.place
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ._format.decode import decode
-from ._format.immutable import Immutable
-from ._format.json import integer
-from ._format.parse import parse_line
+from .._format.decode import decode
+from .._format.immutable import Immutable
+from .._format.json import integer
+from .._format.parse import parse_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

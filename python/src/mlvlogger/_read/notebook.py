@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ._events import Event
+    from .events import Event
 
 __all__ = ["Spark", "card", "sparks"]
 

@@ -12,9 +12,10 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
-from ._events import Draft, Event
-from ._format.decode import decode
-from ._format.json import MAX_DEPTH, MAX_INT, integer
+from .._format.decode import decode
+from .._format.json import MAX_DEPTH, MAX_INT, integer
+from .._format.lifecycle import is_lifecycle
+from .events import Draft, Event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,12 +231,12 @@ class Series:
             self.steps += [_step(token, number) for number, token in enumerate(tokens, count)]
 
     def _counts_in(self, name: str) -> bool:
-        return not name.startswith("mlv/") and self._matches(name)
+        return not is_lifecycle(name) and self._matches(name)
 
     def _learn(self, event: Event) -> None:
         if event.time.day > 28:
             self._date = event.time.date().isoformat()
-        if event.name.startswith("mlv/") or len(event.data) > _MAX_MEMBERS or len(self._shapes) == _MAX_SHAPES:
+        if is_lifecycle(event.name) or len(event.data) > _MAX_MEMBERS or len(self._shapes) == _MAX_SHAPES:
             return
         members = tuple((name, _TOKENS.get(type(value), "")) for name, value in event.data.items())
         if all(token for _, token in members) and all(map(_NAME.fullmatch, (event.name, *event.data))):

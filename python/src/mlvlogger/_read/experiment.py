@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-from bisect import bisect_left
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from ._disk.blocks import blocks
-from ._disk.folder import Directory, open_regular
-from ._errors import InvalidName, InvalidRecord, MLVError
-from ._events import Event, moment, read_event
-from ._format.decode import decode, decode_members
-from ._format.immutable import Immutable
-from ._format.json import integer
-from ._format.lifecycle import lifecycle_lines
-from ._format.names import portable
-from ._format.references import ExperimentRef
-from ._messages import warn
-from ._quick import Series, quick_events
-from ._read.meta import is_experiment, load
-from ._readonly import ReadOnlyAttributes, read_only
-from ._version import check_version
+from .._disk.blocks import blocks
+from .._disk.folder import Directory, open_regular
+from .._errors import InvalidRecord, MLVError
+from .._format.decode import decode, decode_members
+from .._format.immutable import Immutable
+from .._format.lifecycle import is_lifecycle, lifecycle_lines, state_after, superseded
+from .._format.names import DEFAULT, FOLDERS, is_stream_file, stream_path
+from .._format.references import ExperimentRef
+from .._messages import warn
+from .._version import check_version
+from .events import Event, moment, read_event
+from .fast import Series, quick_events
+from .meta import is_experiment, load
+from .patterns import matcher
+from .readonly import ReadOnlyAttributes, read_only
+from .spans import SpanTree, span_trees
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,49 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
-_FOLDERS = ("meta", "log", "files")
 _MAX_LEVELS = 64
 _IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
 _TOLD = 5  # problems that a notebook shows
-
-
-class SpanTree:
-    """A span with what lies in it, in order.
-
-    Attributes:
-        begin, end: Its events; *end* is None where it was never finished.
-        children: Events and inner spans (`SpanTree`).
-    """
-
-    def __init__(self, begin: Event) -> None:
-        self.begin = begin
-        self.end: Event | None = None
-        self.children: list[Event | SpanTree] = []
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, SpanTree):
-            return NotImplemented
-        return (self.begin, self.end, self.children) == (other.begin, other.end, other.children)
-
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"SpanTree(begin={self.begin!r}, end={self.end!r}, children={self.children!r})"
-
-    @property
-    def name(self) -> str:
-        """The name of the span's events."""
-        return self.begin.name
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The data of the begin event, and of the end event where names are new."""
-        return {**(self.end.data if self.end else {}), **self.begin.data}
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took, None where it was never finished."""
-        return self.end.seconds if self.end else None
 
 
 class Problem(Immutable):
@@ -153,10 +111,12 @@ class Experiment(ReadOnlyAttributes):
     @property
     def streams(self) -> list[str]:
         """The paths of the streams that are there, ``log.jsonl`` first."""
-        names = ["log.jsonl"] if _is_regular(self.path / "log.jsonl") else []
+        names = [DEFAULT] if _is_regular(self.path / DEFAULT) else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
-            names += sorted(f"log/{name}" for name in os.listdir(log) if _is_stream(name) and _is_regular(log / name))
+            names += sorted(
+                f"log/{name}" for name in os.listdir(log) if is_stream_file(name) and _is_regular(log / name)
+            )
         return names
 
     @property
@@ -166,13 +126,8 @@ class Experiment(ReadOnlyAttributes):
         "open" says that the log has no end yet, not that something is running.
         """
         state = "open"
-        for event in self._read("log.jsonl", lifecycle_lines):
-            if event.name in ("mlv/start", "mlv/resume"):
-                state = "open"
-            elif event.name == "mlv/pause":
-                state = "paused"
-            elif event.name == "mlv/end":
-                state = event.data.get("status", "open")
+        for event in self._read(DEFAULT, lifecycle_lines):
+            state = state_after(state, event.name, event.data)
         return state
 
     def events(
@@ -193,11 +148,11 @@ class Experiment(ReadOnlyAttributes):
 
         Lines that cannot be read are left out, and told in `problems`.
         """
-        matches = _matcher(pattern)
+        matches = matcher(pattern)
         path = self._stream(stream)
         is_hidden = None if rewound else self._superseded(path)
         for event in self._read(path):
-            if event.name.startswith("mlv/"):
+            if is_lifecycle(event.name):
                 if lifecycle and matches(event.name):
                     yield event
             elif matches(event.name) and not (is_hidden and is_hidden(event.seq)):
@@ -208,19 +163,10 @@ class Experiment(ReadOnlyAttributes):
 
         Arguments and errors as for `events`. The open spans of the stream are in memory, and those that are returned.
         """
-        matches = _matcher(pattern)
-        trees: dict[int, SpanTree] = {}
-        for event in self.events(stream=stream, rewound=rewound):
-            outer = trees.get(event.within) if event.within is not None else None
-            if event.span == "begin":
-                tree = trees[event.seq] = SpanTree(event)
-                if outer:
-                    outer.children.append(tree)
-            elif event.span == "end" and event.begin in trees:
-                trees[event.begin].end = event
-            elif outer:
-                outer.children.append(event)
-        yield from (tree for tree in trees.values() if matches(tree.name))
+        matches = matcher(pattern)
+        for tree in span_trees(self.events(stream=stream, rewound=rewound)):
+            if matches(tree.name):
+                yield tree
 
     def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
         """The steps and the values of one metric: the member *name* of the events that match *pattern*.
@@ -229,7 +175,7 @@ class Experiment(ReadOnlyAttributes):
         event, or where it has none the number of the event among those of its name with the metric, from 0. Rewound
         events are left out. Errors as for `events`.
         """
-        matches = _matcher(pattern)
+        matches = matcher(pattern)
         path = self._stream(stream)
         series = Series(name, matches, None)
         for event in self._read(path, series.skim):
@@ -250,9 +196,9 @@ class Experiment(ReadOnlyAttributes):
             yield from _readable(directory)
 
     def _stream(self, stream: str | None) -> str:
-        if stream is None or stream == "log.jsonl":
-            return "log.jsonl"
-        path = stream if stream.startswith("log/") else f"log/{stream}.jsonl"
+        if stream is None or stream == DEFAULT:
+            return DEFAULT
+        path = stream if stream.startswith("log/") else stream_path(stream)
         if path not in self.streams:
             raise FileNotFoundError(
                 f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
@@ -261,9 +207,8 @@ class Experiment(ReadOnlyAttributes):
 
     def _superseded(self, path: str) -> Callable[[int], bool] | None:
         """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
-        rewinds = [event for event in self._read(path, lifecycle_lines) if event.name == "mlv/rewind"]
-        ranges = [(to, event.seq) for event in rewinds if (to := integer(event.data.get("to"))) is not None]
-        return _between(ranges) if ranges else None
+        events = self._read(path, lifecycle_lines)
+        return superseded((event.seq, event.data) for event in events if event.name == "mlv/rewind")
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
@@ -306,7 +251,7 @@ class Experiment(ReadOnlyAttributes):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""
-        from ._html import Spark, card, sparks
+        from .notebook import Spark, card, sparks
 
         facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id}
         facts["tags"] = ", ".join(map(str, self.tags))
@@ -333,51 +278,6 @@ def _no_event(error: Exception) -> str:
     return f"the line is no event ({type(error).__name__}: {str(error)[:100]})"
 
 
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a name matches *pattern*, as a function."""
-    if pattern == "**":
-        return lambda name: True
-    parts = []
-    for segment in pattern.split("/"):
-        if segment == "**":
-            parts.append("(?:[^/]+/)*")
-        else:
-            parts.append(
-                "".join("[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in segment)
-                + "/"
-            )
-    regex = re.compile("".join(parts))
-    return lru_cache(lambda name: regex.fullmatch(name + "/") is not None)
-
-
-def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
-    """Whether a number lies between the two of any of the *ranges*, which may overlap, as a function.
-
-    It takes time logarithmic in the number of ranges: a damaged log, or a long one, may have a rewind on each line.
-    """
-    after: list[int] = []
-    before: list[int] = []
-    for low, high in sorted(ranges):
-        if before and low < before[-1]:  # not <=: of (1, 5) and (5, 9), neither has 5
-            before[-1] = max(before[-1], high)
-        elif low < high:
-            after.append(low)
-            before.append(high)
-
-    def is_between(number: int) -> bool:
-        place = bisect_left(after, number) - 1
-        return place >= 0 and number < before[place]
-
-    return is_between
-
-
-def _is_stream(name: str) -> bool:
-    try:
-        return portable(name.removesuffix(".jsonl"), "a stream") + ".jsonl" == name
-    except InvalidName:
-        return False
-
-
 def _is_regular(path: Path) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
@@ -401,7 +301,7 @@ def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
             warn(f"{directory} could not be searched: {error}")
             continue
         if level < _MAX_LEVELS:
-            waiting += [(directory / name, level + 1) for name in names if not (found and name in _FOLDERS)]
+            waiting += [(directory / name, level + 1) for name in names if not (found and name in FOLDERS)]
 
 
 def _readable(directory: Path) -> Iterator[Experiment]:

@@ -143,7 +143,7 @@ def _refuse(exp: object, name: str) -> None:
         raise AttributeError(f"{what}{_LOST}{_addition(name, path)}")
     if name in _INSTEAD:
         raise AttributeError(f"{what}{_LOST} {_INSTEAD[name]}")
-    if kind.__module__.rpartition(".")[0] == __name__.rpartition(".")[0]:
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         raise AttributeError(
             f"{what}there is no such attribute to assign, so the value would be lost. "
             f"To record it, call Exp.open({str(path)!r}, extra={{{name!r}: value}}).close()."
