@@ -187,10 +187,10 @@ def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], conforms: Any
 ) -> None:
     """The thread holds the lock of the experiment's streams, which nobody in the child will ever let go."""
-    from mlvlogger import _logs
+    from mlvlogger import _open_streams
 
     inside, leave = threading.Event(), threading.Event()
-    folder = _logs.Folder
+    folder = _open_streams.Folder
 
     def wait(*names: Any) -> Any:
         if threading.current_thread() is opener:
@@ -198,7 +198,7 @@ def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
             leave.wait()
         return folder(*names)
 
-    monkeypatch.setattr(_logs, "Folder", wait)
+    monkeypatch.setattr(_open_streams, "Folder", wait)
 
     def work() -> None:
         assert exp.stream("mine").event("child") == 2

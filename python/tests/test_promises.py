@@ -150,6 +150,14 @@ def test_only_what_is_needed_is_imported() -> None:
     assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
 
 
+def test_reading_loads_no_module_that_writes_and_no_detection_of_secrets() -> None:
+    code = "import sys, mlvlogger; mlvlogger.read; print(*sorted(name for name in sys.modules if 'mlvlogger.' in name))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix("mlvlogger.").split(".")[0] for name in done.stdout.split()}
+    assert loaded == {"_disk", "_errors", "_format", "_messages", "_read", "_version"}
+    assert "_disk.publish" not in done.stdout and "_format.encode" not in done.stdout
+
+
 def public() -> dict[str, Any]:
     return {name: getattr(mlvlogger, name) for name in mlvlogger.__all__ if not name.startswith("_")}
 

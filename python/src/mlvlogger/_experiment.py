@@ -6,10 +6,10 @@ import os
 import time
 from pathlib import Path
 
-from . import _environment, _secrets
 from ._disk.folder import Directory, Folder
 from ._disk.host import host
 from ._disk.line_file import LocksUnsupported
+from ._environment import snapshot
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
 from ._files import Files, NewFile, NewText, describe, external
 from ._format.decode import decode, decode_members
@@ -18,12 +18,15 @@ from ._format.json import MAX_INT, dumps
 from ._format.meta import Meta
 from ._format.names import DEFAULT, FOLDERS, portable, portable_path, stream_name, stream_path
 from ._format.references import ExperimentRef, External, File
-from ._logger import StreamLogger, choice, ending, outcome, writer_options
-from ._logs import Logs
+from ._logger import StreamLogger
 from ._messages import qualname, short, warn_once
+from ._open_streams import Logs
+from ._options import choice, writer_options
 from ._read.meta import holds_experiment, is_experiment, load
 from ._read.readonly import ReadOnlyAttributes, read_only
+from ._secrets import redact_lines
 from ._write import meta as _meta
+from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
-    from ._capture import Capture
-    from ._system import Watch
+    from ._monitor import Watch
+    from ._output import Capture
 
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
@@ -545,11 +548,11 @@ class Exp(Place):
         return self._record
 
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
-        facts = _environment.capture(variables=variables, redact=redact)
+        facts = snapshot.capture(variables=variables, redact=redact)
         git = facts.get("git")
-        if diff and isinstance(git, dict) and (data := _environment.diff(git)):
+        if diff and isinstance(git, dict) and (data := snapshot.diff(git)):
             if redact:
-                text, lines = _secrets.redact_lines(data.decode("utf-8", "surrogateescape"))
+                text, lines = redact_lines(data.decode("utf-8", "surrogateescape"))
                 data = text.encode("utf-8", "surrogateescape")
                 if lines:
                     git["diff_redacted"] = lines
@@ -616,7 +619,7 @@ class Exp(Place):
             OSError: the system cannot start a process for it; Windows cannot.
             LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
         """
-        from ._capture import Capture
+        from ._output import Capture
 
         self._refuse_closed()
         self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
@@ -640,7 +643,7 @@ class Exp(Place):
             RuntimeError: this experiment is watched already.
             LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
         """
-        from ._system import Watch
+        from ._monitor import Watch
 
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:

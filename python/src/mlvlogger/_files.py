@@ -12,6 +12,7 @@ from ._disk.folder import Folder, open_regular, temporary_name
 from ._disk.publish import link, sync, tidy_up
 from ._errors import CannotAttach, InvalidName
 from ._format.line import utc
+from ._format.media_types import media_type
 from ._format.names import numbered, portable_path
 from ._format.references import External, File, is_file_path
 
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import IO, Any
+    from typing import IO
 
 __all__ = [
     "Files",
@@ -79,7 +80,7 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
             raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
     with _open_source(file) as source:
         size, sha256, _ = _digest(source, os.fspath(file))
-    return File(path, size, sha256, _media_type(path), experiment)
+    return File(path, size, sha256, media_type(path), experiment)
 
 
 def external(file: str | os.PathLike[str], host: str) -> External:
@@ -143,7 +144,7 @@ class Files:
                     path = self._publish(folder, temporary, series.candidate(name))
                     # If it is taken, by somebody else perhaps: it may have the same bytes.
                     series.note(self.root, series.candidate(name), None if path is None else sha256)
-        return File(f"files/{path}", size, sha256, _media_type(path))
+        return File(f"files/{path}", size, sha256, media_type(path))
 
     def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
         """Give *temporary* the name *path*, unless it is taken, or differs only by case from another (`file.twins`)."""
@@ -270,33 +271,6 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     except (ImportError, OSError):
         return False
     return True
-
-
-_types: Any = None
-_MEDIA = {  # what that table of some Python lacks, or names in another way
-    "avif": "image/avif",
-    "webp": "image/webp",
-    "flac": "audio/flac",
-    "m4a": "audio/mp4",
-    "ogg": "audio/ogg",
-    "opus": "audio/opus",
-    "wav": "audio/x-wav",
-    "mkv": "video/x-matroska",
-    "parquet": "application/vnd.apache.parquet",
-}
-_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-
-
-def _media_type(name: str) -> str | None:
-    global _types
-    if _types is None:
-        import mimetypes
-
-        _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
-        for suffix, media_type in _MEDIA.items():
-            _types.add_type(media_type, f".{suffix}")
-    kind, packed = _types.guess_type(name)
-    return _PACKED.get(packed) if packed else kind  # a packed table is not a table
 
 
 class NewFile(io.BufferedRandom):

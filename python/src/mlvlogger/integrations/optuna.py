@@ -32,7 +32,7 @@ from contextlib import contextmanager
 
 from optuna import TrialPruned
 
-from .._logger import outcome
+from .._write.endings import outcome
 from ._settings import settings
 
 TYPE_CHECKING = False

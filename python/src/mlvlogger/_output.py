@@ -19,11 +19,11 @@ from . import _errors
 from ._disk.folder import Folder
 from ._disk.spawn import settle_down, spawn
 from ._format.names import stream_path
-from ._logger import ending, outcome
-from ._logs import Logs
 from ._messages import warn
+from ._open_streams import Logs
 from ._printing import Printing, elsewhere, flush
 from ._secrets import redact_lines
+from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Capture:
             words = [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))]
             pids: list[int] = []
             spawn(
-                "_capture",
+                "_output",
                 [fd for fd in ends if fd is not None],
                 lambda own: [json.dumps(own), json.dumps([*others]), *words],
                 pids,

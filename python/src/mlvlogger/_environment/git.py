@@ -10,8 +10,8 @@ import os
 import re
 import time
 
-from ._disk.folder import read_regular
-from ._programs import Failed, run
+from .._disk.folder import read_regular
+from .programs import Failed, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

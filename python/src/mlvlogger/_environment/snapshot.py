@@ -10,8 +10,10 @@ import os
 import re
 import sys
 
-from . import _git, _secrets
-from ._programs import Failed, run
+from .. import _secrets
+from . import git as _git
+from .nvidia import gpus
+from .programs import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["capture", "diff"]
 
-_SECONDS = 5.0  # that nvidia-smi may take
 
 # The environment variables that decide what is computed, and on what; with * all that begin so. TensorFlow's are told
 # one by one, since TF_TOKEN_… and TF_VAR_… are Terraform's, with secrets.
@@ -203,7 +204,7 @@ def _host() -> dict[str, Any]:
         "machine": uname.machine or None,
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory": _memory(),
-        "gpus": _gpus(),
+        "gpus": gpus(),
     }
 
 
@@ -213,40 +214,6 @@ def _memory() -> int | None:
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf
         return None
     return size if size > 0 else None
-
-
-_NVIDIA = "/proc/driver/nvidia"
-
-
-def _gpus() -> list[dict[str, Any]]:
-    """NVIDIA's by nvidia-smi, or without it by what the driver tells, which leaves the memory out; no others."""
-    query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
-    try:
-        rows, _ = run("nvidia-smi", query, _SECONDS)
-        cells = [row.rsplit(", ", 2) for row in os.fsdecode(rows).splitlines() if row.count(", ") > 1]
-        # In MiB; a chip that shares the memory of the host says [N/A].
-        return [
-            {"name": name, "memory": int(size) * 2**20 if size.isdecimal() else None, "driver": driver}
-            for name, size, driver in cells
-        ]
-    except Failed:
-        pass
-    try:
-        directories = sorted(os.listdir(f"{_NVIDIA}/gpus"))
-    except OSError:
-        return []
-    driver = _search(r"Module.*?\s([0-9]+\.[0-9.]+)\s", f"{_NVIDIA}/version")
-    names = [_search(r"Model:\s*(.*?)\s*\n", f"{_NVIDIA}/gpus/{directory}/information") for directory in directories]
-    return [{"name": name, "memory": None, "driver": driver} for name in names]
-
-
-def _search(pattern: str, path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            match = re.search(pattern, file.read())
-    except OSError:
-        return None
-    return match[1] if match else None
 
 
 def _runtime(packages: bool) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 
+from ._environment.nvidia import gpu_metrics
 from ._errors import LogClosed
 from ._messages import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from threading import Lock
     from types import TracebackType
     from typing import TypeAlias
@@ -27,13 +28,6 @@ __all__ = ["Watch"]
 _LEAST = 0.1  # seconds from sample to sample
 _GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take: a driver may hang
 _SECTOR = 512  # bytes: the unit of /proc/diskstats, whatever the disk
-_GPU = {  # of nvidia-smi: the end of the metric's name, and a factor to its unit
-    "utilization.gpu": ("utilization_percent", 1),
-    "memory.used": ("memory_used_bytes", 2**20),
-    "memory.total": ("memory_total_bytes", 2**20),
-    "temperature.gpu": ("temperature_celsius", 1),
-    "power.draw": ("power_watts", 1),
-}
 
 
 class Watch:
@@ -218,22 +212,7 @@ class _Probe:
         return found
 
     def _gpus(self) -> _Metrics:
-        import shutil
-        import subprocess
-
-        program = shutil.which("nvidia-smi")
-        if program is None:
-            raise FileNotFoundError("nvidia-smi")
-        query = ["--query-gpu=index," + ",".join(_GPU), "--format=csv,noheader,nounits"]
-        try:
-            answer = subprocess.run(
-                [program, *query], capture_output=True, text=True, timeout=_GPU_PATIENCE, stdin=subprocess.DEVNULL
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OSError("nvidia-smi hangs") from error
-        if answer.returncode:
-            raise OSError(answer.stderr)
-        return dict(_gpu_metrics(answer.stdout.splitlines()))
+        return dict(gpu_metrics(_GPU_PATIENCE))
 
 
 def _busy(*times: float) -> _Counter:
@@ -248,16 +227,6 @@ def _busy(*times: float) -> _Counter:
 def _own_cpu() -> _Counter:
     clock = time.monotonic()
     return 100 * time.process_time(), clock  # finer than the ticks of /proc/self/stat
-
-
-def _gpu_metrics(lines: Iterable[str]) -> Iterable[tuple[str, float]]:
-    for line in lines:
-        index, *values = (word.strip() for word in line.split(","))
-        for value, (name, factor) in zip(values, _GPU.values(), strict=True):
-            try:
-                yield f"gpu{int(index)}_{name}", float(value) * factor
-            except ValueError:
-                continue  # [N/A]: this GPU does not tell
 
 
 def _read(path: str) -> str:
