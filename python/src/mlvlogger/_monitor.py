@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from weakref import ref
 
 from ._environment.nvidia import gpu_metrics
 from ._errors import LogClosed
@@ -12,10 +14,8 @@ from ._messages import short
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from threading import Lock
     from types import TracebackType
     from typing import TypeAlias
-    from weakref import ref
 
     from ._disk.folder import Folder
     from ._logger import Logger
@@ -39,9 +39,6 @@ class Watch:
     def __init__(self, open_log: Callable[[], Logger], root: Folder, seconds: float) -> None:
         if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
             raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
-        import threading
-        from weakref import ref
-
         self._log = open_log()
         self._owner = os.getpid()
         self._stopped = False
@@ -80,7 +77,7 @@ class Watch:
         self.stop()
 
 
-def _watch(log: ref[Logger], probe: _Probe, until: Lock, seconds: float) -> None:
+def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: float) -> None:
     due, is_last = time.monotonic(), False
     try:
         while True:

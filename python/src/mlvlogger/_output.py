@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import sys
 
 from . import _errors
@@ -123,8 +124,6 @@ class Capture:
             try:
                 data = data[os.write(pipe.write, data) :]
             except BlockingIOError:
-                import select
-
                 select.select([], [pipe.write], [], 0.1)
 
     def _leave(self) -> None:
@@ -259,8 +258,6 @@ def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | 
 
     Returns the order, None without one.
     """
-    import select
-
     poll = select.poll()
     waiting = {*targets, *([] if orders is None else [orders])}
     for fd in waiting:
@@ -297,8 +294,6 @@ def _show(fd: int, data: bytes) -> None:
         try:
             data = data[os.write(fd, data) :]
         except BlockingIOError:
-            import select
-
             select.select([], [fd], [])
         except OSError:
             return  # nobody looks any more
