@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "drivers"))
 import _python_reading as driver
 import python_driver
 
-import mlvlogger._events as events
-import mlvlogger._meta as meta
-import mlvlogger._reading as reading
-import mlvlogger._values as values
+import mlvlogger._format.decode as values
+import mlvlogger._format.parse as parse
+import mlvlogger._read.experiment as reading
+import mlvlogger._read.meta as meta
 from mlvlogger import Experiment, Opaque
 
 plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta
@@ -73,15 +73,15 @@ def without_lifecycle() -> None:
 
 def lenient(**hooks: Any) -> Callable[[], None]:
     def fault() -> None:
-        plain = {"parse_constant": events._refuse, "parse_float": events._finite, "parse_int": events._integer}
-        events._decoder = json.JSONDecoder(**{**plain, "object_pairs_hook": events._object, **hooks})  # type: ignore[arg-type]
+        plain = {"parse_constant": parse._refuse, "parse_float": parse._finite, "parse_int": parse._integer}
+        parse._line_decoder = json.JSONDecoder(**{**plain, "object_pairs_hook": parse._object, **hooks})  # type: ignore[arg-type]
 
     return fault
 
 
 def surrogates() -> None:
     """Lone surrogates are taken."""
-    events.is_json = lambda tree, levels=64: True
+    parse.is_json = lambda tree, levels=64: True
 
 
 def torn() -> None:

@@ -1,6 +1,5 @@
 """The command: what it prints, where, and its exit codes."""
 
-import ast
 import importlib.metadata
 import json
 import os
@@ -423,52 +422,6 @@ def test_copies_are_found_over_all_that_is_judged_together(experiment: Make) -> 
     first, second = validate([x.path, y.path]).targets
     assert first.findings == ()
     assert [(finding.rule, finding.path) for finding in second.findings] == [("id.copies", "meta.json")]
-
-
-FLOORS = [
-    ["_rules", "_text", "_jobs", "_predicates"],
-    ["_findings", "_json", "_schema", "_messages"],
-    ["_directory", "_values"],
-    ["_lines", "_records", "_layout", "_patterns"],
-    ["_references", "_seals", "_sequence", "_meta", "_flaws"],
-    ["_shapes"],
-    ["_ahead"],
-    ["_stream"],
-    ["_sealed", "_links"],
-    ["_experiment"],
-    ["_target"],
-    ["_report"],
-    ["_print"],
-    ["_github", "_junit", "_progress", "_sarif"],
-    ["_cli"],
-]
-
-
-def imported(module: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            names.add(node.module or "")
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return names
-
-
-def test_each_module_imports_only_downwards() -> None:
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    modules = {path.stem: path for path in PACKAGE.glob("_*.py") if not path.stem.startswith("__")}
-    assert set(floor) <= set(modules)
-    for name in floor:
-        path = modules[name]
-        own = {module.removeprefix("mlv_validate.") for module in imported(path) if module.startswith("mlv_validate")}
-        above = {other for other in own if floor.get(other, 99) > floor[name]}
-        assert above == set(), name
-
-
-def test_it_shares_no_code_with_the_logger() -> None:
-    for path in PACKAGE.glob("*.py"):
-        assert not {name for name in imported(path) if name.split(".")[0] == "mlvlogger"}
 
 
 def test_what_is_listed_is_public() -> None:

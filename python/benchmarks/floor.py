@@ -15,8 +15,8 @@ from statistics import median
 from threading import RLock
 from typing import Any
 
-from mlvlogger._lines import line, numbers
-from mlvlogger._ring import Ring
+from mlvlogger._format.line import line, numbers
+from mlvlogger._write.process.ring import Ring
 
 __all__ = ["DIRECT", "PROCESS", "ROUNDS", "STEPS", "measure"]
 

@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant(
         "m1",
         "The log is never synced.",
-        (Edit("_line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
+        (Edit("_disk/line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
         (
             "test_writers.py::test_a_sync_that_failed_stays_failed",
             "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "m1b",
         "What is published and attached is not synced.",
-        (Edit("_publish.py", "        os.fsync(fd)\n", "        pass\n"),),
+        (Edit("_disk/publish.py", "        os.fsync(fd)\n", "        pass\n"),),
         ("test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",),
     ),
     Mutant(
@@ -77,7 +77,7 @@ MUTANTS = (
         "The directory is not synced after something was published in it.",
         (
             Edit(
-                "_publish.py",
+                "_disk/publish.py",
                 "            _rename_under_claim(source, temporary, target, final, error)\n    target.sync()\n",
                 "            _rename_under_claim(source, temporary, target, final, error)\n",
             ),
@@ -92,7 +92,7 @@ MUTANTS = (
         "The directory of a new durable stream is not synced.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "                self._writer.sync()\n"
                 "                with self._folder() as folder:\n"
                 "                    folder.sync()\n",
@@ -108,7 +108,13 @@ MUTANTS = (
     Mutant(
         "m13",
         "With the process writer, a flush does not sync.",
-        (Edit("_process.py", "        self.drain()\n        self._file.sync()\n", "        self.drain()\n"),),
+        (
+            Edit(
+                "_write/process/client.py",
+                "        self.drain()\n        self._file.sync()\n",
+                "        self.drain()\n",
+            ),
+        ),
         (
             "test_process.py::test_with_durability_disk_flush_syncs",
             "test_disk_order.py::test_with_the_process_writer_what_was_flushed_is_on_the_disk",
@@ -117,7 +123,7 @@ MUTANTS = (
     Mutant(
         "m9",
         "A sync that failed is forgotten.",
-        (Edit("_line_file.py", "if self._sync_error is not None:", "if False:"),),
+        (Edit("_disk/line_file.py", "if self._sync_error is not None:", "if False:"),),
         ("test_writers.py::test_a_sync_that_failed_stays_failed",),
     ),
     # What others see.
@@ -126,7 +132,7 @@ MUTANTS = (
         "A record is published under its final name, and filled then.",
         (
             Edit(
-                "_publish.py",
+                "_disk/publish.py",
                 '        with open(temporary, "xb", opener=folder.opener) as file:\n'
                 "            file.write(data)\n"
                 "            file.flush()\n"
@@ -159,7 +165,7 @@ MUTANTS = (
     Mutant(
         "m20",
         "A link in the place of a folder is followed.",
-        (Edit("_disk.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
+        (Edit("_disk/folder.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
         ("test_files.py::test_a_planted_link_leads_nothing_outside",),
     ),
     Mutant(
@@ -167,7 +173,7 @@ MUTANTS = (
         "The claim that stands for a hard link is not removed.",
         (
             Edit(
-                "_publish.py",
+                "_disk/claims.py",
                 "            if self._is_ours(fd):\n                self._folder",
                 "            if False:\n                self._folder",
             ),
@@ -178,13 +184,13 @@ MUTANTS = (
     Mutant(
         "m2",
         "A short write is not taken back.",
-        (Edit("_line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
+        (Edit("_disk/line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
         ("test_writers.py::test_a_short_write_is_taken_back_before_the_next_line",),
     ),
     Mutant(
         "m12",
         "A torn end stays when the next session begins.",
-        (Edit("_streams.py", "                file.truncate(tail.size)\n", "                pass\n"),),
+        (Edit("_write/stream.py", "                file.truncate(tail.size)\n", "                pass\n"),),
         (
             "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
             "test_streams.py::test_a_torn_end_of_any_size_is_removed",
@@ -195,12 +201,12 @@ MUTANTS = (
         "A forked child continues with its parent's file.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "for stream in list(_streams):\n        stream.forked()",
                 "for stream in list(_streams):\n        pass",
             ),
             Edit(
-                "_line_file.py",
+                "_disk/line_file.py",
                 "for file in list(_files):\n        file.abandon()",
                 "for file in list(_files):\n        pass",
             ),
@@ -212,7 +218,7 @@ MUTANTS = (
         "The lock is let go as soon as it was taken.",
         (
             Edit(
-                "_line_file.py",
+                "_disk/line_file.py",
                 "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
                 "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
                 "            fcntl.flock(fd, fcntl.LOCK_UN)\n",
@@ -223,7 +229,7 @@ MUTANTS = (
     Mutant(
         "m27",
         "Nobody waits for the writer process of a logger that is gone.",
-        (Edit("_streams.py", "if time.monotonic() > until or not self._is_gone(holder):", "if True:"),),
+        (Edit("_write/stream.py", "if time.monotonic() > until or not self._is_gone(holder):", "if True:"),),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.
@@ -232,7 +238,7 @@ MUTANTS = (
         "The last event that waits in memory is dropped.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "- self._backlog[0][0]) < len(self._backlog):",
                 "- self._backlog[0][0]) < len(self._backlog) - 1:",
             ),
@@ -247,7 +253,7 @@ MUTANTS = (
         "What could not be kept is recorded nowhere.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "        if self._dropped:\n            first, last",
                 "        if False:\n            first, last",
             ),
@@ -259,7 +265,7 @@ MUTANTS = (
         "What could not be kept is counted one short.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "first, last = self.seq + 1, self.seq + self._dropped\n",
                 "first, last = self.seq + 1, self.seq + self._dropped - 1\n",
             ),
@@ -269,7 +275,7 @@ MUTANTS = (
     Mutant(
         "m21",
         "More and more events wait in memory, without a bound.",
-        (Edit("_streams.py", "if not self._dropped and self._backlog_size + size <= _BACKLOG:", "if True:"),),
+        (Edit("_write/stream.py", "if not self._dropped and self._backlog_size + size <= _BACKLOG:", "if True:"),),
         ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
     ),
     # The process writer.
@@ -278,7 +284,9 @@ MUTANTS = (
         "At the end, the writer process drops what is left.",
         (
             Edit(
-                "_serving.py", "            if is_last and not (size or before or has_more):", "            if is_last:"
+                "_write/process/server.py",
+                "            if is_last and not (size or before or has_more):",
+                "            if is_last:",
             ),
         ),
         ("test_process.py::test_a_signal_to_all_processes_at_once_loses_nothing",),
@@ -286,13 +294,13 @@ MUTANTS = (
     Mutant(
         "m5",
         "A writer process that has ended is not noticed.",
-        (Edit("_process.py", '        return self._ended != ""\n', "        return False\n"),),
+        (Edit("_write/process/client.py", '        return self._ended != ""\n', "        return False\n"),),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(
         "m26",
         "The caller writes again what the writer process has written.",
-        (Edit("_process.py", "                if seq <= last:\n                    continue\n", ""),),
+        (Edit("_write/process/client.py", "                if seq <= last:\n                    continue\n", ""),),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(
@@ -300,7 +308,7 @@ MUTANTS = (
         "The writer process obeys SIGTERM, SIGINT and SIGHUP.",
         (
             Edit(
-                "_serving.py",
+                "_disk/spawn.py",
                 '("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")',
                 '("SIGQUIT", "SIGUSR1", "SIGUSR2")',
             ),
@@ -310,25 +318,31 @@ MUTANTS = (
     Mutant(
         "m15",
         "The writer process has no session of its own.",
-        (Edit("_process.py", "setsid=True", "setsid=False"),),
+        (Edit("_disk/spawn.py", "setsid=True", "setsid=False"),),
         ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process",),
     ),
     Mutant(
         "m22",
         "A writer process whose caller is gone gives up at the first error.",
-        (Edit("_serving.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
+        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
         ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
     ),
     Mutant(
         "m30",
         "Only an OSError of the start falls back to writing directly.",
-        (Edit("_streams.py", "except Exception as error:  # a limit", "except OSError as error:  # a limit"),),
+        (Edit("_write/stream.py", "except Exception as error:  # a limit", "except OSError as error:  # a limit"),),
         ("test_process_faults.py::test_whatever_step_of_the_start_fails_the_log_is_written_directly",),
     ),
     Mutant(
         "m31",
         "Records of the shared memory are believed without their checksums.",
-        (Edit("_ring.py", "            if adler32(record, end) != checksum:\n                return\n", ""),),
+        (
+            Edit(
+                "_write/process/ring.py",
+                "            if adler32(record, end) != checksum:\n                return\n",
+                "",
+            ),
+        ),
         (
             "test_process_faults.py::test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed",
         ),
@@ -338,7 +352,7 @@ MUTANTS = (
         "The writer process imports from the folder that the package lies in.",
         (
             Edit(
-                "_process.py",
+                "_disk/spawn.py",
                 'package.__path__ = [sys.argv[1]]; "',
                 "package.__path__ = [sys.argv[1]]; sys.path.insert(0, sys.argv[1] + '/..'); \"",
             ),
@@ -349,25 +363,25 @@ MUTANTS = (
     Mutant(
         "m33",
         "The size of the log is not compared before a line is written.",
-        (Edit("_line_file.py", "if _seek(self._fd, 0, _END) != size:", "if False:"),),
+        (Edit("_disk/line_file.py", "if _seek(self._fd, 0, _END) != size:", "if False:"),),
         ("test_kept.py::test_no_line_is_written_after_a_truncation",),
     ),
     Mutant(
         "m34",
         "The log is not compared with the file at its path.",
-        (Edit("_line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
+        (Edit("_disk/line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(
         "m35",
         "A log that took the place of another one begins empty.",
-        (Edit("_streams.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
+        (Edit("_write/stream.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(
         "m36",
         "A seal is about what the file has, whoever wrote it.",
-        (Edit("_seals.py", "if hashed + len(recent) == self._file.size:", "if False:"),),
+        (Edit("_write/seals.py", "if hashed + len(recent) == self._file.size:", "if False:"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
@@ -375,7 +389,7 @@ MUTANTS = (
         "The path of an experiment is the one that was given, wherever it leads.",
         (
             Edit(
-                "_disk.py",
+                "_disk/folder.py",
                 "        if self._leads(self._given):\n            return",
                 "        if True:\n            return",
             ),
@@ -387,7 +401,7 @@ MUTANTS = (
         "A stream refers to its experiment, so that only the garbage collector ends both.",
         (
             Edit(
-                "_streams.py",
+                "_write/stream.py",
                 "            self._record = record()\n",
                 "            self._record = (self.__dict__.setdefault('_asked', record) or record)()\n",
             ),
@@ -399,7 +413,7 @@ MUTANTS = (
         "The directory in which a folder was made is not synced.",
         (
             Edit(
-                "_disk.py",
+                "_disk/folder.py",
                 "                    self.sync()  # what is published",
                 "                    pass  # what is published",
             ),
@@ -409,7 +423,11 @@ MUTANTS = (
     Mutant(
         "m39",
         "A stream counts as closed before its end is recorded.",
-        (Edit("_streams.py", "        self._closing = self._closing or (data,)\n", "        self.closed = True\n"),),
+        (
+            Edit(
+                "_write/stream.py", "        self._closing = self._closing or (data,)\n", "        self.closed = True\n"
+            ),
+        ),
         ("test_locks.py::test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded",),
     ),
 )
@@ -480,7 +498,8 @@ def _test(mutant: Mutant, source: Path, directory: Path) -> str:
         raise RuntimeError(f"the tests would import {found.stdout.strip()}, and not the copy")
     tests = [str(_ROOT / "python/tests" / test) for test in mutant.tests]
     with (directory / "output").open("w+", encoding="utf-8", errors="replace") as output:
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider", *tests]
+        options = ["-n", "0", "-m", "", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *options, *tests]
         done = subprocess.run(
             command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )

@@ -19,11 +19,14 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger
-from mlvlogger._process import ProcessWriter
+from mlvlogger._write.process.client import ProcessWriter
 
 # A constant that `constant` changes has to be in place before a module takes it from another.
-for _module in Path(mlvlogger.__file__).parent.glob("_[a-z]*.py"):
-    importlib.import_module(f"mlvlogger.{_module.stem}")
+_SOURCE = Path(mlvlogger.__file__).parents[1]
+for _path in Path(mlvlogger.__file__).parent.rglob("[a-z_]*.py"):
+    _parts = _path.relative_to(_SOURCE).with_suffix("").parts
+    if "__main__" not in _parts and "integrations" not in _parts:
+        importlib.import_module(".".join(_parts).removesuffix(".__init__"))
 
 TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", re.ASCII)
 SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')

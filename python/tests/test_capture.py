@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import read
-from mlvlogger._capture import _MAX_LINE, Lines
+from mlvlogger._output import _MAX_LINE, Lines
 
 BEGIN = """
 import os, signal, subprocess, sys, threading, time, warnings

@@ -157,7 +157,7 @@ def test_a_small_record_takes_a_small_buffer() -> None:
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlvlogger._disk import read_regular
+    from mlvlogger._disk.folder import read_regular
 
     Path("x").write_bytes(b"a" * 10)
     real = os.read

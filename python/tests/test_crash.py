@@ -104,8 +104,9 @@ def test_a_script_killed_while_it_makes_an_experiment_leaves_one_or_none(
     """Killed after a growing number of calls into the system, by itself."""
     code = """
         import os, signal, sys
-        from mlvlogger import Exp, _environment
-        _environment.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
+        from mlvlogger import Exp
+        from mlvlogger._environment import snapshot
+        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
         left = int(sys.argv[1])
         def hook(event, arguments):
             global left

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from mlvlogger import _environment, _git
-from mlvlogger._environment import capture, diff
-from mlvlogger._values import Redacted, encode
+from mlvlogger._environment import git as _git
+from mlvlogger._environment import nvidia, snapshot
+from mlvlogger._environment.snapshot import capture, diff
+from mlvlogger._format.encode import encode
+from mlvlogger._format.references import Redacted
 
 HIDDEN = Redacted()
 
@@ -150,7 +152,7 @@ def test_a_single_string_of_variables_is_told_to_become_a_list():
 
 def test_the_module_imports_nothing_expensive():
     """What takes time to import is imported where it is needed."""
-    tree = ast.parse(Path(_environment.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(snapshot.__file__).read_text(encoding="utf-8"))
     names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 0}
     names |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     assert names == {"__future__", "os", "re", "sys"}
@@ -205,7 +207,7 @@ def test_the_script_is_an_absolute_path_and_none_without_one(tmp_path, monkeypat
 
 
 def test_the_host_is_this_one(monkeypatch):
-    monkeypatch.setattr(_environment, "_gpus", lambda: [])
+    monkeypatch.setattr(snapshot, "gpus", lambda: [])
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     host = capture()["host"]
     memory = host.pop("memory")
@@ -240,12 +242,12 @@ def test_gpus_are_those_of_nvidia_smi(program):
 @needs_posix
 @pytest.mark.parametrize("text", ["exit 9", "exec sleep 60", None])
 def test_without_nvidia_smi_gpus_are_those_of_the_driver(tmp_path, monkeypatch, program, text):
-    monkeypatch.setattr(_environment, "_SECONDS", 0.5)
+    monkeypatch.setattr(nvidia, "_SECONDS", 0.5)
     if text is None:
         monkeypatch.setenv("PATH", str(tmp_path))
     else:
         program("nvidia-smi", text)
-    monkeypatch.setattr(_environment, "_NVIDIA", str(tmp_path))
+    monkeypatch.setattr(nvidia, "_NVIDIA", str(tmp_path))
     assert capture()["host"]["gpus"] == []
     (tmp_path / "version").write_text(
         "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build\nGCC version: 12.2.0\n"
@@ -307,7 +309,7 @@ def test_a_finder_that_fails_costs_the_packages_only(monkeypatch):
             raise ZeroDivisionError
 
     monkeypatch.setattr(sys, "meta_path", [Broken()])
-    found = _environment._packages()
+    found = snapshot._packages()
     assert found == {}
 
 

@@ -168,8 +168,9 @@ def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Cal
         from pathlib import Path
         sys.path.insert(0, sys.argv[1])
         import conftest, test_streams
-        from mlvlogger import Logger, _streams
-        _streams._SEAL_EVERY, _streams._HASH_EVERY = 700, 150
+        from mlvlogger import Logger
+        from mlvlogger._write import seals
+        seals._SEAL_EVERY, seals._HASH_EVERY = 700, 150
         path = Path("a.jsonl")
         number, more = 0, True
         while more:
@@ -309,14 +310,14 @@ LATE = {
     ),
     "an object that logs in another second": (
         """
-            from mlvlogger import _lines
+            from mlvlogger._format import line
             class Late:
                 def __init__(self, log):
                     self.log = log
                 def __del__(self):
                     self.log.event("late")
             late = Late(Logger("a.jsonl"))
-            _lines._last_second = (b"", b"")
+            line._last_second = (b"", b"")
         """,
         ["late"],
     ),

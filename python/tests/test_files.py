@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotAttach, Exp, External, File, InvalidName, LogClosed, MLVError, NewFile, read, ref
-from mlvlogger._disk import Folder
-from mlvlogger._publish import publish
+from mlvlogger._disk.folder import Folder
+from mlvlogger._disk.publish import publish
 
 HOME = Path("runs/e")
 FILES = HOME / "files"

@@ -188,10 +188,10 @@ def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], conforms: Any
 ) -> None:
     """The thread holds the lock of the experiment's streams, which nobody in the child will ever let go."""
-    from mlvlogger import _logs
+    from mlvlogger import _open_streams
 
     inside, leave = threading.Event(), threading.Event()
-    folder = _logs.Folder
+    folder = _open_streams.Folder
 
     def wait(*names: Any) -> Any:
         if threading.current_thread() is opener:
@@ -199,7 +199,7 @@ def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
             leave.wait()
         return folder(*names)
 
-    monkeypatch.setattr(_logs, "Folder", wait)
+    monkeypatch.setattr(_open_streams, "Folder", wait)
 
     def work() -> None:
         assert exp.stream("mine").event("child") == 2
@@ -302,12 +302,12 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is open and locked, and its stream is not ready yet."""
-    from mlvlogger import _streams
+    from mlvlogger._write import stream
 
     Logger("a.jsonl").close()
     inside, leave = threading.Event(), threading.Event()
     what = {"open": "_recover", "begun": "_begin"}[moment]
-    method = getattr(_streams.Stream, what)
+    method = getattr(stream.Stream, what)
 
     def wait(self: Any, *arguments: Any) -> Any:
         if threading.current_thread() is opener:
@@ -315,7 +315,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
             leave.wait()
         return method(self, *arguments)
 
-    monkeypatch.setattr(_streams.Stream, what, wait)
+    monkeypatch.setattr(stream.Stream, what, wait)
     opener = threading.Thread(target=lambda: Logger("a.jsonl").close())
     opener.start()
     inside.wait()

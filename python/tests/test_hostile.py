@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotEncode, Exp, File, Logger, Opaque, Unencodable
-from mlvlogger._values import decode, encode
+from mlvlogger._format.decode import decode
+from mlvlogger._format.encode import encode
 
 LOG = Path("x.jsonl")
 
@@ -543,7 +544,8 @@ def test_values_of_numpy_are_what_they_were(events: Any) -> None:
         _, messages = warned(lambda: log.event("x", lost))
         assert len(messages) == len(lost)
     events(LOG)
-    from mlvlogger._values import decode_members, encode
+    from mlvlogger._format.decode import decode_members
+    from mlvlogger._format.encode import encode
 
     data = decode_members(encode(values, path="x", depth=2))
     assert repr(data) == repr(
@@ -719,14 +721,17 @@ def test_a_value_for_which_memory_runs_out_is_not_acknowledged(name: str, writer
 @pytest.mark.slow
 @pytest.mark.skipif(sys.gettrace() is not None, reason="not applicable: something else traces the lines")
 def test_memory_that_runs_out_at_any_line_of_the_encoder_costs_the_call_and_nothing_else(events: Any) -> None:
-    from mlvlogger import _values
+    from mlvlogger import _messages
+    from mlvlogger._format import convert, decode, encode, forms, json, references
+
+    code = [module.__file__ for module in (_messages, convert, decode, encode, forms, json, references)]
 
     value = {"a": [1, {"b": (object(), {1: 0.5, (2,): "ä"})}], "c": RAISING, "d": {Path("x")}, "e": 2**60}
     count, fails_at = 0, 0
 
     def trace(frame: Any, what: str, _: Any) -> Any:
         nonlocal count
-        if frame.f_code.co_filename != _values.__file__ or frame.f_code.co_name in ("warn", "warn_once"):
+        if frame.f_code.co_filename not in code or frame.f_code.co_name in ("warn", "warn_once"):
             return None
         if what == "line":
             count += 1

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._disk import Folder
-from mlvlogger._publish import publish
+from mlvlogger._disk.folder import Folder
+from mlvlogger._disk.publish import publish
 
 HOME = Path("runs/e")
 
 # In the place of a file system without hard links, without a rename that does not replace, and without locks.
 REFUSE = """
 import errno, os
-from mlvlogger import _publish
+from mlvlogger._disk import claims, publish
 def refuse(*_, **__):
     raise PermissionError(errno.EPERM, "Operation not permitted")
 os.link = refuse
-if {rename}: _publish._rename_call = lambda: None
+if {rename}: publish._rename_call = lambda: None
 if {locks}:
     import fcntl
     def no_lock(fd, how):
@@ -47,9 +47,9 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 os.rename = die
 """
-    direct = "_publish._rename_exclusively = die\n" if without is WITHOUT[0] else ""
+    direct = "publish._rename_exclusively = die\n" if without is WITHOUT[0] else ""
     run(f"{without}{kill}{direct}\nfrom mlvlogger import Exp\n{call}", status=-signal.SIGKILL)
-    run(f"{without}\nfrom mlvlogger import Exp\n_publish._STALE = 0.2\n{call}.close()")
+    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}.close()")
     conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
 
 
@@ -65,7 +65,7 @@ def test_a_claim_that_lies_there_stops_nobody(claim: str, without: str, name: st
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if claim == "directory" else path.write_bytes(b"")
     call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
-    run(f"{without}\nfrom mlvlogger import Exp\n_publish._STALE = 0.2\n{call}")
+    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}")
     assert (HOME / name).exists()
 
 

@@ -24,10 +24,10 @@ from mlvlogger import (
     NotAnExperiment,
     Redacted,
     UnsupportedVersion,
-    _environment,
     read,
     ref,
 )
+from mlvlogger._environment import snapshot
 
 HOME = Path("runs/e")
 META = HOME / "meta.json"
@@ -44,7 +44,7 @@ def fixed(constant: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch)
     """The clock, the nonce and the machine stand still."""
     constant("now", lambda: NOW)
     monkeypatch.setattr("os.urandom", lambda count: b"\xab" * count)
-    monkeypatch.setattr(_environment, "capture", lambda **_: dict(FACTS))
+    monkeypatch.setattr(snapshot, "capture", lambda **_: dict(FACTS))
 
 
 def test_the_whole_of_a_meta_json(fixed: None) -> None:

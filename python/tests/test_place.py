@@ -190,22 +190,22 @@ def test_descriptors_are_given_back() -> None:
 
 def test_a_sub_experiment_is_made_through_the_directory_and_not_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody changes the working directory, and moves the experiment, in the middle of the call."""
-    from mlvlogger import _meta
+    from mlvlogger._write import meta
 
     start = Path.cwd()
     exp = Exp("runs", "demo")
     Path("work").mkdir()
-    members = _meta.members
+    members = meta.members
 
     def meanwhile(*arguments: Any) -> Any:
         os.chdir(start / "work")
         (start / HOME).rename(start / "elsewhere")
         return members(*arguments)
 
-    monkeypatch.setattr(_meta, "members", meanwhile)
+    monkeypatch.setattr(meta, "members", meanwhile)
     with exp.sub("small", kind="squeeze") as sub:
         assert sub.parent is not None and sub.parent.id == exp.id
-    monkeypatch.setattr(_meta, "members", members)
+    monkeypatch.setattr(meta, "members", members)
     assert (start / "elsewhere/squeeze/small/meta.json").exists()
     assert os.listdir(start / "runs") == [] and os.listdir(start / "work") == []
     exp.close()

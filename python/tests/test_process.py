@@ -17,7 +17,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._ring import ERROR, READY, SIZE, TAIL, Ring
+from mlvlogger._write.process.ring import ERROR, READY, SIZE, TAIL, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -105,7 +105,7 @@ def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, e
     """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
     code = """
         from mlvlogger import Logger
-        from mlvlogger._ring import READY
+        from mlvlogger._write.process.ring import READY
         log = Logger("a.jsonl", writer="process")
         while not log._stream._writer._ring.words[READY]:
             pass
@@ -344,7 +344,7 @@ LIMITED = """
 import resource, signal, sys, time, warnings
 from pathlib import Path
 from mlvlogger import Logger, WriteFailed
-from mlvlogger._ring import READY
+from mlvlogger._write.process.ring import READY
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
 def limit(size):

@@ -19,8 +19,10 @@ import pytest
 
 import mlvlogger
 from mlvlogger import Logger, WriteFailed
-from mlvlogger._process import ProcessWriter
-from mlvlogger._ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+from mlvlogger._disk import spawn
+from mlvlogger._write.process import client
+from mlvlogger._write.process.client import ProcessWriter
+from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
@@ -120,7 +122,7 @@ def test_with_few_free_descriptors_a_log_is_written_directly_or_not_opened(
 from mlvlogger import Logger
 import linecache
 if sys.argv[1] == "True":
-    import mlvlogger._process
+    import mlvlogger._write.process.client
     Logger("warm.jsonl", writer="process").close()
 Logger("b.jsonl").close()
 before = opened()
@@ -242,7 +244,7 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Call
     code = """
 import gc, mlvlogger
 from mlvlogger import Logger
-import mlvlogger._process
+import mlvlogger._write.process.client
 class Stop(BaseException):
     pass
 
@@ -250,7 +252,7 @@ def stop_at(number):
     left = number
     def profile(frame, event, _):
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("_process.py", "_ring.py")):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("client.py", "spawn.py", "ring.py")):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -381,7 +383,7 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         Path("python").chmod(0o755)
         monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
     elif how == "exception":
-        monkeypatch.setattr(mlvlogger._process, "_COMMAND", "import nowhere")  # type: ignore[attr-defined]
+        monkeypatch.setattr(spawn, "_COMMAND", "import nowhere")
     log = Logger(PATH, writer="process")
     if how.startswith("SIG"):
         os.kill(at_work(log)._pid, getattr(signal, how))
@@ -504,7 +506,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
                 call()
             except WriteFailed:
                 assert on_error == "raise"
-    assert is_gone(writer._pid) or writer._pid in mlvlogger._process._ended_later  # type: ignore[attr-defined]
+    assert is_gone(writer._pid) or writer._pid in client._ended_later
     written = events(PATH)
     found = {event["seq"]: event["data"]["number"] for event in written if event["event"] == "x"}
     assert sorted(found.values()) == list(found.values()) and set(found.values()) <= set(range(1, number + 1))
@@ -571,7 +573,7 @@ def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..
 import resource, signal, sys, time, warnings
 from pathlib import Path
 from mlvlogger import Logger, WriteFailed
-from mlvlogger._ring import READY
+from mlvlogger._write.process.ring import READY
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
 pid = log._stream._writer._pid
 while not log._stream._writer._ring.words[READY]:

@@ -226,8 +226,9 @@ def test_scripts_that_add_at_once_and_are_killed_leave_whole_records_in_a_chain(
     Exp("runs", "e").close()
     code = """
         import itertools, os, sys
-        from mlvlogger import Exp, _environment
-        _environment.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
+        from mlvlogger import Exp
+        from mlvlogger._environment import snapshot
+        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
         acknowledged = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         print("ready", flush=True)
         for number in itertools.count():
@@ -265,8 +266,9 @@ def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none
     """It kills itself at its first call into the system, its second, …; another one then adds and logs."""
     code = """
         import os, signal, sys
-        from mlvlogger import Exp, _environment
-        _environment.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
+        from mlvlogger import Exp
+        from mlvlogger._environment import snapshot
+        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
         left = int(sys.argv[1])
         def hook(event, arguments):
             global left

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import mlvlogger
-from mlvlogger import _git
-from mlvlogger._environment import capture, diff
+from mlvlogger._environment import git as _git
+from mlvlogger._environment.snapshot import capture, diff
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
@@ -24,9 +24,9 @@ pytestmark = [
 
 SHOW = """
 import json
-from mlvlogger import _environment
+from mlvlogger._environment import snapshot
 if __name__ != "__mp_main__":
-    found = _environment.capture(packages=False)
+    found = snapshot.capture(packages=False)
     print("FOUND", json.dumps({name: found[name] for name in ("script", "launcher", "git")}))
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Event, Exp, Experiment, UnsupportedVersion, read
-from mlvlogger._quick import Series, quick_events
+from mlvlogger._read.fast import Series, quick_events
 
 LOG = Path("runs/e/log.jsonl")
 

@@ -22,7 +22,9 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from mlvlogger import EventRef, Exp, ExperimentRef, External, File, Redacted, Unencodable, read  # noqa: E402
-from mlvlogger._values import decode, dumps, encode  # noqa: E402
+from mlvlogger._format.decode import decode  # noqa: E402
+from mlvlogger._format.encode import encode  # noqa: E402
+from mlvlogger._format.json import dumps  # noqa: E402
 
 EXAMPLES = int(os.environ.get("MLV_EXAMPLES", "10000"))
 

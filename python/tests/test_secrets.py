@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mlvlogger import _secrets
+from mlvlogger._format.references import Redacted
 from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_name, secret_value
-from mlvlogger._values import Redacted
 
 HIDDEN = Redacted()
 LONG = os.environ.get("MLV_LONG")

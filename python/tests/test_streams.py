@@ -228,8 +228,8 @@ def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the
     run: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
     code = """
-        from mlvlogger import _streams
-        _streams._BACKLOG = 1000
+        from mlvlogger._write import stream
+        stream._BACKLOG = 1000
         log = Logger("a.jsonl")
         log.event("before")
         with warnings.catch_warnings(record=True) as caught:
@@ -533,11 +533,11 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
     code = """
         import sys
-        from mlvlogger import _streams
+        from mlvlogger._write import stream
         sys.path.insert(0, sys.argv[1])
         import conftest, test_streams
         warnings.simplefilter("ignore")
-        _streams._BACKLOG = 300
+        stream._BACKLOG = 300
 
         def act():
             if sys.argv[2] == "raise":

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, LogClosed, Logger, StreamBusy, _system, read
-from mlvlogger._system import Watch, _Probe
+from mlvlogger import Exp, LogClosed, Logger, StreamBusy, _monitor, read
+from mlvlogger._monitor import Watch, _Probe
 
 ALWAYS = {
     "cpu_percent",
@@ -99,8 +99,8 @@ class Reading:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = 1000.0
         self.files: dict[str, str] = {}
-        monkeypatch.setattr(_system.time, "monotonic", self.tick)
-        monkeypatch.setattr(_system, "_read", lambda path: self.files[path])
+        monkeypatch.setattr(_monitor.time, "monotonic", self.tick)
+        monkeypatch.setattr(_monitor, "_read", lambda path: self.files[path])
         monkeypatch.setattr(os.path, "exists", lambda path: True)
 
     def tick(self) -> float:

@@ -23,7 +23,9 @@ from typing import Any, List  # noqa: UP035
 import pytest
 
 from mlvlogger import CannotEncode, EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
-from mlvlogger._values import decode, dumps, encode
+from mlvlogger._format.decode import decode
+from mlvlogger._format.encode import encode
+from mlvlogger._format.json import dumps
 
 DIGEST = "0" * 64
 ID = "sha256:" + DIGEST

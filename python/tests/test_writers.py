@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Logger, StreamBusy
-from mlvlogger._line_file import LineFile
+from mlvlogger._disk.line_file import LineFile
 
 # A file size limit makes the system write a part of a line, and then nothing: EFBIG in the place of ENOSPC.
 LIMIT = """
@@ -76,7 +76,7 @@ def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any
     """At each size of the rest that fits: the line is not there, and the next one is not glued to a part of it."""
     code = """
         from pathlib import Path
-        from mlvlogger._line_file import LineFile
+        from mlvlogger._disk.line_file import LineFile
         for fits in range(8):
             path = Path(f"log-{fits}")
             writer = LineFile(path, new=True)
@@ -103,7 +103,7 @@ def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any
 def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]) -> None:
     code = """
         from pathlib import Path
-        from mlvlogger._line_file import LineFile
+        from mlvlogger._disk.line_file import LineFile
         writer = LineFile(Path("a"), new=True)
         writer.write(b"first\\n")
         limit(9)

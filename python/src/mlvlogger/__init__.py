@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     )
     from ._experiment import Exp, Place, ref
     from ._files import NewFile, NewText
+    from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
-    from ._reading import Event, Experiment, Problem, SpanTree, read
-    from ._streams import __version__
-    from ._tails import SPEC_VERSION
-    from ._values import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+    from ._read.events import Event
+    from ._read.experiment import Experiment, Problem, read
+    from ._read.spans import SpanTree
+    from ._version import SPEC_VERSION, __version__
 
 __all__ = [
     "SPEC_VERSION",
@@ -84,11 +85,12 @@ _HOMES = {
     ),
     "_experiment": "Exp Place ref",
     "_files": "NewFile NewText",
+    "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
-    "_reading": "Event Experiment Problem SpanTree read",
-    "_streams": "__version__",
-    "_tails": "SPEC_VERSION",
-    "_values": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
+    "_read.events": "Event",
+    "_read.experiment": "Experiment Problem read",
+    "_read.spans": "SpanTree",
+    "_version": "SPEC_VERSION __version__",
 }
 
 

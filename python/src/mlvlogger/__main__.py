@@ -15,10 +15,9 @@ import sys
 import tempfile
 from importlib import metadata
 
+from ._disk.line_file import LineFile, LocksUnsupported
 from ._errors import StreamBusy
-from ._line_file import LineFile, LocksUnsupported
-from ._streams import __version__
-from ._tails import SPEC_VERSION
+from ._version import SPEC_VERSION, __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

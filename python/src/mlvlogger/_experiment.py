@@ -6,28 +6,27 @@ import os
 import time
 from pathlib import Path
 
-from . import _environment, _meta, _secrets
-from ._disk import Directory, Folder
+from ._disk.folder import Directory, Folder
+from ._disk.host import host
+from ._disk.line_file import LocksUnsupported
+from ._environment import snapshot
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._files import Files, NewFile, NewText, describe, external, portable, portable_path
-from ._line_file import LocksUnsupported
-from ._logger import StreamLogger, choice, ending, outcome, writer_options
-from ._logs import DEFAULT, Logs
-from ._readonly import ReadOnlyAttributes, read_only
-from ._streams import host
-from ._values import (
-    MAX_INT,
-    ExperimentRef,
-    External,
-    File,
-    decode,
-    decode_members,
-    dumps,
-    encode,
-    qualname,
-    short,
-    warn_once,
-)
+from ._files import Files, NewFile, NewText, describe, external
+from ._format.decode import decode, decode_members
+from ._format.encode import encode
+from ._format.json import MAX_INT, dumps
+from ._format.meta import Meta
+from ._format.names import DEFAULT, FOLDERS, portable, portable_path, stream_name, stream_path
+from ._format.references import ExperimentRef, External, File
+from ._logger import StreamLogger
+from ._messages import qualname, short, warn_once
+from ._open_streams import Logs
+from ._options import choice, writer_options
+from ._read.meta import holds_experiment, is_experiment, load
+from ._read.readonly import ReadOnlyAttributes, read_only
+from ._secrets import redact_lines
+from ._write import meta as _meta
+from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,15 +34,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
-    from ._capture import Capture
-    from ._system import Watch
+    from ._monitor import Watch
+    from ._output import Capture
 
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["Exp", "Place", "ref"]
 
-_FOLDERS = ("meta", "log", "files")
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
@@ -77,7 +75,7 @@ def _enclosing(path: Path) -> Path | None:
     Raises OSError where the system fails to tell: an experiment must not be made without its parent by mistake.
     """
     real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
-    found = next((directory for directory in (real, *real.parents) if _meta.holds_experiment(directory)), None)
+    found = next((directory for directory in (real, *real.parents) if holds_experiment(directory)), None)
     given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
     return next(given, found)
 
@@ -107,14 +105,14 @@ class Place(ReadOnlyAttributes):
 
     def __init__(self, path: _Path) -> None:
         self._directory = Directory(path)
-        self._take(_meta.load(Path(path)))
+        self._take(load(Path(path)))
 
     @property
     def path(self) -> Path:
         """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
         return Path(self._directory.path)
 
-    def _take(self, meta: _meta.Meta) -> None:
+    def _take(self, meta: Meta) -> None:
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
@@ -133,7 +131,7 @@ class Place(ReadOnlyAttributes):
         if self._parent.path is not None:
             candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
         for directory in candidates:
-            if directory is not None and _meta.is_experiment(directory):
+            if directory is not None and is_experiment(directory):
                 place = Place(directory)
                 if place.id == self._parent.id:
                     place._hint = _relative(directory, self.path)
@@ -353,15 +351,15 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         members = _meta.members(params, extra, tags, description, redact)
-        name = None if stream is None else f"log/{portable(stream, 'a stream')}.jsonl"
+        name = None if stream is None else stream_path(portable(stream, "a stream"))
         exp._hold(path)
 
         def start() -> None:
             if name is not None:
                 exp._continue(members, (variables, redact, diff), name)
             else:
-                exp._add(_meta.load(exp._folder, environments=False), members, (variables, redact, diff))
-                exp._start(f"log/run-{exp._record[0]}.jsonl")
+                exp._add(exp._load(), members, (variables, redact, diff))
+                exp._start(stream_path(f"run-{exp._record[0]}"))
 
         exp._or_let_go(start)
         return exp
@@ -396,7 +394,7 @@ class Exp(Place):
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
         deadline = time.monotonic() + timeout
-        while not _meta.is_experiment(path):
+        while not is_experiment(path):
             if time.monotonic() >= deadline:
                 raise NotAnExperiment(
                     f"{os.fspath(path)} holds no experiment after {timeout} seconds. Is the main worker running, "
@@ -406,8 +404,8 @@ class Exp(Place):
         exp._hold(path)
 
         def start() -> None:
-            exp._know(_meta.load(exp._folder, environments=False))
-            exp._start(f"log/rank-{rank}.jsonl")
+            exp._know(exp._load())
+            exp._start(stream_path(f"rank-{rank}"))
 
         exp._or_let_go(start)
         return exp
@@ -455,7 +453,7 @@ class Exp(Place):
 
     def _make_below(self, below: _Below, name: str, parent: Any) -> Any:
         """Make and hold the directory of a sub-experiment; return its parent."""
-        if below.kind.lower() in _FOLDERS:
+        if below.kind.lower() in FOLDERS:
             raise InvalidName(
                 f"{os.fspath(below)} is a folder of the experiment {below.parent.path} that is for its record. "
                 "Choose another kind."
@@ -476,7 +474,7 @@ class Exp(Place):
         absolute = Path(os.path.abspath(directory))
         enclosing = _enclosing(absolute.parent)
         # In any case of letters: where the file system ignores it, Files is files.
-        if enclosing is not None and any(part.lower() in _FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
+        if enclosing is not None and any(part.lower() in FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
             raise InvalidName(
                 f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
                 "Choose another directory."
@@ -535,26 +533,26 @@ class Exp(Place):
 
     def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
-        meta = _meta.load(self._folder, environments=False)
+        meta = self._load()
         self.id: str = meta.id
         try:
             self._start(stream, lambda: self._add(meta, members, environment))
         except LocksUnsupported:
             # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
             self._add(meta, members, environment)
-            self._start(f"log/run-{self._record[0]}.jsonl", new=True)
+            self._start(stream_path(f"run-{self._record[0]}"), new=True)
 
-    def _add(self, meta: _meta.Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
+    def _add(self, meta: Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
         facts = self._environment(f"uncommitted-{meta.last[0] + 1}.diff", *environment)
-        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}))
+        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}, self._load))
         return self._record
 
     def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
-        facts = _environment.capture(variables=variables, redact=redact)
+        facts = snapshot.capture(variables=variables, redact=redact)
         git = facts.get("git")
-        if diff and isinstance(git, dict) and (data := _environment.diff(git)):
+        if diff and isinstance(git, dict) and (data := snapshot.diff(git)):
             if redact:
-                text, lines = _secrets.redact_lines(data.decode("utf-8", "surrogateescape"))
+                text, lines = redact_lines(data.decode("utf-8", "surrogateescape"))
                 data = text.encode("utf-8", "surrogateescape")
                 if lines:
                     git["diff_redacted"] = lines
@@ -571,7 +569,10 @@ class Exp(Place):
         assert new.ref is not None
         return new.ref
 
-    def _know(self, meta: _meta.Meta) -> None:
+    def _load(self) -> Meta:
+        return load(self._folder, environments=False)
+
+    def _know(self, meta: Meta) -> None:
         self._take(meta)
         self._record = meta.last
 
@@ -597,7 +598,7 @@ class Exp(Place):
             LogClosed: after `close`.
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
-        return self._logs.open(f"log/{portable(name, 'a stream')}.jsonl", self._last_record)
+        return self._logs.open(stream_path(portable(name, "a stream")), self._last_record)
 
     def capture(self, stream: str | None = None) -> Capture:
         """Log what this program and its children put out, from now on, line by line; it is shown as before.
@@ -618,7 +619,7 @@ class Exp(Place):
             OSError: the system cannot start a process for it; Windows cannot.
             LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
         """
-        from ._capture import Capture
+        from ._output import Capture
 
         self._refuse_closed()
         self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
@@ -642,7 +643,7 @@ class Exp(Place):
             RuntimeError: this experiment is watched already.
             LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
         """
-        from ._system import Watch
+        from ._monitor import Watch
 
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
@@ -655,7 +656,7 @@ class Exp(Place):
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
-        return name if own == DEFAULT else f"{own[len('log/') : -len('.jsonl')]}-{name}"
+        return name if own == DEFAULT else f"{stream_name(own)}-{name}"
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.

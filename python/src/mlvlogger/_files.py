@@ -1,24 +1,26 @@
-"""Names, attached files and references to files (specification 1.0, Layout and Files)."""
+"""Attached files and references to files (specification 1.0, chapter Files)."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import re
 import stat
 import time
 
-from ._disk import Folder, open_regular
+from ._disk.folder import Folder, open_regular, temporary_name
+from ._disk.publish import link, sync, tidy_up
 from ._errors import CannotAttach, InvalidName
-from ._publish import link, sync, temporary_name, tidy_up
-from ._values import External, File, is_file_path, qualname, short, utc
+from ._format.line import utc
+from ._format.media_types import media_type
+from ._format.names import numbered, portable_path
+from ._format.references import External, File, is_file_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import IO, Any
+    from typing import IO
 
 __all__ = [
     "Files",
@@ -26,50 +28,9 @@ __all__ = [
     "NewText",
     "describe",
     "external",
-    "portable",
-    "portable_path",
 ]
 
 _CHUNK = 1024 * 1024
-_LONGEST = 100  # characters of a portable name
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
-_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
-
-
-def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
-    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
-
-    It is the text itself that was looked at: a subclass of str, an enumeration say, may format itself as another one.
-    """
-    if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
-        raise InvalidName(
-            f"{short(name)} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
-            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no "
-            "device's, such as CON."
-        )
-    return str.__str__(name)
-
-
-def _fault(name: object, pattern: re.Pattern[str]) -> str:
-    if not issubclass(type(name), str):
-        return f"it is a {qualname(type(name))}, not a string"
-    name = str.__str__(name)
-    bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
-    if bad:
-        return f"it has {bad[0]!r} in it"
-    if not 1 <= len(name) <= _LONGEST:
-        return f"it has {len(name)} characters"
-    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character cannot stand there"
-
-
-def portable_path(name: str, what: str) -> str:
-    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
-    if not issubclass(type(name), str) or not (text := str.__str__(name)):
-        raise InvalidName(f"{short(name)} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
-    for segment in text.split("/"):
-        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
-    return text
 
 
 def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
@@ -119,7 +80,7 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
             raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
     with _open_source(file) as source:
         size, sha256, _ = _digest(source, os.fspath(file))
-    return File(path, size, sha256, _media_type(path), experiment)
+    return File(path, size, sha256, media_type(path), experiment)
 
 
 def external(file: str | os.PathLike[str], host: str) -> External:
@@ -183,7 +144,7 @@ class Files:
                     path = self._publish(folder, temporary, series.candidate(name))
                     # If it is taken, by somebody else perhaps: it may have the same bytes.
                     series.note(self.root, series.candidate(name), None if path is None else sha256)
-        return File(f"files/{path}", size, sha256, _media_type(path))
+        return File(f"files/{path}", size, sha256, media_type(path))
 
     def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
         """Give *temporary* the name *path*, unless it is taken, or differs only by case from another (`file.twins`)."""
@@ -247,7 +208,7 @@ class _Series:
 
     def candidate(self, name: str) -> str:
         """The name that nobody was seen to have."""
-        return name if self._number == 1 else _numbered(name, self._number)
+        return name if self._number == 1 else numbered(name, self._number)
 
     def note(self, root: Folder, path: str, sha256: str | None) -> None:
         """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
@@ -310,42 +271,6 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     except (ImportError, OSError):
         return False
     return True
-
-
-def _numbered(name: str, number: int) -> str:
-    folder, slash, last = name.rpartition("/")
-    stem, dot, suffix = last.rpartition(".")
-    if not stem:
-        stem, dot, suffix = last, "", ""
-    mark = f"~{number}{dot}{suffix}"
-    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
-
-
-_types: Any = None
-_MEDIA = {  # what that table of some Python lacks, or names in another way
-    "avif": "image/avif",
-    "webp": "image/webp",
-    "flac": "audio/flac",
-    "m4a": "audio/mp4",
-    "ogg": "audio/ogg",
-    "opus": "audio/opus",
-    "wav": "audio/x-wav",
-    "mkv": "video/x-matroska",
-    "parquet": "application/vnd.apache.parquet",
-}
-_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-
-
-def _media_type(name: str) -> str | None:
-    global _types
-    if _types is None:
-        import mimetypes
-
-        _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
-        for suffix, media_type in _MEDIA.items():
-            _types.add_type(media_type, f".{suffix}")
-    kind, packed = _types.guess_type(name)
-    return _PACKED.get(packed) if packed else kind  # a packed table is not a table
 
 
 class NewFile(io.BufferedRandom):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import time
 
-from . import _failures
-from ._disk import Folder
+from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
-from ._lines import numbers
-from ._streams import Stream
-from ._values import MAX_RECORD, Unencodable, dumps, encode, free_name, is_mapping, qualname, short, shown, warn_once
+from ._format.convert import is_mapping
+from ._format.encode import encode, free_name
+from ._format.json import dumps
+from ._format.lifecycle import is_lifecycle
+from ._format.line import numbers
+from ._messages import qualname, short, warn_once
+from ._options import choice, writer_options
+from ._write.endings import ending, outcome
+from ._write.exceptions import summary
+from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
+from ._write.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +26,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, TypeVar
 
-    from ._lines import Numbers
+    from ._format.line import Numbers
 
     _L = TypeVar("_L", bound="Logger")
 
-__all__ = ["Logger", "Span", "StreamLogger", "choice", "ending", "outcome", "writer_options"]
+__all__ = ["Logger", "Span", "StreamLogger"]
 
 _MAX_NAME = 1024  # `event.name`
 _NAMES = 1000
-_MAX_DATA = MAX_RECORD - 16 * 1024  # a name may be 12 KiB of JSON; the rest of a line is short
-_LARGE_MEMBER = 64 * 1024
-_MANY = 10_000  # numbers in a member that are worth a warning; each takes two characters or more
-_LONG = 1024 * 1024  # and characters
 
 
 class Logger:
@@ -168,7 +171,7 @@ class Logger:
                 f"{short(name)} is no event name: it has to be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
-        if full == "mlv" or full.startswith("mlv/"):
+        if full == "mlv" or is_lifecycle(full):
             raise InvalidName(
                 f"{short(full)} is no event name: the first segment mlv belongs to the specification. "
                 "Choose another first word."
@@ -206,10 +209,10 @@ class Logger:
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
             tree = {**given, **tree}
         text = dumps(tree)
-        if len(text) >= _MAX_DATA:
-            text = _shortened(tree)
-        elif len(text) > 2 * _MANY:
-            _warn_if_large(tree, len(text))
+        if len(text) >= MAX_DATA:
+            text = shortened(tree)
+        elif len(text) > 2 * MANY:
+            warn_if_large(tree, len(text))
         return text.encode("ascii"), None
 
     def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
@@ -377,84 +380,12 @@ class Span(Logger):
         if error is None:
             self.end()
         else:
-            self.end(error=_failures.brief(error))
+            self.end(error=summary(error))
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
         self.end()
 
 
-def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
-    """The status that a with block leaves behind: how it was left decides."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return "completed", None
-    if isinstance(error, SystemExit):
-        # 128 + SIGINT, 128 + SIGTERM: what their handlers exit with. Others catch the first, and exit with 1.
-        interrupted = error.code in (130, 143) or isinstance(error.__context__, KeyboardInterrupt)
-    else:
-        interrupted = isinstance(error, KeyboardInterrupt)
-    if interrupted:
-        return "interrupted", error
-    return "failed", error
-
-
-def ending(status: str, error: BaseException | None) -> dict[str, Any]:
-    """The data of an ``mlv/end`` but for its seal."""
-    choice("status", status, ("completed", "failed", "interrupted"))
-    if error is None:
-        return {"status": status}
-    return {"status": status, "error": _failures.whole(error)}
-
-
 def _has_control(name: str) -> bool:
     return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)
-
-
-def writer_options(on_error: str, writer: str, durability: str) -> tuple[bool, bool]:
-    """Check the options that every stream has; does another process write it, and is it to be synced?"""
-    choice("on_error", on_error, ("warn", "raise"))
-    choice("writer", writer, ("direct", "process"))
-    choice("durability", durability, ("kernel", "disk"))
-    return writer == "process", durability == "disk"
-
-
-def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it has to be one of {', '.join(map(repr, choices))}.")
-
-
-def _shortened(tree: dict[str, Any]) -> str:
-    """Data that fits into a record: members that are large by themselves are cut to a text."""
-    warn_once(
-        "data is larger than a record may be (16 MiB); its large members were recorded as the beginning of "
-        "their JSON text"
-    )
-    small: dict[str, Any] = {}
-    for name, value in tree.items():
-        text = dumps(value)
-        small[name] = (
-            value
-            if len(text) <= _LARGE_MEMBER
-            else {"_mlv": "unencodable", "type": type(value).__name__, "repr": text[:1000]}
-        )
-    text = dumps(small)
-    if len(text) < _MAX_DATA:
-        return text
-    return dumps(encode({"value": Unencodable("dict", text[:1000])}, path="data", depth=2))
-
-
-def _warn_if_large(tree: dict[str, Any], length: int) -> None:
-    """Warn, once, of the first member that belongs into a file; *length* is that of the whole as JSON text."""
-    for name, value in tree.items():
-        if _count(value) > _MANY or (length > _LONG and len(dumps(value)) > _LONG):
-            warn_once(
-                f"data.{shown(name[:100])}: more than {_MANY} numbers or 1 MiB of text were logged in one event, "
-                "which makes the log large and slow to read. Save the value to a file and attach the file: "
-                "numpy.save(path, array), exp.attach(path). Or log a summary: numpy.histogram(array)."
-            )
-            return
-
-
-def _count(tree: Any) -> int:
-    parts = tree.values() if type(tree) is dict else tree if type(tree) is list else ()
-    return len(parts) + sum(_count(part) for part in parts if type(part) in (dict, list))

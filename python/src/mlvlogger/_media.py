@@ -13,8 +13,8 @@ import zlib
 from importlib import import_module
 
 from ._errors import CannotAttach
-from ._values import is_of as _is
-from ._values import qualname, short
+from ._format.convert import is_of as _is
+from ._messages import qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from ._values import Redacted, decode
+from ._format.decode import decode
+from ._format.references import Redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from .. import MLVError, ref
-from .._values import warn_once
+from .._messages import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

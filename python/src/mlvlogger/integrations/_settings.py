@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .._format.decode import decode
+from .._format.encode import encode, free_name
+from .._messages import warn_once
 from .._secrets import redact
-from .._values import decode, encode, free_name, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

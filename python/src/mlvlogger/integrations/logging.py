@@ -25,8 +25,8 @@ import logging
 import threading
 
 from .._errors import LogClosed
-from .._failures import whole
 from .._secrets import redact_lines
+from .._write.exceptions import with_traceback
 from ._settings import settings
 
 TYPE_CHECKING = False
@@ -100,7 +100,7 @@ def _data(record: logging.LogRecord) -> dict[str, Any]:
         "where": f"{record.filename}:{record.lineno}",
     }
     if record.exc_info and record.exc_info[1] is not None:
-        data["exception"] = whole(record.exc_info[1])
+        data["exception"] = with_traceback(record.exc_info[1])
     elif record.exc_text:  # of a record that came from another process
         data["exception"] = {"traceback": redact_lines(record.exc_text)[0]}
     if record.stack_info:

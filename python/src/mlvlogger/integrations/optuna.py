@@ -32,7 +32,7 @@ from contextlib import contextmanager
 
 from optuna import TrialPruned
 
-from .._logger import outcome
+from .._write.endings import outcome
 from ._settings import settings
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .. import Exp
-    from .._values import ExperimentRef
+    from .._format.references import ExperimentRef
 
 __all__ = ["MLVTrials"]
 

@@ -1,0 +1,109 @@
+"""Claims: a name that one process has at a time, on a file system that can't link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from .folder import temporary_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .folder import Folder
+
+__all__ = ["Claim"]
+
+_STALE = 5.0  # seconds
+
+
+class Claim:
+    """A name that one process has at a time; the claim of a killed process doesn't stop another one.
+
+    It is a file with a lock, which ends with its process. On a file system without locks it is a directory, which
+    counts for some seconds: a claim is held for milliseconds.
+
+    Raises:
+        TimeoutError: If somebody holds the claim for long: a process that was stopped.
+        OSError: If the system refuses.
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._fd: int | None = None
+        self._until = time.monotonic() + 2 * _STALE
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        while True:
+            try:
+                fd = self._folder.opener(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except IsADirectoryError:  # of a process that had no locks, here or on another host
+                self._remove_stale()
+                continue
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                self._wait()
+                continue
+            except OSError:
+                os.close(fd)
+                self._folder.remove(self._name)
+                self._make_directory()
+                return
+            self._fd = fd
+            if self._is_ours(fd):
+                return
+            self._fd = None
+            os.close(fd)  # its holder has removed it, and somebody may have made another one
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is None:
+            os.rmdir(self._folder.at(self._name), dir_fd=self._folder.fd)
+            return
+        fd, self._fd = self._fd, None
+        try:
+            if self._is_ours(fd):
+                self._folder.remove(self._name)
+        finally:
+            os.close(fd)
+
+    def _is_ours(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), self._folder.stat(self._name))
+        except FileNotFoundError:
+            return False
+
+    def _make_directory(self) -> None:
+        while True:
+            try:
+                os.mkdir(self._folder.at(self._name), dir_fd=self._folder.fd)
+                return
+            except FileExistsError:
+                self._remove_stale()
+
+    def _remove_stale(self) -> None:
+        """Remove a directory that has been there for long; otherwise wait a moment."""
+        aside = temporary_name()
+        try:
+            os.mkdir(self._folder.at(aside), dir_fd=self._folder.fd)  # tells the time of the file system
+            age = self._folder.stat(aside).st_mtime - self._folder.stat(self._name).st_mtime
+            if age < _STALE:
+                self._wait()
+            else:
+                # In one step, so that of several processes one removes it. It is empty: so is the one that it replaces.
+                names = self._folder.at(self._name), self._folder.at(aside)
+                os.rename(*names, src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
+        except FileNotFoundError:
+            pass  # it is gone
+        finally:
+            os.rmdir(self._folder.at(aside), dir_fd=self._folder.fd)
+
+    def _wait(self) -> None:
+        if time.monotonic() > self._until:
+            path = os.path.join(self._folder.path, self._name)
+            raise TimeoutError(errno.ETIMEDOUT, "Another process is publishing, and doesn't get on. End it", path)
+        time.sleep(0.01)

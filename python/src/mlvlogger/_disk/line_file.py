@@ -1,0 +1,346 @@
+"""A file of lines that has one writer: each line is in the kernel before the call returns, whole or not at all.
+
+It knows bytes, not events. What it promises (specification 1.0, `writer.line`, `writer.torn`, `writer.one`,
+`writer.file-own`): the file ends with a line feed after every call that returns, and after every call that raises as
+soon as the system lets it; no second writer has the file; and nothing is written to a file that somebody else changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from _weakrefset import WeakSet
+from sys import is_finalizing
+
+from .._errors import StreamBusy
+from .folder import Folder, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, NoReturn
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["FileChanged", "LineFile", "LocksUnsupported"]
+
+_seek, _END = os.lseek, os.SEEK_END  # for every line
+_LOCKED_BYTE = 2**62  # Windows locks bytes, not files: one far beyond any log, so that readers are not locked out
+
+
+class LocksUnsupported(OSError):
+    """The file system has no locks, so that nobody can tell whether there is a second writer."""
+
+
+class FileChanged(OSError):
+    """The file isn't the one that its writer left: nothing was written, and nothing may be written to it any more.
+
+    Attributes:
+        how: What happened: "removed" (the name is free), "replaced" (another file has the name), "truncated" or
+            "extended" (somebody else has changed its size), or "closed" (the descriptor is somebody else's now).
+    """
+
+    def __init__(self, how: str) -> None:
+        super().__init__(errno.ESTALE, f"the file was {how} by another program")
+        self.how = how
+
+
+class LineFile:
+    """Appends lines to a file that it has locked.
+
+    Args:
+        path: The file; with *root*, below that, its folders joined by slashes.
+        new: Make it, and fail where it exists; otherwise it has to exist.
+        root: A folder that is held open. Folders of *path* that are missing in it are made.
+
+    Raises:
+        FileExistsError, FileNotFoundError: by *new*.
+        StreamBusy: another writer has the file.
+        LocksUnsupported: the file system has no locks, and the file is not new.
+        OSError: it cannot be opened, or is no regular file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, new: bool, root: Folder | None = None) -> None:
+        flags = (
+            os.O_RDWR
+            | os.O_APPEND
+            | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_NOFOLLOW", 0)
+            | getattr(os, "O_BINARY", 0)
+        )
+        # O_NONBLOCK: a pipe under this name must not make us wait for its other end. It has no effect on regular files.
+        flags |= getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0)
+        name = os.fspath(path)
+        if root is None:
+            fd = os.open(name, flags, 0o666)
+        else:
+            *folders, last = name.split("/")
+            with Folder(root, *folders) as folder:
+                fd = folder.opener(last, flags)
+        self._take(fd, name, root)
+        try:
+            status = os.fstat(self._fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(f"{self.path} is not a regular file")
+            self.identity = identity(status)
+            _lock(self._fd, self.path)
+            self.look_again()
+        except LocksUnsupported:
+            if not new:  # nobody else can have a file that we have just made
+                self.abandon()
+                raise
+        except BaseException:
+            self.abandon()
+            raise
+
+    @classmethod
+    def of_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
+        """Return the file behind a descriptor, which is locked already and closed by `close`.
+
+        Args:
+            size: The bytes that it has, if the file isn't what tells: more or less is somebody else's change.
+        """
+        file = cls.__new__(cls)
+        file._take(fd, os.fspath(path), None)
+        file.identity = identity(os.fstat(fd))
+        file.look_again()
+        if size is not None:
+            file.position = (size, 0)
+        return file
+
+    def _take(self, fd: int, name: str, root: Folder | None) -> None:
+        self._fd = fd
+        #: As given: what `check` asks for, and what is in messages.
+        self.name: str = name
+        self._root: Folder | None = root
+        self._closed = False
+        _follow_forks(self)  # before the file is locked: another thread may fork at any moment
+        self._sync_error: OSError | None = None
+        #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
+        self.position = (0, 0)
+        #: What was written since somebody took it, in order, if it is wanted; after an exception a line may be missing.
+        self.recent: list[bytes] | None = None
+        #: Lines of which an error or such an exception has left nobody knows how much: `settle` finds out.
+        self.pending = b""
+
+    def move_to(self, other: LineFile) -> None:
+        """Be at the path of another object for the same file."""
+        self.name, self._root = other.name, other._root
+
+    @property
+    def path(self) -> str:
+        """Its path, for messages."""
+        return self.name if self._root is None else os.path.join(self._root.path, self.name)
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, which carries the lock: whoever has it open has the file."""
+        return self._fd
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are whole lines; what lies behind was never acknowledged."""
+        return self.position[0]
+
+    @property
+    def lines(self) -> int:
+        """How many lines this writer has written."""
+        return self.position[1]
+
+    def write(self, line: bytes, count: int = 1) -> None:
+        """Append *line*, which ends with a line feed, whole or not at all; or *count* of them in one piece.
+
+        Raises:
+            FileChanged: If the size of the file isn't the one that we left. Nothing was written.
+            OSError: If not all of the line is in the file. Then it doesn't count as written, and is cut off before the
+                next.
+        """
+        if self.pending:
+            self.settle()
+        size, lines = self.position
+        if _seek(self._fd, 0, _END) != size:
+            self._refuse()
+        self.pending = line
+        length = len(line)
+        written = os.write(self._fd, line)
+        while written < length:  # a short write: the disk is nearly full, or a limit is near
+            written += os.write(self._fd, line[written:])
+        self.position = (size + length, lines + count)
+        if self.recent is not None:
+            self.recent.append(line)
+        self.pending = b""
+
+    def settle(self) -> None:
+        """Put the file in order after a write that failed or was interrupted by an exception of a signal handler.
+
+        A line that is whole stays and counts as written: a reader may have seen it. What has no line feed is cut off.
+
+        Raises:
+            FileChanged: If what is in the file isn't the beginning of what was written. Nothing is cut off then.
+            OSError: If the system refuses.
+        """
+        if not self.pending:
+            return
+        size, lines = self.position
+        length = self._size() - size
+        behind = self.read(length, size)
+        if length != len(behind) or not self.pending.startswith(behind):
+            self._refuse()
+        whole = behind.rfind(b"\n") + 1
+        if whole < len(behind):
+            os.ftruncate(self._fd, size + whole)
+        self.position = (size + whole, lines + behind.count(b"\n"))
+        self.pending = b""
+
+    def check(self, size: bool = True) -> None:
+        """Compare the file with the one at its path (`writer.file-check`).
+
+        An edit in place that leaves the size as it is can't be seen here: a seal shows it.
+
+        Args:
+            size: Whether `size` is the one that the file has to have: not while another process of ours writes.
+
+        Raises:
+            FileChanged: If it isn't the file that we left, by identity or size.
+            OSError: If the system can't tell.
+        """
+        found = self._size()
+        if size and not self.pending and found != self.position[0]:
+            self._refuse()  # whatever became of the name: its bytes may not be ours
+        if self._root is not None:
+            try:
+                there = self._root.stat(self.name)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
+                raise FileChanged("removed") from None
+            if identity(there) != self.identity:
+                raise FileChanged("replaced")
+
+    def _size(self) -> int:
+        """The bytes behind the descriptor, after a check that it is still ours."""
+        try:
+            status = os.fstat(self._fd)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+        else:
+            if identity(status) == self.identity:
+                return status.st_size
+        self._closed = True  # the program has closed descriptors that it doesn't know: the number is another file's
+        raise FileChanged("closed")
+
+    def _refuse(self) -> NoReturn:
+        raise FileChanged("truncated" if self._size() < self.position[0] else "extended")
+
+    def look_again(self) -> None:
+        """Take the size from the file: another process of ours, that has its descriptor too, has added whole lines."""
+        self.position = (os.fstat(self._fd).st_size, self.position[1])
+
+    def sync(self) -> None:
+        """Return when all lines are on the disk.
+
+        Raises OSError when they may not be, and from then on always: a second sync that succeeds proves nothing about
+        the bytes of the first.
+        """
+        if self._sync_error is not None:
+            raise OSError(f"an earlier sync of {self.path} failed: {self._sync_error}") from self._sync_error
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has no fdatasync
+        except OSError as error:
+            self._sync_error = error
+            raise
+
+    def read(self, size: int, offset: int) -> bytes:
+        """The *size* bytes from *offset*, fewer at the end of the file."""
+        parts = []
+        while size > 0:
+            if hasattr(os, "pread"):
+                part = os.pread(self._fd, size, offset)
+            else:  # Windows; O_APPEND writes at the end wherever the file's position is
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                part = os.read(self._fd, size)
+            if not part:
+                break
+            parts.append(part)
+            size, offset = size - len(part), offset + len(part)
+        return b"".join(parts)
+
+    def reader(self) -> IO[bytes]:
+        """The file from its beginning, to be read and closed."""
+        reader = open(os.dup(self._fd), "rb")
+        reader.seek(0)
+        return reader
+
+    def truncate(self, size: int) -> None:
+        """Keep the first *size* bytes: for what an earlier crash left behind the last line feed, and nothing else."""
+        os.ftruncate(self._fd, size)
+        self.position = (size, self.lines)
+
+    def close(self) -> None:
+        """Close the file and let go of the lock. A second call does nothing."""
+        if self._closed:
+            return
+        try:
+            self.settle()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
+        if not self._closed:
+            is_ours = self._has_file()
+            # From here to the call of `close`, no exception of a signal handler can come.
+            self._closed = True
+            fd, self._fd = self._fd, -1  # the number may soon be another file's
+            if is_ours:
+                os.close(fd)
+
+    def _has_file(self) -> bool:
+        """Whether the descriptor is the file's: a program may close descriptors that it doesn't know."""
+        try:
+            return not hasattr(self, "identity") or identity(os.fstat(self._fd)) == self.identity
+        except OSError as error:
+            return error.errno != errno.EBADF  # the disk may be in trouble
+
+    def __del__(self) -> None:
+        # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
+        # At the end of the interpreter, the finalizers of others may come later, and log.
+        if not getattr(self, "_closed", True) and not is_finalizing():
+            self.abandon()
+
+
+def _lock(fd: int, path: str | os.PathLike[str]) -> None:
+    try:
+        if fcntl is not None:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    except (BlockingIOError, PermissionError):
+        raise StreamBusy(os.fspath(path)) from None
+    except OSError as error:
+        raise LocksUnsupported(*error.args) from None
+
+
+_files: WeakSet[LineFile] = WeakSet()
+_follows = False
+
+
+def _follow_forks(file: LineFile) -> None:
+    global _follows
+    if not _follows:
+        _follows = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    _files.add(file)
+
+
+def _after_fork() -> None:
+    for file in list(_files):
+        file.abandon()

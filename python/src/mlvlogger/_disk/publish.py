@@ -1,0 +1,125 @@
+"""Publication: a file with its final name is complete (specification 1.0, `writer.publish`).
+
+It is written under a temporary name, synced, and gets its name in one step that fails if the name exists. No step
+needs a lock that a killed process could leave behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from .._messages import warn
+from .claims import Claim
+from .folder import temporary_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .folder import Folder
+
+__all__ = ["link", "publish", "sync", "tidy_up"]
+
+# What a system says that can't sync a file at all: network and FUSE file systems.
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def publish(folder: Folder, name: str, data: bytes) -> None:
+    """Make *name* in *folder* with *data*, in one step (`writer.publish`).
+
+    Raises:
+        FileExistsError: If it exists.
+        OSError: If the system refuses; then nothing is left but perhaps a temporary name.
+    """
+    temporary = temporary_name()
+    try:
+        with open(temporary, "xb", opener=folder.opener) as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+        link(folder, temporary, folder, name)
+    finally:
+        tidy_up(folder, temporary)
+
+
+def tidy_up(folder: Folder, temporary: str) -> None:
+    """Remove a temporary name. What was published stays, with or without it, and what failed has raised."""
+    try:
+        folder.remove(temporary)
+    except OSError as error:
+        warn(
+            f"{os.path.join(folder.path, temporary)} could not be removed: {error}. Nothing needs it: remove it later."
+        )
+
+
+def sync(fd: int) -> None:
+    """Return when a file is on the disk, if its file system can do that. Raises OSError if it may not be."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def link(source: Folder, temporary: str, target: Folder, final: str) -> None:
+    """Give *temporary* its final name. The temporary name may stay.
+
+    Raises:
+        FileExistsError: If the final name exists.
+        OSError: If the system refuses.
+    """
+    old, new = source.at(temporary), target.at(final)
+    if os.name == "nt":
+        os.rename(old, new)  # refuses an existing target there
+        return
+    try:
+        os.link(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # A file system without hard links, such as exFAT and some that programs provide.
+        if target.has(final):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from None
+        if not _rename_exclusively(source, temporary, target, final):
+            _rename_under_claim(source, temporary, target, final, error)
+    target.sync()
+
+
+def _rename_exclusively(source: Folder, temporary: str, target: Folder, final: str) -> bool:
+    """Rename, unless the final name exists. Returns False if the system has no call for that.
+
+    Raises OSError as `link`.
+    """
+    call = _rename_call()
+    if call is None or source.fd is None or target.fd is None:
+        return False
+    if call(source.fd, os.fsencode(temporary), target.fd, os.fsencode(final)) == 0:
+        return True
+    import ctypes
+
+    number = ctypes.get_errno()
+    if number in (errno.EEXIST, errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        raise OSError(number, os.strerror(number), os.path.join(target.path, final))
+    return False
+
+
+def _rename_call() -> Callable[[int, bytes, int, bytes], int] | None:
+    try:
+        import ctypes
+
+        library: Any = ctypes.CDLL(None, use_errno=True)
+        call, flag = (library.renameatx_np, 4) if sys.platform == "darwin" else (library.renameat2, 1)
+    except (ImportError, OSError, AttributeError):
+        return None
+    return lambda *names: int(call(*names, flag))
+
+
+def _rename_under_claim(source: Folder, temporary: str, target: Folder, final: str, reason: OSError) -> None:
+    """Rename while we have a claim on the final name, which nobody else can have. Raises OSError as `link`."""
+    with Claim(target, f".mlv-{final}.claim"):
+        if target.has(final):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from reason
+        os.rename(source.at(temporary), target.at(final), src_dir_fd=source.fd, dst_dir_fd=target.fd)

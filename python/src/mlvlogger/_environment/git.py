@@ -1,0 +1,374 @@
+"""The git repository of the code: which one it is, its commit, branch and remote, and what differs from the commit.
+
+Each fact is asked for by itself: if one can't be had, its reason is recorded and the others are kept. The repository
+may be anybody's: no program that it configures is run. Nothing here raises for what a repository or git is like.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from .._disk.folder import read_regular
+from .programs import Failed, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+__all__ = ["Repository", "find"]
+
+_ALL = 10.0  # seconds that all facts together may take
+_QUICK = 2.0  # that git may take for one of the quick facts
+_LONG = 5.0  # that git may take to compare all files
+_MAX_PATHS = 1000  # more says that something else is wrong
+_MAX_LIST = 64 * 1024 * 1024  # bytes of the list of tracked files
+
+_NO_COMMIT = "there is no commit yet"
+_DETACHED = "HEAD is detached"
+_NOT_UNDERSTOOD = "git gave an answer that could not be understood"
+
+
+def find(script: str | None, directory: str | None, installations: Iterable[str]) -> Repository | None:
+    """Return the repository of the code, or None if there isn't one.
+
+    It is the first that exists of the repository around the script, behind links, and that around the directory. The
+    first one doesn't count in two cases: if it also holds an installation of Python that the script is in (pyenv is a
+    repository, and some home directories are), and if it ignores the script and the directory is in another one.
+
+    Args:
+        script: The path of the user's script, or None. It may be in an archive.
+        directory: The working directory, or None.
+        installations: The directories of this Python, such as ``sys.prefix``.
+    """
+    around_script, around = _root(script), _root(directory)
+    outer = around_script is not None and any(
+        _below(script, place) and _below(place, around_script) and not _below(around_script, place)
+        for place in installations
+    )
+    if around_script is not None and not outer:
+        repository = Repository("script", around_script, script)
+        elsewhere = around is not None and not _below(around, around_script)
+        if repository.exists and not (elsewhere and repository.ignores_script()):
+            return repository
+    if around is not None:
+        repository = Repository("directory", around, script)
+        if repository.exists:
+            return repository
+    return None
+
+
+def _root(path: str | None) -> str | None:
+    """The nearest directory that holds ``.git``, from *path* upward and behind links."""
+    if path is None:
+        return None
+    path = os.path.realpath(path)
+    while not os.path.lexists(os.path.join(path, ".git")):
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
+    return path
+
+
+def _below(path: str | None, directory: str) -> bool:
+    """Whether *path* is the directory or in it, behind links."""
+    if path is None:
+        return False
+    directory = os.path.realpath(directory)
+    try:
+        return os.path.commonpath([os.path.realpath(path), directory]) == directory
+    except ValueError:  # on two drives
+        return False
+
+
+class Repository:
+    """A repository whose facts are asked for one by one, each within a bounded time.
+
+    Attributes:
+        source: What the repository is around: ``"script"`` or ``"directory"``.
+        exists: Whether git takes it for a repository. A stray directory named ``.git`` isn't one; a broken one is.
+    """
+
+    def __init__(self, source: str, root: str, script: str | None, seconds: float | None = None) -> None:
+        """Open the repository whose ``.git`` is in the directory *root*; its facts may take *seconds* together."""
+        self.source = source
+        self._script = script
+        self._deadline = time.monotonic() + (_ALL if seconds is None else seconds)
+        self._root = self._top = root  # the top of the working tree may be elsewhere
+        self._read_settings: list[tuple[str, str]] | None = None
+        self._refusal: Failed | None = None  # why git doesn't open the repository
+        try:
+            self._top = self._ask("rev-parse", "--show-toplevel").removesuffix("\n")
+            if not os.path.isdir(self._top):
+                raise Failed(_NOT_UNDERSTOOD)
+        except Failed as failure:
+            self._refusal = failure
+        self.exists = "not a git repository (or any" not in str(self._refusal)
+
+    def ignores_script(self) -> bool:
+        """Whether the repository ignores the script."""
+        path = self._script_path()
+        try:
+            return path is not None and self._ask("check-ignore", "--", os.path.join(self._top, path)) != ""
+        except Failed:
+            return False
+
+    def facts(self) -> dict[str, Any]:
+        """The facts; ``missing`` has the reason for each that is None.
+
+        Returns:
+            ``source``, ``commit``, ``branch``, ``remote``, ``script_untracked``, ``dirty``, ``changed``; and if they
+            aren't empty, ``unchecked``: the paths of which it isn't known whether they changed; ``changed_cut``: True
+            if not all paths are listed; ``from_files``: the facts that were read from files because git failed;
+            ``missing``.
+        """
+        facts: dict[str, Any] = {"source": self.source}
+        missing: dict[str, str] = {}
+
+        def ask(name: str, question: Callable[[], Any]) -> Any:
+            try:
+                if self._refusal:
+                    raise self._refusal
+                return question()
+            except Failed as failure:
+                missing[name] = str(failure)
+                return None
+
+        branch = ask("branch", self._branch)
+        facts["commit"] = ask("commit", self._commit)
+        facts["branch"] = branch
+        self._complete_from_files(facts, missing)
+        facts["remote"] = ask("remote", lambda: _remote(self._settings(), branch))
+        facts["script_untracked"] = ask("script_untracked", self._script_is_untracked)
+        facts["dirty"] = facts["changed"] = None
+        if (found := ask("changed", self._changes)) is None:
+            missing["dirty"] = missing["changed"]
+        else:
+            changed, unchecked, cut = found
+            facts["changed"] = changed[:_MAX_PATHS]
+            if unchecked:
+                facts["unchecked"] = unchecked[:_MAX_PATHS]
+            facts["dirty"] = bool(changed) if changed or not unchecked else None
+            if facts["dirty"] is None:
+                missing["dirty"] = "whether the unchecked paths changed is not known"
+            if cut or len(changed) > _MAX_PATHS or len(unchecked) > _MAX_PATHS:
+                facts["changed_cut"] = True
+        if missing:
+            facts["missing"] = missing
+        return facts
+
+    def diff(self, cap: int) -> tuple[bytes, bool]:
+        """Return what ``git diff HEAD`` writes without the unchecked paths, and whether more than *cap* bytes were cut.
+
+        Raises:
+            Failed: If there is no diff to be had.
+        """
+        if self._refusal:
+            raise self._refusal
+        self._deadline = time.monotonic() + 2 * _LONG
+        _, unchecked, _ = self._changes()
+        # The form is the same, and fit for `git apply`, whatever the user has configured.
+        options = ["--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty"]
+        options += ["--src-prefix=a/", "--dst-prefix=b/"]
+        paths = [":(top)", *(f":(top,exclude,literal){path}" for path in unchecked)]
+        return self._run([*_without(self._filters()), "diff", *options, "HEAD", "--", *paths], _LONG, cap)
+
+    def _branch(self) -> str:
+        try:
+            ref = self._ask("symbolic-ref", "--quiet", "HEAD").removesuffix("\n")
+        except Failed as failure:
+            raise Failed(_DETACHED) if failure.code == 1 else failure from None
+        if not ref.startswith("refs/"):
+            raise Failed(_NOT_UNDERSTOOD)
+        return ref.removeprefix("refs/heads/")
+
+    def _commit(self) -> str:
+        try:
+            commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
+        except Failed as failure:
+            raise Failed(_NO_COMMIT) if failure.code == 1 else failure from None
+        if not _is_commit(commit):
+            raise Failed(_NOT_UNDERSTOOD)
+        return commit
+
+    def _complete_from_files(self, facts: dict[str, Any], missing: dict[str, str]) -> None:
+        """Read commit and branch from the files of the repository, if git didn't give them."""
+        if not {"commit", "branch"} & {name for name in missing if missing[name] not in (_NO_COMMIT, _DETACHED)}:
+            return
+        try:
+            found = dict(zip(("commit", "branch"), _head(os.path.join(self._root, ".git")), strict=True))
+        except (OSError, ValueError):
+            return
+        facts["from_files"] = [name for name, value in found.items() if value and facts[name] is None]
+        for name in facts["from_files"]:
+            facts[name] = found[name]
+            del missing[name]
+        if "branch" in missing:
+            missing["branch"] = _DETACHED
+
+    def _settings(self) -> list[tuple[str, str]]:
+        """The names and values of the configuration, in their order."""
+        if self._read_settings is None:
+            text, cut = self._run(["config", "--list", "-z"], _QUICK)
+            if cut:
+                raise Failed("the configuration of git is too long")
+            settings = (setting.partition("\n") for setting in os.fsdecode(text).split("\0")[:-1])
+            self._read_settings = [(name, value) for name, _, value in settings]
+        return self._read_settings
+
+    def _filters(self) -> set[str]:
+        """The names of the filters: programs that git runs to compare a file with the commit. The user's own, too."""
+        names = (name for name, _ in self._settings())
+        filters = {name.removeprefix("filter.").rpartition(".")[0] for name in names if name.startswith("filter.")}
+        if odd := sorted(name for name in filters if "=" in name):
+            raise Failed(f"git has no way to disable the filter {odd[0]!r}")
+        return filters
+
+    def _script_path(self) -> str | None:
+        """The path of the script, or of the archive that it is in, from the top; None outside of the repository."""
+        if self._script is None or not _below(self._script, self._top):
+            return None
+        path = archive = os.path.realpath(self._script)
+        while not os.path.exists(archive):
+            archive = os.path.dirname(archive)
+        path = os.path.relpath(archive if os.path.isfile(archive) else path, os.path.realpath(self._top))
+        return path.replace(os.sep, "/")
+
+    def _script_is_untracked(self) -> bool:
+        if self._script is None:
+            raise Failed("there is no script")
+        path = self._script_path()
+        return path is None or self._ask("ls-files", "-z", "--", f":(top,literal){path}") == ""
+
+    def _changes(self) -> tuple[list[str], list[str], bool]:
+        """The paths that changed, those that may have, and whether there are more. Submodules are paths, too."""
+        filters = self._filters()
+        options = ["--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z"]
+        # In a submodule, git would run the programs that the submodule configures.
+        command = ["-c", "status.submoduleSummary=false", "status", *options, "--ignore-submodules=dirty"]
+        status, cut = self._run([*_without(filters), *command], _LONG)
+        lines = os.fsdecode(status).split("\0")[:-1]
+        if not any(line.startswith("# branch.oid ") for line in lines):
+            raise Failed(_NOT_UNDERSTOOD)
+        changed: set[str] = set()
+        filtered: set[str] = set()
+        for line in lines:
+            if line.startswith("1 "):
+                fields = line.split(" ", 8)
+                if len(fields) < 9:
+                    raise Failed(_NOT_UNDERSTOOD)
+                _, states, kind, _, before, after, _, _, path = fields
+                # The content differs, but without its filter git can't know that of a filtered file.
+                content = states == ".M" and kind[0] == "N" and before == after
+                (filtered if content and filters else changed).add(path)
+            elif line.startswith("u "):  # a conflict
+                changed.add(line.split(" ", 10)[-1])
+        unchecked = self._filtered(filtered, filters)
+        changed |= filtered - unchecked
+        for path in sorted(set(self._submodules()) - changed):
+            place = os.path.join(self._top, path)
+            inner = Repository("submodule", place, None, self._deadline - time.monotonic())
+            try:
+                if inner._refusal or not os.path.samefile(inner._top, place):
+                    raise Failed(f"{path} is not a repository")
+                inside, unknown, _ = inner._changes()
+            except (Failed, OSError):
+                unchecked.add(path)
+            else:
+                if inside:
+                    changed.add(path)
+                elif unknown:
+                    unchecked.add(path)
+        return sorted(changed), sorted(unchecked), cut
+
+    def _filtered(self, paths: set[str], filters: set[str]) -> set[str]:
+        """Those of *paths* that pass one of the filters, by their attributes."""
+        some = sorted(paths)[:_MAX_PATHS]
+        found = paths - set(some)
+        while some:
+            # The paths are arguments, whose length is limited.
+            places = [os.path.join(self._top, path) for path in some[:100]]
+            values = self._ask("check-attr", "-z", "filter", "--", *places).split("\0")[2::3]
+            found |= {path for path, value in zip(some, values, strict=False) if value in filters}
+            del some[:100]
+        return found
+
+    def _submodules(self) -> list[str]:
+        """The paths of the submodules, and of other repositories in this one, that are there."""
+        tracked, cut = self._run(["ls-files", "--stage", "-z", "--full-name", "--", ":(top)"], _LONG, _MAX_LIST)
+        if cut:
+            raise Failed("there are too many tracked files to look for submodules")
+        paths = re.findall(rb"160000 [0-9a-f]+ [0-3]\t([^\0]+)\0", tracked)
+        return [path for path in map(os.fsdecode, paths) if os.path.lexists(os.path.join(self._top, path, ".git"))]
+
+    def _ask(self, *words: str) -> str:
+        return os.fsdecode(self._run([*words], _QUICK)[0])
+
+    def _run(self, words: list[str], seconds: float, cap: int = 4 * 1024 * 1024) -> tuple[bytes, bool]:
+        """Run git so that it runs nothing that the repository configures, but for filters: see `_without`."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise Failed("git did not finish in time")
+        # Inside a hook GIT_DIR and the like point at the hook's repository, and GIT_TRACE writes where it likes.
+        kept = ("GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
+        variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_" or name.startswith(kept)}
+        # No question, no lock, no translation; and no network, which a partial clone would use to fetch what it lacks.
+        variables |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        variables |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+        options = ["--no-optional-locks", "--no-pager", "-C", self._root, "-c", "core.fsmonitor="]
+        options += ["-c", f"core.hooksPath={os.devnull}", "-c", "diff.autoRefreshIndex=false"]
+        options += ["-c", "diff.relative=false"]
+        return run("git", [*options, *words], min(seconds, left), cap, variables)
+
+
+def _without(filters: Iterable[str]) -> list[str]:
+    """The options of git that disable these filters: their programs are those of the repository, or of its user."""
+    settings = ("clean=", "smudge=", "process=", "required=false")
+    return [word for name in sorted(filters) for setting in settings for word in ("-c", f"filter.{name}.{setting}")]
+
+
+def _remote(settings: list[tuple[str, str]], branch: str | None) -> str:
+    values: dict[str, str] = {}
+    for name, value in settings:
+        values.setdefault(name, value)
+    upstream = values.get(f"branch.{branch}.remote")
+    url = values.get(f"remote.{upstream}.url") or values.get("remote.origin.url")
+    if not url:
+        raise Failed("no remote is configured")
+    return url
+
+
+def _head(directory: str) -> tuple[str | None, str | None]:
+    """The commit and the branch by the files of a repository; None if there isn't one. Raises OSError, ValueError."""
+    if os.path.isfile(directory):  # of a worktree or a submodule
+        directory = os.path.join(os.path.dirname(directory), _line(directory).removeprefix("gitdir: "))
+    head = _line(os.path.join(directory, "HEAD"))
+    if _is_commit(head):
+        return head, None
+    ref = head.removeprefix("ref: ")
+    if not ref.startswith("refs/heads/") or ".." in ref or ref == "refs/heads/.invalid":  # of another store of refs
+        raise ValueError(head)
+    try:
+        common = os.path.join(directory, _line(os.path.join(directory, "commondir")))
+    except OSError:
+        common = directory
+    commit = None
+    try:
+        commit = _line(os.path.join(common, ref))
+    except OSError:
+        try:
+            packed = read_regular(os.path.join(common, "packed-refs"), _MAX_LIST).decode("utf-8", "surrogateescape")
+            commit = next((line[: -len(ref) - 1] for line in packed.splitlines() if line.endswith(" " + ref)), None)
+        except OSError:
+            pass
+    return commit if commit and _is_commit(commit) else None, ref.removeprefix("refs/heads/")
+
+
+def _line(path: str) -> str:
+    return os.fsdecode(read_regular(path, 10_000)).removesuffix("\n")
+
+
+def _is_commit(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{40}(?:[0-9a-f]{24})?", text) is not None

@@ -1,0 +1,222 @@
+"""Values of other libraries, as dicts, lists and strings (specification 1.0, chapter Values).
+
+No library is imported for this: a value can be one of its own only if the program has imported it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .._messages import pass_on
+from .forms import LARGEST_INT, decimal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+__all__ = [
+    "Failed",
+    "as_text",
+    "count_elements",
+    "is_fine_time",
+    "is_mapping",
+    "is_of",
+    "key_name",
+    "kinds",
+    "leaf_type",
+    "members_of",
+    "plain_mapping",
+    "without_omegaconf",
+]
+
+_FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy lists them as mere integers
+#: Classes whose `str` is the record of a value, by the module that has to be imported for a value to be one.
+_TEXTS = {
+    "torch": ("device", "dtype", "layout", "memory_format"),
+    "numpy": ("dtype",),
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+    "uuid": ("UUID",),
+}
+_FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the json module spells them
+
+
+class Failed:
+    """In the place of a member that could not be had from its mapping or object."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def members_of(keys: Iterable[Any], get: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """The members of a mapping or an object; one that cannot be had costs no other."""
+    for key in keys:
+        try:
+            item = get(key)
+        except Exception as error:
+            pass_on(error)
+            item = Failed(error)
+        yield key, item
+
+
+def key_name(key: Any) -> str | None:
+    """The name of a key in JSON: as the json module spells it, or the string that the key is as a value."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__str__(key)
+    if key is None:
+        return "null"
+    if kind is bool:
+        return "true" if key else "false"
+    if issubclass(kind, int):
+        return decimal(int.__int__(key)) if abs(int.__int__(key)) < LARGEST_INT else None
+    if issubclass(kind, float):
+        text = float.__repr__(key)
+        return _FLOAT_KEYS.get(text, text)
+    if issubclass(kind, kinds()[0]):  # an Enum
+        return key.name or str(key)
+    if hasattr(key, "tolist") and tuple(getattr(key, "shape", (0,))) == ():  # a scalar of NumPy
+        listed = key.tolist()
+        return key_name(listed) if listed is None or type(listed) in (str, bool, int, float) else None
+    return as_text(key)
+
+
+def as_text(value: Any) -> str | None:
+    """The string that stands for a path, a class, a function, or one of `_TEXTS`; None for any other value."""
+    if issubclass(type(value), type):
+        return _qualified(value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    for module, names in _TEXTS.items():
+        if is_of(value, module, *names):
+            return str(value)
+    if is_of(value, "tensorflow", "DType"):  # whose str is `<dtype: 'float32'>`
+        return str(value.name)
+    # Functions of libraries are of many types: built-in, jitted, dispatched, bound. An alias such as list[int] is none.
+    if callable(value) and type(getattr(value, "__qualname__", None)) is str and not hasattr(value, "__origin__"):
+        return _qualified(value)
+    return None
+
+
+def _qualified(value: Any) -> str:
+    """The qualified name of a class or function: ``torch.optim.adam.Adam``; of a built-in, without the module."""
+    module = getattr(value, "__module__", None)
+    return f"{module}.{value.__qualname__}" if module not in (None, "builtins") else str(value.__qualname__)
+
+
+def is_of(value: Any, module: str, *names: str) -> bool:
+    """Whether *value* is of one of these classes of a module; which isn't imported for it."""
+    found = sys.modules.get(module)
+    if found is not None:
+        for name in names:
+            kind = getattr(found, name, None)
+            if isinstance(kind, type) and isinstance(value, kind):
+                return True
+    return False
+
+
+def count_elements(shape: Any) -> int:
+    """The number of parts of an array as lists: of (2, 0, 3) there are two empty lists."""
+    count = 1
+    for length in shape:
+        if length == 0:
+            break
+        count *= length
+    return count
+
+
+def kinds() -> tuple[Any, Any, Any, Any, Any]:
+    """Enum, the types of times, Mapping, views of one, and arrays: imported when a value may be one of them."""
+    global _loaded
+    if _loaded is None:
+        from collections import deque
+        from collections.abc import ItemsView, KeysView, Mapping, ValuesView
+        from datetime import date, datetime, time, timedelta
+        from enum import Enum
+
+        views = (KeysView, ItemsView, ValuesView)
+        _loaded = (Enum, (datetime, date, time, timedelta), Mapping, views, (list, tuple, deque, range))
+    return _loaded
+
+
+_loaded: tuple[Any, Any, Any, Any, Any] | None = None
+
+
+def is_fine_time(dtype: Any) -> bool:
+    if "64[" not in (name := str(dtype)):
+        return False
+    import re
+
+    return re.match(_FINE_TIMES, name) is not None
+
+
+def is_mapping(value: Any) -> bool:
+    """Whether *value* is a mapping or an object of named members, as `params` and the data of events have to be."""
+    try:
+        return (
+            type(value) is dict
+            or isinstance(value, kinds()[2])
+            or is_of(value, "ml_collections", "ConfigDict")
+            or plain_mapping(value) is not None
+        )
+    except Exception as error:  # what says which class it is may be code of its own
+        pass_on(error)
+        return False
+
+
+def plain_mapping(value: Any) -> dict[str, Any] | None:
+    """The members of an object that is made of named ones, or None; nothing is imported for it.
+
+    That is an instance of a dataclass, of an attrs class or of a pydantic model (without the fields that it excludes,
+    and with its extra ones), an argparse namespace and a `types.SimpleNamespace`.
+    """
+    kind = type(value)
+
+    def get(name: str) -> Any:
+        return getattr(value, name)
+
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields
+
+        names = [field.name for field in fields(value)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [attribute.name for attribute in kind.__attrs_attrs__]
+    elif hasattr(kind, "__pydantic_fields__"):
+        names = [name for name, field in kind.__pydantic_fields__.items() if not field.exclude]
+        return {**dict(members_of(names, get)), **(value.__pydantic_extra__ or {})}
+    elif isinstance(value, type(sys.implementation)) or is_of(value, "argparse", "Namespace"):  # types.SimpleNamespace
+        return dict(vars(value))
+    else:
+        return None
+    return dict(members_of(names, get))
+
+
+def without_omegaconf(value: Any) -> Any:
+    """A configuration of OmegaConf as dicts and lists, with interpolations resolved and missing values as ``???``.
+
+    If some can't be resolved, only they fail.
+    """
+    if not is_of(value, "omegaconf", "Container"):
+        return value
+    OmegaConf = sys.modules["omegaconf"].OmegaConf
+    try:
+        return OmegaConf.to_container(value, resolve=True)
+    except Exception as error:
+        pass_on(error)
+
+        def get(key: Any) -> Any:
+            return "???" if OmegaConf.is_missing(value, key) else value[key]
+
+        if OmegaConf.is_dict(value):
+            return dict(members_of(value, get))
+        return [item for _, item in members_of(range(len(value)), get)]
+
+
+def leaf_type(listed: Any) -> type:
+    while type(listed) is list and listed:
+        listed = listed[0]
+    return type(listed)

@@ -1,0 +1,384 @@
+"""From Python values to the JSON of a record (specification 1.0, chapter Values).
+
+What JSON cannot say becomes a typed value.
+"""
+
+from __future__ import annotations
+
+import os
+from math import isfinite
+
+from .._errors import CannotEncode
+from .._messages import brief, cut, pass_on, qualname, said, short, shown, to_ascii, type_name
+from .convert import (
+    Failed,
+    as_text,
+    count_elements,
+    is_fine_time,
+    is_of,
+    key_name,
+    kinds,
+    leaf_type,
+    members_of,
+    plain_mapping,
+    without_omegaconf,
+)
+from .decode import decode, is_escaped
+from .forms import LARGEST_INT, decimal, time_value
+from .json import MAX_DEPTH, MAX_INT, MAX_RECORD, dumps, is_json, is_text
+from .references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
+    from typing import Any, TypeAlias
+
+    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its own code.
+    Problem: TypeAlias = tuple[str, str, str, Exception | None]
+
+__all__ = ["encode", "free_name", "refusal"]
+
+_MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
+_MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
+_MAX_REFUSED = 1000  # values that one error lists in `problems`
+_MAX_LINES = 20  # and in its message
+_MAX_ELEMENTS = 1000  # of an array among parameters
+_ATTACH = "Attach it as a file: exp.attach(path)."
+_INSTEAD = "Pass a number, a string, a list or dict of these, or the name or the settings of an object."
+
+
+def encode(
+    value: Any,
+    *,
+    path: str,
+    depth: int,
+    own: str | None = None,
+    lenient: Callable[[str], None] | None = None,
+    refused: list[Problem] | None = None,
+) -> Any:
+    """Return the JSON tree of *value*, with typed values for what JSON cannot say and `_mlv` keys escaped.
+
+    Every entry point encodes with this function: params, extra, the data of events and spans, and the adapters.
+
+    Args:
+        value: Anything. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists what becomes of the others.
+        path: The name of the value, for messages: ``params``.
+        depth: How deep in its record it stands, the record counting as 1.
+        own: The id of the experiment that the record belongs to; references into it leave the id out.
+        lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
+        refused: Without *lenient*: gets the values that cannot be encoded, instead of an error.
+
+    Raises:
+        CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
+        MemoryError: If memory runs out, in code of the value too.
+        RecursionError: If the calls that led here have used up the interpreter's stack. An endless recursion in code of
+            the value is the value's: it cannot be encoded.
+    """
+    encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
+    try:
+        tree = encoder.encode(value, depth)
+    except _TooLarge:
+        tree = encoder.give_up(value, f"of more than {_MAX_PARTS} parts")
+    if lenient is not None:  # only now: a warning may be an exception, which is then not the value's
+        for message in encoder.lost:
+            lenient(message)
+        if encoder.more:
+            lenient(f"{path}: {encoder.more} more values can't be encoded. They were recorded as type and repr only.")
+    elif refused is None and encoder.refused:
+        raise refusal(encoder.refused)
+    return tree
+
+
+def refusal(problems: list[Problem]) -> CannotEncode:
+    """Return the error that lists *problems*; its cause is the first exception among them."""
+    if len(problems) == 1:
+        path, reason, advice, _ = problems[0]
+        message = f"{path}: {reason} {advice or _INSTEAD}"
+    else:
+        names = " and ".join(dict.fromkeys(path.partition(".")[0] for path, _, _, _ in problems))
+        count = f"at least {_MAX_REFUSED}" if len(problems) >= _MAX_REFUSED else str(len(problems))
+        lines = [
+            "  " + cut(f"{path}: {reason} {advice}".rstrip(), 500) for path, reason, advice, _ in problems[:_MAX_LINES]
+        ]
+        if more := len(problems) - len(lines):
+            lines.append(f"  and {more} more")
+        message = "\n".join([f"{names}: {count} values can't be recorded. {_INSTEAD}", *lines])
+    error = CannotEncode(message, problems[0][0], [(path, reason) for path, reason, _, _ in problems])
+    error.__cause__ = next((cause for _, _, _, cause in problems if cause is not None), None)
+    return error
+
+
+class _TooLarge(Exception):
+    """The value has more parts than a record can hold; nothing of it is kept."""
+
+
+class _Encoder:
+    def __init__(self, path: str, top: int, own: str | None, lenient: bool, refused: list[Problem]) -> None:
+        self._path = path
+        self._top = top
+        self._own = own
+        self._lenient = lenient
+        self.lost: list[str] = []  # a message for each of the first values that cannot be encoded
+        self.more = 0  # further ones
+        self.refused = refused  # those, if not lenient
+        self._parts = 0
+        self._above: set[int] = set()  # ids of the containers around the present value: a cycle shows
+        self._at: list[Any] = []  # their keys and indices that lead to it
+
+    def encode(self, value: Any, depth: int) -> Any:
+        self._parts += 1
+        kind = type(value)
+        if kind is str and len(value) <= MAX_RECORD:
+            return value if value.isascii() else _string(value)
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            return value if -MAX_INT <= value <= MAX_INT else self._int(value)
+        if kind is float:
+            return value if isfinite(value) else {"_mlv": "float", "value": str(value)}
+        if self._parts > _MAX_PARTS:
+            raise _TooLarge
+        parts = self._parts
+        try:
+            # Copies of built-ins are made at once: what another thread does to the original meanwhile does not show.
+            if kind is dict:
+                return self._mapping(value, value.copy().items(), depth)
+            if kind is list:
+                return self._array(value, value.copy(), depth)
+            if kind is tuple:
+                return self._array(value, value, depth)
+            return self._convertible(value, depth)
+        except CannotEncode:
+            raise
+        except _TooLarge:
+            if depth != self._top + 1:
+                raise
+            self._parts = parts  # the other members of the whole are kept
+            return self.give_up(value, f"of more than {_MAX_PARTS} parts")
+        except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
+            pass_on(error)
+            return self.give_up(value, f"of type {qualname(type(value))} and raises {said(error)}", error=error)
+
+    def _int(self, value: int) -> Any:
+        if abs(value) >= LARGEST_INT:
+            return self.give_up(value, "an integer of more than 4000 digits")
+        return {"_mlv": "int", "value": decimal(value)}
+
+    def _enter(self, value: Any, depth: int) -> str | None:
+        """Go into a container; or say why not."""
+        # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
+        if depth >= MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH} levels"
+        if id(value) in self._above:
+            return "a container that contains itself"
+        if type(value) in (dict, list, tuple, range) and len(value) > _MAX_PARTS:
+            return f"a container of more than {_MAX_PARTS} parts"
+        self._above.add(id(value))
+        self._at.append(None)
+        return None
+
+    def _leave(self, value: Any) -> None:
+        self._above.discard(id(value))
+        self._at.pop()
+
+    def _array(self, value: Any, items: Iterable[Any], depth: int) -> Any:
+        if what := self._enter(value, depth):
+            return self.give_up(value, what)
+        try:
+            array = []
+            for number, item in enumerate(items):
+                self._at[-1] = number
+                array.append(self.encode(item, depth + 1))
+                if number >= _MAX_PARTS:  # an iterator without an end
+                    raise _TooLarge
+            return array
+        finally:
+            self._leave(value)
+
+    def _mapping(self, value: Any, items: Iterable[tuple[Any, Any]], depth: int) -> Any:
+        if what := self._enter(value, depth):
+            return self.give_up(value, what)
+        tree: dict[str, Any] = {}
+        keys: dict[str, Any] = {}  # by the name, if they are not the name itself
+        numbers: dict[str, int] = {}  # of the names that several keys have
+        try:
+            for key, item in items:
+                self._at[-1] = name = key if type(key) is str and key.isascii() else self._name(key)
+                if name[:1] == "_" and is_escaped("_" + name):
+                    name = "_" + name
+                if name in tree:
+                    second = free_name(self._at[-1], tree, numbers)
+                    self._report_second(keys.get(name, self._at[-1]), key, second)
+                    name = second
+                if name is not key:
+                    keys[name] = key
+                tree[name] = self.encode(item, depth + 1)
+                if len(tree) > _MAX_PARTS:  # an iterator without an end
+                    raise _TooLarge
+        finally:
+            self._leave(value)
+        return tree
+
+    def _name(self, key: Any) -> str:
+        """The name of a member in JSON; for a key without one, a text to recognize the key by."""
+        error = None
+        try:
+            name = key_name(key)
+            if name is not None and is_text(name := str.__str__(name)):
+                return name
+            fault = "has a lone surrogate" if name is not None else f"is of type {qualname(type(key))}"
+        except Exception as raised:
+            pass_on(raised)
+            name, error, fault = None, raised, f"is of type {qualname(type(key))} and raises {said(raised)}"
+        name = cut(to_ascii(short(key)), 100) if name is None else to_ascii(name)
+        reason = f"the key {brief(key)} {shown(fault)}, and a name in JSON can't be that."
+        instead = f"The value was recorded under the name {brief(name)}."
+        self._report(self._where(self._at[:-1]), reason, instead, "Make the key a string.", error)
+        return name
+
+    def _report_second(self, first: Any, key: Any, name: str) -> None:
+        reason = f"the keys {brief(first)} and {brief(key)} have the same name in JSON, {brief(self._at[-1])}."
+        instead = f"The value of the second was recorded under the name {brief(name)}."
+        self._report(self._where(self._at[:-1]), reason, instead, "Rename one of them.")
+
+    def _convertible(self, value: Any, depth: int) -> Any:
+        if type(value) is Failed:
+            return self.give_up(value, "", error=value.error)
+        if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
+            return self._typed(value, depth)
+        if isinstance(value, Opaque):
+            return self._opaque(value, depth)
+        Enum, times, Mapping, views, arrays = kinds()
+        if isinstance(value, Enum):
+            # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
+            plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
+            return self.encode(plain, depth)
+        if isinstance(value, str):
+            if len(text := str.__str__(value)) > MAX_RECORD:
+                return self.give_up(value, f"a string of {len(text)} characters, too large", _ATTACH)
+            return self.encode(text, depth)
+        if isinstance(value, int):
+            return self.encode(int(value), depth)
+        if isinstance(value, float):
+            return self.encode(float(value), depth)
+        if isinstance(value, times):
+            return time_value(value) or self.give_up(value, "a time without a form in RFC 3339")
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            if (size := memoryview(value).nbytes) > MAX_RECORD:
+                return self.give_up(value, f"of {size} bytes, too large", _ATTACH)
+            from base64 import b64encode
+
+            return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
+        if issubclass(type(value), type) or isinstance(value, os.PathLike):
+            return self.encode(as_text(value), depth)
+        if (plain := without_omegaconf(value)) is not value:
+            return self.encode(plain, depth)
+        if isinstance(value, Mapping) or is_of(value, "ml_collections", "ConfigDict"):
+            return self._mapping(value, members_of(value, lambda key: value[key]), depth)
+        if isinstance(value, arrays):
+            return self._array(value, value, depth)
+        if isinstance(value, (*views, set, frozenset)):
+            from itertools import islice
+
+            is_set = isinstance(value, (set, frozenset))
+            items: list[Any] = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))  # type: ignore[call-overload]
+            array = self._array(value, items, depth)
+            if is_set and type(array) is list:
+                # In a fixed order, so that equal sets give equal records.
+                array.sort(key=lambda tree: (type(tree).__name__, dumps(tree)))
+            return array
+        if type(value) is slice:
+            return self._mapping(value, {"start": value.start, "stop": value.stop, "step": value.step}.items(), depth)
+        if hasattr(type(value), "get_secret_value"):  # SecretStr and the like of pydantic
+            return {"_mlv": "redacted"}
+        if any(base.__module__ == "pydantic.networks" for base in type(value).__mro__):  # HttpUrl and the like
+            return self.encode(str(value), depth)
+        if (members := plain_mapping(value)) is not None:
+            return self._mapping(value, members.items(), depth)
+        if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
+            count = count_elements(value.shape)
+            if count > _MAX_PARTS:
+                return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
+            if count > _MAX_ELEMENTS and not self._lenient:
+                what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
+                return self.give_up(value, what, "Save it to a file and pass mlvlogger.ref(path).")
+            listed = value.tolist()
+            if is_fine_time(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
+                advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
+                return self.give_up(value, "a time finer than Python's", advice)
+            if not hasattr(listed, "tolist"):
+                return self.encode(listed, depth)
+        if is_of(value, "functools", "partial"):  # before functions, whose attributes it may have
+            parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
+            return self._mapping(value, parts.items(), depth)
+        if (named := as_text(value)) is not None:
+            return self.encode(named, depth)
+        return self.give_up(value, f"of type {qualname(type(value))}")
+
+    def _typed(self, value: Any, depth: int) -> Any:
+        if isinstance(value, File):
+            tree: dict[str, Any] = {"_mlv": "file", "path": value.path, "size": value.size, "sha256": value.sha256}
+            if value.media_type is not None:
+                tree["media_type"] = value.media_type
+            if value.experiment is not None and value.experiment != self._own:
+                tree["experiment"] = value.experiment
+        elif isinstance(value, ExperimentRef):
+            tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
+        else:
+            kinds = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
+            members = {name: getattr(value, name) for name in value.__match_args__}
+            # Texts of the world outside may have lone surrogates, which become typed values themselves.
+            texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
+            tree = {"_mlv": kinds[type(value)], **texts}
+        if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
+            return self.give_up(value, f"a {qualname(type(value))} of a wrong form")
+        return tree
+
+    def _opaque(self, value: Opaque, depth: int) -> Any:
+        tree = value.json
+        if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, MAX_DEPTH + 1 - depth):
+            return self.give_up(value, "an Opaque of a wrong form")
+        return tree
+
+    def give_up(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
+        """Report *value* and return what stands for it."""
+        if type(value) is Failed:
+            kind, text = type(value.error), said(value.error)
+            reason = f"reading the value raises {shown(text)}."
+        else:
+            kind, text = type(value), short(value)
+            reason = f"the value is {shown(what)}, which a record can't hold: {shown(text)}."
+            if self._lenient:  # a warning has no room for the value, which is in the record
+                reason = f"the value is {shown(what)}."
+        self._report(self._where(self._at), reason, "It was recorded as its type and repr only.", advice, error)
+        return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}
+
+    def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
+        """Remember a problem; in an event, *instead* says what was recorded."""
+        if not self._lenient:
+            self.refused.append((path, reason, advice, error))
+            if len(self.refused) >= _MAX_REFUSED:
+                raise refusal(self.refused)
+        elif len(self.lost) < _MAX_LOST:
+            self.lost.append(f"{path}: {reason} {instead} {advice}".rstrip())
+        else:
+            self.more += 1
+
+    def _where(self, at: list[Any]) -> str:
+        return self._path + "".join(f"[{key}]" if type(key) is int else f".{shown(cut(key, 100))}" for key in at)
+
+
+def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
+    """Return the first of ``name~2``, ``name~3``, … that isn't taken; *numbers* remembers where to continue."""
+    while True:
+        numbers[name] = number = numbers.get(name, 1) + 1
+        if (free := f"{name}~{number}") not in taken:
+            return free
+
+
+def _string(text: str) -> Any:
+    if is_text(text):
+        return text
+    units = text.encode("utf-16-be", "surrogatepass")
+    text = units.decode("utf-16-be", "surrogatepass")  # two surrogates that are a pair are one character
+    return text if is_text(text) else {"_mlv": "string", "value": units.hex()}

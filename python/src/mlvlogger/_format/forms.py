@@ -1,0 +1,139 @@
+"""The texts of typed values: numbers, times and identifiers (specification 1.0, chapter Values)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from datetime import date, datetime, time, timedelta
+    from typing import Any
+
+__all__ = [
+    "LARGEST_INT",
+    "checked",
+    "date_of",
+    "datetime_of",
+    "decimal",
+    "duration_of",
+    "integer_of",
+    "matched",
+    "time_of",
+    "time_value",
+]
+
+LARGEST_INT = 10**4000  # `value.int`
+_PART = 10**600
+
+
+# The forms of chapter Values, for fullmatch. What these let through still has to exist in the calendar.
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+_ZONE = "(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+_FORMS = {
+    "int": "0|-?[1-9][0-9]{0,3999}",
+    "datetime": f"({_DATE})T{_CLOCK}{_ZONE}",
+    "datetime-local": f"({_DATE})T{_CLOCK}()",
+    "date": _DATE,
+    "time": f"{_CLOCK}{_ZONE}?",
+    "duration": r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?",
+    "bytes": "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+    "string": "(?:[0-9a-f]{4})*",
+    "digest": "[0-9a-f]{64}",
+    "id": "sha256:[0-9a-f]{64}",
+    "utc": rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{6}}Z",
+}
+_patterns: dict[str, re.Pattern[str]] = {}
+
+
+def matched(kind: str, text: Any) -> re.Match[str]:
+    pattern = _patterns.get(kind)
+    if pattern is None:
+        import re
+
+        pattern = _patterns[kind] = re.compile(_FORMS[kind])
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return match
+
+
+def checked(kind: str, text: Any) -> str:
+    return matched(kind, text)[0]
+
+
+def date_of(text: str) -> date:
+    from datetime import date
+
+    return date.fromisoformat(text)
+
+
+def time_of(clock: str, fraction: str | None, zone: str | None) -> time:
+    from datetime import time
+
+    # time.fromisoformat of Python 3.10 knows neither Z nor other than 3 or 6 fraction digits.
+    digits = ((fraction or "") + "000000")[:6]  # nanoseconds are cut: Python has none
+    return time.fromisoformat(f"{clock}.{digits}{'+00:00' if zone == 'Z' else zone or ''}")
+
+
+def datetime_of(match: re.Match[str]) -> datetime:
+    from datetime import datetime
+
+    return datetime.combine(date_of(match[1]), time_of(*match.groups()[1:]))
+
+
+def duration_of(sign: str, whole: str, fraction: str | None) -> timedelta:
+    from datetime import timedelta
+
+    microseconds = integer_of(whole) * 1_000_000 + int(((fraction or "") + "000000")[:6])
+    return timedelta(microseconds=-microseconds if sign else microseconds)
+
+
+def decimal(value: int) -> str:
+    # In parts, since Python limits str() of an integer, to as few as 640 digits where a program asked for that.
+    parts, rest = [], abs(value)
+    while rest >= _PART:
+        rest, part = divmod(rest, _PART)
+        parts.append(f"{part:0600}")
+    parts.append(str(rest))
+    return ("-" if value < 0 else "") + "".join(reversed(parts))
+
+
+def integer_of(text: str) -> int:
+    value, digits = 0, text.lstrip("-")
+    for start in range(0, len(digits), 600):
+        part = digits[start : start + 600]
+        value = value * 10 ** len(part) + int(part)
+    return -value if text.startswith("-") else value
+
+
+def time_value(value: datetime | date | time | timedelta) -> dict[str, Any] | None:
+    from datetime import datetime, time, timedelta, timezone
+
+    try:
+        # A subclass may write something else than its class, pandas' NaT does: each text is held against its form.
+        if isinstance(value, timedelta):
+            kind, text = "duration", _seconds(value)
+            matched(kind, text)
+        elif isinstance(value, datetime):
+            offset = value.utcoffset()
+            kind = "datetime-local" if offset is None else "datetime"
+            if offset is not None and offset.total_seconds() % 60:
+                value = value.astimezone(timezone.utc)  # RFC 3339 has no seconds in an offset; the instant is the same
+            text = value.isoformat()
+            datetime_of(matched(kind, text))
+        elif isinstance(value, time):
+            kind, text = "time", value.isoformat()
+            matched(kind, text)
+        else:
+            kind, text = "date", value.isoformat()
+            date_of(checked(kind, text))
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return {"_mlv": kind, "value": text}
+
+
+def _seconds(value: timedelta) -> str:
+    microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+    nanoseconds = microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas' Timedelta has some
+    whole, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    return f"{'-' if nanoseconds < 0 else ''}{whole}" + (f".{fraction:09}".rstrip("0") if fraction else "")

@@ -1,0 +1,99 @@
+"""Names in an experiment directory: portable names, folders and the paths of streams (specification 1.0, Layout)."""
+
+from __future__ import annotations
+
+import re
+
+from .._errors import InvalidName
+from .._messages import qualname, short
+
+__all__ = [
+    "DEFAULT",
+    "FOLDERS",
+    "is_stream_file",
+    "is_stream_path",
+    "numbered",
+    "portable",
+    "portable_path",
+    "stream_name",
+    "stream_path",
+]
+
+#: The folders of an experiment.
+FOLDERS = ("meta", "log", "files")
+
+#: The path of the default stream.
+DEFAULT = "log.jsonl"
+
+_LONGEST = 100  # characters of a portable name
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+
+
+def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
+    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
+
+    It is the text itself that was looked at: a subclass of str, an enumeration say, may format itself as another one.
+    """
+    if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
+        raise InvalidName(
+            f"{short(name)} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
+            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no "
+            "device's, such as CON."
+        )
+    return str.__str__(name)
+
+
+def _fault(name: object, pattern: re.Pattern[str]) -> str:
+    if not issubclass(type(name), str):
+        return f"it is a {qualname(type(name))}, not a string"
+    name = str.__str__(name)
+    bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
+    if bad:
+        return f"it has {bad[0]!r} in it"
+    if not 1 <= len(name) <= _LONGEST:
+        return f"it has {len(name)} characters"
+    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character cannot stand there"
+
+
+def portable_path(name: str, what: str) -> str:
+    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
+    if not issubclass(type(name), str) or not (text := str.__str__(name)):
+        raise InvalidName(f"{short(name)} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+    for segment in text.split("/"):
+        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
+    return text
+
+
+def numbered(name: str, number: int) -> str:
+    """Return *name* with ``~2`` or another *number* in it, before its suffix, and at most as long as a name may be."""
+    folder, slash, last = name.rpartition("/")
+    stem, dot, suffix = last.rpartition(".")
+    if not stem:
+        stem, dot, suffix = last, "", ""
+    mark = f"~{number}{dot}{suffix}"
+    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
+
+
+def stream_path(name: str) -> str:
+    """Return the path of the stream *name*: ``log/gpu.jsonl``."""
+    return f"log/{name}.jsonl"
+
+
+def stream_name(path: str) -> str:
+    """Return the name of the stream at *path*, which is not the default stream."""
+    return path[len("log/") : -len(".jsonl")]
+
+
+def is_stream_path(path: str) -> bool:
+    """Whether *path* is that of the default stream, or has the form of another one's."""
+    return path == DEFAULT or (path.startswith("log/") and path.endswith(".jsonl"))
+
+
+def is_stream_file(name: str) -> bool:
+    """Whether an entry of the folder ``log`` is named as a stream's file is."""
+    try:
+        return portable(name.removesuffix(".jsonl"), "a stream") + ".jsonl" == name
+    except InvalidName:
+        return False

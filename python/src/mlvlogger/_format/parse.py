@@ -1,0 +1,78 @@
+"""The strict parser of records (specification 1.0, chapter Bytes): `json.loads` takes more than JSON.
+
+The module `json` is imported for it, which a program that only logs has no use for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from .json import MAX_DEPTH, MAX_INT, is_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["parse_line", "parse_record"]
+
+
+def parse_line(line: bytes) -> Any:
+    """Return the tree of a line, without its line feed. Raises ValueError or RecursionError if it isn't JSON."""
+    if b"\r" in line:
+        raise ValueError("it has a carriage return")
+    tree = _line_decoder.decode(line.decode("utf-8"))
+    # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
+    # Only an escape can bring in a lone surrogate.
+    if (line.count(b"[") + line.count(b"{") > MAX_DEPTH or b"\\u" in line) and not is_json(tree):
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or has a lone surrogate")
+    return tree
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """Return the tree of a meta record. Raises ValueError if it isn't one that a record can be."""
+    try:
+        record = _record_decoder.decode(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
+    # Without an escape no string has a lone surrogate: what is left to see are numbers and depth.
+    if not (
+        is_json(record)
+        if b"\\" in data
+        else all([type(part) is str or is_json(part, MAX_DEPTH - 1) for part in record.values()])
+    ):
+        raise ValueError("it is nested too deep, or has numbers or strings that a record cannot have")
+    return record
+
+
+def _refuse(token: str) -> Any:
+    raise ValueError(f"{token} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -MAX_INT <= value <= MAX_INT:
+        raise ValueError("an integer is beyond those that a record can have")
+    return value
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(members)
+    if len(tree) != len(members):
+        raise ValueError("a name occurs twice")
+    return tree
+
+
+_line_decoder = json.JSONDecoder(
+    parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object
+)
+_record_decoder = json.JSONDecoder(parse_constant=_refuse)

@@ -1,0 +1,231 @@
+"""The load of the machine, of this process and of its GPUs, as events of a stream: a thread samples it now and then."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from weakref import ref
+
+from ._environment.nvidia import gpu_metrics
+from ._errors import LogClosed
+from ._messages import short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TypeAlias
+
+    from ._disk.folder import Folder
+    from ._logger import Logger
+
+    _Counter: TypeAlias = tuple[float, float]
+    _Metrics: TypeAlias = dict[str, float | _Counter]
+
+__all__ = ["Watch"]
+
+_LEAST = 0.1  # seconds from sample to sample
+_GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take: a driver may hang
+_SECTOR = 512  # bytes: the unit of /proc/diskstats, whatever the disk
+
+
+class Watch:
+    """Samples, until it is stopped or dropped: what `Exp.watch` returns. A context manager.
+
+    The metrics are numbers; a metric that the system does not report is left out. Rates begin with the second sample.
+    """
+
+    def __init__(self, open_log: Callable[[], Logger], root: Folder, seconds: float) -> None:
+        if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
+            raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
+        self._log = open_log()
+        self._owner = os.getpid()
+        self._stopped = False
+        # Held until the thread is to stop. Unlike a `threading.Event`, whose own lock the thread may hold at that
+        # moment, it can be released by `__del__` wherever the garbage collector runs.
+        self._until = threading.Lock()
+        self._until.acquire()
+        # The thread keeps neither the watch nor, between two samples, the logger: a watch that is dropped ends.
+        arguments = (ref(self._log), _Probe(root), self._until, seconds)
+        self._thread = threading.Thread(target=_watch, args=arguments, name="mlv-watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it samples. Always False after `stop`, and in a forked child."""
+        return self._owner == os.getpid() and not self._stopped
+
+    def stop(self) -> None:
+        """Take a last sample, and end. The stream ends with the experiment. A second call does nothing."""
+        if self.is_running:
+            self._stopped = True
+            self._until.release()
+            self._thread.join(_GPU_PATIENCE)
+
+    def __del__(self) -> None:
+        if not getattr(self, "_stopped", True):  # it has none if __init__ raised
+            self._stopped = True
+            self._until.release()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: float) -> None:
+    due, is_last = time.monotonic(), False
+    try:
+        while True:
+            sample = probe.sample()
+            logger = log()
+            if logger is None:
+                return
+            logger.event("sample", sample)
+            del logger
+            if is_last:
+                return
+            due = max(due + seconds, time.monotonic())  # a sample that came late delays no other
+            is_last = until.acquire(timeout=max(due - time.monotonic(), 0))
+    except (LogClosed, OSError):
+        pass  # the experiment has ended; or on_error="raise", and nobody is here to be told
+
+
+class _Probe:
+    """What can be known of the system, as a flat dict of metrics; counters become rates since the sample before."""
+
+    def __init__(self, root: Folder) -> None:
+        self._root = root
+        self._before: dict[str, _Counter] = {}
+        self._sources: list[Callable[[], _Metrics]] = [self._disk_space, self._gpus]
+        if os.path.exists("/proc/stat"):
+            self._sources += [self._cpu, self._load, self._memory, self._disks, self._network, self._process]
+        else:
+            self._sources += [self._psutil]
+
+    def sample(self) -> dict[str, float]:
+        present: _Metrics = {}
+        for source in list(self._sources):
+            try:
+                present.update(source())
+            except (OSError, ValueError, ImportError, IndexError, KeyError, AttributeError):
+                self._sources.remove(source)  # this system does not tell
+        sample: dict[str, float] = {}
+        for name, value in sorted(present.items()):
+            if not isinstance(value, tuple):
+                sample[name] = value
+                continue
+            before = self._before.setdefault(name, value)
+            if value[1] > before[1]:
+                sample[name] = round(max(value[0] - before[0], 0) / (value[1] - before[1]), 2)
+                self._before[name] = value
+        return sample
+
+    # Each source gives metrics. For a counter it gives the count and what the count is divided by, which are read
+    # together: the metric is the rate since the sample before. A clock that is read elsewhere belongs to other counts.
+
+    def _cpu(self) -> _Metrics:
+        # Guests are in user time.
+        return {"cpu_percent": _busy(*map(int, _read("/proc/stat").split("\n", 1)[0].split()[1:9]))}
+
+    def _load(self) -> _Metrics:
+        return {"load_1min": float(_read("/proc/loadavg").split()[0])}
+
+    def _memory(self) -> _Metrics:
+        lines = (line.split() for line in _read("/proc/meminfo").splitlines())
+        sizes = {words[0]: int(words[1]) * 1024 for words in lines}
+        return {
+            "memory_used_bytes": sizes["MemTotal:"] - sizes["MemAvailable:"],
+            "memory_total_bytes": sizes["MemTotal:"],
+            "swap_used_bytes": sizes["SwapTotal:"] - sizes["SwapFree:"],
+        }
+
+    def _disks(self) -> _Metrics:
+        read = written = 0
+        text, clock = _read("/proc/diskstats"), time.monotonic()
+        for words in map(str.split, text.splitlines()):
+            # Whole disks that are made of nothing else: no partitions, no RAM disks, no LVM or RAID over others.
+            if not words[2].startswith(("loop", "ram", "dm-", "md", "zram")) and os.path.exists(
+                f"/sys/block/{words[2]}"
+            ):
+                read += int(words[5]) * _SECTOR
+                written += int(words[9]) * _SECTOR
+        return {"disk_read_bytes_per_second": (read, clock), "disk_written_bytes_per_second": (written, clock)}
+
+    def _disk_space(self) -> _Metrics:
+        space = os.statvfs(self._root.path if self._root.fd is None else self._root.fd)
+        return {"disk_free_bytes": space.f_bavail * space.f_frsize}
+
+    def _network(self) -> _Metrics:
+        received = sent = 0
+        text, clock = _read("/proc/net/dev"), time.monotonic()
+        for line in text.splitlines()[2:]:
+            name, _, counts = line.partition(":")
+            if name.strip() != "lo":
+                received += int(counts.split()[0])
+                sent += int(counts.split()[8])
+        return {
+            "network_received_bytes_per_second": (received, clock),
+            "network_sent_bytes_per_second": (sent, clock),
+        }
+
+    def _process(self) -> _Metrics:
+        words = _read("/proc/self/stat").rpartition(")")[2].split()  # the name before it may hold anything
+        return {
+            "process_cpu_percent": _own_cpu(),
+            "process_memory_bytes": int(words[21]) * os.sysconf("SC_PAGE_SIZE"),
+            "process_threads": int(words[17]),
+        }
+
+    def _psutil(self) -> _Metrics:
+        from importlib import import_module
+
+        psutil = import_module("psutil")  # where there is no /proc; the one module not of Python's own, if installed
+        memory, process = psutil.virtual_memory(), psutil.Process()
+        network, clock = psutil.net_io_counters(), time.monotonic()
+        times = psutil.cpu_times()._asdict()
+        for guest in ("guest", "guest_nice"):  # in user time already
+            times.pop(guest, None)
+        found: _Metrics = {
+            "cpu_percent": _busy(0, 0, 0, times.pop("idle"), times.pop("iowait", 0), *times.values()),
+            "memory_used_bytes": memory.total - memory.available,
+            "memory_total_bytes": memory.total,
+            "swap_used_bytes": psutil.swap_memory().used,
+            "process_cpu_percent": _own_cpu(),
+            "process_memory_bytes": process.memory_info().rss,
+            "process_threads": process.num_threads(),
+        }
+        if network is not None:
+            found["network_received_bytes_per_second"] = (network.bytes_recv, clock)
+            found["network_sent_bytes_per_second"] = (network.bytes_sent, clock)
+        disks, clock = psutil.disk_io_counters(), time.monotonic()
+        if disks is not None:
+            found["disk_read_bytes_per_second"] = (disks.read_bytes, clock)
+            found["disk_written_bytes_per_second"] = (disks.write_bytes, clock)
+        return found
+
+    def _gpus(self) -> _Metrics:
+        return dict(gpu_metrics(_GPU_PATIENCE))
+
+
+def _busy(*times: float) -> _Counter:
+    """Busy time in percent, and all time: both of the same reading, so that the rate cannot exceed 100.
+
+    Args:
+        times: In user, nice, system, idle and waiting-for-disk state, and in further busy states.
+    """
+    return 100 * (sum(times) - times[3] - times[4]), sum(times)
+
+
+def _own_cpu() -> _Counter:
+    clock = time.monotonic()
+    return 100 * time.process_time(), clock  # finer than the ticks of /proc/self/stat
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()

@@ -1,0 +1,348 @@
+"""Capture: what a program and its children put out, as a stream; another process logs it and passes it on.
+
+In the place of standard output and standard error come two pipes, below Python: what C code and child processes put
+out goes through them, too. A process of its own reads them. So nothing waits for the interpreter lock, a warning of the
+logger cannot meet itself, and what was put out before a crash is shown and logged.
+
+Text streams that write elsewhere, such as a notebook's, show what they are given themselves; a copy of it goes through
+a pipe of its own, which is logged only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import sys
+
+from . import _errors
+from ._disk.folder import Folder
+from ._disk.spawn import settle_down, spawn
+from ._format.names import stream_path
+from ._messages import warn
+from ._open_streams import Logs
+from ._printing import Printing, elsewhere, flush
+from ._secrets import redact_lines
+from ._write.endings import ending, outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, NoReturn
+
+__all__ = ["Capture", "serve"]
+
+_CHUNK = 65536  # bytes read at once: what a pipe holds
+_MAX_LINE = 65536  # bytes of one event; a longer line is several
+_LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
+_PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
+
+_active: Capture | None = None
+
+
+class Capture:
+    """Standard output and standard error of this process on their way into a stream: what `Exp.capture` returns.
+
+    Use it in a with block, or call `stop`; otherwise the end of the experiment, or of the program, stops it.
+    """
+
+    _owner: int  # the process; a forked child is another
+
+    def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
+        global _active
+        if not hasattr(os, "posix_spawn") or not sys.executable:
+            raise OSError("output cannot be captured here: this system cannot start a process for it.")
+        if sys.__stdout__ is None or sys.__stderr__ is None:
+            # Descriptor 1 or 2 was closed when the program began, and may be any file by now: a log, perhaps.
+            raise OSError("output cannot be captured: this program was started without standard output or error.")
+        if _active is not None and _active._owner == os.getpid():
+            raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
+        self._owner = os.getpid()
+        self._stopped = False
+        flush()
+        others = elsewhere()
+        # Our orders, its answers, standard output, standard error, and text that is shown by itself.
+        pipes = [os.pipe() for _ in range(4 + len(others))]
+        try:
+            for read, _ in pipes[2:]:
+                os.set_blocking(read, False)
+            for _, write in pipes[4:]:
+                os.set_blocking(write, False)  # `_send` waits itself
+            ends = [pipes[0][0], pipes[1][1], *(read for read, _ in pipes[2:]), root.fd]
+            words = [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))]
+            pids: list[int] = []
+            spawn(
+                "_output",
+                [fd for fd in ends if fd is not None],
+                lambda own: [json.dumps(own), json.dumps([*others]), *words],
+                pids,
+            )
+            self._child = pids[0]
+            os.close(pipes[1][1])
+            (orders, self._orders), (self._answers, _), (out, into_out), (err, into_err), *copies = pipes
+            self._saved = [os.dup(1), os.dup(2)]
+        except BaseException:
+            for fd in {fd for pipe in pipes for fd in pipe}:
+                _close(fd)
+            raise
+        self._sources = [out, err]
+        self._kept = [out, err, orders]  # a pipe that nobody reads could be the end of the program (SIGPIPE)
+        self._copies = {name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)}
+        answer = _line(self._answers)
+        if answer != {}:
+            for fd in (into_out, into_err, self._orders, self._answers, *self._saved, *self._kept):
+                _close(fd)
+            os.waitpid(self._child, 0)
+            name, message = answer or ("OSError", f"the process that captures output for {root.path} did not begin.")
+            raise getattr(_errors, name, OSError)(message)
+        import threading
+
+        self._done = threading.Event()
+        os.dup2(into_out, 1)
+        os.dup2(into_err, 2)
+        os.close(into_out)
+        os.close(into_err)
+        self._printing = Printing(others, self._send)
+        _active = self
+        atexit.register(self._leave)
+        threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
+
+    def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """Give the program its output back, and return when what it had put out is logged; the stream gets an end.
+
+        A second call does nothing, nor does one in a forked child, whose output goes on to be passed on.
+        Arguments and errors as for `Logger.close`.
+        """
+        self._stop({"end": ending(status, error)})
+
+    def _send(self, name: str, text: str) -> None:
+        """Log *text*, which was shown already. Waits while the pipe is full and somebody reads it."""
+        data = text.encode("utf-8", "backslashreplace")
+        while data and (pipe := self._copies.get(name)) is not None:
+            try:
+                data = data[os.write(pipe.write, data) :]
+            except BlockingIOError:
+                select.select([], [pipe.write], [], 0.1)
+
+    def _leave(self) -> None:
+        self._stop({})  # as the program leaves the other streams: flushed, without an end
+
+    def _stop(self, order: dict[str, Any]) -> None:
+        if os.getpid() != self._owner:
+            return
+        if self._stopped:
+            self._done.wait(_PATIENCE)  # the other process was killed, and what it left is being shown
+            return
+        self._stopped = True
+        flush()
+        self._restore()
+        try:
+            os.write(self._orders, json.dumps(order).encode("ascii") + b"\n")
+            if not self._done.wait(_PATIENCE):
+                warn("the last of the captured output is not logged yet: the terminal takes nothing.")
+        finally:
+            atexit.unregister(self._leave)
+
+    def _restore(self) -> None:
+        global _active
+        os.dup2(self._saved[0], 1)
+        os.dup2(self._saved[1], 2)
+        self._printing.restore()
+        _active = None
+
+    def _attend(self) -> None:
+        """Wait, in a thread of its own, for the answer to the order to stop and for the end of the other process."""
+        while os.read(self._answers, 100):
+            self._done.set()
+            self._copies.clear()
+        self._copies.clear()
+        if not self._stopped:  # it was killed: what was on its way, and what children put out, still has to be shown
+            self._stopped = True
+            self._restore()
+            warn("the process that captured output was killed; output is shown, and logged no more.")
+            _pass_on(dict(zip(self._sources, self._saved, strict=True)))
+            atexit.unregister(self._leave)
+        self._done.set()
+        for fd in (self._orders, self._answers, *self._saved, *self._kept):
+            _close(fd)
+        try:
+            os.waitpid(self._child, 0)
+        except ChildProcessError:
+            pass  # the program has waited for it
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(*outcome(error))
+
+
+class _Pipe:
+    """Both ends of a pipe, open until the last thread that writes has come back from it."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self._read = read  # a pipe without a reader could be the end of the program
+        self.write = write
+
+    def __del__(self) -> None:
+        _close(self._read)
+        _close(self.write)
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+
+
+def _line(fd: int) -> Any:
+    """The next line of a pipe, which is JSON; None at its end."""
+    text = b""
+    while not text.endswith(b"\n"):
+        if not (more := os.read(fd, _CHUNK)):
+            return None
+        text += more
+    return json.loads(text)
+
+
+def serve(
+    descriptors: str, names: str, directory: str, experiment: str, number: str, digest: str, *more: str
+) -> NoReturn:
+    """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
+    orders, answers, out, err, *copies, root = fds = json.loads(descriptors)
+    settle_down(fds)
+    stream, sync = more
+    try:
+        logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        log = logs.open(stream_path(stream), lambda: (int(number), digest))
+    except (OSError, _errors.MLVError) as error:
+        os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
+        os._exit(1)
+    os.write(answers, b"{}\n")
+
+    events = {out: "stdout", err: "stderr", **dict(zip(copies, json.loads(names), strict=True))}
+    lines = {fd: Lines() for fd in events}
+
+    def keep(fd: int, found: Iterator[tuple[bytes, bool]]) -> None:
+        for line, goes_on in found:
+            text = redact_lines(line.decode("utf-8", "backslashreplace"))[0]
+            log.event(events[fd], {"text": text, **({"goes_on": True} if goes_on else {})})
+
+    def take(fd: int, data: bytes) -> None:
+        keep(fd, lines[fd].take(data))
+
+    order = _pass_on({out: 1, err: 2, **dict.fromkeys(copies)}, take, orders)
+    for fd in lines:
+        keep(fd, lines[fd].end())
+    log.flush()
+    if order is not None:
+        if "end" in order:
+            log._stream.close(order["end"])
+        os.write(answers, b"!")
+        _pass_on({out: 1, err: 2})  # what children that go on put out
+    os._exit(0)
+
+
+def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | None = None) -> Any:
+    """Copy each source to its target until all have ended, or until an order comes and nothing is left to copy.
+
+    Args:
+        targets: The source (a pipe that does not block) → the target, None where it is shown already.
+        take: Called with each source and what came from it, after that was shown.
+        orders: The pipe of orders; with it, the end of all sources is not yet ours.
+
+    Returns the order, None without one.
+    """
+    poll = select.poll()
+    waiting = {*targets, *([] if orders is None else [orders])}
+    for fd in waiting:
+        poll.register(fd, select.POLLIN)
+    order, rounds = None, 0
+    while waiting:
+        ready = {fd for fd, _ in poll.poll(None if order is None else 0)}
+        if order is not None:
+            rounds += 1
+            if not ready or rounds > _LAST_ROUNDS:
+                return order
+        for fd in [fd for fd in targets if fd in ready]:
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            if data:
+                if (target := targets[fd]) is not None:
+                    _show(target, data)
+                if take is not None:
+                    take(fd, data)
+            else:
+                poll.unregister(fd)
+                waiting.remove(fd)
+        if orders is not None and orders in ready:
+            order = _line(orders)
+            poll.unregister(orders)
+            waiting.remove(orders)
+    return order
+
+
+def _show(fd: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except OSError:
+            return  # nobody looks any more
+
+
+class Lines:
+    """Cuts output into lines, each as it stood there in the end: of what a progress bar wrote over itself, the last."""
+
+    def __init__(self) -> None:
+        self._rest = b""  # bounded, by the longest line
+
+    def take(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """The lines that *data* completes, and for each whether it goes on in the next, being too long for one."""
+        # Up and down again is the same line once more: so an inner progress bar draws itself below an outer one.
+        *whole, rest = (self._rest + data).replace(b"\x1b[A\n", b"\r").split(b"\n")
+        for line in whole:
+            yield from self._line(line)
+        if b"\r" in rest:
+            # The end of a line may be coming, as \r\n; so the last \r stays.
+            rest = _last_state(rest) + (b"\r" if rest.endswith(b"\r") else b"")
+        while len(rest) > _MAX_LINE:
+            yield _cut(rest), True
+            rest = rest[len(_cut(rest)) :]
+        self._rest = rest
+
+    def end(self) -> Iterator[tuple[bytes, bool]]:
+        """The last line, where it has no end."""
+        if self._rest:
+            yield from self._line(self._rest)
+        self._rest = b""
+
+    def _line(self, line: bytes) -> Iterator[tuple[bytes, bool]]:
+        if b"\r" in line:
+            line = _last_state(line)
+            if line and not line.strip():
+                return  # a bar that has removed itself
+        while len(line) > _MAX_LINE:
+            yield _cut(line), True
+            line = line[len(_cut(line)) :]
+        yield line, False
+
+
+def _last_state(line: bytes) -> bytes:
+    return line.rstrip(b"\r").rsplit(b"\r", 1)[-1]
+
+
+def _cut(line: bytes) -> bytes:
+    """The beginning of a long line, which ends with a whole character."""
+    end = _MAX_LINE
+    while end > _MAX_LINE - 4 and line[end] & 0xC0 == 0x80:
+        end -= 1
+    return line[:end]

@@ -1,0 +1,1 @@
+"""Reading: meta records, events and what they say together. Nothing here writes or locks."""

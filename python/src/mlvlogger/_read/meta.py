@@ -1,0 +1,143 @@
+"""The meta records of an experiment, read (specification 1.0, chapter Meta)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from .._disk.folder import Folder, read_regular
+from .._errors import InvalidRecord, NotAnExperiment
+from .._format.json import MAX_RECORD
+from .._format.meta import Meta, fold, head, without_environment
+from .._format.parse import parse_record
+from .._version import SPEC_VERSION, check_version
+
+__all__ = ["holds_experiment", "is_experiment", "load"]
+
+# What opening a meta.json says that is none: missing, a link, a special file, or another user's. None: `read_regular`.
+_NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
+_REST = re.compile(rb'[-0-9T:.Z]+"\n\}\n')  # of an addition that adds nothing but its environment, which is cut off
+_ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
+
+
+def is_experiment(directory: str | os.PathLike[str]) -> bool:
+    """Is it a directory whose `meta.json` is a JSON object with a string member `mlv`? Never raises."""
+    try:
+        return holds_experiment(directory)
+    except OSError:
+        return False
+
+
+def holds_experiment(directory: str | os.PathLike[str]) -> bool:
+    """As `is_experiment`; but raises OSError where the system fails to tell, by an I/O error say.
+
+    What we may not read counts as none: it could be anybody's.
+    """
+    try:
+        record = parse_record(read_regular(Path(directory, "meta.json"), MAX_RECORD))
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_RECORD:
+            return False
+        raise
+    return isinstance(record.get("mlv"), str)
+
+
+def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
+    """Read all records.
+
+    An addition that cannot be read, or does not fit, is a problem of the `Meta`; what follows it is read.
+
+    Args:
+        environments: Whether they are wanted. Without them, `records` and `environments` have those of meta.json alone,
+            and an addition takes some microseconds.
+
+    Raises:
+        NotAnExperiment: there is no meta.json, or it has no string member mlv.
+        InvalidRecord: meta.json cannot be read as an experiment's.
+        UnsupportedVersion: a record is of a version, or requires a feature, that is not known.
+        OSError: meta.json cannot be opened.
+    """
+    path = Path(directory.path if isinstance(directory, Folder) else directory)
+    is_held = isinstance(directory, Folder) and directory.at(os.curdir) == os.curdir
+    fd = directory.fd if isinstance(directory, Folder) else None
+
+    def read(name: str) -> bytes:
+        return read_regular(name if is_held else path / name, MAX_RECORD, fd)
+
+    try:
+        data = read("meta.json")
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAnExperiment(
+            f"{path} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
+            "experiments in the directories below are read with read.all(path)."
+        ) from None
+    try:
+        record = parse_record(data)
+    except ValueError as error:
+        raise InvalidRecord(
+            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; mlv-validate tells more."
+        ) from None
+    if not isinstance(record.get("mlv"), str):
+        raise NotAnExperiment(
+            f"{path} holds no experiment: its meta.json is something else's, without a member mlv. "
+            "Choose another directory."
+        )
+    check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
+    if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
+        raise InvalidRecord(f"{path / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more.")
+    digest = hashlib.sha256(data).hexdigest()
+    meta = Meta("sha256:" + digest)
+    fold(meta, "meta.json", record, digest)
+    for number in _numbers(directory):
+        name = f"meta/{number}.json"
+        if number != len(meta.digests) + 1:
+            meta.problems.append(
+                (name, f"there is no meta/{len(meta.digests) + 1}.json; it and what follows were left out")
+            )
+            break
+        try:
+            data = read(name)
+            small = data if environments else without_environment(data)
+            begin = head(meta)
+            if not environments and small.startswith(begin) and _REST.fullmatch(small, len(begin)):
+                meta.digests.append(hashlib.sha256(data).hexdigest())
+                continue
+            record = parse_record(small)
+        except OSError as error:  # a symbolic link, say, which is no record
+            meta.problems.append((name, f"cannot be read: {error}"))
+            meta.digests.append("")
+            continue
+        except ValueError as error:
+            meta.problems.append((name, f"cannot be read: {error}"))
+            record = {}
+        else:
+            version, requires = record.get("mlv"), record.get("requires")
+            if version != SPEC_VERSION or requires:
+                check_version(version, requires, str(path / name))
+            if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:
+                meta.problems.append(
+                    (name, "does not continue the record before: its previous or its experiment differs")
+                )
+        fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
+    return meta
+
+
+def _numbers(directory: Path | Folder) -> list[int]:
+    try:
+        if isinstance(directory, Folder):
+            if not directory.has("meta") or not stat.S_ISDIR(directory.stat("meta").st_mode):
+                return []
+            with Folder(directory, "meta") as folder:
+                names = folder.names()
+        else:
+            folder_path = directory / "meta"
+            names = os.listdir(folder_path) if stat.S_ISDIR(os.lstat(folder_path).st_mode) else []
+    except FileNotFoundError:
+        return []
+    return sorted(int(match[1]) for match in map(_ADDITION.fullmatch, names) if match)

@@ -1,0 +1,150 @@
+"""Metadata that refuses a change which would not be recorded, and names the call that records it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, NoReturn
+    from weakref import ref
+
+__all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
+
+# How `Exp.open` adds to a member, by the names under which people look for it.
+_ADDITIONS = {
+    "params": "{'name': value}",
+    "extra": "extra={'name': value}",
+    "tags": "tags=['tag']",
+    **dict.fromkeys(("descriptions", "description", "notes", "note"), "description='text'"),
+}
+# What to do instead of assigning an attribute that nothing can be added to.
+_INSTEAD = {
+    **dict.fromkeys(("kind", "name", "parent"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."),
+    **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
+    **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
+    **dict.fromkeys(("created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."),
+}
+_LOST = "recorded metadata is read-only, so this change would be lost."
+
+
+class _Metadata:
+    """What read-only dicts and lists have in common.
+
+    Args:
+        member: The attribute of an experiment that it is the value of, or a part of it.
+        exp: A weak reference to the experiment: the metadata that somebody keeps must not keep it.
+    """
+
+    __slots__ = ()
+    _member: str
+    _exp: ref[Any]
+
+    def _know(self, member: str, exp: ref[Any]) -> None:
+        object.__setattr__(self, "_member", member)
+        object.__setattr__(self, "_exp", exp)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(self._why())
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(self._why())
+
+    def _why(self) -> str:
+        path = getattr(self._exp(), "path", None)
+        what = f"{self._member} of {path}" if path else self._member
+        copy = f"To change a copy, call copy.deepcopy(exp.{self._member})."
+        return f"{what}: {_LOST}{_addition(self._member, path)} {copy}"
+
+
+class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
+    """A dict that raises TypeError for every change. Each kind of copy is an ordinary dict."""
+
+    __slots__ = ("_exp", "_member")
+
+    def __init__(self, items: dict[str, Any], member: str, exp: ref[Any]) -> None:
+        super().__init__(items)
+        self._know(member, exp)
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    if not TYPE_CHECKING:  # a checker would compare the signatures with those of dict
+        __setitem__ = __delitem__ = __ior__ = _Metadata._refuse
+        update = setdefault = pop = popitem = clear = _Metadata._refuse
+
+
+class ReadOnlyList(_Metadata, list):  # type: ignore[type-arg]
+    """A list that raises TypeError for every change. Each kind of copy is an ordinary list."""
+
+    __slots__ = ("_exp", "_member")
+
+    def __init__(self, items: list[Any], member: str, exp: ref[Any]) -> None:
+        super().__init__(items)
+        self._know(member, exp)
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)
+
+    if not TYPE_CHECKING:
+        __setitem__ = __delitem__ = __iadd__ = __imul__ = _Metadata._refuse
+        append = extend = insert = remove = pop = clear = sort = reverse = _Metadata._refuse
+
+
+def read_only(tree: Any, member: str, exp: object) -> Any:
+    """Return *tree* with read-only dicts and lists in the place of its own, at every depth.
+
+    Args:
+        tree: The recorded value, made of dicts, lists and values that are immutable.
+        member: The attribute of *exp* that it becomes.
+        exp: The experiment, whose `path` the message of an attempted change names.
+    """
+    from _weakref import ref
+
+    return _read_only(tree, member, ref(exp))
+
+
+def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
+    if type(tree) is dict:
+        return ReadOnlyDict({name: _read_only(value, member, exp) for name, value in tree.items()}, member, exp)
+    if type(tree) is list:
+        return ReadOnlyList([_read_only(value, member, exp) for value in tree], member, exp)
+    return tree
+
+
+def _addition(member: str, path: object) -> str:
+    if member not in _ADDITIONS:
+        return ""
+    where = repr(str(path)) if path else "path"
+    return f" To record an addition, call Exp.open({where}, {_ADDITIONS[member]}).close()."
+
+
+class ReadOnlyAttributes:
+    """A base class of experiments: once one is complete, its public attributes cannot be assigned or deleted.
+
+    A class of somebody else that inherits from it may have further attributes.
+    """
+
+    _last_attribute: ClassVar[str]  # the one that completes an experiment
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and self._last_attribute in self.__dict__:
+            _refuse(self, name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if not name.startswith("_"):
+            _refuse(self, name)
+        super().__delattr__(name)
+
+
+def _refuse(exp: object, name: str) -> None:
+    kind, path = type(exp), getattr(exp, "path", "")
+    what = f"{kind.__name__}.{name} of {path}: "
+    if name in _ADDITIONS:
+        raise AttributeError(f"{what}{_LOST}{_addition(name, path)}")
+    if name in _INSTEAD:
+        raise AttributeError(f"{what}{_LOST} {_INSTEAD[name]}")
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        raise AttributeError(
+            f"{what}there is no such attribute to assign, so the value would be lost. "
+            f"To record it, call Exp.open({str(path)!r}, extra={{{name!r}: value}}).close()."
+        )

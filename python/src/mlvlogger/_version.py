@@ -1,0 +1,29 @@
+"""The version of mlvlogger, that of the specification, and which versions can be read."""
+
+from __future__ import annotations
+
+from ._errors import UnsupportedVersion
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["SPEC_VERSION", "__version__", "check_version"]
+
+#: The version of mlvlogger.
+__version__ = "0.1.0"
+
+#: The version of the specification that is written.
+SPEC_VERSION = "1.0"
+
+
+def check_version(version: Any, requires: Any, where: str) -> None:
+    """Raises UnsupportedVersion where a 1.0 reader has to stop (`reader.major`, `reader.requires`)."""
+    if not isinstance(version, str) or version.partition(".")[0] != SPEC_VERSION.partition(".")[0]:
+        raise UnsupportedVersion(
+            f"{where} is of MLV version {version!r}; this mlvlogger knows {SPEC_VERSION[:2]}x. Use a later mlvlogger."
+        )
+    if requires:
+        raise UnsupportedVersion(
+            f"{where} requires {requires!r}, which this mlvlogger does not know. Use a later mlvlogger."
+        )

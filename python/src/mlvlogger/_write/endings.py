@@ -1,0 +1,34 @@
+"""How a session ends: the data of an ``mlv/end`` but for its seal (specification 1.0, chapter Lifecycle)."""
+
+from __future__ import annotations
+
+from .._options import choice
+from .exceptions import with_traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["ending", "outcome"]
+
+
+def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
+    """The status that a with block leaves behind: how it was left decides."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "completed", None
+    if isinstance(error, SystemExit):
+        # 128 + SIGINT, 128 + SIGTERM: what their handlers exit with. Others catch the first, and exit with 1.
+        interrupted = error.code in (130, 143) or isinstance(error.__context__, KeyboardInterrupt)
+    else:
+        interrupted = isinstance(error, KeyboardInterrupt)
+    if interrupted:
+        return "interrupted", error
+    return "failed", error
+
+
+def ending(status: str, error: BaseException | None) -> dict[str, Any]:
+    """The data of an ``mlv/end`` but for its seal."""
+    choice("status", status, ("completed", "failed", "interrupted"))
+    if error is None:
+        return {"status": status}
+    return {"status": status, "error": with_traceback(error)}

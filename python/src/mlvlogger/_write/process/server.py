@@ -1,0 +1,141 @@
+"""The other process of the process writer: it writes what the caller leaves in the ring, until that is gone or closed.
+
+It looks every few milliseconds, so that nobody has to wake it. Records stay in the ring until their lines are in the
+file: whoever comes after it, when it is killed, finds them there.
+
+It believes no word of the ring that it can know itself, and writes no record whose checksum is wrong. Where somebody
+else has written into the ring, it ends, and the caller, which knows what it has put, writes the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import select
+import time
+
+from ..._disk.line_file import FileChanged, LineFile
+from ..._disk.spawn import settle_down
+from ..._format.line import line
+from ..seals import Seals
+from .ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["serve"]
+
+_RETRY = 0.05  # seconds from an error of the system to the next try
+_TICK = 8  # milliseconds from look to look; an event is written at the second that sees it
+_IDLE_TICK = 11  # the same, when nothing has come for a second
+_SETTLED = 0.0005  # seconds after which what was put is visible to us in whole
+_ORPHAN_PATIENCE = 60.0  # seconds that we try to write what there is, when the caller is gone
+_DAMAGE_PATIENCE = 1.0  # seconds after which what was put, and is not there as it was put, never will be
+_BATCH = 256 * 1024  # bytes written at once
+
+
+def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
+    """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
+    settle_down([int(ring), int(file), int(listen)])
+    written = LineFile.of_descriptor(int(file), "the log")
+    _Server(Ring(int(ring)), written, Seals(written, int(place)), int(listen)).run(int(owner))
+    os._exit(0)
+
+
+class _Server:
+    def __init__(self, ring: Ring, file: LineFile, seals: Seals, listen: int) -> None:
+        self._ring = ring
+        self._words = ring.words
+        self._file = file
+        self._seals = seals
+        self._listen = listen
+        self._bell = select.poll()
+        self._bell.register(listen, select.POLLIN)
+        self._is_alone = False  # has the caller closed its end of the bell?
+        self._tail = 0  # what TAIL says, unless somebody else has written there
+        self._ends: list[int] = []  # of the records whose lines we have tried to write last
+        self._taken = 0  # records, which is lines that we have written
+        self._tries = 0  # what TRIES says
+
+    def run(self, owner: int) -> None:
+        """Raises RuntimeError when what was put stays wrong."""
+        words = self._words
+        size = 1
+        last_work = in_order = time.monotonic()
+        while True:
+            words[READY], words[TAIL] = 1, self._tail
+            is_last = self._is_alone or os.getppid() != owner or words[CLOSING] == 1
+            has_more = 0 < words[HEAD] - self._tail <= SIZE  # otherwise somebody else has written there
+            present = time.monotonic()
+            before = size
+            try:
+                size = self._write()
+            except FileChanged:
+                return  # the caller finds what is left in the ring, and continues in another file
+            except (OSError, MemoryError) as error:
+                words[ERROR] = getattr(error, "errno", errno.ENOMEM) or errno.EIO
+                self._tries += 1
+                words[TRIES] = self._tries
+                if not is_last:
+                    in_order = present
+                elif present - in_order > _ORPHAN_PATIENCE:
+                    return
+                time.sleep(_RETRY)
+                continue
+            words[ERROR] = 0
+            if size:
+                last_work = present
+            if size or not has_more:
+                in_order = present
+            elif present - in_order > _DAMAGE_PATIENCE:
+                raise RuntimeError("the memory that is shared with the logger was changed by somebody else")
+            if is_last and not (size or before or has_more):  # what was put last may be visible to us a moment later
+                return
+            if size > _BATCH:
+                continue  # the caller is faster than we are
+            if is_last:
+                time.sleep(_SETTLED)
+            elif self._bell.poll(_TICK if present - last_work < 1 else _IDLE_TICK):
+                self._is_alone = not os.read(self._listen, 1024)
+
+    def _write(self) -> int:
+        """Write some of the records that are there. Returns how many bytes; raises OSError."""
+        self._seals.settle()
+        self._let_go()
+        if (written := self._ring.written) is None:
+            self._file.look_again()
+        else:
+            self._file.position = (written, self._file.lines)  # with a large line that the caller has written itself
+        before = self._file.size
+        lines: list[bytes] = []
+        ends: list[int] = []
+        size = 0
+        for record, end in self._ring.take(self._tail):
+            seq, nanoseconds, event, data, values, tail = marshal.loads(record)
+            if tail is None:
+                if not lines:
+                    self._ends = [end]
+                    self._seals.write(seq, nanoseconds, event, data)
+                break
+            lines.append(line(seq, nanoseconds, event, data, values, tail))
+            ends.append(end)
+            size += len(lines[-1])
+            if size > _BATCH:
+                break
+        if lines:
+            self._ends = ends
+            self._file.write(b"".join(lines), len(lines))
+            self._seals.keep_up()
+        self._words[UNSEALED] = self._seals.unsealed
+        self._let_go()
+        return self._file.size - before
+
+    def _let_go(self) -> None:
+        """Of the records whose lines are written."""
+        if done := self._file.lines - self._taken:
+            self._ring.written = self._file.size
+            self._tail = self._words[TAIL] = self._ends[done - 1]
+            self._taken += done
+            del self._ends[:done]

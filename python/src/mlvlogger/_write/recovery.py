@@ -1,0 +1,126 @@
+"""The end of a stream: what a writer has to know of one to go on with it, and whether it may."""
+
+from __future__ import annotations
+
+import os
+
+from .._disk.blocks import blocks
+from .._errors import UnsupportedVersion
+from .._format.json import integer
+from .._format.lifecycle import is_paused_after, may_be_lifecycle
+from .._format.seal import SEAL_END, SUFFIX
+from .._version import check_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+__all__ = ["Tail", "scan_file"]
+
+
+class Tail:
+    """What a writer has to know of a stream to go on with it; at first, that of an empty one."""
+
+    def __init__(self) -> None:
+        self.size = 0  # bytes up to and including the last line feed
+        self.seq = 0  # of the last event
+        self.place = 0  # of the last seal, 0 without one
+        self.sealed = False  # is the last line a seal?
+        self.paused = False
+        self.last_start = b""  # the line of the last mlv/start
+        self.first = True  # is the first line an mlv/start?
+        self.refused: str | None = None  # why a session of it cannot be gone on with
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The data of the last mlv/start."""
+        return _parse(self.last_start).get("data")
+
+
+def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
+    """Read a stream, or its first *size* bytes, from where the file stands, in constant memory. Raises OSError."""
+    tail = Tail()
+    number = 0
+    for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
+        for line in block.split(b"\n")[:-1] if block is not None else [b""]:
+            number += 1
+            tail.size += length if block is None else len(line) + 1
+            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
+            tail.sealed = False
+            if number == 1 or block is None or may_be_lifecycle(line):
+                _note(tail, line, number)
+    if tail.size:
+        _correct_seq(tail, file)
+    return tail
+
+
+_patterns: Any = None
+
+
+def _quick() -> Any:
+    """Patterns of the start and of a seal as this logger writes them: of most sessions that is all that counts."""
+    global _patterns
+    if _patterns is None:
+        import re  # which takes milliseconds, and a new log needs none of this
+
+        begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
+        _patterns = (
+            re.compile(
+                begin + rb'"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",("experiment":"sha256:[0-9a-f]{64}",)?'
+                rb'("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
+            ).fullmatch,
+            re.compile(
+                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?'
+                rb'"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
+            ).fullmatch,
+        )
+    return _patterns
+
+
+def _note(tail: Tail, line: bytes, number: int) -> None:
+    is_start, is_seal = _quick()
+    if match := is_start(line):
+        if b'"requires"' not in line:
+            tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
+            return
+    elif (match := is_seal(line)) and number > 1:
+        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
+        tail.paused = is_paused_after(tail.paused, f"mlv/{match[2].decode()}")
+        return
+    event = _parse(line)
+    name = event.get("event")
+    data = event.get("data")
+    if number == 1 and name != "mlv/start":
+        tail.first = False
+    if not isinstance(data, dict) or not isinstance(name, str):
+        return
+    tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
+    tail.paused = is_paused_after(tail.paused, name)
+    if name == "mlv/start":
+        tail.last_start = line
+        if tail.refused is None:
+            try:
+                check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
+            except UnsupportedVersion as error:
+                tail.refused = str(error)
+    elif name in ("mlv/seal", "mlv/end"):
+        tail.sealed = line.endswith(SUFFIX[:-1])
+        tail.place = tail.size - SEAL_END if tail.sealed else tail.place
+
+
+def _correct_seq(tail: Tail, file: Any) -> None:
+    """Take the seq of the last line from the line itself, if it can be read."""
+    start = max(0, tail.size - 64 * 1024)
+    file.seek(start)
+    last = file.read(tail.size - start).rstrip(b"\n").rpartition(b"\n")[2]
+    tail.seq = integer(_parse(last).get("seq")) or tail.seq
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    import json
+
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}  # garbled, nested too deep, or with an integer of more digits than Python reads
+    return value if isinstance(value, dict) else {}
