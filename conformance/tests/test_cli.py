@@ -32,6 +32,7 @@ COMMANDS = ["::error::gotcha", "##vso[task.complete]", "##[error]gotcha", "##tea
 # What is printed.
 
 
+@pytest.mark.slow
 def test_text_is_like_a_compilers(experiment: Make, run: Run) -> None:
     x = experiment("runs/x")
     log = x.log().start().event("a")
@@ -177,6 +178,7 @@ def nasty(experiment: Make, tmp_path: Path) -> None:
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 @pytest.mark.parametrize("arguments", [("runs",), ("--format", "json", "runs"), (".",), ("--require-sealed", "runs")])
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
@@ -261,6 +263,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(experiment: Make, run: Run
     assert on_a_terminal(tmp_path, ".", NO_COLOR="1") == plain
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 def test_a_terminal_gets_no_command_from_a_directory(experiment: Make, tmp_path: Path) -> None:
     nasty(experiment, tmp_path)

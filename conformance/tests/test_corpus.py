@@ -108,6 +108,7 @@ def at() -> Iterator[Path]:
     subprocess.run(["rm", "-rf", directory], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.rule("validator.read-only")
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -136,6 +137,7 @@ def test_a_hostile_directory(recipe: Recipe, at: Path) -> None:
     assert {entry["path"] for entry in target["unchecked"]} == recipe.unchecked
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.read-only")
 @pytest.mark.rule("validator.contained")
 def test_the_system_calls_for_the_whole_corpus(at: Path) -> None:

@@ -440,11 +440,13 @@ with _progress.on_terminal() as tell:
 """
 
 
+@pytest.mark.slow
 def test_only_the_process_that_has_the_terminal_draws_the_bar(tmp_path: Path) -> None:
     _, bar, code = on_terminal(tmp_path, code=FORKED)
     assert (code, "parent" in bar, "child" in bar) == (0, True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_path: Path) -> None:
     name = "\x1b]0;gotcha\x07[red]\udcff"
@@ -480,6 +482,7 @@ def test_the_command_ends_where_it_is_told_to(capsys: pytest.CaptureFixture[str]
     assert (ended.value.code, "".join(capsys.readouterr())) == (0, "")
 
 
+@pytest.mark.slow
 def test_findings_at_very_many_paths_are_few_lines(experiment: Make, run: Run) -> None:
     x = experiment()
     (x.path / "log").mkdir()

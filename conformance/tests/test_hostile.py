@@ -62,6 +62,7 @@ def escape(path: Path) -> None:
 SPECIAL = [fifo, unix_socket, device, loop, escape, endless, folder]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
 @pytest.mark.parametrize("name", ["meta.json", "log.jsonl", "meta/3.json", "log/a.jsonl"])
 def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None], experiment: Make, run: Run) -> None:
@@ -76,6 +77,7 @@ def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None],
     assert done.returncode == 1 and SECRET not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [*SPECIAL, lambda path: None], ids=lambda make: make.__name__)
 def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experiment: Make, judge: Make) -> None:
     x = experiment("in/x")
@@ -86,6 +88,7 @@ def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experi
     assert judge("in/x") == ({("file.kept", "log.jsonl", 2)}, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
 def test_a_special_file_of_the_users_is_none_of_our_business(
     make: Callable[[Path], None], experiment: Make, judge: Make
@@ -95,12 +98,14 @@ def test_a_special_file_of_the_users_is_none_of_our_business(
     assert judge("in/x") == (set(), [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [fifo, unix_socket, device])
 def test_a_special_file_as_the_argument(make: Callable[[Path], None], tmp_path: Path, judge: Make) -> None:
     make(tmp_path / "special")
     assert judge("special") == (set(), ["."])
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.contained")
 @pytest.mark.parametrize("name", ["meta", "log", "files", "files/sub"])
 def test_a_folder_that_leads_outside(name: str, experiment: Make, run: Run, tmp_path: Path) -> None:
@@ -119,6 +124,7 @@ def test_a_folder_that_leads_outside(name: str, experiment: Make, run: Run, tmp_
     assert SECRET not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.contained")
 @pytest.mark.parametrize(
     "path", ["../secret", "/etc/passwd", "files/../../secret", "files/./a", "C:\\a", "files//a", ""]
@@ -133,6 +139,7 @@ def test_a_reference_that_leads_outside(path: str, experiment: Make, judge: Make
     assert {rule for rule, _, _ in findings} <= {"file.path", "file.name"}
 
 
+@pytest.mark.slow
 def test_names_in_the_log_are_not_looked_for(experiment: Make, judge: Make) -> None:
     x = experiment()
     for name in ("../x/log.jsonl", "log/../log.jsonl", "/dev/zero", "log", "log.jsonl/", "log/CON.jsonl", "\x1b[31m"):
@@ -156,6 +163,7 @@ def sparse(path: Path, size: int, begin: bytes = b"", end: bytes = b"") -> None:
         file.write(end)
 
 
+@pytest.mark.slow
 def test_sparse_files_of_a_tebibyte(experiment: Make, judge: Make) -> None:
     x = experiment()
     x.log().start()
@@ -173,6 +181,7 @@ def test_sparse_files_of_a_tebibyte(experiment: Make, judge: Make) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_sparse_file_is_not_hashed_for_hours(experiment: Make, judge: Make) -> None:
     x = experiment()
     sparse(x.path / "files/a", TIB)
@@ -183,6 +192,7 @@ def test_a_sparse_file_is_not_hashed_for_hours(experiment: Make, judge: Make) ->
     assert judge("x") == (set(), ["files/a"])
 
 
+@pytest.mark.slow
 def test_lines_beyond_the_limit(experiment: Make, judge: Make) -> None:
     """A line that is too long is passed over, also several, and what follows is judged."""
     x = experiment()
@@ -199,6 +209,7 @@ def test_lines_beyond_the_limit(experiment: Make, judge: Make) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
@@ -230,6 +241,7 @@ def test_a_line_from_hell(line: bytes, rule: str, experiment: Make, judge: Make)
     assert {number for _, _, number in findings} == {2}
 
 
+@pytest.mark.slow
 def test_values_that_are_slow_to_judge(experiment: Make, judge: Make) -> None:
     x = experiment()
     log = x.log().start()
@@ -243,6 +255,7 @@ def test_values_that_are_slow_to_judge(experiment: Make, judge: Make) -> None:
     assert judge("x") == (expected | {("meta.tags", "meta/2.json", None)}, [])
 
 
+@pytest.mark.slow
 def test_a_million_findings_are_few_lines(experiment: Make, run: Run) -> None:
     x = experiment()
     x.log().start().raw(b"NaN\n" * 200_000)
@@ -256,6 +269,7 @@ def test_a_million_findings_are_few_lines(experiment: Make, run: Run) -> None:
 # Trees.
 
 
+@pytest.mark.slow
 def test_a_tree_of_1500_levels(experiment: Make, judge: Make, tmp_path: Path) -> None:
     experiment("tree/x")
     descriptor = os.open(tmp_path / "tree", os.O_RDONLY)
@@ -271,6 +285,7 @@ def test_a_tree_of_1500_levels(experiment: Make, judge: Make, tmp_path: Path) ->
         subprocess.run(["rm", "-rf", tmp_path / "tree"], check=True)  # shutil.rmtree is recursive
 
 
+@pytest.mark.slow
 def test_experiments_down_to_a_depth_of_64(experiment: Make, run: Run) -> None:
     experiment("top/" + "/".join("d" * 64))
     assert len(report(run("--format", "json", "top"))["experiments"]) == 1
@@ -279,6 +294,7 @@ def test_experiments_down_to_a_depth_of_64(experiment: Make, run: Run) -> None:
     assert len(target["experiments"]) == 1 and len(target["unchecked"]) == 1
 
 
+@pytest.mark.slow
 def test_links_in_a_tree_are_not_followed(experiment: Make, run: Run, tmp_path: Path) -> None:
     x = experiment("top/x")
     experiment("outside/y")
@@ -289,6 +305,7 @@ def test_links_in_a_tree_are_not_followed(experiment: Make, run: Run, tmp_path: 
     assert [one["path"] for one in target["experiments"]] == ["x"] and target["unchecked"] == []
 
 
+@pytest.mark.slow
 def test_a_link_as_the_argument_is_followed(experiment: Make, run: Run, tmp_path: Path) -> None:
     x = experiment("x")
     x.log().start().end()
@@ -325,6 +342,7 @@ def public() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.complete")
 @pytest.mark.parametrize(
     ("name", "mode"),
@@ -385,6 +403,7 @@ with open(path, "ab", buffering=0) as file:
 """
 
 
+@pytest.mark.slow
 def test_a_running_writer_causes_no_finding_but_a_torn_line(experiment: Make, run: Run, tmp_path: Path) -> None:
     x = experiment()
     done = experiment("done").log().start()
@@ -433,6 +452,7 @@ def swapping(tmp_path: Path) -> Iterator[Callable[[Path, Path], None]]:
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.contained")
 @pytest.mark.parametrize("name", ["log.jsonl", "log", "files", "meta.json", "meta", "inner", "files/a"])
 def test_entries_that_are_swapped_for_links_lead_nowhere(
@@ -531,6 +551,7 @@ def test_it_only_reads_and_only_inside(experiment: Make, tmp_path: Path) -> None
     assert tree(tmp_path / "top") == before
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.read-only")
 @pytest.mark.rule("validator.contained")
 def test_the_whole_command_under_strace(experiment: Make, run: Run, tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def mutated(lines: list[bytes], chance: random.Random) -> list[bytes]:
 # --- the same findings ---
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("blanks", [False, True])
 @pytest.mark.parametrize("seed", range(4))
@@ -203,6 +204,7 @@ def test_changed_logs_have_the_same_findings(
         assert found == slow(monkeypatch, x.path), changed
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("blanks", [False, True])
 def test_what_is_said_of_a_line_is_what_the_full_path_says(
@@ -228,6 +230,7 @@ def test_what_is_said_of_a_line_is_what_the_full_path_says(
     assert accepted > 800 and refused > 800
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("blanks", [False, True])
 def test_no_value_is_accepted_in_place_of_another_that_the_full_path_refuses(
@@ -304,6 +307,7 @@ def flawed(lines: list[bytes], chance: random.Random) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("kept", [1, 3])
 @pytest.mark.parametrize("blanks", [False, True])

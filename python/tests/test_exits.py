@@ -210,6 +210,7 @@ def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Cal
     run(code, TESTS)
 
 
+@pytest.mark.slow
 @pytest.mark.rule("writer.line")
 @pytest.mark.parametrize("act", ["epoch.end()", "log._stream.rewind(1)"])
 def test_a_signal_handler_that_ends_a_span_comes_before_or_after_the_event_that_it_interrupts(

@@ -192,6 +192,7 @@ def test_a_source_whose_name_is_not_utf_8_can_be_attached(exp: Exp) -> None:
     assert exp.attach(os.fsdecode(b"\xff.txt")).path == "files/txt" or noted(exp)[0]["source"] == "\\udcff.txt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["copy", "reflink", "hardlink"])
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
 def test_what_is_no_regular_file_cannot_be_attached_or_referred_to(
