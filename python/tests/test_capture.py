@@ -61,7 +61,7 @@ def test_a_long_line_is_cut_between_characters_and_says_that_it_goes_on() -> Non
     for end in (b"", b"\n"):
         pieces = cut(text.encode() + end)
         assert "".join(piece.decode() for piece, _ in pieces) == text
-        assert [goes_on for _, goes_on in pieces] == [True, True, False]
+        assert [continued for _, continued in pieces] == [True, True, False]
         assert max(len(piece) for piece, _ in pieces) <= _MAX_LINE
 
 
@@ -102,6 +102,19 @@ print("last")
     assert texts[-1] == "no end"
     streams = conforms("runs/e", sealed=True)
     assert streams["log.jsonl"][-1]["data"]["streams"] == {"log/output.jsonl": streams["log/output.jsonl"][-1]["seq"]}
+
+
+def test_a_line_of_more_than_64_kib_is_several_events(run: Callable[..., Any]) -> None:
+    run(
+        """
+        from mlvlogger import Exp
+        with Exp("runs", "e") as exp, exp.capture():
+            print("a" * 65536 + "bc")
+        """
+    )
+    [first, second] = [event.data for event in read("runs/e").events(stream="log/output.jsonl")]
+    assert (first["continued"], first["text"] + second["text"]) == (True, "a" * 65536 + "bc")
+    assert "continued" not in second
 
 
 @pytest.mark.slow

@@ -229,9 +229,9 @@ def serve(
     lines = {fd: Lines() for fd in events}
 
     def keep(fd: int, found: Iterator[tuple[bytes, bool]]) -> None:
-        for line, goes_on in found:
+        for line, continued in found:
             text = redact_lines(line.decode("utf-8", "backslashreplace"))[0]
-            log.event(events[fd], {"text": text, **({"goes_on": True} if goes_on else {})})
+            log.event(events[fd], {"text": text, **({"continued": True} if continued else {})})
 
     def take(fd: int, data: bytes) -> None:
         keep(fd, lines[fd].take(data))
