@@ -77,7 +77,7 @@ def utc():
 
 def portable(name):
     if not PORTABLE.fullmatch(name) or name.endswith("."):
-        raise Refused(f"{name!r} is no portable name")
+        raise Refused(f"{name!r} isn't a portable name")
     return name
 
 
@@ -364,7 +364,7 @@ class Writer:
     def event(self, operation):
         name = operation["event"]
         if not NAME.fullmatch(name) or len(name) > 1024 or name.split("/")[0] == "mlv":
-            raise Refused(f"{name!r} is no name for an event")
+            raise Refused(f"{name!r} isn't a name for an event")
         more = {"within": operation["within"]} if "within" in operation else {}
         log = self.stream.begin if operation.get("span") else self.stream.event
         return {"seq": log(name, encode(operation["data"]), **more)}

@@ -221,4 +221,4 @@ EQUIVALENT = {
     'meta.environment: type: "object" at environment.type',
     'meta.params: type: "object" at params.type',
 }
-"""Assertions that another one of the same rule implies: whatever is no object has no member `_mlv` either, say."""
+"""Assertions that another one of the same rule implies: whatever isn't an object has no member `_mlv` either, say."""

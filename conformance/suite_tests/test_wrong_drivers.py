@@ -47,7 +47,7 @@ def test_a_wrong_reader_is_noticed(fault: str, hold: Hold) -> None:
         ("import os; os.abort()", "it was ended by signal 6 instead of an answer"),
         ("raise SystemExit(7)", "it ended with exit code 7 instead of an answer"),
         ("pass", "it ended with exit code 0 instead of an answer"),
-        ("print('[]')", "its answer is no JSON object"),
+        ("print('[]')", "its answer isn't a JSON object"),
         ("print('{')", "its answer is not JSON"),
         ("print('{\"a\":NaN}')", "its answer is not JSON"),
         ("print('{}')", "the answer has not the form that DRIVER.md describes"),

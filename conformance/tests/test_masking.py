@@ -120,7 +120,7 @@ def test_the_version_of_a_session_whose_start_is_masked_is_not_known(experiment:
     assert judge(x.path) == {("json.syntax", "log.jsonl", 2), ("event.unknown-members", "log.jsonl", 5)}
     x.log().start().event("a", more=1).event("mlv/new").start().event("mlv/new")
     unknown = {("event.reserved", "log.jsonl", 3), ("event.reserved", "log.jsonl", 5)}
-    assert judge(x.path) == {("event.unknown-members", "log.jsonl", 2), *unknown}, "line 2 is no start of a session"
+    assert judge(x.path) == {("event.unknown-members", "log.jsonl", 2), *unknown}, "line 2 isn't a start of a session"
 
 
 def test_a_refused_session_is_not_judged_and_nothing_is_said_about_it(experiment: Make) -> None:

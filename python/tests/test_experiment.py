@@ -389,7 +389,7 @@ def test_a_sub_experiment_in_a_folder_of_the_record_is_refused(savedir: str) -> 
 
 
 def test_a_users_link_below_an_experiment_leads_to_an_experiment_elsewhere(conforms: Any) -> None:
-    """Large outputs on another disk: what is behind the link is no sub-experiment, and no error of pathlib's."""
+    """Large outputs on another disk: what is behind the link isn't a sub-experiment, and no error of pathlib's."""
     with Exp("runs", "e") as exp:
         Path("scratch").mkdir()
         (HOME / "sub").symlink_to(Path("scratch").resolve())

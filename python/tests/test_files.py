@@ -407,7 +407,7 @@ def test_a_with_block_left_by_an_exception_publishes_nothing(mode: str, exp: Exp
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
 def test_a_file_that_is_forgotten_is_not_published(mode: str, exp: Exp) -> None:
-    """What is half written when its function is left by an exception is no record."""
+    """What is half written when its function is left by an exception isn't a record."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         file = exp.create("a", mode)

@@ -503,7 +503,7 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
 
 
 def test_a_seal_that_waits_costs_no_event() -> None:
-    """In the memory of the process writer, where it has a number but is no event."""
+    """In the memory of the process writer, where it has a number but isn't an event."""
     exp = Exp("runs", "e", writer="process")
     writer: Any = exp.log._stream._writer
     while not writer._ring.words[5]:

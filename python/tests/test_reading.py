@@ -656,5 +656,5 @@ def test_one_line_is_read_as_the_same_line_of_a_stream():
 
 @pytest.mark.parametrize("line", [b"", b"[]", b'{"seq":1', b'{"a":1,"a":2}', b'{"seq":NaN}', b"\xff", b"[" * 10**6])
 def test_a_line_that_is_no_event_is_refused_with_the_reason(line):
-    with pytest.raises(InvalidRecord, match="the line is no event"):
+    with pytest.raises(InvalidRecord, match="the line isn't an event"):
         read.event(line)

@@ -34,7 +34,7 @@ def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv, ru
         ("second", "train", "failed"),
         ("third", "experiment", "open"),
     ]
-    assert f"mlv-validate {runs / 'broken'} tells more" in rows[0]["trouble"]
+    assert f"for details, run: mlv-validate {runs / 'broken'}" in rows[0]["trouble"]
     assert [row["trouble"] for row in rows[1:]] == [""] * 4
 
 
@@ -121,7 +121,7 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(m
     ("arguments", "message"),
     [
         (["--sort", "nothing"], "there is no column 'nothing'"),
-        (["-w", "what"], "'what' is no condition: write COLUMN = VALUE"),
+        (["-w", "what"], "'what' isn't a condition: write COLUMN = VALUE"),
         (["-m", ".x"], "'.x' names no metric"),
         (["missing"], "Directory 'missing' does not exist"),
     ],

@@ -92,7 +92,7 @@ def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path, harm):
         "changed": "its bytes are not those that were recorded",
         "missing": "it cannot be read: No such file or directory",
         "link": "it cannot be read: Too many levels of symbolic links",
-        "folder": "the path leads through something that is no folder",
+        "folder": "the path leads through something that isn't a folder",
     }[harm]
     assert f"Images left out because {reason}: 1." in data["notes"]
 
@@ -146,7 +146,7 @@ def test_the_how_to_is_true():
 
 def test_a_page_that_cannot_be_written_is_said_before_the_work(tmp_path):
     done = report(tmp_path, "-o", tmp_path / "nothing/page.html")
-    assert done.returncode == 2 and f"{tmp_path / 'nothing'} is no directory" in done.stderr.replace("\n", " ")
+    assert done.returncode == 2 and f"{tmp_path / 'nothing'} isn't a directory" in done.stderr.replace("\n", " ")
 
 
 def test_of_one_experiment_every_parameter_is_in_the_table(tmp_path):

@@ -55,7 +55,7 @@ def test_show_says_what_is_wrong(mlv, exp):
         file.write(b"garbled\n{")
     output = mlv("show", "e")
     assert "1 bytes behind the last line feed" in output
-    assert "log.jsonl:16: the line is no event" in output and "mlv-validate e tells more" in output
+    assert "log.jsonl:16: the line isn't an event" in output and "for details, run: mlv-validate e" in output
 
 
 def test_show_says_whether_the_code_was_that_of_the_commit(mlv, tmp_path):

@@ -210,7 +210,7 @@ def test_every_line_that_is_left_out_is_told(tmp_path):
         try:
             list(experiment.events(lifecycle=True))
         except mlvlogger.UnsupportedVersion as error:
-            told.append((case, "log.jsonl", None, f"{error} (mlv-validate {tmp_path / case} tells more)"))
+            told.append((case, "log.jsonl", None, f"{error} (for details, run: mlv-validate {tmp_path / case})"))
         told += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
     assert ask(tmp_path, "FROM problems ORDER BY experiment, line") == sorted(
         told, key=lambda row: (row[0], row[2] or 0)
@@ -282,7 +282,7 @@ def test_links_are_not_followed_and_strays_are_told(tmp_path):
         ("one", "log/gpu.jsonl"),
     ]
     link = "it is a symbolic link, which is not followed"
-    stray = "it is no stream: its name is not portable, or it is no regular file"
+    stray = "it isn't a stream: its name is not portable, or it isn't a regular file"
     assert ask(tmp_path, "FROM problems ORDER BY ALL") == [
         ("one", "log/link.jsonl", None, link),
         ("one", "log/my stream.jsonl", None, stray),
@@ -321,7 +321,7 @@ def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path)
     ]  # fmt: skip
     for name, _, _, error in rows:
         assert (error is None) == (name == "fine")
-        assert error is None or f"(mlv-validate {tmp_path / name} tells more)" in error
+        assert error is None or f"(for details, run: mlv-validate {tmp_path / name})" in error
     assert ask(tmp_path, "SELECT experiment FROM events") == [("fine",)]
     assert ask(tmp_path, "SELECT experiment, path FROM problems ORDER BY ALL") == [
         ("broken", "meta.json"), ("future", "meta.json"), ("session", "log.jsonl")

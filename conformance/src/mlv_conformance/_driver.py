@@ -132,7 +132,7 @@ class Process:
         except ValueError:
             raise Failed(f"its answer is not JSON: {ascii(line[:200].decode('utf-8', 'replace'))}") from None
         if not isinstance(answer, dict):
-            raise Failed(f"its answer is no JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
+            raise Failed(f"its answer isn't a JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
         return answer
 
     def finish(self) -> None:

@@ -21,7 +21,7 @@ class SuiteError(Exception):
 
 
 class Finding(NamedTuple):
-    """A rule that is broken, where; the line is None if the path is no stream."""
+    """A rule that is broken, where; the line is None if the path isn't a stream."""
 
     rule: str
     path: str

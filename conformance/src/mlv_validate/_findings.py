@@ -14,7 +14,8 @@ class Finding:
     A rule that is broken, and where.
 
     `level` is `error` or `warning`; `path` is relative to what was given, with `/` between segments; `line` is counted
-    from 1, or None where the path is no stream or the whole stream is meant; `message` says what was found, for people.
+    from 1, or None if the path isn't a stream or the whole stream is meant; `message` describes what was found, for
+    people.
     """
 
     rule: str

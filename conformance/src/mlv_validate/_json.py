@@ -107,7 +107,7 @@ def _outside_strings(raw: bytes) -> Iterator[bytes]:
 
 
 class _Constant(Exception):
-    """NaN, Infinity or -Infinity, which are no JSON."""
+    """NaN, Infinity or -Infinity, which aren't JSON."""
 
 
 def _constant(name: str) -> NoReturn:

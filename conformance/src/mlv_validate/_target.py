@@ -30,7 +30,7 @@ class Judged:
 
 
 class Copies:
-    """Finds experiments with the same id among all that are judged together; the same directory twice is no copy."""
+    """Finds experiments with the same id among all that are judged together; the same directory twice isn't a copy."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, tuple[int, int]]] = {}

@@ -40,7 +40,7 @@ _ERRORS = {
     "unlink": "EIO EROFS EACCES EPERM EBUSY ESTALE EINTR ENOSPC",
 }
 
-#: EINTR for ever is no fault that exists: a call that was interrupted so often goes through.
+#: EINTR for ever isn't a fault that exists: a call that was interrupted so often goes through.
 _OFTEN = 1000
 
 #: What must not raise where `on_error` is "warn".

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"mlvlogger {__version__} (MLV {SPEC_VERSION})")
     directory = parser.parse_args(arguments).directory
     if not os.path.isdir(directory):
-        parser.error(f"{_plain(directory)!r} is no directory. Give the directory where experiments are to go.")
+        parser.error(f"{_plain(directory)!r} isn't a directory. Give the directory where experiments are to go.")
     for name, value in _versions():
         _tell(name, value)
     place = os.path.realpath(directory)

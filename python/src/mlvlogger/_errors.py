@@ -47,7 +47,7 @@ class NotAnExperiment(MLVError, FileNotFoundError):
 
 
 class InvalidRecord(MLVError, ValueError):
-    """A meta record or a stream is damaged, so that it cannot be gone on with; `mlv-validate` tells more."""
+    """A meta record or a stream is damaged, and cannot be continued; run `mlv-validate` for details."""
 
 
 class UnsupportedVersion(MLVError, ValueError):

@@ -55,7 +55,7 @@ def ref(path: _Path) -> File | External:
 
     Raises:
         FileNotFoundError: *path* does not exist.
-        CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
+        CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
     """
     if Path(path).is_dir():
         raise CannotAttach(
@@ -146,7 +146,7 @@ class Place(ReadOnlyAttributes):
 
         Raises:
             FileNotFoundError: *path* does not exist.
-            CannotAttach: it is no regular file, changes while it is read, or has a name that is not UTF-8.
+            CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
             InvalidName: it lies outside of the experiment, or in a sub-experiment.
         """
         if path is None:
@@ -240,7 +240,7 @@ class Exp(Place):
 
     Raises:
         ExperimentExists: the directory holds one, with ``exists="error"``.
-        InvalidName: *name* or *kind* is no portable name, or the directory lies in a folder of another experiment.
+        InvalidName: *name* or *kind* isn't a portable name, or the directory lies in a folder of another experiment.
         CannotEncode: If values of *params* or *extra* have no form in a record; `problems` lists all of them.
         AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
         OSError: the system refused. No experiment was made, unless there is a meta.json.
@@ -383,7 +383,7 @@ class Exp(Place):
             timeout: Seconds to wait for meta.json, which the main worker makes.
 
         Raises:
-            ValueError: no rank is given, and the environment has none, or one that is no number.
+            ValueError: no rank is given, and the environment has none, or one that isn't a number.
             NotAnExperiment: there is none at *path* in time.
             StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
         """
@@ -593,7 +593,7 @@ class Exp(Place):
         It is made when it is not there, and gets a new session when it is. The same name gives the same logger.
 
         Raises:
-            InvalidName: *name* is no portable name, or differs from another stream's only by case.
+            InvalidName: *name* isn't a portable name, or differs from another stream's only by case.
             StreamBusy: another writer has it.
             LogClosed: after `close`.
             InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
@@ -639,7 +639,7 @@ class Exp(Place):
             A `Watch`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
 
         Raises:
-            ValueError: *seconds* is no such number.
+            ValueError: *seconds* isn't such a number.
             RuntimeError: this experiment is watched already.
             LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
         """
@@ -677,11 +677,11 @@ class Exp(Place):
 
         Raises:
             FileNotFoundError: *source* does not exist, or the experiment's directory was removed meanwhile.
-            CannotAttach: it is no regular file, or changes while it is copied; ``files`` is no directory; or a value
-                has no form in the format. Nothing was written then.
+            CannotAttach: it isn't a regular file, or changes while it is copied; ``files`` isn't a directory; or a
+                value has no form in the format. Nothing was written then.
             TypeError: *source* is nothing of all that.
             LogClosed: after `close`.
-            InvalidName: *name* has segments that are no portable names, such as ``..``.
+            InvalidName: *name* has segments that aren't portable names, such as ``..``.
             OSError: the system refused, a hard link over file systems included.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
@@ -754,7 +754,7 @@ class Exp(Place):
             reason: A text for people.
 
         Raises:
-            TypeError: *mark* is no mapping.
+            TypeError: *mark* isn't a mapping.
             ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
                 Nothing was rewound.
             StreamBusy: another process has one of its streams.

@@ -66,11 +66,11 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
         path.encode("utf-8")
     except UnicodeEncodeError:
         raise CannotAttach(
-            f"{path!r} is no path that a reference can hold: it is not UTF-8. Rename the file."
+            f"{path!r} isn't a path that a reference can hold: it is not UTF-8. Rename the file."
         ) from None
     if not is_file_path(path):
         raise CannotAttach(
-            f"{path!r} is no path that a reference can hold: it has control characters, a backslash or a "
+            f"{path!r} isn't a path that a reference can hold: it has control characters, a backslash or a "
             "drive, or is too long. Rename the file."
         )
     if path.startswith("files/"):

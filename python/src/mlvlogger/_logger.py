@@ -59,7 +59,7 @@ class Logger:
     Raises:
         FileExistsError: *path* exists, with ``exists="error"``.
         StreamBusy: another writer has the file.
-        InvalidRecord: the file is no MLV stream.
+        InvalidRecord: the file isn't an MLV stream.
         OSError: it cannot be opened or written.
     """
 
@@ -141,7 +141,7 @@ class Logger:
 
         Raises:
             InvalidName: an empty segment, a control character, a first segment ``mlv``, or more than 1024 characters.
-            TypeError: *data* is no mapping, or has a key that is also given by keyword.
+            TypeError: *data* isn't a mapping, or has a key that is also given by keyword.
             LogClosed: after `close`.
             WriteFailed: with ``on_error="raise"``.
 
@@ -168,19 +168,19 @@ class Logger:
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
-                f"{short(name)} is no event name: it has to be words joined by single slashes, without control "
+                f"{short(name)} isn't an event name: it has to be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
         if full == "mlv" or is_lifecycle(full):
             raise InvalidName(
-                f"{short(full)} is no event name: the first segment mlv belongs to the specification. "
+                f"{short(full)} isn't an event name: the first segment mlv belongs to the specification. "
                 "Choose another first word."
             )
         try:
             full.encode("utf-8")
         except UnicodeEncodeError:
             raise InvalidName(
-                f"{short(name)} is no event name: it has a lone surrogate. Decode it properly first."
+                f"{short(name)} isn't an event name: it has a lone surrogate. Decode it properly first."
             ) from None
         text = dumps(full).encode("ascii")
         if len(self._names) < _NAMES and type(name) is str:

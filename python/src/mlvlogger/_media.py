@@ -111,7 +111,7 @@ def _image(value: Any, suffix: str) -> bytes:
 
 def _array(value: Any, suffix: str) -> bytes:
     if suffix != "png":
-        raise _wrong_end(value, suffix, ".png; an array that is no image is written with exp.create(name)")
+        raise _wrong_end(value, suffix, ".png; an array that isn't an image is written with exp.create(name)")
     is_torch = _is(value, "torch", "Tensor")
     numpy = sys.modules.get("numpy")
     if numpy is None:
@@ -131,7 +131,7 @@ def _array(value: Any, suffix: str) -> bytes:
         hint = "array.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in _COLOURS else "batch[0] for one of a batch"
         raise _refuse(
             value,
-            f"of shape {shape} is no image. Give height x width, or height x width x 1, 3 or 4 channels "
+            f"of shape {shape} isn't an image. Give height x width, or height x width x 1, 3 or 4 channels "
             f"(of a torch tensor, the channels may come first): {hint}.",
         )
     array = _levels(numpy, value, array)
@@ -149,7 +149,7 @@ def _levels(numpy: Any, value: Any, array: Any) -> Any:
     if kind != "f":
         raise _refuse(
             value,
-            f"of {array.dtype} is no image. Give uint8 from 0 to 255, uint16 from 0 to 65535, bool, "
+            f"of {array.dtype} isn't an image. Give uint8 from 0 to 255, uint16 from 0 to 65535, bool, "
             "or floats from 0 to 1: array.astype('uint8').",
         )
     low, high = float(array.min()), float(array.max())

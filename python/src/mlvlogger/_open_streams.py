@@ -117,7 +117,7 @@ class Logs:
         streams = []
         for name, seq in mark.items():
             if type(name) is not str or not is_stream_path(name):
-                raise ValueError(f"{short(name)} is no stream of an experiment. Give what mark() returned.")
+                raise ValueError(f"{short(name)} isn't a stream of an experiment. Give what mark() returned.")
             if name == DEFAULT and name not in self._open:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
             if name != DEFAULT:

@@ -77,7 +77,7 @@ def secret_name(name: str) -> bool:
     It is judged by its English words in any spelling (`hf_token`, `--api-key`, `authToken`, `DB_PASSWORD`); of a dotted
     path the whole and the last part are. Not caught: other languages, a bare `key`, and names that hide what they hold.
     """
-    name = name[-300:]  # more is no name, and would take time quadratic in its words
+    name = name[-300:]  # more isn't a name, and would take time quadratic in its words
     if not re.search(_HINTS, name.lower()):
         return False
     return any(_secret_words(_words(part)) for part in {name, re.split("[./:]", name)[-1]})
@@ -318,7 +318,7 @@ def _reveals(value: Any) -> bool:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """What is in *value* and is no container itself; of a part that is shared, once."""
+    """What is in *value* and isn't a container itself; of a part that is shared, once."""
     seen: dict[int, Any] = {}
     todo = [value]
     while todo:

@@ -52,7 +52,7 @@ _GROUP = _Lazy(
         "report": "report",
         "lnav": "lnav",
     },
-    help="From directories of experiments to answers: list, follow, compare, query, plot, hand on.",
+    help="Explore MLV experiments: list, follow, compare, query, plot, export.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _GROUP.add_command(
@@ -64,15 +64,15 @@ _GROUP.add_command(
             "tensorboard": "export_tensorboard",
             "ro-crate": "export_ro_crate",
         },
-        help="Write experiments in other formats.",
+        help="Export experiments to other formats.",
     )
 )
-_GROUP.add_command(_Lazy("import", {"tensorboard": "import_tensorboard"}, help="Make experiments of other formats."))
+_GROUP.add_command(_Lazy("import", {"tensorboard": "import_tensorboard"}, help="Import from other formats."))
 click.version_option(__version__, message="%(prog)s %(version)s", prog_name="mlv")(_GROUP)
 
 
 def main() -> None:
-    """Run the command; exit with 0, with 1 where something was found amiss or failed, or with 2 for wrong usage."""
+    """Run the command; exit with 0, 1 on failure or if a problem was found, or with 2 for wrong usage."""
     warnings.formatwarning = lambda message, *_: f"mlv: warning: {plain(str(message))}\n"
     try:
         _GROUP(prog_name="mlv")

@@ -19,7 +19,7 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("descriptions", "VARCHAR[]", "the descriptions, one for each record that has one"),
         ("environments", "JSON", "an array with the environment of each record, as the record has it"),
         ("extra", "JSON", "the effective extra, as the record has it"),
-        ("error", "VARCHAR", "why it cannot be read, or not all of it, and the command that tells more; mostly NULL"),
+        ("error", "VARCHAR", "why it cannot be read, or not all of it, and the command for details; mostly NULL"),
     ),
     "events": (
         ("experiment", "VARCHAR", "as in `experiments`"),

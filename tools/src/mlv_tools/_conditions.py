@@ -37,7 +37,7 @@ class Condition:
         """The condition that a text says. Raises ValueError, which says how it is written."""
         match = _FORM.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is no condition: write COLUMN = VALUE, with = != < <= > >= or ~ (a pattern)")
+            raise ValueError(f"{text!r} isn't a condition: write COLUMN = VALUE, with = != < <= > >= or ~ (a pattern)")
         try:
             value = json.loads(match["value"])
         except ValueError:

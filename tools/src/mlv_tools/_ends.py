@@ -8,7 +8,7 @@ from typing import IO
 
 __all__ = ["LONGEST", "End"]
 
-#: Bytes of the longest line that a stream may have, line feed included. Longer ones are no events.
+#: Bytes of the longest line that a stream may have, line feed included. Longer ones aren't events.
 LONGEST = 16 * 1024 * 1024
 
 # Most questions are answered by the last lines, the others need all of them.

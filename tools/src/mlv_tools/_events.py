@@ -47,7 +47,7 @@ class Stream:
             yield from event_rows(self.experiment, self.path)
             self.problems += leftovers(self.experiment, self.path)
         except (MLVError, OSError) as error:
-            self.problems.append((self.path, None, f"{error} (mlv-validate {self.experiment.path} tells more)"))
+            self.problems.append((self.path, None, f"{error} (for details, run: mlv-validate {self.experiment.path})"))
 
 
 def load_events(connection: duckdb.DuckDBPyConnection, streams: list[Stream]) -> None:
@@ -147,7 +147,7 @@ def _size(file: str) -> int | None:
 def _integer(text: str) -> str:
     """The integer that a member is, spelled as a number (`13.0` is 13) or as a typed value, or NULL.
 
-    CAST takes text for a number too, and rounds 1.5: both are no integers.
+    CAST takes text for a number too, and rounds 1.5: neither is an integer.
     """
     return f"""CASE
         WHEN {text} BETWEEN '-' AND ':' THEN CASE

@@ -29,7 +29,7 @@ def experiment_row(found: Found, name: str) -> Row:
         state = experiment.state
     except UnsupportedVersion as error:
         state = None
-        row["error"] = shown(f"{error} (mlv-validate {found.path} tells more)")
+        row["error"] = shown(f"{error} (for details, run: mlv-validate {found.path})")
     return row | {
         "id": experiment.id,
         "parent": experiment.parent.id if experiment.parent else None,
@@ -99,7 +99,7 @@ def strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
             if (log / name).is_symlink():
                 yield f"log/{name}", "it is a symbolic link, which is not followed"
             else:
-                yield f"log/{name}", "it is no stream: its name is not portable, or it is no regular file"
+                yield f"log/{name}", "it isn't a stream: its name is not portable, or it isn't a regular file"
 
 
 def problem_row(name: str, path: str, line: int | None, message: str) -> Row:

@@ -52,7 +52,7 @@ def summary(found: Found) -> Summary:
     experiment = found.experiment
     if experiment is None:
         return Summary(found, "broken", trouble=found.error)
-    more = f"(mlv-validate {found.path} tells more)"
+    more = f"(for details, run: mlv-validate {found.path})"
     try:
         log = _Log(experiment)
         state = log.state()

@@ -6,7 +6,7 @@ from rich.console import Console
 
 __all__ = ["output"]
 
-_UNBOUNDED = 10_000  # columns of what is no terminal: whoever reads a pipe wants whole lines
+_UNBOUNDED = 10_000  # columns of what isn't a terminal: whoever reads a pipe wants whole lines
 
 
 def output() -> Console:

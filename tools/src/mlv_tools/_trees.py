@@ -25,7 +25,7 @@ class Found:
         name: Its path relative to the root that was searched, with slashes; the root's own name for the root itself.
         depth: In how many experiments it lies.
         experiment: What `mlvlogger.read` made of it, None where that failed.
-        error: Why it failed, and the command that tells more; "" where it did not.
+        error: Why it failed, and the command for details; "" where it did not.
     """
 
     path: Path
@@ -72,7 +72,9 @@ def _read(top: Path, directory: Path, depth: int) -> Found | None:
     except mlvlogger.NotAnExperiment:
         return None
     except (MLVError, OSError) as error:
-        return Found(directory, _name(top, directory), depth, None, f"{error} (mlv-validate {directory} tells more)")
+        return Found(
+            directory, _name(top, directory), depth, None, f"{error} (for details, run: mlv-validate {directory})"
+        )
 
 
 def _name(top: Path, directory: Path) -> str:

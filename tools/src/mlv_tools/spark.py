@@ -273,7 +273,7 @@ def _experiment(unit: _Unit) -> Iterator[Row]:
         try:
             experiment = mlvlogger.read(unit.path)
         except (MLVError, OSError) as raised:
-            error = f"{raised} (mlv-validate {unit.path} tells more)"
+            error = f"{raised} (for details, run: mlv-validate {unit.path})"
     problems: list[Row] = []
     if experiment is None:
         problems.append(problem_row(unit.name, "meta.json", None, error))
@@ -287,7 +287,7 @@ def _experiment(unit: _Unit) -> Iterator[Row]:
 
 
 def _events(unit: _Unit) -> Iterator[Row]:
-    """The events of a stream with their metrics, and then one row with its problems, which is no event."""
+    """The events of a stream with their metrics, and then one row with its problems, which isn't an event."""
     problems: list[Row] = []
     try:
         experiment = mlvlogger.read(unit.path)
@@ -309,7 +309,7 @@ def _events(unit: _Unit) -> Iterator[Row]:
         left += [(told.path, told.line, told.message) for told in experiment.problems]
         problems += [problem_row(unit.name, *told) for told in left]
     except (MLVError, OSError) as error:
-        message = f"{error} (mlv-validate {unit.path} tells more)"
+        message = f"{error} (for details, run: mlv-validate {unit.path})"
         problems.append(problem_row(unit.name, unit.stream, None, message))
     if problems:
         yield {"experiment": unit.name, "problems": problems}

@@ -181,7 +181,7 @@ def test_the_events_are_those_of_the_plain_reader(seen, tree):
 def test_a_broken_experiment_is_a_row_with_its_error(seen, tree):
     rows = {row[0]: row for row in seen[0]["experiments"]}
     for name in ("broken", "future", "requires", "damaged/session"):
-        assert f"(mlv-validate {tree / name} tells more)" in rows[name][-1]
+        assert f"(for details, run: mlv-validate {tree / name})" in rows[name][-1]
     assert rows["damaged/fine"][-1] is None
 
 

@@ -60,7 +60,7 @@ class LineFile:
         FileExistsError, FileNotFoundError: by *new*.
         StreamBusy: another writer has the file.
         LocksUnsupported: the file system has no locks, and the file is not new.
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or isn't a regular file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, new: bool, root: Folder | None = None) -> None:

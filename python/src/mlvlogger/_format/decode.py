@@ -34,7 +34,7 @@ def decode(tree: Any) -> Any:
 
 
 def decode_members(tree: dict[str, Any]) -> dict[str, Any]:
-    """As `decode`, for an object that is no typed value: `params`, `extra`, `data`."""
+    """As `decode`, for an object that isn't a typed value: `params`, `extra`, `data`."""
     return {
         name[1:] if name.startswith("__") and is_escaped(name) else name: decode(value) for name, value in tree.items()
     }

@@ -44,7 +44,7 @@ def dumps(tree: Any) -> str:
 
 
 def integer(value: Any) -> int | None:
-    """The integer that a JSON number is, however it is spelled (`13.0` is 13), or None. In JSON, true is no number."""
+    """Return the integer that a JSON number is in any spelling (`13.0` is 13), or None. True isn't a JSON number."""
     if type(value) is int:
         return value
     return int(value) if type(value) is float and value.is_integer() else None

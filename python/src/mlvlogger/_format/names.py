@@ -38,8 +38,8 @@ def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
     """
     if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
-            f"{short(name)} is no name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
-            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and is no "
+            f"{short(name)} isn't a name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
+            "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
             "device's, such as CON."
         )
     return str.__str__(name)
@@ -60,7 +60,7 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
 def portable_path(name: str, what: str) -> str:
     """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
-        raise InvalidName(f"{short(name)} is no name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+        raise InvalidName(f"{short(name)} isn't a name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
     for segment in text.split("/"):
         portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
     return text

@@ -36,7 +36,7 @@ def parse_record(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it isn't a JSON object")
     # Without an escape no string has a lone surrogate: what is left to see are numbers and depth.
     if not (
         is_json(record)
@@ -54,7 +54,7 @@ def _refuse(token: str) -> Any:
 def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} isn't a finite number")
     return value
 
 

@@ -74,17 +74,17 @@ class Event(Immutable, Draft):
 def read_event(stream: str, number: int, line: bytes) -> Event:
     """The event on a line, which is given without its line feed.
 
-    Raises ValueError, KeyError, TypeError or RecursionError where it breaks a rule of bytes or json, or is no event.
+    Raises ValueError, KeyError, TypeError or RecursionError where it breaks a rule of bytes or json, or isn't an event.
     """
     tree = parse_line(line)
     if type(tree) is not dict or not isinstance(tree["data"], dict):
-        raise ValueError("it is no JSON object, or its data is none")
+        raise ValueError("it isn't a JSON object, or its data is none")
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")
     time = moment(tree["time"])
     if time is None:
-        raise ValueError(f"{tree['time']!r} is no time")
+        raise ValueError(f"{tree['time']!r} isn't a time")
     span, seconds = tree.get("span"), tree.get("seconds")
     begin, within = integer(tree.get("begin")), integer(tree.get("within"))
     if (begin, within) != (tree.get("begin"), tree.get("within")) or span not in (None, "begin", "end"):

@@ -275,7 +275,7 @@ _NO_EVENT = (ValueError, KeyError, TypeError, RecursionError)
 
 
 def _no_event(error: Exception) -> str:
-    return f"the line is no event ({type(error).__name__}: {str(error)[:100]})"
+    return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
 
 
 def _is_regular(path: Path) -> bool:
@@ -342,7 +342,7 @@ class _Read:
         One that cannot be read is left out with a warning. Raises FileNotFoundError where *root* does not exist.
         """
         if not Path(root).is_dir():
-            raise FileNotFoundError(f"{os.fspath(root)!r} is no directory")
+            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory")
         for directory in _experiments(Path(root)):
             yield from _readable(directory)
 

@@ -81,7 +81,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         record = parse_record(data)
     except ValueError as error:
         raise InvalidRecord(
-            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; mlv-validate tells more."
+            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; run mlv-validate for details."
         ) from None
     if not isinstance(record.get("mlv"), str):
         raise NotAnExperiment(
@@ -90,7 +90,9 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         )
     check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
     if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
-        raise InvalidRecord(f"{path / 'meta.json'} is damaged: it has no name, or no params. mlv-validate tells more.")
+        raise InvalidRecord(
+            f"{path / 'meta.json'} is damaged: it has no name, or no params. Run mlv-validate for details."
+        )
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
     fold(meta, "meta.json", record, digest)
@@ -109,7 +111,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 meta.digests.append(hashlib.sha256(data).hexdigest())
                 continue
             record = parse_record(small)
-        except OSError as error:  # a symbolic link, say, which is no record
+        except OSError as error:  # a symbolic link, say, which isn't a record
             meta.problems.append((name, f"cannot be read: {error}"))
             meta.digests.append("")
             continue

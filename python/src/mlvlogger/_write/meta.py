@@ -61,7 +61,7 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
         if not issubclass(type(tag), str) or not tag:
-            raise ValueError(f"the tag {short(tag)} is no non-empty string.")
+            raise ValueError(f"the tag {short(tag)} isn't a non-empty string.")
     if tags:
         members["tags"] = list(dict.fromkeys(text(f"tag {number}", tag) for number, tag in enumerate(tags)))
     if description is not None:
@@ -145,7 +145,7 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
             name, message = meta.problems[0]
             raise InvalidRecord(
                 f"{os.path.join(directory.path, name)}: {message}. Nothing can be added to damaged records; "
-                "mlv-validate tells more."
+                "Run mlv-validate for details."
             )
         record = {
             "mlv": SPEC_VERSION,

@@ -20,9 +20,12 @@ from mlv_tools._trees import find
 __all__ = ["command"]
 
 
-@click.command(help="List temporary files of killed writers, and remove them if you confirm.")
+@click.command(
+    help="Remove temporary files of killed writers. Lists the files and asks first. By default, ROOT is the"
+    " current directory."
+)
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("."))
-@click.option("-n", "--dry-run", is_flag=True, help="List the files only.")
+@click.option("-n", "--dry-run", is_flag=True, help="List the files without removing them.")
 @click.option("-y", "--yes", is_flag=True, help="Remove the files without asking.")
 def command(root: Path, dry_run: bool, yes: bool) -> None:
     """The command; see its help."""

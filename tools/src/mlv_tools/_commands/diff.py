@@ -24,13 +24,13 @@ _PARTS = ("params", "extra", "environment", "git", "packages", "variables", "met
 
 
 @click.command(
-    help="Show what differs between experiments. Their params, environment, git, packages, and the last, smallest and"
-    " largest value of each metric."
+    help="Compare experiments: params, environment, git, packages and metrics. Of each metric, the last, smallest and"
+    " largest values are compared."
 )
 @click.argument("directories", nargs=-1, required=True, type=ExperimentPath())
-@click.option("-a", "--all", "everything", is_flag=True, help="Show what is the same, too.")
-@click.option("--only", type=click.Choice(_PARTS), multiple=True, help="Only this part; may be given again.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where anything differs, as diff does.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Show equal values, too.")
+@click.option("--only", type=click.Choice(_PARTS), multiple=True, help="Compare only this part (repeatable).")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ...], exit_code: bool) -> None:
     """The command; see its help."""
     if len(directories) < 2:

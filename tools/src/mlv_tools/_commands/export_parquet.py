@@ -13,9 +13,10 @@ __all__ = ["command"]
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.argument("directory", type=click.Path())
 def command(root: str, directory: str) -> None:
-    """Write the experiments in and below ROOT into the new DIRECTORY.
+    """Export all experiments under ROOT as Parquet files.
 
-    It gets experiments.parquet, events.parquet and metrics.parquet, with the columns of the views of `mlv sql`.
+    The new DIRECTORY gets experiments.parquet, events.parquet and metrics.parquet, with the
+    columns of the views of `mlv sql`.
     """
     from mlv_tools._views import connect
 

@@ -17,11 +17,11 @@ __all__ = ["command"]
 @click.command("ro-crate")
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--license", default="not specified", help="The license: its address, or a text.", show_default=True)
+@click.option("--license", default="not specified", help="License of the crate: a URL or a name.", show_default=True)
 def command(directory: Path, out: Path, license: str) -> None:
-    """Write the experiment DIR, with what lies in it, as an RO-Crate to OUT.
+    """Export the experiment DIR and its sub-experiments as an RO-Crate to OUT.
 
-    OUT is a directory that is made, or a file whose name ends in .zip.
+    OUT is a new directory, or a new file whose name ends in .zip.
     """
     try:
         import rocrate  # noqa: F401
@@ -36,7 +36,8 @@ def command(directory: Path, out: Path, license: str) -> None:
     if experiment.state == "open":
         said.append("it is open: what is written to it from now on is not in the crate")
     said += [
-        f"{problem.path}: {problem.message} (mlv-validate {directory} tells more)" for problem in experiment.problems
+        f"{problem.path}: {problem.message} (for details, run: mlv-validate {directory})"
+        for problem in experiment.problems
     ]
     for sentence in said:
         click.echo(plain(f"{directory}: {sentence}"), err=True)

@@ -19,9 +19,9 @@ __all__ = ["command"]
 @click.command("tensorboard")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("logdir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--add", is_flag=True, help="Write into LOGDIR although there is something in it.")
+@click.option("--add", is_flag=True, help="Allow a LOGDIR that isn't empty.")
 def command(root: Path, logdir: Path, add: bool) -> None:
-    """Write the experiments in and below ROOT as TensorBoard runs into LOGDIR.
+    """Export all experiments under ROOT as TensorBoard runs to LOGDIR.
 
     Metrics become scalars, parameters hyperparameters, attached images images.
     Steps and times are kept; values are float32 there.
@@ -44,7 +44,7 @@ def command(root: Path, logdir: Path, add: bool) -> None:
         try:
             written, said = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
-            click.echo(plain(f"{name}: {error} (mlv-validate {found.path} tells more)"), err=True)
+            click.echo(plain(f"{name}: {error} (for details, run: mlv-validate {found.path})"), err=True)
             amiss = True
             continue
         for sentence in said:

@@ -17,9 +17,9 @@ __all__ = ["command"]
 @click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("savedir", type=click.Path(file_okay=False, path_type=Path))
 def command(logdir: Path, savedir: Path) -> None:
-    """Make an experiment in SAVEDIR of each TensorBoard run in and below LOGDIR.
+    """Import all TensorBoard runs under LOGDIR as experiments in SAVEDIR.
 
-    Scalars, images, texts and hyperparameters are imported; what is left out is said.
+    Scalars, images, texts and hyperparameters are imported. Skipped data is reported.
     """
     try:
         import tensorboardX  # noqa: F401

@@ -9,7 +9,7 @@ import click
 __all__ = ["command"]
 
 
-@click.command(help='Print the path of a format file for lnav, the log file navigator: lnav -i "$(mlv lnav)".')
+@click.command(help='Print the path of the lnav format file. To install it: lnav -i "$(mlv lnav)".')
 def command() -> None:
     """The command; see its help."""
     with as_file(files("mlv_tools") / "lnav" / "mlv.json") as path:

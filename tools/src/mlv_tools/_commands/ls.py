@@ -40,23 +40,29 @@ def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
 
 
 @click.command(
-    help="List experiments as a table. Those in and below ROOT, by default the current directory; sub-experiments below"
-    " what they lie in."
+    help="List all experiments under ROOT as a table. By default, ROOT is the current directory. A"
+    " sub-experiment is below its parent."
 )
 @click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-p", "--params", metavar="NAME[,NAME…]", help="Show these parameters; by default those that differ.")
+@click.option("-p", "--params", metavar="NAME[,NAME…]", help="Parameters to show; by default those that differ.")
 @click.option(
     "-m",
     "--metric",
     "metrics",
     metavar="[EVENT.]NAME[:HOW]",
     multiple=True,
-    help="Show a metric and its curve: its last value, or :min, :max, :first, :mean. Reads whole logs. Without it, the"
-    " last values near the end of each log are shown.",
+    help="Metric to show, with its curve: the last value, or :min, :max, :first, :mean. Reads whole logs. By default,"
+    " the last values near the end of each log are shown.",
 )
-@click.option("-w", "--where", metavar="CONDITION", multiple=True, help="Only rows with COLUMN = VALUE; also != < > ~.")
-@click.option("-s", "--sort", metavar="COLUMN", help="Sort by a column; rows without a value in it come last.")
-@click.option("-r", "--reverse", is_flag=True, help="Sort the other way round.")
+@click.option(
+    "-w",
+    "--where",
+    metavar="CONDITION",
+    multiple=True,
+    help="Show only rows with COLUMN = VALUE; also != < > ~.",
+)
+@click.option("-s", "--sort", metavar="COLUMN", help="Sort by a column; rows without a value come last.")
+@click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("-n", "--limit", metavar="N", type=click.IntRange(min=1), help="Show the first N rows.")
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def command(

@@ -14,7 +14,8 @@ __all__ = ["command"]
 
 
 @click.command(
-    help="Add a remark to an experiment. It is the description of a new meta record; the TEXT - is standard input."
+    help="Add a note to an experiment. It is the description of a new meta record. If TEXT is -, the note is read from"
+    " standard input."
 )
 @click.argument("directory", type=ExperimentPath())
 @click.argument("text")

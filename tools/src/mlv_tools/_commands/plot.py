@@ -23,30 +23,30 @@ _NAMED = 12  # metrics in the message that one is not there
 @click.command("plot")
 @click.argument("root", type=click.Path(path_type=Path))
 @click.option(
-    "--metric", required=True, metavar="EVENT.NAME", help="Which: the event and the metric, epoch/batch.loss."
+    "--metric", required=True, metavar="EVENT.NAME", help="Event and metric to plot, such as epoch/batch.loss."
 )
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The picture to write, as its name says: .png or .svg; an earlier one is replaced.",
+    help="Image file to write, .png or .svg; an existing file is replaced.",
 )
-@click.option("--only", metavar="PATTERN", default="*", help="Of which experiments, by name: 'my_exp_*'. [all]")
-@click.option("--by", type=click.Choice(["step", "time"]), default="step", help="What it is drawn over. [step]")
-@click.option("--log", is_flag=True, help="On a log scale.")
+@click.option("--only", metavar="PATTERN", default="*", help="Experiments to plot, such as 'my_exp_*'. [all]")
+@click.option("--by", type=click.Choice(["step", "time"]), default="step", help="Horizontal axis. [step]")
+@click.option("--log", is_flag=True, help="Use a logarithmic vertical axis.")
 @click.option(
     "--smooth",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
-    help="The weight of an exponential moving average; the raw curve stays, paler. [0]",
+    help="Weight of an exponential moving average; the raw curve is shown paler. [0]",
 )
-@click.option("--width", type=click.IntRange(100, 4000), default=720, help="Of the plot, in pixels. [720]")
-@click.option("--height", type=click.IntRange(50, 4000), default=360, help="Of the plot, in pixels. [360]")
+@click.option("--width", type=click.IntRange(100, 4000), default=720, help="Plot width in pixels. [720]")
+@click.option("--height", type=click.IntRange(50, 4000), default=360, help="Plot height in pixels. [360]")
 def command(
     root: Path, metric: str, output: Path, only: str, by: str, log: bool, smooth: float, width: int, height: int
 ) -> None:
-    """Draw one metric of the experiments in and below ROOT as a PNG or SVG file."""
+    """Plot a metric of all experiments under ROOT."""
     if output.suffix not in (".png", ".svg"):
         raise click.UsageError(f"{output} ends neither in .png nor in .svg.")
     import vl_convert

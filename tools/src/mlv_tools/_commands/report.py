@@ -16,18 +16,18 @@ __all__ = ["command"]
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("report.html"),
-    help="The page to write; an earlier one is replaced. [report.html]",
+    help="HTML file to write; an existing file is replaced. [report.html]",
 )
-@click.option("--title", help="The title of the page. [the name of ROOT]")
-@click.option("--images", type=click.IntRange(min=0), default=20, help="At most so many MB of images. [20]")
+@click.option("--title", help="Page title. [the name of ROOT]")
+@click.option("--images", type=click.IntRange(min=0), default=20, help="Maximum size of all images in MB. [20]")
 def command(root: Path, output: Path, title: str | None, images: int) -> None:
-    """Write one page that shows the experiments in and below ROOT.
+    """Write an HTML report of all experiments under ROOT.
 
     Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
     all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
     """
     if not output.parent.is_dir():  # said before the work, not after it
-        raise click.UsageError(f"{output} cannot be written: {output.parent} is no directory. Make it first.")
+        raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Make it first.")
     from mlv_tools._report import collect, page
 
     data = collect(root, title=title, images=images * 1_000_000)

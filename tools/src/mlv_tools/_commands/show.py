@@ -25,9 +25,7 @@ _BAR = 30  # characters of the timeline
 _SPANS = 20  # of each stream that are shown
 
 
-@click.command(
-    help="Show one experiment on a page. Its meta, records, streams, spans and files, and what could not be read of it."
-)
+@click.command(help="Show one experiment: metadata, streams, spans, files, problems.")
 @click.argument("directory", type=ExperimentPath())
 @click.option(
     "--spans",
@@ -35,7 +33,7 @@ _SPANS = 20  # of each stream that are shown
     type=click.IntRange(min=0),
     default=_SPANS,
     show_default=True,
-    help="Show the first N outer spans of each stream.",
+    help="Number of outer spans to show for each stream.",
 )
 def command(directory: Path, spans: int) -> None:
     """The command; see its help."""
@@ -53,7 +51,7 @@ def command(directory: Path, spans: int) -> None:
         _head(console, "left out")
         for problem in experiment.problems:
             console.print(Text(f"  {plain(str(problem))}", style="yellow"))
-        console.print(Text(f"  mlv-validate {plain(str(directory))} tells more", style="yellow"))
+        console.print(Text(f"  for details, run: mlv-validate {plain(str(directory))}", style="yellow"))
 
 
 def _head(console: Console, text: str) -> None:

@@ -26,15 +26,15 @@ _FORMATS = ["table", *_WRITERS, "parquet"]
 )
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.argument("query")
-@click.option("--format", "form", type=click.Choice(_FORMATS), help="How to write the rows; by default a table.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Output format; by default a table.")
 @click.option(
     "-o",
     "output",
     type=click.Path(dir_okay=False),
-    help="Write them to this new file, of which the ending may say the format.",
+    help="New file to write; its suffix may give the format.",
 )
 def command(root: str, query: str, form: str | None, output: str | None) -> None:
-    """Ask the experiments in and below ROOT with SQL.
+    """Query all experiments under ROOT with SQL.
 
     QUERY is in the language of DuckDB; with `-` it is read from standard input. It may read files of yours, as DuckDB
     does; it opens no network connection by itself.
@@ -51,7 +51,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     if query == "-":
         query = sys.stdin.read()
     connection = connect(root)
-    connection.execute("SET python_enable_replacements = false")  # a name in a query is no variable of this program
+    connection.execute("SET python_enable_replacements = false")  # a name in a query isn't a variable of this program
     with publish(output) if output is not None else nullcontext() as path:
         try:
             if form == "parquet":

@@ -14,7 +14,7 @@ from mlv_tools._text import plain
 __all__ = ["command"]
 
 
-@click.command(help="Add tags to an experiment. They are a new meta record; what is there stays as it is.")
+@click.command(help="Add tags to an experiment. They are a new meta record; existing records are unchanged.")
 @click.argument("directory", type=ExperimentPath())
 @click.argument("tags", nargs=-1, required=True)
 def command(directory: Path, tags: tuple[str, ...]) -> None:

@@ -23,11 +23,11 @@ _INTERRUPTED = 130
 
 
 @click.command(
-    help="Print the last events of an experiment. With -f, go on with what is added, in all streams, also later ones."
+    help="Print the last events of an experiment. With -f, also print new events of all streams, including new streams."
 )
 @click.argument("directory", type=ExperimentPath())
-@click.option("-f", "--follow", is_flag=True, help="Go on until interrupted (exit code 130).")
-@click.option("--until-end", is_flag=True, help="Go on until the experiment has ended.")
+@click.option("-f", "--follow", is_flag=True, help="Print new events until interrupted (exit code 130).")
+@click.option("--until-end", is_flag=True, help="Print new events until the experiment ends.")
 @click.option(
     "-n",
     "--lines",
@@ -35,7 +35,7 @@ _INTERRUPTED = 130
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Begin with the last N.",
+    help="Number of last events to print first.",
 )
 def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     """The command; see its help."""
@@ -53,7 +53,8 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
         sys.exit(_INTERRUPTED)
     if follower.left_out:
         click.echo(
-            f"{follower.left_out} lines are no events (mlv-validate {plain(str(directory))} tells more)", err=True
+            f"{follower.left_out} lines aren't events (for details, run: mlv-validate {plain(str(directory))})",
+            err=True,
         )
 
 

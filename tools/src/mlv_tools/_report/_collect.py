@@ -37,7 +37,7 @@ Json = dict[str, Any]
 def collect(root: str | os.PathLike[str], *, title: str | None = None, images: int = 20_000_000) -> Json:
     """What `page` shows of the experiments in and below *root*; *images* is how many bytes of images it may hold.
 
-    Raises FileNotFoundError and NotADirectoryError where *root* is no directory.
+    Raises FileNotFoundError and NotADirectoryError where *root* isn't a directory.
     """
     trees = list(find(root))
     numbers = {"." if found.path == Path(root) else as_in_views(found.name): n for n, found in enumerate(trees)}

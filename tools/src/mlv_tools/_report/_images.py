@@ -154,12 +154,12 @@ def _read(directory: Path, path: str, most: int) -> bytes:
         for part in parts[:-1]:
             at = at / part
             if not stat.S_ISDIR(os.lstat(at).st_mode):
-                raise ValueError("the path leads through something that is no folder")
+                raise ValueError("the path leads through something that isn't a folder")
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(at / parts[-1], flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
+                raise ValueError("it isn't a regular file")
             if status.st_size > most:
                 raise ValueError(f"it has {status.st_size} bytes, more than {most}")
             return file.read(most + 1)
