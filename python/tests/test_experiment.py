@@ -86,13 +86,13 @@ def test_an_experiment_from_its_begin_to_its_end(conforms: Callable[..., Any]) -
 )
 def test_a_bad_name_or_kind_is_refused_and_nothing_is_made(name: Any) -> None:
     with pytest.raises(
-        InvalidName, match="is no name for an experiment: .+. Choose a name of 1 to 100 of the characters"
+        InvalidName, match="isn't a name for an experiment: .+. Choose a name of 1 to 100 of the characters"
     ):
         Exp("runs", name)
-    with pytest.raises(InvalidName, match="is no name for a kind"):
+    with pytest.raises(InvalidName, match="isn't a name for a kind"):
         Exp("runs", "e", kind=name)
     assert os.listdir() == []
-    with Exp("runs", "e") as exp, pytest.raises(InvalidName, match="is no name for a stream"):
+    with Exp("runs", "e") as exp, pytest.raises(InvalidName, match="isn't a name for a stream"):
         exp.stream(name)
     assert sorted(os.listdir(HOME)) == ["log.jsonl", "meta.json"]
 
@@ -231,7 +231,7 @@ def test_a_script_that_cannot_have_the_stream_leaves_nothing_behind() -> None:
             Exp("runs", "e", {"a": 1}, exists="resume")
         with pytest.raises(InvalidName, match="differs only by case from the stream"):
             Exp.open(HOME, {"a": 1}, stream="GPU")
-        with pytest.raises(InvalidName, match="is no name for a stream"):
+        with pytest.raises(InvalidName, match="isn't a name for a stream"):
             Exp.open(HOME, {"a": 1}, stream="../x")
         with pytest.raises(ValueError, match="on_error is 'maybe'"):
             Exp.open(HOME, on_error="maybe")

@@ -162,7 +162,7 @@ def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> N
     source("x")
     before = tree(Path())
     for call in (lambda: exp.attach("x", name) if name is not None else exp.attach("x", 5), lambda: exp.create(name)):
-        with pytest.raises(InvalidName, match="is no name for"):
+        with pytest.raises(InvalidName, match="isn't a name for"):
             call()
     assert tree(Path()) == before
 
@@ -520,7 +520,7 @@ def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
         exp.ref("link")
     with pytest.raises(InvalidName, match="lies in a sub-experiment of runs/e"):
         exp.ref("s/inner/x")
-    with pytest.raises(CannotAttach, match="is no path that a reference can hold"):
+    with pytest.raises(CannotAttach, match="isn't a path that a reference can hold"):
         exp.ref("back\\slash")
     FILES.mkdir()
     source("runs/e/files/my pic.png")

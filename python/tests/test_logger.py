@@ -77,7 +77,7 @@ def test_a_name_of_words_joined_by_slashes_is_fine(name: str, log: Logger, logge
 def test_a_bad_name_is_refused_by_all_that_take_one_and_nothing_is_written(name: Any, log: Logger) -> None:
     before = PATH.read_bytes()
     for call in (log.event, log.span, log.sub):
-        with pytest.raises(InvalidName, match="is no event name"):
+        with pytest.raises(InvalidName, match="isn't an event name"):
             call(name)
     assert PATH.read_bytes() == before
 

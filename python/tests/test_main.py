@@ -58,7 +58,7 @@ def test_a_directory_that_cannot_be_written_is_told_with_exit_code_1(capsys: pyt
 def test_wrong_usage_has_exit_code_2_and_says_what_to_do() -> None:
     done = run("absent\x1b[31m")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is no directory. Give the directory where experiments are to go." in done.stderr
+    assert "isn't a directory. Give the directory where experiments are to go." in done.stderr
     assert "\x1b" not in done.stderr
     assert run("--nonsense").returncode == 2
 

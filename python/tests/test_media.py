@@ -117,7 +117,7 @@ def test_audio_video_and_tables_have_the_same_media_type_on_every_python(name: s
 
 REFUSED: dict[str, tuple[Any, Any, str]] = {
     "bytes without a name": (b"x", None, "1 bytes have no name. Give one: exp.attach(data, 'sample.png')"),
-    "a row": (np.zeros(3), "a.png", "of shape (3,) is no image. Give height x width"),
+    "a row": (np.zeros(3), "a.png", "of shape (3,) isn't an image. Give height x width"),
     "a batch": (np.zeros((2, 3, 4, 4)), "a.png", "batch[0]"),
     "channels first": (np.zeros((3, 4, 5)), "a.png", "array.transpose(1, 2, 0)"),
     "five channels": (np.zeros((4, 4, 5)), "a.png", "of shape (4, 4, 5) isn't an image"),

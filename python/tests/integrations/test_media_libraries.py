@@ -86,7 +86,7 @@ def test_a_tensor_of_floats_and_with_a_gradient_is_an_image(kind: str, exp: Exp,
 
 def test_a_batch_of_tensors_is_refused(exp: Exp) -> None:
     torch = library("torch")
-    with pytest.raises(CannotAttach, match=r"of shape \(8, 3, 5, 7\) is no image.*batch\[0\]"):
+    with pytest.raises(CannotAttach, match=r"of shape \(8, 3, 5, 7\) isn't an image.*batch\[0\]"):
         exp.attach(torch.zeros(8, 3, 5, 7), "a.png")
 
 
