@@ -21,7 +21,7 @@ from .._disk.publish import link
 from .._errors import InvalidRecord, LogClosed, StreamBusy, UnsupportedVersion, WriteFailed
 from .._format.encode import encode
 from .._format.json import dumps
-from .._format.line import line
+from .._format.line import Pending
 from .._format.references import EventRef
 from .._messages import warn
 from .._version import SPEC_VERSION, __version__
@@ -29,19 +29,20 @@ from .direct import DirectWriter
 from .exceptions import preload
 from .recovery import Tail, scan_file
 from .seals import new_digest
+from .writer import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn, TypeAlias
 
-    from .._format.line import Numbers
+    from .._format.line import Numbered, Numbers
     from .process.client import ProcessWriter
 
     #: Gives the tail for `line`, or None to write nothing.
     _Tail: TypeAlias = Callable[[], bytes | None]
-    #: `Stream.append`, or its like for who has made the stream busy.
-    _Append: TypeAlias = Callable[[bytes, bytes, Numbers | None, _Tail | None], tuple[int | None, bool]]
+    #: Appends an event whose tail isn't known yet, and returns what `Stream.append` returns.
+    _Append: TypeAlias = Callable[[Pending, _Tail | None], tuple[int | None, bool]]
 
 __all__ = ["Stream"]
 
@@ -104,7 +105,7 @@ class Stream:
         self._inherited: EventRef | None = None
         self._busy = False
         self._deferred: list[Callable[[], object]] = []
-        self._held: list[tuple[bytes, bytes, Numbers | None, bytes]] = []
+        self._held: list[Pending] = []
         self._held_size = 0
         self._held_dropped = 0
         #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
@@ -133,11 +134,11 @@ class Stream:
             if record is not None:
                 self._record = record()
             # What may still be refused is refused before anything is changed.
-            start = dumps(self._start(recovered=recovered, fork_of=fork_of)).encode("ascii")
+            start = self._start(recovered=recovered, fork_of=fork_of)
             if recovered:
                 file.truncate(tail.size)
             self._begin(file, tail)
-            self._writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
+            put(self._writer, time.time_ns(), start)
             if self._sync:
                 self._writer.sync()
                 with self._folder() as folder:
@@ -216,9 +217,7 @@ class Stream:
         self._writer: DirectWriter | ProcessWriter = DirectWriter(file, tail.seq, tail.place)
         #: Nothing is closed, inherited, waiting or dropped: an event can go straight to the writer.
         self._calm = False
-        self._backlog: list[
-            tuple[int, int, bytes, bytes, Numbers | None, bytes]
-        ] = []  # events that could not be written yet, in order
+        self._backlog: list[Numbered] = []  # events that could not be written yet, in order
         self._backlog_size = 0
         self._dropped = 0  # events behind the backlog that could not be kept
         self._reasons: dict[str, int] = {}
@@ -264,7 +263,7 @@ class Stream:
         recovered: dict[str, Any] | None = None,
         fork_of: EventRef | None = None,
         replaces: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Pending:
         data: dict[str, Any] = {"mlv": SPEC_VERSION}
         if self._experiment is not None:
             data["experiment"] = self._experiment
@@ -280,7 +279,7 @@ class Stream:
             data["fork_of"] = encode(fork_of, path="fork_of", depth=3)
         if replaces:
             data["replaces"] = replaces
-        return data
+        return Pending(b'"mlv/start"', dumps(data).encode("ascii"))
 
     @property
     def seq(self) -> int:
@@ -293,14 +292,14 @@ class Stream:
         return self._inherited is not None
 
     def append(
-        self, event: bytes, data: bytes, values: Numbers | None = None, tail: Callable[[], bytes | None] | None = None
+        self, name: bytes, data: bytes, values: Numbers | None = None, tail: _Tail | None = None
     ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
-            event, data, values: As for `line`.
-            tail: Gives the tail for `line`, or None to write nothing, at a moment when nobody else writes to the
-                stream, no signal handler either.
+            name, data, values: As for `Pending`.
+            tail: Gives the tail, or None to write nothing, at a moment when nobody else writes to the stream, no signal
+                handler either.
 
         Returns:
             Its seq, None where it has none yet, and whether it is kept at the level of *sync*. Not kept are events that
@@ -313,7 +312,7 @@ class Stream:
         """
         with self.lock:
             if self._busy or self._deferred or not self._calm:
-                return self._append_with_care(event, data, values, tail)
+                return self._append_slow(Pending(name, data, values), tail)
             self._busy = True
             text, writer = b"", self._writer
             try:
@@ -321,45 +320,41 @@ class Stream:
                     if (told := tail()) is None:
                         return None, False
                     text = told
-                seq = writer.put(time.time_ns(), event, data, values, text)
+                seq = writer.put(time.time_ns(), name, data, values, text)
                 if writer.is_seal_due or self._sync:
                     return seq, self._follow_up()
                 return seq, True
             except (OSError, TypeError, ValueError) as error:  # of memory that is closed, too
                 if self._inherited is not None or self._writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.
-                    return self._append_with_care(event, data, values, tail)
+                    return self._append_slow(Pending(name, data, values), tail)
                 if isinstance(error, FileChanged):
-                    return self._append(event, data, values, text, tail)
+                    return self._write(Pending(name, data, values, text), tail)
                 if not isinstance(error, OSError):
                     raise
-                return self._keep(event, data, values, text, error), False
+                return self._keep(Pending(name, data, values, text), error), False
             finally:
                 self._busy = False
                 if self._deferred:
                     self._catch_up_with_handlers()
 
-    def _append_with_care(
-        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
-    ) -> tuple[int | None, bool]:
+    def _append_slow(self, event: Pending, tail: _Tail | None) -> tuple[int | None, bool]:
         if self._busy:
             if self.closed:
                 self._refuse(event)
-            self._deferred.append(lambda: self._append_alone(event, data, values, tail))
+            self._deferred.append(lambda: self._append_locked(event, tail))
             return None, False
         self._catch_up_with_handlers()
         self._busy = True
         try:
-            return self._append_alone(event, data, values, tail)
+            return self._append_locked(event, tail)
         finally:
             # Here, and not in a function: an exception of a signal handler may come at its entry.
             self._busy = False
             if self._deferred:
                 self._catch_up_with_handlers()
 
-    def _append_alone(
-        self, event: bytes, data: bytes, values: Numbers | None, tail: Callable[[], bytes | None] | None
-    ) -> tuple[int | None, bool]:
+    def _append_locked(self, event: Pending, tail: _Tail | None) -> tuple[int | None, bool]:
         """As `append`, for a caller who has made the stream busy."""
         if self.closed or self._has_ended:
             self._refuse(event)
@@ -367,32 +362,31 @@ class Stream:
         text = b"" if tail is None else tail()
         if text is None:
             return None, False
-        if self._inherited is not None and not self._open_child(event, data, values, text):
+        event = event.with_tail(text)
+        if self._inherited is not None and not self._open_child(event):
             return None, False
-        return self._append(event, data, values, text, tail)
+        return self._write(event, tail)
 
-    def _refuse(self, event: bytes) -> NoReturn:
+    def _refuse(self, event: Pending) -> NoReturn:
         raise LogClosed(
-            f"the event {event.decode('ascii')} came after {self.path} was closed. Log before close(), "
+            f"the event {event.name.decode('ascii')} came after {self.path} was closed. Log before close(), "
             "or inside the with block."
         )
 
-    def _append(
-        self, event: bytes, data: bytes, values: Numbers | None, text: bytes, tail: _Tail | None = None
-    ) -> tuple[int | None, bool]:
+    def _write(self, event: Pending, tail: _Tail | None = None) -> tuple[int | None, bool]:
         session = self.session
         try:
             self._put_in_order(at_once=False)
             self._report()
             if self.session is not session:  # the spans are over; what ends one becomes an event
-                if event == b'"mlv/rewind"':
+                if event.name == b'"mlv/rewind"':
                     return None, False  # to a line that isn't in this file
-                text = (tail() if tail is not None else None) or b""
-            seq = self._writer.put(time.time_ns(), event, data, values, text)
+                event = event.with_tail((tail() if tail is not None else None) or b"")
+            seq = put(self._writer, time.time_ns(), event)
         except WriteFailed:
             raise
         except OSError as error:
-            return self._keep(event, data, values, text, error), False
+            return self._keep(event, error), False
         return seq, self._follow_up()
 
     def _follow_up(self) -> bool:
@@ -446,14 +440,15 @@ class Stream:
             self._dropped, self._reasons = 0, {}
         self._told = 0
         while self._backlog and (done := self.seq + 1 - self._backlog[0][0]) < len(self._backlog):
-            self._writer.put(*self._backlog[done][1:])
+            _, nanoseconds, event = self._backlog[done]
+            put(self._writer, nanoseconds, event)
         if self._backlog:
             self._backlog, self._backlog_size = [], 0
         if self._dropped:
             first, last = self.seq + 1, self.seq + self._dropped
             data = dumps({"first": first, "last": last, "reasons": self._reasons}).encode("ascii")
             self._told = last + 1
-            self._writer.put(time.time_ns(), b'"mlv/dropped"', data, None, b"", self._dropped)
+            put(self._writer, time.time_ns(), Pending(b'"mlv/dropped"', data), self._dropped)
             self._writer.settle()
             self._dropped, self._reasons, self._told = 0, {}, 0
         self._calm = True
@@ -471,7 +466,7 @@ class Stream:
             return False
         return True
 
-    def _keep(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes, error: OSError) -> int | None:
+    def _keep(self, event: Pending, error: OSError) -> int | None:
         """Put an event that cannot be written behind the backlog, or count it as dropped when that is full.
 
         Returns its seq in the first case. Raises WriteFailed, with ``on_error="raise"``.
@@ -486,9 +481,9 @@ class Stream:
         nanoseconds = time.time_ns()
         reason = (error.strerror or str(error) or type(error).__name__).rstrip(".")
         seq = self._next_seq()
-        size = len(line(seq, nanoseconds, event, data, values, tail))
+        size = len(event.render(seq, nanoseconds))
         if not self._dropped and self._backlog_size + size <= _BACKLOG:
-            self._backlog.append((seq, nanoseconds, event, data, values, tail))
+            self._backlog.append((seq, nanoseconds, event))
             self._backlog_size += size
             kept = True
         else:
@@ -607,10 +602,10 @@ class Stream:
         """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
         with self.lock:
             if self._busy:
-                self._deferred.append(lambda: self._rewind(to, reason, self._append_alone))
+                self._deferred.append(lambda: self._rewind(to, reason, self._append_locked))
                 return None
             self.flush()  # where the file is another one now, the number is none of it
-            return self._rewind(to, reason, self.append)
+            return self._rewind(to, reason, self._append_event)
 
     def _rewind(self, to: int, reason: str | None, append: _Append) -> int | None:
         if not 0 <= to <= self.seq:
@@ -619,6 +614,9 @@ class Stream:
                 "Give a seq that mark() returned for it."
             )
         return _lifecycle(append, b"mlv/rewind", {"to": to}, reason, self._end_spans)
+
+    def _append_event(self, event: Pending, tail: _Tail | None) -> tuple[int | None, bool]:
+        return self.append(event.name, event.data, event.values, tail)
 
     def _end_spans(self) -> bytes:
         self.session = object()
@@ -629,7 +627,7 @@ class Stream:
         with self.lock:
             if self._inherited is not None and not self.closed:
                 return None
-            seq = _lifecycle(self.append, b"mlv/pause" if paused else b"mlv/resume", {}, reason)
+            seq = _lifecycle(self._append_event, b"mlv/pause" if paused else b"mlv/resume", {}, reason)
             self.paused = paused
             return seq
 
@@ -751,19 +749,19 @@ class Stream:
         """From another process that writes: its file is ours again, and what it hasn't written waits."""
         file, place, seq, waiting = self._writer.hand_over()  # type: ignore[union-attr]
         self._writer = DirectWriter(file, seq, place)
-        for _, _, event, data, _, _ in waiting:
-            if event == b'"mlv/dropped"':  # it is about numbers of the old file
-                self._dropped += _count(data)
+        for _, _, event in waiting:
+            if event.name == b'"mlv/dropped"':  # it is about numbers of the old file
+                self._dropped += _count(event.data)
                 self._reasons["another program changed the log"] = self._dropped
-        waiting = [record for record in waiting if record[2] != b'"mlv/dropped"']
-        self._backlog = [*waiting, *self._backlog]
-        self._backlog = [(number, *event[1:]) for number, event in enumerate(self._backlog, seq + 1)]
-        self._backlog_size += sum(len(event[2]) + len(event[3]) for event in waiting)
+        waiting = [numbered for numbered in waiting if numbered[2].name != b'"mlv/dropped"']
+        both = enumerate([*waiting, *self._backlog], seq + 1)
+        self._backlog = [(number, nanoseconds, event) for number, (_, nanoseconds, event) in both]
+        self._backlog_size += sum(len(event.name) + len(event.data) for _, _, event in waiting)
 
     def _publish_kept(self, is_whole: bool, replaces: dict[str, Any]) -> None:
         """Continue in a new stream, which says whose place it takes (`writer.kept-stream`). Raises OSError."""
         old_name, old_seq = self.name, self.seq
-        start = dumps(self._start(replaces=replaces)).encode("ascii")
+        start = self._start(replaces=replaces)
         for name in self._free_names("kept"):
             if self._publish(name, start, is_whole):
                 break
@@ -772,9 +770,9 @@ class Stream:
         # What waits comes behind the start, and in no span: their beginnings may be in the old file.
         done = max(old_seq + 1 - self._backlog[0][0], 0) if self._backlog else 0
         waiting = enumerate(self._backlog[done:], self.seq + 1)
-        self._backlog = [(number, *event[1:5], b"") for number, event in waiting]
+        self._backlog = [(number, at, event.with_tail(b"")) for number, (_, at, event) in waiting]
 
-    def _publish(self, name: str, start: bytes | None, is_whole: bool = True) -> bool:
+    def _publish(self, name: str, start: Pending | None, is_whole: bool = True) -> bool:
         """Make a file of the lines of ours (with *is_whole*) and an `mlv/start` (with *start*), and continue in it.
 
         Returns False if somebody has the name. Raises OSError; then everything is as it was, and nothing of it left.
@@ -794,7 +792,7 @@ class Stream:
                 seq, place = (self.seq, self._writer.place) if is_whole else (0, 0)  # type: ignore[union-attr]
                 writer = DirectWriter(file, seq, place)
                 if start is not None:
-                    writer.put(time.time_ns(), b'"mlv/start"', start, None, b"")
+                    put(writer, time.time_ns(), start)
                 file.sync()
                 link(folder, temporary.rpartition("/")[2], folder, last)
             except BaseException as error:
@@ -850,7 +848,7 @@ class Stream:
         self._calm = False
         self.session = object()
 
-    def _open_child(self, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bool:
+    def _open_child(self, event: Pending) -> bool:
         """Open the stream of a forked child; where that fails, hold the event until it works."""
         inherited, path, name = self._inherited, self.path, self.name
         try:
@@ -864,9 +862,9 @@ class Stream:
             self.name = name
             if self._raise:
                 raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
-            size = len(line(0, 0, event, data, values, tail))
+            size = len(event.render(0, 0))
             if self._held_size + size <= _BACKLOG:
-                self._held.append((event, data, values, tail))
+                self._held.append(event)
                 self._held_size += size
             else:
                 self._held_dropped += 1
@@ -874,7 +872,7 @@ class Stream:
             return False
         held, self._held, self._held_size = self._held, [], 0
         for waiting in held:
-            self._append(*waiting)
+            self._write(waiting)
         if self._held_dropped:
             self._dropped, self._reasons = self._held_dropped, {"no stream": self._held_dropped}
             self._held_dropped = 0
@@ -904,7 +902,7 @@ def _lifecycle(
         if not isinstance(reason, str):
             raise TypeError(f"reason is {reason!r}; it has to be a string.")
         data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-    seq, kept = append(b'"%b"' % event, dumps(data).encode("ascii"), None, tail)
+    seq, kept = append(Pending(b'"%b"' % event, dumps(data).encode("ascii")), tail)
     return seq if kept else None
 
 
