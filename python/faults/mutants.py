@@ -92,11 +92,11 @@ MUTANTS = (
         "The directory of a new durable stream is not synced.",
         (
             Edit(
-                "_write/stream.py",
-                "                self._writer.sync()\n"
-                "                with self._folder() as folder:\n"
-                "                    folder.sync()\n",
-                "                self._writer.sync()\n",
+                "_write/session.py",
+                "            destination.writer.sync()\n"
+                "            with destination.folder() as folder:\n"
+                "                folder.sync()\n",
+                "            destination.writer.sync()\n",
             ),
         ),
         (
@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "m12",
         "A torn end stays when the next session begins.",
-        (Edit("_write/stream.py", "                file.truncate(tail.size)\n", "                pass\n"),),
+        (Edit("_write/session.py", "            file.truncate(tail.size)\n", "            pass\n"),),
         (
             "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
             "test_streams.py::test_a_torn_end_of_any_size_is_removed",
@@ -201,7 +201,7 @@ MUTANTS = (
         "A forked child continues with its parent's file.",
         (
             Edit(
-                "_write/stream.py",
+                "_write/registry.py",
                 "for stream in list(_streams):\n        stream.forked()",
                 "for stream in list(_streams):\n        pass",
             ),
@@ -229,7 +229,7 @@ MUTANTS = (
     Mutant(
         "m27",
         "Nobody waits for the writer process of a logger that is gone.",
-        (Edit("_write/stream.py", "if time.monotonic() > until or not self._is_gone(holder):", "if True:"),),
+        (Edit("_write/session.py", "if time.monotonic() > until or not _is_gone(holder, root, name):", "if True:"),),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.
@@ -238,9 +238,9 @@ MUTANTS = (
         "The last event that waits in memory is dropped.",
         (
             Edit(
-                "_write/stream.py",
-                "- self._backlog[0][0]) < len(self._backlog):",
-                "- self._backlog[0][0]) < len(self._backlog) - 1:",
+                "_write/backlog.py",
+                "- self._waiting[0][0]) < len(self._waiting):",
+                "- self._waiting[0][0]) < len(self._waiting) - 1:",
             ),
         ),
         (
@@ -253,7 +253,7 @@ MUTANTS = (
         "What could not be kept is recorded nowhere.",
         (
             Edit(
-                "_write/stream.py",
+                "_write/backlog.py",
                 "        if self._dropped:\n            first, last",
                 "        if False:\n            first, last",
             ),
@@ -265,9 +265,9 @@ MUTANTS = (
         "What could not be kept is counted one short.",
         (
             Edit(
-                "_write/stream.py",
-                "first, last = self.seq + 1, self.seq + self._dropped\n",
-                "first, last = self.seq + 1, self.seq + self._dropped - 1\n",
+                "_write/backlog.py",
+                "first, last = writer.seq + 1, writer.seq + self._dropped\n",
+                "first, last = writer.seq + 1, writer.seq + self._dropped - 1\n",
             ),
         ),
         ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
@@ -275,7 +275,7 @@ MUTANTS = (
     Mutant(
         "m21",
         "More and more events wait in memory, without a bound.",
-        (Edit("_write/stream.py", "if not self._dropped and self._backlog_size + size <= _BACKLOG:", "if True:"),),
+        (Edit("_write/backlog.py", "if not self._dropped and self._size + size <= MAX_SIZE:", "if True:"),),
         ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
     ),
     # The process writer.
@@ -330,7 +330,11 @@ MUTANTS = (
     Mutant(
         "m30",
         "Only an OSError of the start falls back to writing directly.",
-        (Edit("_write/stream.py", "except Exception as error:  # a limit", "except OSError as error:  # a limit"),),
+        (
+            Edit(
+                "_write/destination.py", "except Exception as error:  # a limit", "except OSError as error:  # a limit"
+            ),
+        ),
         ("test_process_faults.py::test_whatever_step_of_the_start_fails_the_log_is_written_directly",),
     ),
     Mutant(
@@ -375,7 +379,7 @@ MUTANTS = (
     Mutant(
         "m35",
         "A log that took the place of another one begins empty.",
-        (Edit("_write/stream.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
+        (Edit("_write/elsewhere.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(
@@ -401,9 +405,9 @@ MUTANTS = (
         "A stream refers to its experiment, so that only the garbage collector ends both.",
         (
             Edit(
-                "_write/stream.py",
-                "            self._record = record()\n",
-                "            self._record = (self.__dict__.setdefault('_asked', record) or record)()\n",
+                "_write/session.py",
+                "            start.record = record()\n",
+                "            start.record = (start.__dict__.setdefault('_asked', record) or record)()\n",
             ),
         ),
         ("test_locks.py::test_a_dropped_experiment_lets_go_without_the_collector",),
@@ -425,7 +429,9 @@ MUTANTS = (
         "A stream counts as closed before its end is recorded.",
         (
             Edit(
-                "_write/stream.py", "        self._closing = self._closing or (data,)\n", "        self.closed = True\n"
+                "_write/closing.py",
+                "        self.requested = self.requested or (data,)\n",
+                "        self.is_closed = True\n",
             ),
         ),
         ("test_locks.py::test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded",),

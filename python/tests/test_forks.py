@@ -302,20 +302,20 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is open and locked, and its stream is not ready yet."""
-    from mlvlogger._write import stream
+    from mlvlogger._write import session
 
     Logger("a.jsonl").close()
     inside, leave = threading.Event(), threading.Event()
-    what = {"open": "_recover", "begun": "_begin"}[moment]
-    method = getattr(stream.Stream, what)
+    what = {"open": "_recover", "begun": "DirectWriter"}[moment]
+    step = getattr(session, what)
 
-    def wait(self: Any, *arguments: Any) -> Any:
+    def wait(*arguments: Any) -> Any:
         if threading.current_thread() is opener:
             inside.set()
             leave.wait()
-        return method(self, *arguments)
+        return step(*arguments)
 
-    monkeypatch.setattr(stream.Stream, what, wait)
+    monkeypatch.setattr(session, what, wait)
     opener = threading.Thread(target=lambda: Logger("a.jsonl").close())
     opener.start()
     inside.wait()

@@ -513,7 +513,7 @@ def test_a_seal_that_waits_costs_no_event() -> None:
     os.kill(writer._pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
-        exp.log._stream._seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(b"mlv/seal", {})
     extended(LOG)
     os.kill(writer._pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):

@@ -168,7 +168,7 @@ def test_a_thread_that_holds_a_stream_and_logs_does_not_wait_for_one_that_waits_
     with Exp("runs", "e") as exp:
         logger.addHandler(MLVHandler(exp))
         other = threading.Thread(target=logger.error, args=["other"])
-        with exp.stream("logging")._stream.lock:
+        with exp.stream("logging")._stream._gate.lock:
             other.start()
             other.join(0.3)
             assert other.is_alive()  # it waits

@@ -228,8 +228,8 @@ def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the
     run: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
     code = """
-        from mlvlogger._write import stream
-        stream._BACKLOG = 1000
+        from mlvlogger._write import backlog
+        backlog.MAX_SIZE = 1000
         log = Logger("a.jsonl")
         log.event("before")
         with warnings.catch_warnings(record=True) as caught:
@@ -248,7 +248,7 @@ def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the
     """
     seq, *messages = run(LIMIT + "\nif True:" + code).stdout.splitlines()
     assert messages == [
-        "cannot write to a.jsonl: File too large. Events are kept in memory (up to 0 MiB; what is more is counted as "
+        "cannot write to a.jsonl: File too large. Events are kept in memory (up to 16 MiB; what is more is counted as "
         "dropped) and written as soon as it works again."
     ]
     written = events(PATH)
@@ -527,17 +527,33 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     assert number > 50
 
 
+def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None:
+    """Neither its own file nor one in the place of it, also if the system writes again before the logger is gone."""
+    code = """
+        import os
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+        try:
+            Logger("a.jsonl")
+        except OSError as error:
+            print(error.strerror)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(os.listdir())
+    """
+    done = run(LIMIT + "\nif True:" + code)
+    assert (done.stdout, done.stderr) == ("File too large\n[]\n", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("act", ["raise", "flush", "close"])
 def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
     code = """
         import sys
-        from mlvlogger._write import stream
+        from mlvlogger._write import backlog
         sys.path.insert(0, sys.argv[1])
         import conftest, test_streams
         warnings.simplefilter("ignore")
-        stream._BACKLOG = 300
+        backlog.MAX_SIZE = 300
 
         def act():
             if sys.argv[2] == "raise":

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlvlogger import Exp
-from mlvlogger._write import stream
+from mlvlogger._write import backlog
 from said import Source, attempt, say_warnings, writer
 
 say_warnings()
 path = Path(sys.argv[1])
 if len(sys.argv) > 4:
-    stream._BACKLOG = int(sys.argv[4])
+    backlog.MAX_SIZE = int(sys.argv[4])
 options = {"on_error": sys.argv[2], "durability": sys.argv[3], **writer()}
 exp = Exp(path.parent, path.name, exists="resume", **options)
 source = Source(exp)

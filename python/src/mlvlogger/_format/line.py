@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     #: The values of `numbers`.
     Numbers: TypeAlias = tuple[int | float, ...]
+    #: An event with its seq and its time, in nanoseconds since 1970.
+    Numbered: TypeAlias = "tuple[int, int, Pending]"
 
-__all__ = ["are_ordinary", "line", "now", "numbers", "utc", "with_special"]
+__all__ = ["Pending", "are_ordinary", "line", "now", "numbers", "utc", "with_special"]
 
 _TEMPLATES = 1000  # and members in one of them
 _LONG = 100  # characters of a name
@@ -77,20 +79,47 @@ def with_special(template: bytes, values: Numbers) -> bytes:
     return dumps(tree).encode("ascii")
 
 
-def line(seq: int, nanoseconds: int, event: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bytes:
-    """One line of a stream.
+class Pending:
+    """An event that isn't written yet: the parts of its line, without the seq and the time.
+
+    The path of an event that is written at once passes these parts one by one, as `line` takes them: to make this
+    object there would cost the process writer a tenth of its time.
 
     Args:
-        seq: Its seq.
-        nanoseconds: Its time, since 1970 in UTC.
-        event: Its name as JSON text, with quotes.
-        data: Its data as JSON text; with *values*, the template for them.
-        values: As from `numbers`, or None.
+        name: The name as JSON text, with quotes.
+        data: The data as JSON text; with *values*, the template for them.
+        values: The values from `numbers`, or None.
         tail: Further members as JSON text, each with a comma in front.
+    """
+
+    __slots__ = ("data", "name", "tail", "values")
+
+    def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, tail: bytes = b"") -> None:
+        self.name = name
+        self.data = data
+        self.values = values
+        self.tail = tail
+
+    def with_tail(self, tail: bytes) -> Pending:
+        """Return the same event with another tail."""
+        return Pending(self.name, self.data, self.values, tail)
+
+    def render(self, seq: int, nanoseconds: int) -> bytes:
+        """Return the line of the event with this seq and time."""
+        return line(seq, nanoseconds, self.name, self.data, self.values, self.tail)
+
+
+def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bytes:
+    """Return one line of a stream.
+
+    Args:
+        seq: The seq.
+        nanoseconds: The time, since 1970 in UTC.
+        name, data, values, tail: As for `Pending`.
     """
     if values is not None:
         data = data % values if are_ordinary(values) else with_special(data, values)
-    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), event, data, tail)
+    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, tail)
 
 
 def now() -> str:

@@ -1,6 +1,6 @@
 """The direct writer: the caller itself writes each event into the file.
 
-A writer numbers what it takes; what becomes of an event that it cannot take is the stream's affair, one floor up.
+The contract of its methods is in `Writer`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class DirectWriter:
         place: Where in it the digits of the last seal begin, 0 without one.
     """
 
-    #: Is an event on the disk when *sync* has returned right after it, and not only when the stream is flushed?
     syncs_events = True
 
     def __init__(self, file: LineFile, seq: int, place: int) -> None:
@@ -36,12 +35,11 @@ class DirectWriter:
         self._seals = Seals(file, place)
         #: The seq before our first line; and of numbers to be skipped, before which line of ours, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
-        #: Is it time for a seal?
         self.is_seal_due = False
 
     @property
     def file(self) -> LineFile:
-        """The file."""
+        """As in `Writer`."""
         return self._file
 
     @property
@@ -51,33 +49,27 @@ class DirectWriter:
 
     @property
     def seq(self) -> int:
-        """Of the last event that this writer has taken. After an error or exception, call `settle` before."""
+        """As in `Writer`."""
         base, gap = self._numbering
         lines = self._file.lines
         return base + lines + (gap[1] if gap is not None and lines >= gap[0] else 0)
 
     def settle(self) -> None:
-        """Put things in order after an error, or an exception of a signal handler wherever it came."""
+        """As in `Writer`."""
         self._seals.settle()
         base, gap = self._numbering
         if gap is not None:
             self._numbering = (base + gap[1] if self._file.lines >= gap[0] else base, None)
 
     def check(self, nanoseconds: int = 0) -> None:
-        """Compare the file with the one at its path. *nanoseconds*: the present, if the time counts.
-
-        Raises FileChanged and OSError as `LineFile.check`.
-        """
+        """As in `Writer`."""
         self._file.check()
         self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
 
     def put(
-        self, nanoseconds: int, event: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
     ) -> int:
-        """Write an event (arguments of `line`) and return its seq, *skip* of which are left out before it.
-
-        Raises FileChanged: nothing was written; or OSError: it is not written, or not whole and will be cut off.
-        """
+        """As in `Writer`: the event is with the kernel when the call returns."""
         file = self._file
         base, gap = self._numbering
         if skip or gap is not None or file.pending or not self._looked <= nanoseconds < self._look_at:
@@ -88,30 +80,30 @@ class DirectWriter:
                 self._numbering = (base, (file.lines + 1, skip))
                 base += skip
         seq = base + file.position[1] + 1
-        file.write(line(seq, nanoseconds, event, data, values, tail))
+        file.write(line(seq, nanoseconds, name, data, values, tail))
         if file.position[0] >= self._seals.next:
             self.is_seal_due = self._seals.keep_up()
         return seq
 
-    def seal(self, nanoseconds: int, event: bytes, members: bytes) -> int:
-        """Write an event that is a seal (arguments of `Seals.write`) and return its seq. Raises as `put`."""
+    def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
+        """As in `Writer`."""
         self.settle()
         seq = self.seq + 1
-        self._seals.write(seq, nanoseconds, event, members)
+        self._seals.write(seq, nanoseconds, name, members)
         self.is_seal_due = False
         return seq
 
     def drain(self) -> None:
-        """Return when every event is with the kernel; each one is."""
+        """As in `Writer`: each event is with the kernel."""
 
     def sync(self) -> None:
-        """Return when every event is on the disk. Raises OSError as `LineFile.sync`."""
+        """As in `Writer`. Raises OSError as `LineFile.sync`."""
         self._file.sync()
 
     def close(self) -> None:
-        """Close the file and let go of it. A second call does nothing."""
+        """As in `Writer`."""
         self._file.close()
 
     def abandon(self) -> None:
-        """In a forked child: close the file and touch nothing, the parent keeps it."""
+        """As in `Writer`."""
         self._file.abandon()

@@ -2,6 +2,8 @@
 
 The caller does not wait for the disk until the ring is full. The other process outlives the caller, and ends when it
 has written everything; where it ends before, the caller writes what is left.
+
+The contract of its methods is in `Writer`.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from zlib import adler32
 from ..._disk.folder import identity
 from ..._disk.line_file import FileChanged, LineFile
 from ..._disk.spawn import spawn
-from ..._format.line import are_ordinary, line, with_special
+from ..._format.line import Pending, are_ordinary, line, with_special
 from ..._format.seal import SEAL_END
 from ..._messages import warn
 from ..direct import DirectWriter
 from ..recovery import scan_file
 from ..seals import Seals, is_seal_due
+from ..writer import put
 from .ring import CLOSING, ERROR, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
 
 TYPE_CHECKING = False
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from ..._format.line import Numbers
+    from ..._format.line import Numbered, Numbers
 
 __all__ = ["ProcessWriter"]
 
@@ -102,7 +105,7 @@ class ProcessWriter:
 
     @property
     def file(self) -> LineFile:
-        """As that of `DirectWriter`."""
+        """As in `Writer`."""
         return self._file if self._heir is None else self._heir.file
 
     @property
@@ -111,14 +114,14 @@ class ProcessWriter:
 
     @property
     def seq(self) -> int:
-        """As that of `DirectWriter`."""
+        """As in `Writer`."""
         if self._heir is not None:
             return self._heir.seq
         base, gap = self._numbering
         return base + self._lines + (gap[1] if gap is not None and self._lines >= gap[0] else 0)
 
     def settle(self) -> None:
-        """As that of `DirectWriter`."""
+        """As in `Writer`."""
         if self._heir is not None:
             self._heir.settle()
             return
@@ -134,29 +137,30 @@ class ProcessWriter:
         self._base = base + self._file.lines
 
     def put(
-        self, nanoseconds: int, event: bytes, data: bytes, values: Numbers | None, tail: bytes | None, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes | None, skip: int = 0
     ) -> int:
-        """Leave an event (arguments of `line`; without a *tail* it is a seal) to the other process and return its seq.
+        """As in `Writer`: leave the event to the other process, and wait while there is no room. For `seal`, *tail* is
+        None.
 
-        *skip* seqs are left out before it. Waits while there is no room. Raises OSError, and leaves nothing, when the
-        other process cannot write, or when nothing gets on for some seconds.
+        Raises OSError, and leaves nothing, when the other process cannot write, or when nothing gets on for some
+        seconds.
         """
         ring = self._ring
         if skip or not self._looked <= nanoseconds < self._look_at:
             self._look(nanoseconds)
             if self._heir is not None:
-                return _put(self._heir, nanoseconds, event, data, values, tail, skip)
+                return _put(self._heir, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
             if skip:
                 self._look_at = 0  # at the next event, the base is made anew
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
             if self._is_starting and tail is not None and ring.is_empty:
                 seq = self._base + ring.position[1] + skip + 1
-                self._write(line(seq, nanoseconds, event, data, values, tail))
+                self._write(line(seq, nanoseconds, name, data, values, tail))
                 return seq
         start, count = ring.position
         count += 1
         seq = self._base + count + skip
-        record = dumps((seq, nanoseconds, event, data, values, tail), 2)
+        record = dumps((seq, nanoseconds, name, data, values, tail), 2)  # as `_pack`
         length = len(record)
         end = start + (length + 15 & -8)
         if length <= _SHORT:
@@ -171,34 +175,24 @@ class ProcessWriter:
                 return seq
             if ring.put(record):
                 return seq
-        return self._put_later(record, seq, nanoseconds, event, data, values, tail, skip)
+        return self._put_slow(record, seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
 
-    def _put_later(
-        self,
-        record: bytes,
-        seq: int,
-        nanoseconds: int,
-        event: bytes,
-        data: bytes,
-        values: Numbers | None,
-        tail: bytes | None,
-        skip: int,
-    ) -> int:
-        if values is not None and not are_ordinary(values):  # may have to warn
-            data, values = with_special(data, values), None
-            record = dumps((seq, nanoseconds, event, data, values, tail), 2)
+    def _put_slow(self, record: bytes, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
+        if event.values is not None and not are_ordinary(event.values):  # may have to warn
+            event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
+            record = _pack(seq, nanoseconds, event, is_seal)
         if len(record) <= LARGEST:
             self._wait(lambda: self._ring.put(record))
         else:
             self._drain()
-            if tail is None and self._heir is None:
+            if is_seal and self._heir is None:
                 if not self._dismiss():
                     self._give_up()
                 self._inherit()
         if self._heir is not None:
-            return _put(self._heir, nanoseconds, event, data, values, tail, skip)
+            return _put(self._heir, nanoseconds, event, is_seal, skip)
         if len(record) > LARGEST:
-            self._write(line(seq, nanoseconds, event, data, values, tail or b""))
+            self._write(event.render(seq, nanoseconds))
         words = self._ring.words
         self.is_seal_due = words[TAIL] >= self._last_seal and is_seal_due(words[UNSEALED])
         return seq
@@ -221,7 +215,7 @@ class ProcessWriter:
             self._file.position = (written, self._file.lines)
 
     def check(self, nanoseconds: int = 0) -> None:
-        """As that of `DirectWriter`. The size is compared when nothing is in the ring, and by the other process."""
+        """As in `Writer`. The size is compared when nothing is in the ring, and by the other process."""
         if self._changed is not None:
             raise self._changed
         if self._heir is not None:
@@ -233,7 +227,7 @@ class ProcessWriter:
         self._file.check(size=is_empty)
         self._checked = nanoseconds
 
-    def hand_over(self) -> tuple[LineFile, int, int, list[tuple[int, int, bytes, bytes, Numbers | None, bytes]]]:
+    def hand_over(self) -> tuple[LineFile, int, int, list[Numbered]]:
         """Stop the other process: the file isn't the one at its path any more.
 
         Returns:
@@ -247,12 +241,12 @@ class ProcessWriter:
                 self._inherit()
             except FileChanged:
                 pass
-        waiting: list[tuple[int, int, bytes, bytes, Numbers | None, bytes]] = []
+        waiting: list[Numbered] = []
         if self._heir is not None:
             file, place, seq = self._heir.file, self._heir.place, self._heir.seq
         else:
-            records = [loads(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
-            waiting = [(*record[:5], record[5]) for record in records if record[5] is not None]
+            records = [_unpack(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
+            waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
             # Seals among them have numbers, too.
             file, place, seq = self._file, 0, (records[0][0] - 1 if records else self.seq)
             self._know_size()
@@ -265,9 +259,9 @@ class ProcessWriter:
         self._ring.close()
         return file, place, seq, waiting
 
-    def seal(self, nanoseconds: int, event: bytes, members: bytes) -> int:
-        """As that of `DirectWriter`."""
-        seq = self.put(nanoseconds, event, members, None, None)
+    def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
+        """As in `Writer`."""
+        seq = self.put(nanoseconds, name, members, None, None)
         self._last_seal = self._ring.position[0]
         self.is_seal_due = False
         return seq
@@ -366,17 +360,18 @@ class ProcessWriter:
                 self._heir_to_be = self._take_file()
             file, seals, last = self._heir_to_be
             for record in self._ring.find():
-                seq, nanoseconds, event, data, values, tail = loads(record)
+                seq, nanoseconds, event, is_seal = _unpack(record)
                 if seq <= last:
                     continue
                 # An mlv/dropped has left out the seqs from its first on: {"first":N,…
-                first = int(data[9 : data.index(b",")]) if event == b'"mlv/dropped"' else seq
+                is_dropped = event.name == b'"mlv/dropped"'
+                first = int(event.data[9 : event.data.index(b",")]) if is_dropped else seq
                 if first > last + 1:
                     self._note(file, seals, range(last + 1, first), first - 1)
-                if tail is None:
-                    seals.write(seq, nanoseconds, event, data)
+                if is_seal:
+                    seals.write(seq, nanoseconds, event.name, event.data)
                 else:
-                    file.write(line(seq, nanoseconds, event, data, values, tail))
+                    file.write(event.render(seq, nanoseconds))
                 last = seq
                 self._heir_to_be = file, seals, last
             if last < self.seq:
@@ -440,15 +435,15 @@ class ProcessWriter:
         """What the other process writes at once, behind the seq *last*; and whether it is a seal."""
         lines = b""
         for record in self._ring.find():
-            seq, nanoseconds, event, data, values, tail = loads(record)
+            seq, nanoseconds, event, is_seal = _unpack(record)
             if seq <= last:
                 continue
-            if tail is None and not lines:
-                yield seals.line(seq, nanoseconds, event, data)[0], True
+            if is_seal and not lines:
+                yield seals.line(seq, nanoseconds, event.name, event.data)[0], True
                 return
-            if tail is None:
+            if is_seal:
                 break
-            lines += line(seq, nanoseconds, event, data, values, tail)
+            lines += event.render(seq, nanoseconds)
         if lines:
             yield lines, False
 
@@ -464,7 +459,7 @@ class ProcessWriter:
         self._lost += lost
 
     def drain(self) -> None:
-        """Return when every event is with the kernel. Raises OSError as `put`; its text names those that are not."""
+        """As in `Writer`. The text of the OSError names the events that are not with the kernel."""
         try:
             self._drain()
         except FileChanged:
@@ -489,14 +484,14 @@ class ProcessWriter:
         return f"; {_named(range(first, self.seq + 1))} not in the file"
 
     def sync(self) -> None:
-        """Return when every event is on the disk. Raises OSError as `put` and `LineFile.sync`."""
+        """As in `Writer`."""
         self.drain()
         self._file.sync()
 
     def close(self) -> None:
-        """Let go of the file. What could not be written yet, the other process goes on to try for a minute.
+        """As in `Writer`. What could not be written yet, the other process continues to try for a minute.
 
-        Raises OSError where the other process has ended and this one cannot write what is left.
+        Raises OSError if the other process has ended and this one cannot write what is left.
         """
         if self._closed:
             self.abandon()
@@ -550,7 +545,7 @@ class ProcessWriter:
                 os.close(fd)
 
     def abandon(self) -> None:
-        """As that of `DirectWriter`: the other process stays the parent's."""
+        """As in `Writer`: the other process stays the parent's."""
         self._closed = True
         # Each step can be done again, where an exception of a signal handler came before the next.
         for file in (self._file, self._heir, self._heir_to_be and self._heir_to_be[0]):
@@ -570,18 +565,22 @@ class ProcessWriter:
             self.abandon()
 
 
-def _put(
-    writer: DirectWriter,
-    nanoseconds: int,
-    event: bytes,
-    data: bytes,
-    values: Numbers | None,
-    tail: bytes | None,
-    skip: int,
-) -> int:
-    if tail is None:
-        return writer.seal(nanoseconds, event, data)
-    return writer.put(nanoseconds, event, data, values, tail, skip)
+def _pack(seq: int, nanoseconds: int, event: Pending, is_seal: bool) -> bytes:
+    """Return the record of an event for the ring. In that of a seal, the tail is None."""
+    tail = None if is_seal else event.tail
+    return dumps((seq, nanoseconds, event.name, event.data, event.values, tail), 2)
+
+
+def _unpack(record: bytes) -> tuple[int, int, Pending, bool]:
+    """Return the seq, the time and the event of a record of the ring, and whether it is a seal."""
+    seq, nanoseconds, name, data, values, tail = loads(record)
+    return seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None
+
+
+def _put(writer: DirectWriter, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
+    if is_seal:
+        return writer.seal(nanoseconds, event.name, event.data)
+    return put(writer, nanoseconds, event, skip)
 
 
 def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -> None:

@@ -113,13 +113,13 @@ class _Server:
         ends: list[int] = []
         size = 0
         for record, end in self._ring.take(self._tail):
-            seq, nanoseconds, event, data, values, tail = marshal.loads(record)
+            seq, nanoseconds, name, data, values, tail = marshal.loads(record)
             if tail is None:
                 if not lines:
                     self._ends = [end]
-                    self._seals.write(seq, nanoseconds, event, data)
+                    self._seals.write(seq, nanoseconds, name, data)
                 break
-            lines.append(line(seq, nanoseconds, event, data, values, tail))
+            lines.append(line(seq, nanoseconds, name, data, values, tail))
             ends.append(end)
             size += len(lines[-1])
             if size > _BATCH:

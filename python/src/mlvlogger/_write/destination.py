@@ -1,0 +1,72 @@
+"""Where a stream writes to: the file, and the writer that has it."""
+
+from __future__ import annotations
+
+import os
+
+from .._disk.folder import Folder
+from .._messages import warn
+from .direct import DirectWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._disk.line_file import LineFile
+    from .._format.line import Numbered
+    from .process.client import ProcessWriter
+
+__all__ = ["Destination"]
+
+
+class Destination:
+    """The file of a stream and its writer.
+
+    Args:
+        root: The experiment's directory, or that of a bare log.
+        name: The path of the file in it.
+        uses_process: Whether another process writes, if one can be started.
+    """
+
+    #: None has the file until `open_session`.
+    writer: DirectWriter | ProcessWriter
+
+    def __init__(self, root: Folder, name: str, uses_process: bool) -> None:
+        self.root = root
+        self.name = name
+        self.uses_process = uses_process
+        #: Changes with everything that ends open spans: a session, a rewind.
+        self.session: object = object()
+
+    @property
+    def path(self) -> str:
+        """The path of the file now."""
+        return os.path.join(self.root.path, self.name)
+
+    def folder(self) -> Folder:
+        """Return the folder in which the file is."""
+        return Folder(self.root, *self.name.split("/")[:-1])
+
+    def end_spans(self) -> bytes:
+        """End all open spans, and return the tail of the event that does it."""
+        self.session = object()
+        return b""
+
+    def start_process(self, file: LineFile, place: int) -> None:
+        """Let another process write from now on; if none can be started, warn.
+
+        Args:
+            file: The file of the writer.
+            place: Where in it the digits of the last seal begin, 0 without one.
+        """
+        try:
+            from .process.client import ProcessWriter
+
+            self.writer = ProcessWriter(file, self.writer.seq, place)
+        except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
+            reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
+
+    def take_back(self, writer: ProcessWriter) -> list[Numbered]:
+        """Write ourselves from now on, and return the events that the other process hasn't written."""
+        file, place, seq, waiting = writer.hand_over()
+        self.writer = DirectWriter(file, seq, place)
+        return waiting

@@ -1,0 +1,225 @@
+"""What a stream does when another program has changed its file (specification 1.0, `writer.file-own`)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from .._disk.folder import Folder, temporary_name
+from .._disk.line_file import FileChanged, LineFile
+from .._disk.publish import link
+from .direct import DirectWriter
+from .writer import put
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from .._format.line import Pending
+    from .backlog import Backlog
+    from .destination import Destination
+    from .reports import Reports
+    from .session import SessionStart
+
+__all__ = ["Elsewhere"]
+
+_CHUNK = 1024 * 1024
+_MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
+_RETRY = 1.0  # seconds after which continuing elsewhere is tried again, if it failed
+_MAX_TRIES = 1000  # for a name that nobody has
+
+
+class Elsewhere:
+    """Continues a stream when its file isn't at its path any more: there again, or in a new stream.
+
+    Args:
+        destination: The file; it becomes another one.
+        start: The members of `mlv/start`, for a new stream.
+        reports: Where a change of the file is reported.
+    """
+
+    def __init__(self, destination: Destination, start: SessionStart, reports: Reports) -> None:
+        self._destination = destination
+        self._first_name = destination.name
+        self._start = start
+        self._reports = reports
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, in a forked child."""
+        #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
+        self.replaced: dict[str, bool] = {}
+        self._published_again = False
+        self._is_away = False  # isn't the file at its path, and could we not continue elsewhere?
+        self._retry_at = 0.0  # time.monotonic, for trying that again
+        self._trouble = OSError()  # with which it failed last
+
+    def at_risk(self) -> str:
+        """Return what a message says of the events that were acknowledged; "" if they are where they should be."""
+        if not self._is_away:
+            return ""
+        return (
+            f"The log isn't at its path, and its events up to seq {self._destination.writer.seq} are lost if this "
+            "doesn't work before close() or the end of the program. Free what is missing, and call flush()."
+        )
+
+    def free_names(self, kind: str) -> Iterator[str]:
+        """Names for a new stream that takes up this one; see `_free_names`."""
+        name = None if self._start.experiment is not None else self._first_name
+        return _free_names(self._destination.root, name, kind)
+
+    def continue_there(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
+        """Make sure that events can be written again.
+
+        Args:
+            change: What was found.
+            backlog: What waits. It is renumbered for the new file.
+            at_once: Whether to try again what has just failed.
+
+        Raises:
+            OSError: If neither works. Nothing is written then, and it can be tried again.
+        """
+        if not at_once and time.monotonic() < self._retry_at:
+            raise self._trouble from None
+        self._is_away = True
+        try:
+            self._continue(change, backlog)
+        except OSError as error:
+            self._trouble, self._retry_at = error, time.monotonic() + _RETRY
+            raise
+        self._is_away = False
+
+    def _continue(self, change: FileChanged, backlog: Backlog) -> None:
+        destination = self._destination
+        last = destination.writer.seq
+        if not isinstance(destination.writer, DirectWriter):
+            backlog.take_over(destination.take_back(destination.writer), destination.writer.seq)
+            try:
+                destination.writer.check()
+            except FileChanged as again:
+                change = again
+        if destination.root.is_removed:
+            self._refuse()
+        how, old, path = change.how, destination.writer.file, destination.path
+        is_whole = how in ("removed", "replaced") and old.size <= _MAX_COPY
+        is_again = False
+        try:
+            if how == "removed" and is_whole and not self._published_again:
+                is_again = self._publish(destination.name, None, True, backlog)
+            if not is_again:
+                self._publish_kept(is_whole, last, backlog)
+        except FileChanged:
+            is_whole = False
+            self._publish_kept(is_whole, last, backlog)
+        self._published_again = is_again
+        if is_again:
+            what = f"Its {old.size} bytes were written again under the same name, and logging continues there"
+        else:
+            what = f"Logging continues in {destination.path}, which " + (
+                "begins with all events of the old file" if is_whole else f"follows event {last} of the old file"
+            )
+        self._reports.add_change(
+            f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
+            "editors, away from logs that are being written."
+        )
+
+    def _refuse(self) -> NoReturn:
+        gone, path = "The directory was removed by another program", self._destination.root.path
+        if not self._reports.raises:
+            self._reports.warn_once(
+                gone,
+                f"{path}: {gone[0].lower()}{gone[1:]}, with what was logged. It isn't made "
+                "again, and events are lost from here on. Use a savedir that no other program cleans up.",
+            )
+        raise FileNotFoundError(errno.ENOENT, gone, path)
+
+    def _publish_kept(self, is_whole: bool, last: int, backlog: Backlog) -> None:
+        """Continue in a new stream, which says whose place it takes (`writer.kept-stream`). Raises OSError."""
+        destination = self._destination
+        old_name, old_seq = destination.name, destination.writer.seq
+        start = self._start.event(replaces={"stream": old_name, "last": last})
+        for name in self.free_names("kept"):
+            if self._publish(name, start, is_whole, backlog):
+                break
+        self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
+        destination.session = object()
+        backlog.move(old_seq, destination.writer.seq)  # behind the start
+
+    def _publish(self, name: str, start: Pending | None, is_whole: bool, backlog: Backlog) -> bool:
+        """Continue in a file that `_copy` makes, and return True; or return False if somebody has the name.
+
+        Raises OSError; then everything is as it was.
+        """
+        destination, old = self._destination, self._destination.writer
+        assert isinstance(old, DirectWriter)
+        writer = _copy(destination.root, old, name, start, is_whole)
+        if writer is None:
+            return False
+        writer.file.name = destination.name = name
+        destination.writer = writer
+        backlog.dropped_seq = 0
+        old.file.abandon()
+        if destination.uses_process:
+            destination.start_process(writer.file, writer.place)
+        return True
+
+
+def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_whole: bool) -> DirectWriter | None:
+    """Make a file of the lines of an old one (with *is_whole*) and an `mlv/start` (with *start*).
+
+    Returns:
+        Its writer, None if somebody has the name.
+
+    Raises:
+        OSError: If that fails; then nothing of it is left.
+    """
+    *folders, last = name.split("/")
+    temporary = temporary_name()
+    file: LineFile | None = None
+    with Folder(root, *folders) as folder:
+        try:
+            file = LineFile("/".join([*folders, temporary]), new=True, root=root)
+            if is_whole:
+                for offset in range(0, old.file.size, _CHUNK):
+                    file.write(old.file.read(min(_CHUNK, old.file.size - offset), offset), 0)
+                if file.size != old.file.size:
+                    raise FileChanged("truncated")  # too
+            seq, place = (old.seq, old.place) if is_whole else (0, 0)
+            writer = DirectWriter(file, seq, place)
+            if start is not None:
+                put(writer, time.time_ns(), start)
+            file.sync()
+            link(folder, temporary, folder, last)
+        except BaseException as error:
+            if file is not None:
+                file.abandon()
+            if isinstance(error, FileExistsError):
+                return None
+            raise
+        finally:
+            folder.remove(temporary)
+    return writer
+
+
+def _free_names(root: Folder, name: str | None, kind: str) -> Iterator[str]:
+    """Names that no stream has: ``log/fork-1.jsonl`` of an experiment, ``train.fork-1.jsonl`` of a bare log.
+
+    Args:
+        root: The directory of the experiment or of the bare log.
+        name: The name of the bare log, None for an experiment.
+        kind: The word before the number.
+
+    Raises:
+        OSError: If somebody else takes each of them.
+    """
+    folder, stem, suffix = "log/", "", ".jsonl"
+    if name is not None:
+        stem, suffix = os.path.splitext(name)
+        folder, stem = "", stem + "."
+    with Folder(root, *folder.split("/")[:-1]) as inner:
+        taken = {entry.lower() for entry in inner.names()}
+    names = (f"{stem}{kind}-{number}{suffix}" for number in range(1, len(taken) + _MAX_TRIES + 1))
+    yield from (folder + free for free in names if free.lower() not in taken)
+    raise FileExistsError(errno.EEXIST, f"No name such as {stem}{kind}-1{suffix} is free", root.path)

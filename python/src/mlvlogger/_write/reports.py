@@ -1,0 +1,50 @@
+"""How a stream reports what went wrong: by warnings, or by exceptions."""
+
+from __future__ import annotations
+
+from .._errors import WriteFailed
+from .._messages import warn
+
+__all__ = ["Reports"]
+
+
+class Reports:
+    """The reports of one stream.
+
+    Args:
+        raises: Whether trouble raises WriteFailed (``on_error="raise"``), or only warns.
+    """
+
+    def __init__(self, raises: bool) -> None:
+        self.raises = raises
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was reported, in a forked child: that was the parent."""
+        self._warned: set[str] = set()
+        self._changes: list[str] = []
+
+    def warn_once(self, cause: str, message: str) -> None:
+        """Warn, if this is the first warning for its cause."""
+        if cause not in self._warned:
+            self._warned.add(cause)
+            warn(message)
+
+    def fail(self, message: str, error: OSError) -> None:
+        """Raise WriteFailed, or warn."""
+        if self.raises:
+            raise WriteFailed(message) from error
+        if not (isinstance(error, FileNotFoundError) and error.strerror in self._warned):  # the directory is gone
+            warn(message)
+
+    def add_change(self, message: str) -> None:
+        """Note what another program did to the file, for `report_changes`: the stream is put in order first."""
+        self._changes.append(message)
+
+    def report_changes(self) -> None:
+        """Raise WriteFailed for what happened to the file, or warn."""
+        while self._changes:
+            message = self._changes.pop(0)
+            if self.raises:
+                raise WriteFailed(message)
+            warn(message)

@@ -1,0 +1,196 @@
+"""How a session of a stream begins: the file is locked, what a crash left is removed, and `mlv/start` is written."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .._disk.folder import Folder, identity, open_regular
+from .._disk.host import host
+from .._disk.line_file import LineFile
+from .._errors import InvalidRecord, StreamBusy, UnsupportedVersion
+from .._format.encode import encode
+from .._format.json import dumps
+from .._format.line import Pending
+from .._version import SPEC_VERSION, __version__
+from .direct import DirectWriter
+from .recovery import Tail, scan_file
+from .registry import is_open_here
+from .seals import new_digest
+from .writer import put
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._format.references import EventRef
+    from .destination import Destination
+
+__all__ = ["SessionStart", "open_session"]
+
+_LOCK_TIMEOUT = 5.0  # seconds to wait for a lock that belongs to nobody alive
+_CHUNK = 1024 * 1024
+_BEGINNING = b'{"seq":1,"time":"'
+
+
+class SessionStart:
+    """What each `mlv/start` of a stream has in common.
+
+    Args:
+        experiment: The id, None for a bare log.
+    """
+
+    def __init__(self, experiment: str | None) -> None:
+        self.experiment = experiment
+        #: Number and digest of the meta record that the session runs under. Not the function that gives them: a stream
+        #: that refers to its experiment would live as long as that.
+        self.record: tuple[int, str] | None = None
+
+    def event(
+        self,
+        *,
+        recovered: dict[str, Any] | None = None,
+        fork_of: EventRef | None = None,
+        replaces: dict[str, Any] | None = None,
+    ) -> Pending:
+        """Return the event `mlv/start`."""
+        data: dict[str, Any] = {"mlv": SPEC_VERSION}
+        if self.experiment is not None:
+            data["experiment"] = self.experiment
+        if self.record is not None:
+            number, sha256 = self.record
+            data["record"] = {"number": number, "sha256": sha256}
+        data["writer"] = {"name": "mlvlogger", "version": __version__}
+        data["host"] = encode(host(), path="host", depth=3)
+        data["pid"] = os.getpid()
+        if recovered:
+            data["recovered"] = recovered
+        if fork_of:
+            data["fork_of"] = encode(fork_of, path="fork_of", depth=3)
+        if replaces:
+            data["replaces"] = replaces
+        return Pending(b'"mlv/start"', dumps(data).encode("ascii"))
+
+
+def open_session(
+    destination: Destination,
+    start: SessionStart,
+    *,
+    new: bool,
+    record: Callable[[], tuple[int, str]] | None = None,
+    fork_of: EventRef | None = None,
+    sync: bool = False,
+) -> None:
+    """Open the file of a destination, give it a writer, and write `mlv/start`.
+
+    Args:
+        destination: Where to.
+        start: The members of `mlv/start`.
+        new: Whether the file is made, and must not exist; otherwise it must exist.
+        record: Gives `SessionStart.record`; called when the file is ours, before anything is written to it.
+        fork_of: For a forked child, the last event of its parent.
+        sync: Whether the file and its name have to be on the disk.
+
+    Raises:
+        FileExistsError, FileNotFoundError, StreamBusy, InvalidRecord, UnsupportedVersion, OSError: As for `Stream`.
+    """
+    file = _lock_file(destination, new)
+    try:
+        tail, recovered = (Tail(), None) if new else _recover(file, destination.path)
+        if record is not None:
+            start.record = record()
+        # What may still be refused is refused before anything is changed.
+        event = start.event(recovered=recovered, fork_of=fork_of)
+        if recovered:
+            file.truncate(tail.size)
+        destination.writer = DirectWriter(file, tail.seq, tail.place)
+        destination.session = object()
+        put(destination.writer, time.time_ns(), event)
+        if sync:
+            destination.writer.sync()
+            with destination.folder() as folder:
+                folder.sync()
+        if destination.uses_process and fork_of is None:
+            destination.start_process(file, tail.place)
+    except BaseException:
+        file.close()
+        if new and not file.size:
+            with destination.folder() as folder:
+                folder.remove(destination.name.rpartition("/")[2])  # nothing was ever in it, and the name is free
+        raise
+
+
+def _lock_file(destination: Destination, new: bool) -> LineFile:
+    root, name = destination.root, destination.name
+    until = time.monotonic() + _LOCK_TIMEOUT
+    holder: dict[str, Any] | None = None
+    while True:
+        try:
+            return LineFile(name, new=new, root=root)
+        except StreamBusy:
+            # Of a logger that is gone, the writer process may be at work for some milliseconds more.
+            holder = _holder(root, name) if holder is None else holder
+            if time.monotonic() > until or not _is_gone(holder, root, name):
+                raise StreamBusy(_describe_holder(root, name, destination.path)) from None
+            time.sleep(0.005)
+
+
+def _holder(root: Folder, name: str) -> dict[str, Any]:
+    """Return the data of the last `mlv/start` in the file."""
+    with open_regular(root.at(name), dir_fd=root.fd) as file:
+        return scan_file(file).start or {}
+
+
+def _is_gone(start: dict[str, Any], root: Folder, name: str) -> bool:
+    """Return whether the logger that opened a stream is gone, as far as can be told: False if it is another host's."""
+    pid = start.get("pid")
+    if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
+        return False
+    if pid == os.getpid():
+        return not is_open_here(identity(root.stat(name)))
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
+def _describe_holder(root: Folder, name: str, path: str) -> str:
+    start = _holder(root, name)
+    if start.get("host") == host() and start.get("pid") == os.getpid() and is_open_here(identity(root.stat(name))):
+        return (
+            f"{path}: this process ({os.getpid()}) has the log open already, as after a notebook cell that "
+            "ran twice. Close the earlier Exp or Logger first: call close() on it."
+        )
+    return (
+        f"{path}: another writer has the log (process {start.get('pid')!r} on {start.get('host')!r} opened it "
+        "last). Wait until it ends, or log to a separate stream: exp.stream(name), Exp.open(path)."
+    )
+
+
+def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
+    """Return the end of a stream, and what is to be recorded about bytes after its last line feed."""
+    with file.reader() as reader:
+        tail = scan_file(reader)
+    if tail.size and not tail.first:
+        raise InvalidRecord(f"{path} is not an MLV stream: its first line is no mlv/start event. Log to another file.")
+    if tail.refused is not None:
+        raise UnsupportedVersion(f"{path}: {tail.refused}")
+    if not tail.size and not _is_ours(file.read(len(_BEGINNING), 0)):
+        raise InvalidRecord(f"{path} is not an MLV stream: it does not begin as one. Log to another file.")
+    torn = file.size - tail.size
+    if not torn:
+        return tail, None
+    digest = new_digest()
+    for offset in range(tail.size, file.size, _CHUNK):
+        digest.update(file.read(min(_CHUNK, file.size - offset), offset))
+    return tail, {"size": torn, "sha256": digest.hexdigest()}
+
+
+def _is_ours(beginning: bytes) -> bool:
+    """Return whether a file without a line feed may be cut to nothing: it has the beginning of our own first line, or
+    zeros of a crash."""
+    return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")
