@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, WriteFailed, read
+from mlvlogger._disk.folder import Folder
+from mlvlogger._write import elsewhere
 
 HOME = Path("runs/e")
 LOG = HOME / "log.jsonl"
@@ -312,7 +314,7 @@ def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events
     span = exp.log.span("epoch")
     change(LOG)
     if change is not emptied:
-        exp.log._stream._writer._look_at = 0  # type: ignore[union-attr]  # as after a second
+        exp.log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         assert span.end(loss=0.5) is not None
     exp.close()
@@ -462,9 +464,9 @@ def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> Non
     exp = Exp("runs", "e", writer="process")
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(exp.log._stream._writer._pid, 9)  # type: ignore[union-attr]
+    os.kill(exp.log._stream._writer._pid, 9)  # type: ignore[attr-defined]
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._writer._heir is None:  # type: ignore[union-attr]
+        while exp.log._stream._writer._heir is None:  # type: ignore[attr-defined]
             exp.log.event("dead")
             exp.flush()
     exp.log.event("x", step=1)
@@ -593,3 +595,32 @@ def test_descriptors_that_a_program_closes_are_not_used_for_its_others(reuse: st
     )
     assert done.stdout == "['m.bin'] ['gpu.jsonl', 'kept-1.jsonl']\n"
     assert steps(LOG) + steps(HOME / "log/kept-1.jsonl") == [0, 1]
+
+
+@pytest.mark.rule("writer.kept-bytes")
+def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, events: Any
+) -> None:
+    """The stream closes when the event is written, and has its directory until then."""
+    copy, at = elsewhere._copy, Folder.at
+
+    def at_and_close(self: Folder, name: str) -> str:
+        path = at(self, name)
+        log.close()
+        return path
+
+    def close_while_copying(*arguments: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(Folder, "at", at_and_close)
+            return copy(*arguments)
+
+    monkeypatch.setattr(elsewhere, "_copy", close_while_copying)
+    Path("logs").mkdir()
+    log = Logger("logs/a.jsonl", writer="direct")
+    log.event("x", step=0)
+    replaced(Path("logs/a.jsonl"))
+    log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        log.event("x", step=1)
+    kept = Path("logs/a.kept-1.jsonl")
+    assert steps(kept) == [0, 1] and events(kept)[-1]["event"] == "mlv/end"

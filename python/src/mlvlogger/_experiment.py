@@ -6,25 +6,25 @@ import os
 import time
 from pathlib import Path
 
+from ._directories import Below, enclosing, make_below, make_directory, refuse_existing, relative
 from ._disk.folder import Directory, Folder
 from ._disk.host import host
 from ._disk.line_file import LocksUnsupported
-from ._environment import snapshot
 from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
+from ._facts import Facts, attach_bytes
 from ._files import Files, NewFile, NewText, describe, external
 from ._format.decode import decode, decode_members
 from ._format.encode import encode
 from ._format.json import MAX_INT, dumps
 from ._format.meta import Meta
-from ._format.names import DEFAULT, FOLDERS, portable, portable_path, stream_name, stream_path
+from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
 from ._format.references import ExperimentRef, External, File
 from ._logger import StreamLogger
-from ._messages import qualname, short, warn_once
+from ._messages import qualname, short
 from ._open_streams import Logs
 from ._options import choice, writer_options
-from ._read.meta import holds_experiment, is_experiment, load
+from ._read.meta import is_experiment, load
 from ._read.readonly import ReadOnlyAttributes, read_only
-from ._secrets import redact_lines
 from ._write import meta as _meta
 from ._write.endings import ending, outcome
 
@@ -61,31 +61,12 @@ def ref(path: _Path) -> File | External:
         raise CannotAttach(
             f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
         )
-    directory = _enclosing(Path(path))
+    directory = enclosing(Path(path))
     if directory is None:
         return external(path, host())
     reference = Place(directory).ref(Path(path).resolve())
     assert isinstance(reference, File)
     return reference
-
-
-def _enclosing(path: Path) -> Path | None:
-    """The nearest experiment directory that is, or lies above, *path*: as given where that shows it, else absolute.
-
-    Raises OSError where the system fails to tell: an experiment must not be made without its parent by mistake.
-    """
-    real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
-    found = next((directory for directory in (real, *real.parents) if holds_experiment(directory)), None)
-    given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
-    return next(given, found)
-
-
-def _inside(path: Path, directory: Path) -> Path:
-    """*path* relative to *directory*, or empty where it really lies elsewhere."""
-    try:
-        return Path(os.path.realpath(path)).relative_to(os.path.realpath(directory))
-    except ValueError:
-        return Path()
 
 
 class Place(ReadOnlyAttributes):
@@ -127,14 +108,14 @@ class Place(ReadOnlyAttributes):
         """The experiment that this one's `parent` names, where it encloses this one or lies where its hint says."""
         if not isinstance(self._parent, ExperimentRef):
             return None
-        candidates = [_enclosing(self.path.resolve().parent)]
+        candidates = [enclosing(self.path.resolve().parent)]
         if self._parent.path is not None:
             candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
         for directory in candidates:
             if directory is not None and is_experiment(directory):
                 place = Place(directory)
                 if place.id == self._parent.id:
-                    place._hint = _relative(directory, self.path)
+                    place._hint = relative(directory, self.path)
                     return place
         return None
 
@@ -159,7 +140,7 @@ class Place(ReadOnlyAttributes):
             )
         if home not in file.parents:
             raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
-        if (nearest := _enclosing(file.parent)) is None or nearest.resolve() != home:
+        if (nearest := enclosing(file.parent)) is None or nearest.resolve() != home:
             raise InvalidName(
                 f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
             )
@@ -171,7 +152,7 @@ class Place(ReadOnlyAttributes):
         Arguments and errors as for `Exp`.
         """
         kind = portable(kind, "a kind")
-        return Exp(_Below(self, self._held(), kind), name, params, kind, **options)
+        return Exp(Below(self, self._held(), kind), name, params, kind, **options)
 
     def _held(self) -> Folder:
         """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
@@ -187,18 +168,6 @@ class Place(ReadOnlyAttributes):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}>"
-
-
-class _Below:
-    """The place of sub-experiments of one kind: a savedir that is found through the directory of their experiment."""
-
-    def __init__(self, parent: Place, folder: Folder, kind: str) -> None:
-        self.parent = parent
-        self.folder = folder
-        self.kind = kind
-
-    def __fspath__(self) -> str:
-        return os.path.join(self.folder.path, self.kind)
 
 
 class Exp(Place):
@@ -271,19 +240,19 @@ class Exp(Place):
         choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
         self._writer_options(on_error, writer, durability)
-        members = _meta.members(params, extra, tags, description, redact)
+        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
         wanted = name
         number = 0
         while True:
             directory = Path(savedir, name)
             try:
-                create = (savedir, name, kind, members, parent, (variables, redact, diff))
+                create = (savedir, name, kind, members, parent, facts)
                 self._or_let_go(lambda create=create: self._create(*create))  # type: ignore[misc]
                 return
             except ExperimentExists:
                 if exists == "resume":
-                    self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, _Below) else directory)
-                    self._or_let_go(lambda: self._continue(members, (variables, redact, diff)))
+                    self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, Below) else directory)
+                    self._or_let_go(lambda: self._continue(members, facts))
                     return
                 if exists == "error":
                     raise
@@ -319,9 +288,9 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        members = _meta.members(params, extra, tags, description, redact)
+        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
         exp._hold(path)
-        exp._or_let_go(lambda: exp._continue(members, (variables, redact, diff)))
+        exp._or_let_go(lambda: exp._continue(members, facts))
         return exp
 
     @classmethod
@@ -350,15 +319,15 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        members = _meta.members(params, extra, tags, description, redact)
+        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
         name = None if stream is None else stream_path(portable(stream, "a stream"))
         exp._hold(path)
 
         def start() -> None:
             if name is not None:
-                exp._continue(members, (variables, redact, diff), name)
+                exp._continue(members, facts, name)
             else:
-                exp._add(exp._load(), members, (variables, redact, diff))
+                exp._add(exp._load(), members, facts)
                 exp._start(stream_path(f"run-{exp._record[0]}"))
 
         exp._or_let_go(start)
@@ -420,7 +389,7 @@ class Exp(Place):
             OSError: the system fails to tell.
         """
         os.stat(path)
-        directory = _enclosing(Path(path))
+        directory = enclosing(Path(path))
         if directory is None:
             raise NotAnExperiment(
                 f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
@@ -432,80 +401,27 @@ class Exp(Place):
         self._on_error = on_error
         self._process, self._sync = writer_options(on_error, writer, durability)
 
-    def _create(
-        self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, environment: tuple[Any, ...]
-    ) -> None:
+    def _create(self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, facts: Facts) -> None:
         directory = Path(savedir, name)
-        parent = (
-            self._make_below(savedir, name, parent) if isinstance(savedir, _Below) else self._make(directory, parent)
-        )
-        members = {**members, "environment": self._environment("uncommitted.diff", *environment)}
+        if isinstance(savedir, Below):
+            self._hold(make_below(savedir, name))
+            parent = savedir.parent if parent is None else parent
+        else:
+            absolute, outer = make_directory(directory)
+            self._hold(absolute)
+            self._folder.known_as(directory)
+            parent = Place(outer) if parent is None and outer is not None else parent
+        members = {**members, "environment": self._record_facts(facts, "uncommitted.diff")}
         members.setdefault("params", {})
         if parent is not None:
             members["parent"] = encode(_parent_ref(parent, self.path), path="parent", depth=1)
         try:
             meta = _meta.create(self._folder, name, kind, members)
         except FileExistsError:
-            self._refuse(directory, self._folder.has)
+            refuse_existing(directory, self._folder.has)
             raise
         self._know(meta)
         self._start(DEFAULT, new=True)
-
-    def _make_below(self, below: _Below, name: str, parent: Any) -> Any:
-        """Make and hold the directory of a sub-experiment; return its parent."""
-        if below.kind.lower() in FOLDERS:
-            raise InvalidName(
-                f"{os.fspath(below)} is a folder of the experiment {below.parent.path} that is for its record. "
-                "Choose another kind."
-            )
-        inner = f"{below.kind}/{name}"
-        self._refuse(Path(below, name), lambda entry: below.folder.has(f"{inner}/{entry}"))
-        if below.folder.is_removed:
-            raise NotAnExperiment(
-                f"{below.folder.path}: the directory of the experiment was moved or removed. Find it with "
-                "Exp.find(path)."
-            )
-        self._hold(Folder(below.folder, below.kind, name))
-        return below.parent if parent is None else parent
-
-    def _make(self, directory: Path, parent: Any) -> Any:
-        """Make and hold the directory of an experiment; return its parent."""
-        # Absolute from here on: a thread may change the working directory at any moment.
-        absolute = Path(os.path.abspath(directory))
-        enclosing = _enclosing(absolute.parent)
-        # In any case of letters: where the file system ignores it, Files is files.
-        if enclosing is not None and any(part.lower() in FOLDERS for part in _inside(absolute, enclosing).parts[:1]):
-            raise InvalidName(
-                f"{directory} lies in a folder of the experiment {enclosing} that is for its record. "
-                "Choose another directory."
-            )
-        self._refuse(directory, lambda entry: os.path.lexists(absolute / entry))
-        try:
-            missing = [part for part in (absolute, *absolute.parents) if not part.exists()]
-            absolute.mkdir(parents=True, exist_ok=True)
-            for made in missing:  # the name of what is on the disk is on the disk, too
-                with Folder(made.parent) as folder:
-                    folder.sync()
-        except OSError as error:
-            what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
-            raise OSError(error.errno, what, os.fspath(directory)) from None
-        self._hold(absolute)
-        self._folder.known_as(directory)
-        return Place(enclosing) if parent is None and enclosing is not None else parent
-
-    def _refuse(self, directory: Path, has: Callable[[str], bool]) -> None:
-        for name in ("meta.json", DEFAULT):
-            if has(name):
-                what = (
-                    "holds an experiment already"
-                    if name == "meta.json"
-                    else f"has a {name} that belongs to no experiment"
-                )
-                raise ExperimentExists(
-                    f"{directory} {what}. Choose another name, or exists='number'; "
-                    "to go on with it use Exp.resume(path) or "
-                    "exists='resume', to add to it Exp.open(path)."
-                )
 
     def _held(self) -> Folder:
         """As that of `Place`."""
@@ -531,43 +447,27 @@ class Exp(Place):
                 folder.close()
             raise
 
-    def _continue(self, members: dict[str, Any], environment: tuple[Any, ...], stream: str = DEFAULT) -> None:
+    def _continue(self, members: dict[str, Any], facts: Facts, stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
         meta = self._load()
         self.id: str = meta.id
         try:
-            self._start(stream, lambda: self._add(meta, members, environment))
+            self._start(stream, lambda: self._add(meta, members, facts))
         except LocksUnsupported:
             # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
-            self._add(meta, members, environment)
+            self._add(meta, members, facts)
             self._start(stream_path(f"run-{self._record[0]}"), new=True)
 
-    def _add(self, meta: Meta, members: dict[str, Any], environment: tuple[Any, ...]) -> tuple[int, str]:
-        facts = self._environment(f"uncommitted-{meta.last[0] + 1}.diff", *environment)
-        self._know(_meta.add(self._folder, meta, {**members, "environment": facts}, self._load))
+    def _add(self, meta: Meta, members: dict[str, Any], facts: Facts) -> tuple[int, str]:
+        environment = self._record_facts(facts, f"uncommitted-{meta.last[0] + 1}.diff")
+        self._know(_meta.add(self._folder, meta, {**members, "environment": environment}, self._load))
         return self._record
 
-    def _environment(self, diff_name: str, variables: Iterable[str], redact: bool, diff: bool) -> dict[str, Any]:
-        facts = snapshot.capture(variables=variables, redact=redact)
-        git = facts.get("git")
-        if diff and isinstance(git, dict) and (data := snapshot.diff(git)):
-            if redact:
-                text, lines = redact_lines(data.decode("utf-8", "surrogateescape"))
-                data = text.encode("utf-8", "surrogateescape")
-                if lines:
-                    git["diff_redacted"] = lines
-                    warn_once(f"{lines} lines of {diff_name} look like secrets and were attached as <redacted>")
-            git["diff"] = self._diff = self._attach_bytes(diff_name, data)
-        elif diff and (reason := git.get("missing", {}).get("diff") if git else "there is no git repository"):
-            warn_once(f"diff=True: the uncommitted changes were not attached: {reason}. Commit the changes instead.")
-        return encode(facts, path="environment", depth=2, lenient=warn_once)  # type: ignore[no-any-return]
-
-    def _attach_bytes(self, name: str, data: bytes) -> File:
-        # Noted in the log when there is one: a meta record that refers to the file comes before it.
-        with NewFile(self._files, name, lambda: None, lambda file: file) as new:
-            new.write(data)
-        assert new.ref is not None
-        return new.ref
+    def _record_facts(self, facts: Facts, diff_name: str) -> dict[str, Any]:
+        # The file is noted in the log when there is one: a meta record that refers to the file comes before it.
+        environment, diff = facts.record(self._files, diff_name)
+        self._diff = diff or self._diff
+        return environment
 
     def _load(self) -> Meta:
         return load(self._folder, environments=False)
@@ -698,7 +598,7 @@ class Exp(Place):
             )
         from ._media import encoded
 
-        return self._note(self._attach_bytes(*encoded(source, name)), "")
+        return self._note(attach_bytes(self._files, *encoded(source, name)), "")
 
     if TYPE_CHECKING:
 
@@ -816,16 +716,7 @@ def _rank() -> int:
 def _parent_ref(parent: Any, directory: Path) -> ExperimentRef:
     if isinstance(parent, ExperimentRef):
         return parent
-    return ExperimentRef(parent.id, _relative(parent.path, directory))
-
-
-def _relative(target: Path, start: Path) -> str | None:
-    try:
-        hint = os.path.relpath(target.resolve(), start.resolve()).replace(os.sep, "/")
-        hint.encode("utf-8")
-    except ValueError:  # another drive of Windows, or a name that is not UTF-8
-        return None
-    return hint
+    return ExperimentRef(parent.id, relative(parent.path, directory))
 
 
 def _portable(name: str) -> str:

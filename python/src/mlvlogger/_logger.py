@@ -282,7 +282,7 @@ class Logger:
         """
         data = ending(status, error)
         self._stream.close(None if self._stream.paused else data)
-        if self._root is not None:
+        if self._root is not None and self._stream.closed:  # not yet, in a signal handler that interrupts an event
             self._root.close()
 
     def __enter__(self: _L) -> _L:

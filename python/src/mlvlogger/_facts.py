@@ -1,0 +1,67 @@
+"""What a meta record says of the program's environment, and the attached file of uncommitted changes."""
+
+from __future__ import annotations
+
+from ._environment import snapshot
+from ._files import NewFile
+from ._format.encode import encode
+from ._messages import warn_once
+from ._secrets import redact_lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ._files import Files
+    from ._format.references import File
+
+__all__ = ["Facts", "attach_bytes"]
+
+
+class Facts:
+    """What is recorded of the environment, as `Exp` was asked.
+
+    Args:
+        variables: Names of environment variables, or patterns, to record besides the usual ones.
+        redact: Whether values that look like secrets are redacted.
+        diff: Whether the uncommitted changes of the git repository are attached.
+    """
+
+    def __init__(self, variables: Iterable[str], redact: bool, diff: bool) -> None:
+        self.variables = variables
+        self.redact = redact
+        self.diff = diff
+
+    def record(self, files: Files, diff_name: str) -> tuple[dict[str, Any], File | None]:
+        """Collect the facts.
+
+        Args:
+            files: Where the uncommitted changes are attached.
+            diff_name: The name of the file of uncommitted changes.
+
+        Returns:
+            The facts as a JSON tree, and the attached file.
+        """
+        facts = snapshot.capture(variables=self.variables, redact=self.redact)
+        git = facts.get("git")
+        file: File | None = None
+        if self.diff and isinstance(git, dict) and (data := snapshot.diff(git)):
+            if self.redact:
+                text, lines = redact_lines(data.decode("utf-8", "surrogateescape"))
+                data = text.encode("utf-8", "surrogateescape")
+                if lines:
+                    git["diff_redacted"] = lines
+                    warn_once(f"{lines} lines of {diff_name} look like secrets and were attached as <redacted>")
+            git["diff"] = file = attach_bytes(files, diff_name, data)
+        elif self.diff and (reason := git.get("missing", {}).get("diff") if git else "there is no git repository"):
+            warn_once(f"diff=True: the uncommitted changes were not attached: {reason}. Commit the changes instead.")
+        return encode(facts, path="environment", depth=2, lenient=warn_once), file
+
+
+def attach_bytes(files: Files, name: str, data: bytes) -> File:
+    """Attach bytes and return the reference to the file. The log doesn't say so yet."""
+    with NewFile(files, name, lambda: None, lambda file: file) as new:
+        new.write(data)
+    assert new.ref is not None
+    return new.ref
