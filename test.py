@@ -89,7 +89,7 @@ def main(arguments):
     status = run(tox, "-m", "tox", "run-parallel", *options, *wanted, *arguments[at:]).returncode
     results = json.loads(report.read_text())["testenvs"] if report.exists() else {}
     print(f"\n{'Result ':-<80}")
-    counts = [count(name, result.get("result", {}).get("success", False)) for name, result in results.items()]
+    counts = [count(name, one["result"]["success"]) for name, one in results.items() if "result" in one]
     total = sum(counts, Counter())
     total["failed"] += status != 0 and not total["failed"]
     print(f"\n{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
