@@ -38,6 +38,20 @@ def at_work(log: Logger) -> Logger:
     return log
 
 
+def stopped_before_it_is_at_work() -> Logger:
+    """A log whose other process is stopped while it starts, however late this process comes to stop it."""
+    while True:
+        log = Logger(PATH, writer="process")
+        pid = writer_pid(log)
+        os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)  # until it is stopped
+        if not log._stream._writer._ring.words[READY]:  # type: ignore[union-attr]
+            return log
+        os.kill(pid, signal.SIGCONT)
+        log.close()
+        PATH.unlink()
+
+
 def numbers(written: list[dict[str, Any]]) -> list[int]:
     return [event["data"]["number"] for event in written if event["event"] == "x"]
 
@@ -584,11 +598,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
     def stop() -> None:
         raise Stop
 
-    log = Logger(PATH, writer="process")
-    if starts:
-        os.kill(writer_pid(log), signal.SIGSTOP)
-    else:
-        at_work(log)
+    log = stopped_before_it_is_at_work() if starts else at_work(Logger(PATH, writer="process"))
     acknowledged: dict[int, int] = {}
     fills = iter(range(10**6))
 
