@@ -77,7 +77,7 @@ class Flaws:
         self._branches: dict[str, Flaw] = {}
         self._flaws: list[Flaw] = []  # those of the branches, in the order of the groups of the pattern of all
         self._all: Match = re.compile(b"(?!)").fullmatch
-        self._misses = 0  # in a row; while it is negative, nobody looks
+        self._misses = 0  # in a row; while it is negative, `find` returns at once
 
     def find(self, line: bytes) -> Flaw | None:
         """What is known of a line, with its LF, in a block of UTF-8."""
