@@ -7,8 +7,8 @@ Run the tests with tox, in environments below `.tox/`; the packages come from wh
     python3 test.py -m ci                the environments with this label of tox.ini: ci or long
     python3 test.py py311 -- -k seal     with arguments for pytest
 
-Python 3.8 or later can start this. MLV_REQUIRE_ALL=1 lets a missing interpreter fail, and each skipped test whose reason
-isn't "not applicable: …". The last line is `N passed, N failed, N skipped`; an environment without tests counts as one.
+Python 3.8 or later can start this. MLV_REQUIRE_ALL=1 lets a missing interpreter fail, and each skipped test whose
+reason isn't "not applicable: …". The last line is `N passed, N failed, N skipped`; an environment without tests is one.
 """
 
 import hashlib
