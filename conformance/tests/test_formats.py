@@ -29,6 +29,7 @@ Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # The schema of SARIF 2.1.0 as SchemaStore published it, from the npm package @microsoft/jest-sarif 1.0.0-beta.0 (MIT).
+# No package for Python has it.
 SARIF = Draft4Validator(json.loads(Path(__file__).with_name("sarif-2.1.0-rtm.5.json").read_text("utf-8")))
 FORMATS = ["text", "github", "sarif", "junit"]
 HOSTILE = [

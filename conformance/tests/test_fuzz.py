@@ -1,4 +1,4 @@
-"""The fuzzers of `conformance/fuzz`, for a few seconds each; their long forms are commands of their own."""
+"""The fuzzers of `trials/fuzz`, for a few seconds each; their long forms are commands of their own."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FUZZ = Path(__file__).parents[1] / "fuzz"
+FUZZ = Path(__file__).parents[2] / "trials" / "fuzz"
 
 
 def fuzz(name: str, *arguments: str) -> str:

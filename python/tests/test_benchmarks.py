@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PAGE = BENCHMARKS.parents[1] / "docs" / "explanation" / "performance.md"
+BENCHMARKS = Path(__file__).parents[2] / "trials" / "benchmarks" / "logger"
+PAGE = BENCHMARKS.parents[2] / "docs" / "explanation" / "performance.md"
 RENEWED = """
 import json, sys, page
 results = json.loads(page.RESULTS.read_text("utf-8"))

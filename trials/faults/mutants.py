@@ -1,6 +1,6 @@
 """Plant faults in the logger, one at a time, and require that a test notices each of them.
 
-    python python/faults/mutants.py [--list] [--jobs N] [mutant …]
+    python trials/faults/mutants.py [--list] [--jobs N] [mutant …]
 
 Each mutant is a change of the source, and the tests that have to fail with it. The change is made in a copy of the
 package; its old text has to be there exactly once, so that a mutant which no longer fits is an error and not a success.

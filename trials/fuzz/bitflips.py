@@ -2,7 +2,7 @@
 """
 Flip every bit of a sealed experiment, one at a time, and judge it with `--require-sealed`: none may be valid.
 
-`python conformance/fuzz/bitflips.py` flips all of them, in some minutes; `--step 7` every seventh; `--file meta.json`
+`python trials/fuzz/bitflips.py` flips all of them, in some minutes; `--step 7` every seventh; `--file meta.json`
 only those of one file. The last line counts the verdicts; the exit code is 1 if one was `valid`, or if the validator
 failed.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlv_validate import validate
 
-BASE = Path(__file__).parents[1] / "suite" / "bases" / "sealed"
+BASE = Path(__file__).parents[2] / "conformance" / "suite" / "bases" / "sealed"
 
 
 def verdict(experiment: Path) -> str:

@@ -1,7 +1,7 @@
 """
 How fast mlv-validate is, against a loop that only parses: `for line in file: json.loads(line)`.
 
-    python conformance/benchmarks/speed.py 1000000
+    python trials/benchmarks/validator/speed.py 1000000
 
 Both read the same bytes, in processes of their own, one after the other in each round; a figure is the median over the
 rounds of the ratio within a round, so that a busy machine is busy for both. Nothing is asserted.

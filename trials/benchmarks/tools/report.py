@@ -1,6 +1,7 @@
 """How long a report takes, beside the query behind it and the start of the drawing library; and how great a page is.
 
-`python tools/benchmarks/report.py [--experiments 20] [--events 5000]`: each in a process of its own, best of three.
+`python trials/benchmarks/tools/report.py [--experiments 20] [--events 5000]`: each in a process of its own,
+best of three.
 """
 
 from __future__ import annotations

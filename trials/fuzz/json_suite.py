@@ -2,7 +2,7 @@
 """
 Compare the strict reader with JSONTestSuite, the public collection of cases for JSON parsers by Nicolas Seriot.
 
-`python conformance/fuzz/json_suite.py` gets the cases from the source distribution of `pyjson5`, which holds them, with
+`python trials/fuzz/json_suite.py` gets the cases from the source distribution of `pyjson5`, which holds them, with
 pip. Cases named y_ have to be accepted and those named n_ refused; json_suite.json lists those y_ that break a rule of
 the specification beyond RFC 8259, with the rules, and for each i_, which parsers may decide, the rules that it breaks.
 The exit code is 1 for a difference, and 2 if the cases could not be had, which is no success.

@@ -1,6 +1,6 @@
 """Millions of values from a seeded generator: written, read back, and compared with what they were.
 
-    python python/faults/values.py [--count N] [--seed N] [--writer direct|process|both] [--jobs N]
+    python trials/faults/values.py [--count N] [--seed N] [--writer direct|process|both] [--jobs N]
 
 Each of the experiments that it makes has its own seed, which is printed where a value differs, and is judged by
 mlv-validate. A value is one number, text, time or the like; the lists and mappings around them are not counted.

@@ -1,6 +1,6 @@
 """How the cost of the views and of the verdicts grows with the number of experiments, on Spark and without it.
 
-    PYSPARK_PYTHON=$(which python) python tools/benchmarks/spark.py [--counts 100 1000 10000] [--long 1000000]
+    PYSPARK_PYTHON=$(which python) python trials/benchmarks/tools/spark.py [--counts 100 1000 10000] [--long 1000000]
 
 It writes trees into a temporary directory, starts a session `local[2]`, and prints tables in Markdown. Times are
 seconds of one run each, and Spark's are without the start of the session, which is told.

@@ -90,7 +90,7 @@ def main() -> int:
         stamp = {"measured": when, "load": round(os.getloadavg()[1], 1)}
         results.setdefault(part, {}).update({name: rounded(row) | stamp for name, row in found.items()})
         results["machine"] = machine(base)
-        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", "utf-8")
+        file.write_text(page.text_of(results), "utf-8")
 
     def measure(part: str, module: Any, names: Iterable[str]) -> None:
         reasons = {row: peers.failure(arguments.peers, name) for row in wanted(names) if (name := peer_of(row))}

@@ -2,7 +2,7 @@
 """
 Compare the two validators of this repository on experiments that were damaged by chance.
 
-`python conformance/fuzz/differential.py --rounds N --seed S` makes N times 100 damaged experiments of the suite's
+`python trials/fuzz/differential.py --rounds N --seed S` makes N times 100 damaged experiments of the suite's
 bases, and asks both drivers about each, at level Core and at level Sealed by turns. They share no line of code and no
 language, so where they say the same about thousands of directories that nobody thought of, the specification leaves no
 doubt about them; where they do not, the text is unclear or one of them is wrong. What they differ in is printed, and
@@ -23,7 +23,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import mutate
-
 from mlv_conformance._driver import Driver
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,6 @@
 """Run the fault trials: real processes, real faults, and one judge of what is left.
 
-    python python/faults/run.py [--long] [--writer direct|process|both] [--output FILE] [trial …]
+    python trials/faults/run.py [--long] [--writer direct|process|both] [--output FILE] [trial …]
 
 Prints a table, and why this machine could not run what it could not. Exits with 1 when a trial failed.
 """
@@ -85,8 +85,10 @@ def _write(path: Path, long: bool, seconds: float, rows: list[dict[str, Any]]) -
     release = ".".join(platform.release().split(".")[:2])  # the rest names the machine
     system = f"{platform.system()} {release}"
     machine = {"system": system, "python": platform.python_version(), "cpus": os.cpu_count()}
-    report = {"form": "long" if long else "quick", "machine": machine, "seconds": seconds, "rows": rows}
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    report = {"form": "long" if long else "quick", "machine": machine, "seconds": round(seconds)}
+    told = [{name: value for name, value in row.items() if value} for row in rows]  # `page.py` adds what is 0 or empty
+    lines = ",\n".join(json.dumps(row) for row in told)
+    path.write_text(f'{json.dumps(report)[:-1]}, "rows": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def _writers(trial: str, writers: list[str]) -> list[str]:

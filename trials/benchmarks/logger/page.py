@@ -13,10 +13,10 @@ from aims import AIMS
 from floor import DIRECT, PROCESS, STEPS
 from rows import OWN, PEERS, SCALE, SYNCED, WRITERS
 
-__all__ = ["PAGE", "RESULTS", "renewed", "write"]
+__all__ = ["PAGE", "RESULTS", "renewed", "text_of", "write"]
 
 RESULTS = Path(__file__).with_name("results.json")
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "performance.md"
 
 Results = dict[str, Any]
 
@@ -218,6 +218,15 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "memory": memory,
     "reading": reading,
 }
+
+
+def text_of(results: Results) -> str:
+    """The text of RESULTS: JSON with a line for each row."""
+    parts = []
+    for part, rows in sorted(results.items()):
+        lines = ",\n".join(f" {json.dumps(row)}: {json.dumps(rows[row], sort_keys=True)}" for row in sorted(rows))
+        parts.append(f"{json.dumps(part)}: {{\n{lines}\n}}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def renewed(page: str, results: Results) -> str:

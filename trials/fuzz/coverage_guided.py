@@ -2,7 +2,7 @@
 """
 Fuzz the validator's readers, guided by coverage, with atheris: `pip install atheris`, Python 3.11.
 
-`python conformance/fuzz/coverage_guided.py log` makes the bytes of a stream, `meta` those of a meta.json, from the
+`python trials/fuzz/coverage_guided.py log` makes the bytes of a stream, `meta` those of a meta.json, from the
 bases of the conformance suite on, and judges each. Whatever libFuzzer takes can follow, `-max_total_time=120` for one.
 A crash is an exception, a failure that the validator reports itself, or a record for which the strict reader and an
 independent check disagree: the json module of the standard library with hooks of its own, and the schemas of the
@@ -29,8 +29,8 @@ with atheris.instrument_imports(include=["mlv_validate"]):
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-CONFORMANCE = Path(__file__).parents[1]
-SCHEMAS = [json.loads(path.read_text("utf-8")) for path in (CONFORMANCE.parent / "spec/1.0/schemas").iterdir()]
+ROOT = Path(__file__).parents[2]
+SCHEMAS = [json.loads(path.read_text("utf-8")) for path in (ROOT / "spec/1.0/schemas").iterdir()]
 REGISTRY: Registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in SCHEMAS)
 META = Draft202012Validator({"$ref": "urn:mlv:1.0:meta"}, registry=REGISTRY)
 
@@ -132,7 +132,7 @@ def log(raw: bytes) -> None:
 
 
 def seeds(corpus: Path, name: str) -> None:
-    for number, path in enumerate(sorted((CONFORMANCE / "suite/bases").rglob("*.json*"))):
+    for number, path in enumerate(sorted((ROOT / "conformance/suite/bases").rglob("*.json*"))):
         if (path.suffix == ".json") == (name == "meta"):
             (corpus / str(number)).write_bytes(path.read_bytes())
 
@@ -146,7 +146,7 @@ if __name__ == "__main__":
         EXPERIMENT.mkdir()
         CORPUS.mkdir()
         seeds(CORPUS, target.__name__)
-        minimal = CONFORMANCE / "suite/bases/minimal/meta.json"
+        minimal = ROOT / "conformance/suite/bases/minimal/meta.json"
         (EXPERIMENT / "meta.json").write_bytes(minimal.read_bytes())
         atheris.Setup([*sys.argv, str(CORPUS), "-max_len=8192", "-timeout=20"], target)
         atheris.Fuzz()

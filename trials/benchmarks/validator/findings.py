@@ -1,5 +1,5 @@
 """
-What a finding costs, against a `json.loads` that fails: `python conformance/benchmarks/findings.py [LINES]`.
+What a finding costs, against a `json.loads` that fails: `python trials/benchmarks/validator/findings.py [LINES]`.
 
 For each kind of wrong lines, and for all kinds line by line, a log of that many lines is judged, and as many calls of
 `json.loads` fail. Both run in this process, one after the other in each round; a figure is the median over the rounds

@@ -2,7 +2,7 @@
 """
 Give the real command experiments of the conformance suite that were damaged by chance: it must always judge them.
 
-`python conformance/fuzz/mutate.py --rounds N --seed S` makes N directories of 100 damaged experiments each, and runs
+`python trials/fuzz/mutate.py --rounds N --seed S` makes N directories of 100 damaged experiments each, and runs
 `mlv-validate` on each directory once. A traceback, a failure of the validator that it reports itself, an exit code that
 is none of 0, 1 and 3, control characters in what it prints, and 120 seconds without an answer are failures: the
 directory is then kept, and its path printed. The same seed makes the same directories.
@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-BASES = Path(__file__).parents[1] / "suite" / "bases"
+BASES = Path(__file__).parents[2] / "conformance" / "suite" / "bases"
 EXPERIMENTS = 100
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 

@@ -1,5 +1,6 @@
-"""What `mlv ls` reads, and how long it takes, beside what lies below: ``python tools/benchmarks/ls.py [EXPERIMENTS]``.
+"""What `mlv ls` reads, and how long it takes, beside what lies below.
 
+`python trials/benchmarks/tools/ls.py [EXPERIMENTS]`
 By default a thousand experiments of a thousand events each, every tenth open, every seventh with a remark. Bytes are
 those that the system counts of the process (Linux), times are ratios within this run; both include the start of Python.
 """

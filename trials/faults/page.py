@@ -1,4 +1,4 @@
-"""Print a Markdown page of results that run.py has written: python python/faults/page.py RESULTS.json …
+"""Print a Markdown page of results that run.py has written: python trials/faults/page.py RESULTS.json …
 
 docs/explanation/faults.md is such a page, of the results in results.json beside this file.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from rows import Row
 
 _COLUMNS = ("rounds", "acknowledged", "lost", "wrong", "duplicated", "invented", "hangs", "verdict")
 
@@ -19,9 +22,9 @@ _HEAD = """\
 # What the fault trials found
 
 This page is for people who want to know whether what was acknowledged is kept, and how often that was tried.
-The programs are real processes, and so are their ends; `python/faults/README.md` says what each trial does and needs.
-The results are made by `python python/faults/run.py --long --output results.json`, which takes the better \
-part of an hour and root, and the page by `python python/faults/page.py results.json`.
+The programs are real processes, and so are their ends; `trials/faults/README.md` says what each trial does and needs.
+The results are made by `python trials/faults/run.py --long --output results.json`, which takes the better \
+part of an hour and root, and the page by `python trials/faults/page.py results.json`.
 
 An event counts as acknowledged when `event()` has returned its seq; it is *lost* when it cannot be read \
 afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when nobody \
@@ -36,6 +39,8 @@ which the judge has to find it.
 def main() -> None:
     """The command. Several files, as of two branches or machines, make one page; what they say is told of each."""
     reports = [json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]
+    for report in reports:
+        report["rows"] = [asdict(Row("")) | row for row in report["rows"]]
     print(_HEAD)
     for report in reports:
         machine = report["machine"]
