@@ -359,6 +359,26 @@ def test_after_a_line_that_may_have_been_a_start_no_version_is_known(
 
 
 @pytest.mark.rule("validator.findings")
+def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = experiment()
+    x.log().start()
+    path = x.path / "log.jsonl"
+    start = path.read_bytes()
+    line = b'{"seq":%d,"time":"2026-11-22T18:24:00.000000Z","event":"mlv/new","data":{"n":%d}}\n'
+    lines = b"".join(line % (number, number) for number in range(2, 9))
+    path.write_bytes(start.replace(b'"1.0"', b'"1.9"') + lines + start + lines)
+    shapes = Shapes()
+    with monkeypatch.context() as patch:
+        learn(patch, shapes)
+        validate(x.path)
+    assert [found.unknown for found in shapes.flaws._flaws] == [()]
+    monkeypatch.setattr(_findings, "KEPT", 1)
+    report = fast(monkeypatch, x.path)
+    assert report == slow(monkeypatch, x.path)
+    assert [(one.rule, one.number) for one in report.targets[0].omitted] == [("event.reserved", 6)]
+
+
+@pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("base", sorted(path.name for path in (SUITE / "bases").iterdir()))
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,12 +49,17 @@ def path_order(path: str) -> bytes:
 
 
 @dataclass(slots=True)
-class _Kind:
+class Kind:
     """The findings of one rule at one path: those kept, the number of the others, and the line of the last of these."""
 
     kept: dict[int | None, Finding] = field(default_factory=dict)
     omitted: int = 0
     line: int = 0
+
+    def count(self, lines: int, last: int) -> None:
+        """Count the findings of so many lines, up to line `last`."""
+        self.omitted += lines
+        self.line = last
 
     def findings(self) -> list[Finding]:
         """Those that are kept; the last says how many follow."""
@@ -74,7 +79,7 @@ class Findings:
     """
 
     prefix: str = ""
-    _found: dict[str, dict[str, _Kind]] = field(default_factory=dict)
+    _found: dict[str, dict[str, Kind]] = field(default_factory=dict)
     _unchecked: dict[tuple[str, str], Unchecked] = field(default_factory=dict)
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
@@ -82,7 +87,7 @@ class Findings:
         kinds = self._found.setdefault(path, {})
         kind = kinds.get(rule)
         if kind is None:
-            kind = kinds[rule] = _Kind()
+            kind = kinds[rule] = Kind()
         if line in kind.kept:
             return
         if line is None or len(kind.kept) < KEPT:
@@ -91,21 +96,11 @@ class Findings:
             kind.omitted += 1
             kind.line = line
 
-    def is_full(self, path: str, rule: str) -> bool:
-        """Whether further findings of a rule at a path are only counted."""
-        kind = self._found.get(path, {}).get(rule)
-        return kind is not None and len(kind.kept) >= KEPT
-
-    def count(self, path: str, rules: tuple[str, ...], lines: int, last: int) -> bool:
-        """Count that each of `lines` lines, up to `last`, breaks these rules; False if one of them is to be kept."""
+    def full(self, path: str, rules: tuple[str, ...]) -> list[Kind] | None:
+        """The findings of each of these rules at a path, if further ones of all of them are only counted."""
         kinds = self._found.get(path, {})
-        counted = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
-        if len(counted) < len(rules):
-            return False
-        for kind in counted:
-            kind.omitted += lines
-            kind.line = last
-        return True
+        full = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
+        return full if len(full) == len(rules) else None
 
     def unchecked(self, path: str, reason: str) -> None:
         """Report that something could not be checked."""
