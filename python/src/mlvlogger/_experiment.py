@@ -6,24 +6,25 @@ import os
 import time
 from pathlib import Path
 
-from ._directories import Below, enclosing, make_below, make_directory, refuse_existing, relative
 from ._disk.folder import Directory, Folder
-from ._disk.host import host
 from ._disk.line_file import LocksUnsupported
-from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._facts import Facts, attach_bytes
-from ._files import Files, NewFile, NewText, describe, external
+from ._errors import CannotAttach, ExperimentExists, LogClosed, NotAnExperiment
+from ._files import Files, NewFile, NewText, attach_bytes
 from ._format.decode import decode, decode_members
 from ._format.encode import encode
 from ._format.json import MAX_INT, dumps
 from ._format.meta import Meta
 from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
-from ._format.references import ExperimentRef, External, File
+from ._format.references import ExperimentRef, File
 from ._logger import StreamLogger
 from ._messages import qualname, short
+from ._new_directory import Below, make_below, make_directory, refuse_existing
 from ._open_streams import Logs
 from ._options import choice, writer_options
+from ._provenance import Provenance
+from ._read.file_reference import file_in
 from ._read.meta import is_experiment, load
+from ._read.nearest import enclosing, relative
 from ._read.readonly import ReadOnlyAttributes, read_only
 from ._write import meta as _meta
 from ._write.endings import ending, outcome
@@ -40,33 +41,11 @@ if TYPE_CHECKING:
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["Exp", "Place", "ref"]
+__all__ = ["Exp", "Place"]
 
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
-
-
-def ref(path: _Path) -> File | External:
-    """A reference to a file where it lies, for `params`, `extra` or an event.
-
-    It says size and SHA-256, so that later anyone can tell whether it is the same file. Inside an experiment it is
-    a `File` with the experiment's id; outside, an `External` with the absolute path and the host.
-
-    Raises:
-        FileNotFoundError: *path* does not exist.
-        CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-    """
-    if Path(path).is_dir():
-        raise CannotAttach(
-            f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
-        )
-    directory = enclosing(Path(path))
-    if directory is None:
-        return external(path, host())
-    reference = Place(directory).ref(Path(path).resolve())
-    assert isinstance(reference, File)
-    return reference
 
 
 class Place(ReadOnlyAttributes):
@@ -132,19 +111,7 @@ class Place(ReadOnlyAttributes):
         """
         if path is None:
             return ExperimentRef(self.id, self._hint)
-        home = self.path.resolve()
-        file = Path(os.path.realpath(home / path))
-        if file.is_dir():
-            raise CannotAttach(
-                f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
-            )
-        if home not in file.parents:
-            raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
-        if (nearest := enclosing(file.parent)) is None or nearest.resolve() != home:
-            raise InvalidName(
-                f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
-            )
-        return describe(file, file.relative_to(home).as_posix(), self.id)
+        return file_in(self.path, self.id, path)
 
     def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
         """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
@@ -240,19 +207,22 @@ class Exp(Place):
         choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
         self._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
+        members, provenance = (
+            _meta.members(params, extra, tags, description, redact),
+            Provenance(variables, redact, diff),
+        )
         wanted = name
         number = 0
         while True:
             directory = Path(savedir, name)
             try:
-                create = (savedir, name, kind, members, parent, facts)
+                create = (savedir, name, kind, members, parent, provenance)
                 self._or_let_go(lambda create=create: self._create(*create))  # type: ignore[misc]
                 return
             except ExperimentExists:
                 if exists == "resume":
                     self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, Below) else directory)
-                    self._or_let_go(lambda: self._continue(members, facts))
+                    self._or_let_go(lambda: self._continue(members, provenance))
                     return
                 if exists == "error":
                     raise
@@ -288,9 +258,12 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
+        members, provenance = (
+            _meta.members(params, extra, tags, description, redact),
+            Provenance(variables, redact, diff),
+        )
         exp._hold(path)
-        exp._or_let_go(lambda: exp._continue(members, facts))
+        exp._or_let_go(lambda: exp._continue(members, provenance))
         return exp
 
     @classmethod
@@ -319,15 +292,18 @@ class Exp(Place):
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
+        members, provenance = (
+            _meta.members(params, extra, tags, description, redact),
+            Provenance(variables, redact, diff),
+        )
         name = None if stream is None else stream_path(portable(stream, "a stream"))
         exp._hold(path)
 
         def start() -> None:
             if name is not None:
-                exp._continue(members, facts, name)
+                exp._continue(members, provenance, name)
             else:
-                exp._add(exp._load(), members, facts)
+                exp._add(exp._load(), members, provenance)
                 exp._start(stream_path(f"run-{exp._record[0]}"))
 
         exp._or_let_go(start)
@@ -401,7 +377,9 @@ class Exp(Place):
         self._on_error = on_error
         self._process, self._sync = writer_options(on_error, writer, durability)
 
-    def _create(self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, facts: Facts) -> None:
+    def _create(
+        self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, provenance: Provenance
+    ) -> None:
         directory = Path(savedir, name)
         if isinstance(savedir, Below):
             self._hold(make_below(savedir, name))
@@ -411,7 +389,7 @@ class Exp(Place):
             self._hold(absolute)
             self._folder.known_as(directory)
             parent = Place(outer) if parent is None and outer is not None else parent
-        members = {**members, "environment": self._record_facts(facts, "uncommitted.diff")}
+        members = {**members, "environment": self._record_environment(provenance, "uncommitted.diff")}
         members.setdefault("params", {})
         if parent is not None:
             members["parent"] = encode(_parent_ref(parent, self.path), path="parent", depth=1)
@@ -447,25 +425,25 @@ class Exp(Place):
                 folder.close()
             raise
 
-    def _continue(self, members: dict[str, Any], facts: Facts, stream: str = DEFAULT) -> None:
+    def _continue(self, members: dict[str, Any], provenance: Provenance, stream: str = DEFAULT) -> None:
         # The lock first: a script that cannot have the stream must not leave a record behind.
         meta = self._load()
         self.id: str = meta.id
         try:
-            self._start(stream, lambda: self._add(meta, members, facts))
+            self._start(stream, lambda: self._add(meta, members, provenance))
         except LocksUnsupported:
             # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
-            self._add(meta, members, facts)
+            self._add(meta, members, provenance)
             self._start(stream_path(f"run-{self._record[0]}"), new=True)
 
-    def _add(self, meta: Meta, members: dict[str, Any], facts: Facts) -> tuple[int, str]:
-        environment = self._record_facts(facts, f"uncommitted-{meta.last[0] + 1}.diff")
+    def _add(self, meta: Meta, members: dict[str, Any], provenance: Provenance) -> tuple[int, str]:
+        environment = self._record_environment(provenance, f"uncommitted-{meta.last[0] + 1}.diff")
         self._know(_meta.add(self._folder, meta, {**members, "environment": environment}, self._load))
         return self._record
 
-    def _record_facts(self, facts: Facts, diff_name: str) -> dict[str, Any]:
+    def _record_environment(self, provenance: Provenance, diff_name: str) -> dict[str, Any]:
         # The file is noted in the log when there is one: a meta record that refers to the file comes before it.
-        environment, diff = facts.record(self._files, diff_name)
+        environment, diff = provenance.record(self._files, diff_name)
         self._diff = diff or self._diff
         return environment
 
