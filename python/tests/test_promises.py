@@ -187,11 +187,18 @@ def test_every_name_is_where_a_type_checker_is_told() -> None:
     assert set(told) == set(mlvlogger.__all__)
 
 
+def described(cls: type) -> dict[str, Any]:
+    """The members of a public class that are its own or come from a private one."""
+    homes = [cls, *(base for base in cls.__mro__ if base.__module__.startswith("mlvlogger._"))]
+    homes = [home for home in homes if home is cls or home.__name__ not in mlvlogger.__all__]
+    return {name: member for home in reversed(homes) for name, member in vars(home).items()}
+
+
 def callables() -> Iterator[tuple[str, Any, Any]]:
     """Every public function and method: its name, itself, and the class it is of."""
     for name, value in public().items():
         if inspect.isclass(value):
-            for member, function in vars(value).items():
+            for member, function in described(value).items():
                 if member.startswith("_") and member != "__init__":
                     continue
                 function = getattr(function, "__func__", function)
@@ -219,13 +226,13 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
     assert (inspect.getdoc(value) or "").strip()
     if inspect.isclass(value):
         assert value.__doc__ and value.__doc__ is not Exception.__doc__
-        for member, part in vars(value).items():
+        for member, part in described(value).items():
             if isinstance(part, property):
                 assert part.__doc__, f"{name}.{member}"
 
 
 # Constructors that are not for the user, and what every reader of Python knows.
-INTERNAL = {"Span.__init__", "NewFile.__init__", "Place.__init__", "Experiment.__init__"}
+INTERNAL = {"Span.__init__", "NewFile.__init__", "Experiment.__init__"}
 INTERNAL |= {f"{error.__name__}.__init__" for error in mlvlogger.MLVError.__subclasses__()}
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WriteFailed,
     )
-    from ._experiment import Exp, Place
+    from ._experiment import Exp
     from ._files import NewFile, NewText
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
@@ -63,7 +63,6 @@ __all__ = [
     "NewText",
     "NotAnExperiment",
     "Opaque",
-    "Place",
     "Problem",
     "Redacted",
     "Span",
@@ -84,7 +83,7 @@ _HOMES = {
         "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
-    "_experiment": "Exp Place",
+    "_experiment": "Exp",
     "_files": "NewFile NewText",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",

@@ -6,11 +6,10 @@ import os
 import time
 from pathlib import Path
 
-from ._disk.folder import Directory, Folder
+from ._disk.folder import Folder
 from ._disk.line_file import LocksUnsupported
 from ._errors import CannotAttach, ExperimentExists, LogClosed, NotAnExperiment
 from ._files import Files, NewFile, NewText, attach_bytes
-from ._format.decode import decode, decode_members
 from ._format.encode import encode
 from ._format.json import MAX_INT, dumps
 from ._format.meta import Meta
@@ -18,14 +17,13 @@ from ._format.names import DEFAULT, portable, portable_path, stream_name, stream
 from ._format.references import ExperimentRef, File
 from ._logger import StreamLogger
 from ._messages import qualname, short
-from ._new_directory import Below, make_below, make_directory, refuse_existing
+from ._new_directory import make_below, make_directory, refuse_existing
 from ._open_streams import Logs
 from ._options import choice, writer_options
 from ._provenance import Provenance
-from ._read.file_reference import file_in
+from ._read.existing import Below, ExistingExperiment
 from ._read.meta import is_experiment, load
 from ._read.nearest import enclosing, relative
-from ._read.readonly import ReadOnlyAttributes, read_only
 from ._write import meta as _meta
 from ._write.endings import ending, outcome
 
@@ -37,107 +35,19 @@ if TYPE_CHECKING:
 
     from ._monitor import Watch
     from ._output import Capture
+    from ._read.experiment import Experiment
 
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["Exp", "Place"]
+__all__ = ["Exp"]
 
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
-class Place(ReadOnlyAttributes):
-    """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
-
-    Attributes:
-        path: The directory: a path that leads there now.
-        id: The experiment's id, ``sha256:`` and 64 digits.
-        name, kind: As in meta.json.
-        params, extra: The effective ones, additions included: a read-only dict of Python values.
-        tags: The effective ones: a read-only list of strings.
-
-    A change of these raises TypeError or AttributeError, which names the call that records an addition.
-    """
-
-    _last_attribute: ClassVar[str] = "_hint"
-
-    def __init__(self, path: _Path) -> None:
-        self._directory = Directory(path)
-        self._take(load(Path(path)))
-
-    @property
-    def path(self) -> Path:
-        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
-        return Path(self._directory.path)
-
-    def _take(self, meta: Meta) -> None:
-        self.id: str = meta.id
-        self.name: str = meta.records[0]["name"]
-        self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
-        self.tags: list[str] = read_only(meta.tags, "tags", self)
-        self._parent = decode(meta.records[0].get("parent"))
-        self._hint: str | None = None
-
-    @property
-    def parent(self) -> Place | None:
-        """The experiment that this one's `parent` names, where it encloses this one or lies where its hint says."""
-        if not isinstance(self._parent, ExperimentRef):
-            return None
-        candidates = [enclosing(self.path.resolve().parent)]
-        if self._parent.path is not None:
-            candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
-        for directory in candidates:
-            if directory is not None and is_experiment(directory):
-                place = Place(directory)
-                if place.id == self._parent.id:
-                    place._hint = relative(directory, self.path)
-                    return place
-        return None
-
-    def ref(self, path: _Path | None = None) -> ExperimentRef | File:
-        """A reference to the experiment (`ExperimentRef`) or, with *path*, to a file in it where it lies (`File`).
-
-        Args:
-            path: Of the file, below the experiment directory (or absolute).
-
-        Raises:
-            FileNotFoundError: *path* does not exist.
-            CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-            InvalidName: it lies outside of the experiment, or in a sub-experiment.
-        """
-        if path is None:
-            return ExperimentRef(self.id, self._hint)
-        return file_in(self.path, self.id, path)
-
-    def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
-        """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
-
-        Arguments and errors as for `Exp`.
-        """
-        kind = portable(kind, "a kind")
-        return Exp(Below(self, self._held(), kind), name, params, kind, **options)
-
-    def _held(self) -> Folder:
-        """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
-        try:
-            folder = Folder(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            folder = None
-        if folder is None or not folder.is_same(self._directory):
-            raise NotAnExperiment(
-                f"{self.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
-            )
-        return folder
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {str(self.path)!r}>"
-
-
-class Exp(Place):
+class Exp(ExistingExperiment):
     """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
 
     Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
@@ -172,7 +82,7 @@ class Exp(Place):
         log: The root `Logger` of its stream.
         path: The directory, wherever it is now: as given, while that leads there; otherwise absolute. After a move
             of the directory, its new path (Linux and macOS).
-        id, name, kind, params, extra, tags: as for `Place`.
+        id, name, kind, params, extra, tags, parent_ref: As for `Experiment`.
 
     Raises:
         ExperimentExists: the directory holds one, with ``exists="error"``.
@@ -196,7 +106,7 @@ class Exp(Place):
         tags: Iterable[str] = (),
         description: str | None = None,
         extra: Any = None,
-        parent: Place | ExperimentRef | None = None,
+        parent: Exp | Experiment | ExperimentRef | None = None,
         variables: Iterable[str] = (),
         redact: bool = True,
         diff: bool = False,
@@ -356,7 +266,7 @@ class Exp(Place):
         return exp
 
     @staticmethod
-    def find(path: _Path) -> Place:
+    def find(path: _Path) -> Experiment:
         """The nearest experiment that *path* (a checkpoint, say) is or lies in. Nothing is written.
 
         Raises:
@@ -370,7 +280,9 @@ class Exp(Place):
             raise NotAnExperiment(
                 f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
             )
-        return Place(directory)
+        from ._read.experiment import Experiment
+
+        return Experiment(directory)
 
     def _writer_options(self, on_error: str, writer: str, durability: str) -> None:
         self._diff: File | None = None
@@ -388,7 +300,8 @@ class Exp(Place):
             absolute, outer = make_directory(directory)
             self._hold(absolute)
             self._folder.known_as(directory)
-            parent = Place(outer) if parent is None and outer is not None else parent
+            if parent is None and outer is not None:
+                parent = ExperimentRef(load(outer, environments=False).id, relative(outer, self.path))
         members = {**members, "environment": self._record_environment(provenance, "uncommitted.diff")}
         members.setdefault("params", {})
         if parent is not None:
@@ -402,7 +315,7 @@ class Exp(Place):
         self._start(DEFAULT, new=True)
 
     def _held(self) -> Folder:
-        """As that of `Place`."""
+        """As that of `ExistingExperiment`."""
         return self._folder
 
     def _hold(self, path: _Path | Folder) -> None:

@@ -14,27 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._experiment import Place
+    from ._read.existing import Below
 
-__all__ = ["Below", "make_below", "make_directory", "refuse_existing"]
-
-
-class Below:
-    """The savedir of sub-experiments of one kind: it is found through the directory of their experiment.
-
-    Args:
-        parent: The experiment.
-        folder: The directory of the experiment.
-        kind: The kind.
-    """
-
-    def __init__(self, parent: Place, folder: Folder, kind: str) -> None:
-        self.parent = parent
-        self.folder = folder
-        self.kind = kind
-
-    def __fspath__(self) -> str:
-        return os.path.join(self.folder.path, self.kind)
+__all__ = ["make_below", "make_directory", "refuse_existing"]
 
 
 def make_below(below: Below, name: str) -> Folder:

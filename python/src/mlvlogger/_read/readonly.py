@@ -18,7 +18,9 @@ _ADDITIONS = {
 }
 # What to do instead of assigning an attribute that nothing can be added to.
 _INSTEAD = {
-    **dict.fromkeys(("kind", "name", "parent"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."),
+    **dict.fromkeys(
+        ("kind", "name", "parent", "parent_ref"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."
+    ),
     **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
     **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
     **dict.fromkeys(("created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."),
