@@ -21,7 +21,7 @@ from ._disk.folder import Folder
 from ._disk.spawn import settle_down, spawn
 from ._format.names import stream_path
 from ._messages import warn
-from ._open_streams import Logs
+from ._open_streams import OpenStreams
 from ._printing import Printing, elsewhere, flush
 from ._secrets import redact_lines
 from ._write.endings import ending, outcome
@@ -218,7 +218,7 @@ def serve(
     settle_down(fds)
     stream, sync = more
     try:
-        logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        logs = OpenStreams(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
         log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
