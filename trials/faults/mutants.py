@@ -294,13 +294,19 @@ MUTANTS = (
     Mutant(
         "m5",
         "A writer process that has ended is not noticed.",
-        (Edit("_write/process/client.py", '        return self._ended != ""\n', "        return False\n"),),
+        (Edit("_write/process/child.py", '        return self.ended != ""\n', "        return False\n"),),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(
         "m26",
         "The caller writes again what the writer process has written.",
-        (Edit("_write/process/client.py", "                if seq <= last:\n                    continue\n", ""),),
+        (
+            Edit(
+                "_write/process/inheritance.py",
+                "                if number <= last:\n                    continue\n",
+                "",
+            ),
+        ),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(

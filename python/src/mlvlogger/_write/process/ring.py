@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOSING",
     "ERROR",
+    "ERRORS",
     "HEAD",
     "LARGEST",
     "READY",
@@ -52,10 +53,13 @@ READY = 5  #: 1: the process that takes has begun
 _WRITTEN = 7  # `Ring.written`
 _WRITTEN_AGAIN = 8
 
+#: What the system uses as error numbers.
+ERRORS = range(1, 4096)
+
 _MASK = 2**64 - 1
 _DATA = 4096  # the words have a page of their own
-_ERRORS = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
-_ERRORS_SIZE = 16 * 1024
+_MESSAGES = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
+_MESSAGES_SIZE = 16 * 1024
 
 #: Bytes of the file before the record at place 0.
 SKIPPED = _DATA + 8
@@ -73,7 +77,7 @@ class Ring:
         fd: As from `Ring.make`. It is not closed.
     """
 
-    file_size = _ERRORS + _ERRORS_SIZE
+    file_size = _MESSAGES + _MESSAGES_SIZE
 
     def __init__(self, fd: int) -> None:
         #: The words, and from `_DATA` on the records.
@@ -105,7 +109,7 @@ class Ring:
             if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
                 raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory can be had")
             _keep_size(fd)
-            os.lseek(fd, _ERRORS, os.SEEK_SET)
+            os.lseek(fd, _MESSAGES, os.SEEK_SET)
         except BaseException:
             os.close(fd)
             raise
@@ -207,7 +211,7 @@ class Ring:
 
     def errors(self) -> str:
         """The last line that the other process wrote to its standard error, in printable ASCII."""
-        text = self.memory[_ERRORS:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
+        text = self.memory[_MESSAGES:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
         line = text.rpartition("\n")[2][:_LONGEST]
         return "".join(char if char.isprintable() else "?" for char in line)
 
