@@ -10,11 +10,12 @@ from .._disk.folder import Folder
 from .._disk.publish import publish
 from .._errors import AlreadyRecorded, CannotEncode, InvalidRecord
 from .._format.convert import is_mapping
-from .._format.encode import encode, refusal
+from .._format.encode import encode
 from .._format.json import MAX_RECORD, dumps
 from .._format.line import now
 from .._format.meta import Meta, are_same, fold
 from .._format.references import Redacted
+from .._format.refusal import refusal
 from .._messages import qualname, short, warn_once
 from .._secrets import redact as redact_secrets
 from .._secrets import secret_value
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from .._format.encode import Problem
+    from .._format.refusal import Problem
 
 __all__ = ["add", "create", "members"]
 
@@ -44,30 +45,32 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
             if name in members:
                 members[name] = _without_secrets(name, members[name])
     kept_back: list[str] = []
-
-    def text(what: str, text: Any) -> str:
-        try:
-            exact = str.__str__(text)
-            exact.encode("utf-8")
-        except TypeError:
-            raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
-        except UnicodeEncodeError:
-            raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
-        if redact and secret_value(exact):
-            kept_back.append(what)
-            return "<redacted>"  # by the specification they are strings: no typed value can stand for one
-        return exact
-
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
         if not issubclass(type(tag), str) or not tag:
             raise ValueError(f"the tag {short(tag)} isn't a non-empty string.")
     if tags:
-        members["tags"] = list(dict.fromkeys(text(f"tag {number}", tag) for number, tag in enumerate(tags)))
+        texts = [_words(f"tag {number}", tag, redact, kept_back) for number, tag in enumerate(tags)]
+        members["tags"] = list(dict.fromkeys(texts))
     if description is not None:
-        members["description"] = text("description", description)
+        members["description"] = _words("description", description, redact, kept_back)
     _tell(kept_back)
     return members
+
+
+def _words(what: str, text: Any, redact: bool, kept_back: list[str]) -> str:
+    """A string of the caller, unless it looks like a secret; then *what* it is, is added to *kept_back*."""
+    try:
+        exact = str.__str__(text)
+        exact.encode("utf-8")
+    except TypeError:
+        raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
+    if redact and secret_value(exact):
+        kept_back.append(what)
+        return "<redacted>"  # by the specification they are strings: no typed value can stand for one
+    return exact
 
 
 def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
