@@ -150,6 +150,41 @@ def test_only_what_is_needed_is_imported() -> None:
     assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
 
 
+HOT = ("_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
+PLATFORM = {"ctypes", "fcntl", "msvcrt"}  # which not every Python has
+LATE = {
+    ("_environment/snapshot.py", "importlib.metadata"),  # takes longer than all other imports of `Exp`
+    ("_read/existing.py", ""),  # a cycle: `Exp` and `Experiment` make each other
+    ("_read/experiment.py", "notebook"),  # few programs show an experiment in a notebook
+}
+
+
+def test_imports_are_at_the_top_except_where_every_logger_would_pay_for_them() -> None:
+    found = set()
+    for path in MODULES:
+        name = path.relative_to(SOURCE).as_posix()
+        functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        for node in [inner for function in functions for inner in ast.walk(function)]:
+            if isinstance(node, ast.ImportFrom):
+                found.add((name, node.module or ""))
+            elif isinstance(node, ast.Import):
+                found |= {(name, alias.name) for alias in node.names}
+    assert {(name, module) for name, module in found if not name.startswith(HOT) and module not in PLATFORM} == LATE
+
+
+def test_exp_loads_no_module_that_a_worker_does_not_need() -> None:
+    code = "import sys, mlvlogger; mlvlogger.Exp; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"asyncio", "email", "importlib.metadata", "logging", "multiprocessing", "socket"} & set(
+        done.stdout.split()
+    )
+
+
 def test_reading_loads_no_module_that_writes_and_no_detection_of_secrets() -> None:
     code = "import sys, mlvlogger; mlvlogger.read; print(*sorted(name for name in sys.modules if 'mlvlogger.' in name))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

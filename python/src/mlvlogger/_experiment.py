@@ -13,6 +13,7 @@ from ._messages import short
 from ._open_experiment import OpenExperiment
 from ._opening import Opening
 from ._options import choice
+from ._read.experiment import Experiment
 from ._read.meta import is_experiment
 from ._read.nearest import enclosing
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar
 
     from ._format.references import ExperimentRef
-    from ._read.experiment import Experiment
 
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
@@ -222,8 +222,6 @@ class Exp(OpenExperiment):
             raise NotAnExperiment(
                 f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
             )
-        from ._read.experiment import Experiment
-
         return Experiment(directory)
 
 

@@ -10,8 +10,11 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
 from ._format.references import File
+from ._media import encoded
 from ._messages import qualname
+from ._monitor import Watch
 from ._options import choice
+from ._output import Capture
 from ._read.existing import ExistingExperiment
 from ._write.endings import ending, outcome
 
@@ -23,9 +26,7 @@ if TYPE_CHECKING:
 
     from ._disk.folder import Folder
     from ._logger import StreamLogger
-    from ._monitor import Watch
     from ._opening import Opening
-    from ._output import Capture
 
     _E = TypeVar("_E", bound="OpenExperiment")
 
@@ -91,8 +92,6 @@ class OpenExperiment(ExistingExperiment):
             OSError: the system cannot start a process for it; Windows cannot.
             LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
         """
-        from ._output import Capture
-
         self._refuse_closed()
         self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
         return self._capture
@@ -115,8 +114,6 @@ class OpenExperiment(ExistingExperiment):
             RuntimeError: this experiment is watched already.
             LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
         """
-        from ._monitor import Watch
-
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
@@ -168,8 +165,6 @@ class OpenExperiment(ExistingExperiment):
             raise CannotAttach(
                 f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
             )
-        from ._media import encoded
-
         return self._note(attach_bytes(self._files, *encoded(source, name)), "")
 
     if TYPE_CHECKING:

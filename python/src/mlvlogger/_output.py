@@ -15,6 +15,7 @@ import json
 import os
 import select
 import sys
+import threading
 
 from . import _errors
 from ._disk.folder import Folder
@@ -97,8 +98,6 @@ class Capture:
             os.waitpid(self._child, 0)
             name, message = answer or ("OSError", f"the process that captures output for {root.path} did not begin.")
             raise getattr(_errors, name, OSError)(message)
-        import threading
-
         self._done = threading.Event()
         os.dup2(into_out, 1)
         os.dup2(into_err, 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
-    from weakref import ref
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
 
@@ -99,8 +100,6 @@ def read_only(tree: Any, member: str, exp: object) -> Any:
         member: The attribute of *exp* that it becomes.
         exp: The experiment, whose `path` the message of an attempted change names.
     """
-    from _weakref import ref
-
     return _read_only(tree, member, ref(exp))
 
 
