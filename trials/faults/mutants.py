@@ -201,14 +201,9 @@ MUTANTS = (
         "A forked child continues with its parent's file.",
         (
             Edit(
-                "_write/registry.py",
-                "for stream in list(_streams):\n        stream.forked()",
-                "for stream in list(_streams):\n        pass",
-            ),
-            Edit(
-                "_disk/line_file.py",
-                "for file in list(_files):\n        file.abandon()",
-                "for file in list(_files):\n        pass",
+                "_disk/forks.py",
+                "for one in self:\n            self._after_fork(one)",
+                "for one in self:\n            pass",
             ),
         ),
         ("test_streams.py::test_forked_children_get_streams_of_their_own",),
