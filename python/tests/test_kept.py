@@ -466,7 +466,7 @@ def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> Non
     exp.flush()
     os.kill(exp.log._stream._writer._process.pid, 9)  # type: ignore[attr-defined]
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._writer._heir is None:  # type: ignore[attr-defined]
+        while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
             exp.log.event("dead")
             exp.flush()
     exp.log.event("x", step=1)

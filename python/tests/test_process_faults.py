@@ -245,7 +245,7 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Call
 import gc, mlvlogger
 from mlvlogger import Logger
 import mlvlogger._write.process.client
-FILES = ("client.py", "child.py", "inheritance.py", "spawn.py", "ring.py")
+FILES = ("client.py", "child.py", "takeover.py", "spawn.py", "ring.py")
 class Stop(BaseException):
     pass
 
@@ -338,7 +338,7 @@ with Exp("runs", "e", writer="process") as exp:
     with exp.capture():
         os.write(1, b"hello\\n")
     exp.log.flush()
-    assert exp.log._stream._writer._heir is None
+    assert exp.log._stream._writer._successor is None
 """
 
 
@@ -390,7 +390,7 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         os.kill(at_work(log)._process.pid, getattr(signal, how))
     with said() as messages:
         number = 0
-        while writer_of(log)._heir is None:
+        while writer_of(log)._successor is None:
             log.event("x", number=number)
             number += 1
             time.sleep(0.001)
@@ -499,7 +499,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
         some(10, 0)
         os.kill(writer._process.pid, signal.SIGCONT)
         some(20, 0.005)
-        if writer._heir is None:
+        if writer._successor is None:
             CHANGES[change](writer._ring, chance)
         some(20, 0.005)
         for call in (log.flush, log.close, log.close):

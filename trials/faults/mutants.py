@@ -297,7 +297,7 @@ MUTANTS = (
         "The caller writes again what the writer process has written.",
         (
             Edit(
-                "_write/process/inheritance.py",
+                "_write/process/takeover.py",
                 "                if number <= last:\n                    continue\n",
                 "",
             ),

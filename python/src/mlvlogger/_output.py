@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Capture", "serve"]
 
-_CHUNK = 65536  # bytes read at once: what a pipe holds
+_PIPE_SIZE = 65536  # bytes read at once: what a pipe holds
 _MAX_LINE = 65536  # bytes of one event; a longer line is several
 _LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
@@ -203,7 +203,7 @@ def _line(fd: int) -> Any:
     """The next line of a pipe, which is JSON; None at its end."""
     text = b""
     while not text.endswith(b"\n"):
-        if not (more := os.read(fd, _CHUNK)):
+        if not (more := os.read(fd, _PIPE_SIZE)):
             return None
         text += more
     return json.loads(text)
@@ -270,7 +270,7 @@ def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | 
                 return order
         for fd in [fd for fd in targets if fd in ready]:
             try:
-                data = os.read(fd, _CHUNK)
+                data = os.read(fd, _PIPE_SIZE)
             except BlockingIOError:
                 continue
             if data:

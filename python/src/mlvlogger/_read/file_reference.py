@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from .._disk.blocks import CHUNK
 from .._disk.folder import open_regular
 from .._disk.host import host
 from .._errors import CannotAttach, InvalidName
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from typing import IO
 
 __all__ = ["chunks", "digest_of", "file_in", "open_source", "ref"]
-
-_CHUNK = 1024 * 1024  # bytes that are read at once
 
 
 def ref(path: str | os.PathLike[str]) -> File | External:
@@ -87,7 +86,7 @@ def open_source(source: str | os.PathLike[str]) -> IO[bytes]:
 
 def chunks(file: IO[bytes]) -> Iterator[bytes]:
     """The bytes from where the file stands to its end, in parts."""
-    while chunk := file.read(_CHUNK):
+    while chunk := file.read(CHUNK):
         yield chunk
 
 

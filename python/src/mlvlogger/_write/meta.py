@@ -50,15 +50,15 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
         if not issubclass(type(tag), str) or not tag:
             raise ValueError(f"the tag {short(tag)} isn't a non-empty string.")
     if tags:
-        texts = [_words(f"tag {number}", tag, redact, kept_back) for number, tag in enumerate(tags)]
+        texts = [_given_text(f"tag {number}", tag, redact, kept_back) for number, tag in enumerate(tags)]
         members["tags"] = list(dict.fromkeys(texts))
     if description is not None:
-        members["description"] = _words("description", description, redact, kept_back)
-    _tell(kept_back)
+        members["description"] = _given_text("description", description, redact, kept_back)
+    _warn_of_secrets(kept_back)
     return members
 
 
-def _words(what: str, text: Any, redact: bool, kept_back: list[str]) -> str:
+def _given_text(what: str, text: Any, redact: bool, kept_back: list[str]) -> str:
     """A string of the caller, unless it looks like a secret; then *what* it is, is added to *kept_back*."""
     try:
         exact = str.__str__(text)
@@ -85,27 +85,27 @@ def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
 
 def _without_secrets(name: str, tree: dict[str, Any]) -> dict[str, Any]:
     kept_back: list[str] = []
-    tree = _plain(redact_secrets(tree), [name], kept_back)
-    _tell(kept_back)
+    tree = _with_typed(redact_secrets(tree), [name], kept_back)
+    _warn_of_secrets(kept_back)
     return tree
 
 
-def _tell(kept_back: list[str]) -> None:
+def _warn_of_secrets(kept_back: list[str]) -> None:
     if kept_back:
         more = f" and {len(kept_back) - 10} more" if len(kept_back) > 10 else ""
         names = ", ".join(kept_back[:10]) + more
         warn_once(f"{names} looks like a secret and was recorded as redacted; redact=False records it")
 
 
-def _plain(tree: Any, at: list[str], kept_back: list[str]) -> Any:
+def _with_typed(tree: Any, at: list[str], kept_back: list[str]) -> Any:
     """The tree with typed values for `Redacted`; *at* leads to it."""
     if isinstance(tree, Redacted):
         kept_back.append("".join(at))
         return {"_mlv": "redacted"}
     if isinstance(tree, dict):
-        return {key: _plain(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
+        return {key: _with_typed(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_plain(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
+        return [_with_typed(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
     return tree
 
 
@@ -122,7 +122,7 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
         "nonce": os.urandom(16).hex(),
         **new,
     }
-    data = _text(record)
+    data = _encoded(record)
     publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
@@ -157,7 +157,7 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
             "created": now(),
             **_new(meta, new),
         }
-        data = _text(record)
+        data = _encoded(record)
         number = len(meta.digests) + 1
         try:
             with Folder(directory, "meta") as folder:
@@ -192,7 +192,7 @@ def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-def _text(record: dict[str, Any]) -> bytes:
+def _encoded(record: dict[str, Any]) -> bytes:
     data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
     if len(data) > MAX_RECORD:
         sizes = {

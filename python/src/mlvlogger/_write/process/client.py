@@ -19,9 +19,9 @@ from ..._format.line import Pending, are_ordinary, line, with_special
 from ..seals import is_seal_due
 from ..writer import put
 from .child import PATIENCE, WriterProcess, named
-from .inheritance import Inheritance
 from .records import pack, unpack
 from .ring import CLOSING, ERROR, ERRORS, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
+from .takeover import Takeover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ProcessWriter:
 
     def __init__(self, file: LineFile, seq: int, place: int) -> None:
         self._file = file
-        self._heir: DirectWriter | None = None  # in the place of the other process, once that has ended
+        self._successor: DirectWriter | None = None  # in the place of the other process, once that has ended
         #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self._base = seq  # the seq before the first record of the ring, as if there were no lines of our own
@@ -72,7 +72,7 @@ class ProcessWriter:
         try:
             self._ring = Ring(fd)
             self._ring.written = file.size
-            self._inheritance = Inheritance(file, self._ring)
+            self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
             try:
                 self._process.start(fd, file.fd, place)
@@ -87,7 +87,7 @@ class ProcessWriter:
     @property
     def file(self) -> LineFile:
         """As in `Writer`."""
-        return self._file if self._heir is None else self._heir.file
+        return self._file if self._successor is None else self._successor.file
 
     @property
     def _lines(self) -> int:
@@ -96,15 +96,15 @@ class ProcessWriter:
     @property
     def seq(self) -> int:
         """As in `Writer`."""
-        if self._heir is not None:
-            return self._heir.seq
+        if self._successor is not None:
+            return self._successor.seq
         base, gap = self._numbering
         return base + self._lines + (gap[1] if gap is not None and self._lines >= gap[0] else 0)
 
     def settle(self) -> None:
         """As in `Writer`."""
-        if self._heir is not None:
-            self._heir.settle()
+        if self._successor is not None:
+            self._successor.settle()
             return
         self._ring.settle()
         self._file.settle()
@@ -129,8 +129,8 @@ class ProcessWriter:
         ring = self._ring
         if skip or not self._looked <= nanoseconds < self._look_at:
             self._look(nanoseconds)
-            if self._heir is not None:
-                return _put(self._heir, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
+            if self._successor is not None:
+                return _put(self._successor, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
             if skip:
                 self._look_at = 0  # at the next event, the base is made anew
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
@@ -166,12 +166,12 @@ class ProcessWriter:
             self._wait(lambda: self._ring.put(record))
         else:
             self._drain()
-            if is_seal and self._heir is None:
+            if is_seal and self._successor is None:
                 if not self._process.dismiss():
                     self._give_up()
-                self._inherit()
-        if self._heir is not None:
-            return _put(self._heir, nanoseconds, event, is_seal, skip)
+                self._take_over()
+        if self._successor is not None:
+            return _put(self._successor, nanoseconds, event, is_seal, skip)
         if len(record) > LARGEST:
             self._write(event.render(seq, nanoseconds))
         words = self._ring.words
@@ -197,10 +197,10 @@ class ProcessWriter:
 
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`. The size is compared when nothing is in the ring, and by the other process."""
-        if self._inheritance.changed is not None:
-            raise self._inheritance.changed
-        if self._heir is not None:
-            self._heir.check(nanoseconds)
+        if self._takeover.changed is not None:
+            raise self._takeover.changed
+        if self._successor is not None:
+            self._successor.check(nanoseconds)
             return
         is_empty = self._ring.is_empty
         if is_empty:
@@ -215,16 +215,16 @@ class ProcessWriter:
             The file, where in it the digits of the last seal begin, the seq of its last line, and the events that are
             not in it: if somebody else has changed the file, those that the other process had not written.
         """
-        if self._heir is None and self._inheritance.changed is None:
+        if self._successor is None and self._takeover.changed is None:
             if not self._process.dismiss():
                 self._process.kill()
             try:
-                self._inherit()
+                self._take_over()
             except FileChanged:
                 pass
         waiting: list[Numbered] = []
-        if self._heir is not None:
-            file, place, seq = self._heir.file, self._heir.place, self._heir.seq
+        if self._successor is not None:
+            file, place, seq = self._successor.file, self._successor.place, self._successor.seq
         else:
             records = [unpack(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
             waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
@@ -232,7 +232,7 @@ class ProcessWriter:
             file, place, seq = self._file, 0, (records[0][0] - 1 if records else self.seq)
             self._know_size()
         self._closed = True
-        for own in (self._file, self._inheritance.file):
+        for own in (self._file, self._takeover.file):
             if own is not None and own is not file:
                 own.abandon()
         file.move_to(self._file)
@@ -250,17 +250,17 @@ class ProcessWriter:
     def _look(self, nanoseconds: int) -> None:
         """Look after the other process, as is done every now and then. Raises OSError when it is in trouble."""
         self.settle()
-        if self._heir is not None:
+        if self._successor is not None:
             return
         words = self._ring.words
         if self._process.has_ended():
-            self._inherit_with_warning()
+            self._take_over_with_warning()
             return
         self._is_starting = self._is_starting and not words[READY]
         if self._is_starting and time.monotonic() - self._begun > _START_PATIENCE:
             self._begun = time.monotonic()
             if self._process.kill():
-                self._inherit_with_warning()
+                self._take_over_with_warning()
                 return
         if (number := words[ERROR]) in ERRORS:
             self._refuse(number)
@@ -272,21 +272,21 @@ class ProcessWriter:
             self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
 
     def _refuse(self, number: int) -> NoReturn:
-        self._inheritance.has_refused = True
+        self._takeover.has_refused = True
         raise OSError(number, os.strerror(number))
 
     def _give_up(self) -> NoReturn:
-        self._inheritance.has_refused = True
+        self._takeover.has_refused = True
         self._stuck_at = self._ring.words[TAIL]
         raise TimeoutError(errno.ETIMEDOUT, "The writer process has not got on for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
-        """Return when *is_done*, or when we are the heir. Raises OSError as `put`."""
+        """Return when *is_done*, or when we have taken over. Raises OSError as `put`."""
         words = self._ring.words
         tail, since, tries = -1, 0.0, words[TRIES]
         while not is_done():
             if self._process.has_ended():
-                self._inherit_with_warning()
+                self._take_over_with_warning()
                 return
             present = time.monotonic()
             if words[TAIL] != tail:
@@ -299,16 +299,16 @@ class ProcessWriter:
                 continue
             time.sleep(0.0005)
 
-    def _inherit_with_warning(self) -> None:
-        if self._inheritance.changed is not None:
-            raise self._inheritance.changed
-        self._inherit()
-        self._process.warn_of_end(self._file.path, self._inheritance.lost)
+    def _take_over_with_warning(self) -> None:
+        if self._takeover.changed is not None:
+            raise self._takeover.changed
+        self._take_over()
+        self._process.warn_of_end(self._file.path, self._takeover.lost)
 
-    def _inherit(self) -> None:
+    def _take_over(self) -> None:
         """The other process has ended: write what it has not written, and continue in its place. Raises OSError."""
         self.settle()
-        self._heir = self._inheritance.take(self.seq)
+        self._successor = self._takeover.take(self.seq)
         self._look_at = 0  # so that each event comes to it
 
     def drain(self) -> None:
@@ -322,7 +322,7 @@ class ProcessWriter:
 
     def _drain(self) -> None:
         self.settle()
-        if self._heir is None:
+        if self._successor is None:
             self._process.ring_bell()
             self._wait(lambda: self._ring.is_empty)
 
@@ -332,7 +332,7 @@ class ProcessWriter:
         if record is None:
             return ""
         first = loads(record)[0]
-        first = max(first, self._inheritance.last + 1)
+        first = max(first, self._takeover.last + 1)
         return f"; {named(range(first, self.seq + 1))} not in the file"
 
     def sync(self) -> None:
@@ -351,10 +351,10 @@ class ProcessWriter:
         self._ring.settle()
         self._ring.words[CLOSING] = 1  # first: an exception of a signal handler may come from here on
         try:
-            if self._heir is None and self._process.dismiss() and not self._ring.is_empty:
-                self._inherit_with_warning()
-            if self._heir is not None:
-                self._heir.close()
+            if self._successor is None and self._process.dismiss() and not self._ring.is_empty:
+                self._take_over_with_warning()
+            if self._successor is not None:
+                self._successor.close()
         finally:
             self.abandon()
 
@@ -362,7 +362,7 @@ class ProcessWriter:
         """As in `Writer`: the other process stays the parent's."""
         self._closed = True
         # Each step can be done again, where an exception of a signal handler came before the next.
-        for file in (self._file, self._heir, self._inheritance.file):
+        for file in (self._file, self._successor, self._takeover.file):
             if file is not None:
                 file.abandon()
         self._process.close_bell()

@@ -67,7 +67,7 @@ SKIPPED = _DATA + 8
 # Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
 _header = Struct("=II")
 pack_header = _header.pack_into
-_REST = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
+_WRAP = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
 
 
 class Ring:
@@ -174,7 +174,7 @@ class Ring:
         if start + size > free:
             return -1
         if start != head:
-            self._put_header(head % SIZE, _REST, adler32(b"", head))
+            self._put_header(head % SIZE, _WRAP, adler32(b"", head))
             lap += SIZE
         self.limit = min(free, lap)
         return start
@@ -185,7 +185,7 @@ class Ring:
         while end < start + SIZE:
             place = end % SIZE
             length, checksum = _header.unpack_from(self.memory, place + _DATA)
-            if length == _REST and checksum == adler32(b"", end):
+            if length == _WRAP and checksum == adler32(b"", end):
                 end += SIZE - place
                 continue
             if place + 8 + length > SIZE:

@@ -19,11 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Inheritance"]
+__all__ = ["Takeover"]
 
 
-class Inheritance:
-    """What the other process leaves, and how far its heir has written that.
+class Takeover:
+    """What the other process leaves, and how far the caller, which takes over, has written that.
 
     Args:
         file: The file of the caller.
@@ -38,7 +38,7 @@ class Inheritance:
     def __init__(self, file: LineFile, ring: Ring) -> None:
         self._file = file
         self._ring = ring
-        #: The file while the heir writes what is in the ring, its seals, and the seq of its last line.
+        #: The file while we write what is in the ring, its seals, and the seq of its last line.
         self._begun: tuple[LineFile, Seals, int] | None = None
         self.lost: list[int] = []
         self.has_refused = False
@@ -51,7 +51,7 @@ class Inheritance:
 
     @property
     def last(self) -> int:
-        """The seq of the last line that the heir has written, 0 if there is none."""
+        """The seq of the last line that we have written, 0 if there is none."""
         return 0 if self._begun is None else self._begun[2]
 
     def take(self, seq: int) -> DirectWriter:
