@@ -354,7 +354,11 @@ def entries():
         head = signature(thing, name) if made_by_users else name
         found[head] = inspect.getdoc(thing)
         for attribute, owner in members(thing):
-            if owner is not thing or attribute in getattr(thing, "__match_args__", ()):
+            # What a class takes from a private one is described with it; what `Exp` shares, with `Experiment`.
+            is_shared = thing is mlvlogger.Exp and owner in mlvlogger.Experiment.__mro__
+            if is_shared or (owner is not thing and owner.__name__ in mlvlogger.__all__):
+                continue
+            if attribute in getattr(thing, "__match_args__", ()):
                 continue
             member = inspect.getattr_static(thing, attribute)
             if isinstance(member, property):
@@ -388,9 +392,9 @@ def test_an_entry_names_every_argument_and_every_exception_of_its_docstring():
 
 def test_using_exp_names_every_argument():
     words = set(re.findall(r"\w+", text_of(EXP)))
-    exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Experiment
+    exp, logger, run = mlvlogger.Exp, mlvlogger.Logger, mlvlogger.Experiment
     functions = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
-    functions += [exp.rewind, exp.flush, exp.close, place.ref, place.sub]
+    functions += [exp.rewind, exp.flush, exp.close, run.ref, run.sub]
     functions += [
         logger,
         logger.event,

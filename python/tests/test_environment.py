@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import json
 import os
@@ -148,14 +147,6 @@ def test_a_single_string_of_variables_is_told_to_become_a_list():
     with pytest.raises(TypeError) as error:
         capture(variables="HF_*")
     assert str(error.value) == "variables is the string 'HF_*': give a list of names or patterns: ['HF_*']."
-
-
-def test_the_module_imports_nothing_expensive():
-    """What takes time to import is imported where it is needed."""
-    tree = ast.parse(Path(snapshot.__file__).read_text(encoding="utf-8"))
-    names = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 0}
-    names |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    assert names == {"__future__", "os", "re", "sys"}
 
 
 # The command, the script, the host, the runtime

@@ -18,13 +18,13 @@ import pytest
 from mlvlogger import (
     AlreadyRecorded,
     Exp,
+    Experiment,
     ExperimentExists,
     ExperimentRef,
     InvalidName,
     InvalidRecord,
     LogClosed,
     NotAnExperiment,
-    Place,
     StreamBusy,
     WriteFailed,
     read,
@@ -341,7 +341,7 @@ def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
         before = snapshot()
         for path in (HOME, HOME / "model.pt", HOME / "deep", HOME / "log.jsonl", HOME.resolve() / "deep/er"):
             place = Exp.find(path)
-            assert (type(place), place.id, place.params, place.kind) == (Place, exp.id, {"a": 1}, "train")
+            assert (type(place), place.id, place.params, place.kind) == (Experiment, exp.id, {"a": 1}, "train")
             assert place.path.resolve() == HOME.resolve()
         assert Exp.find(HOME / "deep/er/inner/x").id == inner.id
         assert snapshot() == before
@@ -367,7 +367,7 @@ def test_a_sub_experiment_is_made_from_nothing_but_the_path_of_a_checkpoint(conf
     record = json.loads((HOME / "squeeze/sub_1/meta.json").read_bytes())
     assert record["parent"] == {"_mlv": "experiment", "id": exp.id, "path": "../.."}
     assert [run.id for run in read(HOME).subs()] == [sub.id]
-    assert read(HOME / "squeeze/sub_1").parent == ExperimentRef(exp.id, "../..")
+    assert read(HOME / "squeeze/sub_1").parent_ref == ExperimentRef(exp.id, "../..")
     conforms(HOME, sealed=True)
 
 

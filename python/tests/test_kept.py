@@ -464,9 +464,9 @@ def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> Non
     exp = Exp("runs", "e", writer="process")
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(exp.log._stream._writer._pid, 9)  # type: ignore[attr-defined]
+    os.kill(exp.log._stream._writer._process.pid, 9)  # type: ignore[attr-defined]
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._writer._heir is None:  # type: ignore[attr-defined]
+        while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
             exp.log.event("dead")
             exp.flush()
     exp.log.event("x", step=1)
@@ -512,12 +512,12 @@ def test_a_seal_that_waits_costs_no_event() -> None:
         time.sleep(0.001)
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(writer._pid, signal.SIGSTOP)
+    os.kill(writer._process.pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
         exp.log._stream._appender.seal(b"mlv/seal", {})
     extended(LOG)
-    os.kill(writer._pid, signal.SIGCONT)
+    os.kill(writer._process.pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):
         exp.flush()
     exp.log.event("x", step=4)

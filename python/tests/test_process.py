@@ -26,7 +26,7 @@ PATH = Path("a.jsonl")
 
 
 def writer_pid(log: Logger) -> int:
-    return log._stream._writer._pid  # type: ignore[union-attr]
+    return log._stream._writer._process.pid  # type: ignore[union-attr]
 
 
 def at_work(log: Logger) -> Logger:
@@ -124,7 +124,7 @@ def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, e
         while not log._stream._writer._ring.words[READY]:
             pass
         log.event("x", number=0)
-        print(log._stream._writer._pid, flush=True)
+        print(log._stream._writer._process.pid, flush=True)
         input()
     """
     holder = begin(code)
@@ -174,10 +174,10 @@ while not writer._ring.words[5]:
     time.sleep(0.001)
 log.event("x", number=0)
 log.flush()
-os.kill(writer._pid, signal.SIGSTOP)
+os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(1, 4000):
     log.event("x", number=number)
-print(writer._pid, flush=True)
+print(writer._process.pid, flush=True)
 input()
 """
 
@@ -285,7 +285,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_PATIENCE", 0.3)
+    constant("PATIENCE", 0.3)
     log = at_work(Logger(PATH, writer="process"))
     os.kill(writer_pid(log), signal.SIGSTOP)
     fill = "y" * 700
@@ -363,7 +363,8 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
 def limit(size):
     infinity = resource.RLIM_INFINITY
-    resource.prlimit(log._stream._writer._pid, resource.RLIMIT_FSIZE, (infinity if size is None else size, infinity))
+    limits = (infinity if size is None else size, infinity)
+    resource.prlimit(log._stream._writer._process.pid, resource.RLIMIT_FSIZE, limits)
 while not log._stream._writer._ring.words[READY]:
     time.sleep(0.001)
 log.event("x", number=0)

@@ -20,7 +20,7 @@ import pytest
 import mlvlogger
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._disk import spawn
-from mlvlogger._write.process import client
+from mlvlogger._write.process import child
 from mlvlogger._write.process.client import ProcessWriter
 from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
@@ -245,6 +245,7 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Call
 import gc, mlvlogger
 from mlvlogger import Logger
 import mlvlogger._write.process.client
+FILES = ("client.py", "child.py", "takeover.py", "spawn.py", "ring.py")
 class Stop(BaseException):
     pass
 
@@ -252,7 +253,7 @@ def stop_at(number):
     left = number
     def profile(frame, event, _):
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("client.py", "spawn.py", "ring.py")):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(FILES):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -292,12 +293,12 @@ print(number)
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_PATIENCE", 0.3)
+    constant("PATIENCE", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
     log = Logger(PATH, writer="process")
-    pid = writer_of(log)._pid
+    pid = writer_of(log)._process.pid
     for number in range(10):
         assert log.event("x", number=number) == number + 2
     with said() as messages:
@@ -308,14 +309,14 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     assert is_gone(pid)
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
-    pid = writer_of(log)._pid
+    pid = writer_of(log)._process.pid
     constant("_START_PATIENCE", 0.0)
     with said() as messages:
         assert log.event("x", number=10) is not None
     assert len(messages) == 1 and is_gone(pid)
     log.close()
     dropped = Logger(PATH, writer="process")
-    pid = writer_of(dropped)._pid
+    pid = writer_of(dropped)._process.pid
     del dropped
     assert is_gone(pid)
     Logger(PATH).close()
@@ -337,7 +338,7 @@ with Exp("runs", "e", writer="process") as exp:
     with exp.capture():
         os.write(1, b"hello\\n")
     exp.log.flush()
-    assert exp.log._stream._writer._heir is None
+    assert exp.log._stream._writer._successor is None
 """
 
 
@@ -386,10 +387,10 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         monkeypatch.setattr(spawn, "_COMMAND", "import nowhere")
     log = Logger(PATH, writer="process")
     if how.startswith("SIG"):
-        os.kill(at_work(log)._pid, getattr(signal, how))
+        os.kill(at_work(log)._process.pid, getattr(signal, how))
     with said() as messages:
         number = 0
-        while writer_of(log)._heir is None:
+        while writer_of(log)._successor is None:
             log.event("x", number=number)
             number += 1
             time.sleep(0.001)
@@ -492,13 +493,13 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
     with said() as messages:
         some(100, 0)
         log.flush()
-        os.kill(writer._pid, signal.SIGSTOP)
+        os.kill(writer._process.pid, signal.SIGSTOP)
         some(200, 0)
         CHANGES[change](writer._ring, chance)
         some(10, 0)
-        os.kill(writer._pid, signal.SIGCONT)
+        os.kill(writer._process.pid, signal.SIGCONT)
         some(20, 0.005)
-        if writer._heir is None:
+        if writer._successor is None:
             CHANGES[change](writer._ring, chance)
         some(20, 0.005)
         for call in (log.flush, log.close, log.close):
@@ -506,7 +507,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
                 call()
             except WriteFailed:
                 assert on_error == "raise"
-    assert is_gone(writer._pid) or writer._pid in client._ended_later
+    assert is_gone(writer._process.pid) or writer._process.pid in child._ended_later
     written = events(PATH)
     found = {event["seq"]: event["data"]["number"] for event in written if event["event"] == "x"}
     assert sorted(found.values()) == list(found.values()) and set(found.values()) <= set(range(1, number + 1))
@@ -545,11 +546,11 @@ writer = at_work(log)
 for number in range(100):
     log.event("x", number=number)
 log.flush()
-os.kill(writer._pid, signal.SIGSTOP)
+os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(100, 200):
     log.event("x", number=number)
 CHANGES[sys.argv[1]](writer._ring, random.Random(1))
-print(writer._pid, flush=True)
+print(writer._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     program = begin(code, change, Path(__file__).parent)
@@ -575,7 +576,7 @@ from pathlib import Path
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._write.process.ring import READY
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-pid = log._stream._writer._pid
+pid = log._stream._writer._process.pid
 while not log._stream._writer._ring.words[READY]:
     time.sleep(0.001)
 log.event("x", number=0)
@@ -614,10 +615,10 @@ while not writer._ring.words[5]:
     time.sleep(0.001)
 log.event("x", number=0)
 log.flush()
-os.kill(writer._pid, signal.SIGSTOP)
+os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(1, 40):
     log.event("x", number=number)
-os.kill(writer._pid, signal.SIGKILL)
+os.kill(writer._process.pid, signal.SIGKILL)
 resource.setrlimit(resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

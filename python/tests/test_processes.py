@@ -154,7 +154,7 @@ def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..
         log = Logger("a.jsonl", writer="process")
         log.event("x")
         log.flush()
-        writer = log._stream._writer._pid
+        writer = log._stream._writer._process.pid
         os.kill(writer, signal.SIGSTOP)
         for number in range(1000):
             log.event("x", number=number)

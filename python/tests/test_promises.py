@@ -150,6 +150,41 @@ def test_only_what_is_needed_is_imported() -> None:
     assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
 
 
+HOT = ("_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
+PLATFORM = {"ctypes", "fcntl", "msvcrt"}  # which not every Python has
+LATE = {
+    ("_environment/snapshot.py", "importlib.metadata"),  # takes longer than all other imports of `Exp`
+    ("_read/existing.py", ""),  # a cycle: `Exp` and `Experiment` make each other
+    ("_read/experiment.py", "notebook"),  # few programs show an experiment in a notebook
+}
+
+
+def test_imports_are_at_the_top_except_where_every_logger_would_pay_for_them() -> None:
+    found = set()
+    for path in MODULES:
+        name = path.relative_to(SOURCE).as_posix()
+        functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        for node in [inner for function in functions for inner in ast.walk(function)]:
+            if isinstance(node, ast.ImportFrom):
+                found.add((name, node.module or ""))
+            elif isinstance(node, ast.Import):
+                found |= {(name, alias.name) for alias in node.names}
+    assert {(name, module) for name, module in found if not name.startswith(HOT) and module not in PLATFORM} == LATE
+
+
+def test_exp_loads_no_module_that_a_worker_does_not_need() -> None:
+    code = "import sys, mlvlogger; mlvlogger.Exp; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"asyncio", "email", "importlib.metadata", "logging", "multiprocessing", "socket"} & set(
+        done.stdout.split()
+    )
+
+
 def test_reading_loads_no_module_that_writes_and_no_detection_of_secrets() -> None:
     code = "import sys, mlvlogger; mlvlogger.read; print(*sorted(name for name in sys.modules if 'mlvlogger.' in name))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -187,11 +222,18 @@ def test_every_name_is_where_a_type_checker_is_told() -> None:
     assert set(told) == set(mlvlogger.__all__)
 
 
+def described(cls: type) -> dict[str, Any]:
+    """The members of a public class that are its own or come from a private one."""
+    homes = [cls, *(base for base in cls.__mro__ if base.__module__.startswith("mlvlogger._"))]
+    homes = [home for home in homes if home is cls or home.__name__ not in mlvlogger.__all__]
+    return {name: member for home in reversed(homes) for name, member in vars(home).items()}
+
+
 def callables() -> Iterator[tuple[str, Any, Any]]:
     """Every public function and method: its name, itself, and the class it is of."""
     for name, value in public().items():
         if inspect.isclass(value):
-            for member, function in vars(value).items():
+            for member, function in described(value).items():
                 if member.startswith("_") and member != "__init__":
                     continue
                 function = getattr(function, "__func__", function)
@@ -219,13 +261,13 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
     assert (inspect.getdoc(value) or "").strip()
     if inspect.isclass(value):
         assert value.__doc__ and value.__doc__ is not Exception.__doc__
-        for member, part in vars(value).items():
+        for member, part in described(value).items():
             if isinstance(part, property):
                 assert part.__doc__, f"{name}.{member}"
 
 
 # Constructors that are not for the user, and what every reader of Python knows.
-INTERNAL = {"Span.__init__", "NewFile.__init__", "Place.__init__", "Experiment.__init__"}
+INTERNAL = {"Span.__init__", "NewFile.__init__", "Experiment.__init__"}
 INTERNAL |= {f"{error.__name__}.__init__" for error in mlvlogger.MLVError.__subclasses__()}
 
 

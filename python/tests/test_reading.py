@@ -81,7 +81,7 @@ def test_what_a_run_knows() -> None:
     assert run.created is not None and run.created.tzinfo == timezone.utc
     assert run.environments[0]["runtime"]["language"] == "Python" and run.records[0]["name"] == "e"
     assert repr(run) == "<Experiment 'runs/e'>"
-    assert [sub.parent for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
+    assert [sub.parent_ref for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
 
 
 def test_what_an_event_knows() -> None:

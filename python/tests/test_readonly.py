@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, Experiment, ExperimentRef, Place, read
+from mlvlogger import Exp, Experiment, ExperimentRef, read
 
 PARAMS = {"lr": 0.1, "opt": {"name": "adam", "betas": [0.9, 0.99]}, "layers": [{"size": 4}], "none": {}}
 
@@ -244,9 +244,9 @@ def test_a_class_of_ones_own_may_have_attributes_of_its_own() -> None:
     assert read("runs/e").params == PARAMS
 
 
-def test_the_place_that_is_the_parent_keeps_its_hint() -> None:
+def test_the_experiment_that_is_the_parent_keeps_its_hint() -> None:
     with Exp("runs", "e") as exp:
-        sub = Place(exp.path).sub("small", kind="prune")
+        sub = Exp.find(exp.path).sub("small", kind="prune")
         sub.close()
     parent = Exp.find(sub.path).parent
     assert parent is not None and parent.ref() == ExperimentRef(exp.id, "../..")
