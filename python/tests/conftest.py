@@ -21,13 +21,6 @@ import mlvlogger
 from mlvlogger import Exp, Logger
 from mlvlogger._write.process.client import ProcessWriter
 
-# A constant that `constant` changes has to be in place before a module takes it from another.
-_SOURCE = Path(mlvlogger.__file__).parents[1]
-for _path in Path(mlvlogger.__file__).parent.rglob("[a-z_]*.py"):
-    _parts = _path.relative_to(_SOURCE).with_suffix("").parts
-    if "__main__" not in _parts and "integrations" not in _parts:
-        importlib.import_module(".".join(_parts).removesuffix(".__init__"))
-
 TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", re.ASCII)
 SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')
 
@@ -74,15 +67,14 @@ def _in_time(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def constant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
-    """`constant(name, value)`: give a module-level name of mlvlogger another value, wherever it is."""
+    """`constant("_output._PATIENCE", 0.3)`: give a name of one module of mlvlogger another value.
 
-    def change(name: str, value: Any) -> None:
-        homes = [
-            module for key, module in sys.modules.items() if key.startswith("mlvlogger.") and hasattr(module, name)
-        ]
-        assert homes, f"no module of mlvlogger has {name}"
-        for home in homes:
-            monkeypatch.setattr(home, name, value)
+    A module or a name that doesn't exist is an error.
+    """
+
+    def change(place: str, value: Any) -> None:
+        module, _, name = place.rpartition(".")
+        monkeypatch.setattr(importlib.import_module(f"mlvlogger.{module}"), name, value)
 
     return change
 
@@ -113,7 +105,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, constant: Callable[[
     """Each test in an empty directory, with no warning given before, and as no worker of anything."""
     assert mlvlogger.__version__
     monkeypatch.chdir(tmp_path)
-    constant("_warned", set())
+    constant("_messages._warned", set())
     for name in ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK"):
         monkeypatch.delenv(name, raising=False)
 

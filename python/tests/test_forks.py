@@ -363,7 +363,7 @@ def test_a_child_that_logged_nothing_looks_at_no_stream_when_it_closes(
             raise AssertionError(path)
 
         def work() -> None:
-            constant("scan_file", refuse)
+            constant("_open_streams.scan_file", refuse)
             exp.close()
 
         child(work)

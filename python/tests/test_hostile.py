@@ -245,7 +245,7 @@ KEYS: dict[str, tuple[Any, str]] = {
 def _small(request: pytest.FixtureRequest, constant: Callable[[str, Any], None]) -> None:
     """What has no end is found out sooner than after a million parts, which takes a second each time."""
     if "million" not in request.node.name:
-        constant("_MAX_PARTS", 10**5)
+        constant("_format.encode._MAX_PARTS", 10**5)
 
 
 @pytest.fixture(params=["direct", "process"])

@@ -277,7 +277,7 @@ def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: 
 
 
 def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
-    constant("_MAX_COPY", 1000)
+    constant("_write.elsewhere._MAX_COPY", 1000)
     exp = Exp("runs", "e")
     for step in range(100):
         exp.log.event("x", step=step)
@@ -527,8 +527,8 @@ def test_a_seal_that_waits_costs_no_event() -> None:
 
 def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
     """No line is written to a file that is known to be another one."""
-    constant("_SEAL_EVERY", 2000)
-    constant("_HASH_EVERY", 500)
+    constant("_write.seals._SEAL_EVERY", 2000)
+    constant("_write.seals._HASH_EVERY", 500)
     exp = Exp("runs", "e")
     exp.log.event("x", step=0)
     renamed(LOG)

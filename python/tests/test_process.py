@@ -285,7 +285,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_PATIENCE", 0.3)
+    constant("_write.process.client._PATIENCE", 0.3)
     log = at_work(Logger(PATH, writer="process"))
     os.kill(writer_pid(log), signal.SIGSTOP)
     fill = "y" * 700

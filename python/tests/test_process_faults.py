@@ -292,7 +292,7 @@ print(number)
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_PATIENCE", 0.3)
+    constant("_write.process.client._PATIENCE", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
@@ -309,7 +309,7 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
     pid = writer_of(log)._pid
-    constant("_START_PATIENCE", 0.0)
+    constant("_write.process.client._START_PATIENCE", 0.0)
     with said() as messages:
         assert log.event("x", number=10) is not None
     assert len(messages) == 1 and is_gone(pid)

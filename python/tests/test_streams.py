@@ -37,7 +37,7 @@ def names(written: list[dict[str, Any]]) -> list[str]:
 
 def test_a_bare_log_from_its_first_byte_to_its_last(constant: Any, events: Any) -> None:
     """The whole file; `constant` holds the clock still."""
-    constant("_stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
+    constant("_format.line._stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
     with Logger(PATH) as log:
         log.event("x", a=1)
     head = f"""\
@@ -81,8 +81,8 @@ def test_seals_of_several_sessions_leave_no_byte_out(events: Callable[..., Any])
 
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way(constant: Any, events: Callable[..., Any]) -> None:
-    constant("_SEAL_EVERY", 2000)
-    constant("_HASH_EVERY", 300)
+    constant("_write.seals._SEAL_EVERY", 2000)
+    constant("_write.seals._HASH_EVERY", 300)
     with Logger(PATH) as log:
         seqs = [log.event("x", text="y" * 100) for _ in range(100)]
     assert None not in seqs
@@ -425,8 +425,8 @@ def test_an_exception_of_a_signal_handler_at_any_moment_leaves_the_stream_in_ord
     constant: Any, events: Callable[..., Any]
 ) -> None:
     """As KeyboardInterrupt does. Afterwards the logger works, and whatever was acknowledged is there."""
-    constant("_SEAL_EVERY", 700)
-    constant("_HASH_EVERY", 150)
+    constant("_write.seals._SEAL_EVERY", 700)
+    constant("_write.seals._HASH_EVERY", 150)
 
     def stop() -> None:
         raise Stop
@@ -486,8 +486,8 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     constant: Any, events: Callable[..., Any]
 ) -> None:
     """The handler may interrupt an event, a flush or a close. What it logs is there, or it is told that it is not."""
-    constant("_SEAL_EVERY", 700)
-    constant("_HASH_EVERY", 150)
+    constant("_write.seals._SEAL_EVERY", 700)
+    constant("_write.seals._HASH_EVERY", 150)
     number = 0
     more = True
     while more:
@@ -591,7 +591,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
 
 def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
     """`: > a.jsonl` by hand, or logrotate with copytruncate: the seals are lost, the numbers go on."""
-    constant("_HASH_EVERY", 10)
+    constant("_write.seals._HASH_EVERY", 10)
     log = Logger(PATH)
     log.event("x", number=0)
     os.truncate(PATH, 0)
