@@ -551,7 +551,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
         import sys
         from mlvlogger._write import backlog
         sys.path.insert(0, sys.argv[1])
-        import conftest, test_streams
+        import oracle, test_streams
         warnings.simplefilter("ignore")
         backlog.MAX_SIZE = 300
 
@@ -571,7 +571,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
             limit(None)
             try:
                 more = test_streams.at_each_call(act, lambda: log.event("y"))(number)
-                assert "y" in [event["event"] for event in conftest.check_stream(Path("a.jsonl"))]
+                assert "y" in [event["event"] for event in oracle.check_stream(Path("a.jsonl"))]
             except test_streams.Stop:
                 pass
             except LogClosed:
@@ -579,7 +579,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
             if sys.argv[2] != "close":
                 log.event("after")
             log.close()
-            written = conftest.check_stream(Path("a.jsonl"))
+            written = oracle.check_stream(Path("a.jsonl"))
             names = [event["event"] for event in written]
             assert 2 <= names.count("x") <= 5 and names.count("mlv/dropped") == 1, (number, names)
             assert names[-1] == "mlv/end", (number, names)
