@@ -111,7 +111,7 @@ def facts(missing: dict[str, str] | None = None, **members):
 
 def gone(pid: int) -> bool:
     """Has the process ended? It may still have to be waited for by whoever adopted it."""
-    for _ in range(100):
+    for _ in range(3000):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
                 return True

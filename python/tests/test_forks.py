@@ -321,7 +321,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     inside.wait()
     pid = os.fork()
     if pid == 0:
-        time.sleep(10)
+        time.sleep(300)
         os._exit(0)
     try:
         leave.set()

@@ -425,7 +425,7 @@ def test_while_code_of_a_value_hangs_other_threads_log(call: str, writer: Any, e
 
         def tolist(self) -> int:
             hangs.set()
-            assert go_on.wait(15)
+            assert go_on.wait(120)
             return 7
 
     log = Logger(LOG, writer=writer)
@@ -434,10 +434,10 @@ def test_while_code_of_a_value_hangs_other_threads_log(call: str, writer: Any, e
     arguments = () if call == "end" else ("slow",)
     thread = threading.Thread(target=lambda: target(*arguments, value=Slow()))
     thread.start()
-    assert hangs.wait(15)
+    assert hangs.wait(60)
     beside = threading.Thread(target=lambda: [log.event("beside", n=n) for n in range(100)])
     beside.start()
-    beside.join(10)
+    beside.join(60)
     assert not beside.is_alive(), "a thread waits for code of another thread's value"
     log.flush()
     go_on.set()

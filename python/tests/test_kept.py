@@ -201,7 +201,7 @@ def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> Non
             assert exp.log.event("x", step=step) is not None
             step += 1
             # A second of the clock, and what this machine takes for the event that notices it.
-            assert time.time_ns() < begin + 20_000_000_000
+            assert time.time_ns() < begin + 60_000_000_000
             time.sleep(0.002)
     assert "by another program" in str(caught[0].message)
     exp.close()

@@ -31,9 +31,7 @@ def writer_pid(log: Logger) -> int:
 
 def at_work(log: Logger) -> Logger:
     """The log, when its other process is there: until then the caller writes itself."""
-    until = time.monotonic() + 30
     while not log._stream._writer._ring.words[READY]:  # type: ignore[union-attr]
-        assert time.monotonic() < until, "the other process gives no sign of life"
         time.sleep(0.001)
     return log
 
@@ -87,9 +85,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
     log.flush()
     assert numbers(events(PATH)) == list(range(100))
     log.event("x", number=100)
-    until = time.monotonic() + 30
     while numbers([json.loads(line) for line in PATH.read_bytes().splitlines()])[-1] != 100:
-        assert time.monotonic() < until, "an event was never written"
         time.sleep(0.01)
     log.close()
     assert events(PATH)[-1]["event"] == "mlv/end"
@@ -294,10 +290,9 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
+    constant("_write.process.client._PATIENCE", 60.0)  # from now on, it only has to share the processor
     os.kill(writer_pid(log), signal.SIGCONT)
-    until = time.monotonic() + 30
     while log.event("later") is None:
-        assert time.monotonic() < until
         time.sleep(0.01)
     log.close()
     assert numbers(events(PATH)) == list(range(3000))
@@ -378,18 +373,20 @@ def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any
     code = """
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    for number in range(1, 400):
-        log.event("x", number=number)
+    number = 0
+    while log.event("x", number=(number := number + 1)) is not None:
         time.sleep(0.001)
+    for number in range(number + 1, number + 100):
+        log.event("x", number=number)
     limit(None)
     while log.event("later") is None:
         time.sleep(0.01)
     log.close()
-print(*(warning.message for warning in caught), sep="\\n")
+print(number, *(warning.message for warning in caught), sep="\\n")
 """
-    messages = run(LIMITED + code, "warn").stdout.splitlines()
+    last, *messages = run(LIMITED + code, "warn").stdout.splitlines()
     assert len(messages) == 1 and messages[0].startswith("cannot write to a.jsonl: File too large. Events are kept")
-    assert numbers(events(PATH)) == list(range(400))
+    assert numbers(events(PATH)) == list(range(int(last) + 1))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
@@ -402,25 +399,27 @@ warnings.simplefilter("ignore")
 number = 0
 while log.event("x", number=(number := number + 1)) is not None:
     time.sleep(0.001)
-for number in range(number + 1, 400):
+for number in range(number + 1, number + 100):
     log.event("x", number=number)
 with warnings.catch_warnings():
     warnings.simplefilter("error")
     limit(None)
     getattr(log, sys.argv[2])()
 log.close()
+print(number)
 """
-    run(LIMITED + code, "warn", call)
+    last = int(run(LIMITED + code, "warn", call).stdout)
     written = events(PATH)
-    assert numbers(written) == list(range(400)) and written[-1]["event"] == "mlv/end"
+    assert numbers(written) == list(range(last + 1)) and written[-1]["event"] == "mlv/end"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(run: Any, events: Any) -> None:
     code = """
-kept, raised = [0], 0
-for number in range(1, 300):
+kept, raised, number = [0], 0, 0
+while raised < 50:
+    number += 1
     try:
         log.event("x", number=number)
     except WriteFailed as error:
@@ -429,16 +428,21 @@ for number in range(1, 300):
     else:
         kept.append(number)
     time.sleep(0.001)
-assert raised > 50
 try:
     log.flush()
 except WriteFailed as error:
     print(error)
 limit(None)
-time.sleep(0.2)
-log.event("x", number=300)
+while True:
+    number += 1
+    try:
+        log.event("x", number=number)
+    except WriteFailed:  # it has not tried again yet
+        time.sleep(0.01)
+    else:
+        break
 log.close()
-print(*kept, 300)
+print(*kept, number)
 """
     message, kept = run(LIMITED + code, "raise").stdout.splitlines()
     assert "File too large" in message

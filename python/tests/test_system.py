@@ -74,20 +74,20 @@ def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..
 def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
     probe = _Probe(str(tmp_path))
     first = probe.sample()
+    begin, cpu = time.monotonic(), time.process_time()
     done = threading.Event()
     # Libraries that earlier tests have imported may have threads, too: these here are ours.
     threads = [threading.Thread(target=done.wait) for _ in range(3)]
     for thread in threads:
         thread.start()
-    begin, cpu = time.monotonic(), time.process_time()
     block = bytearray(os.urandom(1)) * 100_000_000
     while time.process_time() - cpu < 0.4:
         pass
     second = probe.sample()
+    worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
     done.set()
     for thread in threads:
         thread.join()
-    worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
     assert second["process_cpu_percent"] == pytest.approx(worked, abs=20)
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block
     assert second["process_threads"] - first["process_threads"] == len(threads)
@@ -326,7 +326,15 @@ def test_a_wrong_interval_is_refused(seconds: Any) -> None:
 
 @pytest.mark.slow
 def test_a_program_that_ends_without_a_word_ends() -> None:
-    code = 'from mlvlogger import Exp; import time\nexp = Exp("runs", "e")\nexp.watch(0.1)\ntime.sleep(0.25)'
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    code = """
+from pathlib import Path
+from mlvlogger import Exp
+exp = Exp("runs", "e")
+exp.watch(0.1)
+log = Path("runs/e/log/system.jsonl")
+while not log.exists() or log.read_text().count('"sample"') < 2:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(samples()) >= 2

@@ -45,7 +45,7 @@ def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tm
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     first = reader.stdout.readline()  # it looks
     writer.communicate("go\n")
-    output, errors = reader.communicate(timeout=30)
+    output, errors = reader.communicate(timeout=60)
     output = first + output
     assert (reader.returncode, errors) == (0, "")
     seen = [tuple(line.split()[1].split(":")) for line in output.splitlines()]
@@ -67,7 +67,7 @@ def test_following_ends_by_an_interrupt_with_130(tmp_path):
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "mlv/start" in reader.stdout.readline()
     reader.send_signal(signal.SIGINT)
-    _, errors = reader.communicate(timeout=10)
+    _, errors = reader.communicate(timeout=60)
     assert (reader.returncode, errors) == (130, "")
     exp.close()
 
