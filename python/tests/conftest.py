@@ -32,8 +32,9 @@ def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """With `--writer process`, another process writes what a test logs; each call returns when it is in the file."""
     if request.config.getoption("--writer") == "direct":
         return
-    for call in (Logger.__init__, Exp.__init__, Exp.resume.__func__, Exp.open.__func__, Exp.join.__func__):
-        monkeypatch.setitem(call.__kwdefaults__, "writer", "process")
+    calls: Any = (Logger.__init__, Exp.__init__, Exp.resume, Exp.open, Exp.join)
+    for call in calls:
+        monkeypatch.setitem(getattr(call, "__func__", call).__kwdefaults__, "writer", "process")
     put = ProcessWriter.put
 
     def put_and_drain(self: Any, *arguments: Any) -> int:
@@ -164,8 +165,9 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
     def start(code: str, *arguments: Any) -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        process = subprocess.Popen(command, cwd=tmp_path, text=True, bufsize=1, **pipes)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         started.append(process)
         return process
 

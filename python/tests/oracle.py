@@ -141,13 +141,15 @@ def check_experiment(path: Path) -> dict[str, list[dict[str, Any]]]:
                 for other, seq in event["data"].get("streams", {}).items():
                     assert streams[other][-1]["seq"] >= seq
     for tree in [*map(strict, records), *(event for events in streams.values() for event in events)]:
-        for file in references(tree):
-            if "experiment" not in file and file["path"].startswith("files/"):
-                kept = path / file["path"]
-                assert kept.is_file() and not kept.is_symlink(), file
-                assert kept.resolve() == path.resolve() / file["path"], file
+        for reference in references(tree):
+            if "experiment" not in reference and reference["path"].startswith("files/"):
+                kept = path / reference["path"]
+                assert kept.is_file() and not kept.is_symlink(), reference
+                assert kept.resolve() == path.resolve() / reference["path"], reference
                 data = kept.read_bytes()
-                assert (len(data), hashlib.sha256(data).hexdigest()) == (file["size"], file["sha256"]), file
+                assert (len(data), hashlib.sha256(data).hexdigest()) == (reference["size"], reference["sha256"]), (
+                    reference
+                )
     return streams
 
 

@@ -279,7 +279,7 @@ with Exp("runs", "e") as exp, exp.capture():
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate() == ("interrupted\n", None)
+    assert process.communicate()[0] == "interrupted\n"
     assert output() == [("stdout", "ready"), ("stdout", "interrupted")]
 
 

@@ -189,15 +189,15 @@ def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
 ) -> None:
     """The thread holds the lock of the experiment's streams, which nobody in the child will ever let go."""
     from mlvlogger import _open_streams
+    from mlvlogger._disk.folder import Folder
 
     inside, leave = threading.Event(), threading.Event()
-    folder = _open_streams.Folder
 
     def wait(*names: Any) -> Any:
         if threading.current_thread() is opener:
             inside.set()
             leave.wait()
-        return folder(*names)
+        return Folder(*names)
 
     monkeypatch.setattr(_open_streams, "Folder", wait)
 

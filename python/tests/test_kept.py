@@ -15,6 +15,7 @@ import pytest
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._write import elsewhere
+from writer_process import at_work
 
 HOME = Path("runs/e")
 LOG = HOME / "log.jsonl"
@@ -507,9 +508,7 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
 def test_a_seal_that_waits_costs_no_event() -> None:
     """In the memory of the process writer, where it has a number but isn't an event."""
     exp = Exp("runs", "e", writer="process")
-    writer: Any = exp.log._stream._writer
-    while not writer._ring.words[5]:
-        time.sleep(0.001)
+    writer = at_work(exp.log)
     exp.log.event("x", step=0)
     exp.flush()
     os.kill(writer._pid, signal.SIGSTOP)

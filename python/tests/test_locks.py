@@ -293,7 +293,7 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
         seal(*arguments)
         raise Stop
 
-    writer.seal = seal_and_interrupt  # type: ignore[method-assign]
+    writer.seal = seal_and_interrupt  # type: ignore[assignment,method-assign]
     with pytest.raises(Stop):
         exp.close()
     with pytest.raises(LogClosed):

@@ -177,8 +177,9 @@ def test_params_of_another_type_are_refused_and_nothing_is_made(params: Any) -> 
 
 def test_a_parameter_that_cannot_be_encoded_is_named_and_nothing_is_made() -> None:
     for member in ("params", "extra"):
+        members: dict[str, Any] = {member: {"optimizer": {"fns": [1, 1j]}}}
         with pytest.raises(CannotEncode) as caught:
-            Exp("runs", "e", **{member: {"optimizer": {"fns": [1, 1j]}}})
+            Exp("runs", "e", **members)
         assert caught.value.path == f"{member}.optimizer.fns[1]"
         assert str(caught.value).startswith(f"{member}.optimizer.fns[1]: the value is of type complex")
     assert os.listdir() == []

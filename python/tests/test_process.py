@@ -18,6 +18,7 @@ import pytest
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._write.process.ring import ERROR, READY, SIZE, TAIL, Ring
+from writer_process import at_work, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -25,14 +26,10 @@ HOME = str(Path(mlvlogger.__file__).parent)
 PATH = Path("a.jsonl")
 
 
-def writer_pid(log: Logger) -> int:
-    return log._stream._writer._pid  # type: ignore[union-attr]
-
-
-def at_work(log: Logger) -> Logger:
-    """The log, when its other process is there: until then the caller writes itself."""
-    while not log._stream._writer._ring.words[READY]:  # type: ignore[union-attr]
-        time.sleep(0.001)
+def opened() -> Logger:
+    """A log whose other process is at work."""
+    log = Logger(PATH, writer="process")
+    at_work(log)
     return log
 
 
@@ -40,10 +37,10 @@ def stopped_before_it_is_at_work() -> Logger:
     """A log whose other process is stopped while it starts, however late this process comes to stop it."""
     while True:
         log = Logger(PATH, writer="process")
-        pid = writer_pid(log)
+        pid = writer_of(log)._pid
         os.kill(pid, signal.SIGSTOP)
         os.waitpid(pid, os.WUNTRACED)  # until it is stopped
-        if not log._stream._writer._ring.words[READY]:  # type: ignore[union-attr]
+        if not writer_of(log)._ring.words[READY]:
             return log
         os.kill(pid, signal.SIGCONT)
         log.close()
@@ -56,7 +53,7 @@ def numbers(written: list[dict[str, Any]]) -> list[int]:
 
 def test_the_other_process_writes_what_the_direct_writer_would(events: Callable[..., Any]) -> None:
     """The same calls, the same lines but for their time and pid; every kind of data, and a sealed end."""
-    lines = {}
+    lines: dict[str, list[Any]] = {}
     for writer in ("direct", "process"):
         with Logger(f"{writer}.jsonl", writer=writer) as log:
             for value in (1, -0.0, 2**53, float("nan"), 1e300, True, None, "é", [1, {"a": 2}], 10**5000):
@@ -79,7 +76,7 @@ def test_the_other_process_writes_what_the_direct_writer_would(events: Callable[
 
 
 def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: Callable[..., Any]) -> None:
-    log = at_work(Logger(PATH, writer="process"))
+    log = opened()
     seqs = [log.event("x", number=number) for number in range(100)]
     assert seqs == list(range(2, 102))
     log.flush()
@@ -255,8 +252,8 @@ def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_sp
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(6))
 def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(moment: int, events: Any) -> None:
-    log = at_work(Logger(PATH, writer="process"))
-    pid = writer_pid(log)
+    log = opened()
+    pid = writer_of(log)._pid
 
     def kill() -> None:
         time.sleep(moment * 0.03)
@@ -282,8 +279,8 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
     constant("_write.process.client._PATIENCE", 0.3)
-    log = at_work(Logger(PATH, writer="process"))
-    os.kill(writer_pid(log), signal.SIGSTOP)
+    log = opened()
+    os.kill(writer_of(log)._pid, signal.SIGSTOP)
     fill = "y" * 700
     with pytest.warns(RuntimeWarning, match="The writer process has not got on for seconds") as caught:
         seqs = [log.event("x", number=number, fill=fill) for number in range(3000)]
@@ -291,7 +288,7 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
     constant("_write.process.client._PATIENCE", 60.0)  # from now on, it only has to share the processor
-    os.kill(writer_pid(log), signal.SIGCONT)
+    os.kill(writer_of(log)._pid, signal.SIGCONT)
     while log.event("later") is None:
         time.sleep(0.01)
     log.close()
@@ -300,11 +297,11 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
 
 def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_returns(events: Any) -> None:
     log = Logger(PATH, writer="process")
-    os.kill(writer_pid(log), signal.SIGSTOP)
+    os.kill(writer_of(log)._pid, signal.SIGSTOP)
     for number in range(10):
         assert log.event("x", number=number) == number + 2
         assert json.loads(PATH.read_bytes().splitlines()[-1])["data"] == {"number": number}
-    os.kill(writer_pid(log), signal.SIGCONT)
+    os.kill(writer_of(log)._pid, signal.SIGCONT)
     at_work(log)
     for number in range(10, 20):
         assert log.event("x", number=number) == number + 2
@@ -314,8 +311,8 @@ def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_re
 
 @pytest.mark.slow
 def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
-    log = at_work(Logger(PATH, writer="process"))
-    pid = writer_pid(log)
+    log = opened()
+    pid = writer_of(log)._pid
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
     fill = "y" * 700
@@ -326,14 +323,14 @@ def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Calla
 
 @pytest.mark.slow
 def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
-    with at_work(Logger(PATH, writer="process")) as log:
+    with opened() as log:
         for number in range(8):
             log.event("x", number=number, text="é" * (number % 3) * 80_000)
     assert numbers(events(PATH)) == list(range(8))
 
 
 def test_threads_share_a_process_writer(events: Callable[..., Any]) -> None:
-    log = at_work(Logger(PATH, writer="process"))
+    log = opened()
     acknowledged: list[tuple[int | None, int]] = []
 
     def work(thread: int) -> None:
@@ -496,7 +493,7 @@ def test_where_no_process_can_be_started_a_warning_says_so(monkeypatch: Any, eve
 def test_close_leaves_no_process_no_descriptor_and_no_lock(descriptors: Any) -> None:
     before = descriptors()
     log = Logger(PATH, writer="process")
-    pid = writer_pid(log)
+    pid = writer_of(log)._pid
     with pytest.raises(StreamBusy):
         Logger(PATH)
     log.close()
@@ -518,9 +515,14 @@ def test_a_dropped_logger_lets_its_process_end(events: Callable[..., Any]) -> No
 
 
 def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = []
+    synced: list[int] = []
     sync = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), sync(fd)))
+
+    def observe(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fdatasync", observe)
     log = Logger(PATH, writer="process", durability="disk")
     synced.clear()
     for number in range(10):
@@ -570,7 +572,7 @@ class Stop(BaseException):
     """What a signal handler raises."""
 
 
-def at_call(number: int, act: Callable[[], None], work: Callable[[], None]) -> bool:
+def at_call(number: int, act: Callable[[], Any], work: Callable[[], Any]) -> bool:
     """As `test_streams.at_each_call`: *act* at the n-th place inside mlvlogger where Python runs signal handlers."""
     left = number
 
@@ -602,7 +604,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
     def stop() -> None:
         raise Stop
 
-    log = stopped_before_it_is_at_work() if starts else at_work(Logger(PATH, writer="process"))
+    log = stopped_before_it_is_at_work() if starts else opened()
     acknowledged: dict[int, int] = {}
     fills = iter(range(10**6))
 
@@ -625,7 +627,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
         except Stop:
             pass
         event()
-    os.kill(writer_pid(log), signal.SIGCONT)
+    os.kill(writer_of(log)._pid, signal.SIGCONT)
     log.close()
     written = {e["seq"]: e["data"]["number"] for e in events(PATH) if e["event"] == "x"}
     assert acknowledged.items() <= written.items() and number > 30
@@ -655,7 +657,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
 
 
 def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -> None:
-    log = at_work(Logger(PATH, writer="process"))
+    log = opened()
 
     def work(number: int) -> None:
         log.event("x", number=number)

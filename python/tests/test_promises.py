@@ -144,7 +144,7 @@ def test_only_what_is_needed_is_imported() -> None:
         print(new())
         os._exit(0)
     """
-    command = [sys.executable, "-I", "-S", "-u", "-c", inspect.cleandoc("\n" + code), SOURCE.parent]
+    command = [sys.executable, "-I", "-S", "-u", "-c", inspect.cleandoc("\n" + code), str(SOURCE.parent)]
     done = subprocess.run(command, capture_output=True, text=True)
     package, event = map(ast.literal_eval, done.stdout.splitlines())
     assert package == ["mlvlogger"]
@@ -170,7 +170,7 @@ def test_what_is_listed_is_what_is_public() -> None:
     exec("from mlvlogger import *", star)
     assert set(mlvlogger.__all__) == set(star) - {"__builtins__"}
     with pytest.raises(AttributeError, match="module 'mlvlogger' has no attribute 'absent'"):
-        mlvlogger.absent  # noqa: B018
+        mlvlogger.absent  # type: ignore[attr-defined]  # noqa: B018
     assert (mlvlogger.SPEC_VERSION, mlvlogger.__version__.count(".")) == ("1.0", 2)
     project = SOURCE.parents[1] / "pyproject.toml"  # which takes the version from there
     assert not project.exists() or 'path = "src/mlvlogger/_version.py"' in project.read_text("utf-8")

@@ -382,8 +382,8 @@ def test_eight_threads_share_a_logger_and_lose_nothing(events: Callable[..., Any
     log.close()
     written = {e["seq"]: e["data"] for e in events(PATH) if e["event"] == "x"}
     assert written == {seq: {"thread": thread, "number": number} for seq, thread, number in acknowledged}
-    for thread in range(8):
-        assert [data["number"] for data in written.values() if data["thread"] == thread] == list(range(500))
+    for number in range(8):
+        assert [data["number"] for data in written.values() if data["thread"] == number] == list(range(500))
 
 
 class Stop(BaseException):
@@ -659,7 +659,7 @@ def test_a_child_forked_while_another_thread_logs_loses_nothing(child: Callable[
     sys.setswitchinterval(1e-5)
     try:
         for number in range(30):
-            child(lambda number=number: [log.event("child", number=number) for _ in range(3)])  # type: ignore[misc]
+            child(lambda number=number: [log.event("child", number=number) for _ in range(3)])
     finally:
         sys.setswitchinterval(before)
         done.set()
