@@ -148,7 +148,7 @@ def run_python(block: Block, namespace: dict[str, Any], page: str) -> list[list[
 
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         try:
             # As many empty lines in front as the page has: a traceback names the page's own line.
             exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
@@ -336,7 +336,7 @@ def signature(function: Callable[..., Any], name: str) -> str:
     return name + text.replace("(/, ", "(").replace("'", '"')
 
 
-def members(cls) -> Iterator[tuple[str, type]]:
+def members(cls: type) -> Iterator[tuple[str, type]]:
     """The public members of a class that are its own or inherited from a class of ours, with where they come from."""
     for name, _ in inspect.getmembers(cls):
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -344,7 +344,7 @@ def members(cls) -> Iterator[tuple[str, type]]:
             yield name, owner
 
 
-def entries() -> dict[str, str]:
+def entries() -> dict[str, str | None]:
     """What the reference has to have an entry for: the text of the entry's head, and its docstring."""
     found = {}
     for name in mlvlogger.__all__:
@@ -390,7 +390,7 @@ def test_an_entry_names_every_argument_and_every_exception_of_its_docstring() ->
     errors = "|".join(cls.__name__ for cls in mlvlogger.MLVError.__subclasses__()) + r"|[A-Z]\w+Error"
     for head, docstring in entries().items():
         arguments = re.findall(r"[(,] ?\**([a-z_][a-z_0-9]*)", head)
-        raised = re.findall(rf"\b({errors})\b", docstring.partition("Raises")[2])
+        raised = re.findall(rf"\b({errors})\b", (docstring or "").partition("Raises")[2])
         for name in [*arguments, *raised]:
             assert re.search(rf"\b{name}\b", text[head]), f"{head}: {name}"
 
@@ -398,7 +398,7 @@ def test_an_entry_names_every_argument_and_every_exception_of_its_docstring() ->
 def test_using_exp_names_every_argument() -> None:
     words = set(re.findall(r"\w+", text_of(EXP)))
     exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Experiment
-    functions = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
+    functions: list[Any] = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
     functions += [exp.rewind, exp.flush, exp.close, place.ref, place.sub]
     functions += [
         logger,

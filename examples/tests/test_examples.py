@@ -73,7 +73,7 @@ def names(experiment: Path) -> dict[str, Counter[tuple[str | None, ...]]]:
 
 def metrics(experiment: Path) -> dict[str, list[float]]:
     """Every value of every metric, in order: {"log.jsonl epoch/batch loss": [2.3, …], …}."""
-    found = {}
+    found: dict[str, list[float]] = {}
     for stream, events in streams(experiment).items():
         for event in events:
             for name in METRICS:
@@ -113,9 +113,9 @@ def test_the_committed_figures_are_what_the_scripts_find(made: Path) -> None:
         assert actual[series] == pytest.approx(expected[series], abs=0.05), series
 
 
-@pytest.mark.parametrize("experiment", ["made", "committed"])
-def test_the_model_learns_and_the_files_are_small(made: Path, experiment: Path) -> None:
-    experiment = made if experiment == "made" else OUTPUT
+@pytest.mark.parametrize("which", ["made", "committed"])
+def test_the_model_learns_and_the_files_are_small(made: Path, which: str) -> None:
+    experiment = made if which == "made" else OUTPUT
     validation = metrics(experiment)["log.jsonl epoch/validation accuracy"]
     squeezed = metrics(experiment)["squeeze/subexp_1/log.jsonl accuracy after"]
     assert validation[-1] > 0.9 and squeezed[-1] > 0.8

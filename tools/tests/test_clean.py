@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from mlv_tools import _leftovers
 from mlv_tools._commands.clean import command
 from mlv_tools._leftovers import find_leftovers, remove
 from mlv_validate import validate
@@ -34,7 +33,7 @@ def leave(path: Path, data: bytes = b"x" * 1000) -> Path:
 @pytest.fixture(autouse=True)
 def _hours_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock of this process goes ahead: what was changed now counts as old."""
-    monkeypatch.setattr(_leftovers.time, "time", lambda now=time.time: now() + OLD)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + OLD)
 
 
 @pytest.fixture
@@ -198,6 +197,7 @@ os.write(out, b"ready\\n")
 sys.stdin.readline()
 """
     writer = subprocess.Popen([sys.executable, "-c", code, exp.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout
     try:
         while b"ready" not in writer.stdout.readline():
             pass
@@ -317,10 +317,10 @@ def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.Monkey
     def unlink(name: str, dir_fd: int) -> None:
         if name == ".mlv-03":
             raise PermissionError(errno.EACCES, "Permission denied")
-        remove(name, dir_fd=dir_fd)
+        real(name, dir_fd=dir_fd)
 
-    remove = os.unlink
-    monkeypatch.setattr(_leftovers.os, "unlink", unlink)
+    real = os.unlink
+    monkeypatch.setattr(os, "unlink", unlink)
     done = CliRunner().invoke(command, ["-y", str(exp.path)])
     assert done.exit_code == 1 and "7 temporary files" in done.output
     assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]

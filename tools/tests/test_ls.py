@@ -186,7 +186,7 @@ def test_the_state_is_the_readers(tmp_path: Path, end: str, count: int) -> None:
     exp = Exp(tmp_path, "e")
     for number in range(count):
         exp.log.event("batch", step=number, text="mlv/end \\ x" if number % 7 else "")
-    STATES[end](exp)
+    STATES[end](exp)  # type: ignore[no-untyped-call]
     [found] = find(tmp_path)
     assert summary(found).state == mlvlogger.read(tmp_path / "e").state
     exp.close()

@@ -21,7 +21,9 @@ class Elements(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.names, self.attributes, self.text = set(), set(), ""
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
         self.feed(html)
         self.close()
 

@@ -18,14 +18,14 @@ def plot(*arguments: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def texts(path: Path) -> list[str | None]:
+def texts(path: Path) -> list[str]:
     """The texts of a picture; it must hold nothing that could run or load."""
     elements = list(ElementTree.parse(path).iter())
     names = {element.tag.rpartition("}")[2] for element in elements}
     assert names <= {"svg", "g", "path", "text", "defs", "clipPath", "rect", "line", "style"}
     for element in elements:
         assert not [name for name in element.attrib if name.startswith("on") or "href" in name]
-    return [element.text for element in elements if element.tag.endswith("text")]
+    return [element.text or "" for element in elements if element.tag.endswith("text")]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def recipe(function: str) -> Any:
     (code,) = (
         code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if f"def {function}(" in code
     )
-    namespace = {}
+    namespace: dict[str, Any] = {}
     exec(compile(code, str(PAGE), "exec"), namespace)
     return namespace[function]
 

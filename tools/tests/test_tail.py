@@ -42,9 +42,10 @@ def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tm
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert writer.stdout.readline() == "ready\n"
+    assert writer.stdout and writer.stdout.readline() == "ready\n"
     command = [sys.executable, "-m", "mlv_tools", "tail", "--until-end", "runs/e"]
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert reader.stdout
     first = reader.stdout.readline()  # it looks
     writer.communicate("go\n")
     output, errors = reader.communicate(timeout=60)
@@ -67,7 +68,7 @@ def test_following_ends_by_an_interrupt_with_130(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     command = [sys.executable, "-m", "mlv_tools", "tail", "-f", "e"]
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "mlv/start" in reader.stdout.readline()
+    assert reader.stdout and "mlv/start" in reader.stdout.readline()
     reader.send_signal(signal.SIGINT)
     _, errors = reader.communicate(timeout=60)
     assert (reader.returncode, errors) == (130, "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import mlvlogger
 from mlvlogger import Exp
@@ -30,7 +30,7 @@ from mlv_tools._commands import export_tensorboard, import_tensorboard
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
 
-def run(module: str, *arguments: Any) -> "subprocess.CompletedProcess[str]":
+def run(module: Any, *arguments: object) -> Result:
     return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
 
 
@@ -41,7 +41,7 @@ def accumulated(directory: Path) -> Any:
 
 
 def float32(value: Any) -> float:
-    return struct.unpack("f", struct.pack("f", value))[0]
+    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 def same(one: float, other: float) -> bool:
@@ -99,9 +99,9 @@ def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path: Pat
             exp.log.event(name, image=picture.ref)
     (exp.path / "files/a.png").rename(tmp_path / "secret.png")
     (exp.path / "files/a.png").symlink_to(tmp_path / "secret.png")
-    picture = exp.path / "files/b.png"
-    picture.chmod(0o644)
-    picture.write_bytes(b"x")
+    file = exp.path / "files/b.png"
+    file.chmod(0o644)
+    file.write_bytes(b"x")
     result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
     assert (result.exit_code, result.stdout) == (1, "1 experiments, 0 scalars, 0 images\n")
     assert "leads out of the experiment" in result.stderr
@@ -130,15 +130,26 @@ def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs: Path
 def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs: Path, tmp_path: Path) -> None:
     run(export_tensorboard, runs, tmp_path / "tb")
     server = subprocess.Popen(
-        [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path / "tb", "--port", "0", "--host", "127.0.0.1"]
+        [
+            sys.executable,
+            "-m",
+            "tensorboard.main",
+            "--logdir",
+            str(tmp_path / "tb"),
+            "--port",
+            "0",
+            "--host",
+            "127.0.0.1",
+        ]
         + ["--load_fast", "false", "--reload_interval", "0"],
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
+        assert server.stderr
         address = next(match[0] for line in server.stderr if (match := re.search(r"http://\S+/", line)))
 
-        def ask(path: Path, body: bytes = None) -> Any:
+        def ask(path: str, body: bytes | None = None) -> Any:
             request = urllib.request.Request(address + path, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
@@ -154,6 +165,7 @@ def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs: Path, tmp
     finally:
         server.terminate()
         server.wait(30)
+        assert server.stderr
         server.stderr.close()
 
 
@@ -161,7 +173,7 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
     run(export_tensorboard, runs, tmp_path / "tb")
     result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
     assert result.exit_code == 0, result.output
-    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "back"]
+    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", str(tmp_path / "back")]
     subprocess.run(valid, check=True, capture_output=True)
     before, after = mlvlogger.read(runs / "demo"), mlvlogger.read(tmp_path / "back/demo")
     for name in ("loss", "accuracy"):
@@ -176,8 +188,8 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
     assert after.params == {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"}
     (source,) = after.extra["tensorboard"]["files"]
     assert source == mlvlogger.ref(source.path)
-    again = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
-    assert (again.exit_code, again.stdout) == (1, "")
+    second = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (second.exit_code, second.stdout) == (1, "")
 
 
 def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path: Path) -> None:

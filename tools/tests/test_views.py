@@ -34,7 +34,7 @@ def hand(root: Path, name: str, *lines: Any, end: str = "\n", meta: Any = META, 
     return root / name
 
 
-def ask(root: Path, sql: str) -> list[tuple[Any, ...]]:
+def ask(root: Path | str, sql: str) -> list[tuple[Any, ...]]:
     """The rows that *sql* gives, whatever is left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -135,7 +135,7 @@ def test_a_rewound_event_is_in_no_view(tmp_path: Path) -> None:
     assert [name for (name,) in names] == ["mlv/start", "a", "mlv/pause", "mlv/rewind", "a", "mlv/seal"]
 
 
-LINES = {
+LINES: dict[str, list[Any]] = {
     "blank": ["", "  "],
     "crlf": [EVENT % (2, 2) + "\r"],
     "duplicate": [TWO + '"a","data":{"v":1,"v":2}}'],
@@ -205,7 +205,7 @@ def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path: Pat
 
 
 def test_every_line_that_is_left_out_is_told(tmp_path: Path) -> None:
-    told = []
+    told: list[tuple[str, str, int | None, str]] = []
     for case in LINES:
         damaged(tmp_path, case, case)
         experiment = mlvlogger.read(tmp_path / case)
@@ -418,7 +418,7 @@ def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path: 
 @pytest.mark.parametrize("kind", ["early", "earlier"])
 def test_rewinds_are_not_compared_with_events_one_by_one(tmp_path: Path, kind: str) -> None:
     """Four times the lines may take eight times as long; compared each with each they take about twelve times."""
-    times = {}
+    times: dict[int, list[float]] = {}
     for count in (20_000, 80_000):
         half = count // 2
         lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']

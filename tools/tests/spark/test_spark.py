@@ -30,7 +30,7 @@ FLOAT = '{"_mlv":"float","value":"%s"}'
 FUTURE = '{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"2.0"}}'
 
 # Of each experiment, the lines of its log, and what is behind the last one.
-LOGS = {
+LOGS: dict[str, tuple[list[Any], str]] = {
     "fine": ([EVENT % (1, 1)], "\n"),
     "torn": ([EVENT % (1, 1), EVENT % (2, 2)[:30]], ""),
     "nuls": ([EVENT % (1, 1)], "\n\0\0\0\0"),
@@ -236,7 +236,7 @@ def test_the_page_is_true(session: Any, monkeypatch: pytest.MonkeyPatch, capsys:
     root = Path(__file__).resolve().parents[3]
     page = (root / "docs/how-to/scale.md").read_text(encoding="utf-8")
     monkeypatch.chdir(root)
-    names = {}
+    names: dict[str, Any] = {}
     blocks = re.findall("```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 2
     for code, output in blocks:
