@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="Start no round after this time.")
     parser.add_argument("tests", nargs="*", default=_TESTS, help="Files or node IDs of tests, as for pytest.")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the loops end, too
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(arguments.loops)]
     try:
         return _run(arguments.rounds, time.monotonic() + 60 * arguments.minutes, arguments.tests)
