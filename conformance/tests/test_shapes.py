@@ -487,7 +487,7 @@ def tree(experiment: Make) -> Path:
         inner.log("log/a.jsonl").start().event("b", within=number + 1)
     (x.path.parent / "copy").mkdir()
     (x.path.parent / "copy/meta.json").write_bytes((x.path / "meta.json").read_bytes())
-    return x.path.parent
+    return Path(x.path.parent)
 
 
 @pytest.mark.rule("validator.findings")
@@ -503,7 +503,7 @@ def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(
 def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tree(experiment)
     alone, parent = validate(top), os.getpid()
-    judge_experiment = _target.judge_experiment
+    judge_experiment: Any = vars(_target)["judge_experiment"]
 
     def dies(*arguments: Any, **options: Any) -> Any:
         if os.getpid() != parent:

@@ -476,11 +476,11 @@ def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
     with (
         Exp("runs", "one") as one,
         Exp("runs", "two", parent=one) as two,
-        Exp("runs", "three", parent=two.ref()) as three,
+        Exp("runs", "three", parent=two.ref()) as three,  # type: ignore[arg-type]
     ):
         assert two.parent is not None and two.parent.id == one.id
         assert three.parent is None  # no hint where it is
-    with Exp("runs", "four", parent=read("runs/one")) as four:  # type: ignore[arg-type]
+    with Exp("runs", "four", parent=read("runs/one")) as four:
         assert four.parent is not None and four.parent.ref() == ExperimentRef(one.id, "../one")
     for name in ("two", "three", "four"):
         conforms(f"runs/{name}")
@@ -823,7 +823,7 @@ def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) ->
     assert run(code).stdout == "True\ncompleted 1\n"
 
 
-def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do():
+def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do() -> None:
     Path("taken").write_text("a file")
     with pytest.raises(NotADirectoryError, match="Give Exp a savedir in which you may make directories: 'taken/e'"):
         Exp("taken", "e")

@@ -21,8 +21,8 @@ import mlvlogger
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._disk import spawn
 from mlvlogger._write.process import child
-from mlvlogger._write.process.client import ProcessWriter
 from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+from writer_process import at_work, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
@@ -33,19 +33,6 @@ PATH = Path("a.jsonl")
 
 def numbers(written: list[dict[str, Any]]) -> list[int]:
     return [event["data"]["number"] for event in written if event["event"] == "x"]
-
-
-def writer_of(log: Logger) -> ProcessWriter:
-    writer = log._stream._writer
-    assert isinstance(writer, ProcessWriter)
-    return writer
-
-
-def at_work(log: Logger) -> ProcessWriter:
-    writer = writer_of(log)
-    while not writer._ring.words[READY]:
-        time.sleep(0.001)
-    return writer
 
 
 def is_gone(pid: int) -> bool:
@@ -293,7 +280,8 @@ print(number)
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("PATIENCE", 0.3)
+    constant("_write.process.client.PATIENCE", 0.3)
+    constant("_write.process.child.PATIENCE", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
@@ -310,7 +298,7 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
     pid = writer_of(log)._process.pid
-    constant("_START_PATIENCE", 0.0)
+    constant("_write.process.client._START_PATIENCE", 0.0)
     with said() as messages:
         assert log.event("x", number=10) is not None
     assert len(messages) == 1 and is_gone(pid)
@@ -538,7 +526,8 @@ def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
     code = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[2])
-from test_process_faults import CHANGES, at_work
+from writer_process import at_work
+from test_process_faults import CHANGES
 from mlvlogger import Logger
 import random
 log = Logger("a.jsonl", writer="process")
