@@ -712,7 +712,7 @@ def broken_git(repository, git, program, monkeypatch):
     """`broken_git(text, *patterns)`: a git that runs *text* for a command line that holds one of *patterns*."""
     git("remote", "add", "origin", "https://example.org/digits.git")
     monkeypatch.setattr(_git, "_QUICK", 1.0)
-    monkeypatch.setattr(_git, "_LONG", 1.0)
+    monkeypatch.setattr(_git, "_COMPARE_SECONDS", 1.0)
 
     def make(text: str, *patterns: str) -> str:
         commit = git("rev-parse", "HEAD")
