@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 import mlv_validate
 from mlv_validate import RULES, Omitted, _cli, validate
 from mlv_validate._findings import Findings
-from mlv_validate._schema import SCHEMAS
+from mlv_validate._schema.checks import SCHEMAS
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -364,7 +364,7 @@ def test_a_fault_of_the_validator_is_unchecked(experiment: Make, monkeypatch: py
     def judge(*_: object, **__: object) -> None:
         raise RecursionError("a fault")
 
-    monkeypatch.setattr("mlv_validate._target.judge_experiment", judge)
+    monkeypatch.setattr("mlv_validate._targets.target.judge_experiment", judge)
     report = validate(experiment("x").path)
     assert (report.verdict, report.exit_code) == ("unchecked", 3)
     assert "RecursionError" in report.targets[0].unchecked[0].reason

@@ -18,12 +18,13 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft4Validator
 
-from mlv_validate import RULES, Finding, Report, Target, Unchecked, _directory, validate
+from mlv_validate import RULES, Finding, Report, Target, Unchecked, validate
 from mlv_validate._cli import main
-from mlv_validate._github import annotations
-from mlv_validate._junit import junit
+from mlv_validate._output.github import annotations
+from mlv_validate._output.junit import junit
+from mlv_validate._output.sarif import sarif
+from mlv_validate._read import directory
 from mlv_validate._report import judge
-from mlv_validate._sarif import sarif
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -379,7 +380,12 @@ def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: 
 # The bar on a terminal.
 
 BAR = "━"
-AT_ONCE = "from mlv_validate import _progress, _cli; _progress.DELAY = _progress.PAUSE = 0; _cli.main()"
+AT_ONCE = """
+from mlv_validate import _cli
+from mlv_validate._output import progress
+progress.DELAY = progress.PAUSE = 0
+_cli.main()
+"""
 
 
 def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: str) -> tuple[str, str, int]:
@@ -432,9 +438,9 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
 
 FORKED = """
 import os
-from mlv_validate import _progress
-_progress.DELAY = _progress.PAUSE = 0
-with _progress.on_terminal() as tell:
+from mlv_validate._output import progress
+progress.DELAY = progress.PAUSE = 0
+with progress.on_terminal() as tell:
     child = os.fork()
     tell("child" if child == 0 else "parent", 1, 2)
     os.waitpid(child, 0) if child else os._exit(0)
@@ -462,7 +468,7 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
 def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
     pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_directory, "PAUSE", pause)
+    monkeypatch.setattr(directory, "PAUSE", pause)
     x = experiment("x")
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     told: list[tuple[str, int, int]] = []

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from mlv_validate import RULES
-from mlv_validate._records import judge_event, judge_meta, known, version
-from mlv_validate._schema import SCHEMAS
-from mlv_validate._values import judge_typed
+from mlv_validate._rules.records import judge_event, judge_meta, known, version
+from mlv_validate._rules.values import judge_typed
+from mlv_validate._schema.checks import SCHEMAS
 
 REGISTRY: Registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in SCHEMAS.values())
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from mlv_conformance._suite import load, materialise
-from mlv_validate import _ahead, _findings, _flaws, _jobs, _shapes, _stream, _target, validate
-from mlv_validate._json import parse
-from mlv_validate._records import judge_event
+from mlv_validate import _findings, _jobs, validate
+from mlv_validate._fast import flaws as _flaws
+from mlv_validate._fast import parallel as _parallel
+from mlv_validate._fast import shapes as _shapes
+from mlv_validate._fast.shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
 from mlv_validate._report import Report
-from mlv_validate._shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
+from mlv_validate._rules.bytes import parse
+from mlv_validate._rules.records import judge_event
+from mlv_validate._targets import stream as _stream
+from mlv_validate._targets import target as _target
 
 Make = Callable[..., Any]
 SEED = 1
@@ -33,7 +38,7 @@ def whole(block: bytes) -> Iterator[Item]:
 
 def slow(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
     with monkeypatch.context() as patch:
-        patch.setattr(_ahead, "facts", whole)
+        patch.setattr(_parallel, "facts", whole)
         return validate(path, **options)
 
 
@@ -50,7 +55,7 @@ def learn(patch: pytest.MonkeyPatch, shapes: Shapes) -> None:
     """Every line is a lesson, for these shapes alone."""
     patch.setattr(_shapes, "_LESSON", 1)
     patch.setattr(_flaws, "_LESSON", 1)
-    patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+    patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
     patch.setattr(_stream, "lesson", lambda line, *found: shapes.flaws.see_event(line[:-1], *found))
 
 
@@ -191,7 +196,7 @@ def test_changed_logs_have_the_same_findings(
     monkeypatch.setattr(_shapes, "_LESSON", 1)
     path.write_bytes(b"".join(lines))
     with monkeypatch.context() as patch:
-        patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+        patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
         assert validate(x.path).verdict == validate(x.path).verdict == "valid"
     for _ in range(25):
         changed = lines
@@ -199,7 +204,7 @@ def test_changed_logs_have_the_same_findings(
             changed = mutated(changed, chance)
         path.write_bytes(b"".join(changed))
         with monkeypatch.context() as patch:
-            patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+            patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
             found = validate(x.path)
         assert found == slow(monkeypatch, x.path), changed
 
@@ -391,8 +396,8 @@ def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monk
 @pytest.fixture
 def ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short streams are read by several processes as well, in ranges that begin anywhere."""
-    monkeypatch.setattr(_ahead, "_LONG", 0)
-    monkeypatch.setattr(_ahead, "_RANGE", 777)
+    monkeypatch.setattr(_parallel, "_LONG", 0)
+    monkeypatch.setattr(_parallel, "_RANGE", 777)
 
 
 @pytest.mark.rule("validator.findings")
@@ -425,7 +430,7 @@ def test_a_process_that_dies_leaves_what_it_read_unchecked(
             os.kill(os.getpid(), signal.SIGKILL)
         yield from facts(block)
 
-    monkeypatch.setattr(_ahead, "facts", dies)
+    monkeypatch.setattr(_parallel, "facts", dies)
     report = validate(x.path, jobs=2)
     assert report.exit_code == 3
     assert [entry.path for entry in report.targets[0].unchecked] == ["log.jsonl"]
@@ -438,7 +443,7 @@ def test_a_process_that_fails_leaves_what_it_read_unchecked(
     log, parent = experiment().log().start(), os.getpid()
     for _ in range(20):
         log.event("a")
-    monkeypatch.setattr(_ahead, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
+    monkeypatch.setattr(_parallel, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
     [target] = validate(log.experiment.path, jobs=2).targets
     assert [entry.path for entry in target.unchecked] == ["log.jsonl"]
     assert "ZeroDivisionError" in target.unchecked[0].reason

@@ -23,8 +23,8 @@ import atheris
 
 with atheris.instrument_imports(include=["mlv_validate"]):
     from mlv_validate import validate
-    from mlv_validate._json import parse
-    from mlv_validate._records import judge_meta
+    from mlv_validate._rules.bytes import parse
+    from mlv_validate._rules.records import judge_meta
 
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlv_validate._github import annotations
-from mlv_validate._junit import junit
-from mlv_validate._print import Line, lines, verdict
-from mlv_validate._progress import on_terminal
-from mlv_validate._report import Report, __version__, exists, judge
-from mlv_validate._rules import RULES, VERSION, Rule, judged_at
-from mlv_validate._sarif import sarif
+from mlv_validate._output.github import annotations
+from mlv_validate._output.junit import junit
+from mlv_validate._output.progress import on_terminal
+from mlv_validate._output.sarif import sarif
+from mlv_validate._output.text import Line, lines, verdict
+from mlv_validate._report import Report, exists, judge
+from mlv_validate._requirements import RULES, Rule, judged_at
 from mlv_validate._text import count, visible
+from mlv_validate._version import SPEC_VERSION, __version__
 
-_VERSION = f"{VERSION[0]}.{VERSION[1]}"
 _STYLES = {
     "error": "bold red",
     "warning": "yellow",
@@ -72,7 +72,7 @@ _USAGE = 2
 )
 @click.option("--explain", metavar="RULE", help="Say what a rule asks for and what to do when it is broken, and exit.")
 @click.option("--list-rules", is_flag=True, help="List the rules that a directory is judged by, and exit.")
-@click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {_VERSION})", prog_name="mlv-validate")
+@click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {SPEC_VERSION})", prog_name="mlv-validate")
 def _command(
     paths: tuple[str, ...],
     format_: str,
@@ -240,7 +240,7 @@ def _explain(name: str) -> int:
     print()
     print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
     print(f"  for      {who}, from level {rule.at.capitalize()} on, since version {rule.since}")
-    print(f"  chapter  spec/{_VERSION}/{rule.chapter}.md#{rule.id}")
+    print(f"  chapter  spec/{SPEC_VERSION}/{rule.chapter}.md#{rule.id}")
     print(f"  why      {rule.why}")
     print(f"  hint     {rule.hint}")
     return 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from mlv_validate._rules import ORDER, RULES
+from mlv_validate._requirements import ORDER, RULES
 
 KEPT = 1000
 """So many findings of one rule at one path are kept; the rest is counted, however many a directory has."""

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlv_validate._directory import Progress
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._target import Copies, Judged, judge_target
+from mlv_validate._read.directory import Progress
+from mlv_validate._targets.target import Copies, Judged, judge_target
 from mlv_validate._text import dumps, storable
-
-__version__ = "0.1.0"
+from mlv_validate._version import __version__
 
 _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 

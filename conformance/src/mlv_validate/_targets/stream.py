@@ -1,53 +1,23 @@
 """One stream, line by line: its sessions, numbers, spans and seals."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from mlv_validate._ahead import read
-from mlv_validate._directory import Directory, File
+from mlv_validate._fast.flaws import Flaw
+from mlv_validate._fast.parallel import read
+from mlv_validate._fast.shapes import Bad, Item, Run, Whole, lesson
 from mlv_validate._findings import Findings
-from mlv_validate._flaws import Flaw
-from mlv_validate._json import MAX_INTEGER, MAX_SIZE, Broken, parse
-from mlv_validate._lines import Block, Line
-from mlv_validate._records import judge_event, known, refusal, version
-from mlv_validate._references import References
-from mlv_validate._seals import Seals
-from mlv_validate._sequence import Sequence, Spans
-from mlv_validate._shapes import Bad, Item, Run, Whole, lesson
+from mlv_validate._read.directory import Directory, File
+from mlv_validate._read.lines import MAX_SIZE, Block, Line
+from mlv_validate._rules.bytes import MAX_INTEGER, Broken, parse
+from mlv_validate._rules.events import Spans
+from mlv_validate._rules.files import References
+from mlv_validate._rules.records import judge_event, known, refusal, version
+from mlv_validate._rules.seals import Seals
+from mlv_validate._rules.streams import Start, Stream
 from mlv_validate._text import show
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
-
-
-@dataclass(slots=True)
-class Start:
-    """What an `mlv/start` says about the experiment it belongs to."""
-
-    line: int
-    experiment: str | None
-    number: int | None
-    digest: str | None
-
-
-@dataclass(slots=True)
-class Stream:
-    """What is known of a stream once it was read."""
-
-    path: str
-    size: int
-    sequence: Sequence = field(default_factory=Sequence)
-    starts: list[Start] = field(default_factory=list)
-    ends: list[tuple[int, dict[str, int]]] = field(default_factory=list)
-    lines: int = 0
-    events: int = 0
-    may_have_started: bool = False
-    """Whether a masked line may have been an `mlv/start`."""
-    torn: int = 0
-    refused: bool = False
-    last: str | None = None
-    """What the last line is: an event's name, or None if there is none or it is masked."""
-    state: str = "open"
 
 
 def judge_stream(

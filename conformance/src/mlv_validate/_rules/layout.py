@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from mlv_validate._findings import Findings, path_order
-from mlv_validate._schema import SCHEMAS, Check, definition
+from mlv_validate._schema.checks import SCHEMAS, Check, definition
 from mlv_validate._text import show
 
 _TYPES = Check("layout.types", SCHEMAS["layout"]["$defs"]["layout.types"])

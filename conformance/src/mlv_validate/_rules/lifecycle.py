@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
-from mlv_validate._directory import Absent, Directory, Unreadable
 from mlv_validate._findings import Findings
-from mlv_validate._layout import is_stream
-from mlv_validate._meta import Chain
-from mlv_validate._stream import Stream
+from mlv_validate._read.directory import Absent, Directory, Unreadable
+from mlv_validate._rules.layout import is_stream
+from mlv_validate._rules.meta import Chain
+from mlv_validate._rules.streams import Stream
 from mlv_validate._text import show
 
 

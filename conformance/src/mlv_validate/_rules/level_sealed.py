@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from mlv_validate._findings import Findings
-from mlv_validate._meta import Chain
-from mlv_validate._stream import Stream
+from mlv_validate._rules.meta import Chain
+from mlv_validate._rules.streams import Stream
 from mlv_validate._text import show
 
 Place = tuple[str, str, int | None, str]

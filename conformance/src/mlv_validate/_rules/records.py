@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mlv_validate._json import Broken
-from mlv_validate._messages import message
-from mlv_validate._rules import RULES, VERSION
-from mlv_validate._schema import SCHEMAS, Check, checks, constants, definition
-from mlv_validate._values import Quiet, exists, judge_typed, never, typed_values
+from mlv_validate._requirements import RULES
+from mlv_validate._rules.bytes import Broken
+from mlv_validate._rules.values import Quiet, exists, judge_typed, never, typed_values
+from mlv_validate._schema.checks import SCHEMAS, Check, checks, constants, definition
+from mlv_validate._schema.messages import message
+from mlv_validate._version import SPEC_VERSION
 
 _META = checks("meta", also=("environment.facts",))
 _ADDITION = checks("meta-addition", also=("environment.facts",))
@@ -18,6 +19,7 @@ _EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
 
 # Rules that do not hold for records of a newer minor version; `judge_typed` knows those of typed values.
 _KNOWN_ONLY = {"meta.unknown-members", "event.unknown-members", "event.reserved"}
+_KNOWN = tuple(map(int, SPEC_VERSION.split(".")))
 _VERSION_CHECK = Check("version.form", definition("version"))
 _REQUIRES_CHECK = Check("meta.requires", definition("distinct-strings"))
 
@@ -42,16 +44,14 @@ def version(value: object) -> tuple[int, int] | None:
 @lru_cache(maxsize=64)
 def known(number: tuple[int, int] | None) -> bool:
     """Whether the version is known. One that cannot be read is not."""
-    return number is not None and number[0] == VERSION[0] and number <= VERSION
+    return number is not None and number[0] == _KNOWN[0] and number <= _KNOWN
 
 
 def refusal(members: dict[str, Any]) -> str | None:
     """Why a record or session with these members cannot be judged; None if it can."""
     number = version(members.get("mlv"))
-    if number and number[0] != VERSION[0]:
-        return (
-            f"it is of version {number[0]}.{number[1]}; known is version {VERSION[0]} up to {VERSION[0]}.{VERSION[1]}"
-        )
+    if number and number[0] != _KNOWN[0]:
+        return f"it is of version {number[0]}.{number[1]}; known is version {_KNOWN[0]} up to {SPEC_VERSION}"
     required = members.get("requires")
     if required and isinstance(required, list) and _REQUIRES_CHECK.holds(required):
         # This version defines no features.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlv_validate._print import brief, place
+from mlv_validate._output.text import brief, place
 from mlv_validate._report import Report
 from mlv_validate._text import visible
 

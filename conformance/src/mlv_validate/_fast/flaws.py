@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mlv_validate._json import Broken, parse, too_deep
-from mlv_validate._patterns import CLOCK, COUNT, NUMBER, STRING, TIME, Shapeless, exact, literal, shape
-from mlv_validate._rules import RULES
-from mlv_validate._values import UTC
+from mlv_validate._fast.patterns import CLOCK, COUNT, NUMBER, STRING, TIME, Shapeless, exact, literal, shape
+from mlv_validate._requirements import RULES
+from mlv_validate._rules.bytes import Broken, parse, too_deep
+from mlv_validate._rules.values import UTC
 
 __all__ = ["NO_OBJECT", "UNKNOWN", "Flaw", "Flaws", "flaw", "syntax"]
 

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from mlv_validate._predicates import predicate
-from mlv_validate._rules import SPEC
+from mlv_validate._requirements import SPEC
+from mlv_validate._schema.predicates import predicate
 
 Schema = dict[str, Any]
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlv_validate._directory import File
-from mlv_validate._json import MAX_SIZE
+from mlv_validate._read.directory import File
+
+MAX_SIZE = 16 * 1024 * 1024
+"""A record has at most so many bytes, a line with its LF."""
 
 _BLOCK = 256 * 1024
 _FIRST = _BLOCK // 16  # small at first: what is learned from one block helps with the next

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from mlv_validate._findings import Finding
 from mlv_validate._report import Experiment, Report, Target
-from mlv_validate._rules import VERSION, judged_at
+from mlv_validate._requirements import judged_at
 from mlv_validate._text import count, visible
+from mlv_validate._version import SPEC_VERSION
 
 MOST = 20
 """So many findings of one rule at one path, and so many experiments, are written out; the rest is counted."""
@@ -119,7 +120,7 @@ def verdict(target: Target, report: Report) -> Line:
     if len(report.targets) > 1:
         whole = f"{place(target, '.')}: {whole}"
     word = "passed" if report.rules is not None and target.verdict == "valid" else target.verdict
-    return "", word, f": {whole} (MLV {VERSION[0]}.{VERSION[1]}{_level(report)})"
+    return "", word, f": {whole} (MLV {SPEC_VERSION}{_level(report)})"
 
 
 def _level(report: Report) -> str:

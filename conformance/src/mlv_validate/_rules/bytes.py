@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, NoReturn
 
-MAX_SIZE = 16 * 1024 * 1024
+from mlv_validate._read.lines import MAX_SIZE
+
 MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1
 

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mlv_validate._directory import Absent, Directory, Unreadable, type_of
 from mlv_validate._findings import Findings
-from mlv_validate._layout import is_stream, judge_listing, record_number
-from mlv_validate._links import Links
-from mlv_validate._meta import Chain, read_record
-from mlv_validate._references import References
-from mlv_validate._sealed import last_lines, records
-from mlv_validate._stream import Stream, judge_stream
+from mlv_validate._read.directory import Absent, Directory, Unreadable, type_of
+from mlv_validate._rules.files import References
+from mlv_validate._rules.layout import is_stream, judge_listing, record_number
+from mlv_validate._rules.level_sealed import last_lines, records
+from mlv_validate._rules.lifecycle import Links
+from mlv_validate._rules.meta import Chain, read_record
+from mlv_validate._rules.streams import Stream
+from mlv_validate._targets.stream import judge_stream
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from itertools import chain
 from xml.etree import ElementTree
 
 from mlv_validate._findings import path_order
-from mlv_validate._print import Line, filter_of, findings, not_checked, place
+from mlv_validate._output.text import Line, filter_of, findings, not_checked, place
 from mlv_validate._report import Report, Target
 from mlv_validate._text import count
 

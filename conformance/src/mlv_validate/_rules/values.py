@@ -6,9 +6,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from mlv_validate._json import Broken
-from mlv_validate._messages import message
-from mlv_validate._schema import SCHEMAS, checks, definition
+from mlv_validate._rules.bytes import Broken
+from mlv_validate._schema.checks import SCHEMAS, checks, definition
+from mlv_validate._schema.messages import message
 from mlv_validate._text import show
 
 UTC = re.compile(definition("utc")["pattern"])

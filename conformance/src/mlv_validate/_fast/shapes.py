@@ -17,10 +17,10 @@ from functools import lru_cache, partial
 from itertools import compress, groupby
 from typing import Any, NamedTuple
 
-from mlv_validate._flaws import NO_OBJECT, Flaw, Flaws, syntax
-from mlv_validate._json import MAX_QUICK, NOT_JSON, UNSURE, Broken, is_odd, parse, quick
-from mlv_validate._patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
-from mlv_validate._values import UTC, exists, judge_typed, typed_values
+from mlv_validate._fast.flaws import NO_OBJECT, Flaw, Flaws, syntax
+from mlv_validate._fast.patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
+from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, Broken, is_odd, parse, quick
+from mlv_validate._rules.values import UTC, exists, judge_typed, typed_values
 
 __all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "lesson"]
 

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from mlv_validate._directory import File
-from mlv_validate._json import Broken
-from mlv_validate._lines import Line
+from mlv_validate._read.directory import File
+from mlv_validate._read.lines import Line
+from mlv_validate._rules.bytes import Broken
 
 _END = re.compile(rb'"sha256":"([0-9a-f]{64})"\}\}\n\Z')
 _AFTER_PLACE = 64 + len('"}}\n')

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mlv_validate._directory import Absent, Directory, Unreadable
 from mlv_validate._findings import Findings
-from mlv_validate._layout import twins
+from mlv_validate._read.directory import Absent, Directory, Unreadable
+from mlv_validate._rules.layout import twins
 from mlv_validate._text import count, show
 
 

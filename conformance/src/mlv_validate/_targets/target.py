@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from mlv_validate._ahead import is_long
-from mlv_validate._directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
-from mlv_validate._experiment import Experiment, judge_experiment
+from mlv_validate._fast.parallel import is_long
 from mlv_validate._findings import Finding, Findings, Omitted, Unchecked, path_order
 from mlv_validate._jobs import Lost, can_fork, workers
-from mlv_validate._json import MAX_SIZE, parse
-from mlv_validate._layout import FOLDERS
-from mlv_validate._lines import first_line
-from mlv_validate._sealed import last_lines
-from mlv_validate._stream import judge_stream
+from mlv_validate._read.directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
+from mlv_validate._read.lines import MAX_SIZE, first_line
+from mlv_validate._rules.bytes import parse
+from mlv_validate._rules.layout import FOLDERS
+from mlv_validate._rules.level_sealed import last_lines
+from mlv_validate._targets.experiment import Experiment, judge_experiment
+from mlv_validate._targets.stream import judge_stream
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn
 from rich.progress import Progress as Display
 from rich.table import Column
 
-from mlv_validate._directory import Progress
+from mlv_validate._read.directory import Progress
 from mlv_validate._text import visible
 
 DELAY = 1.0

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from mlv_validate._directory import File, Unreadable
+from mlv_validate._fast.shapes import Clean, Item, Whole, facts
 from mlv_validate._jobs import Lost, can_fork, workers
-from mlv_validate._lines import Block, blocks
-from mlv_validate._shapes import Clean, Item, Whole, facts
+from mlv_validate._read.directory import File, Unreadable
+from mlv_validate._read.lines import Block, blocks
 
 __all__ = ["is_long", "read"]
 

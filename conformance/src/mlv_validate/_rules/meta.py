@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlv_validate._directory import Absent, Directory, File, Unreadable
 from mlv_validate._findings import Findings
-from mlv_validate._json import MAX_SIZE, Broken, parse
-from mlv_validate._records import judge_meta, refusal, version
+from mlv_validate._read.directory import Absent, Directory, File, Unreadable
+from mlv_validate._read.lines import MAX_SIZE
+from mlv_validate._rules.bytes import Broken, parse
+from mlv_validate._rules.records import judge_meta, refusal, version
 from mlv_validate._text import show
 
 

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 
-VERSION = (1, 0)
-"""The version of the specification that is known here, and the latest that is."""
+from mlv_validate._version import SPEC_VERSION
 
-SPEC = files("mlv_validate") / "spec" / "1.0"
+SPEC = files("mlv_validate") / "spec" / SPEC_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 from mlv_validate._findings import Finding, path_order
-from mlv_validate._print import filter_of
-from mlv_validate._report import Report, Target, __version__
-from mlv_validate._rules import RULES
+from mlv_validate._output.text import filter_of
+from mlv_validate._report import Report, Target
+from mlv_validate._requirements import RULES
 from mlv_validate._text import dumps, visible
+from mlv_validate._version import __version__
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -1,0 +1,1 @@
+"""The fast path: what is surely known about the lines of a stream, without judging each of them."""
