@@ -22,11 +22,11 @@ from mlv_conformance._suite import Case, Finding, load, materialise
 from mlv_validate import RULES, validate
 from mlv_validate._fast import parallel, shapes
 from mlv_validate._findings import Findings
-from mlv_validate._rules import meta, records, values
+from mlv_validate._rules import events, meta, records, values
 from mlv_validate._rules.bytes import Parsed, parse
 from mlv_validate._schema.checks import Check
 from mlv_validate._schema.predicates import predicate
-from mlv_validate._targets import stream, target
+from mlv_validate._targets import discovery, stream
 
 CASES = load(SUITE)
 OF_DIRECTORIES = [name for name, rule in RULES.items() if rule.class_ == "directory"]
@@ -75,7 +75,7 @@ def muted(rule: str) -> Iterator[None]:
 @contextmanager
 def unjudged(rule: str) -> Iterator[None]:
     """The rule is not judged: what breaks it is not masked by it."""
-    real_exists = values.exists
+    real_exists = values.is_calendar_day
 
     def blind(value: object) -> bool:
         return True
@@ -91,10 +91,10 @@ def unjudged(rule: str) -> Iterator[None]:
         for check in every_check():
             if check.rule == rule:
                 stack.enter_context(patch.object(check, "holds", blind))
-        for module in (meta, stream, target):
+        for module in (discovery, meta, stream):
             stack.enter_context(patch.object(module, "parse", lenient))
-        stack.enter_context(patch.object(records, "exists", exists))
-        stack.enter_context(patch.object(values, "exists", exists))
+        stack.enter_context(patch.object(records, "is_calendar_day", exists))
+        stack.enter_context(patch.object(values, "is_calendar_day", exists))
         yield
 
 
@@ -118,7 +118,7 @@ def test_the_validator_as_it_is_passes(made: dict[str, Path]) -> None:
 def every_check() -> Iterator[Check]:
     """The checks that records are judged by, each once."""
     found: dict[int, Check] = {}
-    for module in (records, values):
+    for module in (events, meta, values):
         stack: list[Any] = [value for value in vars(module).values() if isinstance(value, list | dict)]
         while stack:
             value = stack.pop()

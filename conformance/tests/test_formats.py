@@ -24,7 +24,7 @@ from mlv_validate._output.github import annotations
 from mlv_validate._output.junit import junit
 from mlv_validate._output.sarif import sarif
 from mlv_validate._read import directory
-from mlv_validate._report import judge
+from mlv_validate._validate import check_paths
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -473,7 +473,7 @@ def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     told: list[tuple[str, int, int]] = []
     begun = time.monotonic()
-    report = judge([x.path], sealed=False, progress=lambda *what: told.append(what))
+    report = check_paths([x.path], sealed=False, progress=lambda *what: told.append(what))
     assert report == validate(x.path)
     assert {path for path, _, _ in told} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
     assert all(0 < read <= size for _, read, size in told)

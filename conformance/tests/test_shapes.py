@@ -19,7 +19,7 @@ from mlv_validate._fast import shapes as _shapes
 from mlv_validate._fast.shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
 from mlv_validate._report import Report
 from mlv_validate._rules.bytes import parse
-from mlv_validate._rules.records import judge_event
+from mlv_validate._rules.events import check_event
 from mlv_validate._targets import stream as _stream
 from mlv_validate._targets import target as _target
 
@@ -62,7 +62,7 @@ def learn(patch: pytest.MonkeyPatch, shapes: Shapes) -> None:
 def rules_of(line: bytes) -> list[str]:
     """The rules of the first phases that a line breaks, by the full path."""
     parsed = parse(line[:-1], line=True)
-    broken = parsed.broken or judge_event(parsed.value, is_known=True, typed=True).broken
+    broken = parsed.broken or check_event(parsed.value, is_known=True, typed=True).broken
     return [rule for rule, _ in broken]
 
 
@@ -488,14 +488,14 @@ def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(
 def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tree(experiment)
     alone, parent = validate(top), os.getpid()
-    judge_experiment = _target.judge_experiment
+    check_experiment = _target.check_experiment
 
     def dies(*arguments: Any, **options: Any) -> Any:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return judge_experiment(*arguments, **options)
+        return check_experiment(*arguments, **options)
 
-    monkeypatch.setattr(_target, "judge_experiment", dies)
+    monkeypatch.setattr(_target, "check_experiment", dies)
     [target] = validate(top, jobs=2).targets
     judged = {experiment.path for experiment in target.experiments}
     lost = {entry.path for entry in target.unchecked}
@@ -548,7 +548,7 @@ def test_the_border_of_what_is_accepted(rest: bytes, good: bool, monkeypatch: py
     for _ in range(3):
         list(facts(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
     parsed = parse(HEAD + rest, line=True)
-    assert (not parsed.broken and not judge_event(parsed.value, is_known=True, typed=True).broken) == good
+    assert (not parsed.broken and not check_event(parsed.value, is_known=True, typed=True).broken) == good
     for learned in (Shapes(), shapes):
         [item] = facts(HEAD + rest + b"\n", learned)
         assert isinstance(item, Run | Clean) == good

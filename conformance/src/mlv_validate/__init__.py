@@ -1,8 +1,9 @@
 """Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
 
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._report import Experiment, Report, Target, validate
+from mlv_validate._report import Experiment, Report, Target
 from mlv_validate._requirements import RULES, Rule
+from mlv_validate._validate import validate
 from mlv_validate._version import __version__
 
 __all__ = [

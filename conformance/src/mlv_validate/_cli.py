@@ -17,9 +17,10 @@ from mlv_validate._output.junit import junit
 from mlv_validate._output.progress import on_terminal
 from mlv_validate._output.sarif import sarif
 from mlv_validate._output.text import Line, lines, verdict
-from mlv_validate._report import Report, exists, judge
+from mlv_validate._report import Report
 from mlv_validate._requirements import RULES, Rule, judged_at
 from mlv_validate._text import count, visible
+from mlv_validate._validate import check_paths, may_exist
 from mlv_validate._version import SPEC_VERSION, __version__
 
 _STYLES = {
@@ -106,14 +107,14 @@ def _command(
             "--format json is the report of all rules, so it takes no --select and no --ignore."
             " Filter its findings by their member 'rule'."
         )
-    there = [path for path in paths if exists(path)]
+    there = [path for path in paths if may_exist(path)]
     for path in paths:
         if path not in there:
             _complain(f"{path!r} does not exist")
     if not there:
         return _USAGE
     with nullcontext() if quiet else on_terminal() as progress:
-        report = judge(there, sealed=require_sealed, jobs=jobs, progress=progress)
+        report = check_paths(there, sealed=require_sealed, jobs=jobs, progress=progress)
     if rules is not None:
         report = report.only(rules)
     with _reader_may_leave():

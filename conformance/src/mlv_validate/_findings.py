@@ -4,6 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from mlv_validate._requirements import ORDER, RULES
 
+Broken = tuple[str, str]
+"""A rule that is broken, and a message."""
+
 KEPT = 1000
 """So many findings of one rule at one path are kept; the rest is counted, however many a directory has."""
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mlv_validate._fast.patterns import CLOCK, COUNT, NUMBER, STRING, TIME, Shapeless, exact, literal, shape
+from mlv_validate._findings import Broken
 from mlv_validate._requirements import RULES
-from mlv_validate._rules.bytes import Broken, parse, too_deep
+from mlv_validate._rules.bytes import parse, too_deep
 from mlv_validate._rules.values import UTC
 
 __all__ = ["NO_OBJECT", "UNKNOWN", "Flaw", "Flaws", "flaw", "syntax"]

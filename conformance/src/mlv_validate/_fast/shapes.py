@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from mlv_validate._fast.flaws import NO_OBJECT, Flaw, Flaws, syntax
 from mlv_validate._fast.patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
-from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, Broken, is_odd, parse, quick
-from mlv_validate._rules.values import UTC, exists, judge_typed, typed_values
+from mlv_validate._findings import Broken
+from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, is_odd, parse, quick
+from mlv_validate._rules.values import UTC, check_typed, is_calendar_day, typed_values
 
 __all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "lesson"]
 
@@ -104,7 +105,7 @@ def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | N
     if typed and (b"_mlv" in raw or b"\\u" in raw):
         for value in typed_values(event["data"]):
             if not is_plain(value):
-                if judge_typed(value, True):
+                if check_typed(value, True):
                     return None
                 values.append(value)
     return event, values
@@ -117,7 +118,7 @@ def _is_good(event: dict[str, Any]) -> bool:
         return False
     if seq < 1 or "_mlv" in data or not _is_name(name):
         return False
-    if not UTC.search(time) or not exists(time):
+    if not UTC.search(time) or not is_calendar_day(time):
         return False
     members = 4
     if "within" in event:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, NoReturn
 
+from mlv_validate._findings import Broken
 from mlv_validate._read.lines import MAX_SIZE
 
 MAX_DEPTH = 64
@@ -17,9 +18,6 @@ MAX_INTEGER = 2**53 - 1
 MAX_QUICK = 64 * 1024  # a longer record is parsed with care, which bounds what a number of many digits costs
 
 UNSURE, NOT_JSON = object(), object()
-
-Broken = tuple[str, str]
-"""A rule and a message."""
 
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -52,7 +50,7 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
     `tried` says that `quick` was not sure of it.
     """
     if len(raw) + line > MAX_SIZE:
-        return _stop("json.size", f"{len(raw) + line} bytes, more than {MAX_SIZE}")
+        return Parsed(None, [too_long(len(raw) + line)])
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -80,6 +78,16 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
         if lone:
             broken.setdefault("json.surrogates", f"\\{lone.decode()} is a surrogate without its other half")
     return Parsed(value, list(broken.items()))
+
+
+def too_long(size: int) -> Broken:
+    """Return the rule that a record of so many bytes breaks, a line with its LF."""
+    return "json.size", f"{size} bytes, more than {MAX_SIZE}"
+
+
+def torn(size: int) -> Broken:
+    """Return the rule that so many bytes after the last LF of a stream break."""
+    return "log.torn", f"{size} bytes after the last line feed: not part of the log"
 
 
 def too_deep(raw: bytes) -> bool:

@@ -1,6 +1,38 @@
-"""What is known of a stream as its lines go by: the numbers it holds, and the spans that are open."""
+"""The chapter Events: an event by itself, the `seq` of a stream's lines, and its spans."""
 
 from bisect import bisect_left, bisect_right
+from typing import Any
+
+from mlv_validate._findings import Broken
+from mlv_validate._rules.records import CheckedRecord, apply, check_calendar, checked, typed_values_in
+from mlv_validate._rules.values import Quiet, never
+from mlv_validate._schema.checks import SCHEMAS, checks, constants
+from mlv_validate._text import show
+
+LIFECYCLE = frozenset(constants(SCHEMAS["event"]["$defs"], "event"))
+_USERS = checks("event", member="event", is_=None)
+_EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
+
+
+def check_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = never) -> CheckedRecord:
+    """Check the JSON value of a line by the rules of phase `schema`.
+
+    Args:
+        event: The value.
+        is_known: Whether the version of the line is known.
+        typed: Whether there may be typed values in the event.
+        quiet: The rules whose messages may be left out, none by default.
+
+    Returns:
+        The rules that the event breaks.
+    """
+    name = event.get("event") if isinstance(event, dict) else None
+    list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
+    broken = apply(list_, event, is_known, quiet)
+    if isinstance(event, dict):
+        broken += check_calendar(event, "time", "event.time", broken)
+    values = typed_values_in(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
+    return checked(broken, values, is_known, quiet)
 
 
 class Ranges:
@@ -63,6 +95,13 @@ class Sequence:
     def __contains__(self, seq: int) -> bool:
         return seq in self._numbers or self.masked and seq > self.last
 
+    def check(self, line: int, seq: int) -> list[Broken]:
+        """Check the `seq` of the next line, which is not yet added."""
+        if seq > self.last and (seq == self.last + 1 or self.masked):
+            return []
+        expected = "1" if line == 1 else f"greater than {self.last}" if self.masked else str(self.last + 1)
+        return [("log.seq", f"seq is {seq}, not {expected}")]
+
     def reaches(self, seq: int) -> bool:
         """Whether a line has at least this `seq`, or may have it."""
         return self.greatest >= seq or self.masked
@@ -83,8 +122,25 @@ class Spans:
         self._ended.clear()
 
     def masked(self, first: int, last: int) -> None:
-        """Between these numbers, both included, masked lines may have begun spans."""
+        """Take note of masked lines with numbers from `first` to `last`, which may have begun spans."""
         self._possible.add(first, last)
+
+    def check(self, event: dict[str, Any], name: str, seq: int) -> list[Broken]:
+        """Check the members `span`, `begin` and `within` of the next event."""
+        broken = []
+        within = event.get("within")
+        if within is not None and not self.is_open(int(within)):
+            broken.append(("span.within", no_span("within", within)))
+        if event.get("span") == "begin":
+            self.begin(seq, name)
+        elif event.get("span") == "end":
+            begin = int(event["begin"])
+            if not self.is_open(begin):
+                return [*broken, ("span.end", no_span("begin", begin))]
+            begun = self.end(begin)
+            if begun is not None and begun != name:
+                broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
+        return broken
 
     def begin(self, seq: int, name: str) -> None:
         self._open[seq] = name
@@ -98,3 +154,8 @@ class Spans:
             return self._open.pop(seq)
         self._ended.add(seq)
         return None
+
+
+def no_span(member: str, seq: object) -> str:
+    """Return the message about a `member` that names no open span."""
+    return f"{member} is {seq}, where no span is open that began there"

@@ -1,10 +1,11 @@
-"""What the records of one experiment refer to: files and events of the same experiment."""
+"""The chapter Files: what the records of an experiment refer to, files and events of the same experiment."""
 
 from typing import Any
 
 from mlv_validate._findings import Findings
 from mlv_validate._read.directory import Absent, Directory, Unreadable
 from mlv_validate._rules.layout import twins
+from mlv_validate._rules.streams import Streams
 from mlv_validate._text import count, show
 
 
@@ -24,8 +25,8 @@ class References:
         self._sizes: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._attached: set[str] = set()
-        self.events: list[tuple[str, int | None, str, int]] = []
-        """What is left to judge: the path and line of the record, the stream and the `seq` that it names."""
+        # References to events: the path and line of the record, the stream and the `seq` that the record names.
+        self._events: list[tuple[str, int | None, str, int]] = []
 
     def see(self, path: str, line: int | None, typed: list[dict[str, Any]]) -> None:
         """Take the typed values of a record that is not masked."""
@@ -33,10 +34,14 @@ class References:
             if value["_mlv"] == "file" and value.get("experiment", self._id) == self._id:
                 self._file(path, line, value)
             elif value["_mlv"] == "event" and value["experiment"] is not None and value["experiment"] == self._id:
-                self.events.append((path, line, value["stream"], int(value["seq"])))
+                self._events.append((path, line, value["stream"], int(value["seq"])))
 
-    def finish(self) -> None:
-        """Judge what needs all references: paths that differ only by case."""
+    def finish(self, streams: Streams) -> None:
+        """Check what needs all records: that events exist, and that no paths differ only by case."""
+        for path, line, stream, seq in self._events:
+            why = streams.lacks(stream, seq, reach=False)
+            if why:
+                self._findings.add("event.exists", path, line, why)
         for path, first in twins(self._attached):
             self._findings.add("file.twins", path, None, f"differs only by case from {show(first)}")
 

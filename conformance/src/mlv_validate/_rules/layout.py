@@ -1,4 +1,4 @@
-"""The listing of an experiment directory, and the names that the specification defines in it."""
+"""The chapter Layout: the entries of an experiment directory, sub-experiments and copies."""
 
 import re
 from collections import defaultdict
@@ -29,8 +29,8 @@ def is_stream(path: str) -> bool:
     return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and bool(_PORTABLE.search(name[:-6]))
 
 
-def judge_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> None:
-    """Judge entries of an experiment directory, of `meta` or of `log`, each a path and a type."""
+def check_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> None:
+    """Check entries of an experiment directory, of `meta` or of `log`, each a path and a type."""
     streams = []
     for path, type_ in listing:
         if not (path in _NAMED or path.startswith("meta/") and path.endswith(".json") or path.startswith("log/")):
@@ -57,3 +57,24 @@ def twins(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         same[path.lower()].append(path)
     for first, *others in same.values():
         yield from ((other, first) for other in others)
+
+
+def check_parent(parent: object, enclosing: str, findings: Findings) -> None:
+    """Check that the `parent` of an experiment is the nearest experiment that encloses it, by its id."""
+    members = parent if isinstance(parent, dict) else {}
+    if members.get("id") != enclosing:
+        text = f"parent is {members.get('id', 'missing')}, but the experiment that encloses it has the id {enclosing}"
+        findings.add("parent.enclosing", "meta.json", None, text)
+
+
+class Copies:
+    """The ids of all experiments that are checked together. The same directory twice isn't a copy."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, tuple[int, int]]] = {}
+
+    def check(self, id_: str, path: str, identity: tuple[int, int], findings: Findings | None) -> None:
+        """Check that no earlier directory has the same id; without `findings`, only take note of it."""
+        first_path, first = self._seen.setdefault(id_, (path, identity))
+        if identity != first and findings:
+            findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(first_path)[1:-1]}")

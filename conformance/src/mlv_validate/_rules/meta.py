@@ -4,16 +4,21 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlv_validate._findings import Findings
+from mlv_validate._findings import Broken, Findings
 from mlv_validate._read.directory import Absent, Directory, File, Unreadable
 from mlv_validate._read.lines import MAX_SIZE
-from mlv_validate._rules.bytes import Broken, parse
-from mlv_validate._rules.records import judge_meta, refusal, version
+from mlv_validate._rules.bytes import parse
+from mlv_validate._rules.records import CheckedRecord, apply, check_calendar, checked, typed_values_in
+from mlv_validate._rules.versions import Version, known, refusal, version
+from mlv_validate._schema.checks import checks
 from mlv_validate._text import show
+
+_META = checks("meta", also=("environment.facts",))
+_ADDITION = checks("meta-addition", also=("environment.facts",))
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class MetaRecord:
     """
     A meta record that exists.
 
@@ -30,12 +35,12 @@ class Record:
     refusal: str | None = None
 
     @property
-    def version(self) -> tuple[int, int] | None:
+    def version(self) -> Version | None:
         """The version it was written for, where that is known."""
         return version(self.members.get("mlv"))
 
 
-def read_record(folder: Directory, name: str, number: int, findings: Findings) -> Record:
+def read_meta_record(folder: Directory, name: str, number: int, findings: Findings) -> MetaRecord:
     """Read and judge one record by what its own bytes decide."""
     path = name if number == 1 else f"meta/{name}"
     try:
@@ -45,10 +50,10 @@ def read_record(folder: Directory, name: str, number: int, findings: Findings) -
             changed = file.changed(folder)
     except Absent:
         findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
-        return Record(number, path, None, True)
+        return MetaRecord(number, path, None, True)
     except Unreadable as error:
         findings.unchecked(path, str(error))
-        return Record(number, path, None, True)
+        return MetaRecord(number, path, None, True)
     if changed:
         findings.unchecked(path, changed)
     parsed = parse(raw, line=False)
@@ -57,17 +62,29 @@ def read_record(folder: Directory, name: str, number: int, findings: Findings) -
     if not broken:
         refused = refusal(parsed.value) if isinstance(parsed.value, dict) else None
         if refused:
-            return Record(number, path, digest, False, refusal=refused)
-        judged = judge_meta(parsed.value, number)
-        broken, masked, typed = judged.broken, judged.masked, judged.typed
+            return MetaRecord(number, path, digest, False, refusal=refused)
+        found = check_meta(parsed.value, number)
+        broken, masked, typed = found.broken, found.masked, found.typed
     for rule, message in broken:
         findings.add(rule, path, None, message)
     members = parsed.value if isinstance(parsed.value, dict) else {}
     if masked:
         # For people, the name is shown even where another member is wrong.
         members = {name: members[name] for name in ("name",) if name in members and not parsed.broken}
-        return Record(number, path, digest, True, members)
-    return Record(number, path, digest, False, members, typed)
+        return MetaRecord(number, path, digest, True, members)
+    return MetaRecord(number, path, digest, False, members, typed)
+
+
+def check_meta(value: object, number: int) -> CheckedRecord:
+    """Check the JSON value of meta record `number`."""
+    is_known = known(version(value.get("mlv"))) if isinstance(value, dict) else True
+    broken = apply(_META if number == 1 else _ADDITION, value, is_known)
+    typed = list[dict[str, Any]]()
+    if isinstance(value, dict):
+        broken += check_calendar(value, "created", "meta.created", broken)
+        for member in ("params", "environment", "extra", "parent"):
+            typed += typed_values_in(value.get(member), itself=member == "parent")
+    return checked(broken, typed, is_known)
 
 
 def _digest(file: File, path: str, findings: Findings) -> str | None:
@@ -82,7 +99,7 @@ def _digest(file: File, path: str, findings: Findings) -> str | None:
 class Chain:
     """Judges additions in the order of their numbers against the records before them, keeping only names and tags."""
 
-    def __init__(self, first: Record | None, findings: Findings) -> None:
+    def __init__(self, first: MetaRecord | None, findings: Findings) -> None:
         self.digests: dict[int, str | None] = {1: first.digest} if first else {}
         self.previous: dict[int, str] = {}
         """For each addition that is not masked, the digest that it gives for the record before it."""
@@ -96,18 +113,18 @@ class Chain:
         else:
             self._remember(first)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: MetaRecord) -> None:
         """Judge the next addition."""
         if record.masked:
             self.masked.add(record.number)
         else:
-            for rule, message in self._judge(record):
+            for rule, message in self._check(record):
                 self._findings.add(rule, record.path, None, message)
             self.previous[record.number] = record.members["previous"].removeprefix("sha256:")
         self._remember(record)
         self.digests[record.number] = record.digest
 
-    def _judge(self, record: Record) -> list[Broken]:
+    def _check(self, record: MetaRecord) -> list[Broken]:
         broken, number, members = list[Broken](), record.number, record.members
         if number - 1 not in self.digests:
             broken.append(("addition.numbers", f"there is no record {number - 1}"))
@@ -125,7 +142,7 @@ class Chain:
                 broken.append(("addition.new-tags", f"the tag {show(tag)} stands in record {self._tags[tag]}"))
         return broken
 
-    def _remember(self, record: Record) -> None:
+    def _remember(self, record: MetaRecord) -> None:
         if not record.masked:
             for member, names in self._names.items():
                 for name in record.members.get(member, {}):

@@ -1,13 +1,17 @@
-"""What is known of a stream once it was read."""
+"""The streams of an experiment, after they were read."""
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mlv_validate._read.directory import Absent, Directory, Unreadable
 from mlv_validate._rules.events import Sequence
+from mlv_validate._rules.layout import is_stream
+from mlv_validate._text import show
 
 
 @dataclass(slots=True)
 class Start:
-    """What an `mlv/start` says about the experiment it belongs to."""
+    """The members of an `mlv/start` that name its experiment."""
 
     line: int
     experiment: str | None
@@ -17,7 +21,7 @@ class Start:
 
 @dataclass(slots=True)
 class Stream:
-    """What is known of a stream once it was read."""
+    """What is known about a stream after it was read."""
 
     path: str
     size: int
@@ -31,5 +35,62 @@ class Stream:
     torn: int = 0
     refused: bool = False
     last: str | None = None
-    """What the last line is: an event's name, or None if there is none or it is masked."""
+    """The name of the last line's event; None if there are no lines or if the last line is masked."""
     state: str = "open"
+
+
+class Streams:
+    """The streams of an experiment.
+
+    Args:
+        root: The directory of the experiment.
+        streams: The streams that were read, by path.
+        unknown: The paths that could not be read: streams, and the folders `log` and `meta`.
+    """
+
+    def __init__(self, root: Directory, streams: Mapping[str, Stream], unknown: Collection[str]) -> None:
+        self._root = root
+        self._streams = streams
+        self.unknown = unknown
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
+
+    @property
+    def default(self) -> Stream | None:
+        """The stream `log.jsonl`; None if it was not read."""
+        return self._streams.get("log.jsonl")
+
+    def lacks(self, path: str, seq: int, *, reach: bool) -> str | None:
+        """Return why a stream has no line with a `seq`; None if it has one, or if that isn't known.
+
+        Args:
+            path: The path of the stream.
+            seq: The `seq`.
+            reach: Whether a line with a greater `seq` is enough.
+        """
+        if path in self.unknown or path.startswith("log/") and "log" in self.unknown:
+            return None
+        stream = self._streams.get(path)
+        if stream is None:
+            return f"there is no stream {show(path)}" if self._size(path) < 0 else None
+        if stream.refused or (stream.sequence.reaches(seq) if reach else seq in stream.sequence):
+            return None
+        if self._size(path) > stream.size:
+            return None
+        if reach:
+            return f"the stream {show(path)} ends with seq {stream.sequence.greatest}, before {seq}"
+        return f"the stream {show(path)} has no event {seq}"
+
+    def _size(self, path: str) -> int:
+        """Return the current size of a stream, -1 if there is none: the stream may have grown since it was read."""
+        if not is_stream(path):
+            return -1
+        try:
+            folder, file = self._root.below(path)
+            with folder, file:
+                return file.size
+        except Absent:
+            return -1
+        except Unreadable:
+            return 0

@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from mlv_validate._rules.bytes import Broken
+from mlv_validate._findings import Broken
 from mlv_validate._schema.checks import SCHEMAS, checks, definition
 from mlv_validate._schema.messages import message
 from mlv_validate._text import show
@@ -61,7 +61,7 @@ def never(rule: str) -> bool:
     return False
 
 
-def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
+def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
     """
     The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is.
 
@@ -83,7 +83,7 @@ def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
     if known_type(type_) and type_ in _DATED:
         member, form = _DATED[type_]
         date = value.get(member)
-        if isinstance(date, str) and form.search(date) and not exists(date):
+        if isinstance(date, str) and form.search(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
         if len(_good) >= _MEMO_SIZE:
@@ -92,13 +92,13 @@ def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
     return broken
 
 
-def exists(text: str) -> bool:
+def is_calendar_day(text: str) -> bool:
     """Whether the date that a text begins with, `YYYY-MM-DD` by its form, is one of the calendar."""
-    return _exists(text[:10])
+    return _is_day(text[:10])
 
 
 @lru_cache(maxsize=1024)
-def _exists(day: str) -> bool:
+def _is_day(day: str) -> bool:
     try:
         date(int(day[:4]), int(day[5:7]), int(day[8:10]))
     except ValueError:

@@ -12,18 +12,19 @@ from functools import partial
 
 from mlv_validate._findings import Findings
 from mlv_validate._read.directory import Absent, Directory, Unreadable, type_of
+from mlv_validate._report import Experiment
 from mlv_validate._rules.files import References
-from mlv_validate._rules.layout import is_stream, judge_listing, record_number
-from mlv_validate._rules.level_sealed import last_lines, records
-from mlv_validate._rules.lifecycle import Links
-from mlv_validate._rules.meta import Chain, read_record
-from mlv_validate._rules.streams import Stream
-from mlv_validate._targets.stream import judge_stream
+from mlv_validate._rules.layout import check_listing, is_stream, record_number
+from mlv_validate._rules.lifecycle import check_ends, check_sessions, unsealed_records, unsealed_streams
+from mlv_validate._rules.meta import Chain, read_meta_record
+from mlv_validate._rules.streams import Stream, Streams
+from mlv_validate._rules.versions import Version
+from mlv_validate._targets.stream import check_stream
 
 
 @dataclass(slots=True)
-class Experiment:
-    """What is said about one experiment; `sealed` and `state` are None where they are not known."""
+class ExperimentResult:
+    """The result of checking one experiment; `state` and `sealed` are None if they aren't known."""
 
     path: str
     id: str | None
@@ -32,17 +33,24 @@ class Experiment:
     state: str | None = None
     sealed: bool | None = None
     events: int = 0
-    judged: bool = True
+    checked: bool = True
     parent: object = False
-    """The `parent` of `meta.json`; False where it is not known."""
+    """The `parent` of `meta.json`; False if it isn't known."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment as it is in a report."""
+        return Experiment(self.path or ".", self.id, self.name, self.state, self.sealed, self.events)
 
 
-def judge_experiment(root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1) -> Experiment:
+def check_experiment(
+    root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1
+) -> ExperimentResult:
     """Judge the experiment in an open directory by all rules but those that look at other experiments."""
-    return _Judge(root, path, entries, jobs).run(sealed)
+    return _ExperimentChecker(root, path, entries, jobs).run(sealed)
 
 
-class _Judge:
+class _ExperimentChecker:
     def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int) -> None:
         self._jobs = jobs
         self._root = root
@@ -52,13 +60,13 @@ class _Judge:
         self._streams: dict[str, Stream] = {}
         self._unknown: set[str] = set()  # streams that could not be read
 
-    def run(self, sealed: bool) -> Experiment:
+    def run(self, sealed: bool) -> ExperimentResult:
         findings = self._findings
-        judge_listing(self._entries.items(), findings)
+        check_listing(self._entries.items(), findings)
         type_ = self._type("meta.json")
         if type_ is None:
             findings.add("layout.meta", "meta.json", None, "there is no meta.json")
-        first = read_record(self._root, "meta.json", 1, findings) if type_ == "file" else None
+        first = read_meta_record(self._root, "meta.json", 1, findings) if type_ == "file" else None
         if first and first.refusal:
             return self._refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
@@ -77,12 +85,11 @@ class _Judge:
         if refusals:
             return self._refused(first.digest if first else None, refusals)
         name = first.members.get("name") if first else None
-        result = Experiment(self._path, id_, name if isinstance(name, str) else None, findings)
-        links = Links(self._root, self._streams, self._unknown, findings)
-        links.starts(chain, id_)
-        links.ends()
-        links.events(references.events)
-        references.finish()
+        result = ExperimentResult(self._path, id_, name if isinstance(name, str) else None, findings)
+        streams = Streams(self._root, self._streams, self._unknown)
+        check_sessions(streams, chain, id_, findings)
+        check_ends(streams, findings)
+        references.finish(streams)
         result.sealed = self._sealed(chain, id_, report=sealed)
         result.events = sum(stream.events for stream in self._streams.values())
         main = self._streams.get("log.jsonl")
@@ -94,21 +101,21 @@ class _Judge:
             result.parent = first.members.get("parent")
         return result
 
-    def _refused(self, digest: str | None, reasons: dict[str, str]) -> Experiment:
+    def _refused(self, digest: str | None, reasons: dict[str, str]) -> ExperimentResult:
         """An experiment of which nothing is said but that, and why, it was not judged."""
         findings = Findings(self._path)
         for path, reason in reasons.items():
             findings.unchecked(path, reason)
-        return Experiment(self._path, f"sha256:{digest}" if digest else None, None, findings, judged=False)
+        return ExperimentResult(self._path, f"sha256:{digest}" if digest else None, None, findings, checked=False)
 
     def _sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
         """Judge level Sealed, and report it if it was asked for."""
         findings, streams = self._findings, self._streams.values()
-        broken = list(last_lines(streams, findings))
+        broken = list(unsealed_streams(streams, findings))
         if "log.jsonl" not in self._streams and "log.jsonl" not in self._unknown:
             broken.append(("seal.last", "log.jsonl", None, "there is no log.jsonl"))
         if not self._unknown:
-            broken += records(streams, chain, id_)
+            broken += unsealed_records(streams, chain, id_)
         unsealed = bool(broken) or any(finding.level == "error" for finding in findings.found)
         for rule, path, line, message in broken if report else []:
             findings.add(rule, path, line, message)
@@ -121,12 +128,10 @@ class _Judge:
         except (Absent, Unreadable):
             return None
 
-    def _stream(
-        self, folder: Directory, name: str, path: str, base: tuple[int, int] | None, references: References
-    ) -> None:
+    def _stream(self, folder: Directory, name: str, path: str, base: Version | None, references: References) -> None:
         try:
             with folder.file(name) as file:
-                self._streams[path] = judge_stream(folder, file, path, base, self._findings, references, self._jobs)
+                self._streams[path] = check_stream(folder, file, path, base, self._findings, references, self._jobs)
         except Absent:
             self._unknown.add(path)
             self._findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
@@ -135,7 +140,7 @@ class _Judge:
             self._findings.unchecked(path, str(error) or "there was not enough memory")
 
     def _further_stream(
-        self, folder: Directory, listing: dict[str, str], base: tuple[int, int] | None, references: References
+        self, folder: Directory, listing: dict[str, str], base: Version | None, references: References
     ) -> None:
         for path, type_ in listing.items():
             if type_ == "file" and is_stream(path):
@@ -151,7 +156,7 @@ class _Judge:
     ) -> None:
         numbers = [record_number(path) for path, type_ in listing.items() if type_ == "file"]
         for number in sorted(number for number in numbers if number is not None):
-            record = read_record(folder, f"{number}.json", number, self._findings)
+            record = read_meta_record(folder, f"{number}.json", number, self._findings)
             if record.refusal:
                 refusals[record.path] = record.refusal
             if not refusals:
@@ -166,7 +171,7 @@ class _Judge:
         try:
             with self._root.directory(name) as folder:
                 listing = {f"{name}/{entry}": type_ for entry, type_ in folder.entries().items()}
-                judge_listing(listing.items(), self._findings)
+                check_listing(listing.items(), self._findings)
                 judge(folder, listing)
         except Absent:
             self._unknown.add(name)

@@ -6,21 +6,20 @@ from typing import Any
 from mlv_validate._fast.flaws import Flaw
 from mlv_validate._fast.parallel import read
 from mlv_validate._fast.shapes import Bad, Item, Run, Whole, lesson
-from mlv_validate._findings import Findings
+from mlv_validate._findings import Broken, Findings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
-from mlv_validate._rules.bytes import MAX_INTEGER, Broken, parse
-from mlv_validate._rules.events import Spans
+from mlv_validate._rules.bytes import MAX_INTEGER, parse, too_long, torn
+from mlv_validate._rules.events import Spans, check_event, no_span
 from mlv_validate._rules.files import References
-from mlv_validate._rules.records import judge_event, known, refusal, version
-from mlv_validate._rules.seals import Seals
+from mlv_validate._rules.lifecycle import Seals, check_dropped, check_rewind, check_session_start
 from mlv_validate._rules.streams import Start, Stream
-from mlv_validate._text import show
+from mlv_validate._rules.versions import known, refusal, version
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
 
 
-def judge_stream(
+def check_stream(
     folder: Directory | None,
     file: File,
     path: str,
@@ -35,10 +34,10 @@ def judge_stream(
     `base` is the version of the lines before the first `mlv/start` that can be read; without `references` it is a bare
     log. Up to `jobs` further processes read a long stream.
     """
-    return _Judge(file, path, base, findings, references, jobs).run(folder)
+    return _StreamChecker(file, path, base, findings, references, jobs).run(folder)
 
 
-class _Judge:
+class _StreamChecker:
     def __init__(
         self,
         file: File,
@@ -71,8 +70,8 @@ class _Judge:
             self._stream.last = parse(self._last[:-1], line=True).value["event"]
         if end < self._file.size and not self._stream.refused:
             self._stream.torn = self._file.size - end
-            shown = f"{self._stream.torn} bytes after the last line feed: not part of the log"
-            self._findings.add("log.torn", self._path, self._stream.lines + 1, shown)
+            rule, message = torn(self._stream.torn)
+            self._findings.add(rule, self._path, self._stream.lines + 1, message)
         changed = self._file.changed(folder)
         if changed:
             self._findings.unchecked(self._path, changed)
@@ -105,7 +104,7 @@ class _Judge:
         for within, lines in run.withins:
             if within and not spans.is_open(within):
                 for number in range(line + 1, line + lines + 1):
-                    self._findings.add("span.within", self._path, number, _no_span("within", within))
+                    self._findings.add("span.within", self._path, number, no_span("within", within))
             line += lines
         sequence.run(run.first, run.first + run.lines - 1)
         stream.lines += run.lines
@@ -149,14 +148,17 @@ class _Judge:
             start = end
 
     def _number(self, line: int, seq: int) -> None:
-        """Judge the `seq` of a line that does not follow on the one before, or may not."""
-        before, after_masked = self._stream.sequence.last, self._stream.sequence.masked
-        if seq <= before or seq > before + 1 and not after_masked:
-            expected = "1" if line == 1 else f"greater than {before}" if after_masked else str(before + 1)
-            self._findings.add("log.seq", self._path, line, f"seq is {seq}, not {expected}")
-        if after_masked:
-            self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
-        self._stream.sequence.add(seq)
+        """Check the `seq` of a line that may not be the next number."""
+        for rule, message in self._stream.sequence.check(line, seq):
+            self._findings.add(rule, self._path, line, message)
+        self._follow(seq)
+
+    def _follow(self, seq: int) -> None:
+        """Take note of the `seq` of a line, and of the masked lines before it."""
+        sequence = self._stream.sequence
+        if sequence.masked:
+            self._spans.masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
+        sequence.add(seq)
 
     def _raw(self, block: Block, start: int, end: int) -> bytes | None:
         """Bytes of a block; None if they are too many, or if the file does not have them any more."""
@@ -169,8 +171,7 @@ class _Judge:
         """Judge the next line; True means that the stream cannot be judged from here on."""
         self._stream.lines += 1
         if line.raw is None:
-            size = line.end - line.start
-            return self._mask(line, [("json.size", f"{size} bytes, more than 16777216")])
+            return self._mask(line, [too_long(line.end - line.start)])
         parsed = parse(line.raw[:-1], line=True)
         if parsed.broken:
             return self._mask(line, parsed.broken)
@@ -184,7 +185,7 @@ class _Judge:
                 return True
             own = version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
-        judged = judge_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
+        judged = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
         if judged.broken or not known(own):
             lesson(line.raw, event, judged.broken, known(own))
         if judged.masked:
@@ -226,38 +227,18 @@ class _Judge:
         stream.events += 1
         stream.last = name
         self._last = b""
-        if self._after_end and name != "mlv/start":
-            where = "the first line" if line.number == 1 else "the line after an mlv/end"
-            broken.append(("session.start", f"{where} is {show(name)}, not an mlv/start"))
+        if self._after_end:
+            broken += check_session_start(line.number, name)
         self._after_end = name == "mlv/end"
         if name == "mlv/dropped" and line.number > 1:
-            before, after_masked = stream.sequence.last, stream.sequence.masked
-            broken += _dropped(data, seq, before, after_masked)
-            if after_masked:
-                self._spans.masked(before + 1, min(seq - 1, MAX_INTEGER))
-            stream.sequence.add(seq)
+            broken += check_dropped(data, seq, stream.sequence)
+            self._follow(seq)
         else:
             self._number(line.number, seq)
-        broken += self._span(event, name, seq)
+        broken += self._spans.check(event, name, seq)
         if name.startswith("mlv/"):
             broken += self._lifecycle(line, name, seq, data)
         self._report(line, broken)
-
-    def _span(self, event: dict[str, Any], name: str, seq: int) -> list[Broken]:
-        broken = []
-        within = event.get("within")
-        if within is not None and not self._spans.is_open(int(within)):
-            broken.append(("span.within", _no_span("within", within)))
-        if event.get("span") == "begin":
-            self._spans.begin(seq, name)
-        elif event.get("span") == "end":
-            begin = int(event["begin"])
-            if not self._spans.is_open(begin):
-                return [*broken, ("span.end", _no_span("begin", begin))]
-            begun = self._spans.end(begin)
-            if begun is not None and begun != name:
-                broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
-        return broken
 
     def _lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
         stream = self._stream
@@ -270,25 +251,9 @@ class _Judge:
                 stream.starts.append(Start(line.number, data.get("experiment"), number, record.get("sha256")))
             case "mlv/rewind":
                 self._spans.clear()
-                if data["to"] >= seq:
-                    return [("rewind.to", f"to is {data['to']}, not smaller than the event's own seq {seq}")]
+                return check_rewind(data, seq)
             case "mlv/end":
                 stream.state = data["status"]
                 if data.get("streams"):
                     stream.ends.append((line.number, data["streams"]))
-        return self._seals.judge(line, data) if name in ("mlv/seal", "mlv/end") else []
-
-
-def _no_span(member: str, seq: object) -> str:
-    return f"{member} is {seq}, where no span is open that began there"
-
-
-def _dropped(data: dict[str, Any], seq: int, before: int, after_masked: bool) -> list[Broken]:
-    first, last = int(data["first"]), int(data["last"])
-    follows = first > before if after_masked else first == before + 1
-    if follows and first <= last == seq - 1:
-        return []
-    expected = f"after {before}" if after_masked else f"{before + 1}"
-    return [
-        ("log.dropped", f"first is {first} and last is {last}; missing are the numbers from {expected} to {seq - 1}")
-    ]
+        return self._seals.check(line, data) if name in ("mlv/seal", "mlv/end") else []

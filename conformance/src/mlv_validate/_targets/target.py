@@ -1,103 +1,91 @@
-"""One path that the user gave: the experiments in and below it, judged and compared with one another."""
+"""One path that the user gave: the experiments in and below it, checked and compared with one another."""
 
 import os
-from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 from mlv_validate._fast.parallel import is_long
-from mlv_validate._findings import Finding, Findings, Omitted, Unchecked, path_order
+from mlv_validate._findings import Findings, Unchecked, path_order
 from mlv_validate._jobs import Lost, can_fork, workers
 from mlv_validate._read.directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
-from mlv_validate._read.lines import MAX_SIZE, first_line
-from mlv_validate._rules.bytes import parse
-from mlv_validate._rules.layout import FOLDERS
-from mlv_validate._rules.level_sealed import last_lines
-from mlv_validate._targets.experiment import Experiment, judge_experiment
-from mlv_validate._targets.stream import judge_stream
+from mlv_validate._report import Target
+from mlv_validate._rules.layout import FOLDERS, Copies, check_parent
+from mlv_validate._rules.lifecycle import unsealed_streams
+from mlv_validate._targets.discovery import is_experiment
+from mlv_validate._targets.experiment import ExperimentResult, check_experiment
+from mlv_validate._targets.stream import check_stream
+
+Identity = tuple[int, int]
+"""What distinguishes a directory from all others on this machine."""
+Share = dict[str, tuple[ExperimentResult | str, Identity]]
+"""Experiments by path; a string instead of a result says why the experiment was not checked."""
 
 
-@dataclass(slots=True)
-class Judged:
-    """What was found at one path."""
-
-    path: str
-    experiments: list[Experiment]
-    findings: list[Finding]
-    omitted: list[Omitted]
-    unchecked: list[Unchecked]
-    events: int
-
-
-class Copies:
-    """Finds experiments with the same id among all that are judged together; the same directory twice isn't a copy."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[str, tuple[int, int]]] = {}
-
-    def add(self, experiment: Experiment, target: str, identity: tuple[int, int]) -> None:
-        """Take the next experiment, in the order in which they are judged."""
-        if not experiment.judged or experiment.id is None:
-            return
-        path, first = self._seen.setdefault(experiment.id, (os.path.join(target, experiment.path), identity))
-        if identity != first and experiment.parent is not False:
-            experiment.findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(path)[1:-1]}")
-
-
-def judge_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, progress: Progress | None = None) -> Judged:
-    """Judge a directory with everything below it, or a file as a bare log."""
+def check_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, progress: Progress | None = None) -> Target:
+    """Check a directory with everything below it, or a file as a bare log."""
     try:
         opened = open_target(path, progress)
     except Unreadable as error:
-        return Judged(path, [], [], [], [Unchecked(".", str(error))], 0)
+        return Target(path, (), (), (), (Unchecked(".", str(error)),), 0)
     with opened:
         if isinstance(opened, File):
-            return _bare(path, opened, sealed, jobs)
+            return _bare_log(path, opened, sealed, jobs)
         return _directory(path, opened, sealed, copies, jobs)
 
 
-def _bare(path: str, file: File, sealed: bool, jobs: int) -> Judged:
+def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
     findings, events = Findings(), 0
     try:
-        stream = judge_stream(None, file, ".", (1, 0), findings, None, jobs)
+        stream = check_stream(None, file, ".", (1, 0), findings, None, jobs)
         events = stream.events
-        for rule, where, line, message in last_lines([stream], findings) if sealed else []:
+        for rule, where, line, message in unsealed_streams([stream], findings) if sealed else []:
             findings.add(rule, where, line, message)
     except (Unreadable, MemoryError) as error:
         findings.unchecked(".", str(error) or "there was not enough memory")
-    return Judged(path, [], findings.found, findings.omitted, findings.not_checked, events)
+    return Target(path, (), tuple(findings.found), tuple(findings.omitted), tuple(findings.not_checked), events)
 
 
-def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Judged:
+def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Target:
     whole = Findings()
-    found = _judge_all(root, sealed, jobs, whole)
-    experiments = []
+    found = _check_all(root, sealed, jobs, whole)
+    results = []
     for where in sorted(found, key=path_order):
-        experiment, identity = found[where]
-        _enclosing(experiment, found)
-        copies.add(experiment, path, identity)
-        experiments.append(experiment)
-    if not experiments:
+        result, identity = found[where]
+        if result.checked and result.parent is not False:
+            _compare_parent(result, found)
+        if result.checked and result.id is not None:
+            known = result.findings if result.parent is not False else None
+            copies.check(result.id, os.path.join(path, result.path), identity, known)
+        results.append(result)
+    if not results:
         whole.unchecked(".", "there is no experiment in it")
-    parts = [whole, *(experiment.findings for experiment in experiments)]
-    return Judged(
+    parts = [whole, *(result.findings for result in results)]
+    return Target(
         path,
-        experiments,
-        [finding for part in parts for finding in part.found],
-        [number for part in parts for number in part.omitted],
-        list(dict.fromkeys(entry for part in parts for entry in part.not_checked)),
-        sum(experiment.events for experiment in experiments),
+        tuple(result.experiment for result in results),
+        tuple(finding for part in parts for finding in part.found),
+        tuple(number for part in parts for number in part.omitted),
+        tuple(dict.fromkeys(entry for part in parts for entry in part.not_checked)),
+        sum(result.events for result in results),
     )
 
 
-Found = dict[str, tuple[Experiment | str, tuple[int, int]]]
-"""Experiments by their path, each with what tells its directory from others; a text says why it was not judged."""
+def _compare_parent(result: ExperimentResult, others: dict[str, tuple[ExperimentResult, Identity]]) -> None:
+    """Compare the `parent` of an experiment with the nearest experiment that encloses it."""
+    path = result.path
+    while path:
+        path = path.rpartition("/")[0]
+        if path in others:
+            enclosing, _ = others[path]
+            if enclosing.checked and enclosing.id:
+                check_parent(result.parent, enclosing.id, result.findings)
+            return
 
 
-def _judge_all(
+def _check_all(
     root: Directory, sealed: bool, jobs: int, whole: Findings
-) -> dict[str, tuple[Experiment, tuple[int, int]]]:
-    """The experiments in and below a directory, shared out by their paths over `jobs` processes."""
+) -> dict[str, tuple[ExperimentResult, Identity]]:
+    """Check the experiments in and below a directory, distributed by their paths over `jobs` processes."""
     jobs = max(jobs, 1) if can_fork() else 1
     others: dict[str, int] = {}
     try:
@@ -114,18 +102,27 @@ def _judge_all(
     except Lost as error:
         whole.unchecked(".", str(error))
         return {}
-    for where, (experiment, _) in found.items():
-        if isinstance(experiment, str):
-            whole.unchecked(where or ".", experiment)
-    return {where: (one, identity) for where, (one, identity) in found.items() if not isinstance(one, str)}
+    for where, (result, _) in found.items():
+        if isinstance(result, str):
+            whole.unchecked(where or ".", result)
+    return {where: (result, identity) for where, (result, identity) in found.items() if not isinstance(result, str)}
 
 
-def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Findings, others: dict[str, int]) -> Found:
-    """What process `number` judges, the last being the first process; `others` are the experiments of other ones."""
-    found: Found = {}
+def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Findings, others: dict[str, int]) -> Share:
+    """Check the experiments of one process.
+
+    Args:
+        root: The directory that was given.
+        sealed: Whether to check level Sealed.
+        jobs: The number of processes.
+        number: The number of this process; the first process has the greatest.
+        whole: Takes what belongs to no experiment.
+        others: Takes the experiments of other processes, with the number of the process.
+    """
+    found: Share = {}
 
     def visit(directory: Directory, where: str, entries: dict[str, str]) -> set[str]:
-        if not _taken(directory, where, entries, whole):
+        if not is_experiment(directory, where, entries, whole):
             return set()
         # A long stream is read by several processes, which only the first process may start.
         long = jobs > 1 and entries.get("log.jsonl") == "file" and is_long(_size(directory, "log.jsonl"))
@@ -134,9 +131,9 @@ def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Finding
             others[where] = whose
             return set(FOLDERS)
         try:
-            judged = judge_experiment(directory, where, entries, sealed=sealed, jobs=jobs if long else 1)
-            found[where] = judged, directory.identity()
-        except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
+            result = check_experiment(directory, where, entries, sealed=sealed, jobs=jobs if long else 1)
+            found[where] = result, directory.identity()
+        except Exception as error:  # a fault of the validator costs this experiment's verdict, not those of the others
             found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)
         return set(FOLDERS)
 
@@ -149,51 +146,3 @@ def _size(directory: Directory, name: str) -> int:
         return directory.status(name).st_size
     except (Absent, Unreadable):
         return 0
-
-
-def _taken(directory: Directory, path: str, entries: dict[str, str], findings: Findings) -> bool:
-    """Whether a directory is taken for an experiment."""
-    if not path and "meta.json" in entries:
-        return True
-    prefix = f"{path}/" if path else ""
-    if entries.get("meta.json") == "file":
-        raw = _begin(directory, "meta.json", prefix, findings)
-        members = parse(raw, line=False).value if raw else None
-        if isinstance(members, dict) and isinstance(members.get("mlv"), str):
-            return True
-    if entries.get("log.jsonl") == "file":
-        raw = _begin(directory, "log.jsonl", prefix, findings)
-        event = parse(raw[:-1], line=True).value if raw else None
-        if isinstance(event, dict) and event.get("event") == "mlv/start":
-            data = event.get("data")
-            return isinstance(data, dict) and isinstance(data.get("experiment"), str)
-    return False
-
-
-def _begin(directory: Directory, name: str, prefix: str, findings: Findings) -> bytes | None:
-    """A meta record, or the first line of a stream; None if there is none that is not too long."""
-    try:
-        with directory.file(name) as file:
-            if name == "meta.json":
-                return file.read(0, MAX_SIZE) if file.size <= MAX_SIZE else None
-            return first_line(file)
-    except Absent:
-        return None
-    except Unreadable as error:
-        findings.unchecked(prefix + name, str(error))
-        return None
-
-
-def _enclosing(experiment: Experiment, others: dict[str, tuple[Experiment, tuple[int, int]]]) -> None:
-    """Compare the `parent` of an experiment with the nearest one that encloses it."""
-    path = experiment.path
-    while path and experiment.judged and experiment.parent is not False:
-        path = path.rpartition("/")[0]
-        if path in others:
-            enclosing, _ = others[path]
-            parent = experiment.parent if isinstance(experiment.parent, dict) else {}
-            if enclosing.judged and enclosing.id and parent.get("id") != enclosing.id:
-                shown = parent.get("id", "missing")
-                text = f"parent is {shown}, but the experiment that encloses it has the id {enclosing.id}"
-                experiment.findings.add("parent.enclosing", "meta.json", None, text)
-            return
