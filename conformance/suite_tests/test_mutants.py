@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._suite import Case, Finding, load, materialise
+from mlv_conformance._suite.cases import Case, Finding, load, materialise
 from mlv_validate import RULES, validate
 from mlv_validate._fast import parallel, shapes
 from mlv_validate._findings import Findings

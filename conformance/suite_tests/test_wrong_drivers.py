@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._scenarios import load_scenarios
+from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
 from .conftest import Hold

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlv_conformance._suite import load, materialise
+from mlv_conformance._suite.cases import load, materialise
 from mlv_validate import _findings, _jobs, validate
 from mlv_validate._fast import flaws as _flaws
 from mlv_validate._fast import parallel as _parallel

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from mlv_conformance._suite import Case, Finding, SuiteError, load, materialise
-from mlv_conformance._vectors import load_reads, load_slot_cases
+from mlv_conformance._suite.cases import Case, Finding, SuiteError, load, materialise
+from mlv_conformance._suite.vectors import load_reads, load_slot_cases
 from mlv_validate import validate
 
 CONFORMANCE = Path(__file__).parents[1]

@@ -13,11 +13,11 @@ from mlv_conformance._claim import CLASSES, make_claim, untested
 from mlv_conformance._driver import Driver, NoDriver
 from mlv_conformance._readers import reader_results
 from mlv_conformance._results import Result
-from mlv_conformance._scenarios import load_scenarios
-from mlv_conformance._suite import load
+from mlv_conformance._suite.cases import load
+from mlv_conformance._suite.scenarios import load_scenarios
+from mlv_conformance._suite.vectors import load_slot_cases
 from mlv_conformance._validators import validator_results
-from mlv_conformance._vectors import load_slot_cases
-from mlv_conformance._writers import writer_results
+from mlv_conformance._writers.runs import writer_results
 from mlv_validate import __version__
 from mlv_validate._text import visible
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._models import equal
 from mlv_conformance._results import Result
-from mlv_conformance._suite import SuiteError, apply
-from mlv_conformance._vectors import Read, differ, find, load_reads
+from mlv_conformance._suite.cases import SuiteError, apply
+from mlv_conformance._suite.vectors import Read, differ, find, load_reads
 
 _BATCH = 50
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._results import Result
-from mlv_conformance._suite import Case, Finding, SuiteError, materialise
+from mlv_conformance._suite.cases import Case, Finding, SuiteError, materialise
 
 _BATCH = 50
 

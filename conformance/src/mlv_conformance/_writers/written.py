@@ -9,7 +9,7 @@ from typing import Any
 
 from mlv_conformance._driver import Answer
 from mlv_conformance._models import equal, events, integer, model, read_line
-from mlv_conformance._suite import Edit, apply
+from mlv_conformance._suite.cases import Edit, apply
 from mlv_validate import Target, validate
 
 _SEAL_AT_LEAST = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlv_conformance._models import Model, equal
-from mlv_conformance._suite import Case, Edit, Finding
+from mlv_conformance._suite.cases import Case, Edit, Finding
 from mlv_validate import RULES
 
 Answer = Mapping[str, Any]

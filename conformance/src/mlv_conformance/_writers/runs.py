@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
-from mlv_conformance._left import Left
 from mlv_conformance._results import Outcome, Result
-from mlv_conformance._scenarios import Run, Scenario, Step
-from mlv_conformance._suite import SuiteError, apply
+from mlv_conformance._suite.cases import SuiteError, apply
+from mlv_conformance._suite.scenarios import Run, Scenario, Step
+from mlv_conformance._writers.written import Left
 from mlv_validate import RULES
 
 _ZONE = "Asia/Kathmandu"
