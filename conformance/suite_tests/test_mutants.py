@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._suite.cases import Case, Finding, load, materialise
+from mlv_conformance._suite.cases import Case, Finding, load, materialize
 from mlv_validate import RULES, validate
 from mlv_validate._fast import parallel, shapes
 from mlv_validate._findings import Findings
@@ -38,7 +38,7 @@ MASKING = [name for name in OF_DIRECTORIES if RULES[name].phase in ("bytes", "js
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The target of every case, made once: a validator only reads."""
     folder = tmp_path_factory.mktemp("cases")
-    return {case.id: materialise(SUITE, case, folder / str(number)) for number, case in enumerate(CASES)}
+    return {case.id: materialize(SUITE, case, folder / str(number)) for number, case in enumerate(CASES)}
 
 
 def notices(case: Case, target: Path) -> bool:

@@ -1,8 +1,7 @@
-"""
-The conformance suite: its cases, and the directories they describe.
+"""The cases of the suite, and the directories that they describe.
 
-`conformance/suite/README.md` is the contract. A case is a base, one edit of it and the findings that are expected;
-`load` reads the cases, `materialise` makes the directory of one.
+`conformance/suite/README.md` specifies them. A case is a base, one edit of it, and the expected findings; `load` reads
+the cases, `materialize` makes the directory of a case.
 """
 
 import json
@@ -17,11 +16,11 @@ Edit = dict[str, Any]
 
 
 class SuiteError(Exception):
-    """A case cannot be read or its directory cannot be made; the message says which and why."""
+    """A case can't be read, or its directory can't be made; the message says which and why."""
 
 
 class Finding(NamedTuple):
-    """A rule that is broken, where; the line is None if the path isn't a stream."""
+    """A broken rule and where it is broken; the line is None if the path isn't a stream."""
 
     rule: str
     path: str
@@ -30,7 +29,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A base, an edit of it, and what a validator has to say about the result."""
+    """A base, an edit of it, and the findings that a validator must report about the result."""
 
     rule: str
     name: str
@@ -47,17 +46,17 @@ class Case:
 
     @property
     def breaks(self) -> bool:
-        """Does it break the rule it belongs to? Otherwise it keeps it."""
+        """Whether the case breaks its rule. Otherwise it keeps the rule."""
         return any(finding.rule == self.rule for finding in self.findings)
 
 
 def load(suite: Path) -> list[Case]:
-    """The cases of a suite, in the order of their files' names."""
+    """Return the cases of a suite, in the order of their files' names."""
     return [case for path in sorted((suite / "cases").glob("*.json")) for case in _load_file(path)]
 
 
-def materialise(suite: Path, case: Case, directory: Path) -> Path:
-    """Make the directory of a case, which must not exist yet; returns what is to be given to a validator."""
+def materialize(suite: Path, case: Case, directory: Path) -> Path:
+    """Make the directory of a case, which must not exist, and return the path to validate."""
     shutil.copytree(suite / "bases" / case.base, directory)
     if case.edit is not None:
         try:
@@ -68,7 +67,7 @@ def materialise(suite: Path, case: Case, directory: Path) -> Path:
 
 
 def apply(directory: Path, edit: Edit) -> None:
-    """Make one edit of what is in a directory."""
+    """Apply one edit to a directory."""
     try:
         _OPERATIONS[edit["op"]](directory, edit)
     except (KeyError, OSError, ValueError) as error:
@@ -80,7 +79,7 @@ def _load_file(path: Path) -> list[Case]:
         content = json.loads(path.read_text("utf-8"))
         return [_load_case(content["rule"], case) for case in content["cases"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise SuiteError(f"{path}: no case file as in suite.schema.json: {error!r}") from error
+        raise SuiteError(f"{path}: not a case file as in suite.schema.json: {error!r}") from error
 
 
 def _load_case(rule: str, case: dict[str, Any]) -> Case:
@@ -97,7 +96,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
 
 
 def _content(content: Any) -> bytes:
-    """The bytes of a content: a string, `{"hex": …}`, `{"repeat": content, "times": n}` or an array of contents."""
+    """Return the bytes of a string, `{"hex": …}`, `{"repeat": content, "times": n}` or an array of contents."""
     if isinstance(content, str):
         return content.encode()
     if isinstance(content, list):
@@ -133,7 +132,7 @@ def _delete(directory: Path, edit: Edit) -> None:
         del lines[_index(edit, lines)]
         path.write_bytes(b"".join(lines))
     elif not path.exists():
-        raise ValueError("there is nothing at `path`")
+        raise ValueError("`path` doesn't exist")
     else:
         _clear(path)
 
@@ -155,7 +154,7 @@ def _copy(directory: Path, edit: Edit) -> None:
 
 def _move(directory: Path, edit: Edit) -> None:
     to = directory / edit["to"]
-    if not to.is_file():  # a file that is there is replaced in one step
+    if not to.is_file():  # an existing file is replaced in one step
         _clear(to)
     (directory / edit["path"]).rename(to)
 
@@ -201,19 +200,19 @@ _OPERATIONS: dict[str, Callable[[Path, Edit], None]] = {
 
 
 def _lines(path: Path) -> list[bytes]:
-    """The lines of a file with their line feeds; bytes after the last line feed are a line too."""
+    """Return the lines of a file with their line feeds; bytes after the last line feed are a line, too."""
     *lines, rest = path.read_bytes().split(b"\n")
     return [line + b"\n" for line in lines] + ([rest] if rest else [])
 
 
 def _index(edit: Edit, lines: list[bytes]) -> int:
     if not 1 <= edit["line"] <= len(lines):
-        raise ValueError(f"there is no line {edit['line']}, only {len(lines)}")
+        raise ValueError(f"line {edit['line']} doesn't exist: the file has {len(lines)} lines")
     return int(edit["line"]) - 1
 
 
 def _clear(path: Path) -> None:
-    """Remove what is at a path, and make the folders above it."""
+    """Remove whatever is at a path, and make the folders above it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""The scenarios of the suite: what a writer is asked to do, and what has to be left."""
+"""The scenarios of the suite: operations for a writer, and what the writer must store."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,10 +10,9 @@ Step = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """
-    One process of the driver, or several `together`: the steps of each.
+    """One process of the driver, or several `together`: the steps of each.
 
-    `edit` is made to the directory before it, `env` is what its environment has besides.
+    `edit` is applied to the directory before the run, `env` is added to the environment.
     """
 
     together: list[list[Step]]
@@ -23,7 +22,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario; `conformance/suite/README.md` says what its members ask for."""
+    """A scenario; `conformance/suite/README.md` specifies its members."""
 
     topic: str
     name: str
@@ -43,7 +42,7 @@ class Scenario:
 
 
 def load_scenarios(suite: Path) -> list[Scenario]:
-    """The scenarios of a suite, in the order of their files' names."""
+    """Return the scenarios of a suite, in the order of their files' names."""
     return [
         _scenario(content["topic"], scenario)
         for path in sorted((suite / "scenarios").glob("*.json"))
@@ -63,7 +62,7 @@ def _run(members: dict[str, Any]) -> Run:
 
 
 def _expanded(value: Any) -> Any:
-    """The value with its long texts written out: `{"repeat": "x", "times": 3}` is "xxx"."""
+    """Return the value with long strings expanded: `{"repeat": "x", "times": 3}` becomes "xxx"."""
     if isinstance(value, dict):
         if value.keys() == {"repeat", "times"}:
             return value["repeat"] * value["times"]

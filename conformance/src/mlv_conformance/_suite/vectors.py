@@ -1,31 +1,26 @@
-"""
-The suite's data for readers: the reads, and the vectors, of which some are cases for validators as well.
+"""The suite's data for readers: reads, and vectors, some of which are cases for validators, too.
 
-`conformance/suite/README.md` is the contract.
+`conformance/suite/README.md` specifies both.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlv_conformance._models import Model, equal
 from mlv_conformance._suite.cases import Case, Edit, Finding
 from mlv_validate import RULES
 
-Answer = Mapping[str, Any]
-_SLOT_LEFT_OUT = ("json", "bytes")
+_UNREADABLE_PHASES = ("json", "bytes")
 
 
 @dataclass(frozen=True)
 class Read:
-    """
-    A base with edits, and what a reader has to make of it.
+    """A base with edits, and the expected answer of a reader.
 
-    `expected` says for places in the answer what is there: a place is the names and numbers that lead to it, where the
-    number of an event is that of its line. The place `()` is the whole answer.
+    `expected` lists places in the answer with their values. A place is the names and numbers that lead to the value;
+    the number of an event is that of its line. The place `()` is the whole answer.
     """
 
     name: str
@@ -38,7 +33,7 @@ class Read:
 
 
 def load_reads(suite: Path) -> list[Read]:
-    """Everything that a reader is asked, in the order of the files' names."""
+    """Return everything that a reader is asked, in the order of the files' names."""
     reads = [_read(file["topic"], read) for file in _files(suite, "reads") for read in file["reads"]]
     for file in _files(suite, "vectors"):
         of_kind = _READS.get(file["topic"], _slot_reads)
@@ -47,7 +42,7 @@ def load_reads(suite: Path) -> list[Read]:
 
 
 def load_slot_cases(suite: Path) -> list[Case]:
-    """What the vectors ask of a validator."""
+    """Return the cases for validators in the vectors."""
     cases = []
     for file in _files(suite, "vectors"):
         topic = f"vectors/{file['topic']}"
@@ -56,47 +51,6 @@ def load_slot_cases(suite: Path) -> list[Case]:
         elif file["topic"] == "seals":
             cases += _seal_cases(topic, file)
     return cases
-
-
-def differ(expected: Any, answer: Answer) -> Iterator[str]:
-    """What is different between the whole answer that is expected and the one that was given."""
-    if expected.keys() != answer.keys():
-        yield f"it has the members {sorted(answer)} instead of {sorted(expected)}"
-        return
-    for name in ("id", "state", "refused"):
-        yield from _compare(name, expected.get(name), answer.get(name))
-    for name, value in expected.get("meta", {}).items():
-        yield from _compare(f"meta {name}", value, answer["meta"].get(name))
-    streams, others = expected.get("streams", {}), answer.get("streams", {})
-    yield from _compare("the streams", sorted(streams), sorted(others))
-    for path in streams.keys() & others.keys():
-        one, other = streams[path], others[path]
-        yield from _compare(f"{path}: left_out", one["left_out"], other["left_out"])
-        yield from _compare(f"{path}: refused", one["refused"], other.get("refused"))
-        lines = [[event["line"] for event in stream["events"]] for stream in (one, other)]
-        yield from _compare(f"{path}: the lines of the events", *lines)
-        for event, given in zip(one["events"], other["events"], strict=False):
-            for name in sorted(event.keys() | given.keys()):
-                yield from _compare(f"{path}:{event['line']}: {name}", event.get(name), given.get(name))
-
-
-def find(answer: Any, place: tuple[str | int, ...]) -> Any:
-    """What stands at a place of an answer. Raises `LookupError` where nothing does."""
-    for step in place:
-        if step == "count":
-            answer = len(answer)
-        elif isinstance(step, int):
-            answer = next((event for event in answer if event["line"] == step), None)
-            if answer is None:
-                raise LookupError(f"there is no event of line {step}")
-        else:
-            answer = answer.get(step, False) if step == "superseded" else answer[step]
-    return answer
-
-
-def _compare(what: str, one: Model, other: Model) -> Iterator[str]:
-    if not equal(one, other):
-        yield f"{what} is {json.dumps(other)[:200]} instead of {json.dumps(one)[:200]}"
 
 
 def _files(suite: Path, folder: str) -> list[dict[str, Any]]:
@@ -130,7 +84,7 @@ def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
                 ((*stream, "left_out"), []),
                 ((*stream, "events", slot["line"], *member), vector["model"]),
             )
-        elif any(RULES[rule].phase in _SLOT_LEFT_OUT for rule in vector["breaks"]):
+        elif any(RULES[rule].phase in _UNREADABLE_PHASES for rule in vector["breaks"]):
             expected = (((*stream, "left_out"), [slot["line"]]),)
         else:
             continue
@@ -197,7 +151,7 @@ def _bytes(content: Any) -> bytes:
 
 
 def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
-    """Every prefix of the log, by its length in bytes."""
+    """Return every prefix of the log, by its length in bytes."""
     log = _bytes(file["log"])
     reads = []
     for part in file["ranges"]:
