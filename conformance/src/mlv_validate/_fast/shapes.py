@@ -250,22 +250,11 @@ _shapes = Shapes()
 def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     """What is known about the lines of a block, which ends with an LF: in their order, and without a gap."""
     is_utf8 = _is_utf8(block)
-    table = shapes.table(block) if is_utf8 else None
-    if table is None:
-        others = [line + b"\n" for line in block[:-1].split(b"\n")]
-        seqs: list[Any] = [b""] * len(others)
-        withins: list[Any] = [b""] * len(others)
-    else:
-        columns: Any = map(list, zip(*table.matches(block), strict=True))
-        seqs, datas, withins, others = columns
-        formed = list(filter(None, datas))
-        for data in formed:
-            names = table.names(data)
-            if len(names) != len(set(names)):
-                yield from each(block)
-                return
-        if formed:
-            shapes.see(len(formed), lambda: _line(block, formed[-1]))
+    columns = _columns(block, shapes, is_utf8)
+    if columns is None:
+        yield from each(block)
+        return
+    seqs, withins, others = columns
     first = start = 0  # of the run: the index of its first line, and the offset
     left = list(compress(range(len(others)), others))
     few = len(left) < len(others) // 8  # so few that it costs less to look at each than at the block
@@ -277,9 +266,7 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         line = others[at]
         found: Tame | Flaw | None = find(line)
         if found is None:
-            found = tame(line[:-1], odd=odd, typed=may_be_typed)
-            if isinstance(found, Flaw) and found.known and found.known[0] in _OF_TEXT:
-                shapes.flaws.see_text(line[:-1], found)
+            found = _tame(line[:-1], shapes, odd, may_be_typed)
         flaw = found if isinstance(found, Flaw) else None
         good = None if isinstance(found, Flaw) else found
         if good is not None:
@@ -309,6 +296,37 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     if bad_lines:
         yield Bad(bad, bad_lines, bad_start, start)
     yield from _run(block, seqs[first:], withins[first:], start, len(block))
+
+
+def _columns(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any], list[Any], list[bytes]] | None:
+    """Match the lines of a block with the known shapes.
+
+    Returns:
+        The `seq`, the `within`, and the bytes of each line. Where a shape matches, the bytes are empty; elsewhere, the
+        others are. None if some names in an object are equal, so that shapes say nothing about the block.
+    """
+    table = shapes.table(block) if is_utf8 else None
+    if table is None:
+        lines = [line + b"\n" for line in block[:-1].split(b"\n")]
+        return [b""] * len(lines), [b""] * len(lines), lines
+    columns: Any = map(list, zip(*table.matches(block), strict=True))
+    seqs, datas, withins, others = columns
+    formed = list(filter(None, datas))
+    for data in formed:
+        names = table.names(data)
+        if len(names) != len(set(names)):
+            return None
+    if formed:
+        shapes.see(len(formed), lambda: _line(block, formed[-1]))
+    return seqs, withins, others
+
+
+def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | None:
+    """Return what `tame` returns, and let the flaws learn from it."""
+    found = tame(raw, odd=odd, typed=typed)
+    if isinstance(found, Flaw) and found.known and found.known[0] in _OF_TEXT:
+        shapes.flaws.see_text(raw, found)
+    return found
 
 
 _NONE = Flaw(None, None, False)

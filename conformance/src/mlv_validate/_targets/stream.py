@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mlv_validate._fast.flaws import Flaw
-from mlv_validate._fast.parallel import read
-from mlv_validate._fast.shapes import Bad, Item, Run, Whole, lesson
+from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
 from mlv_validate._findings import Broken, Findings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line

@@ -4,7 +4,7 @@ import os
 from typing import Any
 from zlib import crc32
 
-from mlv_validate._fast.parallel import is_long
+from mlv_validate._fast import is_long
 from mlv_validate._findings import Findings, Unchecked, path_order
 from mlv_validate._jobs import Lost, can_fork, workers
 from mlv_validate._read.directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
