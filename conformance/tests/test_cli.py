@@ -388,7 +388,7 @@ def test_an_unknown_rule_gets_the_nearest_names(run: Run) -> None:
     done = run("--explain", "seal.frm")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].startswith(
-        "mlv-validate: error: there is no rule 'seal.frm'. Did you mean seal.fr"
+        "mlv-validate: error: rule 'seal.frm' does not exist. Did you mean seal.fr"
     )
     assert "unique-names" in run("--explain", "unique").stderr
 

@@ -289,7 +289,7 @@ def test_a_warning_fails_where_it_is_to_fail(format_: str, experiment: Make, run
     assert (done.returncode, done.stderr) == (0, "")
     strict = run("--format", format_, "--fail-on", "warning", "warned")
     assert strict.returncode == 1
-    assert strict.stderr == "mlv-validate: 1 warning, which --fail-on warning makes fail\n"
+    assert strict.stderr == "mlv-validate: failed because of 1 warning (--fail-on warning)\n"
     if format_ == "junit":
         [suite] = ElementTree.fromstring(strict.stdout)
         assert suite[0][0].tag == "failure" and suite[0][0].attrib == {"message": "1 warning"}
@@ -363,10 +363,12 @@ def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> N
 @pytest.mark.slow
 def test_wrong_names_of_rules_get_the_nearest(run: Run) -> None:
     error = "mlv-validate: error: "
-    assert run("--select", "seel", ".").stderr.startswith(f"{error}there is no rule 'seel'. Did you mean seal?\n")
-    assert run("--ignore", "log.tron", ".").stderr.startswith(f"{error}there is no rule 'log.tron'. Did you mean log.")
+    assert run("--select", "seel", ".").stderr.startswith(f"{error}rule 'seel' does not exist. Did you mean seal?\n")
+    assert run("--ignore", "log.tron", ".").stderr.startswith(
+        f"{error}rule 'log.tron' does not exist. Did you mean log."
+    )
     assert run("--ignore", "validator.exit", ".").stderr.startswith(
-        f"{error}no directory is judged by the rule 'validator.exit': it is for a validator.\n"
+        f"{error}rule 'validator.exit' is for a validator, not for directories.\n"
     )
     assert "--require-sealed" in run("--select", "seal.last", ".").stderr
 
@@ -383,7 +385,7 @@ BAR = "━"
 AT_ONCE = """
 from mlv_validate import _cli
 from mlv_validate._output import progress
-progress.DELAY = progress.PAUSE = 0
+progress.DELAY = progress.REDRAW_INTERVAL = 0
 _cli.main()
 """
 
@@ -439,7 +441,7 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
 FORKED = """
 import os
 from mlv_validate._output import progress
-progress.DELAY = progress.PAUSE = 0
+progress.DELAY = progress.REDRAW_INTERVAL = 0
 with progress.on_terminal() as tell:
     child = os.fork()
     tell("child" if child == 0 else "parent", 1, 2)
@@ -468,7 +470,7 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
 def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
     pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "PAUSE", pause)
+    monkeypatch.setattr(directory, "PROGRESS_INTERVAL", pause)
     x = experiment("x")
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     told: list[tuple[str, int, int]] = []

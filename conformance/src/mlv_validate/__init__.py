@@ -1,4 +1,4 @@
-"""Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
+"""Validate experiments against the MLV specification: the function `validate`, the command `mlv-validate`."""
 
 from mlv_validate._findings import Finding, Omitted, Unchecked
 from mlv_validate._report import Experiment, Report, Target

@@ -13,8 +13,7 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """
-    A rule that is broken, and where.
+    """A rule that is broken, and where.
 
     `level` is `error` or `warning`; `path` is relative to what was given, with `/` between segments; `line` is counted
     from 1, or None if the path isn't a stream or the whole stream is meant; `message` describes what was found, for
@@ -70,8 +69,7 @@ class _Kind:
 
 @dataclass(slots=True)
 class Findings:
-    """
-    Collects the findings of one experiment or target, each once, below a path that is put in front of theirs.
+    """Collects the findings of one experiment or target, each once, below a path that is put in front of theirs.
 
     Those of one rule at one path are to be added in the order of their lines.
     """

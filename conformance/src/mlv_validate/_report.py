@@ -12,8 +12,7 @@ _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """
-    An experiment that was judged.
+    """An experiment that was judged.
 
     `path` is relative to what was given, `.` for that itself; `id`, `name`, `state` and `sealed` are None where they
     are not known; `events` counts the lines that could be read.
@@ -29,8 +28,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """
-    What was found at one of the paths that were given.
+    """What was found at one of the paths that were given.
 
     `findings` are at most 1000 of one rule at one path; `omitted` has the numbers of the others. `errors` and
     `warnings` count both.
@@ -67,8 +65,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """
-    What `validate` returns. The same directories give an equal report.
+    """What `validate` returns. The same directories give an equal report.
 
     `level` is `core` or `sealed`: what was asked for. `rules` are those whose findings it has, None for all: only then
     do the verdicts say that the specification is kept.

@@ -1,4 +1,4 @@
-"""The rules of the specification, as `requirements.json` lists them. What they demand is known further up."""
+"""The rules of the specification as `requirements.json` lists them. `_rules/` checks them."""
 
 import json
 from dataclasses import dataclass
@@ -11,13 +11,19 @@ SPEC = files("mlv_validate") / "spec" / SPEC_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """
-    A requirement of the specification.
+    """A requirement of the specification.
 
-    `level` is `MUST` or `SHOULD`; `class_` is who keeps it (`directory`, `writer`, `reader` or `validator`); `at` the
-    level of conformance from which it holds (`core` or `sealed`); `phase` that in which a directory is judged by it,
-    None for the other classes; `chapter` the file of the sentence, without `.md`; `why` the reason; `hint` what to do
-    when it is broken.
+    Attributes:
+        id: The name of the rule.
+        level: `MUST` or `SHOULD`.
+        class_: What must keep the rule: `directory`, `writer`, `reader` or `validator`.
+        at: The lowest conformance level at which the rule holds, `core` or `sealed`.
+        phase: The phase in which a directory is checked, None for other classes.
+        text: The sentence of the specification.
+        chapter: The file of the sentence, without `.md`.
+        since: The first version of the specification with the rule.
+        why: The reason for the rule.
+        hint: What to do if the rule is broken.
     """
 
     id: str
@@ -33,7 +39,7 @@ class Rule:
 
     @property
     def severity(self) -> str:
-        """What a finding of it is: `error` for a MUST, `warning` for a SHOULD."""
+        """The level of the rule's findings: `error` for a MUST, `warning` for a SHOULD."""
         return "error" if self.level == "MUST" else "warning"
 
 
@@ -43,11 +49,11 @@ def _load() -> dict[str, Rule]:
 
 
 RULES = _load()
-"""Every rule of the specification by its name, in the order of the text."""
+"""All rules of the specification by name, in the order of the text."""
 
 ORDER = {name: number for number, name in enumerate(RULES)}
 
 
-def judged_at(level: str) -> frozenset[str]:
-    """The names of the rules by which a directory is judged at level `core` or `sealed`."""
+def rules_at(level: str) -> frozenset[str]:
+    """Return the names of the rules for directories at level `core` or `sealed`."""
     return frozenset(name for name, rule in RULES.items() if rule.class_ == "directory" and rule.at in ("core", level))

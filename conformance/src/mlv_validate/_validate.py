@@ -12,8 +12,7 @@ from mlv_validate._targets.target import check_target
 def validate(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
 ) -> Report:
-    """
-    Judge experiments.
+    """Judge experiments.
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
@@ -40,8 +39,7 @@ def validate(
 def check_paths(
     paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1, progress: Progress | None = None
 ) -> Report:
-    """
-    `validate` without its exception: a path that does not exist is one that could not be checked.
+    """`validate` without its exception: a path that does not exist is one that could not be checked.
 
     `progress` is called now and then while this process reads a file.
     """

@@ -1,5 +1,4 @@
-"""
-Lines that surely break just these rules, found fast.
+"""Lines that surely break just these rules, found fast.
 
 A program that writes a wrong line writes a million of them. What the first thousand say is reported word by word, and
 of the others only the number is: so it is enough to know which rules they break. As in `_shapes`, what is not known
@@ -33,8 +32,7 @@ Match = Callable[[bytes], re.Match[bytes] | None]
 
 
 class Flaw(NamedTuple):
-    """
-    The rules of the phases `bytes`, `json` and `schema` that a line breaks, for which it is masked.
+    """The rules of the phases `bytes`, `json` and `schema` that a line breaks, for which it is masked.
 
     They are given for a line whose version is `known` and for one of an `unknown` version; None says nothing.
     `may_start` says that the line may have been an `mlv/start`.
@@ -167,8 +165,7 @@ def _text(text: str) -> str:
 
 
 def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) -> str:
-    """
-    The pattern of lines that break the same rules, by what each of their members has to be.
+    """The pattern of lines that break the same rules, by what each of their members has to be.
 
     `is_exact` says that the data is taken as it stands, as that of a lifecycle event, into which the schemas look.
     """

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from mlv_validate._fast.shapes import Clean, Item, Whole, facts
-from mlv_validate._jobs import Lost, can_fork, workers
+from mlv_validate._jobs import WorkerFailed, can_fork, workers
 from mlv_validate._read.directory import File, Unreadable
 from mlv_validate._read.lines import Block, blocks
 
@@ -33,7 +33,7 @@ def read(file: File, jobs: int) -> Iterator[Read]:
         with workers(jobs, lambda number: _ranges(file, number, jobs)) as found:
             for number in range(-(-file.size // _RANGE) - 1):
                 yield from next(found[number % jobs])
-    except Lost as error:
+    except WorkerFailed as error:
         raise Unreadable(str(error)) from error
 
 

@@ -51,8 +51,7 @@ class Shapeless(Exception):
 
 
 def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
-    """
-    The pattern of a JSON value; `comma` and `colon` are how the writer spells what stands between values.
+    """The pattern of a JSON value; `comma` and `colon` are how the writer spells what stands between values.
 
     Raises:
         Shapeless: If there is a typed value that is not plain, unless such `other` ones are to be taken as they stand.

@@ -1,5 +1,4 @@
-"""
-The lines of a stream of which the verdict is sure, found fast.
+"""The lines of a stream of which the verdict is sure, found fast.
 
 Training code writes the same few kinds of lines a million times. What this module says of a line is what the full path,
 `parse` and `judge_event`, would find: nothing, or, of a `Bad` one, which rules it breaks. Of any other line it says
@@ -27,8 +26,7 @@ __all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "l
 
 
 class Run(NamedTuple):
-    """
-    Lines of the user's events without `span` and without references, whose `seq` count on from `first`.
+    """Lines of the user's events without `span` and without references, whose `seq` count on from `first`.
 
     `withins` are their `within`, 0 where there is none, each with the number of lines in a row that have it. `start`,
     `last` and `end` are where the first line begins, where the last one begins and where that ends, in the block.
@@ -82,8 +80,7 @@ Tame = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | None:
-    """
-    The event on a line, without its LF, and its typed values, if it is surely a good one of the user.
+    """The event on a line, without its LF, and its typed values, if it is surely a good one of the user.
 
     Otherwise the rules of the phases `bytes` and `json` that it surely breaks, and None if nothing is sure.
     `odd` and `typed` say that the line may be odd, and that there may be a typed value in it.
@@ -144,8 +141,7 @@ def _is_name(name: str) -> bool:
 
 
 class _Table:
-    """
-    The shapes of the lines that begin alike, up to the name of the event.
+    """The shapes of the lines that begin alike, up to the name of the event.
 
     `matches` gives of each line of a block `seq`, `data`, `within` and the line itself. Of a line of a known shape the
     last is empty, and so is `data`, unless the shape is just that of any event without nested data: then it is left to

@@ -1,22 +1,22 @@
-"""A report as workflow commands, which GitHub shows at the files of a change."""
+"""A report as workflow commands: GitHub shows them next to the files of a change."""
 
 from collections.abc import Iterator
 
-from mlv_validate._output.text import brief, place
+from mlv_validate._output.text import brief, shown_path
 from mlv_validate._report import Report
 from mlv_validate._text import visible
 
 
 def annotations(report: Report) -> Iterator[str]:
-    """One line for each finding and for what could not be checked; of many of one rule at one path, the number."""
+    """Return one line for each finding and each path that could not be checked; many of one rule are counted."""
     for target in report.targets:
         for finding in brief(target):
-            where = {"file": place(target, finding.path)}
+            where = {"file": shown_path(target, finding.path)}
             if finding.line is not None:
                 where["line"] = str(finding.line)
             yield _command(finding.level, where | {"title": finding.rule}, finding.message)
         for entry in target.unchecked:
-            yield _command("error", {"file": place(target, entry.path), "title": "unchecked"}, entry.reason)
+            yield _command("error", {"file": shown_path(target, entry.path), "title": "unchecked"}, entry.reason)
 
 
 def _command(name: str, properties: dict[str, str], message: str) -> str:

@@ -1,4 +1,4 @@
-"""A report as JUnit XML, which continuous integration reads as the result of tests."""
+"""A report as JUnit XML, which CI systems read as test results."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,16 +6,17 @@ from itertools import chain
 from xml.etree import ElementTree
 
 from mlv_validate._findings import path_order
-from mlv_validate._output.text import Line, filter_of, findings, not_checked, place
+from mlv_validate._output.text import ReportLine, filter_of, findings, not_checked, shown_path
 from mlv_validate._report import Report, Target
 from mlv_validate._text import count
 
 
 def junit(report: Report, *, warnings_fail: bool) -> str:
-    """
-    The report as a test suite for each target and a test case for each experiment or bare log.
+    """Return a report with a test suite for each target and a test case for each experiment or bare log.
 
-    Errors are a failure of the case, and so are warnings if they are to fail; what could not be checked is its error.
+    Args:
+        report: The report.
+        warnings_fail: Whether warnings are failures of the test case, as errors are.
     """
     suites = ElementTree.Element("testsuites")
     for target in report.targets:
@@ -38,13 +39,13 @@ def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.E
         case_of(finding.path).numbers[finding.level] += 1
     for entry in target.omitted:
         case_of(entry.path).numbers[entry.level] += entry.number
-    suite = ElementTree.Element("testsuite", name=place(target, "."))
+    suite = ElementTree.Element("testsuite", name=shown_path(target, "."))
     if report.rules is not None:
         properties = ElementTree.SubElement(suite, "properties")
         ElementTree.SubElement(properties, "property", name="rules", value=filter_of(report))
     results = []
     for path, case in cases.items():
-        element = ElementTree.SubElement(suite, "testcase", classname="mlv-validate", name=place(target, path))
+        element = ElementTree.SubElement(suite, "testcase", classname="mlv-validate", name=shown_path(target, path))
         results.append(_fill(element, case, warnings_fail))
     suite.set("tests", str(len(results)))
     suite.set("failures", str(results.count("failure")))
@@ -54,17 +55,17 @@ def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.E
 
 @dataclass(slots=True)
 class _Case:
-    """What was found of an experiment: lines of the text report, and the exact numbers of errors and warnings."""
+    """A test case: lines of the text report, and the exact numbers of errors and warnings."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ReportLine] = field(default_factory=list)
     numbers: Counter[str] = field(default_factory=Counter)
 
 
 def _fill(element: ElementTree.Element, case: _Case, warnings_fail: bool) -> str | None:
-    """Put what was found into a test case; returns whether it is a `failure`, an `error` or none."""
+    """Fill the element of a test case, and return its result: `failure`, `error` or None."""
     failing = ("error", "warning") if warnings_fail else ("error",)
     bad = [line for line in case.lines if line[1] in (*failing, "unchecked")]
-    mild = [line for line in case.lines if line[1] not in (*failing, "unchecked")]
+    others = [line for line in case.lines if line[1] not in (*failing, "unchecked")]
     unchecked = sum(line[1] == "unchecked" for line in bad)
     result = None
     if bad:
@@ -72,17 +73,17 @@ def _fill(element: ElementTree.Element, case: _Case, warnings_fail: bool) -> str
         parts = [count(case.numbers[level], level) for level in failing if case.numbers[level]]
         parts += [f"{unchecked} not checked"] if unchecked else []
         ElementTree.SubElement(element, result, message=", ".join(parts)).text = _text(bad)
-    if mild:
-        ElementTree.SubElement(element, "system-out").text = _text(mild)
+    if others:
+        ElementTree.SubElement(element, "system-out").text = _text(others)
     return result
 
 
-def _text(lines: list[Line]) -> str:
+def _text(lines: list[ReportLine]) -> str:
     return "".join(f"\n{''.join(line)}" for line in lines) + "\n"
 
 
 def _owner(path: str, paths: set[str]) -> str:
-    """The nearest experiment that a path belongs to; `.` if there is none."""
+    """Return the nearest experiment that contains a path; `.` if none does."""
     while path not in paths and path != ".":
         path = path.rpartition("/")[0] or "."
     return path

@@ -1,4 +1,4 @@
-"""What a terminal shows while long work is done: the file that is being read, and how much of it was."""
+"""Progress on a terminal: the file that is read, and how much of it was read."""
 
 import os
 import sys
@@ -15,15 +15,15 @@ from mlv_validate._read.directory import Progress
 from mlv_validate._text import visible
 
 DELAY = 1.0
-"""Seconds of work before anything is shown."""
+"""Seconds of work before the first update."""
 
-PAUSE = 0.1
-"""Seconds between two changes of what is shown."""
+REDRAW_INTERVAL = 0.1
+"""Seconds between two updates."""
 
 
 @contextmanager
 def on_terminal() -> Iterator[Progress | None]:
-    """Show on standard error what the value of the `with` is told; None where there is no terminal that can."""
+    """Show progress on standard error; the value of the `with` is None if standard error isn't a capable terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
@@ -33,23 +33,23 @@ def on_terminal() -> Iterator[Progress | None]:
         DownloadColumn(binary_units=True),
         console=Console(stderr=True, markup=False, emoji=False, highlight=False),
         transient=True,
-        auto_refresh=False,  # it would be done by a thread, and a process with threads must not fork
+        auto_refresh=False,  # a refresh would need a thread, and a process with threads must not fork
         redirect_stdout=False,
         redirect_stderr=False,
     )
     task = display.add_task("", total=None)
     here, due = os.getpid(), time.monotonic() + DELAY
 
-    def tell(path: str, read: int, size: int) -> None:
+    def show(path: str, read: int, size: int) -> None:
         nonlocal due
-        if time.monotonic() >= due and os.getpid() == here:  # a process that was forked has no say on the terminal
-            due = time.monotonic() + PAUSE
+        if time.monotonic() >= due and os.getpid() == here:  # worker processes do not draw
+            due = time.monotonic() + REDRAW_INTERVAL
             display.update(task, description=visible(path), completed=read, total=size)
             display.start()
             display.refresh()
 
     try:
-        yield tell
+        yield show
     finally:
         if display.live.is_started:
             display.stop()

@@ -16,7 +16,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 
 
 def sarif(report: Report) -> str:
-    """The report as SARIF. It has no times in it."""
+    """Return a report as SARIF. The same report gives the same bytes."""
     occurring = {finding.rule for target in report.targets for finding in target.findings}
     rules = [name for name in RULES if name in occurring]
     index = {name: number for number, name in enumerate(rules)}
@@ -30,7 +30,7 @@ def sarif(report: Report) -> str:
         for entry in target.unchecked
     ]
     if report.rules is not None:
-        notes.append({"level": "note", "message": _message(f"only a part was looked at: {filter_of(report)}")})
+        notes.append({"level": "note", "message": _message(f"only some rules were checked: {filter_of(report)}")})
     run = {
         "tool": {"driver": {"name": "mlv-validate", "version": __version__, "rules": [_rule(name) for name in rules]}},
         "invocations": [
@@ -62,17 +62,17 @@ def _result(target: Target, finding: Finding, index: dict[str, int]) -> dict[str
 
 
 def _message(text: str) -> dict[str, Any]:
-    """A text in which nothing is a link, `[text](address)`, or a placeholder, `{0}`."""
+    """Return a message without links, `[text](address)`, and placeholders, `{0}`."""
     return {"text": re.sub(r"\{(?=[0-9])", r"\\x7b", visible(text).replace("](", r"]\x28"))}
 
 
 def _location(target: Target, path: str, line: int | None) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(os.path.normpath(os.path.join(target.path, path)))}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(os.path.normpath(os.path.join(target.path, path)))}}
     if line is not None:
-        place["region"] = {"startLine": line}
-    return {"physicalLocation": place}
+        physical["region"] = {"startLine": line}
+    return {"physicalLocation": physical}
 
 
 def _uri(path: str) -> str:
-    """Relative for a relative path, so that it is the same in every clone."""
+    """Return the URI of a path: relative for a relative path, so that it is the same in every clone."""
     return ("file://" if os.path.isabs(path) else "") + quote(path_order(path))

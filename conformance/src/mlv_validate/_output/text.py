@@ -1,7 +1,6 @@
-"""
-A report as lines for people, in the manner of a compiler.
+"""A report as lines for people, in the format of a compiler.
 
-No line begins with anything that was read from a directory, and everything that was is escaped.
+No line begins with data from a directory, and all such data is escaped.
 """
 
 import os
@@ -12,23 +11,23 @@ from dataclasses import replace
 
 from mlv_validate._findings import Finding
 from mlv_validate._report import Experiment, Report, Target
-from mlv_validate._requirements import judged_at
+from mlv_validate._requirements import rules_at
 from mlv_validate._text import count, visible
 from mlv_validate._version import SPEC_VERSION
 
 MOST = 20
-"""So many findings of one rule at one path, and so many experiments, are written out; the rest is counted."""
+"""The report lists so many findings of one rule at one path, and so many experiments; it counts the rest."""
 MOST_PATHS = 100
-"""At so many paths findings of one rule are written out, and so much that could not be checked."""
+"""The report lists findings of one rule at so many paths, and so many paths that could not be checked."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_~./-]")
 
-Line = tuple[str, str, str]
-"""What is printed before the word that says how bad it is, that word, and what is printed after it."""
+ReportLine = tuple[str, str, str]
+"""The text before the severity or verdict, that word, and the text after it."""
 
 
-def lines(report: Report, *, quiet: bool = False) -> Iterator[Line]:
-    """The lines of a report; only those of what is wrong if `quiet`."""
+def lines(report: Report, *, quiet: bool = False) -> Iterator[ReportLine]:
+    """Return the lines of a report; if `quiet`, only findings and what could not be checked."""
     for target in report.targets:
         yield from (line for _, line in findings(target))
         yield from (line for _, line in not_checked(target))
@@ -42,27 +41,26 @@ def lines(report: Report, *, quiet: bool = False) -> Iterator[Line]:
         yield verdict(target, report)
 
 
-def findings(target: Target) -> Iterator[tuple[str, Line]]:
-    """The findings of a target, each with its path; of many of one rule at one path, the first and their number."""
+def findings(target: Target) -> Iterator[tuple[str, ReportLine]]:
+    """Return the findings of a target with their paths; of many of one rule at one path, the first and their number."""
     for finding in brief(target):
-        where = place(target, finding.path) + ("" if finding.line is None else f":{finding.line}")
+        where = shown_path(target, finding.path) + ("" if finding.line is None else f":{finding.line}")
         yield finding.path, (f"{where}: ", finding.level, f": {finding.rule}: {visible(finding.message)}")
 
 
-def not_checked(target: Target) -> Iterator[tuple[str, Line]]:
-    """What could not be checked, each with its path."""
+def not_checked(target: Target) -> Iterator[tuple[str, ReportLine]]:
+    """Return what could not be checked, each with its path."""
     for entry in target.unchecked[:MOST_PATHS]:
-        yield entry.path, (f"{place(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}")
+        yield entry.path, (f"{shown_path(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}")
     more = len(target.unchecked) - MOST_PATHS
     if more > 0:
-        yield ".", (f"{place(target, '.')}: ", "unchecked", f": {more} more at other paths")
+        yield ".", (f"{shown_path(target, '.')}: ", "unchecked", f": {more} more at other paths")
 
 
 def brief(target: Target) -> Iterator[Finding]:
-    """
-    The findings of a target; in the place of many of one rule, the first ones and the number of the others.
+    """Return the findings of a target; of many of one rule, the first ones and the number of the others.
 
-    Those at one path are counted there, those at further paths at the end.
+    Further findings at one path are counted after those of the path, findings at further paths at the end.
     """
     total = Counter((finding.path, finding.rule) for finding in target.findings)
     total.update({(entry.path, entry.rule): entry.number for entry in target.omitted})
@@ -85,8 +83,8 @@ def brief(target: Target) -> Iterator[Finding]:
         yield replace(finding, message=f"{number} more at other paths")
 
 
-def place(target: Target, path: str) -> str:
-    """A path as the user would write it, escaped, and beginning with a letter, a digit or one of `_~./-`."""
+def shown_path(target: Target, path: str) -> str:
+    """Return a path as the user would write it: escaped, beginning with a letter, a digit or one of `_~./-`."""
     if path == ".":
         joined = target.path
     elif target.path == ".":
@@ -99,13 +97,13 @@ def place(target: Target, path: str) -> str:
 
 
 def _experiment(target: Target, experiment: Experiment) -> tuple[str, str]:
-    sealed = {True: "sealed", False: "not sealed", None: "not known whether sealed"}[experiment.sealed]
-    facts = f"{experiment.state or 'state not known'}, {sealed}, {count(experiment.events, 'event')}"
-    return "experiment", f": {place(target, experiment.path)}: {facts}"
+    sealed = {True: "sealed", False: "not sealed", None: "unknown whether sealed"}[experiment.sealed]
+    facts = f"{experiment.state or 'state unknown'}, {sealed}, {count(experiment.events, 'event')}"
+    return "experiment", f": {shown_path(target, experiment.path)}: {facts}"
 
 
-def verdict(target: Target, report: Report) -> Line:
-    """The verdict on a target, in numbers. Who looks at a part of the rules does not know that it is valid."""
+def verdict(target: Target, report: Report) -> ReportLine:
+    """Return the verdict on a target, with numbers. A report of some rules does not say `valid`."""
     parts = []
     if target.errors:
         parts.append(count(target.errors, "error"))
@@ -118,7 +116,7 @@ def verdict(target: Target, report: Report) -> Line:
     if parts:
         whole = f"{', '.join(parts)} in {whole}"
     if len(report.targets) > 1:
-        whole = f"{place(target, '.')}: {whole}"
+        whole = f"{shown_path(target, '.')}: {whole}"
     word = "passed" if report.rules is not None and target.verdict == "valid" else target.verdict
     return "", word, f": {whole} (MLV {SPEC_VERSION}{_level(report)})"
 
@@ -130,7 +128,7 @@ def _level(report: Report) -> str:
 
 
 def filter_of(report: Report) -> str:
-    """How many rules a report was filtered to: `3 of the 80 rules of level Core`."""
-    judged = judged_at(report.level)
-    shown = sum(rule in judged for rule in report.rules or ())
-    return f"{shown} of the {count(len(judged), 'rule')} of level {report.level.capitalize()}"
+    """Return how many rules a report was filtered to: `3 of the 80 rules of level Core`."""
+    rules = rules_at(report.level)
+    shown = sum(rule in rules for rule in report.rules or ())
+    return f"{shown} of the {count(len(rules), 'rule')} of level {report.level.capitalize()}"

@@ -1,5 +1,4 @@
-"""
-Reading a file system that somebody else may have prepared, and may be changing at this moment.
+"""Reading a file system that somebody else may have prepared, and may be changing at this moment.
 
 Every name is opened relative to the open directory it stands in and never through a symbolic link, and only regular
 files are opened, so nothing outside the given directory is reached whatever is put in the way. Nothing is ever written.
@@ -253,8 +252,7 @@ def walk(
     visit: Callable[[Directory, str, dict[str, str]], set[str]],
     unchecked: Callable[[str, str], None],
 ) -> None:
-    """
-    Visit the directory and every directory below it, to a depth of `MAX_DEPTH`.
+    """Visit the directory and every directory below it, to a depth of `MAX_DEPTH`.
 
     `visit` gets each open directory, its path (`""` for the first) and its entries, and returns the names of those
     directories in it that are to be left out. What cannot be read, and what lies deeper, is handed to `unchecked`.

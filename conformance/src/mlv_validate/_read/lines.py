@@ -13,8 +13,7 @@ _FIRST = _BLOCK // 16  # small at first: what is learned from one block helps wi
 
 
 class Block(NamedTuple):
-    """
-    Committed lines: the offsets of their first byte and after their last LF, and their bytes.
+    """Committed lines: the offsets of their first byte and after their last LF, and their bytes.
 
     A line that is longer than `MAX_SIZE` is a block of its own, and its bytes are not kept: `raw` is None.
     """
@@ -34,8 +33,7 @@ class Line(NamedTuple):
 
 
 def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-    """
-    The committed lines of a file, up to the size it had when it was opened.
+    """The committed lines of a file, up to the size it had when it was opened.
 
     Given a range, those that begin in it.
     """

@@ -41,8 +41,7 @@ class _Syntax(ValueError):
 
 
 def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
-    """
-    Judge the bytes of a record, without the LF if it is a `line`, by the phases `bytes` and `json`.
+    """Judge the bytes of a record, without the LF if it is a `line`, by the phases `bytes` and `json`.
 
     The same bytes give the same rules on every Python: its own limits, and what its parser takes beyond RFC 8259, have
     no influence. Memory is bounded by a multiple of the size, which is at most `MAX_SIZE`.
@@ -128,8 +127,7 @@ _EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes 
 
 
 def quick(raw: bytes) -> Any:
-    """
-    The value of a record that is not odd, if it surely breaks no rule of the phases `bytes` and `json`.
+    """The value of a record that is not odd, if it surely breaks no rule of the phases `bytes` and `json`.
 
     `NOT_JSON` if the standard parser finds an error in it, `UNSURE` if nothing is sure.
     """

@@ -10,8 +10,7 @@ from mlv_validate._text import count, show
 
 
 class References:
-    """
-    Judges the typed values of an experiment as its records are read.
+    """Judges the typed values of an experiment as its records are read.
 
     Files are looked at at once: a writer publishes a file before it refers to it. Events wait until all streams are
     read.

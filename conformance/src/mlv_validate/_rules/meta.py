@@ -19,8 +19,7 @@ _ADDITION = checks("meta-addition", also=("environment.facts",))
 
 @dataclass(frozen=True, slots=True)
 class MetaRecord:
-    """
-    A meta record that exists.
+    """A meta record that exists.
 
     `digest` is None if its bytes could not be read; a `masked` one has no `members`. `refusal` says why the experiment
     cannot be judged because of it.

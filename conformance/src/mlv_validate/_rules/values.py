@@ -62,8 +62,7 @@ def never(rule: str) -> bool:
 
 
 def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
-    """
-    The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is.
+    """The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is.
 
     Of rules that are `quiet`, the messages are left out.
     """

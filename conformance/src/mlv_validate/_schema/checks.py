@@ -1,5 +1,4 @@
-"""
-The schemas, taken apart into one validator for each rule.
+"""The schemas, taken apart into one validator for each rule.
 
 References are replaced by what they refer to and branches that cannot apply are left out, once, when the module is
 loaded: nothing is resolved while a directory is judged, and nothing is ever fetched.
@@ -41,8 +40,7 @@ class Check:
 
 
 def checks(name: str, *, also: tuple[str, ...] = (), member: str | None = None, is_: str | None = None) -> list[Check]:
-    """
-    The checks of the rules that a schema is made of, and `also` those of rules that stand beside it.
+    """The checks of the rules that a schema is made of, and `also` those of rules that stand beside it.
 
     With a `member`, only those that can fail for values whose member `member` is the string `is_`; None stands for a
     string that no schema mentions.
@@ -96,8 +94,7 @@ def _inline(schema: Any, base: str) -> Any:
 
 
 def _narrow(schema: Any, member: str, is_: str | None) -> Any:
-    """
-    A schema that says the same about every object whose `member` is `is_`, without the branches for other values.
+    """A schema that says the same about every object whose `member` is `is_`, without the branches for other values.
 
     Only at the top and in `allOf`: there the object is the same. True stands for a schema that holds for all of them.
     """

@@ -1,5 +1,4 @@
-"""
-Schemas as functions: whether a JSON value keeps a schema, in a hundredth of the time that `jsonschema` takes.
+"""Schemas as functions: whether a JSON value keeps a schema, in a hundredth of the time that `jsonschema` takes.
 
 They decide; what is wrong with a value that is refused, `jsonschema` says. Only the keywords that the schemas of the
 specification use are known here, and `tests/test_schema.py` compares the two.
@@ -18,8 +17,7 @@ _NUMBERS = (int, float)  # of exactly these types: a boolean is none
 
 
 def predicate(schema: Any) -> Predicate:
-    """
-    Whether a value, as the parser of `json` gives it, keeps a schema without references.
+    """Whether a value, as the parser of `json` gives it, keeps a schema without references.
 
     Raises:
         NotImplementedError: If the schema has a keyword that is not known here.

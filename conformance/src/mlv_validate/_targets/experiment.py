@@ -1,5 +1,4 @@
-"""
-One experiment.
+"""One experiment.
 
 It may be written while it is judged, so things are read in an order in which nothing can be missing that was there when
 something else referred to it: `meta.json`, `log.jsonl`, the other streams (an `mlv/end` of `log.jsonl` names them), the

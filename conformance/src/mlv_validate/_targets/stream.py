@@ -26,8 +26,7 @@ def check_stream(
     references: References | None,
     jobs: int = 1,
 ) -> Stream:
-    """
-    Judge a stream by all that its own bytes decide, and collect what other records are needed for.
+    """Judge a stream by all that its own bytes decide, and collect what other records are needed for.
 
     `base` is the version of the lines before the first `mlv/start` that can be read; without `references` it is a bare
     log. Up to `jobs` further processes read a long stream.

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from mlv_validate._fast import is_long
 from mlv_validate._findings import Findings, Unchecked, path_order
-from mlv_validate._jobs import Lost, can_fork, workers
+from mlv_validate._jobs import WorkerFailed, can_fork, workers
 from mlv_validate._read.directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
 from mlv_validate._report import Target
 from mlv_validate._rules.layout import FOLDERS, Copies, check_parent
@@ -95,11 +95,11 @@ def _check_all(
                 given, reason = dict[str, Any](), "it was moved, removed or replaced while the directory was read"
                 try:
                     given = next(share)
-                except Lost as error:
+                except WorkerFailed as error:
                     reason = str(error)
                 for where in [where for where, other in others.items() if other == number]:
                     found[where] = given.get(where, (reason, (0, 0)))
-    except Lost as error:
+    except WorkerFailed as error:
         whole.unchecked(".", str(error))
         return {}
     for where, (result, _) in found.items():
