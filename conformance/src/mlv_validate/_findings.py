@@ -1,4 +1,4 @@
-"""What judging leaves: findings, and what could not be checked."""
+"""Findings, and what could not be checked."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,16 +8,19 @@ Broken = tuple[str, str]
 """A rule that is broken, and a message."""
 
 KEPT = 1000
-"""So many findings of one rule at one path are kept; the rest is counted, however many a directory has."""
+"""So many findings of one rule at one path are stored; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that is broken, and where.
+    """A broken rule, and where it is broken.
 
-    `level` is `error` or `warning`; `path` is relative to what was given, with `/` between segments; `line` is counted
-    from 1, or None if the path isn't a stream or the whole stream is meant; `message` describes what was found, for
-    people.
+    Attributes:
+        rule: The name of the rule.
+        level: `error` or `warning`.
+        path: The path relative to the target, with `/` between segments.
+        line: The line from 1; None if the path isn't a stream, or if the finding is about the whole stream.
+        message: What was found, for people.
     """
 
     rule: str
@@ -29,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The findings of a rule at a path of which only the number is known: those after the first `KEPT`."""
+    """The number of findings of a rule at a path that are only counted: those after the first `KEPT`."""
 
     rule: str
     level: str
@@ -39,14 +42,14 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something that could not be read or judged, and why."""
+    """A path that could not be read or checked, and the reason."""
 
     path: str
     reason: str
 
 
 def path_order(path: str) -> bytes:
-    """The key that sorts paths by their bytes."""
+    """Return the key that sorts paths by their bytes."""
     return path.encode("utf-8", "surrogateescape")
 
 
@@ -69,9 +72,9 @@ class _Kind:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects the findings of one experiment or target, each once, below a path that is put in front of theirs.
+    """The findings of one experiment or target, each once. `prefix` is the path of the experiment.
 
-    Those of one rule at one path are to be added in the order of their lines.
+    Findings of one rule at one path must be added in the order of their lines.
     """
 
     prefix: str = ""

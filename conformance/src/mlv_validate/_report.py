@@ -1,4 +1,4 @@
-"""The report: what was found at each path, as values, as JSON and in numbers."""
+"""The report of a validation, as values and as JSON."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,10 +12,15 @@ _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment that was judged.
+    """A validated experiment.
 
-    `path` is relative to what was given, `.` for that itself; `id`, `name`, `state` and `sealed` are None where they
-    are not known; `events` counts the lines that could be read.
+    Attributes:
+        path: The path relative to the target, `.` for the target itself.
+        id: The id, None if it isn't known.
+        name: The name, None if it isn't known.
+        state: The state, None if it isn't known.
+        sealed: Whether the experiment is at level Sealed, None if it isn't known.
+        events: The number of events that could be read.
     """
 
     path: str
@@ -28,9 +33,9 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was found at one of the paths that were given.
+    """The results for one of the given paths.
 
-    `findings` are at most 1000 of one rule at one path; `omitted` has the numbers of the others. `errors` and
+    `findings` has at most 1000 findings of one rule at one path; `omitted` has the numbers of the others. `errors` and
     `warnings` count both.
     """
 
@@ -43,7 +48,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`: the last wins over the others, whatever the findings are."""
+        """`valid`, `invalid` or `unchecked`; `unchecked` takes precedence over all findings."""
         if self.unchecked:
             return "unchecked"
         return "invalid" if self.errors else "valid"
@@ -65,10 +70,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `validate` returns. The same directories give an equal report.
+    """The report that `validate` returns. The same directories give an equal report.
 
-    `level` is `core` or `sealed`: what was asked for. `rules` are those whose findings it has, None for all: only then
-    do the verdicts say that the specification is kept.
+    `level` is the checked level, `core` or `sealed`. `rules` are the rules whose findings the report has. If `rules` is
+    None, it has those of all rules; only then `valid` means that the experiments conform to the specification.
     """
 
     level: str
@@ -77,17 +82,17 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`, over all targets."""
+        """The verdict for all targets together: `valid`, `invalid` or `unchecked`."""
         verdicts = {target.verdict for target in self.targets}
         return next((verdict for verdict in ("unchecked", "invalid") if verdict in verdicts), "valid")
 
     @property
     def exit_code(self) -> int:
-        """0 for valid, 1 for invalid, 3 for unchecked."""
+        """The exit code: 0 for valid, 1 for invalid, 3 for unchecked."""
         return _EXIT[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        """The report of all rules as `report.schema.json` describes it. It has no times in it."""
+        """Return the report of all rules in the form of `report.schema.json`."""
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -104,11 +109,11 @@ class Report:
         }
 
     def dumps(self) -> str:
-        """The JSON text of the report: ASCII without control characters but line feeds."""
+        """Return the report as JSON: ASCII without control characters except line feeds."""
         return dumps(self.to_json())
 
     def only(self, rules: frozenset[str]) -> "Report":
-        """The report of the findings of some rules; what could not be checked stays."""
+        """Return a report with the findings of some rules, and with everything that could not be checked."""
         targets = (
             replace(
                 target,

@@ -12,22 +12,21 @@ from mlv_validate._targets.target import check_target
 def validate(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
 ) -> Report:
-    """Judge experiments.
+    """Validate experiments.
+
+    Nothing is written, locked or fetched, and nothing outside the paths is opened. Symbolic links are followed only if
+    they are given paths. Whatever can't be read or checked is listed as `unchecked`, not raised.
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
-        sealed: Judge level Sealed as well: every stream ends with a seal, and every record's digest is given.
-        jobs: How many processes may share the work. The report is the same for any number.
+        sealed: Whether to check level Sealed, too: every stream ends with a seal, and every record's digest is stored.
+        jobs: The number of processes. The report is the same for any number.
 
     Returns:
-        The report, with one target for each path. It is `valid` only if everything was read and judged.
+        The report, with one target for each path. It is `valid` only if everything was read and checked.
 
     Raises:
-        FileNotFoundError: A path does not exist.
-
-    Nothing is written, locked or fetched, and nothing outside the paths is opened; symbolic links are followed only
-    where they are paths that were given. Whatever the directories hold, there is no other exception: what cannot be
-    read or judged is listed as `unchecked`.
+        FileNotFoundError: If a path does not exist.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     for path in given:
@@ -39,9 +38,9 @@ def validate(
 def check_paths(
     paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1, progress: Progress | None = None
 ) -> Report:
-    """`validate` without its exception: a path that does not exist is one that could not be checked.
+    """Validate experiments as `validate` does; a path that does not exist is `unchecked`.
 
-    `progress` is called now and then while this process reads a file.
+    `progress` is called from time to time while this process reads a file.
     """
     copies = Copies()
     targets = [
@@ -51,7 +50,7 @@ def check_paths(
 
 
 def may_exist(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at a path, as far as can be known: what cannot be looked at may be there."""
+    """Return whether a path exists, or may exist because it can't be examined."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):

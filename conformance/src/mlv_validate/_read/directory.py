@@ -1,7 +1,7 @@
-"""Reading a file system that somebody else may have prepared, and may be changing at this moment.
+"""Safe reading of directories that may be malicious, and that others may change at any moment.
 
-Every name is opened relative to the open directory it stands in and never through a symbolic link, and only regular
-files are opened, so nothing outside the given directory is reached whatever is put in the way. Nothing is ever written.
+Every name is opened relative to its open directory and never through a symbolic link, and only regular files are
+opened. So nothing outside the given directory is reached, whatever is in it. Nothing is ever written.
 """
 
 import errno
@@ -15,15 +15,15 @@ from typing import Self
 
 from mlv_validate._findings import path_order
 
-MAX_DEPTH = 64
+MAX_DIRECTORY_DEPTH = 64
 CHUNK = 1024 * 1024
 MAX_SPARSE = 16 * 1024**3
-"""More bytes than this are not hashed where next to none of them are on the disk: it would take hours for nothing."""
+"""The digest of a larger sparse file is not computed: that would take hours for nothing."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told while a file is read: its path, after what was given; how many bytes of it have been read; and its size."""
+"""A callback while a file is read, with its path, the number of bytes that were read, and its size."""
 
-PAUSE = 0.2
+PROGRESS_INTERVAL = 0.2
 """Seconds between two calls of a `Progress` for the same file."""
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -31,15 +31,15 @@ _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 class Absent(Exception):
-    """There is no such file or directory, reached without symbolic links; the message says what there is."""
+    """No such file or directory can be reached without symbolic links; the message says what was found."""
 
 
 class Unreadable(Exception):
-    """It cannot be said what there is, or it cannot be read; the message says why."""
+    """A file or directory can't be examined or read; the message says why."""
 
 
 class _Opened:
-    """A descriptor that is closed at the end of a `with`."""
+    """A file descriptor that is closed at the end of a `with`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -53,14 +53,14 @@ class _Opened:
         self.close()
 
     def close(self) -> None:
-        """Close it; a second time does nothing."""
+        """Close the descriptor; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 class File(_Opened):
-    """An open regular file. `size` is that at the moment it was opened, and nothing beyond it is ever read."""
+    """An open regular file. `size` is the size when it was opened; nothing after it is ever read."""
 
     def __init__(self, descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> None:
         super().__init__(descriptor)
@@ -74,11 +74,11 @@ class File(_Opened):
 
     @property
     def is_sparse(self) -> bool:
-        """Whether next to none of its bytes are on the disk."""
+        """Whether almost none of the bytes are on the disk."""
         return getattr(self._opened, "st_blocks", self.size) * 512 < self.size // 64
 
     def read(self, offset: int, size: int) -> bytes:
-        """The bytes from an offset, at most `size`; fewer at the end of the file and if it has become shorter."""
+        """Return at most `size` bytes from an offset; fewer at the end of the file, and if it became shorter."""
         parts = []
         end = min(offset + size, self.size)
         while offset < end:
@@ -90,7 +90,7 @@ class File(_Opened):
         return b"".join(parts)
 
     def digest(self, start: int, end: int) -> str | None:
-        """The SHA-256 of the bytes from `start` up to `end`; None if the file does not have them any more."""
+        """Return the SHA-256 of the bytes from `start` to `end`; None if the file became too short."""
         if end - start > MAX_SPARSE and self.is_sparse:
             raise Unreadable(f"it is a sparse file of {self.size} bytes, too many to compute a digest")
         state = hashlib.sha256()
@@ -103,7 +103,7 @@ class File(_Opened):
         return state.hexdigest()
 
     def find(self, byte: bytes, offset: int) -> int | None:
-        """The offset of the next such byte, which is not a NUL; None if there is none. Holes cost nothing."""
+        """Return the offset of the next such byte, which is not NUL; None if there is none. Holes are skipped."""
         while offset < self.size:
             offset = self._after_hole(offset)
             part = self._pread(min(CHUNK, self.size - offset), offset)
@@ -116,7 +116,7 @@ class File(_Opened):
         return None
 
     def changed(self, parent: "Directory | None") -> str | None:
-        """What has happened to the file since it was opened that makes what was read worthless; None if nothing has."""
+        """Return how the file changed since it was opened so that the bytes read are worthless; None if it didn't."""
         try:
             now = os.fstat(self._descriptor)
             named = parent.status(self._name) if parent else now
@@ -136,7 +136,7 @@ class File(_Opened):
         if self._progress:
             self._reached = max(self._reached, offset + len(part))  # a digest reads bytes again that were read as lines
             now = time.monotonic()
-            if now - self._told >= PAUSE:
+            if now - self._told >= PROGRESS_INTERVAL:
                 self._told = now
                 self._progress(self._path, self._reached, self.size)
         return part
@@ -151,7 +151,7 @@ class File(_Opened):
 
 
 class Directory(_Opened):
-    """An open directory; `progress` is told of the files that are read in and below it."""
+    """An open directory; `progress` is called for the files that are read in and below it."""
 
     def __init__(self, descriptor: int, path: str = "", progress: Progress | None = None) -> None:
         super().__init__(descriptor)
@@ -159,20 +159,20 @@ class Directory(_Opened):
         self._progress = progress
 
     def identity(self) -> tuple[int, int]:
-        """What tells it from every other directory on this machine."""
+        """Return what distinguishes the directory from all others on this machine."""
         status = os.fstat(self._descriptor)
         return status.st_dev, status.st_ino
 
     def duplicate(self) -> "Directory":
-        """The same directory with a descriptor of its own."""
+        """Return the same directory with its own descriptor."""
         return Directory(os.dup(self._descriptor), self._path, self._progress)
 
     def reopened(self) -> "Directory":
-        """The same directory opened anew: a duplicate shares its place in the listing, also with other processes."""
+        """Open the same directory again: a duplicate shares the position in the listing, even between processes."""
         return self.directory(".")
 
     def entries(self) -> dict[str, str]:
-        """The names in it and their types as in a listing (`file`, `directory`, `symlink`, `other`), in byte order."""
+        """Return the names and their types (`file`, `directory`, `symlink`, `other`), in byte order."""
         kinds = {}
         try:
             with os.scandir(self._descriptor) as scan:
@@ -183,7 +183,7 @@ class Directory(_Opened):
         return {name: kinds[name] for name in sorted(kinds, key=path_order)}
 
     def status(self, name: str) -> os.stat_result:
-        """The status of an entry itself, without following it."""
+        """Return the status of an entry itself, without following links."""
         try:
             return os.stat(_bytes(name), dir_fd=self._descriptor, follow_symlinks=False)
         except OSError as error:
@@ -199,7 +199,7 @@ class Directory(_Opened):
 
     def file(self, name: str) -> File:
         """Open a regular file in this directory."""
-        # Looked at first: even opening and closing does something to a pipe or to a device.
+        # The type is checked first: even opening and closing affects a pipe or a device.
         if not stat.S_ISREG(self.status(name).st_mode):
             raise Absent("it is not a regular file")
         try:
@@ -209,7 +209,7 @@ class Directory(_Opened):
         return regular(descriptor, name, self._below(name), self._progress)
 
     def below(self, path: str) -> tuple["Directory", File]:
-        """Open a regular file by a path of segments; returns also the directory it stands in, which is to be closed."""
+        """Open a regular file by a path of segments, and its directory, which the caller must close, too."""
         *folders, name = path.split("/")
         here = self.duplicate()
         try:
@@ -227,7 +227,11 @@ class Directory(_Opened):
 
 
 def regular(descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> File:
-    """A descriptor as a file, if it is one of a regular file; otherwise it is closed."""
+    """Return a descriptor as a file. If it isn't of a regular file, close it.
+
+    Raises:
+        Absent: If the descriptor isn't of a regular file.
+    """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Absent("it is not a regular file")
@@ -235,7 +239,7 @@ def regular(descriptor: int, name: str, path: str = "", progress: Progress | Non
 
 
 def open_target(path: str, progress: Progress | None = None) -> Directory | File:
-    """Open what the user gave: a directory or a regular file, here also through a symbolic link."""
+    """Open the path that the user gave, a directory or a regular file; here, symbolic links are followed."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -252,10 +256,13 @@ def walk(
     visit: Callable[[Directory, str, dict[str, str]], set[str]],
     unchecked: Callable[[str, str], None],
 ) -> None:
-    """Visit the directory and every directory below it, to a depth of `MAX_DEPTH`.
+    """Visit the directory and every directory below it, to a depth of `MAX_DIRECTORY_DEPTH`.
 
-    `visit` gets each open directory, its path (`""` for the first) and its entries, and returns the names of those
-    directories in it that are to be left out. What cannot be read, and what lies deeper, is handed to `unchecked`.
+    Args:
+        root: The directory.
+        visit: Called with each open directory, its path (`""` for the first) and its entries; returns the names of the
+            directories in it to skip.
+        unchecked: Called with the path and the reason for directories that can't be read or are deeper.
     """
     open_directories: list[tuple[Directory, str, Iterator[str]]] = []
 
@@ -278,8 +285,8 @@ def walk(
             open_directories.pop()
             continue
         inner_path = f"{path}/{name}" if path else name
-        if len(open_directories) > MAX_DEPTH:
-            unchecked(inner_path, f"it lies more than {MAX_DEPTH} directories deep")
+        if len(open_directories) > MAX_DIRECTORY_DEPTH:
+            unchecked(inner_path, f"it is more than {MAX_DIRECTORY_DEPTH} directories deep")
             continue
         try:
             enter(directory.directory(name), inner_path)
@@ -290,13 +297,13 @@ def walk(
 
 
 def type_of(mode: int) -> str:
-    """The mode of an entry as the type that a listing gives it."""
+    """Return the type of an entry by its mode."""
     types = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
     return types.get(stat.S_IFMT(mode), "other")
 
 
 def _type(entry: os.DirEntry[str]) -> str:
-    # These ask the file system only where the listing itself does not say.
+    # These methods ask the file system only if the listing has no type.
     if entry.is_symlink():
         return "symlink"
     if entry.is_dir(follow_symlinks=False):

@@ -1,4 +1,4 @@
-"""The lines of a stream, a block of them at a time, however long the file or one of its lines is."""
+"""The lines of a stream, in blocks, however long the file or one of its lines is."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,13 +9,13 @@ MAX_SIZE = 16 * 1024 * 1024
 """A record has at most so many bytes, a line with its LF."""
 
 _BLOCK = 256 * 1024
-_FIRST = _BLOCK // 16  # small at first: what is learned from one block helps with the next
+_FIRST = _BLOCK // 16  # small at first: the fast path learns from one block for the next
 
 
 class Block(NamedTuple):
     """Committed lines: the offsets of their first byte and after their last LF, and their bytes.
 
-    A line that is longer than `MAX_SIZE` is a block of its own, and its bytes are not kept: `raw` is None.
+    A line that is longer than `MAX_SIZE` is a separate block without bytes: `raw` is None.
     """
 
     start: int
@@ -33,10 +33,7 @@ class Line(NamedTuple):
 
 
 def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-    """The committed lines of a file, up to the size it had when it was opened.
-
-    Given a range, those that begin in it.
-    """
+    """Return the committed lines of a file up to its size when it was opened, or those that begin in a range."""
     stop = file.size if stop is None else min(stop, file.size)
     size = _FIRST
     if start:
@@ -58,12 +55,12 @@ def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Bloc
             end = found + 1
             raw = file.read(start, end - start) if end - start <= MAX_SIZE else None
             if raw is not None and len(raw) < end - start:
-                return  # it became shorter, which is reported
+                return  # the file became shorter, which is reported elsewhere
         yield Block(start, end, raw)
         start, size = end, min(2 * size, _BLOCK)
 
 
 def first_line(file: File) -> bytes | None:
-    """The first line with its LF; None if there is none, or if it is longer than `MAX_SIZE`."""
+    """Return the first line with its LF; None if there is none, or if it is longer than `MAX_SIZE`."""
     block = next(blocks(file), None)
     return block.raw[: block.raw.index(b"\n") + 1] if block and block.raw is not None else None

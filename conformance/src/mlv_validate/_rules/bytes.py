@@ -1,4 +1,4 @@
-"""The strict JSON profile: raw bytes of one record in, a value or the rules that the bytes break out."""
+"""The chapter Bytes: the raw bytes of a record, parsed by the strict JSON profile into a value or broken rules."""
 
 import json
 import math
@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 from mlv_validate._findings import Broken
 from mlv_validate._read.lines import MAX_SIZE
 
-MAX_DEPTH = 64
+MAX_NESTING = 64
 MAX_INTEGER = 2**53 - 1
 
-MAX_QUICK = 64 * 1024  # a longer record is parsed with care, which bounds what a number of many digits costs
+MAX_QUICK = 64 * 1024  # a longer record takes the slow parser, which bounds the cost of a number with many digits
 
 UNSURE, NOT_JSON = object(), object()
 
@@ -24,13 +24,13 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Read from left to right, every backslash of a valid text begins one of: a pair, a lone surrogate, another escape.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-_LONG = re.compile(rb"[0-9]{16}|[eE][-+]?[0-9]{3}")  # in every number that may be beyond a range
+_LONG = re.compile(rb"[0-9]{16}|[eE][-+]?[0-9]{3}")  # in every number that may be out of range
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A record as far as it could be read. `broken` is empty for a good one."""
+    """A parsed record; `broken` is empty if it is valid."""
 
     value: Any
     broken: list[Broken]
@@ -41,12 +41,18 @@ class _Syntax(ValueError):
 
 
 def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
-    """Judge the bytes of a record, without the LF if it is a `line`, by the phases `bytes` and `json`.
+    """Check the bytes of a record by the rules of the phases `bytes` and `json`.
 
-    The same bytes give the same rules on every Python: its own limits, and what its parser takes beyond RFC 8259, have
-    no influence. Memory is bounded by a multiple of the size, which is at most `MAX_SIZE`.
+    The same bytes break the same rules on every Python, whatever limits and extensions of RFC 8259 its parser has.
+    Memory is bounded by a multiple of the size, which is at most `MAX_SIZE`.
 
-    `tried` says that `quick` was not sure of it.
+    Args:
+        raw: The bytes, without the LF of a line.
+        line: Whether the record is a line.
+        tried: Whether `quick` returned `UNSURE` for these bytes.
+
+    Returns:
+        The value, and the broken rules.
     """
     if len(raw) + line > MAX_SIZE:
         return Parsed(None, [too_long(len(raw) + line)])
@@ -61,7 +67,7 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
     if line and not raw.strip(b" \t"):
         return _stop("log.blank", "the line is blank")
     if too_deep(raw):
-        return _stop("json.depth", f"nested more than {MAX_DEPTH} deep")
+        return _stop("json.depth", f"nested more than {MAX_NESTING} deep")
     if not tried and len(raw) <= MAX_QUICK and not is_odd(raw):
         value = quick(raw)
         if value is not UNSURE and value is not NOT_JSON:
@@ -90,15 +96,15 @@ def torn(size: int) -> Broken:
 
 
 def too_deep(raw: bytes) -> bool:
-    """Whether brackets outside strings are nested too deep, by the scan that the specification defines."""
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+    """Return whether brackets outside strings are nested too deep, by the scan that the specification defines."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_NESTING:
         return False
     depth = 0
     for part in _outside_strings(raw):
         for bracket in part.translate(None, _NOT_BRACKETS):
             if bracket in b"[{":
                 depth += 1
-                if depth > MAX_DEPTH:
+                if depth > MAX_NESTING:
                     return True
             elif depth:
                 depth -= 1
@@ -106,7 +112,7 @@ def too_deep(raw: bytes) -> bool:
 
 
 def _outside_strings(raw: bytes) -> Iterator[bytes]:
-    """The parts of a record before, between and after its strings, one at a time: there may be millions."""
+    """Yield the parts of a record before, between and after its strings, of which there may be millions."""
     end = 0
     for string in _STRING.finditer(raw):
         yield raw[end : string.start()]
@@ -123,13 +129,15 @@ def _constant(name: str) -> NoReturn:
 
 
 _scan = json.JSONDecoder(parse_constant=_constant).scan_once  # type: ignore[attr-defined]
-_EXACT = not isinstance(_scan, FunctionType)  # the one written in Python takes digits that are not ASCII
+_EXACT = not isinstance(_scan, FunctionType)  # the pure Python scanner accepts digits that are not ASCII
 
 
 def quick(raw: bytes) -> Any:
-    """The value of a record that is not odd, if it surely breaks no rule of the phases `bytes` and `json`.
+    """Parse a record that isn't odd (`is_odd`) by the standard parser.
 
-    `NOT_JSON` if the standard parser finds an error in it, `UNSURE` if nothing is sure.
+    Returns:
+        The value, if the record surely breaks no rule of the phases `bytes` and `json`; `NOT_JSON` if the parser finds
+        an error; `UNSURE` otherwise.
     """
     if not _EXACT:
         return UNSURE
@@ -147,12 +155,12 @@ def quick(raw: bytes) -> Any:
 
 
 def is_odd(raw: bytes) -> bool:
-    """Whether there is an escape, a carriage return or a blank before a colon, as no names can be counted there."""
+    """Return whether an escape, a carriage return or a blank before a colon keeps `quick` from counting names."""
     return b"\\" in raw or b" :" in raw or b"\t:" in raw or b"\r" in raw
 
 
 def _members(values: list[Any], raw: bytes) -> int:
-    """How many members all objects in a line have; -1 if it is too deep or one of its numbers is out of range."""
+    """Return the number of members of all objects; -1 if they are nested too deep or a number is out of range."""
     stack: list[Any] = [values]
     count = 0
     for value in stack:
@@ -169,11 +177,11 @@ def _members(values: list[Any], raw: bytes) -> int:
                     return -1
             elif kind is dict or kind is list:
                 stack.append(inner)
-    return -1 if len(stack) > MAX_DEPTH and too_deep(raw) else count
+    return -1 if len(stack) > MAX_NESTING and too_deep(raw) else count
 
 
 class _Reader:
-    """The standard parser with a hook for everything in which it is more generous than the profile."""
+    """The standard parser with hooks for everything that it accepts and the profile doesn't."""
 
     def __init__(self, raw: bytes) -> None:
         self.broken: dict[str, str] = {}
@@ -197,7 +205,7 @@ class _Reader:
         return value
 
     def _integer(self, digits: str) -> int | float:
-        if len(digits) <= 16:  # at most 9 999 999 999 999 999: never a conversion that Python would refuse
+        if len(digits) <= 16:  # at most 9 999 999 999 999 999, which Python always converts
             value = int(digits)
             if -MAX_INTEGER <= value <= MAX_INTEGER:
                 return value

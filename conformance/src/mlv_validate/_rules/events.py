@@ -36,7 +36,7 @@ def check_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = ne
 
 
 class Ranges:
-    """A set of integers, small as long as they come in runs."""
+    """A set of integers, small if they are consecutive."""
 
     def __init__(self) -> None:
         self._first: list[int] = []
@@ -65,7 +65,7 @@ class Ranges:
 
 
 class Sequence:
-    """The `seq` of the lines of a stream. What a masked line may have had counts as being there."""
+    """The `seq` of the lines of a stream; a `seq` that a masked line may have counts as present."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -74,11 +74,11 @@ class Sequence:
         self._numbers = Ranges()
 
     def mask(self) -> None:
-        """A line went by that could not be read."""
+        """Take note of a masked line."""
         self.masked = True
 
     def add(self, seq: int) -> None:
-        """A line with this `seq` went by."""
+        """Take note of a line with this `seq`."""
         if self.masked:
             self._numbers.add(self.last + 1, seq - 1)
             self.masked = False
@@ -87,7 +87,7 @@ class Sequence:
         self.greatest = max(self.greatest, seq)
 
     def run(self, first: int, last: int) -> None:
-        """Lines with the numbers from `first` to `last` went by, after the line before `first`."""
+        """Take note of lines with the numbers from `first` to `last`, after the line before `first`."""
         self._numbers.add(first, last)
         self.last = last
         self.greatest = max(self.greatest, last)
@@ -103,12 +103,12 @@ class Sequence:
         return [("log.seq", f"seq is {seq}, not {expected}")]
 
     def reaches(self, seq: int) -> bool:
-        """Whether a line has at least this `seq`, or may have it."""
+        """Return whether a line has at least this `seq`, or may have it."""
         return self.greatest >= seq or self.masked
 
 
 class Spans:
-    """The spans of a stream that are open, or that a masked line may have begun."""
+    """The open spans of a stream, and those that a masked line may have begun."""
 
     def __init__(self) -> None:
         self._open: dict[int, str] = {}
@@ -116,7 +116,7 @@ class Spans:
         self._ended: set[int] = set()
 
     def clear(self) -> None:
-        """Close all: a session begins, or a rewind."""
+        """Close all spans, as a new session and a rewind do."""
         self._open.clear()
         self._possible.clear()
         self._ended.clear()
@@ -149,7 +149,7 @@ class Spans:
         return seq in self._open or seq in self._possible and seq not in self._ended
 
     def end(self, seq: int) -> str | None:
-        """End an open span; returns its name, None where it stood on a masked line."""
+        """End an open span, and return its name; None if a masked line began it."""
         if seq in self._open:
             return self._open.pop(seq)
         self._ended.add(seq)
@@ -158,4 +158,4 @@ class Spans:
 
 def no_span(member: str, seq: object) -> str:
     """Return the message about a `member` that names no open span."""
-    return f"{member} is {seq}, where no span is open that began there"
+    return f"{member} is {seq}, but no open span began there"

@@ -10,10 +10,10 @@ from mlv_validate._text import count, show
 
 
 class References:
-    """Judges the typed values of an experiment as its records are read.
+    """The references in an experiment, which are checked while its records are read.
 
-    Files are looked at at once: a writer publishes a file before it refers to it. Events wait until all streams are
-    read.
+    Files are checked at once: a writer publishes a file before it refers to the file. Events are checked after all
+    streams were read.
     """
 
     def __init__(self, root: Directory, id_: str | None, findings: Findings) -> None:
@@ -27,8 +27,8 @@ class References:
         # References to events: the path and line of the record, the stream and the `seq` that the record names.
         self._events: list[tuple[str, int | None, str, int]] = []
 
-    def see(self, path: str, line: int | None, typed: list[dict[str, Any]]) -> None:
-        """Take the typed values of a record that is not masked."""
+    def check(self, path: str, line: int | None, typed: list[dict[str, Any]]) -> None:
+        """Check the typed values of a record that is not masked."""
         for value in typed:
             if value["_mlv"] == "file" and value.get("experiment", self._id) == self._id:
                 self._file(path, line, value)
@@ -56,20 +56,20 @@ class References:
 
     def _problem(self, name: str, size: int, digest: str) -> str | None:
         if name not in self._problems and name not in self._sizes:
-            self._look(name, size)
+            self._examine(name, size)
         if name in self._problems:
             return self._problems[name]
         if self._sizes[name] != size:
             return f"it has {count(self._sizes[name], 'byte')}, not {size}"
         if name not in self._digests:
-            self._look(name, size)  # its size was not that of the reference before
+            self._examine(name, size)  # the reference before named another size
             return self._problem(name, size, digest) if name in self._digests or name in self._problems else None
         if self._digests[name] != digest:
             return f"its digest is {self._digests[name]}, not {digest}"
         return None
 
-    def _look(self, name: str, size: int) -> None:
-        """Learn the size of a file, and its digest if the size is right: a wrong one needs no reading."""
+    def _examine(self, name: str, size: int) -> None:
+        """Find the size of a file, and its digest if the size is right."""
         try:
             folder, file = self._root.below(name)
             with folder, file:
@@ -83,5 +83,5 @@ class References:
         except Absent as error:
             self._problems[name] = str(error)
         except Unreadable as error:
-            self._problems[name] = ""  # reported once, and no finding
+            self._problems[name] = ""  # reported once, and not a finding
             self._findings.unchecked(name, str(error))

@@ -18,13 +18,13 @@ FOLDERS = ("meta", "log", "files")
 
 
 def record_number(path: str) -> int | None:
-    """The number of the addition that has this path; None if none has."""
+    """Return the number of the addition with this path; None if the path isn't that of an addition."""
     match = _RECORD.fullmatch(path)
     return int(match[1]) if match else None
 
 
 def is_stream(path: str) -> bool:
-    """Whether a path is that of a stream."""
+    """Return whether a path is that of a stream."""
     folder, _, name = path.rpartition("/")
     return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and bool(_PORTABLE.search(name[:-6]))
 
@@ -40,7 +40,7 @@ def check_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> Non
             wanted = "directory" if path in FOLDERS else "regular file"
             findings.add("layout.types", path, None, f"it is {_ARTICLES[type_]}, not a {wanted}")
         if not _STRAYS.holds(entry):
-            findings.add("layout.strays", path, None, "the name is not one of the format: it is ignored")
+            findings.add("layout.strays", path, None, "the format does not define this name: it is ignored")
         if type_ == "file" and is_stream(path):
             streams.append(path)
     for path, first in twins(streams):
@@ -51,7 +51,7 @@ _ARTICLES = {"file": "a file", "directory": "a directory", "symlink": "a symboli
 
 
 def twins(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Paths that differ only by case from an earlier one in byte order, with that one."""
+    """Yield the paths that differ only by case from an earlier one in byte order, with the earlier one."""
     same = defaultdict(list)
     for path in sorted(paths, key=path_order):
         same[path.lower()].append(path)

@@ -72,7 +72,7 @@ class Seals:
         self._offset, self._possible = offset, []
         if not follows:
             expected = "in the line of the seal before" if before is None else f"at {before}"
-            return [("seal.from", f"from is {start}, but the bytes that no seal covers yet begin {expected}")]
+            return [("seal.from", f"from is {start}, but the first byte without a seal is {expected}")]
         found = self._file.digest(start, offset)
         if found is not None and found != data["sha256"]:  # None: the file has become shorter, which is reported
             return [("seal.digest", f"the digest of bytes {start} to {offset} is {found}, not {data['sha256']}")]
@@ -91,7 +91,7 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
         for start in stream.starts:
             why = None
             if start.experiment is None:
-                why = "the mlv/start does not say which experiment it belongs to"
+                why = "the mlv/start does not name its experiment"
             elif id_ and start.experiment != id_:
                 why = f"experiment is {start.experiment}, but the id is {id_}"
             if why:
@@ -103,7 +103,7 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
 
 def _lacks_record(number: int | None, digest: str | None, chain: Chain, *, are_known: bool) -> str | None:
     if number is None:
-        return "the mlv/start does not say which meta record it runs under"
+        return "the mlv/start does not name its meta record"
     if number not in chain.digests:
         return f"there is no meta record {number}" if number <= 1 or are_known else None
     found = chain.digests[number]
@@ -167,4 +167,4 @@ def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -
     for number, digest in sorted(chain.digests.items()):
         if digest and number not in given | possible | chain.masked:
             path = "meta.json" if number == 1 else f"meta/{number}.json"
-            yield "seal.records", path, None, "no mlv/start and no addition that counts gives its digest"
+            yield "seal.records", path, None, "no valid mlv/start or addition has its digest"

@@ -1,4 +1,4 @@
-"""The meta records of one experiment, one after the other: what they say, and how they are linked."""
+"""The chapter Meta: the meta records of an experiment, and how they refer to one another."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ _ADDITION = checks("meta-addition", also=("environment.facts",))
 class MetaRecord:
     """A meta record that exists.
 
-    `digest` is None if its bytes could not be read; a `masked` one has no `members`. `refusal` says why the experiment
-    cannot be judged because of it.
+    `digest` is None if the bytes could not be read. A `masked` record has no `members`. `refusal` says why the record
+    makes it impossible to check the experiment.
     """
 
     number: int
@@ -35,12 +35,12 @@ class MetaRecord:
 
     @property
     def version(self) -> Version | None:
-        """The version it was written for, where that is known."""
+        """The version of the specification that the record names, if it is known."""
         return version(self.members.get("mlv"))
 
 
 def read_meta_record(folder: Directory, name: str, number: int, findings: Findings) -> MetaRecord:
-    """Read and judge one record by what its own bytes decide."""
+    """Read a meta record, and check it by the rules for a single record."""
     path = name if number == 1 else f"meta/{name}"
     try:
         with folder.file(name) as file:
@@ -68,7 +68,7 @@ def read_meta_record(folder: Directory, name: str, number: int, findings: Findin
         findings.add(rule, path, None, message)
     members = parsed.value if isinstance(parsed.value, dict) else {}
     if masked:
-        # For people, the name is shown even where another member is wrong.
+        # The name is shown to people even if another member is wrong.
         members = {name: members[name] for name in ("name",) if name in members and not parsed.broken}
         return MetaRecord(number, path, digest, True, members)
     return MetaRecord(number, path, digest, False, members, typed)
@@ -87,7 +87,7 @@ def check_meta(value: object, number: int) -> CheckedRecord:
 
 
 def _digest(file: File, path: str, findings: Findings) -> str | None:
-    """The digest of a record that is too long: it is the id all the same."""
+    """Return the digest of a record that is too long: the digest is still its id."""
     try:
         return file.digest(0, file.size)
     except Unreadable as error:
@@ -96,12 +96,12 @@ def _digest(file: File, path: str, findings: Findings) -> str | None:
 
 
 class Chain:
-    """Judges additions in the order of their numbers against the records before them, keeping only names and tags."""
+    """The meta records of an experiment in the order of their numbers; only names and tags are stored."""
 
     def __init__(self, first: MetaRecord | None, findings: Findings) -> None:
         self.digests: dict[int, str | None] = {1: first.digest} if first else {}
         self.previous: dict[int, str] = {}
-        """For each addition that is not masked, the digest that it gives for the record before it."""
+        """The digest of the record before, for each addition that is not masked."""
         self.masked: set[int] = set()
         self._id = f"sha256:{first.digest}" if first and first.digest else None
         self._findings = findings
@@ -113,7 +113,7 @@ class Chain:
             self._remember(first)
 
     def add(self, record: MetaRecord) -> None:
-        """Judge the next addition."""
+        """Check the next addition against the records before it."""
         if record.masked:
             self.masked.add(record.number)
         else:
@@ -135,10 +135,10 @@ class Chain:
         for member, names in self._names.items():
             for name in members.get(member, {}):
                 if name in names:
-                    broken.append(("addition.new-names", f"{member} has {show(name)}, as has record {names[name]}"))
+                    broken.append(("addition.new-names", f"{member} has {show(name)}, and so has record {names[name]}"))
         for tag in members.get("tags", []):
             if tag in self._tags:
-                broken.append(("addition.new-tags", f"the tag {show(tag)} stands in record {self._tags[tag]}"))
+                broken.append(("addition.new-tags", f"the tag {show(tag)} is in record {self._tags[tag]} already"))
         return broken
 
     def _remember(self, record: MetaRecord) -> None:

@@ -1,4 +1,4 @@
-"""Typed values: where they stand in a record, and the rules of phase `schema` that each of them has to keep."""
+"""The chapter Values: the typed values in a record, and the rules of phase `schema` for each of them."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -12,7 +12,7 @@ from mlv_validate._schema.messages import message
 from mlv_validate._text import show
 
 UTC = re.compile(definition("utc")["pattern"])
-# Where the types that have a date have it, and the form in which it may be one that does not exist.
+# The member that has the date of a type, and the form in which a date may not exist.
 _DATED = {"external": ("modified", UTC)} | {
     type_: ("value", re.compile(SCHEMAS["value"]["$defs"][f"value.{type_}"]["then"]["properties"]["value"]["pattern"]))
     for type_ in ("datetime", "datetime-local", "date")
@@ -23,18 +23,18 @@ TYPES = frozenset(SCHEMAS["value"]["$defs"]["value.type"]["properties"]["_mlv"][
 """The types that the specification defines."""
 
 _OTHER = checks("value", member="_mlv", is_=None)
-# A type of the table keeps `value.type` by that alone.
+# A type that the specification defines keeps `value.type`.
 _CHECKS = {
     type_: [check for check in checks("value", member="_mlv", is_=type_) if check.rule != "value.type"]
     for type_ in TYPES
 }
 
-# Typed values that were found good. Only those whose members are all strings: 1, 1.0 and true would be one key.
+# Valid typed values whose members are all strings: 1, 1.0 and true would be the same key.
 _good: set[tuple[tuple[str, str], ...]] = set()
 
 
 def typed_values(root: object) -> Iterator[dict[str, Any]]:
-    """The typed values in a JSON value, itself included; those of unknown types are found but not looked into."""
+    """Yield the typed values in a JSON value, itself included, but none inside those of unknown types."""
     stack = [root]
     while stack:
         value = stack.pop()
@@ -49,7 +49,7 @@ def typed_values(root: object) -> Iterator[dict[str, Any]]:
 
 
 def known_type(type_: object) -> bool:
-    """Whether an `_mlv` names a type of the specification."""
+    """Return whether an `_mlv` names a type of the specification."""
     return isinstance(type_, str) and type_ in TYPES
 
 
@@ -57,14 +57,18 @@ Quiet = Callable[[str], bool]
 
 
 def never(rule: str) -> bool:
-    """Messages of no rule may be left out."""
+    """Return False: the messages of no rule may be left out."""
     return False
 
 
 def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
-    """The rules that a typed value breaks, but for those `done`; `known` says whether the version of its record is.
+    """Return the rules that a typed value breaks.
 
-    Of rules that are `quiet`, the messages are left out.
+    Args:
+        value: The typed value.
+        known: Whether the version of its record is known.
+        done: Rules to skip.
+        quiet: The rules whose messages may be left out, none by default.
     """
     memo = tuple(value.items()) if all(type(member) is str for member in value.values()) else None
     if memo is not None and memo in _good:
@@ -92,7 +96,7 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
 
 
 def is_calendar_day(text: str) -> bool:
-    """Whether the date that a text begins with, `YYYY-MM-DD` by its form, is one of the calendar."""
+    """Return whether the day at the start of a string, of the form `YYYY-MM-DD`, exists."""
     return _is_day(text[:10])
 
 

@@ -1,7 +1,7 @@
-"""The schemas, taken apart into one validator for each rule.
+"""The schemas of the specification, split into one check for each rule.
 
-References are replaced by what they refer to and branches that cannot apply are left out, once, when the module is
-loaded: nothing is resolved while a directory is judged, and nothing is ever fetched.
+When the module is loaded, references are resolved and branches that can't apply are removed. Nothing is resolved during
+validation, and nothing is ever fetched.
 """
 
 import json
@@ -25,25 +25,28 @@ _BY_ID = {schema["$id"]: schema for schema in SCHEMAS.values()}
 
 
 class Check:
-    """What one rule demands of a value."""
+    """The requirement of one rule for a value."""
 
     def __init__(self, rule: str, schema: Any) -> None:
         self.rule = rule
         self.holds = predicate(schema)
-        """Whether a value keeps the rule."""
+        """Returns whether a value keeps the rule."""
         self._validator = Draft202012Validator(schema, registry=Registry())
 
     def error(self, value: object) -> ValidationError:
-        """The first thing that is wrong with a value that does not keep the rule."""
+        """Return the first error of a value that breaks the rule."""
         error: ValidationError = next(self._validator.iter_errors(value))
         return error
 
 
 def checks(name: str, *, also: tuple[str, ...] = (), member: str | None = None, is_: str | None = None) -> list[Check]:
-    """The checks of the rules that a schema is made of, and `also` those of rules that stand beside it.
+    """Return the checks of the rules in a schema.
 
-    With a `member`, only those that can fail for values whose member `member` is the string `is_`; None stands for a
-    string that no schema mentions.
+    Args:
+        name: The name of the schema.
+        also: Rules of the schema `meta` to add.
+        member: A member of the values. If given, only checks that can fail for values with `is_` are returned.
+        is_: The string that the member is; None for any string that no schema mentions.
     """
     schema = SCHEMAS[name]
     parts = schema["$defs"]["typed"]["allOf"] if name == "value" else schema["allOf"]
@@ -56,13 +59,13 @@ def checks(name: str, *, also: tuple[str, ...] = (), member: str | None = None, 
 
 
 def definition(name: str) -> Schema:
-    """A part of the schema of values, such as `utc`."""
+    """Return a part of the schema of values, such as `utc`."""
     part: Schema = SCHEMAS["value"]["$defs"][name]
     return part
 
 
 def constants(schema: object, member: str) -> Iterator[str]:
-    """The strings that a schema compares the member with, in the form that `checks` knows how to narrow."""
+    """Return the strings that a schema compares a member with, in conditions that `_narrow` understands."""
     if isinstance(schema, dict):
         condition = schema.get("if")
         if isinstance(condition, dict) and condition.keys() == {"properties", "required"}:
@@ -77,7 +80,7 @@ def constants(schema: object, member: str) -> Iterator[str]:
 
 
 def _inline(schema: Any, base: str) -> Any:
-    """The schema with its references replaced; `tree`, which refers to itself, is beyond this and not asked for."""
+    """Return the schema with its references resolved. `tree`, which refers to itself, is never passed."""
     if isinstance(schema, list):
         return [_inline(part, base) for part in schema]
     if not isinstance(schema, dict):
@@ -94,9 +97,10 @@ def _inline(schema: Any, base: str) -> Any:
 
 
 def _narrow(schema: Any, member: str, is_: str | None) -> Any:
-    """A schema that says the same about every object whose `member` is `is_`, without the branches for other values.
+    """Return an equivalent schema for objects whose `member` is `is_`, without the branches for other values.
 
-    Only at the top and in `allOf`: there the object is the same. True stands for a schema that holds for all of them.
+    Only branches at the top and in `allOf` are removed: there the object is the same. True is a schema that always
+    holds.
     """
     if not isinstance(schema, dict):
         return schema

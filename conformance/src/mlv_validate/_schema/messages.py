@@ -1,4 +1,4 @@
-"""What is said about a value that a schema refuses."""
+"""Messages about values that break a schema."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ _WANTED = {
     "meta.description": "a string",
     "meta.requires": "an array of different, non-empty strings",
     "addition.digests": "'sha256:' and 64 lower-case hexadecimal digits",
-    "environment.types": "of the type that the specification gives it",
+    "environment.types": "of the type that the specification requires",
     "event.object": "an object",
     "event.seq": "an integer from 1 to 9007199254740991",
     "event.time": "a UTC time with six digits and Z",
     "event.name": "1 to 1024 characters in non-empty segments joined by '/', without control characters",
-    "event.reserved": "a name that the specification defines, as one that begins with 'mlv' has to be",
+    "event.reserved": "a name that the specification defines, which is required of names that begin with 'mlv'",
     "event.data": "an object that isn't a typed value",
     "value.type": "a type of the specification or a reverse-DNS name",
     "value.float": "'nan', 'inf' or '-inf'",
@@ -44,8 +44,14 @@ _WANTED = {
 
 
 def message(rule: str, error: ValidationError, root: str) -> str:
-    """Say what is wrong; `root` is the name of the whole value, such as `$`."""
-    where = place([step for step in error.absolute_path], root)
+    """Return a message about an error.
+
+    Args:
+        rule: The broken rule.
+        error: The error.
+        root: The name of the whole value, such as `$`.
+    """
+    where = json_path(list(error.absolute_path), root)
     found = error.instance
     given: Any = error.validator_value
     if error.validator == "required" and isinstance(found, dict):
@@ -59,8 +65,8 @@ def message(rule: str, error: ValidationError, root: str) -> str:
     return f"{_name(where)} is {show(found)}, not {wanted}"
 
 
-def place(steps: list[Any], root: str) -> str:
-    """A path into a value in the manner of JSONPath: `$.data.items[3]`."""
+def json_path(steps: list[Any], root: str) -> str:
+    """Return a path into a value, similar to JSONPath: `$.data.items[3]`."""
     for step in steps:
         root += f"[{step}]" if isinstance(step, int) else f".{visible(str(step)[:40])}"
     return root[:200]
@@ -87,4 +93,4 @@ def _from_schema(error: ValidationError) -> str:
             return "a non-empty string"
         case "pattern" if "64" in str(given):
             return "a digest of 64 lower-case hexadecimal digits"
-    return "of the form that the specification gives it"
+    return "of the form that the specification requires"

@@ -1,7 +1,7 @@
-"""Schemas as functions: whether a JSON value keeps a schema, in a hundredth of the time that `jsonschema` takes.
+"""Schemas as functions: whether a JSON value keeps a schema, in a hundredth of the time of `jsonschema`.
 
-They decide; what is wrong with a value that is refused, `jsonschema` says. Only the keywords that the schemas of the
-specification use are known here, and `tests/test_schema.py` compares the two.
+A predicate only decides; `jsonschema` makes the message. Only the keywords in the schemas of the specification are
+supported, and `tests/test_schema.py` compares predicates with `jsonschema`.
 """
 
 import re
@@ -12,28 +12,28 @@ __all__ = ["Predicate", "predicate"]
 
 Predicate = Callable[[Any], bool]
 
-_SAID = {"$schema", "$id", "$defs", "title", "description"}
-_NUMBERS = (int, float)  # of exactly these types: a boolean is none
+_ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description"}
+_NUMBERS = (int, float)  # of exactly these types: a boolean isn't a number
 
 
 def predicate(schema: Any) -> Predicate:
-    """Whether a value, as the parser of `json` gives it, keeps a schema without references.
+    """Return a function that decides whether a value that `json` parsed keeps a schema without references.
 
     Raises:
-        NotImplementedError: If the schema has a keyword that is not known here.
+        NotImplementedError: If the schema has a keyword that isn't supported.
     """
     if schema is True:
         return lambda value: True
     if schema is False:
         return lambda value: False
-    schema = {name: part for name, part in schema.items() if name not in _SAID}
+    schema = {name: part for name, part in schema.items() if name not in _ANNOTATIONS}
     parts: list[Predicate] = []
     for keywords, make in _MAKERS:
         given = {name: schema.pop(name) for name in keywords if name in schema}
         if given:
             parts += make(given)
     if schema:
-        raise NotImplementedError(f"schemas with {', '.join(schema)} are not known here")
+        raise NotImplementedError(f"schemas with {', '.join(schema)} are not supported")
     return _all(parts)
 
 
@@ -68,7 +68,7 @@ def _type(given: dict[str, Any]) -> list[Predicate]:
 def _constants(given: dict[str, Any]) -> list[Predicate]:
     values = given.get("enum", [given.get("const")])
     if not all(isinstance(value, str) for value in values):
-        raise NotImplementedError("only strings are compared here")
+        raise NotImplementedError("only strings can be compared")
     allowed = frozenset(values)
     return [lambda value: type(value) is str and value in allowed]
 
@@ -106,7 +106,7 @@ def _array(given: dict[str, Any]) -> list[Predicate]:
 
 
 def _key(value: Any) -> Any:
-    """What is equal for equal JSON values, of which 1 is 1.0 and true is not 1."""
+    """Return a key that is equal for equal JSON values: 1 equals 1.0, true doesn't equal 1."""
     if isinstance(value, dict):
         return "object", frozenset((name, _key(part)) for name, part in value.items())
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""One experiment.
+"""Checks of one experiment.
 
-It may be written while it is judged, so things are read in an order in which nothing can be missing that was there when
-something else referred to it: `meta.json`, `log.jsonl`, the other streams (an `mlv/end` of `log.jsonl` names them), the
-additions (an `mlv/start` names them); attached files when the reference to them is met.
+A writer may change the experiment at the same time. So its parts are read in an order in which no part can be missing
+that existed when another part referred to it: `meta.json`, `log.jsonl`, the other streams (an `mlv/end` of `log.jsonl`
+names them), the additions (an `mlv/start` names them); attached files when the reference is read.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class ExperimentResult:
 def check_experiment(
     root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1
 ) -> ExperimentResult:
-    """Judge the experiment in an open directory by all rules but those that look at other experiments."""
+    """Check the experiment in an open directory by all rules except those that compare experiments."""
     return _ExperimentChecker(root, path, entries, jobs).run(sealed)
 
 
@@ -70,10 +70,10 @@ class _ExperimentChecker:
             return self._refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
         references = References(self._root, id_, findings)
-        # The version of lines before the first session; what a masked meta.json says of it is not known.
+        # The version of the lines before the first session isn't known if meta.json is masked.
         base = (1, 0) if first is None else None if first.masked else first.version
         if first and not first.masked:
-            references.see("meta.json", None, first.typed)
+            references.check("meta.json", None, first.typed)
 
         if self._type("log.jsonl") == "file":
             self._stream(self._root, "log.jsonl", "log.jsonl", base, references)
@@ -101,14 +101,14 @@ class _ExperimentChecker:
         return result
 
     def _refused(self, digest: str | None, reasons: dict[str, str]) -> ExperimentResult:
-        """An experiment of which nothing is said but that, and why, it was not judged."""
+        """Return the result of an experiment that can't be checked, with the reasons by path."""
         findings = Findings(self._path)
         for path, reason in reasons.items():
             findings.unchecked(path, reason)
         return ExperimentResult(self._path, f"sha256:{digest}" if digest else None, None, findings, checked=False)
 
     def _sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
-        """Judge level Sealed, and report it if it was asked for."""
+        """Check level Sealed, and report findings if the user asked for it."""
         findings, streams = self._findings, self._streams.values()
         broken = list(unsealed_streams(streams, findings))
         if "log.jsonl" not in self._streams and "log.jsonl" not in self._unknown:
@@ -121,7 +121,7 @@ class _ExperimentChecker:
         return None if findings.not_checked else not unsealed
 
     def _type(self, name: str) -> str | None:
-        """The type of an entry, also of one that appeared after the directory was listed."""
+        """Return the type of an entry, which may have appeared after the directory was listed."""
         try:
             return self._entries.get(name) or type_of(self._root.status(name).st_mode)
         except (Absent, Unreadable):
@@ -161,17 +161,17 @@ class _ExperimentChecker:
             if not refusals:
                 chain.add(record)
                 if not record.masked:
-                    references.see(record.path, None, record.typed)
+                    references.check(record.path, None, record.typed)
 
-    def _folder(self, name: str, judge: Callable[[Directory, dict[str, str]], None]) -> None:
-        """Open the folder `meta` or `log`, judge its listing and hand it to `judge`."""
+    def _folder(self, name: str, check: Callable[[Directory, dict[str, str]], None]) -> None:
+        """Open the folder `meta` or `log`, check its listing, and pass both to `check`."""
         if self._type(name) != "directory":
             return
         try:
             with self._root.directory(name) as folder:
                 listing = {f"{name}/{entry}": type_ for entry, type_ in folder.entries().items()}
                 check_listing(listing.items(), self._findings)
-                judge(folder, listing)
+                check(folder, listing)
         except Absent:
             self._unknown.add(name)
             self._findings.unchecked(name, "it was moved, removed or replaced while the directory was read")

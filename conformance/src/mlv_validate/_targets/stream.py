@@ -1,4 +1,4 @@
-"""One stream, line by line: its sessions, numbers, spans and seals."""
+"""Checks of a stream, line by line: its sessions, numbers, spans and seals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,10 +26,16 @@ def check_stream(
     references: References | None,
     jobs: int = 1,
 ) -> Stream:
-    """Judge a stream by all that its own bytes decide, and collect what other records are needed for.
+    """Check a stream by itself, and collect what must be compared with other records.
 
-    `base` is the version of the lines before the first `mlv/start` that can be read; without `references` it is a bare
-    log. Up to `jobs` further processes read a long stream.
+    Args:
+        folder: The directory of the stream, None for a bare log.
+        file: The open stream.
+        path: The path for findings.
+        base: The version of the lines before the first `mlv/start` that can be read; None if it isn't known.
+        findings: Takes the findings.
+        references: Takes the typed values, None for a bare log.
+        jobs: How many worker processes may read a long stream.
     """
     return _StreamChecker(file, path, base, findings, references, jobs).run(folder)
 
@@ -75,7 +81,7 @@ class _StreamChecker:
         return self._stream
 
     def _item(self, item: Item, block: Block) -> bool:
-        """Judge a line, or a run of them; True means that the stream cannot be judged from here on."""
+        """Check a line, or a run of lines. True means that the rest of the stream can't be checked."""
         if isinstance(item, Run):
             return self._run(item, block)
         if isinstance(item, Bad):
@@ -87,11 +93,11 @@ class _StreamChecker:
         self._stream.lines += 1
         self._event(line, item.event, item.event["event"], item.event["seq"])
         if item.typed and self._references:
-            self._references.see(self._path, line.number, item.typed)
+            self._references.check(self._path, line.number, item.typed)
         return False
 
     def _run(self, run: Run, block: Block) -> bool:
-        """Judge lines of which only their numbers and their `within` are left to be judged."""
+        """Check the numbers and the `within` of lines that keep all other rules."""
         stream, sequence, spans = self._stream, self._stream.sequence, self._spans
         if self._after_end:
             return any(map(self._line, self._each(run, block)))
@@ -158,14 +164,14 @@ class _StreamChecker:
         sequence.add(seq)
 
     def _raw(self, block: Block, start: int, end: int) -> bytes | None:
-        """Bytes of a block; None if they are too many, or if the file does not have them any more."""
+        """Return bytes of a block; None if they are too many, or if the file became too short."""
         if block.raw is not None:
             return block.raw[start:end]
         raw = self._file.read(block.start + start, end - start) if end - start <= MAX_SIZE else b""
         return raw if len(raw) == end - start else None
 
     def _line(self, line: Line) -> bool:
-        """Judge the next line; True means that the stream cannot be judged from here on."""
+        """Check the next line by all rules. True means that the rest of the stream can't be checked."""
         self._stream.lines += 1
         if line.raw is None:
             return self._mask(line, [too_long(line.end - line.start)])
@@ -182,17 +188,17 @@ class _StreamChecker:
                 return True
             own = version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
-        judged = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
-        if judged.broken or not known(own):
-            lesson(line.raw, event, judged.broken, known(own))
-        if judged.masked:
+        checked = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
+        if checked.broken or not known(own):
+            lesson(line.raw, event, checked.broken, known(own))
+        if checked.masked:
             name = event.get("event") if isinstance(event, dict) else None
-            return self._mask(line, judged.broken, may_start=name == "mlv/start" or not isinstance(name, str))
+            return self._mask(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
         self._version = own
-        self._report(line, judged.broken)
+        self._report(line, checked.broken)
         self._event(line, event, event["event"], int(event["seq"]))
-        if judged.typed and self._references:
-            self._references.see(self._path, line.number, judged.typed)
+        if checked.typed and self._references:
+            self._references.check(self._path, line.number, checked.typed)
         return False
 
     def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
