@@ -1,8 +1,8 @@
-"""Lines that surely break just these rules, found fast.
+"""Fast checks of lines that surely break certain rules.
 
-A program that writes a wrong line writes a million of them. What the first thousand say is reported word by word, and
-of the others only the number is: so it is enough to know which rules they break. As in `_shapes`, what is not known
-here costs time, and never a verdict: such a line takes the full path, and that is a lesson.
+A program that writes a wrong line writes a million of them. The first thousand are reported in full, the others are
+only counted: so it is enough to know which rules they break. As in `shapes`, a line that is unknown here costs time,
+and never a finding: the full path checks the line, and the flaws learn from it.
 """
 
 import json
@@ -52,23 +52,23 @@ NO_OBJECT = _always("event.object")
 
 
 def flaw(raw: bytes) -> Flaw | None:
-    """The rules of the phases `bytes` and `json` that a line breaks, without its LF; None if there are none."""
+    """Return the rules of the phases `bytes` and `json` that a line, without its LF, breaks; None if it breaks none."""
     broken = parse(raw, line=True).broken
     return _always(*(rule for rule, _ in broken)) if broken else None
 
 
 def syntax(raw: bytes) -> Flaw | None:
-    """The same as `flaw`, of a line of UTF-8 in which the standard parser has found an error."""
+    """Return what `flaw` returns, for a line of UTF-8 in which the standard parser found an error."""
     if raw[:1] in _BEFORE or b"\r" in raw or too_deep(raw):
         return flaw(raw)
     return _SYNTAX
 
 
-_BEFORE = (b"", b" ", b"\t", b"\xef")  # how a line begins in which there may be nothing, or a byte order mark
+_BEFORE = (b"", b" ", b"\t", b"\xef")  # the beginning of a line that may be blank or have a byte order mark
 
 
 class Flaws:
-    """What was learned of lines that break rules of the phases `json` and `schema`; it holds for every stream."""
+    """The learned flaws of lines, by the phases `json` and `schema`. They apply to every stream."""
 
     def __init__(self) -> None:
         self._met: set[str] = set()
@@ -79,7 +79,7 @@ class Flaws:
         self._misses = 0  # in a row; while it is negative, `find` returns at once
 
     def find(self, line: bytes) -> Flaw | None:
-        """What is known of a line, with its LF, in a block of UTF-8."""
+        """Return the known flaw of a line, with its LF, in a block of UTF-8."""
         self._misses += 1
         if self._misses <= 0:
             return None
@@ -118,7 +118,7 @@ class Flaws:
         self._learn(branch, raw, Flaw(known, unknown, type(name) is not str or name == "mlv/start"))
 
     def _is_lesson(self, raw: bytes) -> bool:
-        """One line in so many is a lesson, so that learning costs little."""
+        """Return whether to learn from a line: only one in so many is a sample, so that learning costs little."""
         self._lines += 1
         if self._lines < _LESSON or len(raw) > _MAX_LINE:
             return False
@@ -126,7 +126,7 @@ class Flaws:
         return True
 
     def _learn(self, branch: str, raw: bytes, found: Flaw) -> None:
-        """Learn a pattern that was met twice, or more of one that was learned."""
+        """Learn a pattern that occurs a second time, or more about a learned one."""
         flaw = self._branches.get(branch)
         if flaw is not None:
             known = flaw.known if found.known is None else found.known
@@ -152,7 +152,7 @@ _HUGE = "-?[1-9][0-9]{16,299}"  # surely beyond the range of integers, and finit
 
 
 def _text(text: str) -> str:
-    """The pattern of lines that break the same rules of phase `json`, by the text: with other values, not names."""
+    """Return the pattern of lines with the same names and other values, which break the same rules of phase `json`."""
     parts = []
     for match in _TOKEN.finditer(text):
         if match["number"]:
@@ -165,9 +165,13 @@ def _text(text: str) -> str:
 
 
 def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) -> str:
-    """The pattern of lines that break the same rules, by what each of their members has to be.
+    """Return the pattern of lines that break the same rules.
 
-    `is_exact` says that the data is taken as it stands, as that of a lifecycle event, into which the schemas look.
+    Args:
+        event: The event of a line.
+        comma: The separator of values.
+        colon: The separator of a name and a value.
+        is_exact: Whether `data` stands for itself, as in a lifecycle event, whose schema depends on it.
     """
     others = [name for name in event if name not in _MEMBERS]
     members = []
@@ -194,6 +198,6 @@ def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) ->
                 pattern = STRING
             case _:
                 pattern = shape(value, comma, colon, other=True)
-        # One name that is not defined is like any other; of two it would have to be known that they differ.
+        # One undefined name may be any other; two would have to be checked for being different.
         members.append((_OTHER if others == [name] else literal(name)) + colon + pattern)
     return rf"\{{{comma.join(members)}\}}"

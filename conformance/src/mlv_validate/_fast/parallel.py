@@ -1,4 +1,4 @@
-"""A long stream, read by several processes: each takes ranges of it, and hands back what is known about their lines."""
+"""A long stream, read by several processes: each reads ranges, and sends back what is known about their lines."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ _RANGE = 4 * 1024 * 1024
 
 
 def is_long(size: int) -> bool:
-    """Whether a stream of so many bytes is worth more than one process."""
+    """Return whether a stream of so many bytes is worth several processes."""
     return size >= _LONG
 
 
@@ -23,10 +23,10 @@ Read = tuple[Block, Iterable[Item]]
 
 
 def read(file: File, jobs: int) -> Iterator[Read]:
-    """The blocks of a stream and what is known about their lines; what other processes have read has no bytes."""
+    """Yield the blocks of a stream with the items of their lines; blocks from other processes have no bytes."""
     alone = jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork()
     for block in blocks(file, 0, file.size if alone else _RANGE):
-        yield block, _items(block)  # what this process learned from the first range, the others inherit
+        yield block, _items(block)  # the other processes inherit what this one learned from the first range
     if alone:
         return
     try:
@@ -50,5 +50,5 @@ def _ranges(file: File, number: int, jobs: int) -> Iterator[list[Read]]:
 
 
 def _small(item: Item) -> Item:
-    """The same without `data`: what is left to judge does not look at it."""
+    """Return an item without `data`, which the remaining checks don't need."""
     return item._replace(event={**item.event, "data": None}) if isinstance(item, Clean) else item

@@ -1,4 +1,4 @@
-"""Patterns: the text of a JSON value, with a form in the place of each number, string and time."""
+"""Regular expressions for JSON values: their text, with a form in place of each number, string and time."""
 
 import json
 import re
@@ -26,7 +26,7 @@ KEY = r'"(?!_mlv")[^"\\\x00-\x1f]*+"'
 _SEGMENT = r"[ !#-.0-\[\]-~]++"
 NAMED = rf'"(?!mlv)(?=[^"]{{1,1024}}+"){_SEGMENT}(?:/{_SEGMENT})*+"'
 
-# Typed values with nothing but a `value` of this form. It is narrower than the specification's, never wider.
+# Typed values with only a `value` of this form, which is narrower than the specification's, never wider.
 _PLAIN = {
     "float": r"(?:nan|-?inf)",
     "int": r"(?:0|-?[1-9][0-9]{0,999}+)",
@@ -41,20 +41,26 @@ _PLAIN_FORMS = {type_: re.compile(form) for type_, form in _PLAIN.items()}
 
 
 def is_plain(typed: dict[str, Any]) -> bool:
-    """Whether a typed value is surely good, and refers to nothing."""
+    """Return whether a typed value is surely valid, and refers to nothing."""
     form, value = _PLAIN_FORMS.get(typed["_mlv"]) if type(typed["_mlv"]) is str else None, typed.get("value")
     return form is not None and len(typed) == 2 and type(value) is str and form.fullmatch(value) is not None
 
 
 class Shapeless(Exception):
-    """The line is not one to learn from."""
+    """A line has no pattern that is worth learning."""
 
 
 def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
-    """The pattern of a JSON value; `comma` and `colon` are how the writer spells what stands between values.
+    """Return the pattern of a JSON value.
+
+    Args:
+        value: The value.
+        comma: The separator of values, as the writer writes it.
+        colon: The separator of a name and a value, as the writer writes it.
+        other: Whether typed values that aren't plain stand for themselves.
 
     Raises:
-        Shapeless: If there is a typed value that is not plain, unless such `other` ones are to be taken as they stand.
+        Shapeless: If there is a typed value that isn't plain, unless `other`.
     """
     if isinstance(value, bool) or value is None:
         return "(?:true|false|null)"
@@ -65,7 +71,7 @@ def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
     if isinstance(value, list):
         items = [shape(item, comma, colon, other=other) for item in value]
         if len(items) > 1 and all(item == items[0] for item in items):
-            return rf"\[{items[0]}(?:{comma}{items[0]})*\]"  # as long as it likes
+            return rf"\[{items[0]}(?:{comma}{items[0]})*\]"  # of any length
         return rf"\[{comma.join(items)}\]"
     if not isinstance(value, dict):
         raise Shapeless
@@ -81,7 +87,7 @@ def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
 
 
 def exact(value: object, comma: str, colon: str) -> str:
-    """The pattern of just this value, as its writer most likely spells it."""
+    """Return the pattern of exactly this value, as its writer most likely writes it."""
     return re.escape(json.dumps(value, separators=(comma, colon), ensure_ascii=False))
 
 

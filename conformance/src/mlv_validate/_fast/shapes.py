@@ -1,13 +1,13 @@
-"""The lines of a stream of which the verdict is sure, found fast.
+"""Fast checks of the lines of a stream that are surely valid.
 
-Training code writes the same few kinds of lines a million times. What this module says of a line is what the full path,
-`parse` and `judge_event`, would find: nothing, or, of a `Bad` one, which rules it breaks. Of any other line it says
-nothing at all. So what it does not know costs time, and never a verdict; `tests/test_shapes.py` holds it to that.
+Training code writes the same few kinds of lines a million times. The result for a line is that of the full path,
+`parse` and `check_event`: no broken rule, or the rules that a `Bad` line breaks. For any other line there is no result.
+So a line that is unknown here costs time, and never a finding; `tests/test_shapes.py` compares both paths.
 
-There are two ways to be sure of a good line; for others, see `_flaws`. `tame` reads one line with the standard parser
-and looks at what the rules look at. A line that it accepts now and then is a teacher: its *shape*, the same text with a
-pattern in the place of each number, string and time, becomes one branch of a regular expression, which then accepts a
-whole block of lines in one call.
+A valid line is recognized in two ways; `flaws` recognizes others. `tame` parses one line by the standard parser, and
+checks what the rules check. From time to time a line that `tame` accepts is a sample to learn from: its *shape*, the
+same text with a pattern in place of each number, string and time, becomes a branch of a regular expression. The regular
+expression then accepts a whole block of lines in one call.
 """
 
 import re
@@ -28,8 +28,8 @@ __all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "l
 class Run(NamedTuple):
     """Lines of the user's events without `span` and without references, whose `seq` count on from `first`.
 
-    `withins` are their `within`, 0 where there is none, each with the number of lines in a row that have it. `start`,
-    `last` and `end` are where the first line begins, where the last one begins and where that ends, in the block.
+    `withins` are their `within`, 0 if there is none, each with the number of consecutive lines that have it. `start`,
+    `last` and `end` are offsets in the block: of the first line, of the last line, and of its end.
     """
 
     first: int
@@ -41,7 +41,7 @@ class Run(NamedTuple):
 
 
 class Clean(NamedTuple):
-    """A line of the user with `span`, or with typed values that are to be judged as references: a good one too."""
+    """A valid line of the user with `span`, or with typed values that must be checked as references."""
 
     event: dict[str, Any]
     typed: list[dict[str, Any]]
@@ -50,7 +50,7 @@ class Clean(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A line about which nothing is known."""
+    """A line about which nothing is known, so that the full path must check it."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ Item = Run | Clean | Whole | Bad
 
 _MAX_BRANCH = 2000
 _MAX_BRANCHES = 32
-_LESSON = 64  # one line in so many of those that no shape accepts is a teacher, so that learning costs little
+_LESSON = 64  # one line in so many that no shape accepts is a sample to learn from, so that learning costs little
 
 # --- one line ---
 
@@ -109,7 +109,7 @@ def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | N
 
 
 def _is_good(event: dict[str, Any]) -> bool:
-    """Whether an event of the user, its `data` aside, keeps all rules of phase `schema`; False says nothing."""
+    """Return whether an event of the user, except its `data`, surely keeps all rules of phase `schema`."""
     seq, time, name, data = event.get("seq"), event.get("time"), event.get("event"), event.get("data")
     if type(seq) is not int or type(time) is not str or type(name) is not str or type(data) is not dict:
         return False
@@ -141,11 +141,11 @@ def _is_name(name: str) -> bool:
 
 
 class _Table:
-    """The shapes of the lines that begin alike, up to the name of the event.
+    """The shapes of lines with the same beginning, up to the name of the event.
 
-    `matches` gives of each line of a block `seq`, `data`, `within` and the line itself. Of a line of a known shape the
-    last is empty, and so is `data`, unless the shape is just that of any event without nested data: then it is left to
-    see that the names in it differ. Of any other line all is empty but the line.
+    `matches` returns `seq`, `data`, `within` and the line itself for each line of a block. For a line of a known shape,
+    the last is empty, and so is `data`, unless the shape is that of any event without nested data: then the caller must
+    check that the names in `data` differ. For any other line, everything is empty but the line.
     """
 
     def __init__(self, head: str, comma: str, colon: str) -> None:
@@ -162,7 +162,7 @@ class _Table:
         self._compile()
 
     def learn(self, branch: str) -> None:
-        """Take one more shape, unless there are too many: each costs time where the line is of another."""
+        """Add a shape, unless there are too many: each costs time for lines of other shapes."""
         if branch not in self._branches and len(self._branches) < _MAX_BRANCHES:
             self._branches.append(branch)
             self._compile()
@@ -173,7 +173,7 @@ class _Table:
 
 
 class Shapes:
-    """What was learned. Shapes hold for every stream, so one writer's many experiments are learned once."""
+    """The learned shapes. They apply to every stream, so that many experiments of one writer are learned once."""
 
     def __init__(self) -> None:
         self._tables: dict[str, _Table] = {}  # at most four: two orders of `seq` and `time`, with blanks and without
@@ -182,20 +182,20 @@ class Shapes:
         self.flaws = Flaws()
 
     def table(self, block: bytes) -> "_Table | None":
-        """The table for a block of lines, by its first line, or else any; None if there is none."""
+        """Return the table for a block of lines by its first line, else any table; None if there is none."""
         tables = tuple(self._tables.values())
         table = next((table for table in tables if table.begins.match(block)), next(iter(tables), None))
         return table
 
     def see(self, lines: int, line: Callable[[], bytes]) -> None:
-        """Take note of so many good lines of no known shape, one of which is `line`."""
+        """Take note of so many valid lines of no known shape, one of which is `line`."""
         self._lines += lines
         if self._lines >= _LESSON:
             self._lines = 0
             self._learn(line()[:-1])
 
     def _learn(self, raw: bytes) -> None:
-        """A shape that was met twice is worth to be learned."""
+        """Learn the shape of a line if it occurs a second time."""
         known = tame(raw) if len(raw) <= _MAX_BRANCH else None
         if known is None or isinstance(known, Flaw):
             return
@@ -218,7 +218,7 @@ class Shapes:
 
 
 def _parts(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str]:
-    """The pattern of a line up to the name of the event, and from there to the end of `data`."""
+    """Return the pattern of a line up to the name of the event, and that from there to the end of `data`."""
     names = list(event)
     if names[2:4] != ["event", "data"] or {*names[:2]} != {"seq", "time"} or names[4:] not in ([], ["within"]):
         raise Shapeless
@@ -244,7 +244,7 @@ _shapes = Shapes()
 
 
 def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
-    """What is known about the lines of a block, which ends with an LF: in their order, and without a gap."""
+    """Yield items for the lines of a block, which ends with an LF, in their order and without a gap."""
     is_utf8 = _is_utf8(block)
     columns = _columns(block, shapes, is_utf8)
     if columns is None:
@@ -253,7 +253,7 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     seqs, withins, others = columns
     first = start = 0  # of the run: the index of its first line, and the offset
     left = list(compress(range(len(others)), others))
-    few = len(left) < len(others) // 8  # so few that it costs less to look at each than at the block
+    few = len(left) < len(others) // 8  # so few that checking each costs less than checking the block
     odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
     find = shapes.flaws.find if is_utf8 else _nothing
@@ -330,22 +330,22 @@ _OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite",
 
 
 def _nothing(line: bytes) -> None:
-    """What is known of a line in a block that is not UTF-8."""
+    """Return nothing: nothing is known about a line in a block that is not UTF-8."""
 
 
 def lesson(line: bytes, event: object, broken: list[Broken], is_known: bool) -> None:
-    """Learn from a line that has these findings of phase `schema`, and of which no shape is known."""
+    """Learn from a line of no known shape that breaks these rules of phase `schema`."""
     _shapes.flaws.see_event(line[:-1], event, broken, is_known)
 
 
 def _line(block: bytes, part: bytes) -> bytes:
-    """The first line with such a part."""
+    """Return the first line with a part."""
     at = block.index(part)
     return block[block.rfind(b"\n", 0, at) + 1 : block.index(b"\n", at) + 1]
 
 
 def each(block: bytes) -> Iterator[Clean | Whole]:
-    """What is known about the lines of a block, one by one."""
+    """Yield items for the lines of a block, one by one."""
     start = 0
     while start < len(block):
         end = block.index(b"\n", start) + 1
@@ -355,7 +355,7 @@ def each(block: bytes) -> Iterator[Clean | Whole]:
 
 
 def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Run]:
-    """The lines from `start` to `end`, in as many runs as there have to be."""
+    """Yield the lines from `start` to `end` in as few runs as possible."""
     if len(seqs) == 1:
         yield Run(int(seqs[0]), 1, ((int(withins[0] or 0), 1),), start, start, end)
         return
