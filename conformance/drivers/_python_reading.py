@@ -59,7 +59,7 @@ def _meta(exp: Any) -> dict[str, Any]:
         "kind": exp.kind,
         "created": exp.created and _utc(exp.created),
         "nonce": exp.records[0].get("nonce"),
-        "parent": _model(exp.parent),
+        "parent": _model(exp.parent_ref),
         "params": _model(exp.params),
         "extra": _model(exp.extra),
         "tags": exp.tags,

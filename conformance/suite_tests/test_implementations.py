@@ -47,7 +47,14 @@ def test_the_tests_of_javascript() -> None:
 def test_python_and_javascript_say_the_same_of_damaged_experiments() -> None:
     """A short form of `trials/fuzz/differential.py`, which says how to compare thousands."""
     node()
-    command = [sys.executable, ROOT / "trials" / "fuzz" / "differential.py", "--rounds", "4", "--seed", "3"]
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "trials" / "fuzz" / "differential.py",
+        "--rounds",
+        "4",
+        "--seed",
+        "3",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "400 experiments: the same about 400, different about 0\n"

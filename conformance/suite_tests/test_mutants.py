@@ -173,7 +173,7 @@ def mutants() -> Iterator[tuple[str, Mutant]]:
     for check in every_check():
         schema = check._validator.schema
         for place in places(schema):
-            inner = schema
+            inner: Any = schema
             for step in place:
                 inner = inner[step]
             where = ".".join(str(step) for step in place if isinstance(step, str) and step not in ("allOf", "then"))

@@ -32,7 +32,11 @@ class Stream:
 
     def start(self, record: int = 1, **data: Any) -> "Stream":
         digest = self.experiment.digest(record)
-        whole = {"mlv": "1.0", "experiment": self.experiment.id, "record": {"number": record, "sha256": digest}}
+        whole: dict[str, Any] = {
+            "mlv": "1.0",
+            "experiment": self.experiment.id,
+            "record": {"number": record, "sha256": digest},
+        }
         whole |= {"writer": {"name": "tests", "version": "0"}, "host": "here", "pid": 1}
         return self.event("mlv/start", whole | data)
 

@@ -27,9 +27,17 @@ def run(tmp_path: Path) -> Run:
     def run(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
         environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= options.pop("env", {})
-        settings = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60, "errors": "surrogateescape"}
+        settings: dict[str, Any] = {
+            "cwd": tmp_path,
+            "capture_output": True,
+            "text": True,
+            "timeout": 60,
+            "errors": "surrogateescape",
+        }
         command = [*options.pop("before", ()), sys.executable, "-m", "mlv_validate", *map(str, arguments)]
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, **(settings | options))
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, **(settings | options)
+        )
         assert "Traceback" not in (done.stderr or "")
         return done
 

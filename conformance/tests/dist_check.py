@@ -77,10 +77,10 @@ def build(project: str, folder: Path) -> Path:
         check(True, len(data) >= 4, "the tools have their page and the format for lnav")
         expected |= {path.relative_to(source).as_posix(): path.read_bytes() for path in data}
     if project == "conformance":
-        data = {path.relative_to(SPEC).as_posix(): path.read_bytes() for path in SPEC.glob("**/*.json")}
-        check(True, "1.0/requirements.json" in data, "the specification has its requirements")
-        check(True, sum(name.startswith("1.0/schemas/") for name in data) >= 5, "the specification has its schemas")
-        expected |= {f"{package}/spec/{name}": content for name, content in data.items()}
+        spec = {path.relative_to(SPEC).as_posix(): path.read_bytes() for path in SPEC.glob("**/*.json")}
+        check(True, "1.0/requirements.json" in spec, "the specification has its requirements")
+        check(True, sum(name.startswith("1.0/schemas/") for name in spec) >= 5, "the specification has its schemas")
+        expected |= {f"{package}/spec/{name}": content for name, content in spec.items()}
         harness = [path for path in (source / "mlv_conformance").glob("**/*.py")]
         expected |= {path.relative_to(source).as_posix(): path.read_bytes() for path in harness}
         suite = [path for path in SUITE.rglob("*") if path.is_file() and path.suffix != ".md"]

@@ -158,7 +158,17 @@ def test_the_system_calls_for_the_whole_corpus(at: Path) -> None:
     assert len(names) >= 100
     before = [tree(at / name) for name in names]
     trace = at / "trace"
-    command = ["strace", "-f", "--seccomp-bpf", "-qq", "-xx", "-o", trace, "-e", "trace=%file,%network,flock,fcntl"]
+    command: list[str | Path] = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-xx",
+        "-o",
+        trace,
+        "-e",
+        "trace=%file,%network,flock,fcntl",
+    ]
     command += [sys.executable, "-m", "mlv_validate", *names]
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=at, env=environment, capture_output=True, timeout=300, check=False)

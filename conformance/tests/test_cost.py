@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "findings.py"
+BENCHMARK = Path(__file__).parents[2] / "trials" / "benchmarks" / "validator" / "findings.py"
 AT_MOST = 3
 LINES = 100_000
 

@@ -21,8 +21,10 @@ import sys
 import tempfile
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,11 +60,11 @@ class Block:
     output: str | None = None
 
 
-def text_of(page):
+def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
-def blocks_of(page):
+def blocks_of(page: str) -> list[Block]:
     """The fenced blocks of a page; a text block directly after a python block is that one's output."""
     blocks, comment, above = [], ("", ""), None
     lines = iter(enumerate(text_of(page).splitlines(), 1))
@@ -87,7 +89,7 @@ def blocks_of(page):
     return blocks
 
 
-def prose_of(page):
+def prose_of(page: str) -> str:
     """A page without its fenced blocks."""
     return re.sub(r"(?ms)^```.*?^```$", "", text_of(page))
 
@@ -105,19 +107,19 @@ MASKS = [
 ]
 
 
-def masked(text):
+def masked(text: str) -> str:
     for pattern, replacement in MASKS:
         text = re.sub(pattern, replacement, text)
     return text
 
 
-def agree(expected, actual):
+def agree(expected: str, actual: str) -> re.Match[str] | None:
     """Is *actual* what the page says? A line break is a blank: where a text is wrapped depends on what is masked."""
     expected, actual = (masked(" ".join(text.split())) for text in (expected, actual))
     return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), actual)
 
 
-def commands_of(block):
+def commands_of(block: Block) -> list[list[str]]:
     """The commands of a console block, each with what it prints."""
     commands = []
     for line in block.text.splitlines():
@@ -131,15 +133,22 @@ def commands_of(block):
 # What follows runs in a process of its own, one for each page: `python test_docs.py PAGE`, in an empty directory.
 
 
-def run_python(block, namespace, page):
+def run_python(block: Block, namespace: dict[str, Any], page: str) -> list[list[str]]:
     printed = io.StringIO()
 
-    def show(message, category, filename, line, file=None, source=None):
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        line: int,
+        file: object = None,
+        source: object = None,
+    ) -> None:
         print(warnings.formatwarning(message, category, filename, line).splitlines()[0], file=printed)
 
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         try:
             # As many empty lines in front as the page has: a traceback names the page's own line.
             exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
@@ -148,7 +157,7 @@ def run_python(block, namespace, page):
     return [["the code", block.output or "", printed.getvalue()]]
 
 
-def run_console(block):
+def run_console(block: Block) -> list[list[str]]:
     results = []
     end = "==== end of a command ===="
     script = "".join(f"{command}\ncode=$?; echo '{end}'; (exit $code)\n" for command, _ in commands_of(block))
@@ -163,7 +172,7 @@ def run_console(block):
     return results
 
 
-def run_page(page):
+def run_page(page: str) -> None:
     """Run the blocks of a page in the present directory; prints, as JSON, what each is to print and what it printed."""
     namespace = {"__name__": "__main__"}
     stdout, sys.stdout = sys.stdout, sys.stderr
@@ -192,7 +201,7 @@ if __name__ == "__main__":
 # From here on: the tests.
 
 
-def results_of(page):
+def results_of(page: str) -> tuple["subprocess.CompletedProcess[str]", list[Any]]:
     with tempfile.TemporaryDirectory() as directory:
         run = subprocess.run(
             [sys.executable, __file__, page], cwd=directory, capture_output=True, encoding="utf-8", timeout=300
@@ -202,7 +211,7 @@ def results_of(page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WRITTEN)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str) -> None:
     run, results = results_of(page)
     wrong = [
         f"{page}:{line}: {what}\n--- the page says\n{masked(expected)}\n--- it printed\n{masked(actual)}\n"
@@ -213,7 +222,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
     assert run.returncode == 0, run.stderr
 
 
-def test_few_blocks_are_not_run_and_each_says_why():
+def test_few_blocks_are_not_run_and_each_says_why() -> None:
     reasons = [
         f"{page}:{block.line}: {block.comment[1]}"
         for page in WRITTEN
@@ -224,7 +233,7 @@ def test_few_blocks_are_not_run_and_each_says_why():
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
-def test_a_file_that_a_page_writes_is_used_by_a_later_block(page):
+def test_a_file_that_a_page_writes_is_used_by_a_later_block(page: str) -> None:
     blocks = blocks_of(page)
     for number, block in enumerate(blocks):
         if block.comment[0] == "file":
@@ -234,7 +243,7 @@ def test_a_file_that_a_page_writes_is_used_by_a_later_block(page):
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
-def test_every_json_block_is_json(page):
+def test_every_json_block_is_json(page: str) -> None:
     for block in blocks_of(page):
         if block.language == "json":
             try:
@@ -244,7 +253,7 @@ def test_every_json_block_is_json(page):
                     json.loads(line)
 
 
-def anchors_of(path):
+def anchors_of(path: Path) -> set[str]:
     text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text(encoding="utf-8"))
     anchors = set(re.findall(r'<a id="([^"]+)">', text))
     for heading in re.findall(r"(?m)^#+ (.+?)(?: #+)?$", text):
@@ -255,7 +264,7 @@ def anchors_of(path):
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
-def test_links_lead_to_files_and_anchors_that_exist(page):
+def test_links_lead_to_files_and_anchors_that_exist(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
         if re.match("[a-z]+:", link):
             continue
@@ -267,7 +276,7 @@ def test_links_lead_to_files_and_anchors_that_exist(page):
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_the_files_of_the_repository_that_are_named_exist(page):
+def test_the_files_of_the_repository_that_are_named_exist(page: str) -> None:
     # `spec/1.0/`, `python3 examples/run.py`: what begins with one of our folders, or is a file at the top.
     pattern = r"(?<![\w/.])((?:spec|python|conformance|docs|examples)/[\w./-]*|test\.py|tox\.ini)"
     for name in re.findall(pattern, text_of(page)):
@@ -275,7 +284,7 @@ def test_the_files_of_the_repository_that_are_named_exist(page):
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
-def test_sources_have_one_sentence_per_line(page):
+def test_sources_have_one_sentence_per_line(page: str) -> None:
     lines = prose_of(page).splitlines()
     for line in lines:
         if not line.startswith(("|", "<")):
@@ -283,7 +292,7 @@ def test_sources_have_one_sentence_per_line(page):
             assert not re.search(r"[a-z)][.?!] [A-Z]", inline), f"{page}: {line}"
 
 
-def test_the_readme_shows_the_directory_that_the_examples_wrote_and_lines_of_its_log():
+def test_the_readme_shows_the_directory_that_the_examples_wrote_and_lines_of_its_log() -> None:
     tree, lines = blocks_of("README.md")[:2]
     directory = ROOT / "examples/output/my_exp_1"
     for name in re.findall("(?m)^[├└]── (\\S+)", tree.text):
@@ -303,7 +312,7 @@ print("network:", network, "imported:", sorted(names - sys.stdlib_module_names -
 """
 
 
-def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path):
+def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path: Path) -> None:
     example = next(block for block in blocks_of("README.md") if block.language == "python")
     (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
     # -S -E: nothing that is installed beside the package, such as an import hook, is taken for its doing.
@@ -316,7 +325,7 @@ def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_
 # The reference of mlvlogger
 
 
-def signature(function, name):
+def signature(function: Callable[..., Any], name: str) -> str:
     """`Exp.attach(source, name=None, *, how='copy')`: without types, and without self."""
     parameters = [
         parameter.replace(annotation=inspect.Parameter.empty)
@@ -327,7 +336,7 @@ def signature(function, name):
     return name + text.replace("(/, ", "(").replace("'", '"')
 
 
-def members(cls):
+def members(cls: type) -> Iterator[tuple[str, type]]:
     """The public members of a class that are its own or inherited from a class of ours, with where they come from."""
     for name, _ in inspect.getmembers(cls):
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -335,7 +344,7 @@ def members(cls):
             yield name, owner
 
 
-def entries():
+def entries() -> dict[str, str | None]:
     """What the reference has to have an entry for: the text of the entry's head, and its docstring."""
     found = {}
     for name in mlvlogger.__all__:
@@ -354,7 +363,11 @@ def entries():
         head = signature(thing, name) if made_by_users else name
         found[head] = inspect.getdoc(thing)
         for attribute, owner in members(thing):
-            if owner is not thing or attribute in getattr(thing, "__match_args__", ()):
+            # What a class takes from a private one is described with it; what `Exp` shares, with `Experiment`.
+            is_shared = thing is mlvlogger.Exp and owner in mlvlogger.Experiment.__mro__
+            if is_shared or (owner is not thing and owner.__name__ in mlvlogger.__all__):
+                continue
+            if attribute in getattr(thing, "__match_args__", ()):
                 continue
             member = inspect.getattr_static(thing, attribute)
             if isinstance(member, property):
@@ -366,31 +379,31 @@ def entries():
     return found
 
 
-def reference():
+def reference() -> dict[str, str]:
     """The entries of the reference: their heads, each with its text up to the next one."""
     parts = re.split(r"(?m)^(?:<a id=\"[^\"]+\"></a>)?\*\*`(.+?)`\*\*", text_of(PYTHON_REFERENCE))
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_the_reference_has_every_public_name_with_its_signature_and_no_other():
+def test_the_reference_has_every_public_name_with_its_signature_and_no_other() -> None:
     assert sorted(reference()) == sorted(entries())
 
 
-def test_an_entry_names_every_argument_and_every_exception_of_its_docstring():
+def test_an_entry_names_every_argument_and_every_exception_of_its_docstring() -> None:
     text = reference()
     errors = "|".join(cls.__name__ for cls in mlvlogger.MLVError.__subclasses__()) + r"|[A-Z]\w+Error"
     for head, docstring in entries().items():
         arguments = re.findall(r"[(,] ?\**([a-z_][a-z_0-9]*)", head)
-        raised = re.findall(rf"\b({errors})\b", docstring.partition("Raises")[2])
+        raised = re.findall(rf"\b({errors})\b", (docstring or "").partition("Raises")[2])
         for name in [*arguments, *raised]:
             assert re.search(rf"\b{name}\b", text[head]), f"{head}: {name}"
 
 
-def test_using_exp_names_every_argument():
+def test_using_exp_names_every_argument() -> None:
     words = set(re.findall(r"\w+", text_of(EXP)))
-    exp, place, logger, run = mlvlogger.Exp, mlvlogger.Place, mlvlogger.Logger, mlvlogger.Experiment
-    functions = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
-    functions += [exp.rewind, exp.flush, exp.close, place.ref, place.sub]
+    exp, logger, run = mlvlogger.Exp, mlvlogger.Logger, mlvlogger.Experiment
+    functions: list[Any] = [exp, exp.resume, exp.open, exp.join, exp.find, exp.stream, exp.attach, exp.create, exp.mark]
+    functions += [exp.rewind, exp.flush, exp.close, run.ref, run.sub]
     functions += [
         logger,
         logger.event,
@@ -408,7 +421,7 @@ def test_using_exp_names_every_argument():
             assert name in words or name in ("self", "options"), f"{function.__qualname__}: {name}"
 
 
-def test_using_exp_names_every_error():
+def test_using_exp_names_every_error() -> None:
     for name in mlvlogger.__all__:
         thing = getattr(mlvlogger, name)
         if inspect.isclass(thing) and issubclass(thing, mlvlogger.MLVError):
@@ -419,7 +432,7 @@ def test_using_exp_names_every_error():
 
 
 @pytest.mark.slow
-def test_the_help_of_mlv_validate_is_in_its_reference():
+def test_the_help_of_mlv_validate_is_in_its_reference() -> None:
     environment = dict(os.environ, NO_COLOR="1", COLUMNS="80", LC_ALL="C.UTF-8")
     command = [os.path.join(os.path.dirname(sys.executable), "mlv-validate"), "--help"]
     shown = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True).stdout

@@ -334,7 +334,7 @@ def test_a_filtered_report_says_so_and_calls_nothing_valid(experiment: Make, run
     log = json.loads(run("--format", "sarif", *filtered).stdout)
     SARIF.validate(log)
     assert log["runs"][0]["invocations"][0]["toolExecutionNotifications"] == [
-        {"level": "note", "message": {"text": f"only a part was looked at: {part}"}}
+        {"level": "note", "message": {"text": f"only some rules were checked: {part}"}}
     ]
     [suite] = ElementTree.fromstring(run("--format", "junit", *filtered).stdout)
     assert suite[0][0].attrib == {"name": "rules", "value": part}

@@ -24,6 +24,7 @@ def report(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     """The report of the only target, and that the exit code is the one of the verdict."""
     whole = json.loads(done.stdout)
     assert done.returncode == {"valid": 0, "invalid": 1, "unchecked": 3}[whole["verdict"]]
+    target: dict[str, Any]
     [target] = whole["targets"]
     return target
 

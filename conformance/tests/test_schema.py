@@ -38,7 +38,25 @@ TYPED: list[dict[str, Any]] = [
     {"_mlv": "unencodable", "type": "a", "repr": "b"},
     {"_mlv": "com.example.a", "value": {"_mlv": 1}},
 ]
-WRONG = [None, True, 0, -1, 1.0, 1.5, 2**53 - 1, "", "x", "../x", "x\n", "mlv/x", "mlv/end", "begin", [], {}, ["", ""]]
+WRONG: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.0,
+    1.5,
+    2**53 - 1,
+    "",
+    "x",
+    "../x",
+    "x\n",
+    "mlv/x",
+    "mlv/end",
+    "begin",
+    [],
+    {},
+    ["", ""],
+]
 
 
 @cache
@@ -133,7 +151,8 @@ def test_a_meta_record_breaks_the_rules_that_its_schema_names(number: int) -> No
 
 
 def test_what_is_no_object_breaks_one_rule() -> None:
-    for value in ([], "a", 1, None, True):
+    values: list[Any] = [[], "a", 1, None, True]
+    for value in values:
         assert [rule for rule, _ in check_event(value, is_known=True, typed=True).broken] == ["event.object"]
         assert [rule for rule, _ in check_meta(value, 1).broken] == ["meta.object"]
 

@@ -364,6 +364,26 @@ def test_after_a_line_that_may_have_been_a_start_no_version_is_known(
 
 
 @pytest.mark.rule("validator.findings")
+def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = experiment()
+    x.log().start()
+    path = x.path / "log.jsonl"
+    start = path.read_bytes()
+    line = b'{"seq":%d,"time":"2026-11-22T18:24:00.000000Z","event":"mlv/new","data":{"n":%d}}\n'
+    lines = b"".join(line % (number, number) for number in range(2, 9))
+    path.write_bytes(start.replace(b'"1.0"', b'"1.9"') + lines + start + lines)
+    shapes = Shapes()
+    with monkeypatch.context() as patch:
+        learn(patch, shapes)
+        validate(x.path)
+    assert [found.unknown for found in shapes.flaws._flaws] == [()]
+    monkeypatch.setattr(_findings, "KEPT", 1)
+    report = fast(monkeypatch, x.path)
+    assert report == slow(monkeypatch, x.path)
+    assert [(one.rule, one.number) for one in report.targets[0].omitted] == [("event.reserved", 6)]
+
+
+@pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("base", sorted(path.name for path in (SUITE / "bases").iterdir()))
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -472,7 +492,7 @@ def tree(experiment: Make) -> Path:
         inner.log("log/a.jsonl").start().event("b", within=number + 1)
     (x.path.parent / "copy").mkdir()
     (x.path.parent / "copy/meta.json").write_bytes((x.path / "meta.json").read_bytes())
-    return x.path.parent
+    return Path(x.path.parent)
 
 
 @pytest.mark.rule("validator.findings")
@@ -488,7 +508,7 @@ def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(
 def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tree(experiment)
     alone, parent = validate(top), os.getpid()
-    check_experiment = _target.check_experiment
+    check_experiment: Any = vars(_target)["check_experiment"]
 
     def dies(*arguments: Any, **options: Any) -> Any:
         if os.getpid() != parent:

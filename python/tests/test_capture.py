@@ -279,7 +279,7 @@ with Exp("runs", "e") as exp, exp.capture():
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate() == ("interrupted\n", None)
+    assert process.communicate()[0] == "interrupted\n"
     assert output() == [("stdout", "ready"), ("stdout", "interrupted")]
 
 
@@ -379,7 +379,7 @@ def run_into(where: str, code: str) -> tuple[bytes, int]:
     if where == "file":
         with open("out", "w+b") as file:
             status = subprocess.run(command, stdout=file, stderr=file).returncode
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while b"the end" not in (shown := Path("out").read_bytes()) and time.monotonic() < until:
                 time.sleep(0.01)  # another process writes what was left
             return shown, status
@@ -439,7 +439,8 @@ def test_what_a_killed_program_printed_is_kept_once_and_with_the_time_of_each_li
 Exp("runs", "e").capture()
 for text in ["one", "two", "three", "the end"]:
     {statement}
-    time.sleep(0.05)
+    while {way != "progress"} and text != "the end" and f'"{{text}}"' not in open("runs/e/log/output.jsonl").read():
+        time.sleep(0.001)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     shown, status = run_into(where, code)
@@ -653,7 +654,7 @@ for sign in (signal.SIGKILL, signal.SIGSTOP):
     del exp, capture
     assert sys.stdout.text().count("x") == 300_000, len(sys.stdout.text())
     sys.stdout.texts.clear()
-until = time.monotonic() + 30
+until = time.monotonic() + 60
 while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < until:
     time.sleep(0.01)
 assert len(os.listdir("/proc/self/fd")) == before

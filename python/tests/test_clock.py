@@ -75,7 +75,7 @@ def test_a_clock_that_jumps_changes_neither_order_nor_spans(clock: Any, conforms
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert any(one["time"] > other["time"] for one, other in zip(events, events[1:], strict=False))
     assert [event["data"]["n"] for event in events if event["event"] == "x"] == [0, 1, 2, 3, 4]
-    assert all(0.01 <= event["seconds"] < 5 for event in events if event.get("span") == "end")
+    assert all(0.01 <= event["seconds"] < 60 for event in events if event.get("span") == "end")
     run = read("runs/e")
     assert [event.data["n"] for event in run.events("x")] == [0, 1, 2, 3, 4]
     assert run.state == "completed" and run.problems == []
@@ -87,7 +87,7 @@ def test_a_worker_does_not_wait_by_a_clock_that_stands_still(clock: Any) -> None
     begin = time.monotonic()
     with pytest.raises(NotAnExperiment):
         Exp.join("missing", 0, timeout=0.2)
-    assert 0.2 <= time.monotonic() - begin < 5
+    assert 0.2 <= time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize(

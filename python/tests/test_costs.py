@@ -135,7 +135,7 @@ def test_what_is_added_is_checked_against_records_laid_out_in_any_way() -> None:
             parts = {"environment": {"host": {"name": 'a\n  "params": '}, "x": [1]}, "params": {"lr": 0.5}}
             record |= {name: parts[name] for name in order}  # type: ignore[misc]
             (HOME / "meta").mkdir(exist_ok=True)
-            (HOME / "meta/2.json").write_text(json.dumps(record, **layout) + "\n")  # type: ignore[arg-type]
+            (HOME / "meta/2.json").write_text(json.dumps(record, **layout) + "\n")
             with Exp.join(HOME, 0) as exp:
                 assert exp.params == {"a": 1, "lr": 0.5}, (layout, order)
             assert read(HOME).environments[1] == parts["environment"]

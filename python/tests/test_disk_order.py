@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, read
+from mlvlogger._write.process.ring import READY
+from writer_process import writer_of
 
 HOME = Path("runs/e")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="not applicable: it reads files by /proc/self/fd")
@@ -197,7 +199,7 @@ def test_with_the_process_writer_what_was_flushed_is_on_the_disk(promises: Promi
     with Exp("runs", "e", writer="process", durability="disk") as exp:
         promises.check()
         for log in (exp.log, exp.stream("gpu")):
-            while not log._stream._writer._ring.words[5]:  # type: ignore[union-attr]
+            while not writer_of(log)._ring.words[READY]:
                 promises.event(log)
             for _ in range(10):
                 promises.event(log)

@@ -18,13 +18,13 @@ import pytest
 from mlvlogger import (
     AlreadyRecorded,
     Exp,
+    Experiment,
     ExperimentExists,
     ExperimentRef,
     InvalidName,
     InvalidRecord,
     LogClosed,
     NotAnExperiment,
-    Place,
     StreamBusy,
     WriteFailed,
     read,
@@ -341,7 +341,7 @@ def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
         before = snapshot()
         for path in (HOME, HOME / "model.pt", HOME / "deep", HOME / "log.jsonl", HOME.resolve() / "deep/er"):
             place = Exp.find(path)
-            assert (type(place), place.id, place.params, place.kind) == (Place, exp.id, {"a": 1}, "train")
+            assert (type(place), place.id, place.params, place.kind) == (Experiment, exp.id, {"a": 1}, "train")
             assert place.path.resolve() == HOME.resolve()
         assert Exp.find(HOME / "deep/er/inner/x").id == inner.id
         assert snapshot() == before
@@ -367,7 +367,7 @@ def test_a_sub_experiment_is_made_from_nothing_but_the_path_of_a_checkpoint(conf
     record = json.loads((HOME / "squeeze/sub_1/meta.json").read_bytes())
     assert record["parent"] == {"_mlv": "experiment", "id": exp.id, "path": "../.."}
     assert [run.id for run in read(HOME).subs()] == [sub.id]
-    assert read(HOME / "squeeze/sub_1").parent == ExperimentRef(exp.id, "../..")
+    assert read(HOME / "squeeze/sub_1").parent_ref == ExperimentRef(exp.id, "../..")
     conforms(HOME, sealed=True)
 
 
@@ -476,11 +476,11 @@ def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
     with (
         Exp("runs", "one") as one,
         Exp("runs", "two", parent=one) as two,
-        Exp("runs", "three", parent=two.ref()) as three,
+        Exp("runs", "three", parent=two.ref()) as three,  # type: ignore[arg-type]
     ):
         assert two.parent is not None and two.parent.id == one.id
         assert three.parent is None  # no hint where it is
-    with Exp("runs", "four", parent=read("runs/one")) as four:  # type: ignore[arg-type]
+    with Exp("runs", "four", parent=read("runs/one")) as four:
         assert four.parent is not None and four.parent.ref() == ExperimentRef(one.id, "../one")
     for name in ("two", "three", "four"):
         conforms(f"runs/{name}")
@@ -823,7 +823,7 @@ def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) ->
     assert run(code).stdout == "True\ncompleted 1\n"
 
 
-def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do():
+def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do() -> None:
     Path("taken").write_text("a file")
     with pytest.raises(NotADirectoryError, match="Give Exp a savedir in which you may make directories: 'taken/e'"):
         Exp("taken", "e")

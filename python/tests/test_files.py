@@ -161,7 +161,7 @@ HOSTILE = [
 def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> None:
     source("x")
     before = tree(Path())
-    for call in (lambda: exp.attach("x", name) if name is not None else exp.attach("x", 5), lambda: exp.create(name)):
+    for call in (lambda: exp.attach("x", name) if name is not None else exp.attach("x", 5), lambda: exp.create(name)):  # type: ignore[arg-type]
         with pytest.raises(InvalidName, match="isn't a name for"):
             call()
     assert tree(Path()) == before
@@ -208,7 +208,7 @@ def test_what_is_no_regular_file_cannot_be_attached_or_referred_to(
         with pytest.raises(
             CannotAttach, match="is not a regular file. Pass a file path; to attach a directory, archive it first"
         ):
-            call()
+            call()  # type: ignore[no-untyped-call]
     assert descriptors() <= before, "a descriptor leaked"
     assert not FILES.exists() or os.listdir(FILES) == []
 
@@ -398,7 +398,7 @@ def test_a_large_write_is_whole(exp: Exp) -> None:
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
-def test_a_with_block_left_by_an_exception_publishes_nothing(mode: str, exp: Exp) -> None:
+def test_a_with_block_left_by_an_exception_publishes_nothing(mode: Any, exp: Exp) -> None:
     with pytest.raises(ZeroDivisionError), exp.create("a", mode) as file:
         file.write(b"x" if mode == "wb" else "x")
         raise ZeroDivisionError
@@ -410,7 +410,7 @@ def test_a_file_that_is_forgotten_is_not_published(mode: str, exp: Exp) -> None:
     """What is half written when its function is left by an exception isn't a record."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        file = exp.create("a", mode)
+        file = exp.create("a", mode)  # type: ignore[call-overload]
         file.write(b"half" if mode == "wb" else "half")
         del file
         gc.collect()
@@ -448,7 +448,7 @@ def test_two_files_of_one_name_at_once_are_two_files(exp: Exp) -> None:
 def test_an_unknown_mode_or_way_is_refused(exp: Exp) -> None:
     source("x")
     with pytest.raises(ValueError, match="mode is 'ab'"):
-        exp.create("a", "ab")
+        exp.create("a", "ab")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="how is 'move'"):
         exp.attach("x", how="move")
     assert not FILES.exists()

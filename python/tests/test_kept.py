@@ -15,6 +15,7 @@ import pytest
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._write import elsewhere
+from writer_process import at_work
 
 HOME = Path("runs/e")
 LOG = HOME / "log.jsonl"
@@ -201,7 +202,7 @@ def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> Non
             assert exp.log.event("x", step=step) is not None
             step += 1
             # A second of the clock, and what this machine takes for the event that notices it.
-            assert time.time_ns() < begin + 20_000_000_000
+            assert time.time_ns() < begin + 60_000_000_000
             time.sleep(0.002)
     assert "by another program" in str(caught[0].message)
     exp.close()
@@ -277,7 +278,7 @@ def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: 
 
 
 def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
-    constant("_MAX_COPY", 1000)
+    constant("_write.elsewhere._MAX_COPY", 1000)
     exp = Exp("runs", "e")
     for step in range(100):
         exp.log.event("x", step=step)
@@ -464,9 +465,9 @@ def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> Non
     exp = Exp("runs", "e", writer="process")
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(exp.log._stream._writer._pid, 9)  # type: ignore[attr-defined]
+    os.kill(exp.log._stream._writer._process.pid, 9)  # type: ignore[attr-defined]
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._writer._heir is None:  # type: ignore[attr-defined]
+        while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
             exp.log.event("dead")
             exp.flush()
     exp.log.event("x", step=1)
@@ -507,17 +508,15 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
 def test_a_seal_that_waits_costs_no_event() -> None:
     """In the memory of the process writer, where it has a number but isn't an event."""
     exp = Exp("runs", "e", writer="process")
-    writer: Any = exp.log._stream._writer
-    while not writer._ring.words[5]:
-        time.sleep(0.001)
+    writer = at_work(exp.log)
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(writer._pid, signal.SIGSTOP)
+    os.kill(writer._process.pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
         exp.log._stream._appender.seal(b"mlv/seal", {})
     extended(LOG)
-    os.kill(writer._pid, signal.SIGCONT)
+    os.kill(writer._process.pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):
         exp.flush()
     exp.log.event("x", step=4)
@@ -527,8 +526,8 @@ def test_a_seal_that_waits_costs_no_event() -> None:
 
 def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
     """No line is written to a file that is known to be another one."""
-    constant("_SEAL_EVERY", 2000)
-    constant("_HASH_EVERY", 500)
+    constant("_write.seals._SEAL_EVERY", 2000)
+    constant("_write.seals._HASH_EVERY", 500)
     exp = Exp("runs", "e")
     exp.log.event("x", step=0)
     renamed(LOG)

@@ -75,8 +75,8 @@ def test_a_claim_that_is_held_is_waited_for_and_then_reported(monkeypatch: pytes
     import fcntl
 
     monkeypatch.setattr(os, "link", _refuse)
-    constant("_rename_call", lambda: None)
-    constant("_STALE", 0.1)
+    constant("_disk.publish._rename_call", lambda: None)
+    constant("_disk.claims._STALE", 0.1)
     with open(".mlv-x.claim", "wb") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match="Another process is publishing"):
@@ -97,7 +97,7 @@ def test_of_many_that_publish_one_name_without_links_one_wins(
 
     monkeypatch.setattr(os, "link", _refuse)
     if not rename:
-        constant("_rename_call", lambda: None)
+        constant("_disk.publish._rename_call", lambda: None)
     won = []
 
     def work(number: int) -> None:
@@ -144,7 +144,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], constant: Any
 ) -> None:
     exp = Exp("runs", "e")
-    constant("_MAX_TRIES", 5)
+    constant("_write.elsewhere._MAX_TRIES", 5)
     real = os.open
 
     def never(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
@@ -293,7 +293,7 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
         seal(*arguments)
         raise Stop
 
-    writer.seal = seal_and_interrupt  # type: ignore[method-assign]
+    writer.seal = seal_and_interrupt  # type: ignore[assignment,method-assign]
     with pytest.raises(Stop):
         exp.close()
     with pytest.raises(LogClosed):

@@ -120,7 +120,7 @@ def test_an_event_is_a_snapshot(log: Logger, logged: Any) -> None:
     assert data == {"a": [1, 2], "b": [1, 2]}
 
 
-class RaisingMapping(Mapping):
+class RaisingMapping(Mapping[Any, Any]):
     def __getitem__(self, key: str) -> Any:
         raise ZeroDivisionError
 
@@ -141,15 +141,15 @@ def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(log: Logger, log
 
 
 def test_keys_that_are_no_strings_are_spelled_as_in_json(log: Logger, logged: Any) -> None:
-    log.event("x", {1: 2, None: {True: 0.5}}, a=UserDict({2: 3}))
+    log.event("x", {1: 2, None: {True: 0.5}}, a=UserDict({2: 3}))  # type: ignore[dict-item]
     assert logged()[0]["data"] == {"1": 2, "null": {"true": 0.5}, "a": {"2": 3}}
 
 
 def test_two_keys_with_one_name_are_both_recorded_with_one_warning(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning) as caught:
         for _ in range(3):
-            log.event("x", {"1": "a", 1: "b"}, c={True: "d", "true": "e"})
-        log.span("s", {"1": "a", 1: "b"}).end({"1": "a", 1: "b"})
+            log.event("x", {"1": "a", 1: "b"}, c={True: "d", "true": "e"})  # type: ignore[dict-item]
+        log.span("s", {"1": "a", 1: "b"}).end({"1": "a", 1: "b"})  # type: ignore[dict-item]
     assert len(caught) == 2 and all("have the same name in JSON" in str(warning.message) for warning in caught)
     data = {"1": "a", "1~2": "b", "c": {"true": "d", "true~2": "e"}}
     assert [event["data"] for event in logged()[:3]] == [data] * 3

@@ -19,7 +19,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def told(text: str) -> dict[str, str]:
-    return dict(re.split(r": +", line, maxsplit=1) for line in text.splitlines())  # type: ignore[misc]
+    return dict(re.split(r": +", line, maxsplit=1) for line in text.splitlines())
 
 
 def test_it_tells_versions_and_what_the_file_system_can_do() -> None:
@@ -84,7 +84,7 @@ def test_what_does_not_work_is_told_with_what_follows(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(report.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     assert report.main([]) == 0
     facts = told(capsys.readouterr().out)
     assert facts["hard links"] == "no: Operation not supported; files are published by renaming"

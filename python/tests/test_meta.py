@@ -42,7 +42,7 @@ def digest(path: Path) -> str:
 @pytest.fixture
 def fixed(constant: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock, the nonce and the machine stand still."""
-    constant("now", lambda: NOW)
+    constant("_write.meta.now", lambda: NOW)
     monkeypatch.setattr("os.urandom", lambda count: b"\xab" * count)
     monkeypatch.setattr(snapshot, "capture", lambda **_: dict(FACTS))
 
@@ -177,8 +177,9 @@ def test_params_of_another_type_are_refused_and_nothing_is_made(params: Any) -> 
 
 def test_a_parameter_that_cannot_be_encoded_is_named_and_nothing_is_made() -> None:
     for member in ("params", "extra"):
+        members: dict[str, Any] = {member: {"optimizer": {"fns": [1, 1j]}}}
         with pytest.raises(CannotEncode) as caught:
-            Exp("runs", "e", **{member: {"optimizer": {"fns": [1, 1j]}}})
+            Exp("runs", "e", **members)
         assert caught.value.path == f"{member}.optimizer.fns[1]"
         assert str(caught.value).startswith(f"{member}.optimizer.fns[1]: the value is of type complex")
     assert os.listdir() == []

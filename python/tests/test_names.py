@@ -45,7 +45,7 @@ class Lying(str):
     def __fspath__(self) -> str:
         return "../../outside/x"
 
-    def split(self, *_: Any) -> list[str]:  # type: ignore[override]
+    def split(self, *_: Any) -> list[str]:
         return ["ok"]
 
     def encode(self, *_: Any) -> bytes:
@@ -76,8 +76,9 @@ NAMES: list[Any] = [
 @pytest.fixture(autouse=True)
 def _direct(_writer: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes a stream, it is opened here; to start a process for each of thousands would take minutes."""
-    for call in (Exp.__init__, Exp.resume.__func__, Exp.open.__func__, Exp.join.__func__):  # type: ignore[attr-defined]
-        monkeypatch.setitem(call.__kwdefaults__, "writer", "direct")
+    calls: Any = (Exp.__init__, Exp.resume, Exp.open, Exp.join)
+    for call in calls:
+        monkeypatch.setitem(getattr(call, "__func__", call).__kwdefaults__, "writer", "direct")
 
 
 @pytest.fixture
@@ -105,10 +106,10 @@ CALLS: dict[str, Callable[[Exp, Any], Any]] = {
     "sub-kind": lambda exp, name: made(lambda: exp.sub("s", kind=name)),
     "stream": lambda exp, name: exp.stream(name).event("x"),
     "open-stream": lambda exp, name: made(lambda: Exp.open(HOME, stream=name)),
-    "join-rank": lambda exp, name: made(lambda: Exp.join(HOME, name if name is not None else "5")),
+    "join-rank": lambda exp, name: made(lambda: Exp.join(HOME, name if name is not None else "5")),  # type: ignore[arg-type]
     "rewind": lambda exp, name: exp.rewind({name if not isinstance(name, (list, dict)) else str(name): 0}),
     "rewind-stream": lambda exp, name: exp.rewind({f"log/{name}.jsonl": 0}),
-    "attach": lambda exp, name: exp.attach("source", name if name is not None else 5),
+    "attach": lambda exp, name: exp.attach("source", name if name is not None else 5),  # type: ignore[arg-type]
     "create": lambda exp, name: made(lambda: exp.create(name)),
     "create-text": lambda exp, name: made(lambda: exp.create(name, "w")),
     "event": lambda exp, name: exp.log.event(name),

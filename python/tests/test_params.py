@@ -54,15 +54,15 @@ def test_a_pydantic_model_is_recorded_without_its_secrets() -> None:
     class Inner(pydantic.BaseModel):  # type: ignore[misc,name-defined]
         model_config = pydantic.ConfigDict(extra="allow", protected_namespaces=())
         mode: Mode = Mode.FAST
-        word: pydantic.SecretStr = pydantic.SecretStr("hunter2")
+        word: pydantic.SecretStr = pydantic.SecretStr("hunter2")  # type: ignore[name-defined]
 
     class Config(pydantic.BaseModel):  # type: ignore[misc,name-defined]
         lr: float = pydantic.Field(0.1, alias="learning_rate")
         path: Path = Path("a/b")
         inner: Inner = Inner(more=5)
         all: list[Inner] = [Inner()]
-        site: pydantic.HttpUrl = pydantic.HttpUrl("https://user:hunter2@example.org/a")
-        data: pydantic.SecretBytes = pydantic.SecretBytes(b"hunter2")
+        site: pydantic.HttpUrl = pydantic.HttpUrl("https://user:hunter2@example.org/a")  # type: ignore[name-defined]
+        data: pydantic.SecretBytes = pydantic.SecretBytes(b"hunter2")  # type: ignore[name-defined]
         hidden: int = pydantic.Field(7, exclude=True)
         password: str = "hunter2"
 
@@ -245,7 +245,7 @@ def test_a_configuration_of_ml_collections_is_a_mapping(monkeypatch: pytest.Monk
 
     with pytest.raises(TypeError, match="give a mapping"):
         Exp("runs", "e", ConfigDict())
-    monkeypatch.setitem(sys.modules, "ml_collections", types.SimpleNamespace(ConfigDict=ConfigDict))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "ml_collections", types.SimpleNamespace(ConfigDict=ConfigDict))
     with pytest.raises(CannotEncode, match="params.required: reading the value raises ValueError: Trying to access"):
         Exp("runs", "e", ConfigDict())
     with Exp("runs", "e") as exp, pytest.warns(RuntimeWarning, match="data.required: reading the value raises"):

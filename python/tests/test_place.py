@@ -28,7 +28,7 @@ def use_everything(exp: Exp, child: Callable[[Callable[[], Any]], int]) -> None:
     with exp.capture():
         os.write(1, b"captured\n")
     exp.sub("small", {"a": 1}, kind="squeeze").close()
-    assert exp.ref(exp.path / "files/model.pt").path == "files/model.pt"  # type: ignore[union-attr]
+    assert exp.ref(exp.path / "files/model.pt").path == "files/model.pt"
     with Exp.join(exp.path, 3) as worker:
         worker.log.event("x")
     exp.rewind(exp.mark())

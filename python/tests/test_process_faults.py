@@ -20,9 +20,9 @@ import pytest
 import mlvlogger
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._disk import spawn
-from mlvlogger._write.process import client
-from mlvlogger._write.process.client import ProcessWriter
+from mlvlogger._write.process import child
 from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+from writer_process import at_work, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
@@ -33,19 +33,6 @@ PATH = Path("a.jsonl")
 
 def numbers(written: list[dict[str, Any]]) -> list[int]:
     return [event["data"]["number"] for event in written if event["event"] == "x"]
-
-
-def writer_of(log: Logger) -> ProcessWriter:
-    writer = log._stream._writer
-    assert isinstance(writer, ProcessWriter)
-    return writer
-
-
-def at_work(log: Logger) -> ProcessWriter:
-    writer = writer_of(log)
-    while not writer._ring.words[READY]:
-        time.sleep(0.001)
-    return writer
 
 
 def is_gone(pid: int) -> bool:
@@ -245,6 +232,7 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Call
 import gc, mlvlogger
 from mlvlogger import Logger
 import mlvlogger._write.process.client
+FILES = ("client.py", "child.py", "takeover.py", "spawn.py", "ring.py")
 class Stop(BaseException):
     pass
 
@@ -252,7 +240,7 @@ def stop_at(number):
     left = number
     def profile(frame, event, _):
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("client.py", "spawn.py", "ring.py")):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(FILES):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -292,12 +280,13 @@ print(number)
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_PATIENCE", 0.3)
+    constant("_write.process.client.PATIENCE", 0.3)
+    constant("_write.process.child.PATIENCE", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
     log = Logger(PATH, writer="process")
-    pid = writer_of(log)._pid
+    pid = writer_of(log)._process.pid
     for number in range(10):
         assert log.event("x", number=number) == number + 2
     with said() as messages:
@@ -308,14 +297,14 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     assert is_gone(pid)
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
-    pid = writer_of(log)._pid
-    constant("_START_PATIENCE", 0.0)
+    pid = writer_of(log)._process.pid
+    constant("_write.process.client._START_PATIENCE", 0.0)
     with said() as messages:
         assert log.event("x", number=10) is not None
     assert len(messages) == 1 and is_gone(pid)
     log.close()
     dropped = Logger(PATH, writer="process")
-    pid = writer_of(dropped)._pid
+    pid = writer_of(dropped)._process.pid
     del dropped
     assert is_gone(pid)
     Logger(PATH).close()
@@ -337,7 +326,7 @@ with Exp("runs", "e", writer="process") as exp:
     with exp.capture():
         os.write(1, b"hello\\n")
     exp.log.flush()
-    assert exp.log._stream._writer._heir is None
+    assert exp.log._stream._writer._successor is None
 """
 
 
@@ -386,10 +375,10 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         monkeypatch.setattr(spawn, "_COMMAND", "import nowhere")
     log = Logger(PATH, writer="process")
     if how.startswith("SIG"):
-        os.kill(at_work(log)._pid, getattr(signal, how))
+        os.kill(at_work(log)._process.pid, getattr(signal, how))
     with said() as messages:
         number = 0
-        while writer_of(log)._heir is None:
+        while writer_of(log)._successor is None:
             log.event("x", number=number)
             number += 1
             time.sleep(0.001)
@@ -492,13 +481,13 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
     with said() as messages:
         some(100, 0)
         log.flush()
-        os.kill(writer._pid, signal.SIGSTOP)
+        os.kill(writer._process.pid, signal.SIGSTOP)
         some(200, 0)
         CHANGES[change](writer._ring, chance)
         some(10, 0)
-        os.kill(writer._pid, signal.SIGCONT)
+        os.kill(writer._process.pid, signal.SIGCONT)
         some(20, 0.005)
-        if writer._heir is None:
+        if writer._successor is None:
             CHANGES[change](writer._ring, chance)
         some(20, 0.005)
         for call in (log.flush, log.close, log.close):
@@ -506,7 +495,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
                 call()
             except WriteFailed:
                 assert on_error == "raise"
-    assert is_gone(writer._pid) or writer._pid in client._ended_later
+    assert is_gone(writer._process.pid) or writer._process.pid in child._ended_later
     written = events(PATH)
     found = {event["seq"]: event["data"]["number"] for event in written if event["event"] == "x"}
     assert sorted(found.values()) == list(found.values()) and set(found.values()) <= set(range(1, number + 1))
@@ -537,7 +526,8 @@ def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
     code = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[2])
-from test_process_faults import CHANGES, at_work
+from writer_process import at_work
+from test_process_faults import CHANGES
 from mlvlogger import Logger
 import random
 log = Logger("a.jsonl", writer="process")
@@ -545,11 +535,11 @@ writer = at_work(log)
 for number in range(100):
     log.event("x", number=number)
 log.flush()
-os.kill(writer._pid, signal.SIGSTOP)
+os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(100, 200):
     log.event("x", number=number)
 CHANGES[sys.argv[1]](writer._ring, random.Random(1))
-print(writer._pid, flush=True)
+print(writer._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     program = begin(code, change, Path(__file__).parent)
@@ -575,7 +565,7 @@ from pathlib import Path
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._write.process.ring import READY
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-pid = log._stream._writer._pid
+pid = log._stream._writer._process.pid
 while not log._stream._writer._ring.words[READY]:
     time.sleep(0.001)
 log.event("x", number=0)
@@ -614,10 +604,10 @@ while not writer._ring.words[5]:
     time.sleep(0.001)
 log.event("x", number=0)
 log.flush()
-os.kill(writer._pid, signal.SIGSTOP)
+os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(1, 40):
     log.event("x", number=number)
-os.kill(writer._pid, signal.SIGKILL)
+os.kill(writer._process.pid, signal.SIGKILL)
 resource.setrlimit(resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

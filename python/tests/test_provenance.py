@@ -9,7 +9,9 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,10 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="the tests make scripts and links"),
 ]
 
+Launch = Callable[..., dict[str, Any]]
+Become = Callable[..., dict[str, Any]]
+Hostile = Callable[..., Path]
+
 SHOW = """
 import json
 from mlvlogger._environment import snapshot
@@ -32,7 +38,7 @@ if __name__ != "__mp_main__":
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch):
+def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -73,17 +79,17 @@ def make_console_script(path: Path, interpreter: str | Path) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Path:
     """A repository with the user's script and module."""
     make_repository(tmp_path / "proj", mytrain_py=SHOW, _gitignore=".venv/\n__pycache__/\nignored*\n")
     return tmp_path / "proj"
 
 
 @pytest.fixture
-def launch(project):
+def launch(project: Path) -> Launch:
     """`launch(*command)`: what a program that is started so records."""
 
-    def start(*command: object, cwd: Path = project, path: Path = project, stdin: str = "") -> dict:
+    def start(*command: object, cwd: Path = project, path: Path = project, stdin: str = "") -> dict[str, Any]:
         source = Path(mlvlogger.__file__).parents[1]
         variables = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{path}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
@@ -91,12 +97,13 @@ def launch(project):
         )
         lines = [line.partition("FOUND ")[2] for line in done.stdout.splitlines() if "FOUND " in line]
         assert lines, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return json.loads(lines[-1])
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
 
     return start
 
 
-def of_project(found: dict, source: str, project: Path, untracked: bool | None = False) -> None:
+def of_project(found: dict[str, Any], source: str, project: Path, untracked: bool | None = False) -> None:
     """Assert that *found* is about the repository of the project, that it is found by *source*."""
     assert found["git"]["commit"] == git(project, "rev-parse", "HEAD")
     assert found["git"]["remote"] == "https://example.org/proj.git"
@@ -108,7 +115,9 @@ def of_project(found: dict, source: str, project: Path, untracked: bool | None =
 
 
 @pytest.mark.slow
-def test_a_script_is_that_of_its_repository_wherever_it_is_started(tmp_path, project, launch):
+def test_a_script_is_that_of_its_repository_wherever_it_is_started(
+    tmp_path: Path, project: Path, launch: Launch
+) -> None:
     make_repository(tmp_path / "other")
     for cwd in (project, tmp_path, tmp_path / "other"):
         found = launch(sys.executable, project / "mytrain.py", cwd=cwd)
@@ -116,7 +125,7 @@ def test_a_script_is_that_of_its_repository_wherever_it_is_started(tmp_path, pro
         assert (found["script"], found["launcher"]) == (str(project / "mytrain.py"), None)
 
 
-def test_a_script_of_no_repository_has_that_of_the_directory(tmp_path, project, launch):
+def test_a_script_of_no_repository_has_that_of_the_directory(tmp_path: Path, project: Path, launch: Launch) -> None:
     (tmp_path / "scratch.py").write_text(SHOW)
     found = launch(sys.executable, tmp_path / "scratch.py")
     of_project(found, "directory", project, untracked=True)
@@ -124,7 +133,7 @@ def test_a_script_of_no_repository_has_that_of_the_directory(tmp_path, project, 
     assert launch(sys.executable, tmp_path / "scratch.py", cwd=tmp_path)["git"] is None
 
 
-def test_a_module_that_is_run_is_the_script(project, launch):
+def test_a_module_that_is_run_is_the_script(project: Path, launch: Launch) -> None:
     found = launch(sys.executable, "-m", "mytrain")
     of_project(found, "script", project)
     assert found["script"] == str(project / "mytrain.py")
@@ -135,7 +144,7 @@ def test_a_module_that_is_run_is_the_script(project, launch):
     "words",
     ["-m cProfile", "-m profile", "-m pdb -c continue", "-m trace --trackcalls", "-m runpy", "-m timeit -n1 -r1"],
 )
-def test_a_tool_of_python_is_no_script_of_the_user(tmp_path, project, launch, words):
+def test_a_tool_of_python_is_no_script_of_the_user(tmp_path: Path, project: Path, launch: Launch, words: str) -> None:
     target = {"-m runpy": ["mytrain"], "-m timeit -n1 -r1": ["import mytrain"]}.get(words, ["mytrain.py"])
     found = launch(sys.executable, *words.split(), *target)
     # Some tools make the script the main module; which ones do depends on the version of Python.
@@ -150,7 +159,7 @@ def test_a_tool_of_python_is_no_script_of_the_user(tmp_path, project, launch, wo
 
 
 @pytest.mark.parametrize("way", ["-c", "stdin", "interactive", "no file"])
-def test_without_a_script_the_repository_is_that_of_the_directory(project, launch, way):
+def test_without_a_script_the_repository_is_that_of_the_directory(project: Path, launch: Launch, way: str) -> None:
     """A notebook's kernel has a main module without a file, too."""
     given = {
         "-c": (["-c", "import mytrain"], ""),
@@ -168,7 +177,7 @@ def test_without_a_script_the_repository_is_that_of_the_directory(project, launc
 
 
 @pytest.mark.slow
-def test_a_console_script_has_the_repository_of_the_directory(tmp_path, project, launch):
+def test_a_console_script_has_the_repository_of_the_directory(tmp_path: Path, project: Path, launch: Launch) -> None:
     """In an environment outside of any repository, in that of the project, and in the clone of a version manager."""
     make_repository(tmp_path / "pyenv", _gitignore="versions/\n")
     for folder in (tmp_path / "venv", project / ".venv", tmp_path / "pyenv" / "versions" / "3"):
@@ -180,7 +189,7 @@ def test_a_console_script_has_the_repository_of_the_directory(tmp_path, project,
 
 
 @pytest.mark.slow
-def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path, project, launch):
+def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path: Path, project: Path, launch: Launch) -> None:
     interpreter = make_venv(project / ".venv")
     found = launch(interpreter, project / "mytrain.py", cwd=tmp_path)
     of_project(found, "script", project)
@@ -191,7 +200,9 @@ def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path, proje
 
 
 @pytest.mark.slow
-def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory(tmp_path, project, launch):
+def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory(
+    tmp_path: Path, project: Path, launch: Launch
+) -> None:
     """The environment of another Python, in the clone of a version manager."""
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n")
@@ -203,7 +214,9 @@ def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
-def test_an_installed_launcher_is_no_script_of_the_user(tmp_path, project, launch, folder):
+def test_an_installed_launcher_is_no_script_of_the_user(
+    tmp_path: Path, project: Path, launch: Launch, folder: str
+) -> None:
     """Such as submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in somebody's repository."""
     make_repository(tmp_path / "settings")
     package = tmp_path / "settings" / folder / "launch"
@@ -216,7 +229,7 @@ def test_an_installed_launcher_is_no_script_of_the_user(tmp_path, project, launc
 
 
 @pytest.mark.slow
-def test_under_pytest_the_repository_is_that_of_the_directory(project, launch):
+def test_under_pytest_the_repository_is_that_of_the_directory(project: Path, launch: Launch) -> None:
     (project / "test_ignored.py").write_text("def test():\n    import mytrain\n")
     found = launch(sys.executable, "-m", "pytest", "-s", "-c", os.devnull, "--rootdir=.", "-p", "no:cacheprovider", ".")
     of_project(found, "directory", project, untracked=None)
@@ -224,7 +237,9 @@ def test_under_pytest_the_repository_is_that_of_the_directory(project, launch):
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
-def test_a_process_of_multiprocessing_has_the_script_of_its_parent(tmp_path, project, launch, method):
+def test_a_process_of_multiprocessing_has_the_script_of_its_parent(
+    tmp_path: Path, project: Path, launch: Launch, method: str
+) -> None:
     (project / "mytrain.py").write_text(
         f"import multiprocessing\n\ndef work():\n{textwrap.indent(SHOW.replace('__mp_main__', ''), '    ')}\n\n"
         "if __name__ == '__main__':\n"
@@ -238,7 +253,7 @@ def test_a_process_of_multiprocessing_has_the_script_of_its_parent(tmp_path, pro
 
 
 @pytest.mark.slow
-def test_a_script_in_an_archive(tmp_path, project, launch):
+def test_a_script_in_an_archive(tmp_path: Path, project: Path, launch: Launch) -> None:
     with zipfile.ZipFile(project / "app.pyz", "w") as archive:
         archive.writestr("__main__.py", SHOW)
     of_project(launch(sys.executable, "app.pyz"), "script", project, untracked=True)
@@ -254,10 +269,10 @@ def test_a_script_in_an_archive(tmp_path, project, launch):
 
 
 @pytest.fixture
-def become(tmp_path, monkeypatch):
+def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Become:
     """`become(script, prefix)`: a program with this script, of a Python that is installed there."""
 
-    def make(script: str, prefix: str | Path) -> dict:
+    def make(script: str, prefix: str | Path) -> dict[str, Any]:
         file = tmp_path / script
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
@@ -270,7 +285,7 @@ def become(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("prefix", ["/", "usr", "usr/src", "usr/src/app", "usr/local", "opt/python"])
-def test_a_repository_below_the_prefix_is_the_users(tmp_path, become, prefix):
+def test_a_repository_below_the_prefix_is_the_users(tmp_path: Path, become: Become, prefix: str) -> None:
     """In an image of a container, Python may be in /usr and the project in /usr/src/app."""
     make_repository(tmp_path / "usr" / "src" / "app")
     found = become("usr/src/app/train.py", prefix)
@@ -278,7 +293,9 @@ def test_a_repository_below_the_prefix_is_the_users(tmp_path, become, prefix):
     assert (found["git"]["source"], found["git"]["remote"]) == ("script", "https://example.org/app.git")
 
 
-def test_a_repository_around_the_prefix_is_not_that_of_a_script_below_it(tmp_path, become, monkeypatch):
+def test_a_repository_around_the_prefix_is_not_that_of_a_script_below_it(
+    tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_repository(tmp_path / "home")
     make_repository(tmp_path / "proj")
     monkeypatch.chdir(tmp_path / "proj")
@@ -294,10 +311,12 @@ def test_a_repository_around_the_prefix_is_not_that_of_a_script_below_it(tmp_pat
     assert become("home/pythonic/train.py", "home/python")["git"]["remote"] == "https://example.org/home.git"
 
 
-def test_a_frozen_program_without_paths_of_python_records_its_repository(tmp_path, become, monkeypatch):
+def test_a_frozen_program_without_paths_of_python_records_its_repository(
+    tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sysconfig
 
-    def fail(*_):
+    def fail(*_: Any) -> None:
         raise ModuleNotFoundError("_sysconfigdata")
 
     monkeypatch.setattr(sysconfig, "get_path", fail)
@@ -310,7 +329,9 @@ def test_a_frozen_program_without_paths_of_python_records_its_repository(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["train.py", "[a]*.py", ":(top)x.py", "ü b\n.py", "sub/deep.py"])
-def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(tmp_path, become, name):
+def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(
+    tmp_path: Path, become: Become, name: str
+) -> None:
     make_repository(tmp_path / "proj", _gitignore="ignored*\n", a_py="", x_py="")
     found = become(f"proj/{name}", "elsewhere")
     assert found["git"]["script_untracked"] is True
@@ -324,7 +345,7 @@ def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(tmp_path
 
 
 @pytest.mark.slow
-def test_the_diff_is_that_of_the_same_repository(tmp_path, project, launch):
+def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, launch: Launch) -> None:
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n", wrong_txt="a\n")
     (manager / "wrong.txt").write_text("b\n")
@@ -341,7 +362,9 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path, project, launch):
     assert found["git"]["diff_cut"] is False
 
 
-def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(tmp_path, become, monkeypatch):
+def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(
+    tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlvlogger import Exp
 
     become("proj/train.py", "elsewhere")
@@ -394,7 +417,7 @@ TRAPS = {
 
 
 @pytest.fixture
-def hostile(tmp_path, become):
+def hostile(tmp_path: Path, become: Become) -> Hostile:
     """`hostile(settings, attributes)`: a repository with these settings; a file that exists if a program was run."""
     proof, trap, hooks = tmp_path / "proof", tmp_path / "trap", tmp_path / "hooks"
     hooks.mkdir()
@@ -420,7 +443,7 @@ def hostile(tmp_path, become):
 
 
 @pytest.mark.parametrize("kind", TRAPS)
-def test_nothing_that_a_repository_configures_is_run(tmp_path, hostile, kind):
+def test_nothing_that_a_repository_configures_is_run(tmp_path: Path, hostile: Hostile, kind: str) -> None:
     settings, attributes, control = TRAPS[kind]
     proof = hostile(settings, attributes)
     found = capture()["git"]
@@ -436,7 +459,9 @@ def test_nothing_that_a_repository_configures_is_run(tmp_path, hostile, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["worktree", "submodule", "embedded", "promisor", "remote helper"])
-def test_nothing_is_run_that_is_configured_elsewhere(tmp_path, hostile, kind, monkeypatch):
+def test_nothing_is_run_that_is_configured_elsewhere(
+    tmp_path: Path, hostile: Hostile, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proof = hostile([], "")
     folder, trap = tmp_path / "proj", tmp_path / "trap"
     control = "status"
@@ -486,7 +511,7 @@ def test_nothing_is_run_that_is_configured_elsewhere(tmp_path, hostile, kind, mo
 
 
 @pytest.fixture
-def filtered(tmp_path, become):
+def filtered(tmp_path: Path, become: Become) -> Path:
     """A repository whose *.txt pass a filter, as with Git LFS: the commit holds other contents than the files."""
     become("proj/train.py", "elsewhere")
     folder = tmp_path / "proj"
@@ -508,7 +533,7 @@ def state() -> tuple[object, object, object]:
 
 
 @pytest.mark.slow
-def test_whether_a_filtered_file_changed_is_not_known_without_the_filter(filtered):
+def test_whether_a_filtered_file_changed_is_not_known_without_the_filter(filtered: Path) -> None:
     assert state() == (False, [], None)
     (filtered / "data.txt").touch()
     assert state() == (None, [], ["data.txt"])
@@ -527,7 +552,7 @@ def test_whether_a_filtered_file_changed_is_not_known_without_the_filter(filtere
     assert state() == (True, ["data.txt", "model.py", "more.txt"], None)
 
 
-def test_a_filter_that_is_not_installed_loses_no_fact(filtered):
+def test_a_filter_that_is_not_installed_loses_no_fact(filtered: Path) -> None:
     """Such as Git LFS in a container without git-lfs, where `git status` fails."""
     git(filtered, "config", "filter.upper.clean", "git-that-is-not-installed clean")
     (filtered / "data.txt").touch()
@@ -538,18 +563,18 @@ def test_a_filter_that_is_not_installed_loses_no_fact(filtered):
     assert state() == (True, ["data.txt"], None)
 
 
-def test_a_filter_that_git_cannot_disable_costs_the_changes_alone(filtered):
+def test_a_filter_that_git_cannot_disable_costs_the_changes_alone(filtered: Path) -> None:
     git(filtered, "config", "filter.a=b.clean", "false")
     found = capture()["git"]
     reason = "git has no way to disable the filter 'a=b'"
     assert found["missing"] == {"dirty": reason, "changed": reason}
     assert (found["commit"], found["remote"]) == (git(filtered, "rev-parse", "HEAD"), "https://example.org/proj.git")
-    given: dict = {}
+    given: dict[str, Any] = {}
     assert diff(given) is None
     assert given["missing"] == {"diff": reason}
 
 
-def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered, monkeypatch):
+def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_git, "_MAX_PATHS", 1)
     for name in ("data.txt", "more.txt"):
         (filtered / name).touch()
@@ -558,7 +583,7 @@ def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered, monkeypa
 
 
 @pytest.mark.slow
-def test_many_filtered_files_are_asked_about_in_parts(filtered):
+def test_many_filtered_files_are_asked_about_in_parts(filtered: Path) -> None:
     for number in range(250):
         (filtered / f"{number}.txt").write_text("a\n")
         (filtered / f"{number}.py").write_text("a\n")
@@ -573,7 +598,7 @@ def test_many_filtered_files_are_asked_about_in_parts(filtered):
 
 
 @pytest.fixture
-def outer(tmp_path, become):
+def outer(tmp_path: Path, become: Become) -> Path:
     """A repository with the submodule `inner`, that has the submodule `deep`."""
     for name in ("deep", "inner", "proj"):
         make_repository(tmp_path / name, model_py="b\n", data_txt="c\n")
@@ -587,7 +612,7 @@ def outer(tmp_path, become):
 
 
 @pytest.mark.slow
-def test_changes_in_a_submodule_are_changes_of_its_path(outer):
+def test_changes_in_a_submodule_are_changes_of_its_path(outer: Path) -> None:
     assert state() == (False, [], None)
     (outer / "inner" / "untracked.txt").write_text("is not looked at\n")
     assert state() == (False, [], None)
@@ -603,7 +628,9 @@ def test_changes_in_a_submodule_are_changes_of_its_path(outer):
 
 
 @pytest.mark.parametrize("how", ["broken", "stray", "filter", "slow"])
-def test_a_submodule_that_cannot_be_looked_into_is_unchecked(tmp_path, outer, how, monkeypatch):
+def test_a_submodule_that_cannot_be_looked_into_is_unchecked(
+    tmp_path: Path, outer: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = outer / "inner"
     if how == "broken":
         (inner / ".git").write_text("gitdir: /missing\n")
@@ -629,7 +656,7 @@ def test_a_submodule_that_cannot_be_looked_into_is_unchecked(tmp_path, outer, ho
 # Repositories of another form
 
 
-def test_a_stray_directory_named_git_below_the_root_changes_nothing(tmp_path, become):
+def test_a_stray_directory_named_git_below_the_root_changes_nothing(tmp_path: Path, become: Become) -> None:
     make_repository(tmp_path / "proj", model_py="b\n", data_txt="c\n")
     (tmp_path / "proj" / "sub" / ".git").mkdir(parents=True)
     (tmp_path / "proj" / "model.py").write_text("other\n")
@@ -641,7 +668,7 @@ def test_a_stray_directory_named_git_below_the_root_changes_nothing(tmp_path, be
     assert capture()["git"]["script_untracked"] is False
 
 
-def test_a_working_tree_elsewhere_does_not_lead_to_another_repository(tmp_path, become):
+def test_a_working_tree_elsewhere_does_not_lead_to_another_repository(tmp_path: Path, become: Become) -> None:
     make_repository(tmp_path / "other", model_py="b\n")
     make_repository(tmp_path / "proj", model_py="b\n")
     git(tmp_path / "proj", "config", "core.worktree", str(tmp_path / "other"))
@@ -656,7 +683,7 @@ def test_a_working_tree_elsewhere_does_not_lead_to_another_repository(tmp_path, 
 
 
 @pytest.mark.parametrize("place", ["proj/.git/annex", "bare"])
-def test_a_repository_without_a_working_tree_has_a_commit(tmp_path, become, place):
+def test_a_repository_without_a_working_tree_has_a_commit(tmp_path: Path, become: Become, place: str) -> None:
     commit = make_repository(tmp_path / "proj", model_py="b\n")
     if place == "bare":
         git(tmp_path, "clone", "--quiet", "--bare", "proj", "bare/.git")
@@ -664,7 +691,7 @@ def test_a_repository_without_a_working_tree_has_a_commit(tmp_path, become, plac
     assert found["commit"] == commit
 
 
-def test_a_damaged_repository_keeps_the_facts_that_are_not_damaged(tmp_path, become):
+def test_a_damaged_repository_keeps_the_facts_that_are_not_damaged(tmp_path: Path, become: Become) -> None:
     commit = make_repository(tmp_path / "proj", model_py="b\n")
     (tmp_path / "proj" / ".git" / "index").write_bytes(b"DIRC" + bytes(40))
     found = become("proj/train.py", "elsewhere")["git"]

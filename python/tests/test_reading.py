@@ -81,7 +81,7 @@ def test_what_a_run_knows() -> None:
     assert run.created is not None and run.created.tzinfo == timezone.utc
     assert run.environments[0]["runtime"]["language"] == "Python" and run.records[0]["name"] == "e"
     assert repr(run) == "<Experiment 'runs/e'>"
-    assert [sub.parent for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
+    assert [sub.parent_ref for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
 
 
 def test_what_an_event_knows() -> None:
@@ -389,7 +389,7 @@ def test_a_newer_minor_version_is_read() -> None:
 @pytest.mark.parametrize("members", [{"version": "2.0"}, {"version": "11.0"}, {"requires": ["chunks"]}])
 def test_a_stream_is_refused_from_an_unknown_session_on(members: Any) -> None:
     run = log(start(), line(2, "a"), start(3, **members), line(4, "b"))
-    found = []
+    found: list[Any] = []
     with pytest.raises(UnsupportedVersion, match=r"the session on line 3 of runs/e/log\.jsonl"):
         found.extend(event.name for event in run.events())
     assert found in ([], ["a"])
@@ -643,7 +643,7 @@ def test_a_line_that_breaks_a_rule_of_bytes_or_json_is_left_out(data: str) -> No
     assert [problem.line for problem in run.problems] == [2]
 
 
-def test_one_line_is_read_as_the_same_line_of_a_stream():
+def test_one_line_is_read_as_the_same_line_of_a_stream() -> None:
     with Exp("runs", "e") as exp:
         exp.log.event("batch", step=1, loss=math.inf)
     lines = (exp.path / "log.jsonl").read_bytes().splitlines()
@@ -655,6 +655,6 @@ def test_one_line_is_read_as_the_same_line_of_a_stream():
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b'{"seq":1', b'{"a":1,"a":2}', b'{"seq":NaN}', b"\xff", b"[" * 10**6])
-def test_a_line_that_is_no_event_is_refused_with_the_reason(line):
+def test_a_line_that_is_no_event_is_refused_with_the_reason(line: bytes) -> None:
     with pytest.raises(InvalidRecord, match="the line isn't an event"):
         read.event(line)

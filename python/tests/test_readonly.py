@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, Experiment, ExperimentRef, Place, read
+from mlvlogger import Exp, Experiment, ExperimentRef, read
 
 PARAMS = {"lr": 0.1, "opt": {"name": "adam", "betas": [0.9, 0.99]}, "layers": [{"size": 4}], "none": {}}
 
@@ -50,7 +50,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "pop without": lambda exp: exp.params.pop("x", None),
     "popitem": lambda exp: exp.params.popitem(),
     "clear": lambda exp: exp.params.clear(),
-    "ior": lambda exp: operator.ior(exp.params, {"x": 1}),
+    "ior": lambda exp: operator.ior(exp.params, {"x": 1}),  # type: ignore[no-untyped-call]
     "attribute": lambda exp: setattr(exp.params, "x", 1),
     "nested": lambda exp: operator.setitem(exp.params["opt"], "x", 1),
     "nested, empty": lambda exp: operator.setitem(exp.params["none"], "x", 1),
@@ -61,8 +61,8 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "nested extra": lambda exp: exp.extra["note"].extend(["b"]),
     "append": lambda exp: exp.tags.append("x"),
     "extend": lambda exp: exp.tags.extend(["x"]),
-    "iadd": lambda exp: operator.iadd(exp.tags, ["x"]),
-    "imul": lambda exp: operator.imul(exp.tags, 2),
+    "iadd": lambda exp: operator.iadd(exp.tags, ["x"]),  # type: ignore[no-untyped-call]
+    "imul": lambda exp: operator.imul(exp.tags, 2),  # type: ignore[no-untyped-call]
     "insert": lambda exp: exp.tags.insert(0, "x"),
     "remove": lambda exp: exp.tags.remove("first"),
     "remove what is not there": lambda exp: exp.tags.remove("x"),
@@ -224,7 +224,7 @@ def test_all_metadata_of_a_run_that_is_read_is_read_only() -> None:
         lambda: run.descriptions.append("x"),
     ):
         with pytest.raises(TypeError, match=r"of runs.e: recorded metadata is read-only"):
-            change()  # type: ignore[no-untyped-call]
+            change()
     again = pickle.loads(pickle.dumps(run))
     assert (again.params, again.records, list(again.events())) == (run.params, run.records, list(run.events()))
     assert type(again.params) is dict
@@ -238,15 +238,15 @@ def test_a_class_of_ones_own_may_have_attributes_of_its_own() -> None:
     with Mine("runs", "e", PARAMS) as exp:
         exp.model = "resnet"
         del exp.model
-        exp._private = 1  # type: ignore[attr-defined]
+        exp._private = 1
         with pytest.raises(AttributeError, match=r"Exp\.open\('runs.e', \{'name': value\}\)\.close\(\)"):
             exp.params = {}
     assert read("runs/e").params == PARAMS
 
 
-def test_the_place_that_is_the_parent_keeps_its_hint() -> None:
+def test_the_experiment_that_is_the_parent_keeps_its_hint() -> None:
     with Exp("runs", "e") as exp:
-        sub = Place(exp.path).sub("small", kind="prune")
+        sub = Exp.find(exp.path).sub("small", kind="prune")
         sub.close()
     parent = Exp.find(sub.path).parent
     assert parent is not None and parent.ref() == ExperimentRef(exp.id, "../..")

@@ -83,7 +83,7 @@ OFFSETS = st.one_of(
 )
 TIMES = st.one_of(
     st.datetimes(timezones=OFFSETS),
-    st.datetimes(datetime(1, 1, 1), datetime(1, 1, 3), timezones=OFFSETS),
+    st.datetimes(datetime(1, 1, 1), datetime(1, 1, 3), timezones=OFFSETS),  # type: ignore[arg-type]
     st.times(timezones=OFFSETS),
     st.dates(),
     st.timedeltas(),

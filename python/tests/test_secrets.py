@@ -139,28 +139,28 @@ HARMLESS_VALUES = [
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
-def test_a_name_of_a_secret_is_found(name):
+def test_a_name_of_a_secret_is_found(name: str) -> None:
     assert secret_name(name)
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES)
-def test_a_name_of_a_setting_is_left_alone(name):
+def test_a_name_of_a_setting_is_left_alone(name: str) -> None:
     assert not secret_name(name)
 
 
 @pytest.mark.parametrize("value", SECRET_VALUES)
-def test_a_credential_is_found_alone_and_in_the_middle_of_a_text(value):
+def test_a_credential_is_found_alone_and_in_the_middle_of_a_text(value: Any) -> None:
     assert secret_value(value)
     if not value.startswith(("{", "model.", "--", "ALL")):  # an assignment is looked for in texts without blanks only
         assert secret_value(f"first, {value} and then")
 
 
 @pytest.mark.parametrize("value", HARMLESS_VALUES)
-def test_a_harmless_value_is_left_alone(value):
+def test_a_harmless_value_is_left_alone(value: Any) -> None:
     assert not secret_value(value)
 
 
-def test_the_tables_are_large_enough():
+def test_the_tables_are_large_enough() -> None:
     """At least 60 planted secrets and 60 harmless names, each once."""
     assert len(set(SECRET_NAMES)) == len(SECRET_NAMES) >= 60
     assert len(set(HARMLESS_NAMES)) == len(HARMLESS_NAMES) >= 60
@@ -211,7 +211,7 @@ def repeated(part: str) -> Callable[[int], str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("ends", ["", "{ ", "a: \n"])
 @pytest.mark.parametrize("search", SEARCHES)
-def test_a_search_takes_time_linear_in_the_text(search, ends):
+def test_a_search_takes_time_linear_in_the_text(search: str, ends: str) -> None:
     """16 times the characters take 16 times the time, or 256 times if it is quadratic.
 
     With MLV_LONG=1 for 64 KiB and 1 MiB, of all parts and all pairs of them: that takes hours.
@@ -220,13 +220,13 @@ def test_a_search_takes_time_linear_in_the_text(search, ends):
     size, limit = (65536, 20) if LONG else (1024, 40)  # the time for a thousand characters is a rough one
     for part in [*PARTS, *(one + other for one in PARTS for other in PARTS)] if LONG else PARTS:
         fill = repeated(part)
-        assert growth(SEARCHES[search], lambda n, fill=fill: first + fill(n) + last, size, limit) <= limit, repr(part)
+        assert growth(SEARCHES[search], lambda n, fill=fill: first + fill(n) + last, size, limit) <= limit, repr(part)  # type: ignore[misc]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [" ", "\xa0", "\u2003", "[ ", "@b:", "\r\n", "://a:"])
 @pytest.mark.parametrize("search", ["secret_name", "secret_value", "clean_url"])
-def test_a_mebibyte_takes_at_most_20_times_the_time_of_64_kibibytes(search, part):
+def test_a_mebibyte_takes_at_most_20_times_the_time_of_64_kibibytes(search: str, part: str) -> None:
     fill = repeated(part)
     assert growth(SEARCHES[search], lambda n: f"a:{fill(n)}\n", 65536, 20) <= 20
     assert growth(SEARCHES[search], lambda n: f"{fill(n)}@", 65536, 20) <= 20
@@ -257,7 +257,7 @@ def test_a_mebibyte_takes_at_most_20_times_the_time_of_64_kibibytes(search, part
         ("ada:hunter2@example.org:d.git\nmore", "example.org:d.git\nmore"),
     ],
 )
-def test_credentials_are_cut_from_a_url(url, clean):
+def test_credentials_are_cut_from_a_url(url: str, clean: str) -> None:
     assert clean_url(url) == clean
 
 
@@ -278,11 +278,11 @@ def test_credentials_are_cut_from_a_url(url, clean):
         "",
     ],
 )
-def test_a_url_without_credentials_is_left_alone(url):
+def test_a_url_without_credentials_is_left_alone(url: str) -> None:
     assert clean_url(url) == url
 
 
-def test_redact_replaces_secrets_at_any_depth_and_keeps_the_rest():
+def test_redact_replaces_secrets_at_any_depth_and_keeps_the_rest() -> None:
     assert redact(
         {
             "lr": 3e-4,
@@ -305,18 +305,18 @@ def test_redact_replaces_secrets_at_any_depth_and_keeps_the_rest():
 @pytest.mark.parametrize(
     "value", ["x", b"x", 1234, 0, 0.5, ["x"], ("x",), {"a": {"b": "x"}}, [[], [None, 1]], object()]
 )
-def test_under_a_secret_name_what_could_reveal_something_goes(value):
+def test_under_a_secret_name_what_could_reveal_something_goes(value: Any) -> None:
     """Numbers too: they may be PINs, and settings that are numbers (max_tokens, pad_token_id) have no secret names."""
     assert redact({"password": value}) == {"password": HIDDEN}
     assert redact(value, "password") == HIDDEN
 
 
 @pytest.mark.parametrize("value", [None, True, False, "", b"", [], {}, [None, ""], {"a": [False]}])
-def test_under_a_secret_name_what_reveals_nothing_stays(value):
+def test_under_a_secret_name_what_reveals_nothing_stays(value: Any) -> None:
     assert redact({"use_auth_token": value}) == {"use_auth_token": value}
 
 
-def test_a_name_counts_together_with_the_name_around_it():
+def test_a_name_counts_together_with_the_name_around_it() -> None:
     params = {"openai": {"key": "hunter2", "model": "x"}, "kaggle": [{"key": "hunter2"}], "column": {"key": "id"}}
     assert redact(params) == {
         "openai": {"key": HIDDEN, "model": "x"},
@@ -325,7 +325,7 @@ def test_a_name_counts_together_with_the_name_around_it():
     }
 
 
-def test_redact_leaves_its_argument_and_other_objects_alone():
+def test_redact_leaves_its_argument_and_other_objects_alone() -> None:
     other = object()
     value = {"password": "hunter2", "other": other, "list": [1.5, b"bytes"]}
     copy = redact(value)
@@ -334,7 +334,7 @@ def test_redact_leaves_its_argument_and_other_objects_alone():
     assert copy["other"] is other
 
 
-def test_keys_that_are_no_strings_are_left_alone():
+def test_keys_that_are_no_strings_are_left_alone() -> None:
     assert redact({1: "a", None: {"password": "x"}, ("token",): "b"}) == {
         1: "a",
         None: {"password": HIDDEN},
@@ -342,25 +342,25 @@ def test_keys_that_are_no_strings_are_left_alone():
     }
 
 
-def test_a_mapping_of_another_kind_is_treated_as_a_dict():
+def test_a_mapping_of_another_kind_is_treated_as_a_dict() -> None:
     copy = redact(collections.ChainMap({"lr": 1}, {"api_key": "hunter2"}))
     assert type(copy) is dict
     assert copy == {"lr": 1, "api_key": HIDDEN}
 
 
-def test_a_cycle_stays_one_and_its_secrets_go():
-    value: dict = {"password": "hunter2", "parts": []}
+def test_a_cycle_stays_one_and_its_secrets_go() -> None:
+    value: dict[str, Any] = {"password": "hunter2", "parts": []}
     value["self"] = value
     value["parts"] += [value, value]
     copy = redact(value)
     assert copy["password"] == HIDDEN
     assert copy["self"]["self"]["parts"][1]["password"] == HIDDEN
-    cycle: list = []
+    cycle: list[Any] = []
     cycle.append((cycle,))
     assert redact({"secrets": cycle})["secrets"][0][0][0][0] is not cycle
 
 
-def test_a_part_that_is_shared_is_judged_under_each_of_its_names():
+def test_a_part_that_is_shared_is_judged_under_each_of_its_names() -> None:
     part = {"key": "hunter2"}
     assert redact({"first": part, "openai": part, "last": part}) == {
         "first": {"key": "hunter2"},
@@ -369,8 +369,8 @@ def test_a_part_that_is_shared_is_judged_under_each_of_its_names():
     }
 
 
-def test_no_depth_is_too_deep_and_sharing_costs_nothing():
-    deep: dict = {"password": "hunter2"}
+def test_no_depth_is_too_deep_and_sharing_costs_nothing() -> None:
+    deep: dict[str, Any] = {"password": "hunter2"}
     for _ in range(10_000):
         deep = {"a": deep, "b": deep}
     copy = redact(deep)
@@ -379,7 +379,7 @@ def test_no_depth_is_too_deep_and_sharing_costs_nothing():
     assert copy == {"password": HIDDEN}
 
 
-def test_a_command_line_among_the_parameters_is_treated_as_one():
+def test_a_command_line_among_the_parameters_is_treated_as_one() -> None:
     params = {
         "argv": ["train.py", "--api-key", "hunter2", "--lr", "3e-4"],
         "overrides": ["lr=3", "db.password=hunter2"],
@@ -423,16 +423,16 @@ def test_a_command_line_among_the_parameters_is_treated_as_one():
         ([], []),
     ],
 )
-def test_a_command_line_keeps_its_options_and_loses_its_secrets(argv, kept):
+def test_a_command_line_keeps_its_options_and_loses_its_secrets(argv: Any, kept: Any) -> None:
     assert redact_argv(argv) == kept
 
 
-def test_a_redacted_command_line_is_left_alone():
+def test_a_redacted_command_line_is_left_alone() -> None:
     argv = ["--api-key=<redacted>", "db.password=<redacted>", "--lr=1"]
     assert redact_argv(argv) == argv
     assert redact(argv) == argv
 
 
-def test_the_module_exports_what_its_docstrings_promise():
+def test_the_module_exports_what_its_docstrings_promise() -> None:
     assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
     assert all(getattr(_secrets, name).__doc__ for name in _secrets.__all__)

@@ -37,7 +37,7 @@ def names(written: list[dict[str, Any]]) -> list[str]:
 
 def test_a_bare_log_from_its_first_byte_to_its_last(constant: Any, events: Any) -> None:
     """The whole file; `constant` holds the clock still."""
-    constant("_stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
+    constant("_format.line._stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
     with Logger(PATH) as log:
         log.event("x", a=1)
     head = f"""\
@@ -81,8 +81,8 @@ def test_seals_of_several_sessions_leave_no_byte_out(events: Callable[..., Any])
 
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way(constant: Any, events: Callable[..., Any]) -> None:
-    constant("_SEAL_EVERY", 2000)
-    constant("_HASH_EVERY", 300)
+    constant("_write.seals._SEAL_EVERY", 2000)
+    constant("_write.seals._HASH_EVERY", 300)
     with Logger(PATH) as log:
         seqs = [log.event("x", text="y" * 100) for _ in range(100)]
     assert None not in seqs
@@ -382,8 +382,8 @@ def test_eight_threads_share_a_logger_and_lose_nothing(events: Callable[..., Any
     log.close()
     written = {e["seq"]: e["data"] for e in events(PATH) if e["event"] == "x"}
     assert written == {seq: {"thread": thread, "number": number} for seq, thread, number in acknowledged}
-    for thread in range(8):
-        assert [data["number"] for data in written.values() if data["thread"] == thread] == list(range(500))
+    for number in range(8):
+        assert [data["number"] for data in written.values() if data["thread"] == number] == list(range(500))
 
 
 class Stop(BaseException):
@@ -425,8 +425,8 @@ def test_an_exception_of_a_signal_handler_at_any_moment_leaves_the_stream_in_ord
     constant: Any, events: Callable[..., Any]
 ) -> None:
     """As KeyboardInterrupt does. Afterwards the logger works, and whatever was acknowledged is there."""
-    constant("_SEAL_EVERY", 700)
-    constant("_HASH_EVERY", 150)
+    constant("_write.seals._SEAL_EVERY", 700)
+    constant("_write.seals._HASH_EVERY", 150)
 
     def stop() -> None:
         raise Stop
@@ -486,8 +486,8 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     constant: Any, events: Callable[..., Any]
 ) -> None:
     """The handler may interrupt an event, a flush or a close. What it logs is there, or it is told that it is not."""
-    constant("_SEAL_EVERY", 700)
-    constant("_HASH_EVERY", 150)
+    constant("_write.seals._SEAL_EVERY", 700)
+    constant("_write.seals._HASH_EVERY", 150)
     number = 0
     more = True
     while more:
@@ -551,7 +551,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
         import sys
         from mlvlogger._write import backlog
         sys.path.insert(0, sys.argv[1])
-        import conftest, test_streams
+        import oracle, test_streams
         warnings.simplefilter("ignore")
         backlog.MAX_SIZE = 300
 
@@ -571,7 +571,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
             limit(None)
             try:
                 more = test_streams.at_each_call(act, lambda: log.event("y"))(number)
-                assert "y" in [event["event"] for event in conftest.check_stream(Path("a.jsonl"))]
+                assert "y" in [event["event"] for event in oracle.check_stream(Path("a.jsonl"))]
             except test_streams.Stop:
                 pass
             except LogClosed:
@@ -579,7 +579,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
             if sys.argv[2] != "close":
                 log.event("after")
             log.close()
-            written = conftest.check_stream(Path("a.jsonl"))
+            written = oracle.check_stream(Path("a.jsonl"))
             names = [event["event"] for event in written]
             assert 2 <= names.count("x") <= 5 and names.count("mlv/dropped") == 1, (number, names)
             assert names[-1] == "mlv/end", (number, names)
@@ -591,7 +591,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
 
 def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
     """`: > a.jsonl` by hand, or logrotate with copytruncate: the seals are lost, the numbers go on."""
-    constant("_HASH_EVERY", 10)
+    constant("_write.seals._HASH_EVERY", 10)
     log = Logger(PATH)
     log.event("x", number=0)
     os.truncate(PATH, 0)
@@ -659,7 +659,7 @@ def test_a_child_forked_while_another_thread_logs_loses_nothing(child: Callable[
     sys.setswitchinterval(1e-5)
     try:
         for number in range(30):
-            child(lambda number=number: [log.event("child", number=number) for _ in range(3)])  # type: ignore[misc]
+            child(lambda number=number: [log.event("child", number=number) for _ in range(3)])
     finally:
         sys.setswitchinterval(before)
         done.set()

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +13,10 @@ from mlvlogger import Exp
 
 
 @pytest.fixture
-def mlv(tmp_path):
+def mlv(tmp_path: Path) -> Callable[..., str]:
     """Runs ``mlv`` in the test's directory; gives what it printed, and fails where its exit code is not *exit*."""
 
-    def run(*arguments, exit=0, stdin="", **variables):
+    def run(*arguments: Any, exit: int = 0, stdin: str = "", **variables: Any) -> str:
         environment = {**os.environ, **variables}
         command = [sys.executable, "-m", "mlv_tools", *map(str, arguments)]
         done = subprocess.run(command, cwd=tmp_path, env=environment, input=stdin, capture_output=True, text=True)
@@ -24,7 +27,7 @@ def mlv(tmp_path):
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path: Path) -> Iterator[Path]:
     """Three runs and a sub-experiment, finished, failed and open, and one that is broken; the directory."""
     for number, (name, lr) in enumerate((("first", 0.1), ("second", 0.01))):
         exp = Exp(tmp_path / "runs", name, {"lr": lr, "seed": 7}, kind="train", tags=["baseline"][number:])

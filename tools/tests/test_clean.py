@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from mlv_tools import _leftovers
 from mlv_tools._commands.clean import command
 from mlv_tools._leftovers import find_leftovers, remove
 from mlv_validate import validate
@@ -22,7 +23,7 @@ from mlvlogger import Exp, read
 OLD = 7200  # seconds
 
 
-def leave(path, data=b"x" * 1000):
+def leave(path: Path, data: bytes = b"x" * 1000) -> Path:
     """A temporary file, as a killed writer leaves it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -30,16 +31,16 @@ def leave(path, data=b"x" * 1000):
 
 
 @pytest.fixture(autouse=True)
-def _hours_later(monkeypatch):
+def _hours_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock of this process goes ahead: what was changed now counts as old."""
-    monkeypatch.setattr(_leftovers.time, "time", lambda now=time.time: now() + OLD)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + OLD)
 
 
 @pytest.fixture
-def clean(tmp_path):
+def clean(tmp_path: Path) -> Callable[..., str]:
     """Runs ``mlv clean`` with a clock that goes ahead by *ahead* seconds; its output."""
 
-    def run(*arguments, exit=0, ahead=OLD):
+    def run(*arguments: Any, exit: int = 0, ahead: float = OLD) -> str:
         code = f"""
 import time
 now = time.time
@@ -55,12 +56,12 @@ main()
     return run
 
 
-def names(directory):
+def names(directory: Path) -> list[str]:
     return sorted(path.relative_to(directory).as_posix() for path in directory.rglob(".mlv-*"))
 
 
 @pytest.fixture
-def exp(tmp_path):
+def exp(tmp_path: Path) -> Exp:
     """An experiment that has ended, with what killed writers left in each of its folders, and with other files."""
     with Exp(tmp_path / "runs", "e") as exp:
         exp.attach(b"data", "kept.bin")
@@ -94,14 +95,14 @@ LEFT = [
 ]
 
 
-def snapshot(directory):
+def snapshot(directory: Path) -> dict[str, tuple[int, bytes | bool]]:
     return {
         path.relative_to(directory).as_posix(): (path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
         for path in directory.rglob("*")
     }
 
 
-def test_it_lists_what_is_left_and_changes_nothing(clean, exp):
+def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], exp: Exp) -> None:
     before = snapshot(exp.path)
     for arguments in (["runs"], ["-n", "runs"], ["--dry-run", "runs/e"]):
         shown = clean(*arguments)
@@ -114,7 +115,7 @@ def test_it_lists_what_is_left_and_changes_nothing(clean, exp):
     assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
 
 
-def test_it_removes_what_is_left_and_nothing_else(clean, exp):
+def test_it_removes_what_is_left_and_nothing_else(clean: Callable[..., str], exp: Exp) -> None:
     for other in ("mine/.mlv-10", "files.mlv-11", ".mlvx", "log/x.mlv-12"):
         leave(exp.path / other)
     leave(exp.path.parent / ".mlv-13")
@@ -136,7 +137,9 @@ def test_it_removes_what_is_left_and_nothing_else(clean, exp):
     assert validate(exp.path, sealed=True).verdict == "valid"
 
 
-def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(clean, exp, tmp_path):
+def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(
+    clean: Callable[..., str], exp: Exp, tmp_path: Path
+) -> None:
     (tmp_path / "link").symlink_to(exp.path)
     os.rename(exp.path / "files", tmp_path / "files")
     (exp.path / "files").symlink_to(tmp_path / "files")
@@ -148,7 +151,7 @@ def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(clean, 
     ]
 
 
-def test_young_files_are_kept(clean, exp):
+def test_young_files_are_kept(clean: Callable[..., str], exp: Exp) -> None:
     shown = clean("-y", "runs", ahead=0)
     assert shown.count("changed within the last 60 seconds") == 8 and "removed" not in shown
     os.utime(exp.path / ".mlv-01", (0, 0))  # a hard link to an old file
@@ -182,7 +185,7 @@ file = exp.create("new.bin"); file.write(b"x"); file.flush()""",
 
 
 @pytest.mark.parametrize("how", LIVING)
-def test_an_experiment_that_somebody_writes_is_left_alone(clean, exp, how):
+def test_an_experiment_that_somebody_writes_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
     code = f"""
 import os, sys, warnings
 warnings.simplefilter("ignore")
@@ -194,6 +197,7 @@ os.write(out, b"ready\\n")
 sys.stdin.readline()
 """
     writer = subprocess.Popen([sys.executable, "-c", code, exp.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout
     try:
         while b"ready" not in writer.stdout.readline():
             pass
@@ -213,7 +217,7 @@ sys.stdin.readline()
     assert names(exp.path) == []
 
 
-def test_a_writer_that_still_drains_is_left_alone(clean, exp):
+def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp: Exp) -> None:
     """The program is gone, and another process writes what it has logged."""
     code = """
 import os, signal, sys
@@ -237,7 +241,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert names(exp.path) == [] and [event.name for event in read(exp.path).events()][-1] == "last"
 
 
-def test_what_a_killed_attach_really_leaves_is_removed(clean, tmp_path):
+def test_what_a_killed_attach_really_leaves_is_removed(clean: Callable[..., str], tmp_path: Path) -> None:
     code = """
 import os, signal, sys
 from mlvlogger import Exp
@@ -257,7 +261,9 @@ os.kill(os.getpid(), signal.SIGKILL)
         exp.attach(b"again", "model.bin")
 
 
-def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(clean, exp, tmp_path):
+def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(
+    clean: Callable[..., str], exp: Exp, tmp_path: Path
+) -> None:
     (exp.path / "meta.json").write_text('{"mlv":')
     bare = tmp_path / "runs/bare"
     leave(bare / ".mlv-07")
@@ -265,8 +271,8 @@ def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(clean,
     assert "9 temporary files" in clean("-y", "runs")
 
 
-def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp, tmp_path):
-    def found():
+def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: Path) -> None:
+    def found() -> dict[str, Any]:
         return {one.name: one for one in find_leftovers(exp.path)}
 
     one, two, three, four = (found()[name] for name in (".mlv-01", "meta/.mlv-02", "log/.mlv-03", "files/a/b/.mlv-05"))
@@ -292,7 +298,7 @@ def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp, tmp_path):
         assert {kept for _, kept in remove(rest)} == {"log.jsonl has a writer"}
 
 
-def test_nobody_can_begin_to_write_while_it_removes(exp):
+def test_nobody_can_begin_to_write_while_it_removes(exp: Exp) -> None:
     with Exp.open(exp.path):
         pass
     ours = remove(find_leftovers(exp.path))
@@ -307,21 +313,21 @@ def test_nobody_can_begin_to_write_while_it_removes(exp):
     Exp.resume(exp.path).close()
 
 
-def test_what_cannot_be_removed_is_an_error(exp, monkeypatch):
-    def unlink(name, dir_fd):
+def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlink(name: str, dir_fd: int) -> None:
         if name == ".mlv-03":
             raise PermissionError(errno.EACCES, "Permission denied")
-        remove(name, dir_fd=dir_fd)
+        real(name, dir_fd=dir_fd)
 
-    remove = os.unlink
-    monkeypatch.setattr(_leftovers.os, "unlink", unlink)
+    real = os.unlink
+    monkeypatch.setattr(os, "unlink", unlink)
     done = CliRunner().invoke(command, ["-y", str(exp.path)])
     assert done.exit_code == 1 and "7 temporary files" in done.output
     assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])
-def test_on_a_terminal_it_asks(exp, tmp_path, answer, left):
+def test_on_a_terminal_it_asks(exp: Exp, tmp_path: Path, answer: str, left: list[str]) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -344,7 +350,7 @@ def test_on_a_terminal_it_asks(exp, tmp_path, answer, left):
     assert (b") removed" in shown) == (answer == "y")
 
 
-def test_names_that_a_terminal_would_obey_are_escaped(clean, tmp_path):
+def test_names_that_a_terminal_would_obey_are_escaped(clean: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "e") as exp:
         pass
     leave(exp.path / ".mlv-\x1b[31m")

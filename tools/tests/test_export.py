@@ -4,6 +4,8 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ MLV = [sys.executable, "-m", "mlv_tools"]
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path: Path) -> Path:
     with Exp(tmp_path / "runs", "one", {"lr": 0.5, "n": math.inf}, tags=["x", "y, z"], description='a "b"\n') as exp:
         with exp.log.span("epoch", n=0) as epoch:
             for loss in (1.5, math.nan, math.inf, 2**60 + 1):
@@ -24,20 +26,20 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def export(form, runs, directory):
+def export(form: str, runs: Path, directory: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [*MLV, "export", form, str(runs), str(directory)], capture_output=True, text=True, encoding="utf-8"
     )
 
 
-def rows(connection, query):
+def rows(connection: Any, query: str) -> list[str]:
     return sorted(map(repr, connection.execute(query).fetchall()))
 
 
 VIEWS = ("experiments", "events", "metrics")
 
 
-def test_parquet_holds_the_rows_and_types_of_the_views(runs, tmp_path):
+def test_parquet_holds_the_rows_and_types_of_the_views(runs: Path, tmp_path: Path) -> None:
     result = export("parquet", runs, tmp_path / "it's out")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "         1 experiments\n        11 events\n         6 metrics\n"
@@ -49,7 +51,7 @@ def test_parquet_holds_the_rows_and_types_of_the_views(runs, tmp_path):
         assert rows(theirs, f"DESCRIBE FROM '{file}'") == rows(ours, f"DESCRIBE FROM {view}")
 
 
-def test_parquet_is_read_by_pandas(runs, tmp_path):
+def test_parquet_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     export("parquet", runs, tmp_path / "out")
@@ -61,7 +63,7 @@ def test_parquet_is_read_by_pandas(runs, tmp_path):
     assert [*experiments.tags[0]] == ["x", "y, z"]
 
 
-def test_csv_holds_the_rows_of_the_views(runs, tmp_path):
+def test_csv_holds_the_rows_of_the_views(runs: Path, tmp_path: Path) -> None:
     result = export("csv", runs, tmp_path / "out")
     assert (result.returncode, result.stderr) == (0, "")
     ours, theirs = connect(runs), duckdb.connect()
@@ -76,7 +78,7 @@ def test_csv_holds_the_rows_of_the_views(runs, tmp_path):
         assert rows(theirs, f"SELECT {selected} FROM {source}") == rows(ours, f"FROM {view}")
 
 
-def test_csv_is_read_by_pandas(runs, tmp_path):
+def test_csv_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     export("csv", runs, tmp_path / "out")
     metrics = pandas.read_csv(tmp_path / "out/metrics.csv", parse_dates=["time"])
@@ -85,7 +87,7 @@ def test_csv_is_read_by_pandas(runs, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
-def test_nothing_is_overwritten_and_nothing_left_half_done(runs, tmp_path, form):
+def test_nothing_is_overwritten_and_nothing_left_half_done(runs: Path, tmp_path: Path, form: str) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -101,7 +103,7 @@ def test_nothing_is_overwritten_and_nothing_left_half_done(runs, tmp_path, form)
     assert export(form, runs, tmp_path / "empty").returncode == 0
 
 
-def test_what_is_left_out_is_said(runs, tmp_path):
+def test_what_is_left_out_is_said(runs: Path, tmp_path: Path) -> None:
     with open(runs / "one/log.jsonl", "a") as file:
         file.write("garbled\n")
     result = export("csv", runs, tmp_path / "out")

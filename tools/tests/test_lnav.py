@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +21,11 @@ if shutil.which("lnav") is None and "MLV_REQUIRE_ALL" not in os.environ:
 
 
 @pytest.fixture
-def lnav(tmp_path):
+def lnav(tmp_path: Path) -> Callable[..., str]:
     home = tmp_path / "home"
     home.mkdir()
 
-    def run(*arguments):
+    def run(*arguments: Any) -> str:
         return subprocess.run(
             ["lnav", *arguments],
             env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "TERM": "xterm"},
@@ -39,7 +41,7 @@ def lnav(tmp_path):
 
 
 @pytest.fixture
-def experiment(tmp_path):
+def experiment(tmp_path: Path) -> Path:
     with Exp(tmp_path, "demo") as exp:
         with exp.log.span("epoch", n=0) as epoch:
             for step in range(4):
@@ -48,7 +50,7 @@ def experiment(tmp_path):
     return exp.path
 
 
-def test_lnav_shows_time_event_and_data(lnav, experiment):
+def test_lnav_shows_time_event_and_data(lnav: Callable[..., str], experiment: Path) -> None:
     lines = (experiment / "log.jsonl").read_text().splitlines()
     shown = []
     for line in map(json.loads, lines):
@@ -58,7 +60,7 @@ def test_lnav_shows_time_event_and_data(lnav, experiment):
     assert [" ".join(line.split()) for line in printed] == [" ".join(line.split()) for line in shown]
 
 
-def test_lnav_counts_and_queries_what_a_reader_reads(lnav, experiment):
+def test_lnav_counts_and_queries_what_a_reader_reads(lnav: Callable[..., str], experiment: Path) -> None:
     run = mlvlogger.read(experiment)
     streams = [experiment / stream for stream in run.streams]
     events = [event for stream in run.streams for event in run.events(stream=stream, lifecycle=True)]

@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,11 +24,11 @@ from mlvlogger import Exp
 HOSTILE = "\x1b[31mred\x1b]0;title\x07[bold]x[/bold]\u202e"
 
 
-def rows_of(text):
+def rows_of(text: str) -> Any:
     return json.loads(text)
 
 
-def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv, runs):
+def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv: Callable[..., str], runs: Path) -> None:
     rows = rows_of(mlv("ls", runs, "--format", "json"))
     assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
         ("broken", None, "broken"),
@@ -38,7 +41,9 @@ def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv, ru
     assert [row["trouble"] for row in rows[1:]] == [""] * 4
 
 
-def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(mlv, runs):
+def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(
+    mlv: Callable[..., str], runs: Path
+) -> None:
     lines = mlv("ls", runs).splitlines()
     assert lines[0].split() == ["name", "kind", "state", "last", "event", "lr", "train/batch.loss"]
     assert lines[2].split()[:3] == ["first", "train", "completed"] and lines[2].split()[-1] == "0.1"
@@ -47,7 +52,7 @@ def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(mlv
     assert lines[6].startswith("broken: ")
 
 
-def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv, tmp_path):
+def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name, kind, params in [
         ("a", "train", {"lr": 1, "seed": 7}),
         ("b", "train", {"lr": 1, "seed": 7, "warmup": 10}),
@@ -57,7 +62,7 @@ def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv, tmp_path):
     assert mlv("ls").splitlines()[0].split()[5:] == ["warmup"]
 
 
-def test_metrics_are_the_readers_with_a_curve(mlv, runs):
+def test_metrics_are_the_readers_with_a_curve(mlv: Callable[..., str], runs: Path) -> None:
     lines = mlv("ls", runs, "-m", "loss:min", "-m", "train/batch.loss:first", "-p", "lr").splitlines()
     first, second = lines[2].split(), lines[4].split()
     assert first[-4:] == ["0.1", sparkline([1 / (step + 1) for step in range(10)]), "1", first[-1]]
@@ -76,22 +81,24 @@ def test_metrics_are_the_readers_with_a_curve(mlv, runs):
         ("train/batch.loss < 1", ["first"]),
     ],
 )
-def test_rows_are_chosen_by_a_condition(mlv, runs, where, names):
+def test_rows_are_chosen_by_a_condition(mlv: Callable[..., str], runs: Path, where: Any, names: Any) -> None:
     assert [row["name"] for row in rows_of(mlv("ls", runs, "-w", where, "--format", "json"))] == names
 
 
-def test_rows_are_sorted_by_a_column_and_those_without_a_value_come_last(mlv, runs):
+def test_rows_are_sorted_by_a_column_and_those_without_a_value_come_last(mlv: Callable[..., str], runs: Path) -> None:
     rows = rows_of(mlv("ls", runs, "--sort", "lr", "-r", "--format", "json"))
     assert [row["name"] for row in rows] == ["third", "first", "second", "broken", "first/squeeze/pruned"]
     assert len(rows_of(mlv("ls", runs, "-n", "2", "--format", "json"))) == 2
 
 
-def test_csv_has_the_same_rows(mlv, runs):
+def test_csv_has_the_same_rows(mlv: Callable[..., str], runs: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(mlv("ls", runs, "--format", "csv"))))
     assert [row["name"] for row in rows] == [row["name"] for row in rows_of(mlv("ls", runs, "--format", "json"))]
 
 
-def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(mlv, tmp_path):
+def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
     params = {"state": "CA", "layers": [1, {"a": "x"}], "text": "a\x1b[31m\x9b\u202e", "seed": 2**63, "none": None}
     with Exp(tmp_path, "a", params) as exp:
         exp.log.event("batch", step=1, loss=float("nan"), accuracy=0.1 + 0.2)
@@ -101,7 +108,7 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(m
     output = mlv("ls", "--format", "json", *columns)
     assert output.isascii() and output.replace("\n", "").isprintable()
 
-    def refuse(token):
+    def refuse(token: str) -> None:
         raise AssertionError(f"{token} is not JSON")
 
     one, two = json.loads(output, parse_constant=refuse)
@@ -126,16 +133,16 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(m
         (["missing"], "Directory 'missing' does not exist"),
     ],
 )
-def test_wrong_usage_says_what_is_right(mlv, runs, arguments, message):
+def test_wrong_usage_says_what_is_right(mlv: Callable[..., str], runs: Path, arguments: Any, message: str) -> None:
     output = mlv("ls", *([] if arguments == ["missing"] else [runs]), *arguments, exit=2)
     assert message in " ".join(output.replace("│", "").split())
 
 
-def test_an_empty_directory_says_so(mlv, tmp_path):
+def test_an_empty_directory_says_so(mlv: Callable[..., str], tmp_path: Path) -> None:
     assert mlv("ls") == "no experiments in .\n"
 
 
-def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv, tmp_path):
+def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path, "e", {HOSTILE: HOSTILE}, tags=[HOSTILE], description=HOSTILE) as exp:
         exp.log.event("red[bold]", {HOSTILE: 1.0, "text": HOSTILE})
     for command in (["ls"], ["show", "e"], ["tail", "e"], ["diff", "--all", "e", "e"]):
@@ -144,7 +151,7 @@ def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv, tmp_path):
         assert "[bold]x[/bold]" in output.replace("…", "[bold]x[/bold]")
 
 
-def test_a_torn_log_is_said_in_its_row(mlv, tmp_path):
+def test_a_torn_log_is_said_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.close()
     with open(exp.path / "log.jsonl", "ab") as file:
@@ -152,7 +159,7 @@ def test_a_torn_log_is_said_in_its_row(mlv, tmp_path):
     assert "log.jsonl ends in 8 bytes without a line feed" in mlv("ls")
 
 
-def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv, tmp_path):
+def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name in ("a", "b"):
         Exp(tmp_path, name).close()
     log = tmp_path / "a/log.jsonl"
@@ -175,11 +182,11 @@ STATES = {
 
 @pytest.mark.parametrize("end", STATES)
 @pytest.mark.parametrize("count", [0, 5, 5000])
-def test_the_state_is_the_readers(tmp_path, end, count):
+def test_the_state_is_the_readers(tmp_path: Path, end: str, count: int) -> None:
     exp = Exp(tmp_path, "e")
     for number in range(count):
         exp.log.event("batch", step=number, text="mlv/end \\ x" if number % 7 else "")
-    STATES[end](exp)
+    STATES[end](exp)  # type: ignore[no-untyped-call]
     [found] = find(tmp_path)
     assert summary(found).state == mlvlogger.read(tmp_path / "e").state
     exp.close()
@@ -187,7 +194,7 @@ def test_the_state_is_the_readers(tmp_path, end, count):
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 @pytest.mark.parametrize("is_ended", [True, False])
-def test_the_state_of_a_later_session_is_the_readers_too(tmp_path, version, is_ended):
+def test_the_state_of_a_later_session_is_the_readers_too(tmp_path: Path, version: str, is_ended: Any) -> None:
     with Exp(tmp_path, "e") as exp:
         exp.log.event("batch", step=1)
     with Exp.resume(exp.path) as exp:
@@ -202,7 +209,7 @@ def test_the_state_of_a_later_session_is_the_readers_too(tmp_path, version, is_e
     assert summary(found).state == expected
 
 
-def test_what_cannot_be_read_at_the_end_does_not_hide_what_can(tmp_path):
+def test_what_cannot_be_read_at_the_end_does_not_hide_what_can(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     for number in range(3000):
         exp.log.event("batch", loss=float(number))
@@ -216,7 +223,7 @@ def test_what_cannot_be_read_at_the_end_does_not_hide_what_can(tmp_path):
         exp.close()
 
 
-def test_an_old_value_is_not_shown_as_the_last_one(tmp_path):
+def test_an_old_value_is_not_shown_as_the_last_one(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.log.event("batch", loss=5.0)
     for _ in range(3000):
@@ -231,7 +238,7 @@ def test_an_old_value_is_not_shown_as_the_last_one(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"x", b"\n", b"a\nb", b"a\nb\n", b"x" * 70_000, b"ab\n" * 50_000 + b"t"])
 @pytest.mark.parametrize("more", [b"", b"y" * 200_000 + b"\n", b"z\n" + b"y" * 65_535 + b"\n"])
-def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text, more):
+def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: str, more: Any) -> None:
     end = End(io.BytesIO(more + text))
     blocks = list(end.blocks())
     size = (more + text).rfind(b"\n") + 1
@@ -240,12 +247,12 @@ def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text, more
     assert all(block.endswith(b"\n") for block in blocks)
 
 
-def test_a_line_that_is_too_long_is_left_out_and_those_around_it_are_not():
+def test_a_line_that_is_too_long_is_left_out_and_those_around_it_are_not() -> None:
     end = End(io.BytesIO(b"a\n" + b"x" * LONGEST + b"\n" + b"b\n" + b"t" * 1_000_000))
     assert (list(end.blocks()), end.torn) == ([b"b\n", b"a\n"], 1_000_000)
 
 
-def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
+def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path: Path) -> None:
     """By the system's own count of bytes that were read."""
     with Exp(tmp_path, "e") as exp:
         for number in range(30_000):
@@ -274,11 +281,11 @@ def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
         (list(range(32)), "▁▁▂▂▃▃▄▄▅▅▆▆▇▇██"),
     ],
 )
-def test_a_sparkline_has_the_shape_of_the_values(values, line):
+def test_a_sparkline_has_the_shape_of_the_values(values: Any, line: str) -> None:
     assert sparkline(values) == line
 
 
-def test_metrics_and_conditions_are_read_as_they_are_written():
+def test_metrics_and_conditions_are_read_as_they_are_written() -> None:
     assert Metric.of("epoch/batch.loss:min") == Metric("epoch/batch", "loss", "min")
     assert Metric.of("loss") == Metric("**", "loss", "last") and str(Metric.of("a.b:mean")) == "a.b:mean"
     assert Metric.of("x:y") == Metric("**", "x:y", "last")

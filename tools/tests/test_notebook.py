@@ -3,6 +3,8 @@
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trainings
@@ -17,21 +19,23 @@ nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel"
 class Elements(HTMLParser):
     """The names of elements and attributes, and the text."""
 
-    def __init__(self, html):
+    def __init__(self, html: str) -> None:
         super().__init__()
-        self.names, self.attributes, self.text = set(), set(), ""
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.names.add(tag)
         self.attributes |= {name for name, _ in attrs}
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.text += data
 
 
-def execute(directory, *cells, kind="data"):
+def execute(directory: Path, *cells: Any, kind: str = "data") -> list[str]:
     """Run a notebook; returns the HTML of each cell's output, or with `kind="text"` the texts."""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # or else jupyter_core warns
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -44,7 +48,7 @@ def execute(directory, *cells, kind="data"):
 
 
 @pytest.mark.filterwarnings("default")  # of the kernel's client
-def test_a_notebook_shows_an_experiment_and_a_list(tmp_path):
+def test_a_notebook_shows_an_experiment_and_a_list(tmp_path: Path) -> None:
     trainings.some(tmp_path / "runs")
     one, many = execute(
         tmp_path,
@@ -58,7 +62,7 @@ def test_a_notebook_shows_an_experiment_and_a_list(tmp_path):
 
 
 @pytest.mark.filterwarnings("default")
-def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path):
+def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path: Path) -> None:
     shown = execute(
         tmp_path,
         "import subprocess, sys, warnings\nfrom mlvlogger import Exp, read\nexp = Exp('runs', 'e')",
@@ -80,13 +84,13 @@ def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path):
     assert errors[0] == "problem" and "UserWarning: careful" in errors[1]
 
 
-def test_the_curve_has_a_gap_where_the_loss_is_no_number(tmp_path):
+def test_the_curve_has_a_gap_where_the_loss_is_no_number(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (path,) = re.findall('<path d="([^"]*)"', read(tmp_path / "diverged")._repr_html_())
     assert path.count("M") == 2
 
 
-def test_a_long_curve_keeps_its_peak(tmp_path):
+def test_a_long_curve_keeps_its_peak(tmp_path: Path) -> None:
     with Exp(tmp_path, "one") as exp:
         for step in range(5000):
             exp.log.event("batch", step=step, loss=100.0 if step == 4321 else 1.0)
@@ -97,7 +101,7 @@ def test_a_long_curve_keeps_its_peak(tmp_path):
     assert 160 <= len(heights) <= 642 and "<td" in html and ">100<" in html and ">5000<" in html
 
 
-def test_hostile_texts_are_texts(tmp_path):
+def test_hostile_texts_are_texts(tmp_path: Path) -> None:
     trainings.hostile(tmp_path)
     for html in (read(tmp_path / "hostile")._repr_html_(), mlv_tools.experiments(tmp_path)._repr_html_()):
         shown = Elements(html)
@@ -107,7 +111,7 @@ def test_hostile_texts_are_texts(tmp_path):
         assert not re.search("[\x00-\x09\x0b-\x1f\u2028\u2029\ud800]", html)
 
 
-def test_an_experiment_that_cannot_be_read_to_the_end_is_shown_all_the_same(tmp_path):
+def test_an_experiment_that_cannot_be_read_to_the_end_is_shown_all_the_same(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "one", {"lr": 1})
     exp.log.event("batch", loss=1.0)
     exp.close()

@@ -3,6 +3,8 @@
 import struct
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -11,36 +13,36 @@ import trainings
 from mlvlogger import Exp
 
 
-def plot(*arguments):
+def plot(*arguments: Any) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mlv_tools", "plot", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def texts(path):
+def texts(path: Path) -> list[str]:
     """The texts of a picture; it must hold nothing that could run or load."""
     elements = list(ElementTree.parse(path).iter())
     names = {element.tag.rpartition("}")[2] for element in elements}
     assert names <= {"svg", "g", "path", "text", "defs", "clipPath", "rect", "line", "style"}
     for element in elements:
         assert not [name for name in element.attrib if name.startswith("on") or "href" in name]
-    return [element.text for element in elements if element.tag.endswith("text")]
+    return [element.text or "" for element in elements if element.tag.endswith("text")]
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path: Path) -> Path:
     for name, lr in (("slow", 0.01), ("fast", 0.1)):
         trainings.train(tmp_path / "runs", name, lr)
     return tmp_path / "runs"
 
 
-def test_a_metric_is_drawn_with_a_legend(runs, tmp_path):
+def test_a_metric_is_drawn_with_a_legend(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "epoch/batch.loss", "-o", tmp_path / "loss.svg")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{tmp_path / 'loss.svg'}: 2 curves, 144 points\n"
     assert {"epoch/batch.loss", "fast", "slow", "step"} <= set(texts(tmp_path / "loss.svg"))
 
 
-def test_a_png_is_as_large_as_asked(runs, tmp_path):
+def test_a_png_is_as_large_as_asked(runs: Path, tmp_path: Path) -> None:
     only = ["--only", "fast", "--width", "300", "--height", "100", "--smooth", "0.9", "--log", "--by", "time"]
     done = plot(runs, "--metric", "epoch/batch.loss", "-o", tmp_path / "loss.png", *only)
     assert done.stdout == f"{tmp_path / 'loss.png'}: 1 curve, 72 points\n"
@@ -49,7 +51,7 @@ def test_a_png_is_as_large_as_asked(runs, tmp_path):
     assert content[:8] == b"\x89PNG\r\n\x1a\n" and width > 600 and height > 200
 
 
-def test_what_is_not_drawn_is_said(tmp_path):
+def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         for step in range(4000):
             exp.log.event("batch", step=step, loss=float("nan") if step == 7 else step - 1.0)
@@ -61,7 +63,7 @@ def test_what_is_not_drawn_is_said(tmp_path):
     assert said.endswith("crosses at the bottom; 1 of those not above 0: not on a log scale\n")
 
 
-def test_a_metric_that_is_not_there_says_which_are(runs, tmp_path):
+def test_a_metric_that_is_not_there_says_which_are(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "batch.loss", "-o", tmp_path / "loss.svg")
     assert done.returncode == 1
     assert done.stderr == (
@@ -70,12 +72,12 @@ def test_a_metric_that_is_not_there_says_which_are(runs, tmp_path):
     assert not (tmp_path / "loss.svg").exists()
 
 
-def test_a_wrong_ending_is_wrong_usage(runs, tmp_path):
+def test_a_wrong_ending_is_wrong_usage(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "epoch/batch.loss", "-o", tmp_path / "loss.gif")
     assert done.returncode == 2 and "ends neither in .png nor in .svg" in done.stderr
 
 
-def test_hostile_texts_are_texts(tmp_path):
+def test_hostile_texts_are_texts(tmp_path: Path) -> None:
     trainings.hostile(tmp_path / "runs")
     event = trainings.EXPRESSION.replace("/", "")
     for metric in (trainings.PWN, trainings.EXPRESSION, "__proto__"):

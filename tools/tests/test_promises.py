@@ -10,7 +10,7 @@ SOURCE = Path(mlv_tools.__file__).parent
 HEAVY = ("duckdb", "pyspark", "rocrate", "tensorboardX", "vl_convert", "pandas", "mlv_validate")
 
 
-def test_no_command_imports_what_is_heavy_before_it_runs():
+def test_no_command_imports_what_is_heavy_before_it_runs() -> None:
     commands = sorted(path.stem for path in (SOURCE / "_commands").glob("[a-z]*.py"))
     assert len(commands) >= 15
     program = "import importlib, sys\n" + "".join(
@@ -21,6 +21,6 @@ def test_no_command_imports_what_is_heavy_before_it_runs():
     assert done.stdout == "[]\n"
 
 
-def test_what_is_listed_is_what_there_is():
+def test_what_is_listed_is_what_there_is() -> None:
     assert all(hasattr(mlv_tools, name) for name in mlv_tools.__all__)
     assert not hasattr(mlv_tools, "absent")

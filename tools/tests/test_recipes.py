@@ -4,7 +4,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,21 +17,21 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/exchange.md"
 pytestmark = pytest.mark.filterwarnings("default")  # those of the trackers, and of what they import
 
 
-def needs(module):
+def needs(module: str) -> None:
     if "MLV_REQUIRE_ALL" not in os.environ:
         pytest.importorskip(module, reason=f"needs {module}: the tox environment exchange has it")
 
 
-def recipe(function):
+def recipe(function: str) -> Any:
     (code,) = (
         code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if f"def {function}(" in code
     )
-    namespace = {}
+    namespace: dict[str, Any] = {}
     exec(compile(code, str(PAGE), "exec"), namespace)
     return namespace[function]
 
 
-def records_of(content):
+def records_of(content: bytes) -> Iterator[bytes]:
     """The records of a log in the form of LevelDB: blocks of 32 KiB, in them parts with a header of 7 bytes."""
     position, record = 7, b""  # after the header of the file
     while position + 7 <= len(content):
@@ -47,14 +49,14 @@ def records_of(content):
 
 
 @pytest.fixture
-def experiment(tmp_path):
+def experiment(tmp_path: Path) -> Path:
     with Exp(tmp_path / "runs", "demo", {"lr": 3e-4}, kind="train") as exp:
         for step in range(1200):
             exp.log.event("batch", step=step, loss=1 / (step + 1))
     return exp.path
 
 
-def test_mlflow_has_every_metric_and_parameter(experiment, tmp_path):
+def test_mlflow_has_every_metric_and_parameter(experiment: Path, tmp_path: Path) -> None:
     needs("mlflow")
     from mlflow import MlflowClient
 
@@ -67,7 +69,7 @@ def test_mlflow_has_every_metric_and_parameter(experiment, tmp_path):
     assert (run.data.params, run.info.status) == ({"lr": "0.0003"}, "FINISHED")
 
 
-def history_of(file):
+def history_of(file: Path) -> list[tuple[Any, Any]]:
     """The steps and losses in a file of W&B."""
     from wandb.proto.wandb_internal_pb2 import Record
 
@@ -80,7 +82,9 @@ def history_of(file):
     return history
 
 
-def test_the_offline_directory_of_wandb_has_the_history(experiment, tmp_path, monkeypatch):
+def test_the_offline_directory_of_wandb_has_the_history(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs("wandb")
     for name, value in {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
@@ -93,7 +97,9 @@ def test_the_offline_directory_of_wandb_has_the_history(experiment, tmp_path, mo
     assert history == [(step, 1 / (step + 1)) for step in range(1200)]
 
 
-def test_trackio_imports_what_is_exported_to_tensorboard(experiment, tmp_path, monkeypatch):
+def test_trackio_imports_what_is_exported_to_tensorboard(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when trackio is imported
     needs("trackio")
     needs("tbparse")

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trainings
@@ -14,12 +16,12 @@ from mlv_tools._report._images import _spread
 from mlvlogger import Exp
 
 
-def report(*arguments):
+def report(*arguments: Any) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mlv_tools", "report", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_a_report_is_one_file_that_says_what_is_in_it(tmp_path):
+def test_a_report_is_one_file_that_says_what_is_in_it(tmp_path: Path) -> None:
     trainings.some(tmp_path / "runs")
     done = report(tmp_path / "runs", "-o", tmp_path / "page.html")
     assert (done.returncode, done.stderr) == (0, "")
@@ -27,7 +29,7 @@ def test_a_report_is_one_file_that_says_what_is_in_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["page.html"]
 
 
-def test_the_data_is_that_of_the_experiments(tmp_path):
+def test_the_data_is_that_of_the_experiments(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     data = collect(tmp_path)
     names = [experiment["name"] for experiment in data["experiments"]]
@@ -46,7 +48,7 @@ def test_the_data_is_that_of_the_experiments(tmp_path):
     assert len(data["images"]) == 36 and {image["step"] for image in data["images"]} == {12, 24, 36, 48, 60, 72}
 
 
-def test_an_open_span_goes_on_to_the_last_event(tmp_path):
+def test_an_open_span_goes_on_to_the_last_event(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]
     (span,) = still_open["spans"]
@@ -54,7 +56,7 @@ def test_an_open_span_goes_on_to_the_last_event(tmp_path):
     assert span["end"] > span["start"]
 
 
-def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path):
+def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path: Path) -> None:
     trainings.train(tmp_path, "one", 0.1)
     size = max(path.stat().st_size for path in (tmp_path / "one/files/weights").iterdir())
     data = collect(tmp_path, images=3 * size)
@@ -62,13 +64,13 @@ def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path):
     assert any(re.match(r"Images left out because .*--images.*: 3\.", note) for note in data["notes"])
 
 
-def test_the_spread_begins_at_the_ends_and_holds_each_once():
+def test_the_spread_begins_at_the_ends_and_holds_each_once() -> None:
     assert [_spread(count) for count in range(1, 6)] == [[0], [1, 0], [2, 0, 1], [3, 0, 2, 1], [4, 0, 2, 1, 3]]
     assert all(sorted(_spread(count)) == list(range(count)) for count in range(1, 200))
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "link", "folder"])
-def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path, harm):
+def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path: Path, harm: str) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         with exp.create("a/b.png", "wb") as file:
             file.write(b"an image")
@@ -97,7 +99,7 @@ def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path, harm):
     assert f"Images left out because {reason}: 1." in data["notes"]
 
 
-def test_the_same_image_is_in_the_page_once(tmp_path):
+def test_the_same_image_is_in_the_page_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with Exp(tmp_path, name) as exp:
             with exp.create("a.png", "wb") as file:
@@ -107,7 +109,7 @@ def test_the_same_image_is_in_the_page_once(tmp_path):
     assert ([image["source"] for image in data["images"]], len(data["sources"])) == ([0, 0], 1)
 
 
-def test_data_in_the_page_ends_no_script_and_comes_back_whole():
+def test_data_in_the_page_ends_no_script_and_comes_back_whole() -> None:
     texts = ["</script>", "<!--", "]]>", "\u2028\u2029", "$policy", "\ud800", "\x00", "&lt;"]
     text = page("a</title>$x", {"texts": texts})
     (inside,) = re.findall('<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
@@ -117,7 +119,7 @@ def test_data_in_the_page_ends_no_script_and_comes_back_whole():
     assert text.count("<script") == text.count("</script>") == 3
 
 
-def test_the_policy_allows_two_scripts_and_no_connection():
+def test_the_policy_allows_two_scripts_and_no_connection() -> None:
     text = page("a", {})
     (policy,) = re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     rules = dict(rule.split(maxsplit=1) for rule in policy.split("; "))
@@ -126,29 +128,29 @@ def test_the_policy_allows_two_scripts_and_no_connection():
     assert "unsafe" not in policy
 
 
-def test_a_root_without_experiments_is_a_page_that_says_so(tmp_path):
+def test_a_root_without_experiments_is_a_page_that_says_so(tmp_path: Path) -> None:
     done = report(tmp_path, "-o", tmp_path / "page.html")
     assert done.returncode == 0
     assert done.stdout.startswith(f"{tmp_path}/page.html: 0 experiments, ")
 
 
-def test_a_missing_root_is_an_error(tmp_path):
+def test_a_missing_root_is_an_error(tmp_path: Path) -> None:
     done = report(tmp_path / "nothing", "-o", tmp_path / "page.html")
     assert done.returncode == 1 and str(tmp_path / "nothing") in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_the_how_to_is_true():
+def test_the_how_to_is_true() -> None:
     run, results = results_of("docs/how-to/report.md")
     wrong = [(what, expected, actual) for _, what, expected, actual in results if not agree(expected, actual)]
     assert (run.returncode, wrong) == (0, []), run.stderr
 
 
-def test_a_page_that_cannot_be_written_is_said_before_the_work(tmp_path):
+def test_a_page_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
     done = report(tmp_path, "-o", tmp_path / "nothing/page.html")
     assert done.returncode == 2 and f"{tmp_path / 'nothing'} isn't a directory" in done.stderr.replace("\n", " ")
 
 
-def test_of_one_experiment_every_parameter_is_in_the_table(tmp_path):
+def test_of_one_experiment_every_parameter_is_in_the_table(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
     assert collect(tmp_path)["differing"] == ["lr", "seed"]

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import zipfile
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from mlvlogger import Exp
 
@@ -23,7 +25,7 @@ AWKWARD = "ünï côde & 50% #1.txt"
 
 
 @pytest.fixture
-def experiment(tmp_path):
+def experiment(tmp_path: Path) -> Path:
     params = {"lr": 3e-4, "nan": float("nan"), "nested": {"a": [1]}, "a b/c#": "text", "none": None}
     with Exp(tmp_path / "runs", "demo", params, kind="train", tags=["one"]) as exp:
         exp.log.event("epoch/batch", step=1, loss=0.5)
@@ -35,11 +37,11 @@ def experiment(tmp_path):
     return exp.path
 
 
-def exported(experiment, out, *options):
+def exported(experiment: Path, out: Path, *options: Any) -> Result:
     return CliRunner().invoke(command, [str(experiment), str(out), *options])
 
 
-def found_by_the_validator(crate, cache):
+def found_by_the_validator(crate: Path, cache: Path) -> Any:
     """What must be mended. The validator finds the context in its cache: that of rocrate, a later version of it."""
     if "MLV_REQUIRE_ALL" not in os.environ:
         pytest.importorskip("rocrate_validator", reason="needs roc-validator")
@@ -69,13 +71,13 @@ def found_by_the_validator(crate, cache):
 
 @pytest.mark.filterwarnings("default")  # those of the validator and what it imports
 @pytest.mark.parametrize("name", ["crate", "crate.zip"])
-def test_the_communitys_validator_finds_nothing_amiss(experiment, tmp_path, name):
+def test_the_communitys_validator_finds_nothing_amiss(experiment: Path, tmp_path: Path, name: str) -> None:
     exported(experiment, tmp_path / name, "--license", "https://spdx.org/licenses/MIT")
     assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_communitys_validator_would_find_what_is_amiss(experiment, tmp_path):
+def test_the_communitys_validator_would_find_what_is_amiss(experiment: Path, tmp_path: Path) -> None:
     exported(experiment, tmp_path / "crate")
     metadata = tmp_path / "crate/ro-crate-metadata.json"
     tree = json.loads(metadata.read_text())
@@ -85,7 +87,7 @@ def test_the_communitys_validator_would_find_what_is_amiss(experiment, tmp_path)
     assert found_by_the_validator(tmp_path / "crate", tmp_path / "cache") != []
 
 
-def test_the_experiment_in_a_crate_is_valid_and_whole(experiment, tmp_path):
+def test_the_experiment_in_a_crate_is_valid_and_whole(experiment: Path, tmp_path: Path) -> None:
     result = exported(experiment, tmp_path / "crate")
     assert (result.exit_code, result.stderr) == (
         1,
@@ -99,7 +101,7 @@ def test_the_experiment_in_a_crate_is_valid_and_whole(experiment, tmp_path):
             assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
 
 
-def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment, tmp_path):
+def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:
     exported(experiment, tmp_path / "crate.zip")
     with zipfile.ZipFile(tmp_path / "crate.zip") as archive:
         graph = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
@@ -124,7 +126,7 @@ def test_a_crate_tells_params_files_software_times_and_sub_experiments(experimen
     assert any(entity["@type"] == "SoftwareApplication" and entity["name"] == "click" for entity in graph.values())
 
 
-def test_a_crate_overwrites_nothing_and_does_not_go_into_the_experiment(experiment, tmp_path):
+def test_a_crate_overwrites_nothing_and_does_not_go_into_the_experiment(experiment: Path, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     assert exported(experiment, tmp_path / "there").exit_code == 2
     assert exported(experiment, experiment / "crate").exit_code == 2

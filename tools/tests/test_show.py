@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from mlvlogger import Exp
 
 
 @pytest.fixture
-def exp(tmp_path):
+def exp(tmp_path: Path) -> Exp:
     (tmp_path / "data.csv").write_text("x\n")
     params = {"lr": 0.1, "data": mlvlogger.ref(tmp_path / "data.csv")}
     with Exp(tmp_path, "e", params, kind="train", tags=["a"], description="first") as exp:
@@ -26,7 +29,7 @@ def exp(tmp_path):
     return exp
 
 
-def test_show_says_what_an_experiment_is(mlv, exp):
+def test_show_says_what_an_experiment_is(mlv: Callable[..., str], exp: Exp) -> None:
     lines = [" ".join(line.split()) for line in mlv("show", "e").splitlines()]
     for line in [
         f"id {exp.id}",
@@ -50,7 +53,7 @@ def test_show_says_what_an_experiment_is(mlv, exp):
     ]
 
 
-def test_show_says_what_is_wrong(mlv, exp):
+def test_show_says_what_is_wrong(mlv: Callable[..., str], exp: Exp) -> None:
     with open(exp.path / "log.jsonl", "ab") as file:
         file.write(b"garbled\n{")
     output = mlv("show", "e")
@@ -58,10 +61,10 @@ def test_show_says_what_is_wrong(mlv, exp):
     assert "log.jsonl:16: the line isn't an event" in output and "for details, run: mlv-validate e" in output
 
 
-def test_show_says_whether_the_code_was_that_of_the_commit(mlv, tmp_path):
+def test_show_says_whether_the_code_was_that_of_the_commit(mlv: Callable[..., str], tmp_path: Path) -> None:
     """In a repository where only a filter could compare a file: the logger runs none, so it doesn't know."""
 
-    def git(*words):
+    def git(*words: Any) -> Any:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
 
     make = "from mlvlogger import Exp; import sys; Exp('runs', sys.argv[1])"
@@ -71,7 +74,7 @@ def test_show_says_whether_the_code_was_that_of_the_commit(mlv, tmp_path):
     git("add", ".")
     git("commit", "-q", "-m", "first")
 
-    def shown(name):
+    def shown(name: str) -> Any:
         subprocess.run([sys.executable, "train.py", name], cwd=tmp_path, check=True)
         return " ".join(mlv("show", f"runs/{name}", COLUMNS="200").split())
 
@@ -84,14 +87,14 @@ def test_show_says_whether_the_code_was_that_of_the_commit(mlv, tmp_path):
     assert " and changes" in shown("changed")
 
 
-def test_what_is_no_experiment_is_refused_with_the_reason(mlv, tmp_path):
+def test_what_is_no_experiment_is_refused_with_the_reason(mlv: Callable[..., str], tmp_path: Path) -> None:
     assert "mlv: error: " in mlv("show", ".", exit=1)
     assert "does not exist" in mlv("show", "nothing", exit=2)
     (tmp_path / "red\x1b[31m").mkdir()
     assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m holds no experiment")
 
 
-def test_diff_shows_what_differs_and_nothing_else(mlv, tmp_path):
+def test_diff_shows_what_differs_and_nothing_else(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name, lr in (("a", 0.1), ("b", 0.2)):
         with Exp(tmp_path, name, {"lr": lr, "seed": 1, "opt": {"name": "adam", "eps": lr}}) as exp:
             for step in range(3):
@@ -106,7 +109,7 @@ def test_diff_shows_what_differs_and_nothing_else(mlv, tmp_path):
     assert "two experiments or more" in mlv("diff", "a", exit=2)
 
 
-def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv, exp):
+def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv: Callable[..., str], exp: Exp) -> None:
     assert mlv("tag", "e", "best", "a") == "added e/meta/2.json\n"
     assert mlv("tag", "e", "best") == "e has this tag already\n"
     assert mlv("note", "e", "-", stdin="looks\nright\n") == "added e/meta/3.json\n"
@@ -119,7 +122,9 @@ def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv, exp):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands_and_experiments(mlv, exp, tmp_path, shell):
+def test_shells_complete_commands_and_experiments(
+    mlv: Callable[..., str], exp: Exp, tmp_path: Path, shell: str
+) -> None:
     assert "_MLV_COMPLETE" in mlv(_MLV_COMPLETE=f"{shell}_source")
     if shell == "bash":
         words = {"COMP_WORDS": "mlv show ", "COMP_CWORD": "2", "_MLV_COMPLETE": "bash_complete"}
@@ -128,11 +133,11 @@ def test_shells_complete_commands_and_experiments(mlv, exp, tmp_path, shell):
         assert "plain,show" in mlv(**words).split()
 
 
-def test_experiments_in_a_directory_are_completed_through_it(mlv, tmp_path):
+def test_experiments_in_a_directory_are_completed_through_it(mlv: Callable[..., str], tmp_path: Path) -> None:
     for path in ("runs/first", "runs/second", "older/2025/third"):
         Exp((tmp_path / path).parent, (tmp_path / path).name).close()
 
-    def completed(word):
+    def completed(word: str) -> Any:
         words = {"COMP_WORDS": f"mlv show {word}", "COMP_CWORD": "2", "_MLV_COMPLETE": "bash_complete"}
         return [line.removeprefix("plain,") for line in mlv(**words).splitlines() if line]
 
@@ -143,7 +148,7 @@ def test_experiments_in_a_directory_are_completed_through_it(mlv, tmp_path):
     assert completed("nothing/") == []
 
 
-def test_the_help_of_every_command_says_what_it_does(mlv):
+def test_the_help_of_every_command_says_what_it_does(mlv: Callable[..., str]) -> None:
     listed = mlv("--help")
     for command in ("ls", "show", "tail", "diff", "tag", "note"):
         assert f"  {command} " in listed

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import test_docs
@@ -18,7 +19,7 @@ MLV = [sys.executable, "-m", "mlv_tools"]
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path: Path) -> Path:
     for name, lr in (("good", 0.5), ("bad", 0.25)):
         with Exp(tmp_path / "runs", name, {"lr": lr}, kind="train", tags=["x"]) as exp:
             for step in range(3):
@@ -26,12 +27,12 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def mlv(*arguments, **options):
+def mlv(*arguments: Any, **options: Any) -> "subprocess.CompletedProcess[str]":
     options = {"capture_output": True, "text": True, "encoding": "utf-8", **options}
     return subprocess.run([*MLV, *map(str, arguments)], **options)
 
 
-def test_rows_are_a_table(runs):
+def test_rows_are_a_table(runs: Path) -> None:
     result = mlv(
         "sql", runs, "SELECT experiment, step, value, CAST(NULL AS VARCHAR) AS nothing FROM metrics ORDER BY ALL DESC"
     )
@@ -48,7 +49,7 @@ def test_rows_are_a_table(runs):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_rows_are_csv_json_and_json_lines(runs):
+def test_rows_are_csv_json_and_json_lines(runs: Path) -> None:
     query = "SELECT experiment, params, tags, max(value) AS worst FROM experiments JOIN metrics USING (experiment) "
     query += "GROUP BY ALL ORDER BY ALL"
     rows = [
@@ -64,7 +65,7 @@ def test_rows_are_csv_json_and_json_lines(runs):
     assert mlv("sql", runs, "FROM metrics LIMIT 0", "--format", "json").stdout == "[]\n"
 
 
-def test_a_new_file_is_written_in_the_format_that_its_name_says(runs, tmp_path):
+def test_a_new_file_is_written_in_the_format_that_its_name_says(runs: Path, tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     for ending in ("csv", "json", "jsonl", "parquet"):
         out = tmp_path / f"it's out.{ending}"
@@ -83,12 +84,12 @@ def test_a_new_file_is_written_in_the_format_that_its_name_says(runs, tmp_path):
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".mlv-")]
 
 
-def test_a_query_comes_from_standard_input_too(runs):
+def test_a_query_comes_from_standard_input_too(runs: Path) -> None:
     assert mlv("sql", runs, "-", "--format", "csv", input="SELECT count(*) AS n\nFROM experiments").stdout == "n\n2\n"
 
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT loss FROM metrics", "FROM nothing"])
-def test_a_wrong_query_is_told_the_columns(runs, query):
+def test_a_wrong_query_is_told_the_columns(runs: Path, query: str) -> None:
     result = mlv("sql", runs, query)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("Error: the query failed. ")
@@ -96,21 +97,21 @@ def test_a_wrong_query_is_told_the_columns(runs, query):
         assert f"  {view}({', '.join(name for name, _, _ in columns)})\n" in result.stderr
 
 
-def test_a_query_that_fails_while_it_runs_ends_with_1(runs):
+def test_a_query_that_fails_while_it_runs_ends_with_1(runs: Path) -> None:
     result = mlv("sql", runs, "SELECT CAST(event AS INTEGER) FROM events")
     assert (result.returncode, result.stdout) == (1, "")
 
 
-def test_a_name_in_a_query_is_no_variable_of_the_program(runs):
+def test_a_name_in_a_query_is_no_variable_of_the_program(runs: Path) -> None:
     for name in ("query", "rows", "root"):
         assert mlv("sql", runs, f"FROM {name}").returncode == 2
 
 
-def test_a_missing_root_is_wrong_usage(tmp_path):
+def test_a_missing_root_is_wrong_usage(tmp_path: Path) -> None:
     assert mlv("sql", tmp_path / "missing", "SELECT 1").returncode == 2
 
 
-def test_what_is_left_out_is_said_on_standard_error(runs):
+def test_what_is_left_out_is_said_on_standard_error(runs: Path) -> None:
     with open(runs / "good/log.jsonl", "a") as file:
         file.write("garbled\n{")
     result = mlv("sql", runs, "SELECT experiment, path, line FROM problems", "--format", "csv")
@@ -119,7 +120,7 @@ def test_what_is_left_out_is_said_on_standard_error(runs):
     assert result.stderr.count("\n") == 1
 
 
-def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path):
+def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path: Path) -> None:
     with Exp(tmp_path, "one") as exp:
         exp.log.event("a\u202eb[red]", text="\x1b[31m\r\n" + "x" * 200)
     query = "SELECT event, data->>'text' AS \"t\x07\" FROM events WHERE event LIKE 'a%'"
@@ -144,14 +145,14 @@ def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path):
 PAGE = Path(__file__).parents[2] / "docs/how-to/query.md"
 
 
-def test_what_the_page_about_queries_shows_is_what_happens():
+def test_what_the_page_about_queries_shows_is_what_happens() -> None:
     run, results = test_docs.results_of("docs/how-to/query.md")
     assert run.returncode == 0, run.stderr
     for line, what, expected, actual in results:
         assert test_docs.agree(expected, actual), f"{PAGE}:{line}: {what}: {actual}"
 
 
-def test_the_page_about_queries_has_all_columns_with_their_types():
+def test_the_page_about_queries_has_all_columns_with_their_types() -> None:
     rows = [f"| `{name}` | `{kind}` | {what} |" for columns in VIEWS.values() for name, kind, what in columns]
     written = PAGE.read_text(encoding="utf-8").splitlines()
     assert [line for line in written if line.startswith("| `")] == rows

@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +27,7 @@ with Exp("runs", "e") as exp:
 """
 
 
-def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv, tmp_path):
+def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path, "e") as exp:
         exp.log.event("one")
         exp.stream("gpu").event("two")
@@ -36,16 +38,17 @@ def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv, tmp_path)
     assert mlv("tail", "e", "-n", "0") == ""
 
 
-def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tmp_path):
+def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert writer.stdout.readline() == "ready\n"
+    assert writer.stdout and writer.stdout.readline() == "ready\n"
     command = [sys.executable, "-m", "mlv_tools", "tail", "--until-end", "runs/e"]
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert reader.stdout
     first = reader.stdout.readline()  # it looks
     writer.communicate("go\n")
-    output, errors = reader.communicate(timeout=30)
+    output, errors = reader.communicate(timeout=60)
     output = first + output
     assert (reader.returncode, errors) == (0, "")
     seen = [tuple(line.split()[1].split(":")) for line in output.splitlines()]
@@ -61,18 +64,18 @@ def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tm
     assert "   epoch/batch step=0 loss=0.5" in batch
 
 
-def test_following_ends_by_an_interrupt_with_130(tmp_path):
+def test_following_ends_by_an_interrupt_with_130(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     command = [sys.executable, "-m", "mlv_tools", "tail", "-f", "e"]
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "mlv/start" in reader.stdout.readline()
+    assert reader.stdout and "mlv/start" in reader.stdout.readline()
     reader.send_signal(signal.SIGINT)
-    _, errors = reader.communicate(timeout=10)
+    _, errors = reader.communicate(timeout=60)
     assert (reader.returncode, errors) == (130, "")
     exp.close()
 
 
-def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path):
+def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.flush()
     log = exp.path / "log.jsonl"
@@ -91,7 +94,7 @@ def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path):
         exp.close()
 
 
-def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tmp_path):
+def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tmp_path: Path) -> None:
     """A mebibyte at a time is read, and a line may have sixteen; the bytes come in two parts."""
     exp = Exp(tmp_path, "e")
     exp.flush()

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import urllib.request
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import mlvlogger
 from mlvlogger import Exp
@@ -28,26 +30,26 @@ from mlv_tools._commands import export_tensorboard, import_tensorboard
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
 
-def run(module, *arguments):
+def run(module: Any, *arguments: object) -> Result:
     return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
 
 
-def accumulated(directory):
+def accumulated(directory: Path) -> Any:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     return EventAccumulator(str(directory), size_guidance={"scalars": 0, "images": 0}).Reload()
 
 
-def float32(value):
-    return struct.unpack("f", struct.pack("f", value))[0]
+def float32(value: Any) -> float:
+    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-def same(one, other):
+def same(one: float, other: float) -> bool:
     return one == other or (math.isnan(one) and math.isnan(other))
 
 
 @pytest.fixture
-def runs(tmp_path):
+def runs(tmp_path: Path) -> Path:
     with Exp(tmp_path / "runs", "demo", {"lr": 3e-4, "big": 2**70, "deep": {"on": True}, "l": [1]}) as exp:
         for step in range(3):
             exp.log.event("epoch/batch", step=step, loss=1 / (step + 3), accuracy=step)
@@ -63,7 +65,7 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def test_tensorboards_reader_reads_what_was_logged(runs, tmp_path):
+def test_tensorboards_reader_reads_what_was_logged(runs: Path, tmp_path: Path) -> None:
     result = run(export_tensorboard, runs, tmp_path / "tb")
     assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
     read = accumulated(tmp_path / "tb/demo")
@@ -79,7 +81,7 @@ def test_tensorboards_reader_reads_what_was_logged(runs, tmp_path):
     assert accumulated(tmp_path / "tb/demo/log/gpu").Tags()["scalars"] == ["memory/used"]
 
 
-def test_a_broken_experiment_is_said_and_hides_no_other(runs, tmp_path):
+def test_a_broken_experiment_is_said_and_hides_no_other(runs: Path, tmp_path: Path) -> None:
     Exp(runs, "broken").close()
     (runs / "broken/meta.json").chmod(0o644)
     (runs / "broken/meta.json").write_text('{"mlv": "1.0"')
@@ -89,7 +91,7 @@ def test_a_broken_experiment_is_said_and_hides_no_other(runs, tmp_path):
     assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
 
 
-def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path):
+def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "demo") as exp:
         for name in ("a", "b"):
             with exp.create(f"{name}.png") as picture:
@@ -97,16 +99,16 @@ def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path):
             exp.log.event(name, image=picture.ref)
     (exp.path / "files/a.png").rename(tmp_path / "secret.png")
     (exp.path / "files/a.png").symlink_to(tmp_path / "secret.png")
-    picture = exp.path / "files/b.png"
-    picture.chmod(0o644)
-    picture.write_bytes(b"x")
+    file = exp.path / "files/b.png"
+    file.chmod(0o644)
+    file.write_bytes(b"x")
     result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
     assert (result.exit_code, result.stdout) == (1, "1 experiments, 0 scalars, 0 images\n")
     assert "leads out of the experiment" in result.stderr
     assert "its bytes are not those that were recorded" in result.stderr
 
 
-def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path):
+def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "demo", {"x": float("nan")}) as exp:
         exp.log.event("a", v=1e300, w=-(10**400), x=float("inf"), y=2**70, step=2**70)
     result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
@@ -117,7 +119,7 @@ def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path):
     assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
 
 
-def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs, tmp_path):
+def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb/mine").touch()
     assert run(export_tensorboard, runs, tmp_path / "tb").exit_code == 2
@@ -125,18 +127,29 @@ def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs, tmp_
     assert run(export_tensorboard, runs, tmp_path / "tb", "--add").exit_code == 0
 
 
-def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs, tmp_path):
+def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs: Path, tmp_path: Path) -> None:
     run(export_tensorboard, runs, tmp_path / "tb")
     server = subprocess.Popen(
-        [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path / "tb", "--port", "0", "--host", "127.0.0.1"]
+        [
+            sys.executable,
+            "-m",
+            "tensorboard.main",
+            "--logdir",
+            str(tmp_path / "tb"),
+            "--port",
+            "0",
+            "--host",
+            "127.0.0.1",
+        ]
         + ["--load_fast", "false", "--reload_interval", "0"],
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
+        assert server.stderr
         address = next(match[0] for line in server.stderr if (match := re.search(r"http://\S+/", line)))
 
-        def ask(path, body=None):
+        def ask(path: str, body: bytes | None = None) -> Any:
             request = urllib.request.Request(address + path, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
@@ -152,14 +165,15 @@ def test_tensorboard_itself_shows_the_scalars_and_the_parameters(runs, tmp_path)
     finally:
         server.terminate()
         server.wait(30)
+        assert server.stderr
         server.stderr.close()
 
 
-def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs, tmp_path):
+def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs: Path, tmp_path: Path) -> None:
     run(export_tensorboard, runs, tmp_path / "tb")
     result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
     assert result.exit_code == 0, result.output
-    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "back"]
+    valid = [sys.executable, "-m", "mlv_validate", "--require-sealed", str(tmp_path / "back")]
     subprocess.run(valid, check=True, capture_output=True)
     before, after = mlvlogger.read(runs / "demo"), mlvlogger.read(tmp_path / "back/demo")
     for name in ("loss", "accuracy"):
@@ -174,11 +188,11 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
     assert after.params == {"lr": 3e-4, "big": str(2**70), "deep.on": True, "l": "[1]"}
     (source,) = after.extra["tensorboard"]["files"]
     assert source == mlvlogger.ref(source.path)
-    again = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
-    assert (again.exit_code, again.stdout) == (1, "")
+    second = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (second.exit_code, second.stdout) == (1, "")
 
 
-def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path):
+def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path: Path) -> None:
     tags = ["loss", "a//b", "/x", "mlv/y", "a/step", "a/wall_time", "a/tag", "a/b\nc", "ü/ö", "a/" + "b" * 2000]
     directory = tmp_path / "tb/torch run (1)"
     from tensorboardX.event_file_writer import EventsWriter
@@ -216,7 +230,9 @@ def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
-def test_a_damaged_event_file_is_said_and_what_is_before_the_damage_is_imported(runs, tmp_path, damage):
+def test_a_damaged_event_file_is_said_and_what_is_before_the_damage_is_imported(
+    runs: Path, tmp_path: Path, damage: str
+) -> None:
     run(export_tensorboard, runs, tmp_path / "tb")
     (file,) = (tmp_path / "tb/demo").glob("*tfevents*")
     content = bytearray(file.read_bytes())

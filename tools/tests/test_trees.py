@@ -1,6 +1,7 @@
 """Finding experiments in a tree."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from mlv_tools._trees import find
 from mlvlogger import Exp
 
 
-def test_experiments_are_found_in_order_and_a_sub_experiment_after_its_parent(tmp_path):
+def test_experiments_are_found_in_order_and_a_sub_experiment_after_its_parent(tmp_path: Path) -> None:
     with Exp(tmp_path, "b"), Exp(tmp_path / "a", "z"):
         Exp.find(tmp_path / "b").sub("child", kind="part").close()
     assert [(found.name, found.depth, found.error) for found in find(tmp_path)] == [
@@ -18,7 +19,7 @@ def test_experiments_are_found_in_order_and_a_sub_experiment_after_its_parent(tm
     ]
 
 
-def test_a_broken_experiment_is_found_as_one_and_hides_no_other(tmp_path):
+def test_a_broken_experiment_is_found_as_one_and_hides_no_other(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         Exp(tmp_path, name).close()
     (tmp_path / "two/meta.json").chmod(0o644)
@@ -28,13 +29,13 @@ def test_a_broken_experiment_is_found_as_one_and_hides_no_other(tmp_path):
     assert f"mlv-validate {tmp_path / 'two'}" in two.error
 
 
-def test_links_below_the_root_are_not_followed(tmp_path):
+def test_links_below_the_root_are_not_followed(tmp_path: Path) -> None:
     Exp(tmp_path / "runs", "one").close()
     os.symlink(tmp_path / "runs", tmp_path / "runs/loop")
     os.symlink(tmp_path / "runs", tmp_path / "link")
     assert [found.name for found in find(tmp_path / "link")] == ["one"]
 
 
-def test_what_is_no_directory_is_refused(tmp_path):
+def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(find(tmp_path / "nothing"))

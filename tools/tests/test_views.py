@@ -7,6 +7,8 @@ import random
 import time
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ TWO = '{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":'
 START = TWO + '"mlv/start","data":'
 
 
-def hand(root, name, *lines, end="\n", meta=META, stream="log.jsonl"):
+def hand(root: Path, name: str, *lines: Any, end: str = "\n", meta: Any = META, stream: str = "log.jsonl") -> Path:
     """An experiment with these lines in its log."""
     path = root / name / stream
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,14 +34,14 @@ def hand(root, name, *lines, end="\n", meta=META, stream="log.jsonl"):
     return root / name
 
 
-def ask(root, sql):
+def ask(root: Path | str, sql: str) -> list[tuple[Any, ...]]:
     """The rows that *sql* gives, whatever is left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return connect(root).execute(sql).fetchall()
 
 
-def by_reader(root):
+def by_reader(root: Path) -> tuple[list[Any], list[Any]]:
     """What the views `events` and `metrics` have to hold, by `mlvlogger.read` alone: values as texts, for NaN."""
     events, metrics = [], []
     with warnings.catch_warnings():
@@ -69,7 +71,7 @@ def by_reader(root):
     return events, sorted(metrics)
 
 
-def by_views(root):
+def by_views(root: Path) -> tuple[list[Any], list[Any]]:
     events = ask(root, "SELECT * EXCLUDE step FROM events ORDER BY experiment, stream != 'log.jsonl', stream")
     metrics = ask(root, "SELECT experiment, stream, event, name, step, value FROM metrics")
     return (
@@ -78,14 +80,14 @@ def by_views(root):
     )
 
 
-def assert_alike(root):
+def assert_alike(root: Path) -> None:
     events, metrics = by_reader(root)
     viewed_events, viewed_metrics = by_views(root)
     assert sorted(viewed_events, key=repr) == sorted(events, key=repr)
     assert viewed_metrics == metrics
 
 
-def test_the_columns_are_those_that_are_documented(tmp_path):
+def test_the_columns_are_those_that_are_documented(tmp_path: Path) -> None:
     Exp(tmp_path, "one").close()
     connection = connect(tmp_path)
     for view, columns in VIEWS.items():
@@ -93,7 +95,7 @@ def test_the_columns_are_those_that_are_documented(tmp_path):
         assert [(name, kind) for name, kind, *_ in described] == [(name, kind) for name, kind, _ in columns]
 
 
-def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path):
+def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path: Path) -> None:
     with Exp(tmp_path, "one", {"lr": 1e-3, "seed": 2**63}, kind="train", tags=["x"], description="d") as exp:
         with exp.log.span("epoch", n=0) as epoch:
             for step in range(5):
@@ -118,7 +120,7 @@ def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path):
     assert json.loads(environments)[0]["runtime"]["language"] == "Python"
 
 
-def test_a_rewound_event_is_in_no_view(tmp_path):
+def test_a_rewound_event_is_in_no_view(tmp_path: Path) -> None:
     with Exp(tmp_path, "one") as exp:
         exp.log.event("a", v=1)
         mark = exp.mark()
@@ -133,7 +135,7 @@ def test_a_rewound_event_is_in_no_view(tmp_path):
     assert [name for (name,) in names] == ["mlv/start", "a", "mlv/pause", "mlv/rewind", "a", "mlv/seal"]
 
 
-LINES = {
+LINES: dict[str, list[Any]] = {
     "blank": ["", "  "],
     "crlf": [EVENT % (2, 2) + "\r"],
     "duplicate": [TWO + '"a","data":{"v":1,"v":2}}'],
@@ -181,7 +183,7 @@ LINES = {
 }  # fmt: skip
 
 
-def damaged(root, name, case, end="\n"):
+def damaged(root: Path, name: str, case: str, end: str = "\n") -> None:
     lines = [EVENT % (1, 1), *LINES[case], EVENT % (99, 99)]
     if case == "bom":
         lines[0] = "\ufeff" + lines[0]
@@ -189,21 +191,21 @@ def damaged(root, name, case, end="\n"):
 
 
 @pytest.mark.parametrize("case", LINES)
-def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path, case):
+def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path: Path, case: str) -> None:
     damaged(tmp_path, "one", case)
     hand(tmp_path, "two", EVENT % (1, 1))
     assert_alike(tmp_path)
 
 
 @pytest.mark.parametrize("end", ["\n", "", "\n\0\0\0\0"], ids=["whole", "torn", "nuls"])
-def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path, end):
+def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path: Path, end: str) -> None:
     for case in LINES:
         damaged(tmp_path, case, case, end)
     assert_alike(tmp_path)
 
 
-def test_every_line_that_is_left_out_is_told(tmp_path):
-    told = []
+def test_every_line_that_is_left_out_is_told(tmp_path: Path) -> None:
+    told: list[tuple[str, str, int | None, str]] = []
     for case in LINES:
         damaged(tmp_path, case, case)
         experiment = mlvlogger.read(tmp_path / case)
@@ -238,7 +240,7 @@ NAMES = [
 ]
 
 
-def test_names_of_directories_that_mean_something_elsewhere_are_names(tmp_path):
+def test_names_of_directories_that_mean_something_elsewhere_are_names(tmp_path: Path) -> None:
     root = tmp_path / "[runs]*"
     for number, name in enumerate(NAMES):
         hand(root, name, EVENT % (1, number))
@@ -250,7 +252,7 @@ def test_names_of_directories_that_mean_something_elsewhere_are_names(tmp_path):
     ]  # fmt: skip
 
 
-def test_the_root_may_be_an_experiment_relative_and_a_link(tmp_path, monkeypatch):
+def test_the_root_may_be_an_experiment_relative_and_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hand(tmp_path, "runs", EVENT % (1, 1))
     hand(tmp_path, "runs/runs", EVENT % (1, 2))
     (tmp_path / "link").symlink_to("runs")
@@ -260,13 +262,13 @@ def test_the_root_may_be_an_experiment_relative_and_a_link(tmp_path, monkeypatch
         assert ask(root, "SELECT experiment, name FROM experiments ORDER BY ALL") == [(".", "hand"), ("runs", "hand")]
 
 
-def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path):
+def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path: Path) -> None:
     hand(tmp_path, os.fsdecode(b"\xff"), EVENT % (1, 1), "garbled", EVENT % (2, 2))
     assert ask(tmp_path, "SELECT experiment, value FROM metrics ORDER BY value") == [("\\udcff", 1), ("\\udcff", 2)]
     assert ask(tmp_path, "SELECT experiment, path, line FROM problems") == [("\\udcff", "log.jsonl", 2)]
 
 
-def test_links_are_not_followed_and_strays_are_told(tmp_path):
+def test_links_are_not_followed_and_strays_are_told(tmp_path: Path) -> None:
     hand(tmp_path, "one", EVENT % (1, 1))
     for name in ("gpu", "my stream", ".hidden"):
         hand(tmp_path, "one", EVENT % (1, 2), stream=f"log/{name}.jsonl")
@@ -291,7 +293,7 @@ def test_links_are_not_followed_and_strays_are_told(tmp_path):
     ]
 
 
-def test_a_line_that_is_too_long_hides_no_other(tmp_path):
+def test_a_line_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     long = EVENT % (2, '"' + "x" * (16 * 1024 * 1024) + '"')
     longest = EVENT % (2, '"' + "x" * (16 * 1024 * 1024 - len(EVENT % (2, '""')) - 1) + '"')
     hand(tmp_path, "long", EVENT % (1, 1), long, EVENT % (3, 3))
@@ -309,7 +311,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path):
     ]
 
 
-def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path):
+def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path: Path) -> None:
     hand(tmp_path, "broken", EVENT % (1, 1)).joinpath("meta.json").write_text('{"mlv":"1.0"')
     hand(tmp_path, "fine", EVENT % (1, 1))
     hand(tmp_path, "future", EVENT % (1, 1), meta=META | {"mlv": "2.0"})
@@ -328,7 +330,7 @@ def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path)
     ]  # fmt: skip
 
 
-def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path):
+def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path: Path) -> None:
     hand(tmp_path, "e\x1b[31m", EVENT % (1, 1), "garbled", "garbled")
     with pytest.warns(UserWarning) as caught:
         connect(tmp_path)
@@ -340,14 +342,14 @@ def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path):
     assert warning.filename == __file__
 
 
-def test_a_tree_without_trouble_warns_of_nothing(tmp_path):
+def test_a_tree_without_trouble_warns_of_nothing(tmp_path: Path) -> None:
     Exp(tmp_path, "one").close()
     Exp(tmp_path, "two")
     connect(tmp_path)
     connect(tmp_path / "one")
 
 
-def test_an_empty_tree_has_empty_views(tmp_path):
+def test_an_empty_tree_has_empty_views(tmp_path: Path) -> None:
     for view in VIEWS:
         assert connect(tmp_path).execute(f"FROM {view}").fetchall() == []
     with pytest.raises(FileNotFoundError):
@@ -356,14 +358,14 @@ def test_an_empty_tree_has_empty_views(tmp_path):
         connect(__file__)
 
 
-def test_no_extension_is_loaded_or_installed_by_itself(tmp_path):
+def test_no_extension_is_loaded_or_installed_by_itself(tmp_path: Path) -> None:
     settings = dict(
         connect(tmp_path).execute("SELECT name, value FROM duckdb_settings() WHERE name LIKE 'auto%'").fetchall()
     )
     assert {settings["autoinstall_known_extensions"], settings["autoload_known_extensions"]} == {"false"}
 
 
-def test_the_data_of_an_addition_is_in_the_effective_meta(tmp_path):
+def test_the_data_of_an_addition_is_in_the_effective_meta(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"a": 1, "_mlv": 2}, tags=["x"]).close()
     Exp.open(tmp_path / "one", {"b": math.nan}, tags=["y"]).close()
     assert ask(tmp_path, "SELECT params, tags, len(json_extract(environments, '$[*]')) FROM experiments") == [
@@ -371,14 +373,14 @@ def test_the_data_of_an_addition_is_in_the_effective_meta(tmp_path):
     ]
 
 
-def test_a_sub_experiment_names_its_parent(tmp_path):
+def test_a_sub_experiment_names_its_parent(tmp_path: Path) -> None:
     with Exp(tmp_path, "one") as exp:
         exp.sub("two", kind="part").close()
     query = "SELECT c.experiment, p.experiment FROM experiments c JOIN experiments p ON c.parent = p.id"
     assert ask(tmp_path, query) == [("one/part/two", "one")]
 
 
-def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
+def test_clean_logs_are_read_by_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
@@ -386,13 +388,13 @@ def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
 
 
-def test_a_metric_without_steps_is_counted_in_the_order_of_the_lines(tmp_path):
+def test_a_metric_without_steps_is_counted_in_the_order_of_the_lines(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         hand(tmp_path, name, *(EVENT % (seq, seq) for seq in range(50_000, 0, -1)))
     assert ask(tmp_path, "SELECT count(*), count(*) FILTER (step = 50000 - seq) FROM metrics") == [(150_000, 150_000)]
 
 
-def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
+def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path: Path) -> None:
     values = {"a": "x", "b": 0.5, "c": 2**63, "d": math.nan, "e": None, "f": [1], "g": datetime(2026, 1, 2, tzinfo=UTC)}
     Exp(tmp_path, "one", values).close()
     columns = ", ".join(f"plain(params->'{name}')" for name in values)
@@ -401,7 +403,7 @@ def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path):
     ]
 
 
-def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path):
+def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path: Path) -> None:
     chance = random.Random(12)
     for number in range(60):
         lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']
@@ -414,9 +416,9 @@ def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["early", "earlier"])
-def test_rewinds_are_not_compared_with_events_one_by_one(tmp_path, kind):
+def test_rewinds_are_not_compared_with_events_one_by_one(tmp_path: Path, kind: str) -> None:
     """Four times the lines may take eight times as long; compared each with each they take about twelve times."""
-    times = {}
+    times: dict[int, list[float]] = {}
     for count in (20_000, 80_000):
         half = count // 2
         lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']

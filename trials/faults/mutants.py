@@ -201,14 +201,9 @@ MUTANTS = (
         "A forked child continues with its parent's file.",
         (
             Edit(
-                "_write/registry.py",
-                "for stream in list(_streams):\n        stream.forked()",
-                "for stream in list(_streams):\n        pass",
-            ),
-            Edit(
-                "_disk/line_file.py",
-                "for file in list(_files):\n        file.abandon()",
-                "for file in list(_files):\n        pass",
+                "_disk/forks.py",
+                "for one in self:\n            self._after_fork(one)",
+                "for one in self:\n            pass",
             ),
         ),
         ("test_streams.py::test_forked_children_get_streams_of_their_own",),
@@ -294,13 +289,19 @@ MUTANTS = (
     Mutant(
         "m5",
         "A writer process that has ended is not noticed.",
-        (Edit("_write/process/client.py", '        return self._ended != ""\n', "        return False\n"),),
+        (Edit("_write/process/child.py", '        return self.ended != ""\n', "        return False\n"),),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(
         "m26",
         "The caller writes again what the writer process has written.",
-        (Edit("_write/process/client.py", "                if seq <= last:\n                    continue\n", ""),),
+        (
+            Edit(
+                "_write/process/takeover.py",
+                "                if number <= last:\n                    continue\n",
+                "",
+            ),
+        ),
         ("test_process.py::test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated",),
     ),
     Mutant(

@@ -54,15 +54,20 @@ def path_order(path: str) -> bytes:
 
 
 @dataclass(slots=True)
-class _Kind:
-    """The findings of one rule at one path: those kept, the number of the others, and the line of the last of these."""
+class Kind:
+    """The findings of one rule at one path: those stored, the number of the others, and the line of the last one."""
 
     kept: dict[int | None, Finding] = field(default_factory=dict)
     omitted: int = 0
     line: int = 0
 
+    def count(self, lines: int, last: int) -> None:
+        """Count the findings of so many lines, up to line `last`."""
+        self.omitted += lines
+        self.line = last
+
     def findings(self) -> list[Finding]:
-        """Those that are kept; the last says how many follow."""
+        """Return the stored findings; the message of the last one says how many more there are."""
         findings = list(self.kept.values())
         if self.omitted:
             more = f"{findings[-1].message}; {self.omitted} more of this rule in this file are counted, not listed"
@@ -78,15 +83,15 @@ class Findings:
     """
 
     prefix: str = ""
-    _found: dict[str, dict[str, _Kind]] = field(default_factory=dict)
+    _found: dict[str, dict[str, Kind]] = field(default_factory=dict)
     _unchecked: dict[tuple[str, str], Unchecked] = field(default_factory=dict)
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
-        """Report that a rule is broken; of the same finding only the first message is kept."""
+        """Report that a rule is broken; only the first message of a finding is stored."""
         kinds = self._found.setdefault(path, {})
         kind = kinds.get(rule)
         if kind is None:
-            kind = kinds[rule] = _Kind()
+            kind = kinds[rule] = Kind()
         if line in kind.kept:
             return
         if line is None or len(kind.kept) < KEPT:
@@ -95,39 +100,29 @@ class Findings:
             kind.omitted += 1
             kind.line = line
 
-    def is_full(self, path: str, rule: str) -> bool:
-        """Whether further findings of a rule at a path are only counted."""
-        kind = self._found.get(path, {}).get(rule)
-        return kind is not None and len(kind.kept) >= KEPT
-
-    def count(self, path: str, rules: tuple[str, ...], lines: int, last: int) -> bool:
-        """Count that each of `lines` lines, up to `last`, breaks these rules; False if one of them is to be kept."""
+    def full(self, path: str, rules: tuple[str, ...]) -> list[Kind] | None:
+        """Return the findings of each of these rules at a path, if further ones of all of them are only counted."""
         kinds = self._found.get(path, {})
-        counted = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
-        if len(counted) < len(rules):
-            return False
-        for kind in counted:
-            kind.omitted += lines
-            kind.line = last
-        return True
+        full = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
+        return full if len(full) == len(rules) else None
 
     def unchecked(self, path: str, reason: str) -> None:
         """Report that something could not be checked."""
         self._unchecked.setdefault((path, reason), Unchecked(self._full(path), reason))
 
     def at(self, path: str, line: int) -> bool:
-        """Whether there is a finding at this line; of those that are not kept, only the last of each rule is known."""
+        """Return whether there is a finding at a line; of those only counted, the last of each rule is known."""
         return any(line in kind.kept or line == kind.line for kind in self._found.get(path, {}).values())
 
     @property
     def found(self) -> list[Finding]:
-        """The findings that are kept, by path, line and rule."""
+        """The stored findings, by path, line and rule."""
         kept = [finding for kinds in self._found.values() for kind in kinds.values() for finding in kind.findings()]
         return sorted(kept, key=_finding_order)
 
     @property
     def omitted(self) -> list[Omitted]:
-        """The numbers of those that are not kept, by path and rule."""
+        """The numbers of findings that are only counted, by path and rule."""
         return [
             Omitted(rule, RULES[rule].severity, self._full(path), self._found[path][rule].omitted)
             for path in sorted(self._found, key=path_order)

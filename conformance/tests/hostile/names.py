@@ -82,8 +82,8 @@ def _stream(name: str) -> Callable[[Path], None]:
 
 
 for name in ("../x/log.jsonl", "log/../log.jsonl", "/dev/zero", "log.jsonl/", "log/CON.jsonl", "\x1b[31m\n::error::"):
-    findings = [place("event.exists log.jsonl:2"), place("end.streams log.jsonl:3")]
-    add(f"a stream named {ascii(name)}", _stream(name), findings)
+    dangling = [place("event.exists log.jsonl:2"), place("end.streams log.jsonl:3")]
+    add(f"a stream named {ascii(name)}", _stream(name), dangling)
 
 
 @recipe("layout.twins log/a.jsonl")

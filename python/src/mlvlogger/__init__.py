@@ -31,12 +31,13 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WriteFailed,
     )
-    from ._experiment import Exp, Place, ref
+    from ._experiment import Exp
     from ._files import NewFile, NewText
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
     from ._read.events import Event
     from ._read.experiment import Experiment, Problem, read
+    from ._read.file_reference import ref
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
 
@@ -62,7 +63,6 @@ __all__ = [
     "NewText",
     "NotAnExperiment",
     "Opaque",
-    "Place",
     "Problem",
     "Redacted",
     "Span",
@@ -83,12 +83,13 @@ _HOMES = {
         "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
-    "_experiment": "Exp Place ref",
+    "_experiment": "Exp",
     "_files": "NewFile NewText",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
     "_read.events": "Event",
     "_read.experiment": "Experiment Problem read",
+    "_read.file_reference": "ref",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",
 }

@@ -49,14 +49,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"mlvlogger {__version__} (MLV {SPEC_VERSION})")
     directory = parser.parse_args(arguments).directory
     if not os.path.isdir(directory):
-        parser.error(f"{_plain(directory)!r} isn't a directory. Give the directory where experiments are to go.")
+        parser.error(f"{_printable(directory)!r} isn't a directory. Give the directory where experiments are to go.")
     for name, value in _versions():
-        _tell(name, value)
+        _print(name, value)
     place = os.path.realpath(directory)
-    _tell("directory", place)
-    _tell("file system", _file_system(place))
+    _print("directory", place)
+    _print("file system", _file_system(place))
     is_fine = _try_out(place)
-    _tell("left out", "the host's and the user's name, environment variables, files and what is in them")
+    _print("left out", "the host's and the user's name, environment variables, files and what is in them")
     return 0 if is_fine else 1
 
 
@@ -98,10 +98,10 @@ def _file_system(place: str) -> str:
 def _try_out(place: str) -> bool:
     """Tell what can be done in *place*; whether all that logging needs can."""
     try:
-        _tell("free space", f"{shutil.disk_usage(place).free // 2**20} MiB")
+        _print("free space", f"{shutil.disk_usage(place).free // 2**20} MiB")
         folder = tempfile.mkdtemp(prefix=".mlv-", dir=place)
     except OSError as error:
-        _tell("write", f"no: {_why(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
+        _print("write", f"no: {_why(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
         return False
     try:
         # Without links there is another way to publish a file, and without locks each session has its own stream.
@@ -120,9 +120,9 @@ def _answer(what: str, attempt: Callable[[str], None], folder: str, otherwise: s
     try:
         attempt(folder)
     except OSError as error:
-        _tell(what, f"no: {_why(error)}; {otherwise}")
+        _print(what, f"no: {_why(error)}; {otherwise}")
         return False
-    _tell(what, "yes")
+    _print(what, "yes")
     return True
 
 
@@ -173,14 +173,14 @@ def _why(error: OSError) -> str:
     return error.strerror or str(error)  # without the path, which is told already
 
 
-def _tell(name: str, value: str) -> None:
+def _print(name: str, value: str) -> None:
     home = os.path.expanduser("~")
     if os.path.dirname(home) != home and f"{value}/".startswith(f"{home}/"):
         value = f"~{value[len(home) :]}"  # the name of the user is in it
-    print(f"{name + ':':<17}{_plain(value)}")
+    print(f"{name + ':':<17}{_printable(value)}")
 
 
-def _plain(text: str) -> str:
+def _printable(text: str) -> str:
     """*text* for a terminal: without its control characters, and with those alone that the output can take."""
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     encoding = sys.stdout.encoding or "ascii"

@@ -1,4 +1,4 @@
-"""Experiments: making one, going on with one, adding to one, and finding one (specification 1.0, Layout and Meta)."""
+"""The ways to an experiment: making, resuming, opening, joining and finding one."""
 
 from __future__ import annotations
 
@@ -6,171 +6,35 @@ import os
 import time
 from pathlib import Path
 
-from ._directories import Below, enclosing, make_below, make_directory, refuse_existing, relative
-from ._disk.folder import Directory, Folder
-from ._disk.host import host
-from ._disk.line_file import LocksUnsupported
-from ._errors import CannotAttach, ExperimentExists, InvalidName, LogClosed, NotAnExperiment
-from ._facts import Facts, attach_bytes
-from ._files import Files, NewFile, NewText, describe, external
-from ._format.decode import decode, decode_members
-from ._format.encode import encode
-from ._format.json import MAX_INT, dumps
-from ._format.meta import Meta
-from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
-from ._format.references import ExperimentRef, External, File
-from ._logger import StreamLogger
-from ._messages import qualname, short
-from ._open_streams import Logs
-from ._options import choice, writer_options
-from ._read.meta import is_experiment, load
-from ._read.readonly import ReadOnlyAttributes, read_only
-from ._write import meta as _meta
-from ._write.endings import ending, outcome
+from ._errors import NotAnExperiment
+from ._format.json import MAX_INT
+from ._format.names import portable, stream_path
+from ._messages import short
+from ._open_experiment import OpenExperiment
+from ._opening import Opening
+from ._options import choice
+from ._read.experiment import Experiment
+from ._read.meta import is_experiment
+from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
-    from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
+    from collections.abc import Iterable
+    from typing import Any, TypeAlias, TypeVar
 
-    from ._monitor import Watch
-    from ._output import Capture
+    from ._format.references import ExperimentRef
 
     _E = TypeVar("_E", bound="Exp")
     _Path: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["Exp", "Place", "ref"]
+__all__ = ["Exp"]
 
 # Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
-def ref(path: _Path) -> File | External:
-    """A reference to a file where it lies, for `params`, `extra` or an event.
-
-    It says size and SHA-256, so that later anyone can tell whether it is the same file. Inside an experiment it is
-    a `File` with the experiment's id; outside, an `External` with the absolute path and the host.
-
-    Raises:
-        FileNotFoundError: *path* does not exist.
-        CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-    """
-    if Path(path).is_dir():
-        raise CannotAttach(
-            f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
-        )
-    directory = enclosing(Path(path))
-    if directory is None:
-        return external(path, host())
-    reference = Place(directory).ref(Path(path).resolve())
-    assert isinstance(reference, File)
-    return reference
-
-
-class Place(ReadOnlyAttributes):
-    """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
-
-    Attributes:
-        path: The directory: a path that leads there now.
-        id: The experiment's id, ``sha256:`` and 64 digits.
-        name, kind: As in meta.json.
-        params, extra: The effective ones, additions included: a read-only dict of Python values.
-        tags: The effective ones: a read-only list of strings.
-
-    A change of these raises TypeError or AttributeError, which names the call that records an addition.
-    """
-
-    _last_attribute: ClassVar[str] = "_hint"
-
-    def __init__(self, path: _Path) -> None:
-        self._directory = Directory(path)
-        self._take(load(Path(path)))
-
-    @property
-    def path(self) -> Path:
-        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
-        return Path(self._directory.path)
-
-    def _take(self, meta: Meta) -> None:
-        self.id: str = meta.id
-        self.name: str = meta.records[0]["name"]
-        self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
-        self.tags: list[str] = read_only(meta.tags, "tags", self)
-        self._parent = decode(meta.records[0].get("parent"))
-        self._hint: str | None = None
-
-    @property
-    def parent(self) -> Place | None:
-        """The experiment that this one's `parent` names, where it encloses this one or lies where its hint says."""
-        if not isinstance(self._parent, ExperimentRef):
-            return None
-        candidates = [enclosing(self.path.resolve().parent)]
-        if self._parent.path is not None:
-            candidates.append(Path(os.path.normpath(self.path / self._parent.path)))
-        for directory in candidates:
-            if directory is not None and is_experiment(directory):
-                place = Place(directory)
-                if place.id == self._parent.id:
-                    place._hint = relative(directory, self.path)
-                    return place
-        return None
-
-    def ref(self, path: _Path | None = None) -> ExperimentRef | File:
-        """A reference to the experiment (`ExperimentRef`) or, with *path*, to a file in it where it lies (`File`).
-
-        Args:
-            path: Of the file, below the experiment directory (or absolute).
-
-        Raises:
-            FileNotFoundError: *path* does not exist.
-            CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-            InvalidName: it lies outside of the experiment, or in a sub-experiment.
-        """
-        if path is None:
-            return ExperimentRef(self.id, self._hint)
-        home = self.path.resolve()
-        file = Path(os.path.realpath(home / path))
-        if file.is_dir():
-            raise CannotAttach(
-                f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
-            )
-        if home not in file.parents:
-            raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
-        if (nearest := enclosing(file.parent)) is None or nearest.resolve() != home:
-            raise InvalidName(
-                f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
-            )
-        return describe(file, file.relative_to(home).as_posix(), self.id)
-
-    def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
-        """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
-
-        Arguments and errors as for `Exp`.
-        """
-        kind = portable(kind, "a kind")
-        return Exp(Below(self, self._held(), kind), name, params, kind, **options)
-
-    def _held(self) -> Folder:
-        """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
-        try:
-            folder = Folder(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            folder = None
-        if folder is None or not folder.is_same(self._directory):
-            raise NotAnExperiment(
-                f"{self.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
-            )
-        return folder
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {str(self.path)!r}>"
-
-
-class Exp(Place):
+class Exp(OpenExperiment):
     """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
 
     Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
@@ -205,7 +69,7 @@ class Exp(Place):
         log: The root `Logger` of its stream.
         path: The directory, wherever it is now: as given, while that leads there; otherwise absolute. After a move
             of the directory, its new path (Linux and macOS).
-        id, name, kind, params, extra, tags: as for `Place`.
+        id, name, kind, params, extra, tags, parent_ref: As for `Experiment`.
 
     Raises:
         ExperimentExists: the directory holds one, with ``exists="error"``.
@@ -214,9 +78,6 @@ class Exp(Place):
         AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
         OSError: the system refused. No experiment was made, unless there is a meta.json.
     """
-
-    _last_attribute: ClassVar[str] = "log"
-    log: StreamLogger
 
     def __init__(
         self,
@@ -229,7 +90,7 @@ class Exp(Place):
         tags: Iterable[str] = (),
         description: str | None = None,
         extra: Any = None,
-        parent: Place | ExperimentRef | None = None,
+        parent: Exp | Experiment | ExperimentRef | None = None,
         variables: Iterable[str] = (),
         redact: bool = True,
         diff: bool = False,
@@ -239,25 +100,10 @@ class Exp(Place):
     ) -> None:
         choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
-        self._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
-        wanted = name
-        number = 0
-        while True:
-            directory = Path(savedir, name)
-            try:
-                create = (savedir, name, kind, members, parent, facts)
-                self._or_let_go(lambda create=create: self._create(*create))  # type: ignore[misc]
-                return
-            except ExperimentExists:
-                if exists == "resume":
-                    self._hold(Folder(savedir.folder, kind, name) if isinstance(savedir, Below) else directory)
-                    self._or_let_go(lambda: self._continue(members, facts))
-                    return
-                if exists == "error":
-                    raise
-                number += 1
-                name = portable(f"{wanted}_{number}", "an experiment")
+        with Opening(on_error, writer, durability) as opening:
+            opening.record(params, extra, tags, description, variables, redact, diff)
+            opening.create(savedir, name, kind, exists, parent)
+            self._begin(opening)
 
     @classmethod
     def resume(
@@ -287,10 +133,10 @@ class Exp(Place):
             CannotEncode, OSError: as for `Exp`.
         """
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
-        exp._hold(path)
-        exp._or_let_go(lambda: exp._continue(members, facts))
+        with Opening(on_error, writer, durability) as opening:
+            opening.record(params, extra, tags, description, variables, redact, diff)
+            opening.resume(path)
+            exp._begin(opening)
         return exp
 
     @classmethod
@@ -318,19 +164,13 @@ class Exp(Place):
         The other arguments and the errors as for `resume`.
         """
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, writer, durability)
-        members, facts = _meta.members(params, extra, tags, description, redact), Facts(variables, redact, diff)
-        name = None if stream is None else stream_path(portable(stream, "a stream"))
-        exp._hold(path)
-
-        def start() -> None:
-            if name is not None:
-                exp._continue(members, facts, name)
+        with Opening(on_error, writer, durability) as opening:
+            opening.record(params, extra, tags, description, variables, redact, diff)
+            if stream is None:
+                opening.add(path)
             else:
-                exp._add(exp._load(), members, facts)
-                exp._start(stream_path(f"run-{exp._record[0]}"))
-
-        exp._or_let_go(start)
+                opening.resume(path, stream_path(portable(stream, "a stream")))
+            exp._begin(opening)
         return exp
 
     @classmethod
@@ -361,26 +201,14 @@ class Exp(Place):
         if type(rank) is not int or not 0 <= rank <= MAX_INT:
             raise ValueError(f"rank is {short(rank)}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
-        exp._writer_options(on_error, writer, durability)
-        deadline = time.monotonic() + timeout
-        while not is_experiment(path):
-            if time.monotonic() >= deadline:
-                raise NotAnExperiment(
-                    f"{os.fspath(path)} holds no experiment after {timeout} seconds. Is the main worker running, "
-                    "with the same path?"
-                )
-            time.sleep(0.05)
-        exp._hold(path)
-
-        def start() -> None:
-            exp._know(exp._load())
-            exp._start(stream_path(f"rank-{rank}"))
-
-        exp._or_let_go(start)
+        with Opening(on_error, writer, durability) as opening:
+            _wait_for(path, timeout)
+            opening.join(path, stream_path(f"rank-{rank}"))
+            exp._begin(opening)
         return exp
 
     @staticmethod
-    def find(path: _Path) -> Place:
+    def find(path: _Path) -> Experiment:
         """The nearest experiment that *path* (a checkpoint, say) is or lies in. Nothing is written.
 
         Raises:
@@ -394,311 +222,7 @@ class Exp(Place):
             raise NotAnExperiment(
                 f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
             )
-        return Place(directory)
-
-    def _writer_options(self, on_error: str, writer: str, durability: str) -> None:
-        self._diff: File | None = None
-        self._on_error = on_error
-        self._process, self._sync = writer_options(on_error, writer, durability)
-
-    def _create(self, savedir: Any, name: str, kind: str, members: dict[str, Any], parent: Any, facts: Facts) -> None:
-        directory = Path(savedir, name)
-        if isinstance(savedir, Below):
-            self._hold(make_below(savedir, name))
-            parent = savedir.parent if parent is None else parent
-        else:
-            absolute, outer = make_directory(directory)
-            self._hold(absolute)
-            self._folder.known_as(directory)
-            parent = Place(outer) if parent is None and outer is not None else parent
-        members = {**members, "environment": self._record_facts(facts, "uncommitted.diff")}
-        members.setdefault("params", {})
-        if parent is not None:
-            members["parent"] = encode(_parent_ref(parent, self.path), path="parent", depth=1)
-        try:
-            meta = _meta.create(self._folder, name, kind, members)
-        except FileExistsError:
-            refuse_existing(directory, self._folder.has)
-            raise
-        self._know(meta)
-        self._start(DEFAULT, new=True)
-
-    def _held(self) -> Folder:
-        """As that of `Place`."""
-        return self._folder
-
-    def _hold(self, path: _Path | Folder) -> None:
-        """Hold the directory open: everything from here on goes to it, wherever its name leads."""
-        try:
-            self._directory = self._folder = path if isinstance(path, Folder) else Folder(path)
-        except (FileNotFoundError, NotADirectoryError):
-            where = path.path if isinstance(path, Folder) else os.fspath(path)
-            raise NotAnExperiment(
-                f"{where} holds no experiment: there is no such directory. Make one with Exp(savedir, name, params)."
-            ) from None
-        self._files = Files(self._folder)
-
-    def _or_let_go(self, start: Callable[[], None]) -> None:
-        """Call *start*; if it raises, let go of the directory, however long somebody keeps the exception."""
-        try:
-            start()
-        except BaseException:
-            if (folder := getattr(self, "_folder", None)) is not None:
-                folder.close()
-            raise
-
-    def _continue(self, members: dict[str, Any], facts: Facts, stream: str = DEFAULT) -> None:
-        # The lock first: a script that cannot have the stream must not leave a record behind.
-        meta = self._load()
-        self.id: str = meta.id
-        try:
-            self._start(stream, lambda: self._add(meta, members, facts))
-        except LocksUnsupported:
-            # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
-            self._add(meta, members, facts)
-            self._start(stream_path(f"run-{self._record[0]}"), new=True)
-
-    def _add(self, meta: Meta, members: dict[str, Any], facts: Facts) -> tuple[int, str]:
-        environment = self._record_facts(facts, f"uncommitted-{meta.last[0] + 1}.diff")
-        self._know(_meta.add(self._folder, meta, {**members, "environment": environment}, self._load))
-        return self._record
-
-    def _record_facts(self, facts: Facts, diff_name: str) -> dict[str, Any]:
-        # The file is noted in the log when there is one: a meta record that refers to the file comes before it.
-        environment, diff = facts.record(self._files, diff_name)
-        self._diff = diff or self._diff
-        return environment
-
-    def _load(self) -> Meta:
-        return load(self._folder, environments=False)
-
-    def _know(self, meta: Meta) -> None:
-        self._take(meta)
-        self._record = meta.last
-
-    def _start(self, name: str, record: Callable[[], tuple[int, str]] | None = None, new: bool = False) -> None:
-        self._capture: Capture | None = None
-        self._watch: Watch | None = None
-        self._logs = Logs(self._folder, self.id, self._on_error, self._sync, self._process)
-        self.log = self._logs.open(name, record or self._last_record, new)
-        if self._diff is not None:
-            self._note(self._diff, "")
-
-    def _last_record(self) -> tuple[int, str]:
-        return self._record
-
-    def stream(self, name: str) -> StreamLogger:
-        """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
-
-        It is made when it is not there, and gets a new session when it is. The same name gives the same logger.
-
-        Raises:
-            InvalidName: *name* isn't a portable name, or differs from another stream's only by case.
-            StreamBusy: another writer has it.
-            LogClosed: after `close`.
-            InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
-        """
-        return self._logs.open(stream_path(portable(name, "a stream")), self._last_record)
-
-    def capture(self, stream: str | None = None) -> Capture:
-        """Log what this program and its children put out, from now on, line by line; it is shown as before.
-
-        Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
-        what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
-        ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
-        Python's text streams write each line at once until capture stops, so that a killed program loses no line.
-
-        Args:
-            stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
-
-        Returns:
-            A `Capture`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
-
-        Raises:
-            RuntimeError: this process captures already.
-            OSError: the system cannot start a process for it; Windows cannot.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
-        """
-        from ._output import Capture
-
-        self._refuse_closed()
-        self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
-        return self._capture
-
-    def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
-        """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
-
-        Each sample is an event ``sample`` of numbers; docs/how-to/output-and-system.md lists them. A forked child does
-        not go on with it.
-
-        Args:
-            seconds: From sample to sample; at least 0.1.
-            stream: The name of the stream; by default ``system``, or ``rank-3-system`` for the stream ``rank-3``.
-
-        Returns:
-            A `Watch`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
-
-        Raises:
-            ValueError: *seconds* isn't such a number.
-            RuntimeError: this experiment is watched already.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
-        """
-        from ._monitor import Watch
-
-        self._refuse_closed()
-        if self._watch is not None and self._watch.is_running:
-            raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
-        return watch
-
-    def _beside(self, name: str, given: str | None) -> str:
-        if given is not None:
-            return portable(given, "a stream")
-        own = self.log._stream.name
-        return name if own == DEFAULT else f"{stream_name(own)}-{name}"
-
-    def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
-        """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
-
-        The same bytes under the same name again give the same reference; other bytes get ``name~2``.
-
-        Args:
-            source: The path of a file, which is left as it is; or bytes, a PIL image, a NumPy array or torch tensor
-                that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow, of which
-                a file is made. An image is height x width, or with 1, 3 or 4 channels behind (a tensor's may come
-                first), of uint8, uint16, bool or floats from 0 to 1.
-            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of a path, with
-                ``_`` for every character that a portable name cannot have (the log holds the original); ``image.png``,
-                ``figure.png``, ``figure.json`` (plotly) or ``table.csv``. Bytes need one. Its end says the format
-                that a value is written in.
-            how: For a path: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise;
-                "hardlink" shares the file itself, which then must never be changed.
-
-        Raises:
-            FileNotFoundError: *source* does not exist, or the experiment's directory was removed meanwhile.
-            CannotAttach: it isn't a regular file, or changes while it is copied; ``files`` isn't a directory; or a
-                value has no form in the format. Nothing was written then.
-            TypeError: *source* is nothing of all that.
-            LogClosed: after `close`.
-            InvalidName: *name* has segments that aren't portable names, such as ``..``.
-            OSError: the system refused, a hard link over file systems included.
-        """
-        choice("how", how, ("copy", "hardlink", "reflink"))
-        self._refuse_closed()
-        if isinstance(source, (str, os.PathLike)):
-            original = os.path.basename(os.fspath(source))
-            name = portable_path(name if name is not None else _portable(original), "an attached file")
-            return self._note(self._files.attach(source, name, how), original)
-        if name is not None:
-            name = portable_path(name, "an attached file")
-        if how != "copy":
-            raise CannotAttach(
-                f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
-            )
-        from ._media import encoded
-
-        return self._note(attach_bytes(self._files, *encoded(source, name)), "")
-
-    if TYPE_CHECKING:
-
-        @overload
-        def create(self, name: str, mode: Literal["wb"] = "wb") -> NewFile: ...
-
-        @overload
-        def create(self, name: str, mode: Literal["w"]) -> NewText: ...
-
-    def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
-        """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.
-
-        Use it in a with block: where that is left by an exception, nothing is published.
-
-        Args:
-            name: As for `attach`; where it is taken by other bytes, the file gets ``name~2``.
-            mode: "wb" (default) for bytes, "w" for text, which is UTF-8 with LF.
-
-        Returns:
-            A file object: a `NewFile`, or for text a `NewText` over one. Once it is closed, its reference is in `ref`.
-
-        Raises InvalidName, CannotAttach, LogClosed and OSError.
-        """
-        choice("mode", mode, ("wb", "w"))
-        self._refuse_closed()
-        name = portable_path(name, "a new file")
-        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._note(new, name))
-        return file if mode == "wb" else NewText(file)
-
-    def _refuse_closed(self) -> None:
-        if self.log._stream.closed:
-            raise LogClosed(f"{self.path} was closed. Attach files before close(), or inside the with block.")
-
-    def _note(self, file: File, original: str) -> File:
-        data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
-        if original and file.path != f"files/{original}":
-            data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
-        self.log._stream.append(b'"mlv/file"', dumps(data).encode("ascii"))
-        return File(file.path, file.size, file.sha256, file.media_type, self.id)
-
-    def mark(self) -> dict[str, int]:
-        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint.
-
-        Flushes, as `flush` does and with its errors: events up to the mark are there, whatever is killed.
-        """
-        return self._logs.mark()
-
-    def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
-        """Go back to a `mark`: what was logged after it is superseded, nothing is deleted; open spans stay unfinished.
-
-        Args:
-            mark: What `mark` returned.
-            reason: A text for people.
-
-        Raises:
-            TypeError: *mark* isn't a mapping.
-            ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
-                Nothing was rewound.
-            StreamBusy: another process has one of its streams.
-        """
-        self._logs.rewind(mark, reason, self._last_record)
-
-    def flush(self) -> None:
-        """As `Logger.flush`, for all streams."""
-        self._logs.flush()
-
-    def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the experiment's work in this process: each of its streams gets an ``mlv/end``, which seals it.
-
-        While `log` is paused they are sealed without an end, and the experiment stays paused.
-        A second call does nothing. Arguments and errors as for `Logger.close`.
-        """
-        data = ending(status, error)
-        paused = self.log._stream.paused
-        if self._capture is not None:
-            self._capture._stop({"end": None if paused else data})
-        if self._watch is not None:
-            self._watch.stop()
-        try:
-            self._logs.close(self.log, None if paused else data)
-        finally:
-            if self.log._stream.closed:
-                self._folder.close()
-
-    def __enter__(self: _E) -> _E:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close(*outcome(error))
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"{self!r} cannot be sent to another process. Send its path, and there use Exp.join(path, "
-            "rank) or Exp.open(path)."
-        )
+        return Experiment(directory)
 
 
 def _rank() -> int:
@@ -713,13 +237,12 @@ def _rank() -> int:
     raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 
 
-def _parent_ref(parent: Any, directory: Path) -> ExperimentRef:
-    if isinstance(parent, ExperimentRef):
-        return parent
-    return ExperimentRef(parent.id, relative(parent.path, directory))
-
-
-def _portable(name: str) -> str:
-    cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "._~-") else "_" for char in name)
-    cleaned = cleaned[-100:].lstrip("._~-").rstrip(".")
-    return cleaned or "file"
+def _wait_for(path: _Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not is_experiment(path):
+        if time.monotonic() >= deadline:
+            raise NotAnExperiment(
+                f"{os.fspath(path)} holds no experiment after {timeout} seconds. Is the main worker running, "
+                "with the same path?"
+            )
+        time.sleep(0.05)

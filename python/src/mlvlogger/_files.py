@@ -1,4 +1,4 @@
-"""Attached files and references to files (specification 1.0, chapter Files)."""
+"""Attached files (specification 1.0, chapter Files)."""
 
 from __future__ import annotations
 
@@ -10,85 +10,19 @@ import time
 
 from ._disk.folder import Folder, open_regular, temporary_name
 from ._disk.publish import link, sync, tidy_up
-from ._errors import CannotAttach, InvalidName
-from ._format.line import utc
+from ._errors import CannotAttach
 from ._format.media_types import media_type
-from ._format.names import numbered, portable_path
-from ._format.references import External, File, is_file_path
+from ._format.names import numbered
+from ._format.references import File
+from ._read.file_reference import chunks, digest_of, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
     from typing import IO
 
-__all__ = [
-    "Files",
-    "NewFile",
-    "NewText",
-    "describe",
-    "external",
-]
-
-_CHUNK = 1024 * 1024
-
-
-def _open_source(source: str | os.PathLike[str]) -> IO[bytes]:
-    try:
-        return open_regular(source, follow=True)
-    except OSError as error:
-        if error.errno is None:  # ours
-            raise CannotAttach(f"{error}. Pass a file path; to attach a directory, archive it first.") from None
-        raise
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
-
-
-def _digest(file: IO[bytes], name: str) -> tuple[int, str, int]:
-    """Size, digest and time of modification (microseconds) of a file. Raises CannotAttach where it changes."""
-    digest = hashlib.sha256()
-    size = 0
-    for chunk in _chunks(file):
-        digest.update(chunk)
-        size += len(chunk)
-    status = os.fstat(file.fileno())
-    if status.st_size != size:
-        raise CannotAttach(f"{name!r} changed while it was read. Refer to it when it is complete.")
-    return size, digest.hexdigest(), status.st_mtime_ns // 1000
-
-
-def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
-    """A reference to a file that lies at *path* in an experiment. Raises CannotAttach and OSError."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        raise CannotAttach(
-            f"{path!r} isn't a path that a reference can hold: it is not UTF-8. Rename the file."
-        ) from None
-    if not is_file_path(path):
-        raise CannotAttach(
-            f"{path!r} isn't a path that a reference can hold: it has control characters, a backslash or a "
-            "drive, or is too long. Rename the file."
-        )
-    if path.startswith("files/"):
-        try:
-            portable_path(path[len("files/") :], "a file below files/")
-        except InvalidName as error:
-            raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
-    with _open_source(file) as source:
-        size, sha256, _ = _digest(source, os.fspath(file))
-    return File(path, size, sha256, media_type(path), experiment)
-
-
-def external(file: str | os.PathLike[str], host: str) -> External:
-    """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
-    with _open_source(file) as source:
-        size, sha256, modified = _digest(source, os.fspath(file))
-    seconds, microseconds = divmod(modified, 1_000_000)
-    return External(os.path.abspath(os.fspath(file)), host, size, sha256, f"{utc(seconds)}.{microseconds:06}Z")
+__all__ = ["Files", "NewFile", "NewText", "attach_bytes"]
 
 
 class Files:
@@ -117,10 +51,10 @@ class Files:
             temporary = temporary_name()
             try:
                 if how == "hardlink":
-                    _open_source(source).close()
+                    open_source(source).close()
                     os.link(os.path.realpath(source), folder.at(temporary), dst_dir_fd=folder.fd)
                     with open(temporary, "rb", opener=folder.opener) as file:
-                        size, sha256, _ = _digest(file, os.fspath(source))
+                        size, sha256, _ = digest_of(file, os.fspath(source))
                 else:
                     with open(temporary, "x+b", opener=folder.opener) as file:
                         size, sha256 = _copy(source, file, how)
@@ -227,7 +161,7 @@ class _Series:
         for path in self._unknown.pop(size, ()):
             try:
                 with open_regular(root.at(f"files/{path}"), dir_fd=root.fd) as file:
-                    state, found = _state(os.fstat(file.fileno())), _digest(file, path)
+                    state, found = _state(os.fstat(file.fileno())), digest_of(file, path)
                 self._known.setdefault(found[:2], (path, state))
             except (OSError, CannotAttach):
                 continue
@@ -245,14 +179,14 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _copy(source: str | os.PathLike[str], new: IO[bytes], how: str) -> tuple[int, str]:
-    with _open_source(source) as old:
+    with open_source(source) as old:
         before = os.fstat(old.fileno())
         digest = hashlib.sha256()
         if how == "reflink" and _reflink(old, new):
-            for chunk in _chunks(new):
+            for chunk in chunks(new):
                 digest.update(chunk)
         else:
-            for chunk in _chunks(old):
+            for chunk in chunks(old):
                 digest.update(chunk)
                 new.write(chunk)
         new.flush()
@@ -340,7 +274,7 @@ class NewFile(io.BufferedRandom):
         self.seek(0)
         digest = hashlib.sha256()
         size = 0
-        for chunk in _chunks(self):
+        for chunk in chunks(self):
             digest.update(chunk)
             size += len(chunk)
         file = self._files.settle(self._folder, self._temporary, self._name, size, digest.hexdigest())
@@ -390,3 +324,11 @@ class NewText(io.TextIOWrapper):
             self.discard()
             raise
         super().close()
+
+
+def attach_bytes(files: Files, name: str, data: bytes) -> File:
+    """Attach bytes and return the reference to the file. The log doesn't say so yet."""
+    with NewFile(files, name, lambda: None, lambda file: file) as new:
+        new.write(data)
+    assert new.ref is not None
+    return new.ref

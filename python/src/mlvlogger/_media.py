@@ -92,12 +92,12 @@ def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
     )
 
 
-def _refuse(value: Any, why: str) -> CannotAttach:
+def _refusal(value: Any, why: str) -> CannotAttach:
     return CannotAttach(f"the {qualname(type(value))} {why}")
 
 
 def _wrong_end(value: Any, suffix: str, endings: str) -> CannotAttach:
-    return _refuse(value, f"cannot be written as {short('.' + suffix)}. Give a name that ends with {endings}.")
+    return _refusal(value, f"cannot be written as {short('.' + suffix)}. Give a name that ends with {endings}.")
 
 
 def _image(value: Any, suffix: str) -> bytes:
@@ -115,7 +115,7 @@ def _array(value: Any, suffix: str) -> bytes:
     is_torch = _is(value, "torch", "Tensor")
     numpy = sys.modules.get("numpy")
     if numpy is None:
-        raise _refuse(value, "needs NumPy to be read, and the program has not imported it. Import numpy before.")
+        raise _refusal(value, "needs NumPy to be read, and the program has not imported it. Import numpy before.")
     if is_torch:
         value = value.detach().cpu()
         if value.is_floating_point():
@@ -129,7 +129,7 @@ def _array(value: Any, suffix: str) -> bytes:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in _COLOURS or 0 in shape:
         hint = "array.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in _COLOURS else "batch[0] for one of a batch"
-        raise _refuse(
+        raise _refusal(
             value,
             f"of shape {shape} isn't an image. Give height x width, or height x width x 1, 3 or 4 channels "
             f"(of a torch tensor, the channels may come first): {hint}.",
@@ -147,14 +147,14 @@ def _levels(numpy: Any, value: Any, array: Any) -> Any:
     if kind == "u" and array.dtype.itemsize <= 2:
         return array.astype(">u2" if array.dtype.itemsize == 2 else "u1")
     if kind != "f":
-        raise _refuse(
+        raise _refusal(
             value,
             f"of {array.dtype} isn't an image. Give uint8 from 0 to 255, uint16 from 0 to 65535, bool, "
             "or floats from 0 to 1: array.astype('uint8').",
         )
     low, high = float(array.min()), float(array.max())
     if not 0 <= low <= high <= 1:  # NaN is not, either
-        raise _refuse(
+        raise _refusal(
             value,
             f"has values from {low:g} to {high:g}, and floats are from 0 to 1. Scale them, or cut them: "
             "array.clip(0, 1); of a picture from 0 to 255, array / 255.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from importlib import import_module
 from weakref import ref
 
 from ._environment.nvidia import gpu_metrics
@@ -182,8 +183,6 @@ class _Probe:
         }
 
     def _psutil(self) -> _Metrics:
-        from importlib import import_module
-
         psutil = import_module("psutil")  # where there is no /proc; the one module not of Python's own, if installed
         memory, process = psutil.virtual_memory(), psutil.Process()
         network, clock = psutil.net_io_counters(), time.monotonic()

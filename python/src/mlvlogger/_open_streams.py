@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["Logs"]
+__all__ = ["OpenStreams"]
 
 _MAX_TRIES = 100  # to open a stream that others make and remove
 
 
-class Logs:
+class OpenStreams:
     """The streams of one experiment that this process writes.
 
     Args:

@@ -15,13 +15,14 @@ import json
 import os
 import select
 import sys
+import threading
 
 from . import _errors
 from ._disk.folder import Folder
 from ._disk.spawn import settle_down, spawn
 from ._format.names import stream_path
 from ._messages import warn
-from ._open_streams import Logs
+from ._open_streams import OpenStreams
 from ._printing import Printing, elsewhere, flush
 from ._secrets import redact_lines
 from ._write.endings import ending, outcome
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Capture", "serve"]
 
-_CHUNK = 65536  # bytes read at once: what a pipe holds
+_PIPE_SIZE = 65536  # bytes read at once: what a pipe holds
 _MAX_LINE = 65536  # bytes of one event; a longer line is several
 _LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
@@ -97,8 +98,6 @@ class Capture:
             os.waitpid(self._child, 0)
             name, message = answer or ("OSError", f"the process that captures output for {root.path} did not begin.")
             raise getattr(_errors, name, OSError)(message)
-        import threading
-
         self._done = threading.Event()
         os.dup2(into_out, 1)
         os.dup2(into_err, 2)
@@ -204,7 +203,7 @@ def _line(fd: int) -> Any:
     """The next line of a pipe, which is JSON; None at its end."""
     text = b""
     while not text.endswith(b"\n"):
-        if not (more := os.read(fd, _CHUNK)):
+        if not (more := os.read(fd, _PIPE_SIZE)):
             return None
         text += more
     return json.loads(text)
@@ -218,7 +217,7 @@ def serve(
     settle_down(fds)
     stream, sync = more
     try:
-        logs = Logs(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        logs = OpenStreams(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
         log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
@@ -271,7 +270,7 @@ def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | 
                 return order
         for fd in [fd for fd in targets if fd in ready]:
             try:
-                data = os.read(fd, _CHUNK)
+                data = os.read(fd, _PIPE_SIZE)
             except BlockingIOError:
                 continue
             if data:

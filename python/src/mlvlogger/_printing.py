@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
+from threading import local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +41,6 @@ class Printing:
     """
 
     def __init__(self, others: dict[str, Any], send: Callable[[str, str], None]) -> None:
-        from functools import partial
-        from threading import local
-
         self._undo: list[Callable[[], object]] = []
         self._send: Callable[[str, str], None] | None = send
         self._seen = local()  # its `it`: what this thread has written last came to a descriptor, or was sent
@@ -190,7 +190,6 @@ def _buffer_c_by_line() -> Callable[[], object] | None:
     global _c_buffer
     try:
         import ctypes
-        import os
 
         library = ctypes.CDLL(None)
         library.gnu_get_libc_version  # noqa: B018 - there is no other

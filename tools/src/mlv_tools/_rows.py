@@ -32,7 +32,7 @@ def experiment_row(found: Found, name: str) -> Row:
         row["error"] = shown(f"{error} (for details, run: mlv-validate {found.path})")
     return row | {
         "id": experiment.id,
-        "parent": experiment.parent.id if experiment.parent else None,
+        "parent": experiment.parent_ref.id if experiment.parent_ref else None,
         "name": experiment.name,
         "kind": experiment.kind,
         "created": _time(experiment.created),

@@ -3,6 +3,9 @@
 import json
 import shutil
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -20,7 +23,7 @@ PATIENCE = 60  # seconds
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory):
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
     if not chromium or not chromedriver:
@@ -38,7 +41,7 @@ def driver(tmp_path_factory):
 class Page:
     """An open page: as high as it is long, so that all of it is drawn."""
 
-    def __init__(self, driver, path, width=1280, dark=False):
+    def __init__(self, driver: Any, path: Path, width: int = 1280, dark: bool = False) -> None:
         self.driver = driver
         self.script = driver.execute_script
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -51,22 +54,22 @@ class Page:
         self._size(width, self.script("return document.documentElement.scrollHeight"))
         self.settle()
 
-    def _size(self, width, height):
+    def _size(self, width: int, height: int) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
-    def _until(self, is_true):
+    def _until(self, is_true: Callable[[], Any]) -> None:
         end = time.monotonic() + PATIENCE
         while not is_true():
             assert time.monotonic() < end, "the page does not get ready"
             time.sleep(0.02)
 
-    def settle(self):
+    def settle(self) -> Any:
         """Wait until every chart that is shown is drawn, and nothing is drawn for half a second."""
         charts = "[...document.querySelectorAll('.plot, #timeline')].filter((node) => node.offsetParent)"
         seen, since = None, time.monotonic()
 
-        def is_still():
+        def is_still() -> bool:
             nonlocal seen, since
             now = self.script(f"return {charts}.map((node) => [node.dataset.drawn, Boolean(node.busy)])")
             if now != seen or not all(drawn and not busy for drawn, busy in now):
@@ -75,7 +78,7 @@ class Page:
 
         self._until(is_still)
 
-    def canvas(self, metric):
+    def canvas(self, metric: str) -> Any:
         """What the chart of a metric looks like."""
         return self.script(
             """for (const card of document.querySelectorAll("#charts .card"))
@@ -84,7 +87,7 @@ class Page:
             metric,
         )
 
-    def set(self, name, value):
+    def set(self, name: str, value: Any) -> None:
         """Change a control as a user would."""
         self.script(
             """const node = document.getElementById(arguments[0]);
@@ -98,11 +101,11 @@ class Page:
         )
         self.settle()
 
-    def click(self, selector):
+    def click(self, selector: str) -> None:
         self.script("document.querySelector(arguments[0]).click()", selector)
         self.settle()
 
-    def point_at_a_span(self):
+    def point_at_a_span(self) -> Any:
         """Move the pointer over the timeline until it is on a bar; returns what is shown then."""
         canvas = self.driver.find_element("css selector", "#timeline canvas")
         visible = "return document.querySelector('#vg-tooltip-element.visible')?.innerText"
@@ -114,7 +117,7 @@ class Page:
                     return text
         raise AssertionError("there is no span under the pointer")
 
-    def column(self, title):
+    def column(self, title: str) -> Any:
         """The texts of a column of the table of parameters and metrics."""
         return self.script(
             """const heads = [...document.querySelectorAll("#table th")].map((th) => th.title);
@@ -123,7 +126,7 @@ class Page:
             title,
         )
 
-    def complaints(self):
+    def complaints(self) -> tuple[list[str], list[str], int]:
         """What the console holds, and what was asked of any network."""
         requests = [
             message["params"]["request"]["url"]
@@ -138,7 +141,7 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report") / "runs"
     trainings.some(root)
     path = root.parent / "report.html"
@@ -147,7 +150,7 @@ def report(tmp_path_factory):
     return path
 
 
-def test_all_is_drawn_and_nothing_is_asked_for(driver, report):
+def test_all_is_drawn_and_nothing_is_asked_for(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     assert shown.script("return document.title") == "runs"
     drawn = """return [...document.querySelectorAll("canvas")].map((canvas) => {
@@ -171,7 +174,7 @@ def test_all_is_drawn_and_nothing_is_asked_for(driver, report):
     assert shown.complaints() == ([], [], 1)
 
 
-def test_a_broken_experiment_is_shown_as_such(driver, report):
+def test_a_broken_experiment_is_shown_as_such(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     assert shown.column("experiment")[0] == "broken"
     assert shown.column("state")[0] == "broken"
@@ -180,7 +183,7 @@ def test_a_broken_experiment_is_shown_as_such(driver, report):
 
 
 @pytest.mark.parametrize("control, value", [("axis", "time"), ("log", None), ("smooth", "0.9"), ("colour", "2")])
-def test_a_control_changes_what_is_drawn(driver, report, control, value):
+def test_a_control_changes_what_is_drawn(driver: Any, report: Path, control: Any, value: Any) -> None:
     shown = Page(driver, report)
     before = shown.canvas("loss")
     shown.set(control, value)
@@ -188,7 +191,7 @@ def test_a_control_changes_what_is_drawn(driver, report, control, value):
     assert shown.complaints() == ([], [], 1)
 
 
-def test_the_picker_changes_curves_table_and_gallery(driver, report):
+def test_the_picker_changes_curves_table_and_gallery(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     before = shown.canvas("accuracy"), shown.canvas("weights")
     images = shown.script("return document.querySelectorAll('#gallery img').length")
@@ -200,7 +203,7 @@ def test_the_picker_changes_curves_table_and_gallery(driver, report):
     assert (shown.canvas("accuracy"), shown.canvas("weights")) == before
 
 
-def test_a_filter_narrows_what_all_and_none_pick(driver, report):
+def test_a_filter_narrows_what_all_and_none_pick(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     shown.click("#none")
     shown.set("filter", "LR=0.1 momentum=0.9")
@@ -209,7 +212,7 @@ def test_a_filter_narrows_what_all_and_none_pick(driver, report):
     assert shown.script("return document.querySelector('#picked').textContent") == "1 of 9"
 
 
-def test_the_table_is_sorted_by_numbers_and_what_is_missing_comes_last(driver, report):
+def test_the_table_is_sorted_by_numbers_and_what_is_missing_comes_last(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     shown.click("#table th[title=lr] button")
     rates = shown.column("lr")
@@ -220,7 +223,7 @@ def test_the_table_is_sorted_by_numbers_and_what_is_missing_comes_last(driver, r
     )
 
 
-def test_the_slider_shows_the_images_of_a_step(driver, report):
+def test_the_slider_shows_the_images_of_a_step(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     sources = "return [...document.querySelectorAll('#gallery img')].map((img) => img.src)"
     last = shown.script(sources)
@@ -230,7 +233,7 @@ def test_the_slider_shows_the_images_of_a_step(driver, report):
     assert len(first) == 6 and not set(first) & set(last)
 
 
-def test_the_pointer_reads_the_curves(driver, report):
+def test_the_pointer_reads_the_curves(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     canvas = driver.find_elements("css selector", "#charts canvas")[2]
     webdriver.ActionChains(driver).move_to_element(canvas).perform()
@@ -238,12 +241,14 @@ def test_the_pointer_reads_the_curves(driver, report):
     assert "lr-0.1-m-0.9" in text and " at " in text
 
 
-def test_the_pointer_reads_a_span(driver, report):
+def test_the_pointer_reads_a_span(driver: Any, report: Path) -> None:
     assert "epoch" in Page(driver, report).point_at_a_span()
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (400, False), (400, True)])
-def test_it_fits_wide_and_narrow_screens_light_and_dark(driver, report, width, dark, tmp_path):
+def test_it_fits_wide_and_narrow_screens_light_and_dark(
+    driver: Any, report: Path, width: int, dark: bool, tmp_path: Path
+) -> None:
     shown = Page(driver, report, width, dark)
     assert shown.script("return document.documentElement.scrollWidth") <= width
     back = shown.script("return getComputedStyle(document.body).backgroundColor")
@@ -251,7 +256,7 @@ def test_it_fits_wide_and_narrow_screens_light_and_dark(driver, report, width, d
     driver.save_screenshot(str(tmp_path / f"{width}-{'dark' if dark else 'light'}.png"))
 
 
-def test_nothing_of_a_hostile_log_runs(driver, tmp_path):
+def test_nothing_of_a_hostile_log_runs(driver: Any, tmp_path: Path) -> None:
     trainings.hostile(tmp_path / "runs")
     data = collect(tmp_path / "runs", title=trainings.PWN)
     path = tmp_path / "report.html"

@@ -10,8 +10,10 @@ import re
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ FLOAT = '{"_mlv":"float","value":"%s"}'
 FUTURE = '{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"2.0"}}'
 
 # Of each experiment, the lines of its log, and what is behind the last one.
-LOGS = {
+LOGS: dict[str, tuple[list[Any], str]] = {
     "fine": ([EVENT % (1, 1)], "\n"),
     "torn": ([EVENT % (1, 1), EVENT % (2, 2)[:30]], ""),
     "nuls": ([EVENT % (1, 1)], "\n\0\0\0\0"),
@@ -50,8 +52,12 @@ LOGS = {
 
 NAMES = ["sp ace", "%20", "a+b", "#x", "quo'te", 'dou"ble', "ünï✓", "type=foo", "[ab]", "st*r", "_x", ".x", "C:"]
 
+Seen = tuple[
+    dict[str, list[tuple[Any, ...]]], dict[str, list[str]], Any
+]  # the rows and the columns of views, and warnings
 
-def hand(directory, *lines, end="\n", meta=META, stream="log.jsonl"):
+
+def hand(directory: Path, *lines: Any, end: str = "\n", meta: Any = META, stream: str = "log.jsonl") -> Path:
     """An experiment with these lines in a stream."""
     path = directory / stream
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +71,7 @@ def hand(directory, *lines, end="\n", meta=META, stream="log.jsonl"):
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Experiments of the logger, damaged ones, broken ones, copies, and names that mean something elsewhere."""
     root = tmp_path_factory.mktemp("spark") / "[runs]"
     root.mkdir()
@@ -106,7 +112,7 @@ def tree(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def session():
+def session() -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable  # of the workers: otherwise the first python3 in PATH
@@ -128,7 +134,7 @@ def session():
 
 
 @pytest.fixture(scope="module")
-def seen(session, tree):
+def seen(session: Any, tree: Path) -> Seen:
     """The rows of all views of the tree, and the warning."""
     with pytest.warns(UserWarning) as caught:
         views = spark.views(session, tree)
@@ -138,7 +144,7 @@ def seen(session, tree):
     return rows, columns, caught
 
 
-def plain(rows, *json_columns):
+def plain(rows: Any, *json_columns: Any) -> list[str]:
     """The rows, in an order and with JSON read, so that they can be compared; NaN as a text, to equal itself."""
     values = [
         [json.loads(value) if place in json_columns and value else value for place, value in enumerate(row)]
@@ -147,12 +153,12 @@ def plain(rows, *json_columns):
     return sorted(map(repr, values))
 
 
-def test_the_columns_are_those_of_duckdb(seen):
+def test_the_columns_are_those_of_duckdb(seen: Seen) -> None:
     assert seen[1] == {view: [name for name, _, _ in columns] for view, columns in VIEWS.items()}
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_rows_are_those_of_duckdb(seen, tree, view):
+def test_the_rows_are_those_of_duckdb(seen: Seen, tree: Path, view: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rows = connect(tree).execute(f"FROM {view}").fetchall()
@@ -161,7 +167,7 @@ def test_the_rows_are_those_of_duckdb(seen, tree, view):
     assert plain(seen[0][view], *as_json) == plain(rows, *as_json)
 
 
-def test_the_events_are_those_of_the_plain_reader(seen, tree):
+def test_the_events_are_those_of_the_plain_reader(seen: Seen, tree: Path) -> None:
     events = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -178,14 +184,14 @@ def test_the_events_are_those_of_the_plain_reader(seen, tree):
     assert sorted(map(repr, found)) == sorted(map(repr, events))
 
 
-def test_a_broken_experiment_is_a_row_with_its_error(seen, tree):
+def test_a_broken_experiment_is_a_row_with_its_error(seen: Seen, tree: Path) -> None:
     rows = {row[0]: row for row in seen[0]["experiments"]}
     for name in ("broken", "future", "requires", "damaged/session"):
         assert f"(for details, run: mlv-validate {tree / name})" in rows[name][-1]
     assert rows["damaged/fine"][-1] is None
 
 
-def test_what_is_left_out_is_counted_and_said(seen):
+def test_what_is_left_out_is_counted_and_said(seen: Seen) -> None:
     rows, _, caught = seen
     (message,) = [str(warning.message) for warning in caught]
     assert message.startswith(f"{len(rows['problems'])} things were left out of the views, such as ")
@@ -194,7 +200,7 @@ def test_what_is_left_out_is_counted_and_said(seen):
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["core", "sealed"])
-def test_the_verdicts_are_those_of_mlv_validate(session, tree, sealed):
+def test_the_verdicts_are_those_of_mlv_validate(session: Any, tree: Path, sealed: bool) -> None:
     report = mlv_validate.validate(tree, sealed=sealed).to_json()
     found = spark.validate(session, tree, sealed=sealed)
     (target,) = report["targets"]
@@ -208,7 +214,7 @@ def test_the_verdicts_are_those_of_mlv_validate(session, tree, sealed):
     assert copies == ["copy/part/sub/meta.json", "real/meta.json", "real/part/sub/meta.json"]
 
 
-def test_a_tree_that_is_an_experiment_or_has_none_is_judged_as_by_mlv_validate(session, tree):
+def test_a_tree_that_is_an_experiment_or_has_none_is_judged_as_by_mlv_validate(session: Any, tree: Path) -> None:
     for root in (tree / "real", tree / "foreign", tree / "empty"):
         (target,) = mlv_validate.validate(root).to_json()["targets"]
         found = spark.validate(session, root)
@@ -217,7 +223,7 @@ def test_a_tree_that_is_an_experiment_or_has_none_is_judged_as_by_mlv_validate(s
         assert [row.asDict() for row in found.unchecked.collect()] == target["unchecked"]
 
 
-def test_a_root_that_is_no_directory_is_refused(tmp_path):
+def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         spark.views(None, tmp_path / "missing")
     with pytest.raises(NotADirectoryError):
@@ -226,11 +232,11 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path):
         spark.views(None, "s3://bucket/runs")
 
 
-def test_the_page_is_true(session, monkeypatch, capsys):
+def test_the_page_is_true(session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(__file__).resolve().parents[3]
     page = (root / "docs/how-to/scale.md").read_text(encoding="utf-8")
     monkeypatch.chdir(root)
-    names = {}
+    names: dict[str, Any] = {}
     blocks = re.findall("```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 2
     for code, output in blocks:
@@ -240,7 +246,9 @@ def test_the_page_is_true(session, monkeypatch, capsys):
     names["found"].unpersist()
 
 
-def test_the_json_reader_of_spark_takes_for_events_what_a_reader_leaves_out(session, seen, tmp_path):
+def test_the_json_reader_of_spark_takes_for_events_what_a_reader_leaves_out(
+    session: Any, seen: Seen, tmp_path: Path
+) -> None:
     lines, _ = LOGS["duplicates"]
     (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
     taken = (

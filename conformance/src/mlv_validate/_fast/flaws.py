@@ -14,6 +14,7 @@ from mlv_validate._fast.patterns import CLOCK, COUNT, NUMBER, STRING, TIME, Shap
 from mlv_validate._findings import Broken
 from mlv_validate._requirements import RULES
 from mlv_validate._rules.bytes import parse, too_deep
+from mlv_validate._rules.events import LIFECYCLE
 from mlv_validate._rules.values import UTC
 
 __all__ = ["NO_OBJECT", "UNKNOWN", "Flaw", "Flaws", "flaw", "syntax"]
@@ -101,9 +102,14 @@ class Flaws:
         if type(event) is not dict or any(RULES[rule].level != "MUST" for rule, _ in broken):
             return
         name = event.get("event")
-        is_lifecycle = type(name) is str and name.startswith("mlv")
-        is_plain = not is_lifecycle and b"_mlv" not in raw  # nothing but further members depends on its version
-        if not broken and not (is_plain and not event.keys() <= {*_MEMBERS}) or not self._is_lesson(raw):
+        is_reserved = type(name) is str and name.startswith("mlv")
+        is_plain = not is_reserved and b"_mlv" not in raw  # nothing but further members depends on its version
+        is_undefined = is_reserved and name not in LIFECYCLE
+        if not broken:  # it is a good line of an unknown version, with what version 1.0 does not define
+            newer = is_undefined and b"_mlv" not in raw or is_plain and not event.keys() <= {*_MEMBERS}
+            if not newer:
+                return
+        if not self._is_lesson(raw):
             return
         rules = tuple(rule for rule, _ in broken)
         known, unknown = (rules, None) if is_known else (None, rules)
@@ -112,7 +118,7 @@ class Flaws:
             known = unknown if event.keys() <= {*_MEMBERS} else (*unknown, UNKNOWN)
         comma, colon = (", ", ": ") if b'": ' in raw else (",", ":")
         try:
-            branch = _branch(event, comma, colon, is_exact=is_lifecycle and "event.reserved" not in rules)
+            branch = _branch(event, comma, colon, is_exact=is_reserved and not is_undefined)
         except Shapeless:
             return
         self._learn(branch, raw, Flaw(known, unknown, type(name) is not str or name == "mlv/start"))

@@ -57,10 +57,13 @@ class Whole(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """So many lines that break the same rules, for which they are masked."""
+    """
+    Lines that break rules for which they are masked.
 
-    flaw: Flaw
-    lines: int
+    `runs` are their flaws, each with the number of lines in a row that have it, and the size of these lines.
+    """
+
+    runs: tuple[tuple[Flaw, int, int], ...]
     start: int
     end: int
 
@@ -240,6 +243,11 @@ def _is_utf8(block: bytes) -> bool:
 
 # --- blocks ---
 
+# What the standard parser may accept begins with one of the first, and if that is a brace, ends with one of the second.
+_BEGINS = frozenset(b'{["-0123456789tfnNI \t\n\r\xef')
+_BRACE = 0x7B
+_ENDS = frozenset(b"} \t\n\r")
+
 _shapes = Shapes()
 
 
@@ -257,10 +265,12 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
     find = shapes.flaws.find if is_utf8 else _nothing
-    bad, bad_lines, bad_start = _NONE, 0, 0  # lines just before the run that have one flaw
+    bad: list[tuple[Flaw, int, int]] = []  # lines just before the run that have flaws
+    bad_start = 0
     for at in left:
         line = others[at]
-        found: Tame | Flaw | None = find(line)
+        is_json = line[0] in _BEGINS and (line[0] != _BRACE or line[-2] in _ENDS)
+        found: Tame | Flaw | None = find(line) if is_json else syntax(line[:-1]) if is_utf8 else None
         if found is None:
             found = _tame(line[:-1], shapes, odd, may_be_typed)
         flaw = found if isinstance(found, Flaw) else None
@@ -271,9 +281,9 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
                 seqs[at], withins[at] = good[0]["seq"], good[0].get("within", b"")
                 continue
         is_after_good = at > first
-        if bad_lines and (is_after_good or flaw != bad):
-            yield Bad(bad, bad_lines, bad_start, start)
-            bad_lines = 0
+        if bad and (is_after_good or flaw is None):
+            yield Bad(tuple(bad), bad_start, start)
+            bad = []
         if is_after_good:
             # The next line of these bytes is this one: an equal one before it would have stopped here as well.
             begin = start if block.startswith(line, start) else block.index(b"\n" + line, start) + 1
@@ -284,13 +294,15 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
             yield Clean(*good, start, end)
         elif flaw is None:
             yield Whole(start, end)
+        elif not bad:
+            bad, bad_start = [(flaw, 1, end - start)], start
+        elif flaw == bad[-1][0]:
+            bad[-1] = flaw, bad[-1][1] + 1, bad[-1][2] + end - start
         else:
-            if not bad_lines:
-                bad, bad_start = flaw, start
-            bad_lines += 1
+            bad.append((flaw, 1, end - start))
         first, start = at + 1, end
-    if bad_lines:
-        yield Bad(bad, bad_lines, bad_start, start)
+    if bad:
+        yield Bad(tuple(bad), bad_start, start)
     yield from _run(block, seqs[first:], withins[first:], start, len(block))
 
 
@@ -325,7 +337,6 @@ def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | N
     return found
 
 
-_NONE = Flaw(None, None, False)
 _OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite", "json.integers"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
-from mlv_validate._findings import Broken, Findings
+from mlv_validate._findings import Broken, Findings, Kind
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
 from mlv_validate._rules.bytes import MAX_INTEGER, parse, too_long, torn
@@ -60,7 +60,8 @@ class _StreamChecker:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
-        self._last = b""  # the last line, where its name was not looked at
+        self._only_counted: dict[tuple[str, ...], list[Kind]] = {}
+        self._last = b""  # the last line, if its name was not checked
 
     def run(self, folder: Directory | None) -> Stream:
         end = 0
@@ -100,7 +101,7 @@ class _StreamChecker:
         """Check the numbers and the `within` of lines that keep all other rules."""
         stream, sequence, spans = self._stream, self._stream.sequence, self._spans
         if self._after_end:
-            return any(map(self._line, self._each(run, block)))
+            return any(map(self._line, self._each(run.start, run.end, block)))
         if sequence.masked or run.first != sequence.last + 1:
             self._number(stream.lines + 1, run.first)
         line = stream.lines
@@ -116,35 +117,58 @@ class _StreamChecker:
         return False
 
     def _bad(self, bad: Bad, block: Block) -> bool:
-        """Judge lines of which the rules that they break are known; what is listed is said by the full path."""
-        if self._counted(bad.flaw, bad.lines, block.start + bad.start, block.start + bad.end):
-            return False
-        left = bad.lines
-        for line in self._each(bad, block):
-            if self._counted(bad.flaw, left, line.start, block.start + bad.end):
-                return False
-            if bad.flaw.unknown == () and not known(self._version):
-                self._stream.lines += 1
-                event = parse((line.raw or b"")[:-1], line=True).value
-                self._event(line, event, event["event"], int(event["seq"]))
-            elif self._line(line):
-                return True
-            left -= 1
+        """Check lines that break known rules; the full path makes the findings that are listed."""
+        at, start = self._counted(bad.runs, 0, block.start + bad.start)
+        while at < len(bad.runs):
+            flaw, left, size = bad.runs[at]
+            end = start + size
+            for line in self._each(start - block.start, end - block.start, block):
+                if self._counted(((flaw, left, end - line.start),), 0, line.start)[0]:
+                    break
+                if flaw.unknown == () and not known(self._version):
+                    self._stream.lines += 1
+                    event = parse((line.raw or b"")[:-1], line=True).value
+                    self._event(line, event, event["event"], int(event["seq"]))
+                elif self._line(line):
+                    return True
+                left -= 1
+            at, start = self._counted(bad.runs, at + 1, end)
         return False
 
-    def _counted(self, flaw: Flaw, lines: int, start: int, end: int) -> bool:
-        """Judge lines with a flaw between these offsets, if their findings are only to be counted."""
-        rules = flaw.known if known(self._version) else flaw.unknown
-        if not rules or not self._findings.count(self._path, rules, lines, self._stream.lines + lines):
-            return False
-        self._stream.lines += lines
-        self._masked(start, end, flaw.may_start)
-        return True
+    def _counted(self, runs: tuple[tuple[Flaw, int, int], ...], at: int, start: int) -> tuple[int, int]:
+        """Count the findings of lines with flaws, from run `at` to the first that is listed; return where that is."""
+        is_known, may_start = known(self._version), False
+        lines, end = self._stream.lines, start
+        for flaw, number, size in runs[at:]:
+            rules = flaw.known if is_known else flaw.unknown
+            kinds = self._full(rules) if rules else None
+            if not kinds:
+                break
+            at += 1
+            lines += number
+            end += size
+            for kind in kinds:
+                kind.count(number, lines)
+            if flaw.may_start:
+                is_known, may_start = False, True
+        if end > start:
+            self._stream.lines = lines
+            self._masked(start, end, may_start)
+        return at, end
 
-    def _each(self, item: Run | Bad, block: Block) -> Iterator[Line]:
-        """The lines of an item, of which none is counted yet."""
-        raw = self._raw(block, item.start, item.end) or b""
-        start, offset = 0, block.start + item.start
+    def _full(self, rules: tuple[str, ...]) -> list[Kind] | None:
+        """Return the findings of each of these rules, if further ones of all of them are only counted."""
+        kinds = self._only_counted.get(rules)
+        if kinds is None:
+            kinds = self._findings.full(self._path, rules)
+            if kinds is not None:
+                self._only_counted[rules] = kinds
+        return kinds
+
+    def _each(self, start: int, end: int, block: Block) -> Iterator[Line]:
+        """Yield the lines between these offsets of a block, none of which is counted yet."""
+        raw = self._raw(block, start, end) or b""
+        start, offset = 0, block.start + start
         while start < len(raw):
             end = raw.index(b"\n", start) + 1
             yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
@@ -218,8 +242,8 @@ class _StreamChecker:
         self._after_end = False
 
     def _is_quiet(self, rule: str) -> bool:
-        """Whether further findings of a rule are only counted, so that nobody reads what they say."""
-        return self._findings.is_full(self._path, rule)
+        """Return whether further findings of a rule are only counted, so that their messages may be left out."""
+        return self._full((rule,)) is not None
 
     def _report(self, line: Line, broken: list[Broken]) -> None:
         for rule, message in broken:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["blocks"]
+__all__ = ["CHUNK", "blocks"]
+
+CHUNK = 1024 * 1024  #: bytes that are read at once from a file that is read as a whole
 
 _BLOCK = 64 * 1024
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from _weakrefset import WeakSet
 from sys import is_finalizing
 
 from .._errors import StreamBusy
 from .folder import Folder, identity
+from .forks import ForkAware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LineFile:
         self.name: str = name
         self._root: Folder | None = root
         self._closed = False
-        _follow_forks(self)  # before the file is locked: another thread may fork at any moment
+        _files.add(self)  # before the file is locked: another thread may fork at any moment
         self._sync_error: OSError | None = None
         #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
         self.position = (0, 0)
@@ -328,19 +328,4 @@ def _lock(fd: int, path: str | os.PathLike[str]) -> None:
         raise LocksUnsupported(*error.args) from None
 
 
-_files: WeakSet[LineFile] = WeakSet()
-_follows = False
-
-
-def _follow_forks(file: LineFile) -> None:
-    global _follows
-    if not _follows:
-        _follows = True
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
-    _files.add(file)
-
-
-def _after_fork() -> None:
-    for file in list(_files):
-        file.abandon()
+_files = ForkAware(LineFile.abandon)

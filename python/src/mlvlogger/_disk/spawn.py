@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from itertools import repeat
 
@@ -66,8 +67,6 @@ def spawn(
 
 def settle_down(descriptors: Sequence[int]) -> None:
     """In the other process: outlive the signals that end the program, and keep nothing open but *descriptors*."""
-    import signal
-
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
         # What ends the program must not end us before we have written what it left. SIGKILL is for those who mean it.
         signal.signal(getattr(signal, name), signal.SIG_IGN)

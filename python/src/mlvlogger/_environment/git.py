@@ -22,7 +22,7 @@ __all__ = ["Repository", "find"]
 
 _ALL = 10.0  # seconds that all facts together may take
 _QUICK = 2.0  # that git may take for one of the quick facts
-_LONG = 5.0  # that git may take to compare all files
+_COMPARE_SECONDS = 5.0  # that git may take to compare all files
 _MAX_PATHS = 1000  # more says that something else is wrong
 _MAX_LIST = 64 * 1024 * 1024  # bytes of the list of tracked files
 
@@ -167,13 +167,13 @@ class Repository:
         """
         if self._refusal:
             raise self._refusal
-        self._deadline = time.monotonic() + 2 * _LONG
+        self._deadline = time.monotonic() + 2 * _COMPARE_SECONDS
         _, unchecked, _ = self._changes()
         # The form is the same, and fit for `git apply`, whatever the user has configured.
         options = ["--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty"]
         options += ["--src-prefix=a/", "--dst-prefix=b/"]
         paths = [":(top)", *(f":(top,exclude,literal){path}" for path in unchecked)]
-        return self._run([*_without(self._filters()), "diff", *options, "HEAD", "--", *paths], _LONG, cap)
+        return self._run([*_without(self._filters()), "diff", *options, "HEAD", "--", *paths], _COMPARE_SECONDS, cap)
 
     def _branch(self) -> str:
         try:
@@ -248,7 +248,7 @@ class Repository:
         options = ["--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z"]
         # In a submodule, git would run the programs that the submodule configures.
         command = ["-c", "status.submoduleSummary=false", "status", *options, "--ignore-submodules=dirty"]
-        status, cut = self._run([*_without(filters), *command], _LONG)
+        status, cut = self._run([*_without(filters), *command], _COMPARE_SECONDS)
         lines = os.fsdecode(status).split("\0")[:-1]
         if not any(line.startswith("# branch.oid ") for line in lines):
             raise Failed(_NOT_UNDERSTOOD)
@@ -297,7 +297,9 @@ class Repository:
 
     def _submodules(self) -> list[str]:
         """The paths of the submodules, and of other repositories in this one, that are there."""
-        tracked, cut = self._run(["ls-files", "--stage", "-z", "--full-name", "--", ":(top)"], _LONG, _MAX_LIST)
+        tracked, cut = self._run(
+            ["ls-files", "--stage", "-z", "--full-name", "--", ":(top)"], _COMPARE_SECONDS, _MAX_LIST
+        )
         if cut:
             raise Failed("there are too many tracked files to look for submodules")
         paths = re.findall(rb"160000 [0-9a-f]+ [0-3]\t([^\0]+)\0", tracked)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 
 from .programs import Failed, run
 
@@ -65,9 +67,6 @@ def gpu_metrics(seconds: float) -> Iterable[tuple[str, float]]:
     Raises:
         OSError: If there is no nvidia-smi, or it fails or hangs.
     """
-    import shutil
-    import subprocess
-
     program = shutil.which("nvidia-smi")
     if program is None:
         raise FileNotFoundError("nvidia-smi")

@@ -1,11 +1,12 @@
-"""Other programs: run within a bounded time, and with a bounded output, whatever they do.
-
-The modules that a run needs are imported in the function: every `import mlvlogger` would pay for them.
-"""
+"""Other programs: run within a bounded time, and with a bounded output, whatever they do."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import threading
 import time
 
 TYPE_CHECKING = False
@@ -49,10 +50,6 @@ def run(
     Raises:
         Failed: If the program isn't installed, can't be started, ends with an error, or isn't done in time.
     """
-    import shutil
-    import subprocess
-    import threading
-
     deadline = time.monotonic() + seconds
     path = shutil.which(program)
     if path is None:
@@ -106,9 +103,6 @@ def run(
 
 def _end(process: Any) -> None:
     """Kill *process* and all that it started, if it still runs."""
-    import signal
-    import subprocess
-
     if process.returncode is not None:  # its number may be another's by now
         return
     try:

@@ -1,14 +1,16 @@
 """The environment: how, where and in which state of the code this process runs.
 
-Whatever the world is like, nothing here raises for it: a fact that cannot be had is None. Modules that only this needs
-are imported in the functions: every `import mlvlogger` would pay for them, and only a start of an experiment uses them.
+Whatever the world is like, nothing here raises for it: a fact that cannot be had is None.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
+import sysconfig
+from fnmatch import fnmatch
 
 from .. import _secrets
 from . import git as _git
@@ -122,8 +124,6 @@ def _patterns(variables: Iterable[str]) -> list[str]:
 
 
 def _variables(patterns: list[str]) -> list[tuple[str, str]]:
-    from fnmatch import fnmatch  # on Windows, and only there, without regard to case: as the variables
-
     families = tuple(name[:-1] for name in _VARIABLES if name.endswith("*"))
     return [
         (name, value)
@@ -169,8 +169,6 @@ def _is_installed(path: str) -> bool:
     Not all that is below a prefix is: with the prefix /usr the user's script may be in /usr/src. A program is so where
     its file is, for a link to the user's script may be in /usr/local/bin.
     """
-    import sysconfig
-
     programs = {os.path.join(prefix, name) for prefix in _prefixes() for name in ("bin", "Scripts")}
     library: tuple[str, ...] = ()
     try:
@@ -194,8 +192,6 @@ def _repository() -> _git.Repository | None:
 
 
 def _host() -> dict[str, Any]:
-    import platform
-
     uname = platform.uname()
     return {
         "name": uname.node or None,
@@ -217,8 +213,6 @@ def _memory() -> int | None:
 
 
 def _runtime(packages: bool) -> dict[str, Any]:
-    import platform
-
     runtime: dict[str, Any] = {
         "language": "Python",
         "implementation": platform.python_implementation(),
@@ -231,7 +225,7 @@ def _runtime(packages: bool) -> dict[str, Any]:
 
 
 def _packages() -> dict[str, str]:
-    import importlib.metadata
+    import importlib.metadata  # takes longer than all other imports of `Exp`, and workers that join don't need it
 
     versions: dict[str, str] = {}
     # Metadata and finders are of anybody's making: what fails is left out, in whatever way it fails.

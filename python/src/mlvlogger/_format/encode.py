@@ -27,24 +27,22 @@ from .decode import decode, is_escaped
 from .forms import LARGEST_INT, decimal, time_value
 from .json import MAX_DEPTH, MAX_INT, MAX_RECORD, dumps, is_json, is_text
 from .references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+from .refusal import MAX_REFUSED, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
-    from typing import Any, TypeAlias
+    from typing import Any
 
-    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its own code.
-    Problem: TypeAlias = tuple[str, str, str, Exception | None]
+    from .refusal import Problem
 
-__all__ = ["encode", "free_name", "refusal"]
+__all__ = ["encode", "free_name"]
 
 _MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
 _MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
-_MAX_REFUSED = 1000  # values that one error lists in `problems`
-_MAX_LINES = 20  # and in its message
 _MAX_ELEMENTS = 1000  # of an array among parameters
 _ATTACH = "Attach it as a file: exp.attach(path)."
-_INSTEAD = "Pass a number, a string, a list or dict of these, or the name or the settings of an object."
+_OTHER: Any = object()  # what a method gives for a value that isn't of its kinds
 
 
 def encode(
@@ -89,25 +87,6 @@ def encode(
     return tree
 
 
-def refusal(problems: list[Problem]) -> CannotEncode:
-    """Return the error that lists *problems*; its cause is the first exception among them."""
-    if len(problems) == 1:
-        path, reason, advice, _ = problems[0]
-        message = f"{path}: {reason} {advice or _INSTEAD}"
-    else:
-        names = " and ".join(dict.fromkeys(path.partition(".")[0] for path, _, _, _ in problems))
-        count = f"at least {_MAX_REFUSED}" if len(problems) >= _MAX_REFUSED else str(len(problems))
-        lines = [
-            "  " + cut(f"{path}: {reason} {advice}".rstrip(), 500) for path, reason, advice, _ in problems[:_MAX_LINES]
-        ]
-        if more := len(problems) - len(lines):
-            lines.append(f"  and {more} more")
-        message = "\n".join([f"{names}: {count} values can't be recorded. {_INSTEAD}", *lines])
-    error = CannotEncode(message, problems[0][0], [(path, reason) for path, reason, _, _ in problems])
-    error.__cause__ = next((cause for _, _, _, cause in problems if cause is not None), None)
-    return error
-
-
 class _TooLarge(Exception):
     """The value has more parts than a record can hold; nothing of it is kept."""
 
@@ -143,10 +122,8 @@ class _Encoder:
             # Copies of built-ins are made at once: what another thread does to the original meanwhile does not show.
             if kind is dict:
                 return self._mapping(value, value.copy().items(), depth)
-            if kind is list:
-                return self._array(value, value.copy(), depth)
-            if kind is tuple:
-                return self._array(value, value, depth)
+            if kind is list or kind is tuple:
+                return self._array(value, value[:], depth)
             return self._convertible(value, depth)
         except CannotEncode:
             raise
@@ -242,13 +219,23 @@ class _Encoder:
         self._report(self._where(self._at[:-1]), reason, instead, "Rename one of them.")
 
     def _convertible(self, value: Any, depth: int) -> Any:
+        # In this order: an IntEnum is an int, too, and a configuration may have attributes of all kinds.
+        for encoded in (self._own_type, self._scalar, self._container, self._object):
+            if (tree := encoded(value, depth)) is not _OTHER:
+                return tree
+        return self.give_up(value, f"of type {qualname(type(value))}")
+
+    def _own_type(self, value: Any, depth: int) -> Any:
         if type(value) is Failed:
             return self.give_up(value, "", error=value.error)
         if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
-        Enum, times, Mapping, views, arrays = kinds()
+        return _OTHER
+
+    def _scalar(self, value: Any, depth: int) -> Any:
+        Enum, times, *_ = kinds()
         if isinstance(value, Enum):
             # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
@@ -271,8 +258,12 @@ class _Encoder:
             return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
         if issubclass(type(value), type) or isinstance(value, os.PathLike):
             return self.encode(as_text(value), depth)
+        return _OTHER
+
+    def _container(self, value: Any, depth: int) -> Any:
         if (plain := without_omegaconf(value)) is not value:
             return self.encode(plain, depth)
+        _, _, Mapping, views, arrays = kinds()
         if isinstance(value, Mapping) or is_of(value, "ml_collections", "ConfigDict"):
             return self._mapping(value, members_of(value, lambda key: value[key]), depth)
         if isinstance(value, arrays):
@@ -289,6 +280,9 @@ class _Encoder:
             return array
         if type(value) is slice:
             return self._mapping(value, {"start": value.start, "stop": value.stop, "step": value.step}.items(), depth)
+        return _OTHER
+
+    def _object(self, value: Any, depth: int) -> Any:
         if hasattr(type(value), "get_secret_value"):  # SecretStr and the like of pydantic
             return {"_mlv": "redacted"}
         if any(base.__module__ == "pydantic.networks" for base in type(value).__mro__):  # HttpUrl and the like
@@ -296,24 +290,25 @@ class _Encoder:
         if (members := plain_mapping(value)) is not None:
             return self._mapping(value, members.items(), depth)
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
-            count = count_elements(value.shape)
-            if count > _MAX_PARTS:
-                return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
-            if count > _MAX_ELEMENTS and not self._lenient:
-                what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
-                return self.give_up(value, what, "Save it to a file and pass mlvlogger.ref(path).")
-            listed = value.tolist()
-            if is_fine_time(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
-                advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
-                return self.give_up(value, "a time finer than Python's", advice)
-            if not hasattr(listed, "tolist"):
-                return self.encode(listed, depth)
+            if (tree := self._numeric(value, depth)) is not _OTHER:
+                return tree
         if is_of(value, "functools", "partial"):  # before functions, whose attributes it may have
             parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
             return self._mapping(value, parts.items(), depth)
-        if (named := as_text(value)) is not None:
-            return self.encode(named, depth)
-        return self.give_up(value, f"of type {qualname(type(value))}")
+        return _OTHER if (named := as_text(value)) is None else self.encode(named, depth)
+
+    def _numeric(self, value: Any, depth: int) -> Any:
+        count = count_elements(value.shape)
+        if count > _MAX_PARTS:
+            return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
+        if count > _MAX_ELEMENTS and not self._lenient:
+            what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
+            return self.give_up(value, what, "Save it to a file and pass mlvlogger.ref(path).")
+        listed = value.tolist()
+        if is_fine_time(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
+            advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
+            return self.give_up(value, "a time finer than Python's", advice)
+        return _OTHER if hasattr(listed, "tolist") else self.encode(listed, depth)
 
     def _typed(self, value: Any, depth: int) -> Any:
         if isinstance(value, File):
@@ -357,7 +352,7 @@ class _Encoder:
         """Remember a problem; in an event, *instead* says what was recorded."""
         if not self._lenient:
             self.refused.append((path, reason, advice, error))
-            if len(self.refused) >= _MAX_REFUSED:
+            if len(self.refused) >= MAX_REFUSED:
                 raise refusal(self.refused)
         elif len(self.lost) < _MAX_LOST:
             self.lost.append(f"{path}: {reason} {instead} {advice}".rstrip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import gmtime
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
@@ -19,6 +21,7 @@ __all__ = [
     "matched",
     "time_of",
     "time_value",
+    "utc",
 ]
 
 LARGEST_INT = 10**4000  # `value.int`
@@ -137,3 +140,10 @@ def _seconds(value: timedelta) -> str:
     nanoseconds = microseconds * 1000 + getattr(value, "nanoseconds", 0)  # pandas' Timedelta has some
     whole, fraction = divmod(abs(nanoseconds), 1_000_000_000)
     return f"{'-' if nanoseconds < 0 else ''}{whole}" + (f".{fraction:09}".rstrip("0") if fraction else "")
+
+
+def utc(seconds: int) -> str:
+    """A time in seconds since 1970 as a record says it, `2026-11-22T18:24:00`; the nearest that a record can say."""
+    at = gmtime(min(max(seconds, -62_135_596_800), 253_402_300_799))  # the years 1 to 9999 (`time.exists`)
+    # Not strftime, which writes the year 68 with two digits.
+    return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from math import hypot
-from time import gmtime
 
 from .._errors import CannotEncode
 from .._messages import warn_once
 from .encode import encode
+from .forms import utc
 from .json import MAX_INT, dumps
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     #: An event with its seq and its time, in nanoseconds since 1970.
     Numbered: TypeAlias = "tuple[int, int, Pending]"
 
-__all__ = ["Pending", "are_ordinary", "line", "now", "numbers", "utc", "with_special"]
+__all__ = ["Pending", "are_ordinary", "line", "now", "numbers", "with_special"]
 
 _TEMPLATES = 1000  # and members in one of them
 _LONG = 100  # characters of a name
@@ -125,13 +125,6 @@ def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers |
 def now() -> str:
     """The present time as the specification writes it (`event.time`): UTC, six fraction digits, Z."""
     return _stamp(time.time_ns()).decode("ascii")
-
-
-def utc(seconds: int) -> str:
-    """A time in seconds since 1970 as a record says it, `2026-11-22T18:24:00`; the nearest that a record can say."""
-    at = gmtime(min(max(seconds, -62_135_596_800), 253_402_300_799))  # the years 1 to 9999 (`time.exists`)
-    # Not strftime, which writes the year 68 with two digits.
-    return f"{at[0]:04}-{at[1]:02}-{at[2]:02}T{at[3]:02}:{at[4]:02}:{at[5]:02}"
 
 
 def _stamp(nanoseconds: int) -> bytes:

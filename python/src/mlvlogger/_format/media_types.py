@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mimetypes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -27,8 +29,6 @@ def media_type(name: str) -> str | None:
     """Return a guess, or None if the name gives none."""
     global _types
     if _types is None:
-        import mimetypes
-
         _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
         for suffix, kind in _MEDIA.items():
             _types.add_type(kind, f".{suffix}")

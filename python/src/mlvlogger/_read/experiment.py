@@ -10,18 +10,18 @@ from pathlib import Path
 from .._disk.blocks import blocks
 from .._disk.folder import Directory, open_regular
 from .._errors import InvalidRecord, MLVError
-from .._format.decode import decode, decode_members
+from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import is_lifecycle, lifecycle_lines, state_after, superseded
 from .._format.names import DEFAULT, FOLDERS, is_stream_file, stream_path
-from .._format.references import ExperimentRef
 from .._messages import warn
 from .._version import check_version
 from .events import Event, moment, read_event
+from .existing import ExistingExperiment
 from .fast import Series, quick_events
 from .meta import is_experiment, load
 from .patterns import matcher
-from .readonly import ReadOnlyAttributes, read_only
+from .readonly import read_only
 from .spans import SpanTree, span_trees
 
 TYPE_CHECKING = False
@@ -62,8 +62,8 @@ class Problem(Immutable):
         return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
 
 
-class Experiment(ReadOnlyAttributes):
-    """An experiment that is read: what `read` returns.
+class Experiment(ExistingExperiment):
+    """An experiment that is read: what `read` and `Exp.find` return. It is never written to.
 
     Its meta is read once; events are read from the files each time they are asked for, in constant memory.
 
@@ -71,12 +71,12 @@ class Experiment(ReadOnlyAttributes):
         path: The directory: a path that leads there now.
         id: The experiment's id, ``sha256:`` and 64 digits.
         name, kind: As in meta.json.
+        parent_ref: An `ExperimentRef` to the experiment that this one belongs to, as it was recorded, or None.
         created: When it was made (UTC), None where meta.json does not say.
         params, extra: The effective ones, additions included: a read-only dict of Python values.
         tags, descriptions: Read-only lists of strings, additions included.
         environments: One dict per meta record, in order.
         records: The meta records as they were parsed, JSON trees.
-        parent: An `ExperimentRef` to the experiment that this one belongs to, or None.
         problems: What had to be left out so far, a list of `Problem`; reading events adds to it.
 
     A change of the metadata raises TypeError or AttributeError, which names the call that records an addition.
@@ -87,26 +87,14 @@ class Experiment(ReadOnlyAttributes):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         meta = load(Path(path))
         self._directory = Directory(path)
-        self.id: str = meta.id
+        self._take(meta)
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
-        self.name: str = meta.records[0]["name"]
-        self.kind: str = meta.records[0].get("kind", "")
         self.created: datetime | None = moment(meta.records[0].get("created"))
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
-        self.tags: list[str] = read_only(meta.tags, "tags", self)
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
-        parent = decode(meta.records[0].get("parent"))
-        self.parent: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
         self._told = set(self.problems)
-
-    @property
-    def path(self) -> Path:
-        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
-        return Path(self._directory.path)
 
     @property
     def streams(self) -> list[str]:
@@ -245,9 +233,6 @@ class Experiment(ReadOnlyAttributes):
                             check_version(found.data.get("mlv"), found.data.get("requires"), where)
                     yield found
                 first += block.count(b"\n")
-
-    def __repr__(self) -> str:
-        return f"<Experiment {str(self.path)!r}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""

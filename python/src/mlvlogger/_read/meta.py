@@ -16,6 +16,10 @@ from .._format.meta import Meta, fold, head, without_environment
 from .._format.parse import parse_record
 from .._version import SPEC_VERSION, check_version
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["holds_experiment", "is_experiment", "load"]
 
 # What opening a meta.json says that is none: missing, a link, a special file, or another user's. None: `read_regular`.
@@ -77,22 +81,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
             f"{path} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
             "experiments in the directories below are read with read.all(path)."
         ) from None
-    try:
-        record = parse_record(data)
-    except ValueError as error:
-        raise InvalidRecord(
-            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; run mlv-validate for details."
-        ) from None
-    if not isinstance(record.get("mlv"), str):
-        raise NotAnExperiment(
-            f"{path} holds no experiment: its meta.json is something else's, without a member mlv. "
-            "Choose another directory."
-        )
-    check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
-    if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
-        raise InvalidRecord(
-            f"{path / 'meta.json'} is damaged: it has no name, or no params. Run mlv-validate for details."
-        )
+    record = _first_record(path, data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
     fold(meta, "meta.json", record, digest)
@@ -128,6 +117,27 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 )
         fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
     return meta
+
+
+def _first_record(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the record in the bytes of the meta.json in *path*. Errors as for `load`."""
+    try:
+        record = parse_record(data)
+    except ValueError as error:
+        raise InvalidRecord(
+            f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; run mlv-validate for details."
+        ) from None
+    if not isinstance(record.get("mlv"), str):
+        raise NotAnExperiment(
+            f"{path} holds no experiment: its meta.json is something else's, without a member mlv. "
+            "Choose another directory."
+        )
+    check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
+    if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
+        raise InvalidRecord(
+            f"{path / 'meta.json'} is damaged: it has no name, or no params. Run mlv-validate for details."
+        )
+    return record
 
 
 def _numbers(directory: Path | Folder) -> list[int]:

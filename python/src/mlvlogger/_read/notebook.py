@@ -104,7 +104,7 @@ def sparks(events: Iterable[Event], found: dict[str, Spark]) -> None:
 def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[str, Spark], notes: list[str]) -> str:
     """The HTML of an experiment."""
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
-    parts = [f"<b>{_text(title)}</b>", _table(rows)]
+    parts = [f"<b>{_escaped(title)}</b>", _table(rows)]
     if params:
         parts += [_fold("Parameters", _table(_row(name, value) for name, value in params.items()))]
     if found:
@@ -114,7 +114,7 @@ def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[
         parts += [_fold("Metrics", _table([head, *(_spark_row(name, found[name]) for name in names)]))]
         if len(found) > _METRICS:
             notes = [*notes, f"{len(found) - _METRICS} more metrics are left out."]
-    return f"<div>{''.join(parts)}{''.join(f'<div><i>{_text(note)}</i></div>' for note in notes)}</div>"
+    return f"<div>{''.join(parts)}{''.join(f'<div><i>{_escaped(note)}</i></div>' for note in notes)}</div>"
 
 
 def _fold(title: str, content: str) -> str:
@@ -126,17 +126,17 @@ def _table(rows: Iterable[str]) -> str:
 
 
 def _row(name: str, value: Any) -> str:
-    return f"<tr><th {_LEFT}>{_text(name)}</th><td {_LEFT}>{_text(value)}</td></tr>"
+    return f"<tr><th {_LEFT}>{_escaped(name)}</th><td {_LEFT}>{_escaped(value)}</td></tr>"
 
 
 def _spark_row(name: str, spark: Spark) -> str:
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
-    cells = [_text(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]
+    cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]
     return f"<tr>{''.join(f'<td {_LEFT}>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _text(value: object) -> str:
+def _escaped(value: object) -> str:
     """A value as a short text that is only text; a control character or a lone surrogate is written as its escape."""
     line = value if isinstance(value, str) else repr(value)
     line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
-    from weakref import ref
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
 
@@ -18,7 +19,9 @@ _ADDITIONS = {
 }
 # What to do instead of assigning an attribute that nothing can be added to.
 _INSTEAD = {
-    **dict.fromkeys(("kind", "name", "parent"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."),
+    **dict.fromkeys(
+        ("kind", "name", "parent", "parent_ref"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."
+    ),
     **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
     **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
     **dict.fromkeys(("created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."),
@@ -97,8 +100,6 @@ def read_only(tree: Any, member: str, exp: object) -> Any:
         member: The attribute of *exp* that it becomes.
         exp: The experiment, whose `path` the message of an attempted change names.
     """
-    from _weakref import ref
-
     return _read_only(tree, member, ref(exp))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectWriter"]
 
-_LOOK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
+_CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
 
 
 class DirectWriter:
@@ -64,7 +64,7 @@ class DirectWriter:
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`."""
         self._file.check()
-        self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
+        self._looked, self._look_at = nanoseconds, nanoseconds + _CHECK
 
     def put(
         self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0

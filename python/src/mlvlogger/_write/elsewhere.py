@@ -6,6 +6,7 @@ import errno
 import os
 import time
 
+from .._disk.blocks import CHUNK
 from .._disk.folder import Folder, temporary_name
 from .._disk.line_file import FileChanged, LineFile
 from .._disk.publish import link
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Elsewhere"]
 
-_CHUNK = 1024 * 1024
 _MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
 _RETRY = 1.0  # seconds after which continuing elsewhere is tried again, if it failed
 _MAX_TRIES = 1000  # for a name that nobody has
@@ -182,8 +182,8 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
         try:
             file = LineFile("/".join([*folders, temporary]), new=True, root=root)
             if is_whole:
-                for offset in range(0, old.file.size, _CHUNK):
-                    file.write(old.file.read(min(_CHUNK, old.file.size - offset), offset), 0)
+                for offset in range(0, old.file.size, CHUNK):
+                    file.write(old.file.read(min(CHUNK, old.file.size - offset), offset), 0)
                 if file.size != old.file.size:
                     raise FileChanged("truncated")  # too
             seq, place = (old.seq, old.place) if is_whole else (0, 0)

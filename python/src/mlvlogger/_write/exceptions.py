@@ -44,10 +44,10 @@ def with_traceback(error: BaseException) -> dict[str, str]:
     except Exception:  # of an exception that cannot be shown
         trace = "".join(_traceback.format_tb(error.__traceback__))
     texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
-    return {name: _without_secrets(_text(text)) for name, text in texts.items()}
+    return {name: _without_secrets(_shortened(text)) for name, text in texts.items()}
 
 
-def _text(text: str) -> str:
+def _shortened(text: str) -> str:
     return text[-_MAX_TEXT:].encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -20,7 +20,7 @@ MAX_DATA = MAX_RECORD - 16 * 1024
 MANY = 10_000
 
 _LARGE_MEMBER = 64 * 1024
-_LONG = 1024 * 1024  # characters that are worth a warning
+_LARGE = 1024 * 1024  # characters that are worth a warning
 
 
 def shortened(tree: dict[str, Any]) -> str:
@@ -46,7 +46,7 @@ def shortened(tree: dict[str, Any]) -> str:
 def warn_if_large(tree: dict[str, Any], length: int) -> None:
     """Warn, once, of the first member that belongs into a file; *length* is that of the whole as JSON text."""
     for name, value in tree.items():
-        if _count(value) > MANY or (length > _LONG and len(dumps(value)) > _LONG):
+        if _count(value) > MANY or (length > _LARGE and len(dumps(value)) > _LARGE):
             warn_once(
                 f"data.{shown(name[:100])}: more than {MANY} numbers or 1 MiB of text were logged in one event, "
                 "which makes the log large and slow to read. Save the value to a file and attach the file: "

@@ -10,11 +10,12 @@ from .._disk.folder import Folder
 from .._disk.publish import publish
 from .._errors import AlreadyRecorded, CannotEncode, InvalidRecord
 from .._format.convert import is_mapping
-from .._format.encode import encode, refusal
+from .._format.encode import encode
 from .._format.json import MAX_RECORD, dumps
 from .._format.line import now
 from .._format.meta import Meta, are_same, fold
 from .._format.references import Redacted
+from .._format.refusal import refusal
 from .._messages import qualname, short, warn_once
 from .._secrets import redact as redact_secrets
 from .._secrets import secret_value
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from .._format.encode import Problem
+    from .._format.refusal import Problem
 
 __all__ = ["add", "create", "members"]
 
@@ -44,30 +45,32 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
             if name in members:
                 members[name] = _without_secrets(name, members[name])
     kept_back: list[str] = []
-
-    def text(what: str, text: Any) -> str:
-        try:
-            exact = str.__str__(text)
-            exact.encode("utf-8")
-        except TypeError:
-            raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
-        except UnicodeEncodeError:
-            raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
-        if redact and secret_value(exact):
-            kept_back.append(what)
-            return "<redacted>"  # by the specification they are strings: no typed value can stand for one
-        return exact
-
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
         if not issubclass(type(tag), str) or not tag:
             raise ValueError(f"the tag {short(tag)} isn't a non-empty string.")
     if tags:
-        members["tags"] = list(dict.fromkeys(text(f"tag {number}", tag) for number, tag in enumerate(tags)))
+        texts = [_given_text(f"tag {number}", tag, redact, kept_back) for number, tag in enumerate(tags)]
+        members["tags"] = list(dict.fromkeys(texts))
     if description is not None:
-        members["description"] = text("description", description)
-    _tell(kept_back)
+        members["description"] = _given_text("description", description, redact, kept_back)
+    _warn_of_secrets(kept_back)
     return members
+
+
+def _given_text(what: str, text: Any, redact: bool, kept_back: list[str]) -> str:
+    """A string of the caller, unless it looks like a secret; then *what* it is, is added to *kept_back*."""
+    try:
+        exact = str.__str__(text)
+        exact.encode("utf-8")
+    except TypeError:
+        raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
+    if redact and secret_value(exact):
+        kept_back.append(what)
+        return "<redacted>"  # by the specification they are strings: no typed value can stand for one
+    return exact
 
 
 def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
@@ -82,27 +85,27 @@ def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
 
 def _without_secrets(name: str, tree: dict[str, Any]) -> dict[str, Any]:
     kept_back: list[str] = []
-    tree = _plain(redact_secrets(tree), [name], kept_back)
-    _tell(kept_back)
+    tree = _with_typed(redact_secrets(tree), [name], kept_back)
+    _warn_of_secrets(kept_back)
     return tree
 
 
-def _tell(kept_back: list[str]) -> None:
+def _warn_of_secrets(kept_back: list[str]) -> None:
     if kept_back:
         more = f" and {len(kept_back) - 10} more" if len(kept_back) > 10 else ""
         names = ", ".join(kept_back[:10]) + more
         warn_once(f"{names} looks like a secret and was recorded as redacted; redact=False records it")
 
 
-def _plain(tree: Any, at: list[str], kept_back: list[str]) -> Any:
+def _with_typed(tree: Any, at: list[str], kept_back: list[str]) -> Any:
     """The tree with typed values for `Redacted`; *at* leads to it."""
     if isinstance(tree, Redacted):
         kept_back.append("".join(at))
         return {"_mlv": "redacted"}
     if isinstance(tree, dict):
-        return {key: _plain(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
+        return {key: _with_typed(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_plain(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
+        return [_with_typed(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
     return tree
 
 
@@ -119,7 +122,7 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
         "nonce": os.urandom(16).hex(),
         **new,
     }
-    data = _text(record)
+    data = _encoded(record)
     publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
@@ -154,7 +157,7 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
             "created": now(),
             **_new(meta, new),
         }
-        data = _text(record)
+        data = _encoded(record)
         number = len(meta.digests) + 1
         try:
             with Folder(directory, "meta") as folder:
@@ -189,7 +192,7 @@ def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-def _text(record: dict[str, Any]) -> bytes:
+def _encoded(record: dict[str, Any]) -> bytes:
     data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
     if len(data) > MAX_RECORD:
         sizes = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._disk.blocks import CHUNK
 from .._disk.line_file import FileChanged
 from .._format.line import line
 from .._format.seal import SUFFIX
@@ -16,7 +17,6 @@ __all__ = ["Seals", "is_seal_due", "new_digest"]
 
 _SEAL_EVERY = 64 * 1024 * 1024  # `writer.seal-often`
 _HASH_EVERY = 64 * 1024  # bytes; kept in memory until then
-_CHUNK = 1024 * 1024
 
 
 def is_seal_due(unsealed: int) -> bool:
@@ -119,7 +119,7 @@ class Seals:
             return
         # What was there before us, or is missing after an exception of a signal handler.
         while hashed < self._file.size:
-            chunk = self._file.read(min(_CHUNK, self._file.size - hashed), hashed)
+            chunk = self._file.read(min(CHUNK, self._file.size - hashed), hashed)
             if not chunk:
                 raise FileChanged("truncated")
             digest = digest.copy()

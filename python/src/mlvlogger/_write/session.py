@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from .._disk.blocks import CHUNK
 from .._disk.folder import Folder, identity, open_regular
 from .._disk.host import host
 from .._disk.line_file import LineFile
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["SessionStart", "open_session"]
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait for a lock that belongs to nobody alive
-_CHUNK = 1024 * 1024
 _BEGINNING = b'{"seq":1,"time":"'
 
 
@@ -185,8 +185,8 @@ def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
     if not torn:
         return tail, None
     digest = new_digest()
-    for offset in range(tail.size, file.size, _CHUNK):
-        digest.update(file.read(min(_CHUNK, file.size - offset), offset))
+    for offset in range(tail.size, file.size, CHUNK):
+        digest.update(file.read(min(CHUNK, file.size - offset), offset))
     return tail, {"size": torn, "sha256": digest.hexdigest()}
 
 

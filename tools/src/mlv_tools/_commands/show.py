@@ -78,8 +78,8 @@ def _meta(console: Console, experiment: Experiment) -> None:
         ("state", plain(experiment.state)),
         ("created", _time(experiment.created)),
     ]
-    if experiment.parent:
-        rows.append(("parent", plain(f"{experiment.parent.id} {experiment.parent.path or ''}".strip())))
+    if experiment.parent_ref:
+        rows.append(("parent", plain(f"{experiment.parent_ref.id} {experiment.parent_ref.path or ''}".strip())))
     if experiment.tags:
         rows.append(("tags", plain(", ".join(experiment.tags))))
     rows += [("description", plain(text)) for text in experiment.descriptions]

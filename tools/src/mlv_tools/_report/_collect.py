@@ -104,7 +104,7 @@ def _experiment(found: Found) -> Json:
         "id": experiment.id,
         "tags": ", ".join(map(str, experiment.tags)),
         "description": "\n".join(map(str, experiment.descriptions)),
-        "parent": experiment.parent and (experiment.parent.path or experiment.parent.id),
+        "parent": experiment.parent_ref and (experiment.parent_ref.path or experiment.parent_ref.id),
         "streams": ", ".join(experiment.streams),
         "meta records": len(experiment.records),
         **{f"extra.{name}": value for name, value in flat(experiment.extra)},

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOSING",
     "ERROR",
+    "ERRORS",
     "HEAD",
     "LARGEST",
     "READY",
@@ -52,10 +53,13 @@ READY = 5  #: 1: the process that takes has begun
 _WRITTEN = 7  # `Ring.written`
 _WRITTEN_AGAIN = 8
 
+#: What the system uses as error numbers.
+ERRORS = range(1, 4096)
+
 _MASK = 2**64 - 1
 _DATA = 4096  # the words have a page of their own
-_ERRORS = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
-_ERRORS_SIZE = 16 * 1024
+_MESSAGES = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
+_MESSAGES_SIZE = 16 * 1024
 
 #: Bytes of the file before the record at place 0.
 SKIPPED = _DATA + 8
@@ -63,7 +67,7 @@ SKIPPED = _DATA + 8
 # Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
 _header = Struct("=II")
 pack_header = _header.pack_into
-_REST = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
+_WRAP = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
 
 
 class Ring:
@@ -73,7 +77,7 @@ class Ring:
         fd: As from `Ring.make`. It is not closed.
     """
 
-    file_size = _ERRORS + _ERRORS_SIZE
+    file_size = _MESSAGES + _MESSAGES_SIZE
 
     def __init__(self, fd: int) -> None:
         #: The words, and from `_DATA` on the records.
@@ -105,7 +109,7 @@ class Ring:
             if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
                 raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory can be had")
             _keep_size(fd)
-            os.lseek(fd, _ERRORS, os.SEEK_SET)
+            os.lseek(fd, _MESSAGES, os.SEEK_SET)
         except BaseException:
             os.close(fd)
             raise
@@ -170,7 +174,7 @@ class Ring:
         if start + size > free:
             return -1
         if start != head:
-            self._put_header(head % SIZE, _REST, adler32(b"", head))
+            self._put_header(head % SIZE, _WRAP, adler32(b"", head))
             lap += SIZE
         self.limit = min(free, lap)
         return start
@@ -181,7 +185,7 @@ class Ring:
         while end < start + SIZE:
             place = end % SIZE
             length, checksum = _header.unpack_from(self.memory, place + _DATA)
-            if length == _REST and checksum == adler32(b"", end):
+            if length == _WRAP and checksum == adler32(b"", end):
                 end += SIZE - place
                 continue
             if place + 8 + length > SIZE:
@@ -207,7 +211,7 @@ class Ring:
 
     def errors(self) -> str:
         """The last line that the other process wrote to its standard error, in printable ASCII."""
-        text = self.memory[_ERRORS:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
+        text = self.memory[_MESSAGES:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
         line = text.rpartition("\n")[2][:_LONGEST]
         return "".join(char if char.isprintable() else "?" for char in line)
 

@@ -93,12 +93,20 @@ class _Server:
                 raise RuntimeError("the memory that is shared with the logger was changed by somebody else")
             if is_last and not (size or before or has_more):  # what was put last may be visible to us a moment later
                 return
-            if size > _BATCH:
-                continue  # the caller is faster than we are
-            if is_last:
-                time.sleep(_SETTLED)
-            elif self._bell.poll(_TICK if present - last_work < 1 else _IDLE_TICK):
-                self._is_alone = not os.read(self._listen, 1024)
+            if size <= _BATCH:  # otherwise the caller is faster than we are
+                self._wait(is_last, present - last_work)
+
+    def _wait(self, is_last: bool, idle: float) -> None:
+        """Wait for the bell, or for the next time to look.
+
+        Args:
+            is_last: Whether nothing more is put.
+            idle: The seconds in which nothing has come.
+        """
+        if is_last:
+            time.sleep(_SETTLED)
+        elif self._bell.poll(_TICK if idle < 1 else _IDLE_TICK):
+            self._is_alone = not os.read(self._listen, 1024)
 
     def _write(self) -> int:
         """Write some of the records that are there. Returns how many bytes; raises OSError."""

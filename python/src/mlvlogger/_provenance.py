@@ -1,9 +1,9 @@
-"""What a meta record says of the program's environment, and the attached file of uncommitted changes."""
+"""What an experiment records of where it came from: the program's environment, and the uncommitted changes."""
 
 from __future__ import annotations
 
 from ._environment import snapshot
-from ._files import NewFile
+from ._files import attach_bytes
 from ._format.encode import encode
 from ._messages import warn_once
 from ._secrets import redact_lines
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ._files import Files
     from ._format.references import File
 
-__all__ = ["Facts", "attach_bytes"]
+__all__ = ["Provenance"]
 
 
-class Facts:
+class Provenance:
     """What is recorded of the environment, as `Exp` was asked.
 
     Args:
@@ -57,11 +57,3 @@ class Facts:
         elif self.diff and (reason := git.get("missing", {}).get("diff") if git else "there is no git repository"):
             warn_once(f"diff=True: the uncommitted changes were not attached: {reason}. Commit the changes instead.")
         return encode(facts, path="environment", depth=2, lenient=warn_once), file
-
-
-def attach_bytes(files: Files, name: str, data: bytes) -> File:
-    """Attach bytes and return the reference to the file. The log doesn't say so yet."""
-    with NewFile(files, name, lambda: None, lambda file: file) as new:
-        new.write(data)
-    assert new.ref is not None
-    return new.ref

@@ -1,4 +1,4 @@
-"""Directories of experiments: which one encloses a path, and making a new one (specification 1.0, chapter Layout)."""
+"""The directory of a new experiment (specification 1.0, chapter Layout)."""
 
 from __future__ import annotations
 
@@ -8,54 +8,15 @@ from pathlib import Path
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
 from ._format.names import DEFAULT, FOLDERS
-from ._read.meta import holds_experiment
+from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._experiment import Place
+    from ._read.existing import Below
 
-__all__ = ["Below", "enclosing", "make_below", "make_directory", "refuse_existing", "relative"]
-
-
-def enclosing(path: Path) -> Path | None:
-    """Return the nearest experiment directory that is *path* or above: as given if that shows it, else absolute.
-
-    Raises OSError if the system fails to tell: an experiment must not be made without its parent by mistake.
-    """
-    real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
-    found = next((directory for directory in (real, *real.parents) if holds_experiment(directory)), None)
-    given = (directory for directory in (path, *path.parents) if Path(os.path.realpath(directory)) == found)
-    return next(given, found)
-
-
-def relative(target: Path, start: Path) -> str | None:
-    """Return the path of *target* from *start* as a hint in a reference, None if there is none."""
-    try:
-        hint = os.path.relpath(target.resolve(), start.resolve()).replace(os.sep, "/")
-        hint.encode("utf-8")
-    except ValueError:  # another drive of Windows, or a name that is not UTF-8
-        return None
-    return hint
-
-
-class Below:
-    """The savedir of sub-experiments of one kind: it is found through the directory of their experiment.
-
-    Args:
-        parent: The experiment.
-        folder: The directory of the experiment.
-        kind: The kind.
-    """
-
-    def __init__(self, parent: Place, folder: Folder, kind: str) -> None:
-        self.parent = parent
-        self.folder = folder
-        self.kind = kind
-
-    def __fspath__(self) -> str:
-        return os.path.join(self.folder.path, self.kind)
+__all__ = ["make_below", "make_directory", "refuse_existing"]
 
 
 def make_below(below: Below, name: str) -> Folder:

@@ -1,0 +1,41 @@
+"""Objects that a forked child must not share with its parent: they are told in the child that it is one."""
+
+from __future__ import annotations
+
+import os
+from _weakrefset import WeakSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+__all__ = ["ForkAware"]
+
+
+class ForkAware:
+    """A set of objects that doesn't keep them. The hook is installed with the first of them.
+
+    Args:
+        after_fork: Called in a forked child with each of them.
+    """
+
+    def __init__(self, after_fork: Callable[[Any], None]) -> None:
+        self._after_fork = after_fork
+        self._objects: WeakSet[Any] = WeakSet()
+        self._has_hook = False
+
+    def add(self, one: Any) -> None:
+        """Add an object."""
+        if not self._has_hook:
+            self._has_hook = True
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=self._in_child)
+        self._objects.add(one)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self._objects))
+
+    def _in_child(self) -> None:
+        for one in self:
+            self._after_fork(one)

@@ -1,0 +1,22 @@
+"""The process writer of a log, as tests look into it."""
+
+import time
+
+from mlvlogger import Logger
+from mlvlogger._write.process.client import ProcessWriter
+from mlvlogger._write.process.ring import READY
+
+
+def writer_of(log: Logger) -> ProcessWriter:
+    """Return the writer of a log that was opened with `writer="process"`."""
+    writer = log._stream._writer
+    assert isinstance(writer, ProcessWriter)
+    return writer
+
+
+def at_work(log: Logger) -> ProcessWriter:
+    """Return the writer as soon as the other process writes: until then, the caller does."""
+    writer = writer_of(log)
+    while not writer._ring.words[READY]:
+        time.sleep(0.001)
+    return writer
