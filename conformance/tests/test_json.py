@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlv_validate._json import MAX_SIZE, parse, too_deep
+from mlv_validate._rules.bytes import MAX_SIZE, parse, too_deep
 
 NOTHING: list[str] = []
 

@@ -1,8 +1,10 @@
-"""Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
+"""Validate experiments against the MLV specification: the function `validate`, the command `mlv-validate`."""
 
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._report import Experiment, Report, Target, __version__, validate
-from mlv_validate._rules import RULES, Rule
+from mlv_validate._report import Experiment, Report, Target
+from mlv_validate._requirements import RULES, Rule
+from mlv_validate._validate import validate
+from mlv_validate._version import __version__
 
 __all__ = [
     "RULES",
