@@ -69,7 +69,8 @@ def rules_of(line: bytes) -> list[str]:
 def is_right(item: Item, line: bytes) -> bool:
     """Whether what was found fast of one line is what the full path finds."""
     if isinstance(item, Bad):
-        return item.flaw.known is None or sorted(item.flaw.known) == sorted(rules_of(line)) and item.lines == 1
+        [(flaw, lines, size)] = item.runs
+        return (lines, size) == (1, len(line)) and (flaw.known is None or sorted(flaw.known) == sorted(rules_of(line)))
     event = parse(line[:-1], line=True).value
     if isinstance(item, Run):
         right = Run(event["seq"], 1, ((event.get("within", 0), 1),), 0, 0, len(line))
