@@ -99,8 +99,7 @@ def test_an_experiment_that_is_moved_keeps_what_its_script_makes(
 
 
 def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any]) -> None:
-    code = program("place_spawned_worker")
-    Path("script.py").write_text("\n".join(line[8:] for line in code.splitlines()))
+    Path("script.py").write_text(program("place_spawned_worker"))
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("['x']\n", "")
 

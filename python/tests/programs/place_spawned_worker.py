@@ -1,11 +1,10 @@
 import multiprocessing
 import os
-from pathlib import Path
 
 from mlvlogger import Exp, read
 
 
-def work(path: Path) -> None:
+def work(path: str) -> None:
     with Exp.join(path, 1) as exp:
         exp.log.event("x", path=os.path.isabs(exp.path))
 
