@@ -264,13 +264,12 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     few = len(left) < len(others) // 8  # so few that checking each costs less than checking the block
     odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
-    find = shapes.flaws.find if is_utf8 else _nothing
+    find = partial(_flaw, shapes.flaws) if is_utf8 else _nothing
     bad: list[tuple[Flaw, int, int]] = []  # lines just before the run that have flaws
     bad_start = 0
     for at in left:
         line = others[at]
-        is_json = line[0] in _BEGINS and (line[0] != _BRACE or line[-2] in _ENDS)
-        found: Tame | Flaw | None = find(line) if is_json else syntax(line[:-1]) if is_utf8 else None
+        found: Tame | Flaw | None = find(line)
         if found is None:
             found = _tame(line[:-1], shapes, odd, may_be_typed)
         flaw = found if isinstance(found, Flaw) else None
@@ -338,6 +337,13 @@ def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | N
 
 
 _OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite", "json.integers"}
+
+
+def _flaw(flaws: Flaws, line: bytes) -> Flaw | None:
+    """Return the flaw of a line of UTF-8, with its LF, if its ends or a known pattern show it."""
+    if line[0] in _BEGINS and (line[0] != _BRACE or line[-2] in _ENDS):
+        return flaws.find(line)
+    return syntax(line[:-1])
 
 
 def _nothing(line: bytes) -> None:
