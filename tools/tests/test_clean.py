@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mlv_tools import _leftovers
 from mlv_tools._commands.clean import command
-from mlv_tools._leftovers import find_leftovers, remove
+from mlv_tools._reading import leftovers
+from mlv_tools._reading.leftovers import find_leftovers, remove
 from mlv_validate import validate
 from mlvlogger import Exp, read
 
@@ -32,7 +32,7 @@ def leave(path, data=b"x" * 1000):
 @pytest.fixture(autouse=True)
 def _hours_later(monkeypatch):
     """The clock of this process goes ahead: what was changed now counts as old."""
-    monkeypatch.setattr(_leftovers.time, "time", lambda now=time.time: now() + OLD)
+    monkeypatch.setattr(leftovers.time, "time", lambda now=time.time: now() + OLD)
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_what_cannot_be_removed_is_an_error(exp, monkeypatch):
         remove(name, dir_fd=dir_fd)
 
     remove = os.unlink
-    monkeypatch.setattr(_leftovers.os, "unlink", unlink)
+    monkeypatch.setattr(leftovers.os, "unlink", unlink)
     done = CliRunner().invoke(command, ["-y", str(exp.path)])
     assert done.exit_code == 1 and "7 temporary files" in done.output
     assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]

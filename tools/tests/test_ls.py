@@ -10,12 +10,12 @@ import sys
 import pytest
 
 import mlvlogger
-from mlv_tools._conditions import Condition
-from mlv_tools._ends import LONGEST, End
-from mlv_tools._series import Metric
-from mlv_tools._summary import summary
-from mlv_tools._text import ago, sparkline
-from mlv_tools._trees import find
+from mlv_tools._commands._filter import Condition
+from mlv_tools._commands._metric import Metric
+from mlv_tools._display.text import ago, sparkline
+from mlv_tools._reading.summary import summary
+from mlv_tools._reading.tail_reader import LONGEST, End
+from mlv_tools._reading.trees import find
 from mlvlogger import Exp
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07[bold]x[/bold]\u202e"
@@ -253,7 +253,7 @@ def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path):
     Exp.open(exp.path, tags=["a remark, with a record and a stream"]).close()
     size = (exp.path / "log.jsonl").stat().st_size
     program = (
-        "import sys; from mlv_tools._summary import summary; from mlv_tools._trees import find\n"
+        "import sys; from mlv_tools._reading.summary import summary; from mlv_tools._reading.trees import find\n"
         "def read(): return int(open('/proc/self/io').read().split()[1])\n"
         "before = read(); [summary(found) for found in find(sys.argv[1])]; print(read() - before)"
     )

@@ -9,8 +9,9 @@ import pytest
 import trainings
 from test_docs import agree, results_of
 
-from mlv_tools._report import collect, page
-from mlv_tools._report._images import _spread
+from mlv_tools._report.collect import collect
+from mlv_tools._report.images import _spread
+from mlv_tools._report.page import page
 from mlvlogger import Exp
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import test_docs
 
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 MLV = [sys.executable, "-m", "mlv_tools"]

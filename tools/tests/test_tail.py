@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from mlv_tools._ends import LONGEST
-from mlv_tools._following import Follower
+from mlv_tools._reading.follow import Follower
+from mlv_tools._reading.tail_reader import LONGEST
 from mlvlogger import Exp, read
 
 WRITER = """

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mlv_tools import connect
-from mlv_tools._thin import curves
+from mlv_tools._sql.downsample import curves
 from mlvlogger import Exp
 
 

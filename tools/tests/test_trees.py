@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mlv_tools._trees import find
+from mlv_tools._reading.trees import find
 from mlvlogger import Exp
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import mlvlogger
 from mlv_tools import connect
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}
@@ -382,7 +382,7 @@ def test_clean_logs_are_read_by_duckdb(tmp_path, monkeypatch):
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
-    monkeypatch.setattr("mlv_tools._events.event_rows", None)
+    monkeypatch.setattr("mlv_tools._sql.events.event_rows", None)
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
 
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlv_tools._notebook import Experiments, experiments
-    from mlv_tools._views import connect
+    from mlv_tools._sql.views import connect
 
 __all__ = ["Experiments", "__version__", "connect", "experiments"]
 
 #: The version of mlvlogger-tools.
 __version__ = "0.1.0"
 
-_HOMES = {"Experiments": "_notebook", "connect": "_views", "experiments": "_notebook"}
+_HOMES = {"Experiments": "_notebook", "connect": "_sql.views", "experiments": "_notebook"}
 
 
 def __getattr__(name: str) -> Any:

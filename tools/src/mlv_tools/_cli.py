@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from mlv_tools import __version__
-from mlv_tools._text import plain
+from mlv_tools._display.text import plain
 from mlvlogger import MLVError
 
 __all__ = ["main"]

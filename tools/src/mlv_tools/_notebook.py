@@ -9,10 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlv_tools._rows import shown as as_in_views
-from mlv_tools._shown import flat, text
-from mlv_tools._trees import Found, find
-from mlv_tools._views import connect
+from mlv_tools._display.values import flat, text
+from mlv_tools._reading.trees import Found, find
+from mlv_tools._sql.rows import shown as as_in_views
+from mlv_tools._sql.views import connect
 
 if TYPE_CHECKING:
     from mlvlogger import Experiment

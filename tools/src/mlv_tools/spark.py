@@ -22,9 +22,9 @@ from pyspark.sql import DataFrame, SparkSession, Window  # type: ignore[import-n
 from pyspark.sql import functions as F  # type: ignore[import-not-found,unused-ignore]
 
 import mlvlogger
-from mlv_tools._columns import VIEWS
-from mlv_tools._rows import Row, event_rows, experiment_row, leftovers, problem_row, shown, strays
-from mlv_tools._trees import Found, find
+from mlv_tools._reading.trees import Found, find
+from mlv_tools._sql.rows import Row, event_rows, experiment_row, leftovers, problem_row, shown, strays
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import MLVError
 
 __all__ = ["Validation", "Views", "validate", "views"]

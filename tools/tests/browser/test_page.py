@@ -8,7 +8,8 @@ from urllib.parse import urlparse
 import pytest
 import trainings
 
-from mlv_tools._report import collect, page
+from mlv_tools._report.collect import collect
+from mlv_tools._report.page import page
 
 MISSING = "needs chromium and chromedriver (Debian: apt install chromium chromium-driver)"
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")

@@ -18,7 +18,7 @@ import pytest
 import mlv_validate
 import mlvlogger
 from mlv_tools import connect, spark
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}

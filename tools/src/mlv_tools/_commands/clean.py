@@ -12,10 +12,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._leftovers import Leftover, find_leftovers, remove
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, plain
-from mlv_tools._trees import find
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, plain
+from mlv_tools._reading.leftovers import Leftover, find_leftovers, remove
+from mlv_tools._reading.trees import find
 
 __all__ = ["command"]
 

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._summary import is_number
-from mlv_tools._terminal import output
-from mlv_tools._text import plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import plain, value
+from mlv_tools._reading.summary import is_number
 from mlvlogger import Experiment
 
 __all__ = ["command"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._crate import write
-from mlv_tools._text import plain
+from mlv_tools._display.text import plain
+from mlv_tools._exchange.ro_crate import write
 from mlvlogger import read
 
 __all__ = ["command"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._tensorboard_export import export, run_name
-from mlv_tools._text import plain
-from mlv_tools._trees import find
+from mlv_tools._display.text import plain
+from mlv_tools._exchange.tensorboard_export import export, run_name
+from mlv_tools._reading.trees import find
 from mlvlogger import MLVError
 
 __all__ = ["command"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._tensorboard_import import experiment_name, import_run, runs
-from mlv_tools._text import plain
+from mlv_tools._display.text import plain
+from mlv_tools._exchange.tensorboard_import import experiment_name, import_run, runs
 from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]

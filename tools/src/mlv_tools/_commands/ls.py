@@ -16,12 +16,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._conditions import Condition
-from mlv_tools._series import Metric
-from mlv_tools._summary import Summary, summary
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, plain, sparkline, value
-from mlv_tools._trees import find
+from mlv_tools._commands._filter import Condition
+from mlv_tools._commands._metric import Metric
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, plain, sparkline, value
+from mlv_tools._reading.summary import Summary, summary
+from mlv_tools._reading.trees import find
 from mlvlogger import MLVError
 
 __all__ = ["command"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._remarks import add
+from mlv_tools._commands._annotate import add
+from mlv_tools._commands._completion import ExperimentPath
 
 __all__ = ["command"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlv_tools._shown import text
+from mlv_tools._display.values import text
 
 if TYPE_CHECKING:
     import duckdb
 
-    from mlv_tools._thin import Curve
+    from mlv_tools._sql.downsample import Curve
 
 __all__ = ["command"]
 
@@ -51,8 +51,9 @@ def command(
         raise click.UsageError(f"{output} ends neither in .png nor in .svg.")
     import vl_convert
 
-    from mlv_tools import _charts, connect
-    from mlv_tools._thin import curves
+    from mlv_tools import connect
+    from mlv_tools._report import charts
+    from mlv_tools._sql.downsample import curves
 
     with connect(root) as connection:
         found = curves(connection, "event || '.' || name = ?", (metric,), most=width)
@@ -62,9 +63,9 @@ def command(
         created = dict(connection.execute("select experiment, epoch(created) from experiments").fetchall())
     labelled = _labelled(found)
     starts = {label: created[curve.experiment] or curve.times[0] for label, curve in labelled.items()}
-    datasets = _charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
+    datasets = charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
     x_title = "step" if by == "step" else "seconds since start"
-    spec = _charts.lines(datasets, list(labelled), title=text(metric, 100), x_title=x_title, log=log)
+    spec = charts.lines(datasets, list(labelled), title=text(metric, 100), x_title=x_title, log=log)
     spec |= {"width": width, "height": height}
     # There is nothing to load in it, and nothing could be loaded.
     if output.suffix == ".svg":

@@ -28,7 +28,8 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     """
     if not output.parent.is_dir():  # said before the work, not after it
         raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Make it first.")
-    from mlv_tools._report import collect, page
+    from mlv_tools._report.collect import collect
+    from mlv_tools._report.page import page
 
     data = collect(root, title=title, images=images * 1_000_000)
     text = page(data["title"], data)

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._contents import StreamFacts, attached, facts
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, number, plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, number, plain, value
+from mlv_tools._reading.inspect import StreamFacts, attached, facts
 from mlvlogger import Experiment, File, SpanTree
 
 __all__ = ["command"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from mlv_tools._columns import describe
-from mlv_tools._export import publish, write_csv, write_json, write_jsonl
+from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl
+from mlv_tools._sql.schema import describe
 
 __all__ = ["command"]
 
@@ -43,7 +43,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     """
     import duckdb
 
-    from mlv_tools._views import connect
+    from mlv_tools._sql.views import connect
 
     form = form or _by_ending(output)
     if form == "parquet" and output is None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._remarks import add
-from mlv_tools._text import plain
+from mlv_tools._commands._annotate import add
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.text import plain
 
 __all__ = ["command"]
 

@@ -10,10 +10,10 @@ import click
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._following import Follower
-from mlv_tools._terminal import output
-from mlv_tools._text import number, plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import number, plain, value
+from mlv_tools._reading.follow import Follower
 from mlvlogger import Event
 
 __all__ = ["command"]

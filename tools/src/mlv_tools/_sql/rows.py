@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from mlv_tools._trees import Found
+from mlv_tools._reading.trees import Found
 from mlvlogger import Experiment, UnsupportedVersion
 
 __all__ = ["Row", "event_rows", "experiment_row", "leftovers", "problem_row", "shown", "strays"]

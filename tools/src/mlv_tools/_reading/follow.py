@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO
 
 import mlvlogger
-from mlv_tools._ends import LONGEST, End
+from mlv_tools._reading.tail_reader import LONGEST, End
 from mlvlogger import Event, Experiment, InvalidRecord
 
 __all__ = ["Follower"]

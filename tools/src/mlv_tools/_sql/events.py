@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlv_tools._lines import LINE, Odd, are_read_alike
-from mlv_tools._rows import Row, event_rows, leftovers
-from mlv_tools._tables import no_pattern, quoted, read_rows, table, types_of, write_rows
+from mlv_tools._sql.plain_lines import LINE, Odd, are_read_alike
+from mlv_tools._sql.rows import Row, event_rows, leftovers
+from mlv_tools._sql.tables import no_pattern, quoted, read_rows, table, types_of, write_rows
 from mlvlogger import Experiment, MLVError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlv_tools._thin import Curve
+from mlv_tools._sql.downsample import Curve
 
 __all__ = ["curves", "lines", "points", "spans"]
 

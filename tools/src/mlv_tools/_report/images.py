@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mlv_tools._shown import text
-from mlv_tools._trees import Found
+from mlv_tools._display.values import text
+from mlv_tools._reading.trees import Found
 
 __all__ = ["Reference", "gallery", "references"]
 

@@ -8,10 +8,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlv_tools._events import Stream, load_events
-from mlv_tools._rows import Row, experiment_row, problem_row, shown, strays
-from mlv_tools._tables import fill
-from mlv_tools._trees import find
+from mlv_tools._reading.trees import find
+from mlv_tools._sql.events import Stream, load_events
+from mlv_tools._sql.rows import Row, experiment_row, problem_row, shown, strays
+from mlv_tools._sql.tables import fill
 from mlvlogger import Experiment
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlv_tools._ends import End
+from mlv_tools._reading.tail_reader import End
 from mlvlogger import Event, Experiment, External, File, UnsupportedVersion
 
 __all__ = ["StreamFacts", "attached", "facts"]

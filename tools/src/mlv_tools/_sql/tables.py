@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mlv_tools._columns import VIEWS
-from mlv_tools._rows import Row
+from mlv_tools._sql.rows import Row
+from mlv_tools._sql.schema import VIEWS
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import mlvlogger
-from mlv_tools._text import plain
+from mlv_tools._display.text import plain
 
 __all__ = ["add"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import mlvlogger
-from mlv_tools._ends import LONGEST, End
-from mlv_tools._trees import Found
+from mlv_tools._reading.tail_reader import LONGEST, End
+from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, InvalidRecord, MLVError
 
 __all__ = ["Summary", "is_number", "summary"]

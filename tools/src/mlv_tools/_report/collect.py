@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlv_tools import _charts, connect
-from mlv_tools._report._images import Reference, gallery, references
-from mlv_tools._rows import shown as as_in_views
-from mlv_tools._shown import flat, shown
-from mlv_tools._shown import text as _text
-from mlv_tools._thin import Curve, curves
-from mlv_tools._trees import Found, find
+from mlv_tools import connect
+from mlv_tools._display.values import flat, shown
+from mlv_tools._display.values import text as _text
+from mlv_tools._reading.trees import Found, find
+from mlv_tools._report import charts
+from mlv_tools._report.images import Reference, gallery, references
+from mlv_tools._sql.downsample import Curve, curves
+from mlv_tools._sql.rows import shown as as_in_views
 from mlvlogger import MLVError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "images": shown_images,
         "sources": sources,
         "picked": _PICKED,
-        "specs": {"curves": _charts.curves(), "spans": _charts.spans()},
+        "specs": {"curves": charts.curves(), "spans": charts.spans()},
         "notes": [*picked, *_thinned(found_curves), *left, f"Written on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."],
     }
 

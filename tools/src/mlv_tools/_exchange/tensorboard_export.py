@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlv_tools._trees import Found
+from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, File
 
 __all__ = ["export", "run_name"]
