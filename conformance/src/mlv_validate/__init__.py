@@ -1,11 +1,12 @@
-"""Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
+"""Check experiment directories against the MLV specification: `validate`, `discover`, or the command `mlv-validate`."""
 
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._report import Experiment, Report, Target, __version__, validate
+from mlv_validate._report import Discovery, Experiment, Report, Target, __version__, discover, validate
 from mlv_validate._rules import RULES, Rule
 
 __all__ = [
     "RULES",
+    "Discovery",
     "Experiment",
     "Finding",
     "Omitted",
@@ -14,5 +15,6 @@ __all__ = [
     "Target",
     "Unchecked",
     "__version__",
+    "discover",
     "validate",
 ]

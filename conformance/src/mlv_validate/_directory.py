@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -250,7 +250,7 @@ def open_target(path: str, progress: Progress | None = None) -> Directory | File
 
 def walk(
     root: Directory,
-    visit: Callable[[Directory, str, dict[str, str]], set[str]],
+    visit: Callable[[Directory, str, dict[str, str]], Collection[str]],
     unchecked: Callable[[str, str], None],
 ) -> None:
     """

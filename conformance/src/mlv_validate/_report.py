@@ -7,7 +7,7 @@ from typing import Any
 
 from mlv_validate._directory import Progress
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._target import Copies, Judged, judge_target
+from mlv_validate._target import Copies, Judged, find_experiments, judge_target
 from mlv_validate._text import dumps, storable
 
 __version__ = "0.1.0"
@@ -30,6 +30,19 @@ class Experiment:
     state: str | None
     sealed: bool | None
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """
+    What `discover` returns.
+
+    `experiments` are the paths of the experiments, relative to what was given, `.` for that itself, in the order of
+    their bytes; `unchecked` is what could not be searched.
+    """
+
+    experiments: tuple[str, ...]
+    unchecked: tuple[Unchecked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +167,32 @@ def validate(
         if not exists(path):
             raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
     return judge(given, sealed=sealed, jobs=jobs)
+
+
+def discover(path: str | os.PathLike[str], *, nested: bool = True) -> Discovery:
+    """
+    Find the experiments that `validate` judges in and below a directory, without judging them.
+
+    A directory is an experiment if its `meta.json` has a string member `mlv`, or if the first line of its `log.jsonl`
+    begins the session of an experiment; the directory at `path` itself also if it has any `meta.json`. The search is
+    that of the specification (`validator.findings`): 64 directories deep, without the folders of an experiment's
+    record, and without symbolic links.
+
+    Args:
+        path: The directory.
+        nested: Whether experiments inside of experiments are found, too.
+
+    Returns:
+        The experiments, and what could not be searched.
+
+    Raises:
+        FileNotFoundError: If `path` does not exist.
+        NotADirectoryError: If `path` is a file.
+    """
+    if not exists(path):
+        raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
+    experiments, unchecked = find_experiments(os.fspath(path), nested=nested)
+    return Discovery(tuple(experiments), tuple(unchecked))
 
 
 def judge(

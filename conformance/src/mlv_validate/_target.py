@@ -1,6 +1,7 @@
 """One path that the user gave: the experiments in and below it, judged and compared with one another."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -54,6 +55,39 @@ def judge_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, prog
         if isinstance(opened, File):
             return _bare(path, opened, sealed, jobs)
         return _directory(path, opened, sealed, copies, jobs)
+
+
+def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchecked]]:
+    """Find what `judge_target` takes for experiments in and below a directory, without judging it.
+
+    Args:
+        path: The directory.
+        nested: Whether experiments inside of experiments are found, too.
+
+    Returns:
+        The paths of the experiments relative to `path`, in the order of their bytes, and what could not be searched.
+
+    Raises:
+        NotADirectoryError: If `path` is a file.
+    """
+    findings = Findings()
+    found: list[str] = []
+
+    def visit(directory: Directory, where: str, entries: dict[str, str]) -> Collection[str]:
+        if not _taken(directory, where, entries, findings):
+            return ()
+        found.append(where)
+        return FOLDERS if nested else entries
+
+    try:
+        opened = open_target(path)
+    except Unreadable as error:
+        return [], [Unchecked(".", str(error))]
+    with opened:
+        if isinstance(opened, File):
+            raise NotADirectoryError(f"{path!r} isn't a directory")
+        walk(opened.duplicate(), visit, findings.unchecked)
+    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.not_checked))
 
 
 def _bare(path: str, file: File, sealed: bool, jobs: int) -> Judged:
