@@ -110,7 +110,7 @@ def test_it_lists_what_is_left_and_changes_nothing(clean, exp):
         assert "8 temporary files (" in shown and " can be removed\n" in shown
         assert ("mlv clean --yes runs" in shown) == (arguments == ["runs"])
         assert snapshot(exp.path) == before
-    assert "exclude each other" in clean("-n", "-y", "runs", exit=2)
+    assert "cannot be used together" in clean("-n", "-y", "runs", exit=2)
     assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
 
 
@@ -317,7 +317,9 @@ def test_what_cannot_be_removed_is_an_error(exp, monkeypatch):
     monkeypatch.setattr(leftovers.os, "unlink", unlink)
     done = CliRunner().invoke(command, ["-y", str(exp.path)])
     assert done.exit_code == 1 and "7 temporary files" in done.output
-    assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]
+    assert "mlv: error: log/.mlv-03 was not removed: Permission denied" in done.output and names(exp.path) == [
+        "log/.mlv-03"
+    ]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])

@@ -302,7 +302,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path):
     assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
         ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
     ]  # fmt: skip
-    torn = "the last 41943040 bytes have no line feed behind them and are not part of the log"
+    torn = "the last 41943040 bytes have no line feed after them and aren't part of the log"
     assert ask(tmp_path, "FROM problems") == [
         ("long", "log.jsonl", 2, "the line is longer than 16 MiB and was left out"),
         ("torn", "log.jsonl", None, torn),
@@ -334,9 +334,9 @@ def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path):
         connect(tmp_path)
     (warning,) = caught
     assert str(warning.message).startswith(
-        "2 things were left out of the views, such as e\\x1b[31m/log.jsonl:2: the line "
+        "Data was left out of the views because of 2 problems, such as e\\x1b[31m/log.jsonl:2: the line "
     )
-    assert str(warning.message).endswith("SELECT * FROM problems tells all.")
+    assert str(warning.message).endswith("To list all problems, run: SELECT * FROM problems")
     assert warning.filename == __file__
 
 

@@ -5,9 +5,9 @@
     from mlv_tools import connect, experiments
 
     connect("runs").sql("SELECT experiment, min(value) FROM metrics WHERE name = 'loss' GROUP BY ALL").df()
-    experiments("runs")  # a table, in a notebook
+    experiments("runs")  # in a notebook: a table
 
-Importing takes what a name needs when the name is asked for.
+The modules of these names are imported when the names are used.
 """
 
 from __future__ import annotations

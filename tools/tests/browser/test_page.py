@@ -275,4 +275,4 @@ def test_nothing_of_a_hostile_log_runs(driver, tmp_path):
         assert shown.script("return [...document.images].every((img) => img.src.startsWith('data:image/'))")
         assert shown.script("return document.querySelectorAll('#charts canvas').length") >= 4
         assert shown.complaints() == ([], [], 1)
-    assert any("the path leads out of the experiment: 2" in note for note in data["notes"])
+    assert any("the path leads outside of the experiment: 2" in note for note in data["notes"])

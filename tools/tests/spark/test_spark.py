@@ -188,7 +188,7 @@ def test_a_broken_experiment_is_a_row_with_its_error(seen, tree):
 def test_what_is_left_out_is_counted_and_said(seen):
     rows, _, caught = seen
     (message,) = [str(warning.message) for warning in caught]
-    assert message.startswith(f"{len(rows['problems'])} things were left out of the views, such as ")
+    assert message.startswith(f"Data was left out of the views because of {len(rows['problems'])} problems, such as ")
     assert message.isascii() and message.isprintable()
     assert caught[0].filename == __file__
 

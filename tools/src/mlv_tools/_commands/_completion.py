@@ -1,4 +1,4 @@
-"""Experiment directories as arguments: checked, and completed by the shell."""
+"""The directory of an experiment as an argument: checked, and completed by the shell."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from click.shell_completion import CompletionItem
 
 __all__ = ["ExperimentPath"]
 
-_MOST = 500  # directories that are looked into, and completions: a shell waits for them
+_MOST = 500  # directories that are searched, and completions, because the user waits for the shell
 
 
 class ExperimentPath(click.Path):
-    """The directory of an experiment that is there."""
+    """The directory of an existing experiment."""
 
     name = "directory"
 
@@ -23,7 +23,7 @@ class ExperimentPath(click.Path):
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The experiments that begin so, and those in directories that do; or else what may hold some further down."""
+        """Return the experiments that match, also one level deeper; if there are none, the directories that match."""
         folder, _, begin = incomplete.rpartition("/")
         prefix = incomplete[: len(incomplete) - len(begin)]
         experiments, others = [], []

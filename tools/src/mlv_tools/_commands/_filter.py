@@ -1,4 +1,4 @@
-"""Choosing rows: ``--where 'lr > 0.001'``, ``--where 'state = completed'``, ``--where 'name ~ bert-*'``."""
+"""Filters for rows: ``--where 'lr > 0.001'``, ``--where 'state = completed'``, ``--where 'name ~ bert-*'``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A column, how it is compared, and with what: ``COLUMN = VALUE``, also ``!= < <= > >=``, and ``~`` for a pattern.
+    """A comparison of a column with a value: ``COLUMN = VALUE``, also ``!= < <= > >=``, and ``~`` for a pattern.
 
-    The value is a JSON value where it looks like one, and a string otherwise.
+    Attributes:
+        column: The name of the column.
+        operator: The operator.
+        value: The value: a JSON value if the text is one, otherwise a string.
     """
 
     column: str
@@ -34,10 +37,16 @@ class Condition:
 
     @classmethod
     def of(cls, text: str) -> Condition:
-        """The condition that a text says. Raises ValueError, which says how it is written."""
+        """Parse a condition.
+
+        Raises:
+            ValueError: If *text* isn't a condition. The message describes the syntax.
+        """
         match = _FORM.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} isn't a condition: write COLUMN = VALUE, with = != < <= > >= or ~ (a pattern)")
+            raise ValueError(
+                f"{text!r} isn't a condition. Write COLUMN = VALUE, or another operator: != < <= > >= ~ (a pattern)."
+            )
         try:
             value = json.loads(match["value"])
         except ValueError:
@@ -45,7 +54,7 @@ class Condition:
         return cls(match["column"], match["operator"], value)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Does it hold for a row? Not where the row has no such column, or no value in it that could be compared."""
+        """Return whether the condition holds for a row. It doesn't if the row has no value that can be compared."""
         if (found := row.get(self.column)) is None and self.operator != "!=":
             return self.operator == "=" and self.value is None and self.column in row
         if self.operator == "~":

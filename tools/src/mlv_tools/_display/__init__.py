@@ -1,1 +1,1 @@
-"""Text and values on a terminal, on a page and in a notebook; control characters are escaped."""
+"""Text and values on terminals, on pages and in notebooks: control characters are escaped."""

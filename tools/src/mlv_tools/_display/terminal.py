@@ -1,4 +1,4 @@
-"""The terminal, or the file or pipe in its place."""
+"""Standard output: a terminal, a file or a pipe."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from rich.console import Console
 
 __all__ = ["output"]
 
-_UNBOUNDED = 10_000  # columns of what isn't a terminal: whoever reads a pipe wants whole lines
+_UNBOUNDED = 10_000  # columns, if the output isn't a terminal: a program that reads a pipe needs whole lines
 
 
 def output() -> Console:
-    """Where results are printed: in colour on a terminal that wants it, plain and never cut elsewhere."""
+    """Return the console for results: color on a terminal that supports it, otherwise plain text in whole lines."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=_UNBOUNDED)

@@ -1,49 +1,60 @@
-"""Text for a terminal: what comes out of a record is shown, and never obeyed."""
+"""Text for a terminal: control characters from a log are escaped, so that a terminal doesn't execute them."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
-import mlvlogger
+from mlvlogger import External, File
 
-__all__ = ["ago", "number", "plain", "sparkline", "value"]
+__all__ = ["ago", "number", "printable", "sparkline", "value"]
 
 _BARS = "▁▂▃▄▅▆▇█"
+_AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
 
 
-def plain(text: str) -> str:
-    """*text* on one line, with everything escaped that a terminal would obey instead of show."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def printable(text: str, keep: str = "") -> str:
+    """Escape all characters that aren't printable: control characters, line feeds, direction marks, surrogates.
+
+    Args:
+        text: Any string, such as a name from a log.
+        keep: Characters that aren't escaped.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
 
 
 def number(value: float) -> str:
-    """A number with at most six significant digits."""
+    """Format a number with at most six significant digits."""
     return str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{float(value):.6g}"
 
 
 def value(item: Any) -> str:
-    """A value of a record, short enough for a cell of a table."""
+    """Format a value of a record for a cell of a table."""
     if isinstance(item, bool) or item is None:
         return json.dumps(item)
     if isinstance(item, (int, float)):
         return number(item)
     if isinstance(item, str):
-        return plain(item)
-    if isinstance(item, (mlvlogger.File, mlvlogger.External)):
-        return plain(item.path)
+        return printable(item)
+    if isinstance(item, (File, External)):
+        return printable(item.path)
     if isinstance(item, dict):
-        return "{" + ", ".join(f"{plain(name)}: {value(one)}" for name, one in item.items()) + "}"
+        return "{" + ", ".join(f"{printable(name)}: {value(one)}" for name, one in item.items()) + "}"
     if isinstance(item, list):
         return "[" + ", ".join(map(value, item)) + "]"
-    return plain(str(item))
+    return printable(str(item))
 
 
 def sparkline(values: Sequence[float], width: int = 16) -> str:
-    """A curve in *width* characters at most: the mean of each part of it, and a gap where there is no finite value."""
+    """Draw a curve with at most *width* characters.
+
+    Each character is the mean of a part of the values, or a space if the part has no finite value.
+    """
     parts = min(width, len(values))
     means = []
     for part in range(parts):
@@ -59,11 +70,11 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
 
 def ago(time: datetime | None, now: datetime | None = None) -> str:
-    """How long ago a time was: ``now``, ``5 min``, ``3 h``, ``12 d``; the date where it is longer."""
+    """Format the time since *time*, such as ``5 min ago``; or the date, if it is in the future or 30 days ago."""
     if time is None:
         return ""
-    seconds = ((now or datetime.now(timezone.utc)) - time).total_seconds()
-    for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d")):
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    for limit, unit, name in _AGES:
         if 0 <= seconds < limit:
             return f"{seconds // unit:.0f} {name} ago"
     return f"{time:%Y-%m-%d %H:%M}"

@@ -1,66 +1,63 @@
-"""Values of parameters and environments as a reader is shown them: numbers as numbers, all else as a short text."""
+"""Values of parameters and environments for pages and notebooks: numbers stay numbers, all else becomes short text."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any
 
+from mlv_tools._display.text import printable
 from mlvlogger import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
 
-__all__ = ["flat", "shown", "text"]
+__all__ = ["display", "flatten", "shorten"]
 
-_EXACT = 2**53  # beyond it JavaScript has no exact integers
-_LONGEST = 1000  # characters of a text
+_EXACT = 2**53  # beyond this, JavaScript has no exact integers
+_MAX_LENGTH = 1000  # characters
 
 
-def flat(tree: dict[str, Any]) -> list[tuple[str, float | str]]:
-    """The values of nested dicts, each with its names joined by dots."""
+def flatten(tree: dict[str, Any]) -> list[tuple[str, float | str]]:
+    """Return the values of nested dicts for display, each with its path joined by dots."""
     found: list[tuple[str, float | str]] = []
     for name, value in tree.items():
         if isinstance(value, dict) and value:
-            found += [(f"{text(name)}.{below}", item) for below, item in flat(value)]
+            found += [(f"{shorten(name)}.{below}", item) for below, item in flatten(value)]
         else:
-            found.append((text(name), shown(value)))
+            found.append((shorten(name), display(value)))
     return found
 
 
-def shown(value: Any) -> float | str:
-    """A value as a number, if it is one that JSON and JavaScript hold exactly, and otherwise as a text."""
+def display(value: Any) -> float | str:
+    """Return a value as a number, if JSON and JavaScript represent it exactly, otherwise as short text."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, int):
         return value if abs(value) < _EXACT else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, File | External):
-        return text(value.path)
-    if isinstance(value, ExperimentRef):
-        return text(value.path or value.id)
-    if isinstance(value, EventRef):
-        return text(f"event {value.seq} of {value.stream}")
-    if isinstance(value, Redacted):
-        return "(redacted)"
-    if isinstance(value, Unencodable):
-        return text(value.repr)
-    if isinstance(value, Opaque):
-        return text(json.dumps(value.json))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return f"({len(value)} bytes)"
-    if isinstance(value, list | dict):
-        return text(json.dumps(value, ensure_ascii=False, default=lambda item: str(shown(item))))
-    return text(str(value))
+    formatted = next((form(value) for kind, form in _FORMS if isinstance(value, kind)), value)
+    return shorten(formatted)
 
 
-def text(value: object, most: int = _LONGEST) -> str:
-    """A text of at most *most* characters, control characters escaped."""
-    line = str(value)
-    line = line if len(line) <= most else line[: most - 1] + "…"
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in line
-    )
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=lambda item: str(display(item)))
+
+
+_FORMS: tuple[tuple[Any, Callable[[Any], object]], ...] = (
+    (File | External, lambda value: value.path),
+    (ExperimentRef, lambda value: value.path or value.id),
+    (EventRef, lambda value: f"event {value.seq} of {value.stream}"),
+    (Redacted, lambda value: "(redacted)"),
+    (Unencodable, lambda value: value.repr),
+    (Opaque, lambda value: json.dumps(value.json)),
+    (datetime | date | time, lambda value: value.isoformat()),
+    (bytes, lambda value: f"({len(value)} bytes)"),
+    (list | dict, _json),
+)
+
+
+def shorten(value: object, limit: int = _MAX_LENGTH) -> str:
+    """Return text of at most *limit* characters, with control characters escaped except line feeds."""
+    text = str(value)
+    return printable(text if len(text) <= limit else text[: limit - 1] + "…", keep="\n")

@@ -1,4 +1,4 @@
-"""An experiment as an RO-Crate: the directory whole, with a description that archives understand."""
+"""Export an experiment as an RO-Crate: the whole directory, with metadata for archives."""
 
 from __future__ import annotations
 
@@ -30,15 +30,21 @@ _STATUS = {
 
 
 def write(experiment: Experiment, out: Path, license: str) -> list[str]:
-    """Write *experiment* with what lies in it to *out*, a directory that is not there yet, or a file ``.zip``.
+    """Write *experiment* and its sub-experiments as an RO-Crate.
 
-    Returns what was left out, as sentences.
+    Args:
+        experiment: The experiment.
+        out: A new directory, or a new file whose name ends in ``.zip``.
+        license: The license of the crate: a URL or a name.
+
+    Returns:
+        Messages about files that were left out.
     """
     from rocrate.rocrate import ROCrate
 
-    said: list[str] = []
+    messages: list[str] = []
     crate = ROCrate(version="1.1")
-    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # a term that 1.1 does not have yet
+    crate.metadata.extra_terms["sha256"] = "https://schema.org/sha256"  # RO-Crate 1.1 doesn't define this term
     root = crate.root_dataset
     crate.name = experiment.name
     crate.description = (
@@ -50,17 +56,17 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
         crate.keywords = experiment.tags
     root["identifier"] = experiment.id
     root["conformsTo"] = _entity(crate, _PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
-    files = dict(_files(crate, experiment.path, said))
+    files = dict(_files(crate, experiment.path, messages))
     actions = [_action(crate, one, experiment, files) for one in (experiment, *experiment.subs())]
     root["mentions"] = actions
     if out.suffix == ".zip":
-        # Not by crate.write_zip: its archive lacks entries for folders, which a reader then takes for missing.
+        # Not with crate.write_zip: its archive has no entries for folders, so that readers report them as missing.
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.stem}-") as folder:
             crate.write(folder)
             shutil.make_archive(str(out.with_suffix("")), "zip", folder)
     else:
         crate.write(out)
-    return said
+    return messages
 
 
 def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
@@ -72,19 +78,19 @@ def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
 
 
 def _license(crate: Any, license: str) -> Any:
-    """The license as an entity where it is an address, else as it was given."""
+    """Return the license as an entity if it is a URL, otherwise unchanged."""
     return _entity(crate, license, "CreativeWork", name=license) if "://" in license else license
 
 
-def _files(crate: Any, directory: Path, said: list[str]) -> Iterator[tuple[str, Any]]:
-    """Add every file to the crate, and yield it by its path; symbolic links are not followed."""
+def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[str, Any]]:
+    """Add every file to the crate, and yield its path and its entity; symbolic links aren't followed."""
     for folder, folders, names in os.walk(directory):
         folders.sort()
         for name in sorted(folders + names):
             path = Path(folder, name)
             relative = path.relative_to(directory).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                said.append(f"{relative} is left out: it is a symbolic link, or no regular file")
+                messages.append(f"{relative} is left out: it is a symbolic link, or isn't a regular file")
             elif path.is_file() and relative != _METADATA:
                 yield relative, crate.add_file(path, relative, properties=_properties(path, name))
 
@@ -104,7 +110,7 @@ def _properties(path: Path, name: str) -> dict[str, Any]:
 
 
 def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any]) -> Any:
-    """What ran: when, with which parameters and software, and the files that it left."""
+    """Return the run as an action: its times, parameters and software, and the files that it wrote."""
     inside = one.path.relative_to(top.path).as_posix()
     prefix = "" if inside == "." else inside + "/"
     results = [file for path, file in files.items() if path.startswith(prefix)]
@@ -136,13 +142,13 @@ def _end(one: Experiment) -> datetime:
 
 def _param(crate: Any, prefix: str, name: str, value: Any) -> Any:
     plain = value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str, ensure_ascii=False)
-    if isinstance(plain, float) and plain - plain != 0:  # not finite: JSON has no number for it
+    if isinstance(plain, float) and plain - plain != 0:  # infinite or NaN, which JSON has no number for
         plain = str(plain)
     return _entity(crate, f"#param-{quote(prefix + name, safe='')}", "PropertyValue", name=name, value=plain)
 
 
 def _software(crate: Any, environment: dict[str, Any]) -> Any:
-    """The script as the instrument, with the runtime and its packages as what it required."""
+    """Return the script as the instrument, with the runtime and its packages as its requirements."""
     runtime = environment.get("runtime")
     runtime = runtime if isinstance(runtime, dict) else {}
     packages = runtime.get("packages")

@@ -1,4 +1,4 @@
-"""Writing what a query or the views give into files, each of which is there whole or not at all."""
+"""Export of query results and views to files. A file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -28,17 +28,22 @@ _OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, H
 
 
 def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
-    """Write the three views into the new *directory*, a file each; return how many rows each of them has.
+    """Write the views `experiments`, `events` and `metrics` to a directory, with one file for each view.
 
     Args:
-        connection: What `connect` returned.
-        directory: Not there yet, or empty; what it lies in is there.
-        form: "parquet" or "csv". A list is written as JSON into CSV, which has no lists.
+        connection: A connection that `connect` returned.
+        directory: A new or empty directory, in a directory that exists.
+        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON.
 
-    Raises FileExistsError, and OSError where the system refuses.
+    Returns:
+        The number of rows of each view.
+
+    Raises:
+        FileExistsError: If *directory* exists and isn't empty.
+        OSError: If the system refuses.
     """
     if os.path.lexists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
-        raise FileExistsError(f"{directory!r} is there already, and nothing is overwritten. Choose another name.")
+        raise FileExistsError(f"{directory!r} already exists, and nothing is overwritten. Choose another name.")
     target = os.path.abspath(directory)
     folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
     try:
@@ -50,7 +55,7 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
             connection.execute(f"COPY (SELECT {selected} FROM {view} ORDER BY {order}) TO '{path}' ({_OPTIONS[form]})")
             counted = connection.execute(f"SELECT count(*) FROM {view}").fetchone()
             rows[view] = counted[0] if counted else 0
-        os.chmod(folder, 0o777 & ~_umask())  # mkdtemp gives it to its owner alone
+        os.chmod(folder, 0o777 & ~_umask())  # mkdtemp gives access to the owner only
         os.rename(folder, target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -60,12 +65,13 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
 
 @contextmanager
 def publish(path: str) -> Iterator[str]:
-    """The path to write to, for a file that is *path* once the block is left without an exception.
+    """Yield a path to write to; the file gets the name *path* when the block ends without an exception.
 
-    Raises FileExistsError where there is one already.
+    Raises:
+        FileExistsError: If *path* exists.
     """
     if os.path.lexists(path):
-        raise FileExistsError(f"{path!r} is there already, and nothing is overwritten. Choose another name.")
+        raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
     with tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder:
         written = os.path.join(folder, os.path.basename(path))
         yield written
@@ -73,7 +79,7 @@ def publish(path: str) -> Iterator[str]:
 
 
 def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """The rows as CSV with a header. NULL is an empty field."""
+    """Write rows as CSV with a header. NULL is an empty field."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
@@ -81,7 +87,7 @@ def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[
 
 
 def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """The rows as one array of objects."""
+    """Write rows as one array of objects."""
     before = "["
     for row in rows:
         file.write(before + "\n" + _object(names, kinds, row))
@@ -90,7 +96,7 @@ def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable
 
 
 def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """The rows as objects, one a line."""
+    """Write rows as objects, one per line."""
     for row in rows:
         file.write(_object(names, kinds, row) + "\n")
 
@@ -103,7 +109,7 @@ def _object(names: list[str], kinds: list[str], row: tuple[Any, ...]) -> str:
 
 
 def _json(value: Any) -> Any:
-    """*value* for JSON, which has neither NaN nor infinities: they become the texts of a typed value."""
+    """Return *value* for JSON, which has neither NaN nor infinities: they become the strings of a typed value."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Experiments as TensorBoard runs: scalars, hyperparameters and images, with their steps and wall times."""
+"""Export to TensorBoard: scalars, hyperparameters and images, with their steps and wall times."""
 
 from __future__ import annotations
 
@@ -18,54 +18,55 @@ from mlvlogger import Event, Experiment, File
 
 __all__ = ["export", "run_name"]
 
-_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/bmp")  # what a browser shows wherever TensorBoard runs
-_EXACT = 2**53  # integers up to it are doubles, as the hyperparameters of TensorBoard are
-_FLOAT32 = 3.4028235677973366e38  # what is nearer to 2**128 than to the largest float32 becomes an infinity
+_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/bmp")  # every browser shows these
+_EXACT = 2**53  # hyperparameters are doubles, which represent integers up to this one
+_FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
 
 
 def run_name(root: Path, found: Found) -> str:
-    """The name of the run that *found* becomes: its path; where *root* is an experiment too, with that one's name."""
+    """Return the name of a run: the path of *found*, after the name of *root* if that is an experiment, too."""
     base = root.resolve()
     inside = found.path.relative_to(root)
     return (base.name / inside if (root / "meta.json").is_file() else inside).as_posix()
 
 
 def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], list[str]]:
-    """Write *experiment* as a run into *directory*, and each further stream as a run below it.
+    """Write *experiment* as a run into *directory*, and each stream but the default one as a run below it.
 
-    Returns how many scalars and images were written, and what was left out or changed, as sentences.
+    Returns:
+        The numbers of scalars and images that were written, and messages about data that was left out or changed.
     """
     written: Counter[str] = Counter()
-    said: list[str] = []
-    for stream in experiment.streams or ["log.jsonl"]:
-        below = directory if stream == "log.jsonl" else directory / stream.removesuffix(".jsonl")
-        _write(experiment, stream, below, written, said)
-    said += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
-    return written, said
+    messages: list[str] = []
+    for stream in experiment.streams or [experiment.default_stream]:
+        below = directory if stream == experiment.default_stream else directory / stream.removesuffix(".jsonl")
+        _write(experiment, stream, below, written, messages)
+    messages += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
+    return written, messages
 
 
-def _write(experiment: Experiment, stream: str, directory: Path, written: Counter[str], said: list[str]) -> None:
+def _write(experiment: Experiment, stream: str, directory: Path, written: Counter[str], messages: list[str]) -> None:
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event as Record
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name, _ in _scalars(event)}
+    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name in event.metrics}
     directory.mkdir(parents=True, exist_ok=True)
-    # The plain writer: the others of tensorboardX hand records to a thread, and to queues between processes.
+    # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
     try:
         created = experiment.created.timestamp() if experiment.created else 0.0
-        # In the same file as the scalars and before them: a file of their own would hide the scalars from readers.
+        # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
         described, started, ended = hparams(dict(_flat(experiment.params)), tags)
         summaries = [described, started] + [ended] * (experiment.state == "completed")
-        for summary in summaries if stream == "log.jsonl" else ():
+        for summary in summaries if stream == experiment.default_stream else ():
             writer.write_event(Record(wall_time=created, summary=summary))
         counts: Counter[str] = Counter()
         too_large = 0
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
-            for name, number in _scalars(event):
+            for name, number in event.metrics.items():
                 tag = _tag(experiment, event, name)
                 step = _step(event, counts[tag])
                 counts[tag] += 1
@@ -76,7 +77,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
             for name, file in _images(event):
                 image, why = _image(experiment, file)
                 if image is None:
-                    said.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
+                    messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
                 tag = _tag(experiment, event, name)
                 step = _step(event, counts[tag])
@@ -87,7 +88,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                 summary = Summary(value=several)
                 writer.write_event(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
         if too_large:
-            said.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
+            messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
     finally:
         writer.close()
 
@@ -95,14 +96,8 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
 def _events(experiment: Experiment, stream: str) -> Iterator[Event]:
     try:
         yield from experiment.events(stream=stream)
-    except FileNotFoundError:  # an experiment without a log
+    except FileNotFoundError:  # the experiment has no log
         return
-
-
-def _scalars(event: Event) -> Iterator[tuple[str, int | float]]:
-    for name, value in event.data.items():
-        if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, value
 
 
 def _images(event: Event) -> Iterator[tuple[str, File]]:
@@ -117,7 +112,7 @@ def _tag(experiment: Experiment, event: Event, name: str) -> str:
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
-    """When it happened: what was imported from TensorBoard has been logged later, and says the time in its data."""
+    """Return the time of an event. An event that was imported from TensorBoard has its original time in its data."""
     time = event.data.get("wall_time") if "tensorboard" in experiment.extra else None
     return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
 
@@ -136,7 +131,7 @@ def _float(value: int | float) -> float:
 
 
 def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
-    """The parameters as TensorBoard has them: one level, of strings, booleans and doubles."""
+    """Yield the parameters in the form of TensorBoard: one level of strings, booleans and doubles."""
     for name, value in params.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{name}.")
@@ -149,18 +144,18 @@ def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str |
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:
-    """The image, or None and why not: a path in a log may be anything, and the bytes may have changed."""
+    """Return the image, or None and the reason: the path may lead anywhere, and the bytes may have changed."""
     from PIL import Image
     from tensorboardX.proto.summary_pb2 import Summary
 
     root = os.path.realpath(experiment.path)
     path = os.path.join(root, file.path)
     if os.path.realpath(path) != os.path.normpath(path) or not path.startswith(root + os.sep):
-        return None, "its path leads out of the experiment, or through a symbolic link"
+        return None, "its path leads outside of the experiment, or through a symbolic link"
     try:
         content = Path(path).read_bytes()
         if hashlib.sha256(content).hexdigest() != file.sha256:
-            return None, "its bytes are not those that were recorded"
+            return None, "its digest differs from the recorded one"
         with Image.open(io.BytesIO(content)) as image:
             return Summary.Image(
                 width=image.width, height=image.height, colorspace=len(image.getbands()), encoded_image_string=content

@@ -1,4 +1,4 @@
-"""TensorBoard runs as experiments: scalars, images, texts and hyperparameters, with their steps and wall times."""
+"""Import from TensorBoard: scalars, images, texts and hyperparameters, with their steps and wall times."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mlvlogger import Exp, File
 
 __all__ = ["experiment_name", "import_run", "runs"]
 
-_LARGEST = 2**30  # bytes of a record; a length beyond it is damage that its checksum did not show
-_OWN = ("step", "wall_time", "tag", "file")  # members of data that are not the value itself
+_LARGEST = 2**30  # bytes of a record; a larger length is damage, even if its checksum is right
+_OWN = ("step", "wall_time", "tag", "file")  # members of data that the importer adds to the value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"BM", "bmp"))
-# The numbers of a tensor, by its DataType: how they are packed, and the field that else holds them.
+# The numbers of a tensor by its DataType: the format if they are packed, and the field if they aren't.
 _NUMBERS = {1: ("f", "float_val"), 2: ("d", "double_val"), 3: ("i", "int_val"), 9: ("q", "int64_val")}
 
 
 def runs(logdir: Path) -> Iterator[tuple[str, list[Path]]]:
-    """The runs in and below *logdir*, by name, each with its event files in the order in which they were begun."""
+    """Yield the runs in and below *logdir* by name, each with its event files in the order of their creation."""
     found: dict[str, list[Path]] = {}
     for path in logdir.rglob("*tfevents*"):
         if path.is_file() and not path.is_symlink():
@@ -35,7 +35,7 @@ def runs(logdir: Path) -> Iterator[tuple[str, list[Path]]]:
 
 
 def experiment_name(logdir: Path, run: str) -> str:
-    """A portable name for the experiment that *run* becomes."""
+    """Return a portable name for the experiment of *run*."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", logdir.resolve().name if run == "." else run)
     return name.lstrip("._-")[:90].rstrip(".") or "run"
 
@@ -43,10 +43,22 @@ def experiment_name(logdir: Path, run: str) -> str:
 def import_run(
     run: str, files: list[Path], savedir: Path, name: str, again: bool
 ) -> tuple[Exp, Counter[str], list[str]]:
-    """Make the experiment *name* in *savedir* of a run; *again* says that another run has the name, and takes a number.
+    """Create an experiment from a run.
 
-    Returns it, closed, with how many scalars, images and texts it has, and with what was left out, as sentences.
-    Raises what `Exp` raises.
+    Args:
+        run: The name of the run.
+        files: Its event files.
+        savedir: The directory for the experiment.
+        name: The name of the experiment.
+        again: Whether another run has the name, so that a number is appended.
+
+    Returns:
+        The closed experiment, the numbers of its scalars, images and texts, and messages about data that was left out.
+
+    Raises:
+        ExperimentExists: If the experiment exists, and not *again*.
+        MLVError: As `Exp`.
+        OSError: As `Exp`.
     """
     params: dict[str, Any] = {}
     for file in files:
@@ -59,23 +71,25 @@ def import_run(
             "importer": {"name": "mlvlogger-tools", "version": __version__},
         }
     }
-    told = "Imported from TensorBoard event files. The time of an event is that of the import; wall_time is the run's."
+    description = (
+        "Imported from TensorBoard event files. The time of an event is that of the import; wall_time is the run's."
+    )
     written: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    said: list[str] = []
-    with Exp(savedir, name, params, exists="number" if again else "error", extra=extra, description=told) as exp:
-        plugins: dict[str, str] = {}  # of a tag: it may be said by the first value alone
+    messages: list[str] = []
+    with Exp(savedir, name, params, exists="number" if again else "error", extra=extra, description=description) as exp:
+        plugins: dict[str, str] = {}  # by tag, because only the first value of a tag may name the plugin
         for file in files:
-            for event in _records(file, said):
+            for event in _records(file, messages):
                 _import(exp, event, plugins, written, left_out)
-        said += [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
-    return exp, written, said
+        messages += [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
+    return exp, written, messages
 
 
-def _records(path: Path, said: list[str]) -> Iterator[Any]:
-    """The events of a file, up to the first damage, which is said.
+def _records(path: Path, messages: list[str]) -> Iterator[Any]:
+    """Yield the events of a file up to the first damage, and add a message about the damage.
 
-    TensorBoard's own reader ends there too, but without a word; that is why this is not its reader.
+    TensorBoard's own reader stops there without a message.
     """
     from google.protobuf.message import DecodeError
     from tensorboardX.proto.event_pb2 import Event
@@ -100,9 +114,11 @@ def _records(path: Path, said: list[str]) -> Iterator[Any]:
                     try:
                         event = Event.FromString(body[:length])
                     except DecodeError:
-                        why = "is no event of TensorBoard"
+                        why = "isn't an event of TensorBoard"
             if why:
-                said.append(f"{path}: the record at byte {offset} {why}; the {count} records before it are imported")
+                messages.append(
+                    f"{path}: the record at byte {offset} {why}; the {count} records before it are imported"
+                )
                 return
             yield event
             offset += 16 + length
@@ -124,7 +140,7 @@ def _hparams(event: Any) -> dict[str, Any]:
 
 
 def _import(exp: Exp, event: Any, plugins: dict[str, str], written: Counter[str], left_out: Counter[str]) -> None:
-    """Log the values of one event; those whose tags have the same beginning are one event here too."""
+    """Log the values of one event; values whose tags have the same prefix become one event."""
     same: dict[str, dict[str, Any]] = {}
     if event.WhichOneof("what") in ("graph_def", "meta_graph_def", "tagged_run_metadata"):
         left_out[event.WhichOneof("what")] += 1
@@ -149,7 +165,7 @@ def _import(exp: Exp, event: Any, plugins: dict[str, str], written: Counter[str]
 
 
 def _content(value: Any, plugin: str) -> tuple[str | None, Any]:
-    """What a value is, "scalars", "images" or "texts", and its content; or None and the name of what it is."""
+    """Return the kind of a value ("scalars", "images" or "texts") and its content; or None and the name of its type."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         return "scalars", value.simple_value
@@ -172,7 +188,7 @@ def _content(value: Any, plugin: str) -> tuple[str | None, Any]:
 
 
 def _split(tag: str) -> tuple[str, str, bool]:
-    """The name of the event and of the member of its data; and whether together they give the tag again."""
+    """Return the names of the event and of the member of its data, and whether they are the tag if joined."""
     name, slash, member = tag.rpartition("/")
     segments = name.split("/")
     if slash and all(segments) and segments[0] != "mlv" and name.isprintable() and len(name) <= 1000:
@@ -185,7 +201,7 @@ def _split(tag: str) -> tuple[str, str, bool]:
 def _time(wall_time: float) -> datetime | str:
     try:
         return _EPOCH + timedelta(seconds=wall_time)
-    except (OverflowError, ValueError):  # no time of the calendar
+    except (OverflowError, ValueError):  # `datetime` doesn't have this time
         return repr(wall_time)
 
 

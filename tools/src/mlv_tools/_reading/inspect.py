@@ -1,4 +1,4 @@
-"""What is in an experiment: facts about its streams, and the files that its events refer to."""
+"""The contents of an experiment: facts about its streams, and the files that its events refer to."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlv_tools._reading.tail_reader import End
+from mlv_tools._reading.tail_reader import TailReader
 from mlvlogger import Event, Experiment, External, File, UnsupportedVersion
 
-__all__ = ["StreamFacts", "attached", "facts"]
+__all__ = ["StreamFacts", "referenced_files", "stream_facts"]
 
 
 @dataclass(frozen=True)
 class StreamFacts:
-    """A stream: how much is in it, and how it ends.
+    """The size and the end of a stream.
 
     Attributes:
-        name: Its path in the experiment.
-        events, sessions: How many there are, lifecycle events included.
-        last: The time of its last event.
-        is_sealed: Is its last event a seal? Whether it is right, `mlv-validate` knows.
-        torn: Bytes behind the last line feed.
-        trouble: Why it could not be read to its end, "" where it could.
+        name: The path of the stream in the experiment.
+        events: The number of events, lifecycle events included.
+        sessions: The number of sessions.
+        last: The time of the last event.
+        is_sealed: Whether the last event is a seal; `mlv-validate` checks whether the seal is right.
+        torn: The number of bytes after the last line feed.
+        trouble: Why the stream could not be read to its end; "" if it could.
     """
 
     name: str
@@ -35,8 +36,8 @@ class StreamFacts:
     trouble: str
 
 
-def facts(experiment: Experiment) -> Iterator[StreamFacts]:
-    """The facts about each stream of an experiment."""
+def stream_facts(experiment: Experiment) -> Iterator[StreamFacts]:
+    """Yield the facts about each stream of an experiment."""
     for stream in experiment.streams:
         events = sessions = 0
         last: Event | None = None
@@ -48,13 +49,13 @@ def facts(experiment: Experiment) -> Iterator[StreamFacts]:
         except UnsupportedVersion as error:
             trouble = str(error)
         with (experiment.path / stream).open("rb") as file:
-            torn = End(file).torn
-        is_sealed = last is not None and last.name in ("mlv/seal", "mlv/end")
+            torn = TailReader(file).torn
+        is_sealed = last is not None and last.is_seal
         yield StreamFacts(stream, events, sessions, last.time if last else None, is_sealed, torn, trouble)
 
 
-def attached(experiment: Experiment) -> Iterator[tuple[File | External, str, str]]:
-    """Each file that an event of the experiment refers to, the event that does so first, and whether it is there."""
+def referenced_files(experiment: Experiment) -> Iterator[tuple[File | External, str, str]]:
+    """Yield each file that an event refers to, the name of the first such event, and whether the file exists."""
     seen = set()
     for stream in experiment.streams:
         try:
@@ -62,7 +63,7 @@ def attached(experiment: Experiment) -> Iterator[tuple[File | External, str, str
                 for file in _files(event.data):
                     if (key := (file.path, file.sha256)) not in seen:
                         seen.add(key)
-                        yield file, event.name, _there(experiment, file)
+                        yield file, event.name, _presence(experiment, file)
         except UnsupportedVersion:
             continue
 
@@ -75,7 +76,7 @@ def _files(tree: Any) -> Iterator[File | External]:
             yield from _files(item)
 
 
-def _there(experiment: Experiment, file: File | External) -> str:
+def _presence(experiment: Experiment, file: File | External) -> str:
     if isinstance(file, External) or file.experiment not in (None, experiment.id):
         return "elsewhere"
     path = experiment.path / file.path

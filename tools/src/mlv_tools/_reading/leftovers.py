@@ -1,8 +1,9 @@
-"""Temporary files that killed writers left in experiments: which there are, and how they are removed safely."""
+"""Temporary files that killed writers left in experiments: find them and remove them safely."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -11,24 +12,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlvlogger import FOLDERS, TEMPORARY_PREFIX, Experiment
+
 __all__ = ["Leftover", "find_leftovers", "remove"]
 
-_PREFIX = ".mlv-"  # of temporary names, by the specification (`writer.publish`)
-_YOUNG = 60  # seconds: a writer that begins has a temporary file before it has a stream with a lock
+_YOUNG = 60  # seconds: a writer that starts has a temporary file before it has a stream with a lock
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A temporary file, or an empty directory with such a name.
+    """A temporary file, or an empty directory with the name of one.
 
     Attributes:
-        directory: The experiment's.
-        name: Its path in the experiment.
-        size: Its bytes.
-        changed: When it was changed last, in seconds since 1970.
-        identity: Device and inode, by which it is known again.
-        kept: Why it is not removed: "" if it can be.
+        directory: The directory of the experiment.
+        name: The path in the experiment.
+        size: The size in bytes.
+        changed: The time of the last change, in seconds since 1970.
+        identity: Device and inode, which identify the file later.
+        kept: Why the file isn't removed; "" if it can be.
     """
 
     directory: Path
@@ -40,9 +42,12 @@ class Leftover:
 
 
 def find_leftovers(directory: Path) -> list[Leftover]:
-    """Return the temporary files of one experiment, by name; the ones of sub-experiments are theirs. Changes nothing.
+    """Return the temporary files of one experiment by name, without those of its sub-experiments.
 
-    The locks of its streams are held for a moment, if there are any files.
+    Nothing is changed. If there are files, the locks of all streams are held for a moment.
+
+    Raises:
+        OSError: If the directory cannot be searched.
     """
     root = os.open(directory, _OPEN)
     try:
@@ -59,8 +64,13 @@ def find_leftovers(directory: Path) -> list[Leftover]:
 def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
     """Remove temporary files of one experiment, while the locks of all its streams are held.
 
-    Yields each of *leftovers* that was there, with "" if it was removed, and otherwise why it was not: what has
-    happened since they were found counts.
+    Each file is checked again, because its state may have changed since `find_leftovers`.
+
+    Args:
+        leftovers: Files of one experiment that `find_leftovers` returned.
+
+    Yields:
+        Each file that still exists, with "" if it was removed, otherwise with the reason why it was not.
     """
     directory = leftovers[0].directory
     root = os.open(directory, _OPEN)
@@ -72,7 +82,7 @@ def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
                 try:
                     fd = _enter(root, folder)
                 except OSError:
-                    continue  # it is gone, with its folder
+                    continue  # its folder was removed
                 try:
                     status = os.stat(last, dir_fd=fd, follow_symlinks=False)
                     if (status.st_dev, status.st_ino) != one.identity:
@@ -92,7 +102,7 @@ def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
 
 
 def _leftover(directory: Path, name: str, status: os.stat_result, busy: str, opened: dict[str, str]) -> Leftover:
-    changed = max(status.st_mtime, status.st_ctime)  # a hard link has the time of what it is a link to
+    changed = max(status.st_mtime, status.st_ctime)  # a hard link has the mtime of the original
     kept = busy
     if not kept and (process := opened.get(os.path.realpath(directory / name))):
         kept = f"process {process} has it open"
@@ -102,12 +112,12 @@ def _leftover(directory: Path, name: str, status: os.stat_result, busy: str, ope
 
 
 def _scan(root: int) -> Iterator[tuple[str, os.stat_result]]:
-    for top in (os.curdir, "meta", "log", "files"):
+    for top in (os.curdir, *FOLDERS):
         try:
             for path, folders, files, fd in os.fwalk(top, dir_fd=root):
                 prefix = "" if top == os.curdir else f"{path}/"
                 for name in (*files, *folders):
-                    if name.startswith(_PREFIX) and (status := _temporary(name, fd)):
+                    if name.startswith(TEMPORARY_PREFIX) and (status := _temporary(name, fd)):
                         yield prefix + name, status
                 if top != "files":
                     break
@@ -121,12 +131,12 @@ def _temporary(name: str, fd: int) -> os.stat_result | None:
         if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and not _names(fd, name)):
             return status
     except OSError:
-        pass  # it has gone meanwhile, or is not for us to look at
+        pass  # it was removed in the meantime, or this user may not inspect it
     return None
 
 
 def _names(root: int, folder: str) -> list[str]:
-    """The names in a folder; none if there is no such directory. A symbolic link is none."""
+    """Return the names in a folder, or none if it isn't a directory or is a symbolic link."""
     try:
         fd = _enter(root, folder)
     except OSError as error:
@@ -140,7 +150,7 @@ def _names(root: int, folder: str) -> list[str]:
 
 
 def _enter(root: int, folder: str) -> int:
-    """A descriptor of a folder, through which nothing but directories was followed."""
+    """Open a folder without following symbolic links, and return its descriptor."""
     fd = os.dup(root)
     for name in filter(None, folder.split("/")):
         try:
@@ -153,7 +163,7 @@ def _enter(root: int, folder: str) -> int:
 
 @contextmanager
 def _locked(root: int) -> Iterator[str]:
-    """Hold the lock of every stream of an experiment; gives why that is not possible, or ""."""
+    """Hold the locks of all streams of an experiment; yields why that is impossible, or ""."""
     held: list[int] = []
     try:
         yield _lock(root, held)
@@ -163,13 +173,14 @@ def _locked(root: int) -> Iterator[str]:
 
 
 def _lock(root: int, held: list[int]) -> str:
-    import fcntl
-
     seen: set[str] = set()
     while True:
-        streams = {"log.jsonl", *(f"log/{name}" for name in _names(root, "log") if name.endswith(".jsonl"))} - seen
+        streams = {
+            Experiment.default_stream,
+            *(f"log/{name}" for name in _names(root, "log") if name.endswith(".jsonl")),
+        } - seen
         if not streams:
-            return ""  # nor has a stream been added meanwhile
+            return ""  # and no stream was added in the meantime
         for name in sorted(streams):
             try:
                 fd = _open_stream(root, name)
@@ -191,7 +202,8 @@ def _open_stream(root: int, name: str) -> int | None:
         outer = _enter(root, folder)
         try:
             try:
-                fd = os.open(last, os.O_RDWR | flags, dir_fd=outer)  # network file systems lock no file for reading
+                # Network file systems refuse to lock a file that is open for reading only.
+                fd = os.open(last, os.O_RDWR | flags, dir_fd=outer)
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                     raise
@@ -200,7 +212,7 @@ def _open_stream(root: int, name: str) -> int | None:
             os.close(outer)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            return None  # no stream, or none any more
+            return None  # it isn't a stream, or was removed
         raise
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
@@ -209,9 +221,10 @@ def _open_stream(root: int, name: str) -> int | None:
 
 
 def _opened() -> dict[str, str]:
-    """The paths of temporary files that processes of this host have open, as far as we may see, and one process each.
+    """Return the temporary files that processes of this host have open: the path, and the id of one process.
 
-    A forked worker that has logged nothing holds no lock.
+    A forked worker that hasn't logged anything holds no lock, but has such a file open. Processes of other users are
+    invisible.
     """
     found: dict[str, str] = {}
     try:
@@ -228,6 +241,6 @@ def _opened() -> dict[str, str]:
                 path = os.readlink(f"/proc/{process}/fd/{descriptor}")
             except OSError:
                 continue
-            if f"/{_PREFIX}" in path:
+            if f"/{TEMPORARY_PREFIX}" in path:
                 found[path] = process
     return found

@@ -1,33 +1,33 @@
-"""What one row of `mlv ls` knows of an experiment, read from the ends of its streams: no more of a log than it must."""
+"""The facts of one row of `mlv ls`, read from the ends of the streams and no more of a log than necessary."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mlvlogger
-from mlv_tools._reading.tail_reader import LONGEST, End
-from mlv_tools._reading.trees import Found
-from mlvlogger import Event, Experiment, InvalidRecord, MLVError
+from mlv_tools._reading.tail_reader import TailReader
+from mlv_tools._reading.trees import Found, details
+from mlvlogger import MAX_RECORD, Event, Experiment, InvalidRecord, MLVError, may_be_lifecycle
 
-__all__ = ["Summary", "is_number", "summary"]
+__all__ = ["Summary", "summary"]
 
-_STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
+_UNKNOWN = object()  # the state before any event that changes it was read
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of an experiment without reading its logs as a whole.
+    """The facts about an experiment that need no reading of whole logs.
 
     Attributes:
-        found: Where it is.
-        state: As `Experiment.state`; "broken" where the meta cannot be read, "unknown" where the log is of a version
-            that cannot be read.
-        last: The time of its last event, of whatever stream; None where there is none.
-        metrics: The last values of the metrics that are near the end of ``log.jsonl``: by (event, name).
-        trouble: Why it is broken, unknown or torn, for people; "" where all is well.
+        found: The experiment.
+        state: As `Experiment.state`; "broken" if the metadata cannot be read, "unknown" if the log is of a version that
+            cannot be read.
+        last: The time of the last event in any stream; None if there is none.
+        metrics: The last values of the metrics near the end of the default stream, by event and name.
+        trouble: Why the experiment is broken, unknown or torn; "" otherwise.
     """
 
     found: Found
@@ -38,76 +38,72 @@ class Summary:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The effective parameters; none of a broken experiment."""
+        """The effective parameters; a broken experiment has none."""
         return self.found.experiment.params if self.found.experiment else {}
 
 
-def is_number(item: object) -> bool:
-    """Is it a metric's value, by the specification: a number, special ones included?"""
-    return isinstance(item, (int, float)) and not isinstance(item, bool)
-
-
 def summary(found: Found) -> Summary:
-    """The summary of an experiment. It is found broken rather than that this raises."""
+    """Summarize an experiment. If it cannot be read, the summary says so and nothing is raised."""
     experiment = found.experiment
     if experiment is None:
         return Summary(found, "broken", trouble=found.error)
-    more = f"(for details, run: mlv-validate {found.path})"
+    hint = details(found.path)
     try:
         log = _Log(experiment)
         state = log.state()
     except MLVError as error:
-        return Summary(found, "unknown", trouble=f"{error} {more}")
+        return Summary(found, "unknown", trouble=f"{error} {hint}")
     except OSError as error:
-        return Summary(found, "broken", trouble=f"{error} {more}")
-    others = (_last_time(experiment.path / stream) for stream in experiment.streams if stream != "log.jsonl")
-    times = [time for time in (log.last, *others) if time]
-    torn = f"log.jsonl ends in {log.torn} bytes without a line feed {more}" if log.torn else ""
+        return Summary(found, "broken", trouble=f"{error} {hint}")
+    others = [stream for stream in experiment.streams if stream != experiment.default_stream]
+    times = [time for time in (log.last, *(_last_time(experiment.path / stream) for stream in others)) if time]
+    torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     return Summary(found, state, max(times, default=None), log.metrics, torn)
 
 
 class _Log:
-    """An experiment's default stream, read from its end on.
+    """The default stream of an experiment, read from its end.
 
     Attributes:
-        torn: Bytes behind the last line feed.
+        torn: The number of bytes after the last line feed.
         last: The time of the last event.
-        metrics: The last value of each metric that was met.
+        metrics: The last value of each metric that was read.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._superseded = 2**63  # events with a larger seq are
+        self._superseded_after = 2**63  # a rewind that was read supersedes the events with a larger seq
         self.torn = 0
         self.last: datetime | None = None
         self.metrics: dict[tuple[str, str], float] = {}
 
     def state(self) -> str:
-        """As `Experiment.state`: by the last event that says so. Whole logs are searched of open experiments alone.
+        """Return the state, as `Experiment.state` does. Only the log of an open experiment is read as a whole.
 
-        Raises UnsupportedVersion as the reader does, and OSError.
+        Raises:
+            UnsupportedVersion: If the reader doesn't know the version of a session.
+            OSError: If the log cannot be read.
         """
-        if "log.jsonl" not in self._experiment.streams:
+        if self._experiment.default_stream not in self._experiment.streams:
             return "open"
-        with (self._experiment.path / "log.jsonl").open("rb") as file:
-            end = End(file)
-            self.torn = end.torn
-            state = self._search(end)
-            file.seek(0)
-            first = _event(file.readline(LONGEST).rstrip(b"\n"))
-        # The reader stops at a session of a version that it does not know, wherever that is. Mostly there is one
-        # session, which the first line begins.
+        with (self._experiment.path / self._experiment.default_stream).open("rb") as file:
+            tail = TailReader(file)
+            self.torn = tail.torn
+            state = self._search(tail)
+            first = _first_event(file)
+        # The reader stops at a session of an unknown version, wherever the session is. Most logs have one session,
+        # which begins on the first line.
         is_known = first is None or _is_known(first)
         return state if state is not None and is_known and self._has_one_session() else str(self._experiment.state)
 
-    def _search(self, end: End) -> str | None:
-        """What the last event says that says a state; None where a session of another version was met before."""
-        is_near = True  # has no block been passed over?
-        for block in end.blocks():
-            if self.last and b'"mlv/' not in block and b"\\" not in block:
-                is_near = False
-                continue  # of the millions of lines in a log that is open
-            state: str | None = None
+    def _search(self, tail: TailReader) -> str | None:
+        """Return the state after the last event that changes it; None if a session of another version came first."""
+        is_near = True  # whether no block was skipped
+        for block in tail.blocks():
+            if self.last and not may_be_lifecycle(block):
+                is_near = False  # an open log has millions of such lines
+                continue
+            state: object = _UNKNOWN
             for line in reversed(block.split(b"\n")[:-1]):
                 if event := _event(line):
                     self.last = self.last or event.time
@@ -115,33 +111,30 @@ class _Log:
                         return None
                     if is_near:
                         self._note(event)
-                    if state is None:
-                        state = (
-                            str(event.data.get("status", "open"))
-                            if event.name == "mlv/end"
-                            else _STATES.get(event.name)
-                        )
-            if state is not None:
-                return state
+                    if state is _UNKNOWN:
+                        state = event.state_after(_UNKNOWN)
+            if state is not _UNKNOWN:
+                return str(state)
         return "open"
 
     def _note(self, event: Event) -> None:
+        # Going backwards, the smallest `to` of the rewinds so far decides which events are superseded.
         if event.name == "mlv/rewind" and isinstance(to := event.data.get("to"), int):
-            self._superseded = min(self._superseded, to)
-        elif not event.name.startswith("mlv/") and event.seq <= self._superseded:
-            for name, item in event.data.items():
-                if is_number(item) and name != "step":
-                    self.metrics.setdefault((event.name, name), item)
+            self._superseded_after = min(self._superseded_after, to)
+        elif event.seq <= self._superseded_after:
+            for name, value in event.metrics.items():
+                self.metrics.setdefault((event.name, name), value)
 
     def _has_one_session(self) -> bool:
-        """Does every later meta record belong to another stream? A writer that goes on with a log adds a record.
+        """Return whether every later metadata record belongs to another stream.
 
-        By this a session in the middle of a log is overlooked where its writer added none, against custom.
+        A writer that resumes a log adds a record. If a writer added none, its session in the middle of the log is
+        overlooked.
         """
         later = set(range(2, len(self._experiment.records) + 1))
         for stream in self._experiment.streams[1:] if later else ():
             with (self._experiment.path / stream).open("rb") as file:
-                first = _event(file.readline(LONGEST).rstrip(b"\n"))
+                first = _first_event(file)
             record = first.data.get("record") if first else None
             if isinstance(record, dict):
                 later.discard(record.get("number"))
@@ -149,7 +142,7 @@ class _Log:
 
 
 def _is_known(event: Event) -> bool:
-    """Is it no begin of a session, or one of exactly the version that this reader knows?"""
+    """Return whether an event doesn't begin a session, or begins one of exactly the version that this reader knows."""
     version, requires = event.data.get("mlv"), event.data.get("requires")
     return event.name != "mlv/start" or (version == mlvlogger.SPEC_VERSION and not requires)
 
@@ -161,10 +154,14 @@ def _event(line: bytes) -> Event | None:
         return None
 
 
+def _first_event(file: IO[bytes]) -> Event | None:
+    file.seek(0)
+    return _event(file.readline(MAX_RECORD).rstrip(b"\n"))
+
+
 def _last_time(path: Path) -> datetime | None:
     try:
         with path.open("rb") as file:
-            lines = (line for block in End(file).blocks() for line in reversed(block.split(b"\n")[:-1]))
-            return next((event.time for event in map(_event, lines) if event), None)
+            return next((event.time for event in map(_event, TailReader(file).lines()) if event), None)
     except OSError:
         return None

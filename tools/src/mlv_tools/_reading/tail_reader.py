@@ -1,4 +1,4 @@
-"""A stream from its end on: what is near its end is known without reading the whole."""
+"""Reading a stream from its end: most questions are answered by its last lines."""
 
 from __future__ import annotations
 
@@ -6,60 +6,64 @@ import os
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["LONGEST", "End"]
+from mlvlogger import MAX_RECORD
 
-#: Bytes of the longest line that a stream may have, line feed included. Longer ones aren't events.
-LONGEST = 16 * 1024 * 1024
+__all__ = ["TailReader"]
 
-# Most questions are answered by the last lines, the others need all of them.
+# The last lines answer most questions; all other questions need the whole stream.
 _FIRST_BLOCK = 16 * 1024
 _LARGEST_BLOCK = 1024 * 1024
 
 
-class End:
-    """The end of a stream, as it is now: what is written later does not count. The file has to stay open.
+class TailReader:
+    """Reads an open stream backwards, up to the size that it has at the start.
 
     Attributes:
-        size: Bytes up to and including the last line feed.
-        torn: Bytes behind it, which are not part of the stream.
+        size: The number of bytes up to and including the last line feed.
+        torn: The number of bytes after the last line feed, which aren't part of the stream.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         whole = file.seek(0, os.SEEK_END)
-        self.size = self._behind_line_feed(whole)
+        self.size = self._after_line_feed(whole)
         self.torn = whole - self.size
 
     def blocks(self) -> Iterator[bytes]:
-        """The stream in blocks of whole lines, the last block first; a line that is too long is left out."""
-        below, size = self.size, _FIRST_BLOCK
-        while below > 0:
-            # A block begins behind a line feed; where there is none in reach, its one line is longer than a block.
-            begin = max(0, below - size)
+        """Yield the stream in blocks of whole lines, the last block first; lines that are too long are left out."""
+        end, size = self.size, _FIRST_BLOCK
+        while end > 0:
+            # A block begins after a line feed. If there is none in reach, its one line is longer than a block.
+            begin = max(0, end - size)
             if begin > 0:
-                block = self._read(begin, below)
+                block = self._read(begin, end)
                 cut = block.find(b"\n", 0, -1) + 1
                 if cut == 0:
-                    begin = self._behind_line_feed(begin)
-                    block = self._read(begin, below) if below - begin <= LONGEST else b""
+                    begin = self._after_line_feed(begin)
+                    block = self._read(begin, end) if end - begin <= MAX_RECORD else b""
                 else:
                     begin, block = begin + cut, block[cut:]
             else:
-                block = self._read(0, below)
+                block = self._read(0, end)
             if block:
                 yield block
-            below, size = begin, min(2 * size, _LARGEST_BLOCK)
+            end, size = begin, min(2 * size, _LARGEST_BLOCK)
 
-    def _behind_line_feed(self, below: int) -> int:
-        """Where the byte behind the last line feed before *below* is, 0 where there is none."""
-        size = 1  # mostly it is the last byte
-        while below > 0:
-            begin, size = max(0, below - size), min(8 * size, _LARGEST_BLOCK)
-            if (found := self._read(begin, below).rfind(b"\n")) >= 0:
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the stream without their line feeds, the last line first."""
+        for block in self.blocks():
+            yield from reversed(block.split(b"\n")[:-1])
+
+    def _after_line_feed(self, end: int) -> int:
+        """Return the offset after the last line feed before *end*, or 0 if there is none."""
+        size = 1  # usually the last byte is a line feed
+        while end > 0:
+            begin, size = max(0, end - size), min(8 * size, _LARGEST_BLOCK)
+            if (found := self._read(begin, end).rfind(b"\n")) >= 0:
                 return begin + found + 1
-            below = begin
+            end = begin
         return 0
 
-    def _read(self, begin: int, below: int) -> bytes:
+    def _read(self, begin: int, end: int) -> bytes:
         self._file.seek(begin)
-        return self._file.read(below - begin)
+        return self._file.read(end - begin)

@@ -1,4 +1,4 @@
-"""Finding experiments in a tree of directories, the broken ones too."""
+"""The experiments of a tree of directories, including broken ones."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlvlogger
-from mlvlogger import Experiment, MLVError
+from mlvlogger import Experiment
 
-__all__ = ["Found", "find"]
-
-_OURS = ("meta", "log", "files")  # folders of an experiment, in which there are no experiments
-_DEEPEST = 64  # levels below the root
+__all__ = ["Found", "details", "find"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A directory with a meta.json that says it is an experiment, or once was one.
+    """An experiment of a tree, as `mlvlogger.find` finds it.
 
     Attributes:
         path: The directory.
-        name: Its path relative to the root that was searched, with slashes; the root's own name for the root itself.
-        depth: In how many experiments it lies.
-        experiment: What `mlvlogger.read` made of it, None where that failed.
-        error: Why it failed, and the command for details; "" where it did not.
+        name: The path relative to the root that was searched, with slashes; for the root itself, its own name.
+        depth: The number of experiments that enclose the directory.
+        experiment: The experiment, or None if it cannot be read.
+        error: Why it cannot be read, and the command for details; "" if it can.
     """
 
     path: Path
@@ -36,45 +33,21 @@ class Found:
 
 
 def find(root: str | os.PathLike[str]) -> Iterator[Found]:
-    """Every experiment in and below *root*, in the order of their paths; a sub-experiment after what it lies in.
+    """Find every experiment in and below *root*, in the order of their paths.
 
-    *root* may be a symbolic link; below it, none is followed. Raises FileNotFoundError and NotADirectoryError.
+    Raises:
+        FileNotFoundError: If *root* does not exist.
+        NotADirectoryError: If *root* isn't a directory.
     """
     top = Path(root)
-    os.scandir(top).close()
-    yield from _find(top, top, 0, 0)
+    for one in mlvlogger.find(top):
+        error = f"{one.error} {details(one.path)}" if one.error else ""
+        yield Found(one.path, _name(top, one.path), one.depth, one.experiment, error)
 
 
-def _find(top: Path, directory: Path, level: int, depth: int) -> Iterator[Found]:
-    found = _read(top, directory, depth)
-    if found is not None:
-        yield found
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError as error:
-        if found is None:
-            yield Found(directory, _name(top, directory), depth, None, f"it cannot be searched: {error}")
-        return
-    if level == _DEEPEST:
-        return
-    for name in names:
-        if found is None or name not in _OURS:
-            yield from _find(top, directory / name, level + 1, depth + (found is not None))
-
-
-def _read(top: Path, directory: Path, depth: int) -> Found | None:
-    meta = directory / "meta.json"
-    if not os.path.lexists(meta):
-        return None
-    try:
-        return Found(directory, _name(top, directory), depth, mlvlogger.read(directory), "")
-    except mlvlogger.NotAnExperiment:
-        return None
-    except (MLVError, OSError) as error:
-        return Found(
-            directory, _name(top, directory), depth, None, f"{error} (for details, run: mlv-validate {directory})"
-        )
+def details(directory: Path) -> str:
+    """Return the hint that ends a message about an experiment: the command that explains what is wrong."""
+    return f"(for details, run: mlv-validate {directory})"
 
 
 def _name(top: Path, directory: Path) -> str:

@@ -1,7 +1,7 @@
-"""The charts, as Vega-Lite specifications: of the report's page, and of `mlv plot`.
+"""The charts of the report and of `mlv plot`, as Vega-Lite specifications.
 
-The names of fields and datasets are ours, and so is every expression: what comes out of a log goes into a chart as
-the values of data, or as the text of a title, and is nothing but text there.
+All names of fields and datasets and all expressions are constants. Content of a log is used only as values of data or
+as the text of a title.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from mlv_tools._sql.downsample import Curve
 
 __all__ = ["curves", "lines", "points", "spans"]
 
-_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing loads it
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # only a name: nothing loads this URL
 _PALETTE = (  # the same as on the report's page
     "#4269d0 #e8803a #d6456b #2f9e8f #55a04a #8f5bd6 #a5703f #3b9fd8 #c84fb4 #8a9099".split()
 )
-_MARKED = 60  # a curve of at most so many points shows each of them; the same as on the page
-_LEGEND = 40  # names in a legend; more would be higher than the picture
+_MARKED = 60  # points: a curve with at most this number shows each of them, as on the page
+_LEGEND = 40  # names in a legend; more don't fit
 
 
 def curves() -> dict[str, Any]:
-    """The chart of one metric on the page, which fills in data, width, colours, and the kind of the scale.
+    """Return the chart of one metric on the page. The page adds data, width, colors and the type of the scale.
 
-    Datasets: *raw* and *smooth* (x, y or null, e), *dots* (points that no line would show) and *gaps* (x, e: values
-    that are not finite, marked at the bottom); e says which curve it is.
+    The datasets are *raw* and *smooth* (x, y or null, e), *dots* (points that a line wouldn't show) and *gaps* (x, e:
+    values that aren't finite, marked at the bottom); e is the curve.
     """
     x = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}}
     y = {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": False}, "axis": {"tickCount": 5}}
     line = {"type": "line", "strokeWidth": 1.6, "strokeJoin": "round", "clip": True}
-    as_logged = {"value": None}  # or else a line is drawn in the order of x
+    as_logged = {"value": None}  # otherwise, a line is drawn in the order of x
     return {
         "$schema": _SCHEMA,
         "height": 240,
@@ -54,12 +54,12 @@ def curves() -> dict[str, Any]:
 def points(
     found: Mapping[str, Curve], *, starts: Mapping[str, float] | None = None, log: bool = False, smooth: float = 0.0
 ) -> dict[str, list[dict[str, Any]]]:
-    """The datasets of `curves`, as the page makes them too.
+    """Return the datasets of `curves`, as `page.js` does.
 
     Args:
-        found: The curves by their labels.
-        starts: By label, when the time of the curve begins, in seconds since 1970; None for steps in the place of time.
-        log: Whether values that are not above 0 are left out.
+        found: The curves by label.
+        starts: The start time of each curve by label, in seconds since 1970; None to use steps instead of times.
+        log: Whether values that aren't above 0 are left out.
         smooth: The weight of the exponential moving average, 0 for none.
     """
     sets: dict[str, list[dict[str, Any]]] = {"raw": [], "smooth": [], "dots": [], "gaps": []}
@@ -85,7 +85,7 @@ def points(
 
 
 def _smoothed(values: list[float | None], weight: float) -> list[float | None]:
-    """The exponential moving average, corrected for its start; a value that is missing stays missing."""
+    """Return the exponential moving average with bias correction; a missing value stays missing."""
     total = share = 0.0
     means: list[float | None] = []
     for value in values:
@@ -101,19 +101,20 @@ def _smoothed(values: list[float | None], weight: float) -> list[float | None]:
 def lines(
     datasets: dict[str, list[dict[str, Any]]], labels: list[str], *, title: str, x_title: str, log: bool = False
 ) -> dict[str, Any]:
-    """A picture of some curves with a legend, for a file.
+    """Return a chart of several curves with a legend, for an image file.
 
     Args:
-        datasets: As `points` gives them.
+        datasets: The datasets that `points` returned.
         labels: The names of the curves, in order.
-        title, x_title: Texts.
-        log: Whether the values stand on a log scale.
+        title: The title of the chart.
+        x_title: The title of the horizontal axis.
+        log: Whether the vertical axis is logarithmic.
     """
     spec = curves()
-    colours = {"domain": labels, "range": [_PALETTE[i % len(_PALETTE)] for i in range(len(labels))]}
+    colors = {"domain": labels, "range": [_PALETTE[i % len(_PALETTE)] for i in range(len(labels))]}
     legend = {"title": None, "labelLimit": 260, "symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1}
     legend |= {"symbolLimit": _LEGEND}
-    spec["encoding"]["color"] |= {"scale": colours, "legend": legend if len(labels) > 1 else None}
+    spec["encoding"]["color"] |= {"scale": colors, "legend": legend if len(labels) > 1 else None}
     spec["encoding"]["x"]["axis"]["title"] = x_title
     for layer in spec["layer"][:3]:
         layer["encoding"]["y"] = layer["encoding"]["y"] | {"scale": {"type": "log"} if log else {"zero": False}}
@@ -130,9 +131,9 @@ def lines(
 
 
 def spans() -> dict[str, Any]:
-    """The timeline of an experiment's spans, a line for each name.
+    """Return the timeline of an experiment's spans, with a row for each name.
 
-    Dataset *spans*: name, from, to, state, and what is told under the pointer: start, seconds, text.
+    The dataset is *spans*: name, from, to, state, and for the tooltip start, seconds and text.
     """
     return {
         "$schema": _SCHEMA,

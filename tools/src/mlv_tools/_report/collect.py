@@ -1,4 +1,4 @@
-"""What the page shows, as a JSON tree: read once from the directories, and bounded; what a bound leaves out is said."""
+"""The data of the page as a JSON tree, with bounds; the page reports all that a bound leaves out."""
 
 from __future__ import annotations
 
@@ -11,41 +11,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlv_tools import connect
-from mlv_tools._display.values import flat, shown
-from mlv_tools._display.values import text as _text
+from mlv_tools._display.values import display, flatten, shorten
 from mlv_tools._reading.trees import Found, find
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
-from mlv_tools._sql.rows import shown as as_in_views
-from mlvlogger import MLVError
+from mlv_tools._sql.rows import storable
+from mlv_tools._sql.rules import IS_DEFAULT_STREAM
+from mlvlogger import Experiment, MLVError
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["collect"]
 
-_STRETCHES = 300  # of a curve: a chart is about as many pixels wide
+_STRETCHES = 300  # of a curve: a chart is about this number of pixels wide
 _POINTS = 400_000  # of all curves
 _SPANS = 1000  # of an experiment, the longest
 _FILES = 300  # of an experiment, the first
 _PROBLEMS = 20  # of an experiment
-_PICKED = 40  # experiments that are picked at the start
+_PICKED = 40  # experiments that are selected at first
 
 Json = dict[str, Any]
 
 
 def collect(root: str | os.PathLike[str], *, title: str | None = None, images: int = 20_000_000) -> Json:
-    """What `page` shows of the experiments in and below *root*; *images* is how many bytes of images it may hold.
+    """Return the data of the page about the experiments in and below *root*.
 
-    Raises FileNotFoundError and NotADirectoryError where *root* isn't a directory.
+    Args:
+        root: The directory.
+        title: The title of the page. Default: the name of *root*.
+        images: The most bytes of images. Default: 20 MB.
+
+    Raises:
+        FileNotFoundError: If *root* does not exist.
+        NotADirectoryError: If *root* isn't a directory.
     """
     trees = list(find(root))
-    numbers = {"." if found.path == Path(root) else as_in_views(found.name): n for n, found in enumerate(trees)}
+    numbers = {"." if found.path == Path(root) else storable(found.name): n for n, found in enumerate(trees)}
     starts = [_start(found) for found in trees]
     experiments = [_experiment(found) for found in trees]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of stands on the page
+        warnings.simplefilter("ignore")  # the page lists the problems that it warns of
         connection = connect(root)
     with connection:
         found_curves = [
@@ -60,9 +67,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
     differing, params = _parameters(experiments)
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
-    picked = [f"At first {_PICKED} of the {usable} experiments are picked."] if usable > _PICKED else []
+    picked = [f"At first, {_PICKED} of the {usable} experiments are selected."] if usable > _PICKED else []
+    written = f"Written on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
     return {
-        "title": _text(title or Path(root).resolve().name or str(root)),
+        "title": shorten(title or Path(root).resolve().name or str(root)),
         "summary": _count(len(trees), "experiment") + (f", {broken} broken" if broken else ""),
         "experiments": experiments,
         "differing": differing,
@@ -72,7 +80,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "sources": sources,
         "picked": _PICKED,
         "specs": {"curves": charts.curves(), "spans": charts.spans()},
-        "notes": [*picked, *_thinned(found_curves), *left, f"Written on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."],
+        "notes": [*picked, *_downsampled(found_curves), *left, written],
     }
 
 
@@ -80,12 +88,12 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
 
 
 def _start(found: Found) -> float:
-    """When an experiment began, in seconds since 1970: what times on the page count from."""
+    """Return the start of an experiment in seconds since 1970: times on the page are relative to it."""
     return found.experiment.created.timestamp() if found.experiment and found.experiment.created else 0.0
 
 
 def _experiment(found: Found) -> Json:
-    """One experiment as far as its meta tells; a broken one as what is known of it."""
+    """Return the metadata of an experiment; a broken experiment has a name and a state only."""
     base: Json = {"name": found.name, "depth": found.depth, "kind": "", "state": "broken", "tags": [], "seconds": None}
     base |= {"params": [], "environments": [], "facts": [["directory", found.name]], "problems": [], "spans": []}
     base |= {"spansLeft": 0, "files": [], "filesLeft": 0}
@@ -95,7 +103,7 @@ def _experiment(found: Found) -> Json:
     try:
         state = experiment.state
     except (MLVError, OSError):
-        state = "broken"  # the view `problems` says why
+        state = "broken"  # the reason is in the view `problems`
     facts = {
         "name": experiment.name,
         "directory": found.name,
@@ -108,15 +116,15 @@ def _experiment(found: Found) -> Json:
         "parent": experiment.parent and (experiment.parent.path or experiment.parent.id),
         "streams": ", ".join(experiment.streams),
         "meta records": len(experiment.records),
-        **{f"extra.{name}": value for name, value in flat(experiment.extra)},
+        **{f"extra.{name}": value for name, value in flatten(experiment.extra)},
     }
     return base | {
-        "kind": _text(experiment.kind),
+        "kind": shorten(experiment.kind),
         "state": state,
-        "tags": [_text(tag) for tag in experiment.tags],
-        "params": [[name, value] for name, value in flat(experiment.params)],
+        "tags": [shorten(tag) for tag in experiment.tags],
+        "params": [[name, value] for name, value in flatten(experiment.params)],
         "environments": [_environment(environment) for environment in experiment.environments],
-        "facts": [[_text(name), shown(value)] for name, value in facts.items() if value not in (None, "")],
+        "facts": [[shorten(name), display(value)] for name, value in facts.items() if value not in (None, "")],
     }
 
 
@@ -130,44 +138,46 @@ def _environment(environment: Json) -> Json:
     if isinstance(command, list):
         environment = environment | {"command": shlex.join(map(str, command))}
     return {
-        "facts": flat(environment),
-        "packages": [[_text(name), shown(version)] for name, version in packages.items()],
+        "facts": flatten(environment),
+        "packages": [[shorten(name), display(version)] for name, version in packages.items()],
     }
 
 
 def _add_times(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
-    """How long the events of each experiment's main stream go."""
-    query = "select experiment, epoch(max(time)) - epoch(min(time)) from events where stream = 'log.jsonl' group by all"
+    """Add the time between the first and the last event of each experiment's default stream."""
+    query = f"""
+        select experiment, epoch(max(time)) - epoch(min(time)) from events where {IS_DEFAULT_STREAM} group by all
+    """
     for number, seconds in _rows(connection, query, numbers):
         experiments[number]["seconds"] = round(seconds, 3)
 
 
 def _parameters(experiments: list[Json]) -> tuple[list[str], list[str]]:
-    """The names of the parameters that differ between experiments, and those of all, as they come first."""
+    """Return the names of the parameters that differ between experiments, and of all parameters, in order."""
     found = [dict(map(tuple, experiment["params"])) for experiment in experiments if experiment["state"] != "broken"]
     names = list(dict.fromkeys(name for params in found for name in params))
     differing = [name for name in names if len({repr(params.get(name)) for params in found}) > 1]
-    if len(found) == 1:  # there is nothing to differ from
+    if len(found) == 1:  # there is no other experiment to compare with
         differing = names
     return differing, names
 
 
 def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
-    """What the views leave out, the first few of each experiment."""
+    """Add the first problems of each experiment."""
     query = "select experiment, path, line, message from problems order by experiment, path, line"
     for number, path, line, message in _rows(connection, query, numbers):
         problems = experiments[number]["problems"]
         if len(problems) < _PROBLEMS:
-            problems.append(_text(f"{path}{'' if line is None else f':{line}'}: {message}"))
+            problems.append(shorten(f"{path}{'' if line is None else f':{line}'}: {message}"))
         elif len(problems) == _PROBLEMS:
-            problems.append("There are more problems: mlv-validate tells them all.")
+            problems.append("There are more problems. To list them all, run mlv-validate.")
 
 
 # ---- curves ----
 
 
 def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) -> list[Json]:
-    """The curves as charts: one for each metric of an event of a stream."""
+    """Return the curves as charts: one for each metric of an event of a stream."""
     charts: dict[tuple[str, str, str], list[Json]] = {}
     for curve in found:
         number = numbers[curve.experiment]
@@ -178,7 +188,7 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             "bad": curve.bad,
             "min": curve.low,
             "max": curve.high,
-            "last": shown(curve.last),
+            "last": display(curve.last),
             "x": curve.steps,
             "t": [round(time - start, 3) for time in curve.times],
             "y": [_short(value) for value in curve.values],
@@ -189,27 +199,27 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             series["mt"] = [round(time - start, 3) for time in times]
             series["m"] = [_short(value) for value in values]
         charts.setdefault((curve.stream, curve.event, curve.metric), []).append(series)
-    order = sorted(charts, key=lambda names: (names[0] != "log.jsonl", *names))
+    order = sorted(charts, key=lambda names: (names[0] != Experiment.default_stream, *names))
     return [
-        dict(zip(("stream", "event", "metric"), map(_text, names), strict=True), series=charts[names])
+        dict(zip(("stream", "event", "metric"), map(shorten, names), strict=True), series=charts[names])
         for names in order
     ]
 
 
-def _thinned(found: list[Curve]) -> list[str]:
-    """What was left out of curves, in words."""
+def _downsampled(found: list[Curve]) -> list[str]:
+    """Return notes about the points that the curves leave out."""
     notes = []
-    thinned = [curve for curve in found if curve.means]
-    if thinned:
-        kept, all_ = (sum(map(len, (curve.steps for curve in thinned))), sum(curve.count for curve in thinned))
-        stretches = sorted({len(curve.means[0]) for curve in thinned if curve.means})
+    fewer = [curve for curve in found if curve.means]
+    if fewer:
+        kept, all_ = (sum(map(len, (curve.steps for curve in fewer))), sum(curve.count for curve in fewer))
+        stretches = sorted({len(curve.means[0]) for curve in fewer if curve.means})
         notes.append(
-            f"{len(thinned)} of {_count(len(found), 'curve')} are thinned, from {all_:,} to {kept:,} points: each is"
-            f" cut into {stretches[-1]} stretches of as many points, and of each the lowest and the highest are kept,"
-            " and the first that is not finite. Smoothing works on the means of the stretches. The numbers in the table"
-            " are those of all points."
+            f"{len(fewer)} of {_count(len(found), 'curve')} are downsampled, from {all_:,} to {kept:,} points. Each"
+            f" curve is cut into {stretches[-1]} stretches with equal numbers of points. A stretch keeps its lowest and"
+            " its highest point, and the first that is not finite. Smoothing uses the means of the stretches. The"
+            " numbers in the table are of all points."
         )
-    notes.append("Curves have seven significant digits; the table has what was logged, at six.")
+    notes.append("Curves have seven significant digits; the table shows the logged values with six.")
     return notes
 
 
@@ -240,18 +250,18 @@ order by experiment, start, length desc
 def _add_spans(
     connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int], starts: list[float]
 ) -> None:
-    """The longest spans of each experiment, by their begin; one that never ended goes on to the last event."""
+    """Add the longest spans of each experiment, by start; a span that never ended lasts until the last event."""
     totals: dict[int, int] = {}
     for number, stream, event, data, start, seconds, length, total in _rows(connection, _SPANS_OF, numbers, _SPANS):
         begin = round(start - starts[number], 6)
         experiments[number]["spans"].append(
             {
-                "name": _text(event if stream == "log.jsonl" else f"{event} ({stream})", 100),
+                "name": shorten(event if stream == Experiment.default_stream else f"{event} ({stream})", 100),
                 "start": begin,
                 "end": round(begin + length, 6),
                 "seconds": seconds,
                 "open": seconds is None,
-                "text": _text(data, 200),
+                "text": shorten(data, 200),
             }
         )
         totals[number] = total
@@ -263,9 +273,9 @@ def _add_spans(
 
 
 def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> list[tuple[int, Reference]]:
-    """The files that events refer to, each with the number of the experiment of the event, in the order of the log.
+    """Return the files that events refer to, in the order of the log, each with the number of the experiment.
 
-    That a file was attached (`mlv/file`) is left out where another event tells of the same file.
+    An `mlv/file` event, which records that a file was attached, is left out if another event refers to the same file.
     """
     query = """
         select experiment, event, stream, seq, data::varchar from events
@@ -276,12 +286,12 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
         for number, event, stream, seq, data in _rows(connection, query, numbers)
         for reference in references(event, stream, seq, data)
     ]
-    told = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
-    return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in told]
+    mentioned = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
+    return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in mentioned]
 
 
 def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> None:
-    """Each file of each experiment once: where it is mentioned first."""
+    """Add each file of each experiment once, with the first event that refers to it."""
     seen: dict[tuple[int, str, str], Reference] = {}
     for number, reference in files:
         seen.setdefault((number, reference.path, reference.sha256), reference)
@@ -289,8 +299,8 @@ def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> N
         experiment = experiments[number]
         if len(experiment["files"]) < _FILES:
             other = "of another experiment" if reference.experiment else ""
-            row = [_text(path), reference.size, _text(reference.media_type or ""), _text(reference.event)]
-            experiment["files"].append([*row, _text(sha256, 64), other])
+            row = [shorten(path), reference.size, shorten(reference.media_type or ""), shorten(reference.event)]
+            experiment["files"].append([*row, shorten(sha256, 64), other])
         else:
             experiment["filesLeft"] += 1
 
@@ -302,7 +312,7 @@ def _count(number: int, noun: str) -> str:
 def _rows(
     connection: duckdb.DuckDBPyConnection, query: str, numbers: dict[str, int], *parameters: object
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query whose first column is the experiment, with its number in the place of that."""
+    """Yield the rows of a query whose first column is the experiment, with the number instead of the experiment."""
     for name, *rest in connection.execute(query, parameters).fetchall():
-        if name in numbers:  # an experiment may have come since
+        if name in numbers:  # an experiment may have been added in the meantime
             yield numbers[name], *rest

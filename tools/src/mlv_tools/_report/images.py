@@ -1,4 +1,4 @@
-"""The attached files that events refer to, and those of them that are images, for the page."""
+"""The files that events refer to, and the images among them, for the page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mlv_tools._display.values import text
+from mlv_tools._display.values import shorten
 from mlv_tools._reading.trees import Found
 
 __all__ = ["Reference", "gallery", "references"]
 
-# What a browser shows in an <img>; in one, an SVG runs no script and loads nothing.
+# A browser shows these in an <img>, in which an SVG neither runs scripts nor loads other files.
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "image/svg+xml")
-_LARGEST = 4_000_000  # bytes of one image
+_MAX_IMAGE = 4_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,16 @@ class Reference:
     """A `file` value in the data of an event.
 
     Attributes:
-        event, stream, seq: Where it stands.
-        key: The member of the data, `file` or `samples.0`.
-        step: The member `step` of the data, where it is an integer.
-        path, size, sha256, media_type, experiment: As in the value; "", 0 and None where it does not say so.
+        event: The name of the event.
+        stream: The stream of the event.
+        seq: The seq of the event.
+        key: The path of the value in the data, such as `file` or `samples.0`.
+        step: The member `step` of the data, or None if it isn't an integer.
+        path: The path of the file, or "".
+        size: The size of the file in bytes, or 0.
+        sha256: The digest of the file, or "".
+        media_type: The media type of the file, or None.
+        experiment: The id of the experiment of the file, or None.
     """
 
     event: str
@@ -52,7 +58,14 @@ class Reference:
 
 
 def references(event: str, stream: str, seq: int, data: str) -> Iterator[Reference]:
-    """The `file` values in the data of an event, given as JSON."""
+    """Yield the `file` values in the data of an event.
+
+    Args:
+        event: The name of the event.
+        stream: The stream of the event.
+        seq: The seq of the event.
+        data: The data as JSON.
+    """
     tree = json.loads(data)
     step = tree.get("step") if isinstance(tree, dict) else None
     waiting: list[tuple[tuple[str, ...], Any]] = [((), tree)]
@@ -86,10 +99,15 @@ def _text(value: Any) -> str | None:
 def gallery(
     files: list[tuple[int, Reference]], trees: list[Found], budget: int
 ) -> tuple[list[dict[str, Any]], list[str], list[str]]:
-    """The images among *files*, their sources as addresses that hold the bytes, and what was left out, in words.
+    """Return the images among *files*, their sources as `data:` URLs, and notes about images that were left out.
 
-    Where the images have more than *budget* bytes, each series (a member of an event's data in one experiment) has its
-    last, then its first, then more and more between them.
+    If the images exceed the budget, each series (a member of an event's data in one experiment) keeps its last image,
+    then its first, then those in the middle.
+
+    Args:
+        files: The files, each with the number of the experiment whose event refers to it.
+        trees: The experiments.
+        budget: The most bytes of all images.
     """
     homes = {found.experiment.id: found.path for found in reversed(trees) if found.experiment}
     series: dict[tuple[int, str, str], list[Reference]] = {}
@@ -109,12 +127,12 @@ def gallery(
             if source not in sources:
                 home = homes.get(reference.experiment) if reference.experiment else trees[key[0]].path
                 if home is None:
-                    raise ValueError("it lies in an experiment that is not here")
-                content = _read(home, reference.path, _LARGEST)
+                    raise ValueError("the image is in an experiment outside of the tree")
+                content = _read(home, reference.path, _MAX_IMAGE)
                 if hashlib.sha256(content).hexdigest() != reference.sha256:
-                    raise ValueError("its bytes are not those that were recorded")
+                    raise ValueError("the digest of the image differs from the recorded one")
                 if len(content) > budget:
-                    raise ValueError("the page has as many bytes of images as it may have (see --images)")
+                    raise ValueError("the images on the page reached the maximum size (see --images)")
                 budget -= len(content)
                 sources[source] = f"data:{reference.media_type};base64,{base64.b64encode(content).decode()}"
         except ValueError as error:
@@ -124,11 +142,11 @@ def gallery(
         images.append(
             {
                 "e": key[0],
-                "event": text(reference.event, 200),
-                "key": text(reference.key, 200),
+                "event": shorten(reference.event, 200),
+                "key": shorten(reference.key, 200),
                 "step": step,
                 "counted": reference.step is None,
-                "path": text(reference.path, 200),
+                "path": shorten(reference.path, 200),
                 "source": list(sources).index(source),
             }
         )
@@ -136,19 +154,27 @@ def gallery(
 
 
 def _spread(count: int) -> list[int]:
-    """The numbers below *count*, so that every beginning of them is spread out: the last, the first, the middle, …"""
+    """Return the numbers below *count* so that every prefix is spread out: the last, the first, the middle, …"""
     halves = (range(width, count, width) for width in (count >> bit for bit in range(1, count.bit_length())) if width)
     return list(dict.fromkeys([count - 1, 0, *chain.from_iterable(halves)]))
 
 
 def _read(directory: Path, path: str, most: int) -> bytes:
-    """The bytes of a file of the experiment in *directory*; ValueError says why not.
+    """Return the bytes of a file of an experiment.
 
-    A log may name any path: it must lead to a regular file in the directory, through no link.
+    A log may contain any path. The path must lead to a regular file in the directory, and not through a link.
+
+    Args:
+        directory: The directory of the experiment.
+        path: The path from the log.
+        most: The most bytes.
+
+    Raises:
+        ValueError: If the file cannot be read. The message contains the reason.
     """
     parts = path.split("/")
     if not all(part and part not in (".", "..") and "\\" not in part and "\0" not in part for part in parts):
-        raise ValueError("the path leads out of the experiment")
+        raise ValueError("the path leads outside of the experiment")
     at = directory
     try:
         for part in parts[:-1]:
@@ -159,9 +185,9 @@ def _read(directory: Path, path: str, most: int) -> bytes:
         with os.fdopen(os.open(at / parts[-1], flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it isn't a regular file")
+                raise ValueError("the image isn't a regular file")
             if status.st_size > most:
-                raise ValueError(f"it has {status.st_size} bytes, more than {most}")
+                raise ValueError(f"the image has {status.st_size} bytes, more than {most}")
             return file.read(most + 1)
     except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror}") from error
+        raise ValueError(f"the image cannot be read: {error.strerror}") from error

@@ -1,8 +1,8 @@
-"""The page as text: one file, with everything in it, in which nothing that a log says can run.
+"""The page as text: one self-contained file in which no content of a log can run.
 
-Data stands in a JSON script element that no browser runs, without a `<`, and the policy in the page's head lets run
-the two scripts that are named by their digest and nothing else, and allows no connection at all. Charts are drawn by
-Vega with its own interpreter of expressions, so that the policy need not allow `eval`.
+The data is in a JSON script element, which browsers don't run, without a `<`. The Content Security Policy of the page
+allows only the two scripts with the given digests, and no connection. Vega draws the charts with its own interpreter
+of expressions, so that the policy doesn't have to allow `eval`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ __all__ = ["page"]
 
 
 def page(title: str, data: dict[str, Any]) -> str:
-    """The report's page: *data* is what `page.js` shows; a JSON tree without NaN."""
+    """Return the HTML of the page.
+
+    Args:
+        title: The title of the page.
+        data: The data for `page.js`: a JSON tree without NaN, as `collect` returns it.
+    """
     import vl_convert
 
     library = _harmless(vl_convert.javascript_bundle())  # type: ignore[call-arg]  # the stub lacks the default
@@ -39,17 +44,17 @@ def _part(name: str) -> str:
 
 
 def _escaped(data: dict[str, Any]) -> str:
-    """JSON that may stand in a script element: `<` could end it; U+2028 and U+2029 are line ends to some readers."""
+    """Return JSON for a script element: a `<` could end the element; U+2028 and U+2029 end a line in some browsers."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is written as JSON writes it
+    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate becomes an escape of JSON
 
 
 def _harmless(script: str) -> str:
-    """A script that may stand in a script element: what would end or hide one can only be in texts and patterns."""
+    """Escape a script for a script element. Text that ends or hides an element occurs in strings and patterns only."""
     return re.sub("</(?=script)", r"<\\/", script, flags=re.IGNORECASE).replace("<!--", r"\x3c!--")
 
 
 def _digest(text: str) -> str:
-    """How a policy names a script or a style by its content."""
+    """Return the source expression of a policy for a script or a style with this content."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,6 +1,6 @@
-"""Curves with few points that look like the whole: of each stretch of points the lowest and the highest are kept.
+"""Downsampled curves that look like the whole: each stretch of points keeps its lowest and its highest point.
 
-The database thins: it reads millions of points once, and some hundreds of each curve come out.
+The database downsamples, so that some hundreds of points of each curve are transferred instead of millions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Curve", "curves"]
 
 _FEWEST = 20  # stretches of a curve, however many curves there are
 
-# Numbers in the place of four names make the rest three times as fast.
+# Numbers instead of four names make the other queries three times as fast.
 _SERIES = """
 create or replace temp table mlv_series as
 select row_number() over (order by experiment, stream, event, metric) as id, *
@@ -28,7 +28,7 @@ select id, total, seq, step, epoch(time) as time, value,
     row_number() over (partition by id order by step, seq) - 1 as n
 from mlv_values join mlv_series using (experiment, stream, event, metric)
 """
-# A curve that is short enough has a stretch for each point.
+# A short curve has a stretch for each point.
 _STRETCHES = """
 create or replace temp table mlv_stretches as
 select id, if(total <= 2 * ?, n, n * ? // total) as stretch, total > 2 * ? as is_thinned,
@@ -58,14 +58,18 @@ class Curve:
 
     Attributes:
         experiment: The experiment, as in the view `metrics`.
-        stream, event, metric: What is drawn.
-        count: How many values there are.
-        bad: How many of them are not finite.
-        low, high: The least and the greatest of those that are; None where none is.
+        stream: The stream.
+        event: The name of the event.
+        metric: The name of the metric.
+        count: The number of values.
+        bad: The number of values that aren't finite.
+        low: The smallest finite value, or None.
+        high: The largest finite value, or None.
         last: The value that was logged last.
-        steps, times, values: The points that are kept, by step; a time is in seconds since 1970, and None is a value
-            that is not finite.
-        means: The same three for the mean of each stretch of points, None where every point is kept.
+        steps: The steps of the points that are kept, in order.
+        times: Their times, in seconds since 1970.
+        values: Their values; None stands for a value that isn't finite.
+        means: Steps, times and values of the means of all stretches, or None if every point is kept.
     """
 
     experiment: str
@@ -91,16 +95,17 @@ def curves(
     most: int,
     budget: int = 10_000_000,
 ) -> list[Curve]:
-    """The curves of the view `metrics`, in the order of their names.
+    """Return the curves of the view `metrics`, in the order of their names.
 
-    A curve of more than twice *most* points is cut into *most* stretches of as many points each; of each stretch are
-    kept the lowest and the highest, and the first that is not finite. *most* becomes less where all the curves would
-    have more than *budget* points.
+    A curve of more than twice *most* points is cut into *most* stretches with equal numbers of points. A stretch keeps
+    its lowest and its highest point, and the first point that isn't finite.
 
     Args:
-        connection: As `mlv_tools.connect` gives it.
-        where, parameters: Which rows of the view: a condition in SQL, and the values of its `?`.
-        most, budget: Bounds, as above.
+        connection: A connection that `mlv_tools.connect` returned.
+        where: A condition in SQL that selects rows of the view. Default: all rows.
+        parameters: The values for each `?` in the condition.
+        most: The largest number of stretches of a curve.
+        budget: The largest number of points of all curves together: *most* is reduced if they would have more.
     """
     try:
         columns = "experiment, stream, event, name as metric, seq, step, time, value"

@@ -1,4 +1,4 @@
-"""The rows of the views, by the plain reader, `mlvlogger.read`: right for every directory, and slow for long logs."""
+"""The rows of the views, read with `mlvlogger.read`: correct for every directory, but slow for long logs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from mlv_tools._reading.trees import Found
-from mlvlogger import Experiment, UnsupportedVersion
+from mlv_tools._reading.tail_reader import TailReader
+from mlv_tools._reading.trees import Found, details
+from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion
 
-__all__ = ["Row", "event_rows", "experiment_row", "leftovers", "problem_row", "shown", "strays"]
+__all__ = ["Row", "event_rows", "experiment_row", "log_strays", "problem_row", "storable", "torn_end"]
 
 Row = dict[str, Any]
 
 _INT64 = 2**63
-_MAX_LINE = 16 * 1024 * 1024
 
 
 def experiment_row(found: Found, name: str) -> Row:
-    """The row of `experiments`: of a broken one, its path and its error."""
-    row: Row = {"experiment": name, "error": shown(found.error) if found.error else None}
+    """Return the row of `experiments`. A broken experiment has a path and an error only.
+
+    Args:
+        found: The experiment.
+        name: The name of the experiment in the views.
+    """
+    row: Row = {"experiment": name, "error": storable(found.error) if found.error else None}
     experiment = found.experiment
     if experiment is None:
         return row
@@ -29,7 +34,7 @@ def experiment_row(found: Found, name: str) -> Row:
         state = experiment.state
     except UnsupportedVersion as error:
         state = None
-        row["error"] = shown(f"{error} (for details, run: mlv-validate {found.path})")
+        row["error"] = storable(f"{error} {details(found.path)}")
     return row | {
         "id": experiment.id,
         "parent": experiment.parent.id if experiment.parent else None,
@@ -37,57 +42,53 @@ def experiment_row(found: Found, name: str) -> Row:
         "kind": experiment.kind,
         "created": _time(experiment.created),
         "state": state,
-        "params": _fold(experiment, "params"),
+        "params": _effective(experiment, "params"),
         "tags": experiment.tags,
         "descriptions": experiment.descriptions,
         "environments": [record.get("environment", {}) for record in experiment.records],
-        "extra": _fold(experiment, "extra"),
+        "extra": _effective(experiment, "extra"),
     }
 
 
-def event_rows(experiment: Experiment, stream: str) -> Iterator[Row]:
-    """The events of a stream that no rewind superseded, lifecycle events included, as rows of `events`.
+def event_rows(experiment: Experiment, stream: str) -> Iterator[tuple[Event, Row]]:
+    """Yield the events of a stream that aren't superseded, lifecycle events included, with their rows of `events`.
 
-    Raises UnsupportedVersion. Other trouble is told in `experiment.problems`.
+    Lines that were left out are in `experiment.problems`.
+
+    Raises:
+        UnsupportedVersion: If a session is of an unknown version.
+        OSError: If the stream cannot be read.
     """
     with open(experiment.path / stream, "rb") as file:
         lines = _lines(file)
         for event in experiment.events(stream=stream, lifecycle=True):
             line = next((line for number, line in lines if number == event.line), None)
-            if line is None:  # the file was cut while it was read
+            if line is None:  # another program truncated the file in the meantime
                 return
-            yield {
+            row = {
                 "seq": _int64(event.seq),
                 "time": _time(event.time),
                 "event": event.name,
-                "data": json.loads(line)["data"],  # as the record has it: `event.data` is decoded
+                "step": _int64(event.step),
+                "data": json.loads(line)["data"],  # as in the record, because `event.data` is decoded
                 "span": event.span,
                 "begin": _int64(event.begin),
                 "within": _int64(event.within),
                 "seconds": event.seconds if type(event.seconds) in (int, float) else None,
             }
+            yield event, row
 
 
-def leftovers(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | None, str]]:
-    """What the reader left out of a stream, and does not call a problem: what a crash left after the last line feed."""
+def torn_end(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | None, str]]:
+    """Yield the problem that a crash left bytes after the last line feed; the reader doesn't report it."""
     with open(experiment.path / stream, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        torn = 0
-        while torn < size:
-            start = max(0, size - torn - 65536)
-            file.seek(start)
-            block = file.read(size - torn - start)
-            end = block.rfind(b"\n")
-            if end >= 0:
-                torn += len(block) - end - 1
-                break
-            torn += len(block)
-        if torn:
-            yield stream, None, f"the last {torn} bytes have no line feed behind them and are not part of the log"
+        torn = TailReader(file).torn
+    if torn:
+        yield stream, None, f"the last {torn} bytes have no line feed after them and aren't part of the log"
 
 
-def strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    """The paths of what lies among the further streams of an experiment, looks like one and is none, and why."""
+def log_strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield the entries of the folder `log` that look like streams and aren't any: path and reason."""
     log = experiment.path / "log"
     if log.is_symlink():
         yield "log", "it is a symbolic link, which is not followed"
@@ -103,27 +104,27 @@ def strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def problem_row(name: str, path: str, line: int | None, message: str) -> Row:
-    """A row of `problems`."""
-    return {"experiment": name, "path": shown(path), "line": line, "message": shown(message)}
+    """Return a row of `problems`."""
+    return {"experiment": name, "path": storable(path), "line": line, "message": storable(message)}
 
 
-def shown(text: str) -> str:
-    """*text* as any reader of UTF-8 takes it: what a name has that is not UTF-8 becomes an escape."""
+def storable(text: str) -> str:
+    """Return *text* as valid UTF-8: bytes of a file name that aren't UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a stream, numbered from 1. Of a line that is too long to be an event, only a part."""
+    """Yield the lines of a stream, numbered from 1; only a part of a line that is too long to be an event."""
     number = 0
-    while line := file.readline(_MAX_LINE + 1):
+    while line := file.readline(MAX_RECORD + 1):
         number += 1
         yield number, line
-        while not line.endswith(b"\n") and (line := file.readline(_MAX_LINE + 1)):
+        while not line.endswith(b"\n") and (line := file.readline(MAX_RECORD + 1)):
             pass
 
 
-def _fold(experiment: Experiment, member: str) -> Row:
-    """The effective *member* of its records, as they have it: `experiment.params` is decoded."""
+def _effective(experiment: Experiment, member: str) -> Row:
+    """Return the effective `params` or `extra` as in the records, because those of `Experiment` are decoded."""
     effective: Row = {}
     for record in experiment.records:
         members = record.get(member)
@@ -135,7 +136,7 @@ def _fold(experiment: Experiment, member: str) -> Row:
 def _time(time: datetime | None) -> str | None:
     try:
         return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ") if time else None
-    except OverflowError:  # an offset that leads out of the years that there are
+    except OverflowError:  # the offset leads to a year that `datetime` doesn't have
         return None
 
 

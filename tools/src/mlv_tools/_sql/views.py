@@ -1,4 +1,4 @@
-"""Views over a tree of experiments, in DuckDB."""
+"""The views of a tree of experiments in DuckDB."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 
 from mlv_tools._reading.trees import find
 from mlv_tools._sql.events import Stream, load_events
-from mlv_tools._sql.rows import Row, experiment_row, problem_row, shown, strays
+from mlv_tools._sql.rows import Row, experiment_row, log_strays, problem_row, storable
+from mlv_tools._sql.rules import IS_LIFECYCLE, number, unescaped
 from mlv_tools._sql.tables import fill
 from mlvlogger import Experiment
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["connect"]
+__all__ = ["connect", "left_out"]
 
 
 def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
-    """The experiments in and below the directory *root*, to be asked with SQL: a connection to DuckDB, in memory.
+    """Load all experiments in and below the directory *root* into an in-memory database, to query them with SQL.
 
-    It has four views:
+    The connection to DuckDB has four views:
 
     - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
       extra, error;
@@ -31,16 +32,22 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
     - `problems`: experiment, path, line, message.
 
-    A function `plain` gives the text of a JSON value, which of a typed value is its `value`: `plain(params->'seed')`.
+    A function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
+    `plain(params->'seed')`.
 
-    They show what was there at the call, lifecycle events included, and no event that a rewind superseded. A broken
-    experiment is a row of `experiments` with its `error`. What else could not be read is in `problems`, and there is a
-    warning where that has rows. The how-to page Querying says what each column is.
+    The views contain the events at the time of the call, including lifecycle events and excluding superseded events.
+    A broken experiment is a row of `experiments` with its `error`. All else that could not be read is in `problems`; if
+    that view has rows, `connect` warns. The how-to page Querying describes the columns.
 
-    No symbolic link below *root* is followed, and nothing is written there. DuckDB neither loads nor installs
-    extensions by itself, so that no query opens a network connection.
+    Symbolic links below *root* aren't followed, and nothing is written there. DuckDB doesn't load or install extensions
+    by itself, so that no query opens a network connection.
 
-    Raises FileNotFoundError and NotADirectoryError.
+    Args:
+        root: The directory.
+
+    Raises:
+        FileNotFoundError: If *root* does not exist.
+        NotADirectoryError: If *root* isn't a directory.
     """
     import duckdb
 
@@ -49,7 +56,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     readable: list[tuple[str, Experiment]] = []
     streams: list[Stream] = []
     for found in find(root):
-        name = "." if found.path == Path(root) else shown(found.name)
+        name = "." if found.path == Path(root) else storable(found.name)
         experiments.append(experiment_row(found, name))
         if found.experiment is None:
             problems.append(problem_row(name, "meta.json", None, found.error))
@@ -57,13 +64,14 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
             readable.append((name, found.experiment))
             try:
                 streams += [Stream(name, found.experiment, path) for path in found.experiment.streams]
-                problems += [problem_row(name, path, None, message) for path, message in strays(found.experiment)]
+                problems += [problem_row(name, path, None, message) for path, message in log_strays(found.experiment)]
             except OSError as error:
-                problems.append(problem_row(name, "log", None, f"it cannot be searched: {error}"))
+                problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "temp_directory": tempfile.gettempdir(),  # for what memory cannot hold; by default it is where one stands
+        # For data that exceeds the memory. The default is the working directory.
+        "temp_directory": tempfile.gettempdir(),
     }
     connection = duckdb.connect(config=settings)
     fill(connection, "experiments", experiments)
@@ -71,7 +79,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     for stream in streams:
         problems += [problem_row(stream.name, *problem) for problem in stream.problems]
     for name, experiment in readable:
-        problems += [problem_row(name, told.path, told.line, told.message) for told in experiment.problems]
+        problems += [problem_row(name, one.path, one.line, one.message) for one in experiment.problems]
     problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
     fill(connection, "problems", problems)
     for statement in (_EVENTS, _METRICS, _PLAIN):
@@ -85,38 +93,36 @@ def _warn(problems: list[Row]) -> None:
     experiment, path, line, message = problems[0].values()
     where = "/".join((experiment, path)) + (f":{line}" if line else "")
     text = f"{where}: {message}"
-    count = f"{len(problems)} things were" if len(problems) > 1 else "Something was"
-    warnings.warn(
-        f"{count} left out of the views, such as {text.encode('unicode_escape').decode('ascii')}. "
-        "SELECT * FROM problems tells all.",
-        stacklevel=3,
-    )
+    warnings.warn(left_out(len(problems), text, "SELECT * FROM problems"), stacklevel=3)
+
+
+def left_out(count: int, first: str, query: str) -> str:
+    """Return the warning that the views lack data.
+
+    Args:
+        count: The number of problems.
+        first: The first problem.
+        query: The statement that lists all problems.
+    """
+    problems = "a problem" if count == 1 else f"{count} problems"
+    text = first.encode("unicode_escape").decode("ascii")
+    return f"Data was left out of the views because of {problems}, such as {text}. To list all problems, run: {query}"
 
 
 _EVENTS = """CREATE VIEW events AS
     SELECT experiment, id, stream, seq, "time", event, step, data, span, "begin", within, seconds
     FROM _events JOIN _streams ON stream_number = number"""
 
-# Where there is no step, the events are counted in the order of their lines, which is that of the rows.
-_METRICS = r"""CREATE TABLE _metrics AS
+# If an event has no step, the events are counted in the order of their lines, which is the order of the rows.
+_METRICS = f"""CREATE TABLE _metrics AS
     WITH members AS (
         SELECT stream_number, rowid AS line, seq, "time", event, step,
             unnest(json_keys(data)) AS name, unnest(json_extract(data, '$.*')) AS "value"
-        FROM _events WHERE NOT starts_with(event, 'mlv/')
+        FROM _events WHERE NOT {IS_LIFECYCLE}
     ),
     found AS MATERIALIZED (
         SELECT stream_number, line, seq, "time", event, step,
-            CASE WHEN regexp_full_match(name, '__+mlv') THEN name[2:] ELSE name END AS name,
-            CASE
-                WHEN "value" BETWEEN '-' AND ':' THEN CAST("value" AS DOUBLE)
-                WHEN starts_with("value", '{') THEN CASE json_extract_string("value", '$._mlv')
-                    WHEN 'float' THEN CASE WHEN CAST(json_extract("value", '$.value') AS VARCHAR)
-                        IN ('"nan"', '"inf"', '"-inf"') THEN CAST(json_extract_string("value", '$.value') AS DOUBLE) END
-                    WHEN 'int' THEN CASE WHEN regexp_full_match(
-                        CAST(json_extract("value", '$.value') AS VARCHAR), '"(0|-?[1-9][0-9]*)"')
-                        THEN TRY_CAST(json_extract_string("value", '$.value') AS DOUBLE) END
-                END
-            END AS "value"
+            {unescaped("name")} AS name, {number('"value"')} AS "value"
         FROM (SELECT * REPLACE (CAST("value" AS VARCHAR) AS "value") FROM members) WHERE name != 'step'
     ),
     counted AS (
