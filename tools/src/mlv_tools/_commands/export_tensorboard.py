@@ -53,6 +53,6 @@ def command(root: Path, logdir: Path, add: bool) -> None:
         total += written
         total["experiments"] += 1
     if not total["experiments"]:
-        raise click.ClickException(f"there is no experiment to export in {str(root)!r}.")
+        raise click.ClickException(f"{str(root)!r} contains no experiment that can be exported. Choose another ROOT.")
     click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
     raise SystemExit(has_problems)
