@@ -92,7 +92,7 @@ class Event(Immutable, Draft):
     @property
     def metrics(self) -> dict[str, float]:
         """Its metrics by name: the floats and integers of its data, except ``step``. A lifecycle event has none."""
-        return {} if self.is_lifecycle else metrics(self.data)
+        return {} if is_lifecycle(self.name) else metrics(self.data)
 
     def state_after(self, state: State) -> str | State:
         """Return the state of an experiment after this event of its default stream.
