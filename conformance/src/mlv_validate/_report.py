@@ -32,6 +32,19 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """
+    What `discover` returns.
+
+    `experiments` are the paths of the experiments, relative to what was given, `.` for that itself, in the order of
+    their bytes; `unchecked` is what could not be searched.
+    """
+
+    experiments: tuple[str, ...]
+    unchecked: tuple[Unchecked, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The results for one of the given paths.
 

@@ -1,12 +1,12 @@
-"""The function `validate`."""
+"""The functions `validate` and `discover`."""
 
 import os
 from collections.abc import Iterable
 
 from mlv_validate._read.directory import Progress
-from mlv_validate._report import Report
+from mlv_validate._report import Discovery, Report
 from mlv_validate._rules.layout import Copies
-from mlv_validate._targets.target import check_target
+from mlv_validate._targets.target import check_target, find_experiments
 
 
 def validate(
@@ -33,6 +33,31 @@ def validate(
         if not may_exist(path):
             raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
     return check_paths(given, sealed=sealed, jobs=jobs)
+
+
+def discover(path: str | os.PathLike[str], *, nested: bool = True) -> Discovery:
+    """Find the experiments that `validate` checks in and below a directory, without checking them.
+
+    A directory is an experiment if its `meta.json` has a string member `mlv`, or if the first line of its `log.jsonl`
+    begins the session of an experiment; the directory at `path` itself also if it has any `meta.json`. The search is
+    that of the specification (`validator.findings`): 64 directories deep, without the folders of an experiment's
+    record, and without symbolic links.
+
+    Args:
+        path: The directory.
+        nested: Whether to find experiments inside of experiments.
+
+    Returns:
+        The experiments, and what can't be searched.
+
+    Raises:
+        FileNotFoundError: If `path` does not exist.
+        NotADirectoryError: If `path` is a file.
+    """
+    if not may_exist(path):
+        raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
+    experiments, unchecked = find_experiments(os.fspath(path), nested=nested)
+    return Discovery(tuple(experiments), tuple(unchecked))
 
 
 def check_paths(

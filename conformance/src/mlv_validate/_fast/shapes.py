@@ -293,12 +293,9 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
             yield Clean(*good, start, end)
         elif flaw is None:
             yield Whole(start, end)
-        elif not bad:
-            bad, bad_start = [(flaw, 1, end - start)], start
-        elif flaw == bad[-1][0]:
-            bad[-1] = flaw, bad[-1][1] + 1, bad[-1][2] + end - start
         else:
-            bad.append((flaw, 1, end - start))
+            bad_start = bad_start if bad else start
+            _add(bad, flaw, end - start)
         first, start = at + 1, end
     if bad:
         yield Bad(tuple(bad), bad_start, start)
@@ -337,6 +334,15 @@ def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | N
 
 
 _OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite", "json.integers"}
+
+
+def _add(bad: list[tuple[Flaw, int, int]], flaw: Flaw, size: int) -> None:
+    """Add a line of that size to the runs of lines with equal flaws."""
+    if bad and flaw == bad[-1][0]:
+        _, lines, before = bad.pop()
+        bad.append((flaw, lines + 1, before + size))
+    else:
+        bad.append((flaw, 1, size))
 
 
 def _flaw(flaws: Flaws, line: bytes) -> Flaw | None:

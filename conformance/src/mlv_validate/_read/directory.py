@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -253,7 +253,7 @@ def open_target(path: str, progress: Progress | None = None) -> Directory | File
 
 def walk(
     root: Directory,
-    visit: Callable[[Directory, str, dict[str, str]], set[str]],
+    visit: Callable[[Directory, str, dict[str, str]], Collection[str]],
     unchecked: Callable[[str, str], None],
 ) -> None:
     """Visit the directory and every directory below it, to a depth of `MAX_DIRECTORY_DEPTH`.

@@ -1,6 +1,7 @@
 """One path that the user gave: the experiments in and below it, checked and compared with one another."""
 
 import os
+from collections.abc import Collection
 from typing import Any
 from zlib import crc32
 
@@ -31,6 +32,39 @@ def check_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, prog
         if isinstance(opened, File):
             return _bare_log(path, opened, sealed, jobs)
         return _directory(path, opened, sealed, copies, jobs)
+
+
+def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchecked]]:
+    """Find the experiments that `check_target` checks in and below a directory, without checking them.
+
+    Args:
+        path: The directory.
+        nested: Whether to find experiments inside of experiments.
+
+    Returns:
+        The paths of the experiments relative to `path`, in the order of their bytes, and what can't be searched.
+
+    Raises:
+        NotADirectoryError: If `path` is a file.
+    """
+    findings = Findings()
+    found: list[str] = []
+
+    def visit(directory: Directory, where: str, entries: dict[str, str]) -> Collection[str]:
+        if not is_experiment(directory, where, entries, findings):
+            return ()
+        found.append(where)
+        return FOLDERS if nested else entries
+
+    try:
+        opened = open_target(path)
+    except Unreadable as error:
+        return [], [Unchecked(".", str(error))]
+    with opened:
+        if isinstance(opened, File):
+            raise NotADirectoryError(f"{path!r} isn't a directory")
+        walk(opened.duplicate(), visit, findings.unchecked)
+    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.not_checked))
 
 
 def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
