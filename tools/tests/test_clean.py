@@ -223,7 +223,7 @@ def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp
 import os, signal, sys
 from mlvlogger import Exp
 exp = Exp.resume(sys.argv[1], writer="process")
-writer = exp.log._stream._writer._pid
+writer = exp.log._stream._writer._process.pid
 os.kill(writer, signal.SIGSTOP)
 exp.log.event("last", n=1)
 print(writer, flush=True)
