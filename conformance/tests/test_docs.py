@@ -1,13 +1,13 @@
 """README.md and docs/ are true: their code runs and prints what they say, and nothing is missing or stale.
 
-How a page is run, in order, in a directory of its own:
+How a page is run, in order, in a separate directory:
 
 - a ``python`` block is executed, all blocks of a page in one namespace; a ``text`` block right after it is what it
   prints. Under ``<!-- file: NAME -->`` it is not executed but written to NAME, for a later command;
 - a ``console`` block is given to a shell: lines that begin with ``$`` are commands, the others what they print;
 - under ``<!-- not run: REASON -->`` neither happens.
 
-What differs each time is masked: digests, times, hosts, processes. ``…`` stands for any text.
+Digests, times, hosts and processes differ each time and are masked. ``…`` matches any text.
 """
 
 import contextlib
@@ -112,7 +112,7 @@ def masked(text):
 
 
 def agree(expected, actual):
-    """Is *actual* what the page says? A line break is a blank: where a text is wrapped depends on what is masked."""
+    """Return whether *actual* is what the page says. A line break counts as a blank."""
     expected, actual = (masked(" ".join(text.split())) for text in (expected, actual))
     return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), actual)
 
@@ -128,7 +128,7 @@ def commands_of(block):
     return commands
 
 
-# What follows runs in a process of its own, one for each page: `python test_docs.py PAGE`, in an empty directory.
+# What follows runs in a separate process, one for each page: `python test_docs.py PAGE`, in an empty directory.
 
 
 def run_python(block, namespace, page):
@@ -306,7 +306,7 @@ print("network:", network, "imported:", sorted(names - sys.stdlib_module_names -
 def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path):
     example = next(block for block in blocks_of("README.md") if block.language == "python")
     (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
-    # -S -E: nothing that is installed beside the package, such as an import hook, is taken for its doing.
+    # -S -E: nothing that is installed next to the package, such as an import hook, counts as an import of mlvlogger.
     path = str(Path(mlvlogger.__file__).parents[1])
     command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
@@ -328,7 +328,7 @@ def signature(function, name):
 
 
 def members(cls):
-    """The public members of a class that are its own or inherited from a class of ours, with where they come from."""
+    """Yield the public members of a class that this package defines, with the class that defines each."""
     for name, _ in inspect.getmembers(cls):
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
         if not name.startswith("_") and owner is not None and owner.__module__.startswith("mlvlogger"):
@@ -336,7 +336,7 @@ def members(cls):
 
 
 def entries():
-    """What the reference has to have an entry for: the text of the entry's head, and its docstring."""
+    """Return the entries that the reference must have: the text of each head, and its docstring."""
     found = {}
     for name in mlvlogger.__all__:
         thing = getattr(mlvlogger, name)

@@ -133,14 +133,14 @@ class Scenario {
 
 async function write(savedir) {
   const scenario = new Scenario(savedir);
-  const told = [];
-  process.on("warning", ({message}) => told.push(message));
+  const reported = [];
+  process.on("warning", ({message}) => reported.push(message));
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
     const answer = orRefused(() => scenario.do(step));
     await new Promise(setImmediate); // warnings come after the call
-    print(told.length > 0 ? {...answer, told: told.splice(0)} : answer);
+    print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);
   }
 }
 

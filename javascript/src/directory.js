@@ -57,7 +57,7 @@ export function list(path) {
 }
 
 /**
- * Opens a regular file, calls `use(fd, size)`, closes it. Throws where it cannot; null where it is no regular file.
+ * Opens a regular file, calls `use(fd, size)`, closes it. Throws where it cannot; null where it isn't a regular file.
  * @template T
  * @param {string} path
  * @param {(fd: number, size: number) => T} use

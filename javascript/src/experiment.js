@@ -1,4 +1,4 @@
-/** Making an experiment, going on with it, and adding to it. */
+/** Making an experiment, continuing it, and adding to it. */
 
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
@@ -15,7 +15,7 @@ import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
 
 /**
- * What a script says of itself in a meta record.
+ * The part of a meta record that describes a script.
  * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Said
  */
 
@@ -45,7 +45,7 @@ export class Experiment {
    */
   static create(savedir, name, {kind, params = {}, ...said}) {
     for (const word of [name, kind])
-      if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} is no portable name`);
+      if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} isn't a portable name`);
     const path = resolve(savedir, name);
     const parent = enclosing(path);
     const record = {
@@ -65,7 +65,7 @@ export class Experiment {
   }
 
   /**
-   * Goes on with an experiment: a meta record, and a session in its default stream.
+   * Continues an experiment: a meta record, and a session in its default stream.
    * @param {string} path
    * @param {Said} [said]
    * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
@@ -75,7 +75,7 @@ export class Experiment {
     readRecords(fromText(path));
     const letGo = holdOrRefuse(path, "log.jsonl");
     try {
-      read(path); // whether it has to be refused
+      read(path); // throws if the experiment must be refused
       return begin(path, "log.jsonl", add(path, said), letGo);
     } catch (error) {
       letGo();
@@ -84,7 +84,7 @@ export class Experiment {
   }
 
   /**
-   * Works on an experiment as a further script: a meta record, and a session in a stream of its own.
+   * Works on an experiment as a further script: a meta record, and a session in a separate stream.
    * @param {string} path
    * @param {Said} [said]
    * @throws {Refused} a name is recorded already, or a version is not known
@@ -105,13 +105,13 @@ export class Experiment {
 
   /**
    * Attaches a file: copies bytes to `files`, and records their typed value.
-   * @param {string} name a path of portable names, in which `~` may stand
+   * @param {string} name a path of portable names, which may contain `~`
    * @param {Uint8Array} bytes
    * @returns {Typed} the reference
    */
   attach(name, bytes) {
     if (!isString(name) || !name.split("/").every(isAttachedName))
-      throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
+      throw new Refused(`${JSON.stringify(name)} isn't a valid name for an attached file`);
     this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const path = this.#place(name, bytes, sha256);
@@ -146,7 +146,7 @@ export class Experiment {
    */
   close(status) {
     if (!["completed", "failed", "interrupted"].includes(status))
-      throw new Refused(`${JSON.stringify(status)} is no status`);
+      throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
     this.#letGo();
@@ -174,7 +174,7 @@ function begin(path, stream, {number, bytes}, letGo, isNew = false) {
 
 function holdOrRefuse(path, stream) {
   const letGo = hold(path, stream);
-  if (letGo === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file beside it`);
+  if (letGo === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file next to it`);
   return letGo;
 }
 
@@ -241,7 +241,7 @@ function refuseTwice(record, said) {
 
 function ensureFolder(path, name) {
   makeFolder(join(path, name));
-  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} is no directory`);
+  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} isn't a directory`);
 }
 
 /** A reference to the nearest experiment that encloses a path; null where there is none. */
@@ -252,7 +252,7 @@ function enclosing(path) {
     if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
     const [folder] = relative(above, path).split(sep);
     if (FOLDERS.includes(folder))
-      throw new Refused(`${folder} of the experiment ${above} is no place for a sub-experiment`);
+      throw new Refused(`${folder} of the experiment ${above} can't contain a sub-experiment`);
     return new Typed(
       "experiment",
       new Map([

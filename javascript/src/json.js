@@ -100,7 +100,7 @@ class Parser {
     return value;
   }
 
-  /** Whether a comma follows; otherwise the closing character has to. */
+  /** Returns whether a comma follows; throws unless a comma or the closing character follows. */
   goesOn(close) {
     this.blanks();
     const char = this.text[this.at++];

@@ -1,4 +1,4 @@
-/** Meta records: where they lie, and their bytes. */
+/** Meta records: their paths and their bytes. */
 
 import {createHash} from "node:crypto";
 import {readSync} from "node:fs";

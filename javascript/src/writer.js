@@ -17,7 +17,7 @@ import {encode} from "./user.js";
 const {O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0} = fs.constants;
 const MAX_UNSEALED = 64 * 1024 * 1024;
 const MAX_COPY = 1024 * 1024 * 1024; // of a log whose file another program removed or replaced
-const MAX_AGE = 1000; // milliseconds for which a look at the stream's path counts
+const MAX_AGE = 1000; // milliseconds until the stream's path is checked again
 export const WRITER = {name: "mlv-js", version: "0.1.0"};
 
 /** Now, as the specification writes times. */
@@ -83,7 +83,7 @@ export class StreamWriter {
     }
   }
 
-  /** Learns where the stream stands, and removes what a crash left after the last LF. */
+  /** Reads the state of the stream, and removes the bytes that a crash left after the last LF. */
   #recover() {
     const {size} = fs.fstatSync(this.#fd);
     const {events, leftOut, refused} = readStream(this.#fd, size);
@@ -118,11 +118,11 @@ export class StreamWriter {
    * @param {Map<string, any> | object} data
    * @param {{span?: "begin", within?: number}} [options]
    * @returns {number} its seq
-   * @throws {Refused} the name is not one, is reserved, or `within` is no open span
+   * @throws {Refused} the name isn't valid or is reserved, or `within` isn't an open span
    */
   event(name, data, {span, within} = {}) {
     if (!isEventName(name) || !name.isWellFormed() || isLifecycle(name))
-      throw new Refused(`${JSON.stringify(name)} is no name for an event`);
+      throw new Refused(`${JSON.stringify(name)} isn't a valid name for an event`);
     if (span !== undefined && span !== "begin") throw new Refused("a span is ended by end()");
     const seq = this.#append(name, data, {span, within});
     if (span) this.#spans.set(seq, {name, start: process.hrtime.bigint()});
@@ -131,7 +131,7 @@ export class StreamWriter {
 
   /** Ends the span that began at `begin`. */
   end(begin, data) {
-    if (!this.#spans.has(begin)) throw new Refused(`${begin} is no open span`);
+    if (!this.#spans.has(begin)) throw new Refused(`${begin} isn't an open span`);
     const span = this.#spans.get(begin);
     const seconds = Number(process.hrtime.bigint() - span.start) / 1e9;
     const seq = this.#append(span.name, data, {span: "end", begin, seconds});
@@ -153,7 +153,7 @@ export class StreamWriter {
 
   rewind(to) {
     this.check();
-    if (!Number.isInteger(to) || to < 0 || to > this.#seq) throw new Refused(`${to} is no earlier event`);
+    if (!Number.isInteger(to) || to < 0 || to > this.#seq) throw new Refused(`${to} isn't an earlier event`);
     const seq = this.#append("mlv/rewind", {to});
     this.#spans.clear();
     return seq;
@@ -243,7 +243,7 @@ export class StreamWriter {
     if (performance.now() - this.#looked > MAX_AGE) this.check();
     if (this.#lost.has(others.within) && !this.#spans.has(others.within)) others = {...others, within: undefined};
     for (const span of [others.within, others.begin]) {
-      if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} is no open span`);
+      if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} isn't an open span`);
     }
     const members = {seq: this.#seq + 1, time: now(), event: name, data: encode(data), ...others};
     const line = Buffer.from(

@@ -21,7 +21,7 @@ import mlvlogger
 from mlvlogger import Exp, Logger
 from mlvlogger._write.process.client import ProcessWriter
 
-# A constant that `constant` changes has to be in place before a module takes it from another.
+# A constant that `constant` changes must be in place before a module takes it from another.
 _SOURCE = Path(mlvlogger.__file__).parents[1]
 for _path in Path(mlvlogger.__file__).parent.rglob("[a-z_]*.py"):
     _parts = _path.relative_to(_SOURCE).with_suffix("").parts
@@ -155,7 +155,7 @@ def strict(record: bytes) -> Any:
 
 
 def check_stream(path: Path) -> list[dict[str, Any]]:
-    """The events of a stream that keeps every rule that can be told from its bytes alone; AssertionError otherwise."""
+    """The events of a stream that keeps every rule that its bytes alone can show; AssertionError otherwise."""
     data = path.read_bytes()
     assert data.endswith(b"\n"), f"{path} has bytes after its last line feed"
     events: list[dict[str, Any]] = []
@@ -181,7 +181,7 @@ def check_stream(path: Path) -> list[dict[str, Any]]:
         if name == "mlv/rewind":
             assert 0 <= content["to"] < seq, event
         if "within" in event:
-            assert event["within"] in open_spans, f"{path}: {event} lies in no open span"
+            assert event["within"] in open_spans, f"{path}: {event} is in no open span"
         if event.get("span") == "begin":
             assert set(event) <= {"seq", "time", "event", "data", "span", "within"}
             open_spans[seq] = name
@@ -299,7 +299,7 @@ def conforms() -> Callable[..., dict[str, list[dict[str, Any]]]]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """`run(code, *arguments)`: a Python script in a process of its own, which has to succeed within a minute."""
+    """`run(code, *arguments)`: a Python script in a separate process, which must succeed within a minute."""
 
     def start(code: str, *arguments: Any, status: int = 0) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
@@ -312,7 +312,7 @@ def run(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """`begin(code, *arguments)`: the same, running beside the test; it has a line-wise stdin and stdout."""
+    """`begin(code, *arguments)`: the same, running next to the test; it has a line-wise stdin and stdout."""
     started = []
 
     def start(code: str, *arguments: Any) -> "subprocess.Popen[str]":
@@ -330,7 +330,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 @pytest.fixture
 def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
-    """`child(function)`: call it in a forked child, which has to return from it; the pid, when the child has ended."""
+    """`child(function)`: call it in a forked child, which must return from it; the pid, when the child has ended."""
     if not hasattr(os, "fork"):
         pytest.skip("not applicable: this system has no fork")
 
@@ -338,7 +338,7 @@ def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
         pid = os.fork()
         if pid == 0:
             try:
-                signal.alarm(10)  # the parent's does not go on in a child
+                signal.alarm(10)  # the parent's does not continue in a child
                 function()
                 os._exit(0)
             except BaseException:

@@ -1,6 +1,6 @@
 """The benchmarks measure what they say: their page has their results, and their harness counts what is kept.
 
-No test looks at a time.
+No test compares times.
 """
 
 import json

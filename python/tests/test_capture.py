@@ -1,4 +1,4 @@
-"""Capture: what a program puts out is shown and logged, whoever puts it out and however it ends."""
+"""Capture: what a program prints is shown and logged, whichever process prints it and however it ends."""
 
 import os
 import signal
@@ -192,7 +192,7 @@ exp.close()
 print("end")
 """
     )
-    # Nothing is missing; what was on its way comes in among what is put out meanwhile, wherever a write ends.
+    # Nothing is missing; delayed output is mixed with later output, wherever a write ends.
     assert sorted(done.stdout) == sorted("\n".join([*map(str, range(20000)), "end", ""]))
 
 
@@ -392,13 +392,13 @@ def run_into(where: str, code: str) -> tuple[bytes, int]:
     try:
         while data := os.read(ours, 1000):
             shown += data
-    except OSError:  # nobody has the other end any more
+    except OSError:  # no one has the other end any more
         pass
     os.close(ours)
     return shown.replace(b"\r\n", b"\n"), process.wait()
 
 
-# How a program prints a line, without ever flushing: what is done before, and for each text.
+# How a program prints a line, without ever flushing: its setup, and its call for each string.
 PRINTS = {
     "print": ("", "print(text)"),
     "write": ("", "sys.stdout.write(text + '\\n')"),
@@ -509,7 +509,7 @@ import io
 class Cells(io.TextIOBase):
     def __init__(self): self.texts, self.parent = [], None
     def write(self, text):
-        if not isinstance(text, str): raise TypeError("not a text")
+        if not isinstance(text, str): raise TypeError("not a string")
         self.texts.append(text)
         return len(text)
     def set_parent(self, parent): self.parent = parent

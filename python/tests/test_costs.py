@@ -30,7 +30,7 @@ def ratio(large: Callable[[], Any], small: Callable[[], Any], times: int = 3) ->
 
 @pytest.mark.slow
 def test_many_files_under_one_name_are_attached_in_linear_time() -> None:
-    """Four times as many take about four times as long; sixteen times, if each looked at all others."""
+    """Four times as many take about four times as long; sixteen times, if each checked all others."""
     count = 0
 
     def attach(files: int) -> None:
@@ -81,7 +81,7 @@ def test_the_same_bytes_are_attached_once_and_a_changed_file_is_not_taken_for_th
         first = exp.attach(b"one", "x.bin")
         assert exp.attach(b"two", "x.bin").path == "files/x~2.bin"
         assert exp.attach(b"one", "x.bin") == first
-        (HOME / "files/x.bin").write_bytes(b"ONE")  # by somebody who should not
+        (HOME / "files/x.bin").write_bytes(b"ONE")  # a change that breaks the record
         assert exp.attach(b"one", "x.bin").path == "files/x~3.bin"
         (HOME / "files/x~2.bin").unlink()
         assert exp.attach(b"two", "x.bin").path == "files/x~4.bin"

@@ -1,4 +1,4 @@
-"""Experiments: made once, found, gone on with, added to, joined, and never in one another's way."""
+"""Experiments: made once, found, continued, added to, joined, and never in one another's way."""
 
 import copy
 import errno
@@ -258,7 +258,7 @@ def test_a_parameter_that_is_recorded_leaves_everything_as_it_was(tail: bytes, l
         with pytest.raises(AlreadyRecorded):
             call()
         assert {name: data for name, data in snapshot().items() if name not in ("runs/e/meta", "runs/e/log")} == before
-    Exp.resume(HOME, {"a": 1}).close()  # and the lock was let go
+    Exp.resume(HOME, {"a": 1}).close()  # and the lock was released
 
 
 def test_open_adds_a_record_and_a_stream_of_its_own(conforms: Any) -> None:
@@ -389,7 +389,7 @@ def test_a_sub_experiment_in_a_folder_of_the_record_is_refused(savedir: str) -> 
 
 
 def test_a_users_link_below_an_experiment_leads_to_an_experiment_elsewhere(conforms: Any) -> None:
-    """Large outputs on another disk: what is behind the link isn't a sub-experiment, and no error of pathlib's."""
+    """Large outputs on another disk: the target of the link isn't a sub-experiment, and pathlib raises no error."""
     with Exp("runs", "e") as exp:
         Path("scratch").mkdir()
         (HOME / "sub").symlink_to(Path("scratch").resolve())
@@ -790,7 +790,7 @@ def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, c
 
 
 def test_something_in_the_way_of_a_stream_does_not_stop_close(conforms: Any) -> None:
-    """A pipe that the user put beside the streams must not make the end of a training hang."""
+    """A pipe that the user put next to the streams must not make the end of a training hang."""
     with Exp("runs", "e") as exp:
         exp.stream("gpu").event("x")
         os.mkfifo(HOME / "log/notes.jsonl")

@@ -1,4 +1,4 @@
-"""No lock of a dead process stops a writer, no retry runs without progress, and what is dropped lets go at once."""
+"""A dead process's lock stops no writer, a retry makes progress, and a dropped logger releases its lock at once."""
 
 import errno
 import gc
@@ -17,7 +17,7 @@ from mlvlogger._disk.publish import publish
 
 HOME = Path("runs/e")
 
-# In the place of a file system without hard links, without a rename that does not replace, and without locks.
+# Instead of a file system without hard links, without a rename that does not replace, and without locks.
 REFUSE = """
 import errno, os
 from mlvlogger._disk import claims, publish
@@ -166,7 +166,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
 def no_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
-    gc.freeze()  # what is there needs no look: a collection in the test costs what the test makes
+    gc.freeze()  # skip existing objects: a collection in the test then costs only what the test makes
     yield
     gc.unfreeze()
     gc.enable()

@@ -97,7 +97,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
 
 @pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
-    """The stream can be gone on with at once: an opener waits for the other process, which is still at work."""
+    """The stream can be continued at once: an opener waits for the other process, which is still at work."""
     code = """
         from mlvlogger import Logger
         log = Logger("a.jsonl", writer="process")
@@ -116,7 +116,7 @@ def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], ev
 
 
 def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, events: Callable[..., Any]) -> None:
-    """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
+    """The writer process is halted for a moment, as on a busy machine, while someone opens the log."""
     code = """
         from mlvlogger import Logger
         from mlvlogger._write.process.ring import READY
@@ -184,7 +184,7 @@ input()
 
 @pytest.fixture
 def halted(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """A program in a process group of its own, and the pid of its writer process.
+    """A program in a separate process group, and the pid of its writer process.
 
     That is stopped, with 3999 events unwritten, which are more than it writes at once.
     """
@@ -284,7 +284,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
-    """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
+    """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
     constant("_PATIENCE", 0.3)
     log = at_work(Logger(PATH, writer="process"))
     os.kill(writer_pid(log), signal.SIGSTOP)
@@ -472,7 +472,7 @@ def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any
 
 
 def test_a_mark_is_of_events_that_are_in_the_file() -> None:
-    """A checkpoint outlives all processes, so what its mark says has to."""
+    """A checkpoint outlives all processes, and so must the events up to its mark."""
     with Exp("runs", "e", writer="process") as exp:
         exp.log.event("x")
         exp.stream("gpu").event("x")
@@ -531,7 +531,7 @@ def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
-    """70 MiB; the caller decides when, from what the other process tells."""
+    """70 MiB; the caller decides when, by the other process's progress."""
     with Logger(PATH, writer="process") as log:
         for number in range(80):
             log.event("x", number=number, text="y" * 900_000)
@@ -635,7 +635,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
 
     number, more = 0, True
     while more:
-        number += 1 + number // 4  # most places lie in waiting for the other process
+        number += 1 + number // 4  # most places are in the wait for the other process
         path = Path(f"{number}.jsonl")
         log = Logger(path, writer="process")
         log.event("x", number=number)
@@ -673,7 +673,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -
 def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_its_own_stream(
     writer: str, events: Callable[..., Any]
 ) -> None:
-    """The event that was interrupted goes on in both processes, as everything does after a fork."""
+    """The event that was interrupted continues in both processes, as everything does after a fork."""
     number, more = 0, True
     while more:
         number += 1

@@ -176,15 +176,15 @@ def test_what_is_listed_is_what_is_public() -> None:
 
 
 def test_every_name_is_where_a_type_checker_is_told() -> None:
-    told = {
+    reported = {
         name: node.module
         for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text("utf-8")))
         if isinstance(node, ast.ImportFrom) and node.level
         for name in [alias.name for alias in node.names]
     }
     homes = {name: home for home, names in mlvlogger._HOMES.items() for name in names.split()}
-    assert told == homes
-    assert set(told) == set(mlvlogger.__all__)
+    assert reported == homes
+    assert set(reported) == set(mlvlogger.__all__)
 
 
 def callables() -> Iterator[tuple[str, Any, Any]]:
@@ -267,10 +267,10 @@ def test_the_tree_of_errors_names_no_other() -> None:
 
 
 def test_mlv_validate_judges_what_these_tests_make_where_it_installs() -> None:
-    """`conforms` of conftest.py asks it; on Python 3.10 the tests' own checks stand alone."""
+    """`conforms` of conftest.py asks it; on Python 3.10 only the tests' own checks run."""
     if sys.version_info < (3, 11):
         pytest.skip("not applicable: mlv-validate needs Python 3.11 or later")
-    pytest.importorskip("mlv_validate", reason="mlv-validate is not installed beside mlvlogger")
+    pytest.importorskip("mlv_validate", reason="mlv-validate is not installed next to mlvlogger")
 
 
 def marked() -> dict[str, list[str]]:

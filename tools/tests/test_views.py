@@ -40,7 +40,7 @@ def ask(root, sql):
 
 
 def by_reader(root):
-    """What the views `events` and `metrics` have to hold, by `mlvlogger.read` alone: values as texts, for NaN."""
+    """What the views `events` and `metrics` must hold, by `mlvlogger.read` alone: values as texts, for NaN."""
     events, metrics = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -203,17 +203,17 @@ def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path, end
 
 
 def test_every_line_that_is_left_out_is_told(tmp_path):
-    told = []
+    reported = []
     for case in LINES:
         damaged(tmp_path, case, case)
         experiment = mlvlogger.read(tmp_path / case)
         try:
             list(experiment.events(lifecycle=True))
         except mlvlogger.UnsupportedVersion as error:
-            told.append((case, "log.jsonl", None, f"{error} (for details, run: mlv-validate {tmp_path / case})"))
-        told += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
+            reported.append((case, "log.jsonl", None, f"{error} (for details, run: mlv-validate {tmp_path / case})"))
+        reported += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
     assert ask(tmp_path, "FROM problems ORDER BY experiment, line") == sorted(
-        told, key=lambda row: (row[0], row[2] or 0)
+        reported, key=lambda row: (row[0], row[2] or 0)
     )
 
 
@@ -302,7 +302,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path):
     assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
         ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
     ]  # fmt: skip
-    torn = "the last 41943040 bytes have no line feed behind them and are not part of the log"
+    torn = "the last 41943040 bytes have no line feed after them and are not part of the log"
     assert ask(tmp_path, "FROM problems") == [
         ("long", "log.jsonl", 2, "the line is longer than 16 MiB and was left out"),
         ("torn", "log.jsonl", None, torn),
