@@ -15,10 +15,12 @@ import inspect
 import io
 import json
 import os
+import pydoc
 import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from pathlib import Path
 
 import pytest
 
+import mlv_validate
 import mlvlogger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +47,12 @@ WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md", "conforman
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
 ELSEWHERE += ["docs/reference/mlv.md", "docs/how-to/frameworks.md", "docs/how-to/other-frameworks.md"]
+EXAMPLES = [  # the public names whose docstrings have an example
+    f"{module.__name__}.{name}"
+    for module in (mlvlogger, mlv_validate)
+    for name in module.__all__
+    if "```python" in (inspect.getdoc(getattr(module, name)) or "")
+]
 NOT_RUN = 14  # blocks that no test runs; a new one needs a better reason than that it is easier
 
 
@@ -59,6 +68,10 @@ class Block:
 
 
 def text_of(page):
+    """Return the text of a page, or the example in the docstring of a public name such as `mlvlogger.Exp`."""
+    if page in EXAMPLES:
+        module, _, name = page.partition(".")
+        return textwrap.dedent(inspect.getdoc(getattr(sys.modules[module], name)).partition("Example:\n")[2])
     return (ROOT / page).read_text(encoding="utf-8")
 
 
@@ -251,7 +264,15 @@ def anchors_of(path):
         plain = re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading)
         slug = re.sub(r"[^\w\s-]", "", plain).strip().lower()
         anchors |= {re.sub(r"[-\s]+", "-", slug), re.sub(r"\s", "-", slug)}
+    for name in directives_of(text):
+        thing = pydoc.locate(name)
+        anchors |= {name, *(f"{name}.{member}" for member in dir(thing) if not member.startswith("_"))}
     return anchors
+
+
+def directives_of(text):
+    """Return the names of a page whose docstrings mkdocstrings puts there."""
+    return re.findall(r"(?m)^::: (\S+)", text)
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
@@ -313,77 +334,51 @@ def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_
     assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
 
 
-# The reference of mlvlogger
+# The references, which mkdocstrings makes of the docstrings
 
 
-def signature(function, name):
-    """`Exp.attach(source, name=None, *, how='copy')`: without types, and without self."""
-    parameters = [
-        parameter.replace(annotation=inspect.Parameter.empty)
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.name not in ("self", "cls")
-    ]
-    text = str(inspect.Signature(parameters))
-    return name + text.replace("(/, ", "(").replace("'", '"')
+def test_the_references_have_each_public_name_once():
+    for page, module in ((PYTHON_REFERENCE, mlvlogger), (VALIDATOR_REFERENCE, mlv_validate)):
+        names = [name.rpartition(".")[2] for name in directives_of(text_of(page)) if "_Read" not in name]
+        assert sorted([*names, "read"] if module is mlvlogger else names) == sorted(module.__all__), page
 
 
-def members(cls):
-    """Yield the public members of a class that this package defines, with the class that defines each."""
-    for name, _ in inspect.getmembers(cls):
-        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
-        if not name.startswith("_") and owner is not None and owner.__module__.startswith("mlvlogger"):
-            yield name, owner
+def functions():
+    """Yield the public functions and methods of mlvlogger and mlv_validate, with their names."""
+    for module in (mlvlogger, mlv_validate):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            owner = thing if inspect.isclass(thing) else type(thing)
+            if inspect.isfunction(thing):
+                yield name, thing
+            elif owner.__module__.startswith(module.__name__):
+                yield name, thing
+                for member, method in inspect.getmembers(owner):
+                    written = inspect.isfunction(method) or inspect.ismethod(method)
+                    if written and not member.startswith("_") and method.__module__.startswith(module.__name__):
+                        yield f"{name}.{member}", method
 
 
-def entries():
-    """Return the entries that the reference must have: the text of each head, and its docstring."""
-    found = {}
-    for name in mlvlogger.__all__:
-        thing = getattr(mlvlogger, name)
-        if not inspect.isclass(thing):
-            if callable(thing):
-                function = thing if inspect.isfunction(thing) else type(thing).__call__
-                found[signature(function, name)] = inspect.getdoc(function)
-                for attribute, _ in members(type(thing)):
-                    method = getattr(type(thing), attribute)
-                    found[signature(method, f"{name}.{attribute}")] = inspect.getdoc(method)
-            else:
-                found[name] = ""
+def test_a_docstring_describes_every_argument():
+    described_as_attributes = {"SpanTree", "Place", "Experiment", "NewFile", "NewText", "Span", "read"}
+    errors = {error.__name__ for error in (mlvlogger.MLVError, *mlvlogger.MLVError.__subclasses__())}
+    for name, function in functions():
+        if name in described_as_attributes | errors:
             continue
-        made_by_users = thing is mlvlogger.Logger or thing is mlvlogger.Exp or hasattr(thing, "__match_args__")
-        head = signature(thing, name) if made_by_users else name
-        found[head] = inspect.getdoc(thing)
-        for attribute, owner in members(thing):
-            if owner is not thing or attribute in getattr(thing, "__match_args__", ()):
-                continue
-            member = inspect.getattr_static(thing, attribute)
-            if isinstance(member, property):
-                found[f"{name}.{attribute}"] = inspect.getdoc(member.fget)
-            elif callable(getattr(thing, attribute)):
-                found[signature(getattr(thing, attribute), f"{name}.{attribute}")] = inspect.getdoc(
-                    getattr(thing, attribute)
-                )
-    return found
+        for parameter in inspect.signature(function).parameters:
+            if parameter not in ("self", "cls"):
+                described = re.search(rf"(?m)^    {parameter}( \(.+\))?: ", inspect.getdoc(function) or "")
+                assert described, f"{name}: {parameter}"
 
 
-def reference():
-    """The entries of the reference: their heads, each with its text up to the next one."""
-    parts = re.split(r"(?m)^(?:<a id=\"[^\"]+\"></a>)?\*\*`(.+?)`\*\*", text_of(PYTHON_REFERENCE))
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def test_the_reference_has_every_public_name_with_its_signature_and_no_other():
-    assert sorted(reference()) == sorted(entries())
-
-
-def test_an_entry_names_every_argument_and_every_exception_of_its_docstring():
-    text = reference()
-    errors = "|".join(cls.__name__ for cls in mlvlogger.MLVError.__subclasses__()) + r"|[A-Z]\w+Error"
-    for head, docstring in entries().items():
-        arguments = re.findall(r"[(,] ?\**([a-z_][a-z_0-9]*)", head)
-        raised = re.findall(rf"\b({errors})\b", docstring.partition("Raises")[2])
-        for name in [*arguments, *raised]:
-            assert re.search(rf"\b{name}\b", text[head]), f"{head}: {name}"
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_docstring_runs_and_prints_what_the_docstring_says(name):
+    run, results = results_of(name)
+    assert run.returncode == 0, run.stderr
+    assert results
+    for line, _, expected, printed in results:
+        assert agree(expected, printed), f"{name}:{line}: {printed}"
 
 
 def test_using_exp_names_every_argument():

@@ -10,12 +10,15 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """
-    A rule that is broken, and where.
+    """A broken rule, and where.
 
-    `level` is `error` or `warning`; `path` is relative to what was given, with `/` between segments; `line` is counted
-    from 1, or None if the path isn't a stream or the whole stream is meant; `message` describes what was found, for
-    people.
+    Attributes:
+        rule (str): The name of the rule.
+        level (str): `error` or `warning`.
+        path (str): The path relative to the target, with `/` between segments.
+        line (int | None): The number of the line, counted from 1; None if the path isn't a stream, or for the whole
+            stream.
+        message (str): The description of the finding, which may change between versions.
     """
 
     rule: str
@@ -27,7 +30,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The findings of a rule at a path of which only the number is known: those after the first `KEPT`."""
+    """The number of further findings of one rule at one path: those after the first 1,000.
+
+    Attributes:
+        rule (str): The name of the rule.
+        level (str): `error` or `warning`.
+        path (str): The path relative to the target.
+        number (int): The number of the further findings.
+    """
 
     rule: str
     level: str
@@ -37,7 +47,12 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something that could not be read or judged, and why."""
+    """A path that couldn't be read or judged, and why.
+
+    Attributes:
+        path (str): The path relative to the target.
+        reason (str): Why it couldn't be judged.
+    """
 
     path: str
     reason: str

@@ -11,17 +11,22 @@ from mlv_validate._target import Copies, Judged, judge_target
 from mlv_validate._text import dumps, storable
 
 __version__ = "0.1.0"
+"""The version of mlv-validate."""
 
 _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """
-    An experiment that was judged.
+    """An experiment that was judged.
 
-    `path` is relative to what was given, `.` for that itself; `id`, `name`, `state` and `sealed` are None where they
-    are not known; `events` counts the lines that could be read.
+    Attributes:
+        path (str): The path relative to the target, `.` for the target itself.
+        id (str | None): The id of the experiment, None if it isn't known.
+        name (str | None): The name, None if it isn't known.
+        state (str | None): The state, None if it isn't known.
+        sealed (bool | None): Whether all streams are sealed, None if it isn't known.
+        events (int): The number of lines that could be read.
     """
 
     path: str
@@ -34,11 +39,15 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """
-    What was found at one of the paths that were given.
+    """The findings at one of the paths that were judged.
 
-    `findings` are at most 1000 of one rule at one path; `omitted` has the numbers of the others. `errors` and
-    `warnings` count both.
+    Attributes:
+        path (str): The path.
+        experiments (tuple[Experiment, ...]): The experiments in and below it.
+        findings (tuple[Finding, ...]): The findings, at most 1,000 of one rule at one path.
+        omitted (tuple[Omitted, ...]): The numbers of the further findings.
+        unchecked (tuple[Unchecked, ...]): The paths that couldn't be checked.
+        events (int): The number of lines that could be read.
     """
 
     path: str
@@ -50,19 +59,20 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`: the last wins over the others, whatever the findings are."""
+        """`valid`, `invalid` or `unchecked`. If a path couldn't be checked, it is `unchecked`, whatever the findings
+        are."""
         if self.unchecked:
             return "unchecked"
         return "invalid" if self.errors else "valid"
 
     @property
     def errors(self) -> int:
-        """The number of findings that are errors."""
+        """The number of findings that are errors, omitted ones included."""
         return self._number("error")
 
     @property
     def warnings(self) -> int:
-        """The number of findings that are warnings."""
+        """The number of findings that are warnings, omitted ones included."""
         return self._number("warning")
 
     def _number(self, level: str) -> int:
@@ -72,11 +82,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """
-    What `validate` returns. The same directories give an equal report.
+    """A report, as returned by `validate`. The same directories give an equal report.
 
-    `level` is `core` or `sealed`: what was asked for. `rules` are those whose findings it has, None for all: only then
-    do the verdicts say that the specification is kept.
+    Attributes:
+        level (str): The conformance level that was judged: `core` or `sealed`.
+        targets (tuple[Target, ...]): One target for each path.
+        rules (frozenset[str] | None): The rules whose findings the report has; None for all. Only a report of all rules
+            shows that the specification is kept.
     """
 
     level: str
@@ -95,7 +107,7 @@ class Report:
         return _EXIT[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        """The report of all rules as `report.schema.json` describes it. It has no times in it."""
+        """Return the report of all rules as a JSON object that `report.schema.json` describes. It contains no times."""
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -112,11 +124,15 @@ class Report:
         }
 
     def dumps(self) -> str:
-        """The JSON text of the report: ASCII without control characters but line feeds."""
+        """Return the report as JSON text: ASCII, without control characters except line feeds."""
         return dumps(self.to_json())
 
     def only(self, rules: frozenset[str]) -> "Report":
-        """The report of the findings of some rules; what could not be checked stays."""
+        """Return the report with the findings of some rules. The unchecked paths stay.
+
+        Args:
+            rules: The names of the rules.
+        """
         targets = (
             replace(
                 target,
@@ -131,23 +147,39 @@ class Report:
 def validate(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
 ) -> Report:
-    """
-    Judge experiments.
+    """Validate experiments against the specification.
+
+    Nothing is written, locked or downloaded, and nothing outside of the paths is opened (`validator.read-only`,
+    `validator.contained`). A symbolic link is followed only if you pass it as a path. Whatever the directories contain,
+    there is no other exception: an unreadable path is listed in `unchecked`.
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
-        sealed: Judge level Sealed as well: every stream ends with a seal, and every record's digest is given.
-        jobs: How many processes may share the work. The report is the same for any number.
+        sealed: Whether to judge level Sealed as well: every stream ends with a seal, and every record's digest is
+            given.
+        jobs: The number of processes. The report doesn't depend on it.
 
     Returns:
         The report, with one target for each path. It is `valid` only if everything was read and judged.
 
     Raises:
-        FileNotFoundError: A path does not exist.
+        FileNotFoundError: If a path does not exist.
 
-    Nothing is written, locked or fetched, and nothing outside the paths is opened; symbolic links are followed only
-    where they are paths that were given. Whatever the directories hold, there is no other exception: what cannot be
-    read or judged is listed as `unchecked`.
+    Example:
+        ```python
+        from mlv_validate import validate
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1") as exp:
+            exp.log.event("batch", loss=0.5)
+
+        report = validate("runs", sealed=True)
+        print(report.verdict, report.targets[0].experiments[0].events)
+        ```
+
+        ```text
+        valid 3
+        ```
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     for path in given:

@@ -12,13 +12,19 @@ SPEC = files("mlv_validate") / "spec" / "1.0"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """
-    A requirement of the specification.
+    """A requirement of the specification.
 
-    `level` is `MUST` or `SHOULD`; `class_` is who keeps it (`directory`, `writer`, `reader` or `validator`); `at` the
-    level of conformance from which it holds (`core` or `sealed`); `phase` that in which a directory is judged by it,
-    None for the other classes; `chapter` the file of the sentence, without `.md`; `why` the reason; `hint` what to do
-    when it is broken.
+    Attributes:
+        id (str): The name of the rule, such as `log.blank`.
+        level (str): `MUST` or `SHOULD`.
+        class_ (str): Who must keep the rule: `directory`, `writer`, `reader` or `validator`.
+        at (str): The conformance level from which the rule holds: `core` or `sealed`.
+        phase (str | None): The phase in which a directory is judged by the rule, None for the other classes.
+        text (str): The sentence of the specification.
+        chapter (str): The file of the sentence, without `.md`.
+        since (str): The version of the specification that introduced the rule.
+        why (str): The reason for the rule.
+        hint (str): What to do if the rule is broken.
     """
 
     id: str
@@ -34,7 +40,7 @@ class Rule:
 
     @property
     def severity(self) -> str:
-        """What a finding of it is: `error` for a MUST, `warning` for a SHOULD."""
+        """The severity of a finding of the rule: `error` for a MUST, `warning` for a SHOULD."""
         return "error" if self.level == "MUST" else "warning"
 
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from ._monitor import Watch
     from ._output import Capture
 
-    _E = TypeVar("_E", bound="Exp")
-    _Path: TypeAlias = str | os.PathLike[str]
+    Self = TypeVar("Self", bound="Exp")  # that of `typing` comes with Python 3.11
+    StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["Exp", "Place", "ref"]
 
@@ -47,15 +47,36 @@ __all__ = ["Exp", "Place", "ref"]
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
-def ref(path: _Path) -> File | External:
-    """A reference to a file where it lies, for `params`, `extra` or an event.
+def ref(path: StrPath) -> File | External:
+    """Return a reference to a file where it is, for `params`, `extra` or the data of an event.
 
-    It says size and SHA-256, so that later anyone can tell whether it is the same file. Inside an experiment it is
-    a `File` with the experiment's id; outside, an `External` with the absolute path and the host.
+    The reference has the size and the SHA-256 of the file, so that you can later check whether it is the same file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Inside an experiment, a `File` with the id of the experiment (`value.file`). Outside of every experiment, an
+            `External` with the absolute path and the host (`value.external`).
 
     Raises:
-        FileNotFoundError: *path* does not exist.
-        CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
+        FileNotFoundError: If `path` does not exist.
+        CannotAttach: If `path` isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
+
+    Example:
+        ```python
+        from pathlib import Path
+
+        from mlvlogger import Exp, ref
+
+        Path("images.npz").write_bytes(b"abc")
+        with Exp("runs", "my_exp_1", {"data": ref("images.npz")}) as exp:
+            print(exp.params["data"].size)
+        ```
+
+        ```text
+        3
+        ```
     """
     if Path(path).is_dir():
         raise CannotAttach(
@@ -70,27 +91,47 @@ def ref(path: _Path) -> File | External:
 
 
 class Place(ReadOnlyAttributes):
-    """An experiment that is there: what `Exp.find` returns. It is read once, and never written to.
+    """An existing experiment, as returned by `Exp.find`.
+
+    The metadata is read once, and nothing is written. The dicts and lists of the metadata are
+    [read-only](#read-only-metadata).
 
     Attributes:
-        path: The directory: a path that leads there now.
-        id: The experiment's id, ``sha256:`` and 64 digits.
-        name, kind: As in meta.json.
-        params, extra: The effective ones, additions included: a read-only dict of Python values.
-        tags: The effective ones: a read-only list of strings.
+        id (str): The id of the experiment: `sha256:` and 64 hexadecimal digits.
+        name (str): The name, as in `meta.json`.
+        kind (str): The kind, as in `meta.json`; empty if `meta.json` has none.
+        params (dict[str, Any]): The effective parameters, additions included, as Python values.
+        extra (dict[str, Any]): The effective `extra`, additions included, as Python values.
+        tags (list[str]): The effective tags, additions included.
 
-    A change of these raises TypeError or AttributeError, which names the call that records an addition.
+    Example:
+        ```python
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1", {"lr": 3e-4}) as exp:
+            (exp.path / "model.pt").write_bytes(b"abc")
+
+        place = Exp.find("runs/my_exp_1/model.pt")
+        print(place.name, place.params["lr"])
+        ```
+
+        ```text
+        my_exp_1 0.0003
+        ```
     """
 
     _last_attribute: ClassVar[str] = "_hint"
 
-    def __init__(self, path: _Path) -> None:
+    def __init__(self, path: StrPath) -> None:
         self._directory = Directory(path)
         self._take(load(Path(path)))
 
     @property
     def path(self) -> Path:
-        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
+        """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path.
+
+        An `Exp` also follows a move of the directory (Linux and macOS).
+        """
         return Path(self._directory.path)
 
     def _take(self, meta: Meta) -> None:
@@ -105,7 +146,10 @@ class Place(ReadOnlyAttributes):
 
     @property
     def parent(self) -> Place | None:
-        """The experiment that this one's `parent` names, where it encloses this one or lies where its hint says."""
+        """The parent experiment, or None if it isn't found.
+
+        The parent is found if it encloses this experiment, or if it is where the hint of the reference says.
+        """
         if not isinstance(self._parent, ExperimentRef):
             return None
         candidates = [enclosing(self.path.resolve().parent)]
@@ -119,16 +163,19 @@ class Place(ReadOnlyAttributes):
                     return place
         return None
 
-    def ref(self, path: _Path | None = None) -> ExperimentRef | File:
-        """A reference to the experiment (`ExperimentRef`) or, with *path*, to a file in it where it lies (`File`).
+    def ref(self, path: StrPath | None = None) -> ExperimentRef | File:
+        """Return a reference to the experiment or to a file in it.
 
         Args:
-            path: Of the file, below the experiment directory (or absolute).
+            path: The file, relative to the experiment directory or absolute. By default, the experiment itself.
+
+        Returns:
+            An `ExperimentRef`, or with `path`, a `File` with the size and the SHA-256 of the file.
 
         Raises:
-            FileNotFoundError: *path* does not exist.
-            CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-            InvalidName: it lies outside of the experiment, or in a sub-experiment.
+            FileNotFoundError: If `path` does not exist.
+            CannotAttach: If `path` isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
+            InvalidName: If `path` is outside of the experiment, or in a sub-experiment.
         """
         if path is None:
             return ExperimentRef(self.id, self._hint)
@@ -147,9 +194,19 @@ class Place(ReadOnlyAttributes):
         return describe(file, file.relative_to(home).as_posix(), self.id)
 
     def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
-        """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
+        """Create a sub-experiment in `<kind>/<name>` below this experiment, which becomes its parent.
 
-        Arguments and errors as for `Exp`.
+        Args:
+            name: The name of the sub-experiment and of its directory.
+            params: The parameters, as for `Exp`.
+            kind: The kind, and the name of the directory above the sub-experiment: a portable name.
+            options: The keyword arguments of `Exp`.
+
+        Returns:
+            The sub-experiment, to write to. The exceptions are those of `Exp`.
+
+        Raises:
+            NotAnExperiment: If the directory of this experiment was moved or removed.
         """
         kind = portable(kind, "a kind")
         return Exp(Below(self, self._held(), kind), name, params, kind, **options)
@@ -171,48 +228,73 @@ class Place(ReadOnlyAttributes):
 
 
 class Exp(Place):
-    """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
+    """An experiment to write to; also a `Place`.
 
-    Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
-    KeyboardInterrupt, an exit in the handling of one, or the exit codes 130 and 143, failed otherwise. Closed while
-    paused, it is sealed and stays so.
-    A script that ends without with and without `close` leaves it open: what was logged is there.
+    `Exp(savedir, name, params)` creates the directory `savedir/name` and starts to log.
+    Use it in a `with` block. The end of the block ends the experiment as:
+
+    - `completed`, if the block ends without an exception or with a `SystemExit` of None or 0;
+    - `interrupted`, at `KeyboardInterrupt`, at `SystemExit` with 130 or 143, or at a `SystemExit` while a
+      `KeyboardInterrupt` is handled;
+    - `failed`, at any other exception.
+
+    If a script ends without `with` and without `close`, the experiment stays open and the logged events are preserved.
+    `str(exp)` is its path. An `Exp` can't be pickled: send its path, and use `Exp.join` or `Exp.open` there.
 
     Args:
-        savedir: The directory that it goes into; made if it is missing. Where it lies inside another experiment, that
-            one becomes the parent.
-        name: Its name, and its directory's: up to 100 of ``A-Z a-z 0-9 . _ -``.
-        params: Its parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
-            configuration of OmegaConf or ml_collections, nested as you like. Numbers (NaN and large integers too),
-            strings, booleans, None, datetimes, dates, durations, bytes, paths, enums, lists, sets, NumPy and torch
-            values, and references to files and experiments are recorded as what they are; classes, functions, devices
-            and dtypes by name. Arrays have up to 1,000 elements.
-        kind: What kind of experiment: "train", "evaluate", …
-        exists: When the directory holds an experiment: "error" (default) raises, "number" takes ``name_1``,
-            ``name_2``, … instead, "resume" goes on with it as `Exp.resume` does.
-        tags: Words to find it by.
-        description: A text for people.
-        extra: Anything else of yours, like *params*.
-        parent: The experiment that it continues or belongs to: an `Exp`, what `Exp.find` or `read` returns, or an
+        savedir: The directory for the experiment; created if it doesn't exist. If it is inside another experiment, that
+            experiment becomes the parent.
+        name: The name of the experiment and of its directory: a portable name, which is 1 to 100 of
+            `A-Z a-z 0-9 . _ -` (`meta.name`).
+        params: The parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
+            configuration of OmegaConf or ml_collections, of [values](#values).
+        kind: The kind of experiment, such as `"train"`: a portable name.
+        exists: If the directory already holds an experiment, `"error"` raises `ExperimentExists`, `"number"` uses
+            `name_1`, `name_2`, …, and `"resume"` continues the experiment as `Exp.resume` does.
+        tags: Words to find the experiment by: an iterable of strings, or one string.
+        description: A description of the experiment.
+        extra: Any other metadata, in the forms of `params`.
+        parent: The experiment that this one continues or belongs to: an `Exp`, a `Place`, an `Experiment` or an
             `ExperimentRef`.
-        variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
-        redact: Keep values back that look like secrets, in *params*, *extra*, *tags*, *description*, the command line,
-            the environment and the *diff*.
-        diff: Attach the uncommitted changes of the git repository, as ``files/uncommitted.diff``; at most 1 MB.
-        on_error, writer, durability: As for `Logger`, for all streams of this experiment.
+        variables: Environment variables to record in addition to the default ones: names, or patterns such as `"HF_*"`.
+        redact: Whether values that look like secrets are redacted in `params`, `extra`, `tags`, `description`, the
+            command line, the environment and the diff.
+        diff: Whether the uncommitted changes of the git repository are attached as `files/uncommitted.diff`, at most
+            1 MB.
+        on_error: As for `Logger`, for all streams of the experiment.
+        writer: As for `Logger`, for all streams of the experiment.
+        durability: As for `Logger`, for all streams of the experiment.
 
     Attributes:
-        log: The root `Logger` of its stream.
-        path: The directory, wherever it is now: as given, while that leads there; otherwise absolute. After a move
-            of the directory, its new path (Linux and macOS).
-        id, name, kind, params, extra, tags: as for `Place`.
+        log (Logger): The root logger of the stream `log.jsonl`, or of the stream that `open` or `join` opened.
 
     Raises:
-        ExperimentExists: the directory holds one, with ``exists="error"``.
-        InvalidName: *name* or *kind* isn't a portable name, or the directory lies in a folder of another experiment.
-        CannotEncode: If values of *params* or *extra* have no form in a record; `problems` lists all of them.
-        AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
-        OSError: the system refused. No experiment was made, unless there is a meta.json.
+        ExperimentExists: If the directory already holds an experiment, with `exists="error"` (`writer.meta-once`).
+        InvalidName: If `name` or `kind` isn't a portable name, or if the directory is in a folder `meta`, `log` or
+            `files` of another experiment.
+        CannotEncode: If values of `params` or `extra` have no form in a record; `problems` lists all of them.
+        AlreadyRecorded: If a parameter is recorded with another value, with `exists="resume"`.
+        StreamBusy: If another writer has `log.jsonl`, with `exists="resume"`.
+        InvalidRecord: If the experiment is damaged, with `exists="resume"`.
+        UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature, with
+            `exists="resume"`.
+        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values.
+        OSError: If the system refuses. Unless there is a `meta.json`, no experiment was created.
+
+    Example:
+        ```python
+        from mlvlogger import Exp, read
+
+        with Exp("runs", "my_exp_1", {"lr": 3e-4}, kind="train", tags=["baseline"]) as exp:
+            for step in range(3):
+                exp.log.event("batch", step=step, loss=1 / (step + 1))
+
+        print(read("runs/my_exp_1").state)
+        ```
+
+        ```text
+        completed
+        ```
     """
 
     _last_attribute: ClassVar[str] = "log"
@@ -220,7 +302,7 @@ class Exp(Place):
 
     def __init__(
         self,
-        savedir: _Path,
+        savedir: StrPath,
         name: str,
         params: Any = None,
         kind: str = "experiment",
@@ -261,8 +343,8 @@ class Exp(Place):
 
     @classmethod
     def resume(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         params: Any = None,
         *,
         tags: Iterable[str] = (),
@@ -274,17 +356,34 @@ class Exp(Place):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Go on with the main work of an experiment: adds a meta record, and a session to ``log.jsonl``.
+    ) -> Self:
+        """Continue the main work of an experiment: add a meta record, and a session to `log.jsonl`.
 
-        Arguments as for `Exp`, for what is new: parameters that are recorded with equal values are fine.
+        The arguments are those of `Exp`, for the new metadata.
+
+        Args:
+            path: The directory of the experiment.
+            params: New parameters. A parameter that is already recorded with an equal value is allowed.
+            tags: New tags.
+            description: A further description.
+            extra: New members of `extra`.
+            variables: As for `Exp`.
+            redact: As for `Exp`.
+            diff: As for `Exp`; the file is `files/uncommitted-N.diff` for meta record N.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
         Raises:
-            NotAnExperiment: there is none at *path*.
-            StreamBusy: another writer has log.jsonl.
-            AlreadyRecorded: a name of *params* or *extra* is recorded with another value. Nothing was written.
-            InvalidRecord, UnsupportedVersion: it cannot be gone on with.
-            CannotEncode, OSError: as for `Exp`.
+            NotAnExperiment: If there is no experiment at `path`.
+            StreamBusy: If another writer has `log.jsonl` (`writer.one`).
+            AlreadyRecorded: If a name of `params` or `extra` is recorded with another value; nothing was written
+                (`addition.new-names`).
+            InvalidRecord: If a meta record or `log.jsonl` is damaged.
+            UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
+            CannotEncode: If values of `params` or `extra` have no form in a record.
+            ValueError: If `on_error`, `writer` or `durability` isn't one of its values.
+            OSError: If the system refuses.
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
@@ -295,8 +394,8 @@ class Exp(Place):
 
     @classmethod
     def open(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         params: Any = None,
         *,
         stream: str | None = None,
@@ -309,13 +408,28 @@ class Exp(Place):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Add to an experiment from a complementary script: adds a meta record, and a stream of the script's own.
+    ) -> Self:
+        """Add to an experiment from another script: add a meta record, and a separate stream for this script.
+
+        The other arguments and the exceptions are those of `Exp.resume`.
 
         Args:
-            stream: Its name; by default ``run-N``, for meta record N. Where it exists, a session is added to it.
+            path: The directory of the experiment.
+            params: As for `Exp.resume`.
+            stream: The name of the stream; by default `run-N` for meta record N. If the stream exists, a session is
+                added to it.
+            tags: As for `Exp.resume`.
+            description: As for `Exp.resume`.
+            extra: As for `Exp.resume`.
+            variables: As for `Exp.resume`.
+            redact: As for `Exp.resume`.
+            diff: As for `Exp.resume`.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
-        The other arguments and the errors as for `resume`.
+        Raises:
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
         """
         exp = cls.__new__(cls)
         exp._writer_options(on_error, writer, durability)
@@ -335,26 +449,34 @@ class Exp(Place):
 
     @classmethod
     def join(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         rank: int | None = None,
         *,
         timeout: float = 60,
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Take part in an experiment as one of its workers: adds nothing to the meta, logs to the stream ``rank-R``.
+    ) -> Self:
+        """Join an experiment as one of its workers: log to the stream `rank-R` and add nothing to the metadata.
 
         Args:
-            rank: The number of the worker. By default it is read, now, from the environment: the first that is there of
-                RANK (torchrun and the like), OMPI_COMM_WORLD_RANK, PMI_RANK, JSM_NAMESPACE_RANK (MPI) and SLURM_PROCID.
-            timeout: Seconds to wait for meta.json, which the main worker makes.
+            path: The directory of the experiment.
+            rank: The number of the worker. By default, the first of these environment variables that is set: `RANK`
+                (torchrun), `OMPI_COMM_WORLD_RANK`, `PMI_RANK`, `JSM_NAMESPACE_RANK` (MPI), `SLURM_PROCID`.
+            timeout: How long to wait for `meta.json`, which the main worker creates, in seconds.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
         Raises:
-            ValueError: no rank is given, and the environment has none, or one that isn't a number.
-            NotAnExperiment: there is none at *path* in time.
-            StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+            ValueError: If `rank` isn't a number of at least 0, or if no rank is given and the environment has none or
+                one that isn't a number.
+            NotAnExperiment: If there is no experiment at `path` within `timeout`.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If a meta record or the stream is damaged.
+            UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
+            OSError: If the system refuses.
         """
         if rank is None:
             rank = _rank()
@@ -380,13 +502,16 @@ class Exp(Place):
         return exp
 
     @staticmethod
-    def find(path: _Path) -> Place:
-        """The nearest experiment that *path* (a checkpoint, say) is or lies in. Nothing is written.
+    def find(path: StrPath) -> Place:
+        """Return the nearest experiment that `path` is, or is in. Nothing is written.
+
+        Args:
+            path: An experiment, or a file or directory in one, such as a checkpoint.
 
         Raises:
-            FileNotFoundError: *path* does not exist.
-            NotAnExperiment: it lies in no experiment.
-            OSError: the system fails to tell.
+            FileNotFoundError: If `path` does not exist.
+            NotAnExperiment: If `path` is in no experiment.
+            OSError: If the system can't inspect `path`.
         """
         os.stat(path)
         directory = enclosing(Path(path))
@@ -427,7 +552,7 @@ class Exp(Place):
         """As that of `Place`."""
         return self._folder
 
-    def _hold(self, path: _Path | Folder) -> None:
+    def _hold(self, path: StrPath | Folder) -> None:
         """Hold the directory open: everything from here on goes to it, wherever its name leads."""
         try:
             self._directory = self._folder = path if isinstance(path, Folder) else Folder(path)
@@ -488,36 +613,46 @@ class Exp(Place):
         return self._record
 
     def stream(self, name: str) -> StreamLogger:
-        """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
+        """Return the root logger of the stream `log/<name>.jsonl`.
 
-        It is made when it is not there, and gets a new session when it is. The same name gives the same logger.
+        The stream is created if it doesn't exist, and gets a new session if it does. The same name gives the same
+        logger.
+
+        Args:
+            name: The name of the stream: a portable name.
 
         Raises:
-            InvalidName: *name* isn't a portable name, or differs from another stream's only by case.
-            StreamBusy: another writer has it.
-            LogClosed: after `close`.
-            InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+            InvalidName: If `name` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If the stream is damaged.
+            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
+            OSError: If the system refuses.
         """
         return self._logs.open(stream_path(portable(name, "a stream")), self._last_record)
 
     def capture(self, stream: str | None = None) -> Capture:
-        """Log what this program and its children put out, from now on, line by line; it is shown as before.
+        """Log the output of this program and its children, line by line, while it is still shown.
 
-        Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
-        what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
-        ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
-        Python's text streams write each line at once until capture stops, so that a killed program loses no line.
+        Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
+        logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
+        and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
+        each line at once, so that a killed program loses no line.
 
         Args:
-            stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
+            stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
 
         Returns:
-            A `Capture`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+            A context manager with the method `stop(status="completed", error=None)`. The end of the experiment or of
+                the program stops the capture, too.
 
         Raises:
-            RuntimeError: this process captures already.
-            OSError: the system cannot start a process for it; Windows cannot.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
+            RuntimeError: If this process already captures its output.
+            OSError: If the system can't start a process for the capture, as on Windows.
+            LogClosed: If the experiment is closed.
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If the stream is damaged.
         """
         from ._output import Capture
 
@@ -526,22 +661,27 @@ class Exp(Place):
         return self._capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
-        """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
+        """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
 
-        Each sample is an event ``sample`` of numbers; docs/how-to/output-and-system.md lists them. A forked child does
-        not go on with it.
+        Each sample is an event `sample` of numbers; the guide [Output, messages and the system's
+        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples.
 
         Args:
-            seconds: From sample to sample; at least 0.1.
-            stream: The name of the stream; by default ``system``, or ``rank-3-system`` for the stream ``rank-3``.
+            seconds: The interval in seconds, at least 0.1.
+            stream: The name of the stream; by default `system`, or `rank-3-system` for the stream `rank-3`.
 
         Returns:
-            A `Watch`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+            A context manager with the method `stop()` and the property `is_running`. The end of the experiment or of
+                the program stops the samples, too.
 
         Raises:
-            ValueError: *seconds* isn't such a number.
-            RuntimeError: this experiment is watched already.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
+            ValueError: If `seconds` isn't a number of at least 0.1.
+            RuntimeError: If the system is already watched for this experiment.
+            LogClosed: If the experiment is closed.
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If the stream is damaged.
+            OSError: If the system refuses.
         """
         from ._monitor import Watch
 
@@ -559,30 +699,34 @@ class Exp(Place):
         return name if own == DEFAULT else f"{stream_name(own)}-{name}"
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
-        """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
+        """Copy a file into the experiment, below `files/`, and log its size and SHA-256.
 
-        The same bytes under the same name again give the same reference; other bytes get ``name~2``.
+        The attached file is immutable. If you attach the same bytes under the same name again, you get the same
+        reference; other bytes get the name `name~2`. [Files and media](../how-to/files-and-media.md) lists the formats.
 
         Args:
-            source: The path of a file, which is left as it is; or bytes, a PIL image, a NumPy array or torch tensor
-                that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow, of which
-                a file is made. An image is height x width, or with 1, 3 or 4 channels behind (a tensor's may come
-                first), of uint8, uint16, bool or floats from 0 to 1.
-            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of a path, with
-                ``_`` for every character that a portable name cannot have (the log holds the original); ``image.png``,
-                ``figure.png``, ``figure.json`` (plotly) or ``table.csv``. Bytes need one. Its end says the format
-                that a value is written in.
-            how: For a path: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise;
-                "hardlink" shares the file itself, which then must never be changed.
+            source: The path of a file, or a value from which a file is made: bytes, a PIL image, a NumPy array or torch
+                tensor that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow. An
+                image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a tensor, also the
+                first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
+            name: The path below `files/`: portable names joined by `/`. The suffix determines the format of a value. By
+                default, the file's own name with `_` for each character that a portable name can't have; or
+                `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
+            how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
+                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it.
+
+        Returns:
+            The reference to the attached file.
 
         Raises:
-            FileNotFoundError: *source* does not exist, or the experiment's directory was removed meanwhile.
-            CannotAttach: it isn't a regular file, or changes while it is copied; ``files`` isn't a directory; or a
-                value has no form in the format. Nothing was written then.
-            TypeError: *source* is nothing of all that.
-            LogClosed: after `close`.
-            InvalidName: *name* has segments that aren't portable names, such as ``..``.
-            OSError: the system refused, a hard link over file systems included.
+            FileNotFoundError: If `source` does not exist, or the directory of the experiment was removed.
+            CannotAttach: If `source` isn't a regular file, changes while it is copied, or is a value that has no form
+                in the format; or if `files` isn't a directory. Nothing was written.
+            TypeError: If `source` is neither a path nor one of these values.
+            ValueError: If `how` isn't one of its values.
+            InvalidName: If `name` has segments that aren't portable names, such as `..` (`file.name`).
+            LogClosed: If the experiment is closed.
+            OSError: If the system refuses, for example a hard link to another file system.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
@@ -609,18 +753,25 @@ class Exp(Place):
         def create(self, name: str, mode: Literal["w"]) -> NewText: ...
 
     def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
-        """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.
+        """Return a new file below `files/` to write into.
 
-        Use it in a with block: where that is left by an exception, nothing is published.
+        The file is published, hashed and logged when you close it; then its attribute `ref` is its reference. If an
+        exception leaves its `with` block, the file is discarded.
 
         Args:
-            name: As for `attach`; where it is taken by other bytes, the file gets ``name~2``.
-            mode: "wb" (default) for bytes, "w" for text, which is UTF-8 with LF.
+            name: The path below `files/`: portable names joined by `/`. If another file has the name, the file gets
+                `name~2`.
+            mode: `"wb"` for bytes, `"w"` for text, which is UTF-8 with LF.
 
         Returns:
-            A file object: a `NewFile`, or for text a `NewText` over one. Once it is closed, its reference is in `ref`.
+            A `NewFile`, or for text a `NewText`.
 
-        Raises InvalidName, CannotAttach, LogClosed and OSError.
+        Raises:
+            InvalidName: If `name` has segments that aren't portable names.
+            CannotAttach: If `files` isn't a directory.
+            LogClosed: If the experiment is closed.
+            ValueError: If `mode` isn't one of its values.
+            OSError: If the system refuses.
         """
         choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
@@ -640,36 +791,52 @@ class Exp(Place):
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:
-        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint.
+        """Return the log positions of this process, to be saved in a checkpoint: for each stream path, its last `seq`.
 
-        Flushes, as `flush` does and with its errors: events up to the mark are there, whatever is killed.
+        The streams are flushed first, so that the events up to the mark are kept if the process is killed. The
+        exceptions are those of `flush`.
         """
         return self._logs.mark()
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
-        """Go back to a `mark`: what was logged after it is superseded, nothing is deleted; open spans stay unfinished.
+        """Go back to a `mark`: the events after it are superseded.
+
+        No event is deleted, and open spans stay unfinished (`mlv/rewind`).
 
         Args:
-            mark: What `mark` returned.
-            reason: A text for people.
+            mark: A log position that `mark` returned.
+            reason: Why, as a description for the log.
 
         Raises:
-            TypeError: *mark* isn't a mapping.
-            ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
+            TypeError: If `mark` isn't a mapping.
+            ValueError: If `mark` isn't from this experiment, or names `log.jsonl` while this process doesn't write it.
                 Nothing was rewound.
-            StreamBusy: another process has one of its streams.
+            StreamBusy: If another process has one of the streams.
+            OSError: If the system refuses.
         """
         self._logs.rewind(mark, reason, self._last_record)
 
     def flush(self) -> None:
-        """As `Logger.flush`, for all streams."""
+        """Write the waiting events of all streams, as `Logger.flush` does.
+
+        Raises:
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
+        """
         self._logs.flush()
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the experiment's work in this process: each of its streams gets an ``mlv/end``, which seals it.
+        """End the work of this process on the experiment: end and seal each of its streams.
 
-        While `log` is paused they are sealed without an end, and the experiment stays paused.
-        A second call does nothing. Arguments and errors as for `Logger.close`.
+        Each stream gets an `mlv/end`, which seals it. If `log` is paused, the streams are sealed without an end, and
+        the experiment stays paused. A second call does nothing.
+
+        Args:
+            status: `"completed"`, `"failed"` or `"interrupted"`.
+            error: The exception behind a failure; its type, message and traceback are recorded.
+
+        Raises:
+            ValueError: If `status` isn't one of its values.
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
         """
         data = ending(status, error)
         paused = self.log._stream.paused
@@ -683,7 +850,7 @@ class Exp(Place):
             if self.log._stream.closed:
                 self._folder.close()
 
-    def __enter__(self: _E) -> _E:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEC_VERSION", "__version__", "check_version"]
 
-#: The version of mlvlogger.
 __version__ = "0.1.0"
+"""The version of mlvlogger."""
 
-#: The version of the specification that is written.
 SPEC_VERSION = "1.0"
+"""The version of the specification that mlvlogger writes."""
 
 
 def check_version(version: Any, requires: Any, where: str) -> None:

@@ -25,11 +25,11 @@ _LONGEST = 60  # characters of a cell
 
 
 class Experiments(list["Experiment"]):
-    """The experiments of a tree, in the order of their paths; in a notebook, a table of what differs.
+    """The experiments of a directory, in the order of their paths; in a notebook, a table of the differences.
 
     Attributes:
-        root: The directory.
-        broken: Those that could not be read, as their paths and why.
+        root (Path): The directory.
+        broken (list[tuple[str, str]]): The path of each experiment that couldn't be read, and why.
     """
 
     def __init__(self, root: str | os.PathLike[str], found: Iterable[Found]) -> None:
@@ -81,9 +81,14 @@ class Experiments(list["Experiment"]):
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:
-    """The experiments in and below the directory *root*, sub-experiments included.
+    """Read the experiments in and below a directory, sub-experiments included.
 
-    Raises FileNotFoundError and NotADirectoryError.
+    Args:
+        root: The directory.
+
+    Raises:
+        FileNotFoundError: If the directory does not exist.
+        NotADirectoryError: If `root` isn't a directory.
     """
     return Experiments(root, find(root))
 

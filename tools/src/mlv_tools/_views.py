@@ -21,9 +21,9 @@ __all__ = ["connect"]
 
 
 def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
-    """The experiments in and below the directory *root*, to be asked with SQL: a connection to DuckDB, in memory.
+    """Open an in-memory DuckDB connection with the experiments in and below a directory, to query them with SQL.
 
-    It has four views:
+    It has four views. [Query](../how-to/query.md) describes their columns:
 
     - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
       extra, error;
@@ -31,16 +31,22 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
     - `problems`: experiment, path, line, message.
 
-    A function `plain` gives the text of a JSON value, which of a typed value is its `value`: `plain(params->'seed')`.
+    The function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
+    `plain(params->'seed')`.
 
-    They show what was there at the call, lifecycle events included, and no event that a rewind superseded. A broken
-    experiment is a row of `experiments` with its `error`. What else could not be read is in `problems`, and there is a
-    warning where that has rows. The how-to page Querying says what each column is.
+    The views show the state at the call, lifecycle events included, without rewound events. A broken experiment is a
+    row of `experiments` with its `error`. Other unreadable parts are in `problems`, and there is a warning if that has
+    rows.
 
-    No symbolic link below *root* is followed, and nothing is written there. DuckDB neither loads nor installs
+    No symbolic link below the directory is followed, and nothing is written there. DuckDB neither loads nor installs
     extensions by itself, so that no query opens a network connection.
 
-    Raises FileNotFoundError and NotADirectoryError.
+    Args:
+        root: The directory.
+
+    Raises:
+        FileNotFoundError: If the directory does not exist.
+        NotADirectoryError: If `root` isn't a directory.
     """
     import duckdb
 

@@ -37,19 +37,19 @@ class Draft:
 
 
 class Event(Immutable, Draft):
-    """An event.
+    """An event of a stream. It is immutable.
 
-    Attributes:
-        stream: The path of its stream: ``log.jsonl``.
-        seq: Its number in the stream.
-        time: When it was logged (UTC).
-        name: Its name: ``epoch/batch``.
-        data: What was logged, as Python values.
-        span: "begin", "end" or None.
-        begin: Of an end event: the seq of the begin event.
-        seconds: Of an end event: how long the span took.
-        within: The seq of the begin event of the span that it lies in, or None.
-        line: Where it stands in the stream, counted from 1.
+    Args:
+        stream: The path of the stream, such as `log.jsonl`.
+        seq: The number of the event in its stream, from 1.
+        time: When the event was logged, in UTC.
+        name: The name, such as `epoch/batch`.
+        data: The data, as Python values.
+        span: `"begin"`, `"end"` or None.
+        begin: For an end event, the `seq` of the begin event.
+        seconds: For an end event, the duration of the span in seconds.
+        within: The `seq` of the begin event of the span that the event is in, or None.
+        line: The number of the line in the stream, from 1.
     """
 
     __slots__ = ()
