@@ -105,7 +105,7 @@ def test_an_experiment_that_exists_is_refused_as_it_is() -> None:
         Exp("runs", "e", {"b": 2})
     assert str(caught.value) == (
         "runs/e holds an experiment already. Choose another name, or exists='number'; "
-        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+        "to continue it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
     )
     assert snapshot() == before
 
@@ -345,7 +345,7 @@ def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
             assert place.path.resolve() == HOME.resolve()
         assert Exp.find(HOME / "deep/er/inner/x").id == inner.id
         assert snapshot() == before
-    with pytest.raises(NotAnExperiment, match="'runs' lies in no experiment: no directory above it has a meta.json"):
+    with pytest.raises(NotAnExperiment, match="'runs' is in no experiment: no directory above it has a meta.json"):
         Exp.find("runs")
     with pytest.raises(FileNotFoundError):
         Exp.find("runs/e/missing")
@@ -565,7 +565,7 @@ def test_no_two_streams_differ_only_by_case(child: Any, conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         exp.stream("gpu")
         with pytest.raises(
-            InvalidName, match=r"'GPU.jsonl' differs only by case from the stream 'gpu.jsonl' that is there"
+            InvalidName, match=r"'GPU.jsonl' differs only by case from the stream 'gpu.jsonl', which exists"
         ):
             exp.stream("GPU")
         exp.stream("Fork-1")

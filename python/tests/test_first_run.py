@@ -44,5 +44,5 @@ def test_a_second_run_says_how_to_go_on() -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "mlvlogger.ExperimentExists: runs/demo holds an experiment already. Choose another name, or exists='number'; "
-        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+        "to continue it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
     )

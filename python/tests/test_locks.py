@@ -155,7 +155,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
     monkeypatch.setattr(os, "open", never)
 
     def work() -> None:
-        with pytest.warns(RuntimeWarning, match="cannot open a stream beside"):
+        with pytest.warns(RuntimeWarning, match="cannot open a stream next to"):
             assert exp.log.event("x") is None
 
     child(work)

@@ -289,7 +289,7 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     log = at_work(Logger(PATH, writer="process"))
     os.kill(writer_pid(log), signal.SIGSTOP)
     fill = "y" * 700
-    with pytest.warns(RuntimeWarning, match="The writer process has not got on for seconds") as caught:
+    with pytest.warns(RuntimeWarning, match="The writer process made no progress for seconds") as caught:
         seqs = [log.event("x", number=number, fill=fill) for number in range(3000)]
     assert len(caught) == 1
     kept = seqs.index(None)

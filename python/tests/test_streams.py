@@ -725,7 +725,7 @@ def test_with_on_error_raise_a_failed_write_in_a_span_lets_the_span_be_ended_lat
 
 @pytest.mark.parametrize("argument", ["on_error", "durability", "exists"])
 def test_an_unknown_option_is_refused_before_anything_is_made(argument: str) -> None:
-    with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it has to be one of '"):
+    with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it must be one of '"):
         Logger(PATH, **{argument: "maybe"})
     assert os.listdir() == []
 

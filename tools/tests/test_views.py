@@ -336,7 +336,7 @@ def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path):
     assert str(warning.message).startswith(
         "2 things were left out of the views, such as e\\x1b[31m/log.jsonl:2: the line "
     )
-    assert str(warning.message).endswith("SELECT * FROM problems tells all.")
+    assert str(warning.message).endswith("For all of them: SELECT * FROM problems.")
     assert warning.filename == __file__
 
 

@@ -35,7 +35,7 @@ def level(class_: str, results: Iterable[Result]) -> str | None:
     reached = None
     for at in ("core", "sealed"):
         outcomes = {result.outcome for result in results if (result.class_, result.level) == (class_, at)}
-        # A reader's tests are all at level Core; it tells about level Sealed by being a validator.
+        # A reader's tests are all at level Core; level Sealed is tested with its validator.
         if "passed" not in outcomes or outcomes & {"failed", "unsupported", "omitted"}:
             break
         reached = at
@@ -67,7 +67,7 @@ def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: st
 
 
 def untested(results: Iterable[Result]) -> list[str]:
-    """The rules of the classes that were tested which no test of the suite looks at."""
+    """The rules of the classes that were tested which no test of the suite checks."""
     results = list(results)
     tested = {rule for result in results for rule in result.rules}
     classes = {result.class_ for result in results}

@@ -1,8 +1,8 @@
 """
-Talking to a driver: a program of somebody else's, which may crash, hang, babble or answer nonsense.
+Talking to a driver: an untrusted program, which may crash, hang, print garbage or answer nonsense.
 
 `conformance/DRIVER.md` is the contract. Whatever a driver does becomes an answer, a failure or "not supported"; nothing
-of it is raised here, and no process is left behind.
+of it is raised here, and no process is left running.
 """
 
 import json

@@ -148,7 +148,7 @@ class Left:
                     yield f"{path} has {new} new events of the user's, where {asked[path]} were logged"
 
     def somewhere(self, experiment: str) -> list[str]:
-        """The streams of an experiment that are no other program's."""
+        """The streams of an experiment that no other program changed."""
         return [path for path in self._streams(experiment) if path not in self._foreign]
 
     def lacks_meta(self, stream: str, operation: dict[str, Any], answer: Answer, *, strict: bool) -> Iterator[str]:
@@ -234,7 +234,7 @@ class Left:
         return [path.parent for path in self._savedir.rglob("meta.json")]
 
     def outside(self) -> list[str]:
-        """What lies beside the savedir."""
+        """The paths next to the savedir."""
         return [str(path.name) for path in self._savedir.parent.iterdir() if path != self._savedir]
 
     def state(self, path: str) -> str | None:
@@ -243,7 +243,7 @@ class Left:
         return next((one.state for one in report if one.path == path), None)
 
     def holding(self, text: str) -> Iterator[str]:
-        """The files that hold a text."""
+        """The files that hold a string."""
         for path in self._savedir.rglob("*"):
             if path.is_file() and text.encode() in path.read_bytes():
                 yield path.relative_to(self._savedir).as_posix()
@@ -326,7 +326,7 @@ def _recovery(path: str, lost: bytes, added: bytes) -> Iterator[str]:
         found = _of_start(added, "recovered")
         wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}
         if found is None or integer(found["size"]) != wanted["size"] or found["sha256"] != wanted["sha256"]:
-            yield f"{path}: recovered is {found!r}, but {wanted!r} was left behind"
+            yield f"{path}: recovered is {found!r}, but {wanted!r} was left"
 
 
 def _experiment(stream: str) -> str:

@@ -20,7 +20,7 @@ _SAFE = 2**53 - 1
 
 
 def read_line(line: bytes) -> Any:
-    """The JSON value of a valid record, with the texts of its numbers in the place of the numbers."""
+    """The JSON value of a valid record, with the texts of its numbers instead of the numbers."""
     return json.loads(line, parse_int=_Number, parse_float=_Number)
 
 
@@ -88,7 +88,7 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
 
 
 def _string(digits: str) -> Model:
-    """What a typed value `string` means: a string, and a model of its own only where it has lone surrogates."""
+    """What a typed value `string` means: a string, and a separate model only if it has lone surrogates."""
     text = bytes.fromhex(digits).decode("utf-16-be", "surrogatepass")
     return {"string": digits} if any(0xD800 <= ord(char) <= 0xDFFF for char in text) else text
 

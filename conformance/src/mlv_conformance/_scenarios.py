@@ -1,4 +1,4 @@
-"""The scenarios of the suite: what a writer is asked to do, and what has to be left."""
+"""The scenarios of the suite: the operations for a writer, and the directory that must result."""
 
 import json
 from dataclasses import dataclass, field

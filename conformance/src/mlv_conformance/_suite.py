@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A base, an edit of it, and what a validator has to say about the result."""
+    """A base, an edit of it, and the findings that a validator must report for the result."""
 
     rule: str
     name: str
@@ -155,7 +155,7 @@ def _copy(directory: Path, edit: Edit) -> None:
 
 def _move(directory: Path, edit: Edit) -> None:
     to = directory / edit["to"]
-    if not to.is_file():  # a file that is there is replaced in one step
+    if not to.is_file():  # an existing file is replaced in one step
         _clear(to)
     (directory / edit["path"]).rename(to)
 

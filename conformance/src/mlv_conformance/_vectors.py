@@ -22,9 +22,9 @@ _SLOT_LEFT_OUT = ("json", "bytes")
 @dataclass(frozen=True)
 class Read:
     """
-    A base with edits, and what a reader has to make of it.
+    A base with edits, and what a reader must read from it.
 
-    `expected` says for places in the answer what is there: a place is the names and numbers that lead to it, where the
+    `expected` says the value for places in the answer: a place is the names and numbers that lead to it, where the
     number of an event is that of its line. The place `()` is the whole answer.
     """
 
@@ -81,7 +81,7 @@ def differ(expected: Any, answer: Answer) -> Iterator[str]:
 
 
 def find(answer: Any, place: tuple[str | int, ...]) -> Any:
-    """What stands at a place of an answer. Raises `LookupError` where nothing does."""
+    """Return the value at a place of an answer. Raises `LookupError` if there is none."""
     for step in place:
         if step == "count":
             answer = len(answer)

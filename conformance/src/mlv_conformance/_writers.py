@@ -169,7 +169,7 @@ class _Work:
 
     def _untold(self, session: "_Session") -> None:
         if self._scenario.told and session.is_told is False:
-            self.problems.append("another program changed what is at the path of the stream, and the user was not told")
+            self.problems.append("another program changed the file of the stream, and the user was not warned")
 
     def _filled(self, operation: Any) -> Any:
         """The operation with `$name` replaced by what the step with that name was answered."""
@@ -197,7 +197,7 @@ class _Work:
         problems += [f"{name} was written outside of the directory" for name in self._left.outside()]
         if scenario.state and (state := self._left.state("my_exp_1")) != scenario.state:
             problems.append(f"the state is {state}, not {scenario.state}")
-        problems += [f"{text!r} stands in {path}" for text in scenario.absent for path in self._left.holding(text)]
+        problems += [f"{text!r} is in {path}" for text in scenario.absent for path in self._left.holding(text)]
         return [*problems, *self._left.seldom_sealed()]
 
 
@@ -212,7 +212,7 @@ class _Session:
         self._stream: str | None = "log.jsonl"
         self.gone = False
         self.is_told: bool | None = None
-        """Whether the user was told since the last edits; None before them."""
+        """Whether the user was warned since the last edits; None before them."""
 
     @property
     def stream(self) -> str:
@@ -262,7 +262,7 @@ class _Session:
         return None
 
     def check(self, left: Left, period: tuple[str, str], *, strict: bool) -> Iterator[str]:
-        """What is not there as it was acknowledged; `strict` says that parameters have to be as they were given."""
+        """What is not there as it was acknowledged; `strict` says that parameters must be as they were given."""
         for stream, operation, answer in self.acknowledged:
             match operation["op"]:
                 case "create" | "resume" | "open":

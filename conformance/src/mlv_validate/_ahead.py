@@ -50,5 +50,5 @@ def _ranges(file: File, number: int, jobs: int) -> Iterator[list[Read]]:
 
 
 def _small(item: Item) -> Item:
-    """The same without `data`: what is left to judge does not look at it."""
+    """The same without `data`: the remaining rules don't need it."""
     return item._replace(event={**item.event, "data": None}) if isinstance(item, Clean) else item

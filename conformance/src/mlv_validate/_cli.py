@@ -161,7 +161,7 @@ def _chosen(select: Iterable[str], ignore: Iterable[str], level: str) -> frozens
 
 
 def _named(lists: Iterable[str]) -> frozenset[str]:
-    """The rules that are named in lists such as `log.seq,seal`, each by its name or by what stands before the dot."""
+    """The rules that are named in lists such as `log.seq,seal`, each by its name or by the part before the dot."""
     rules = judged_at("sealed")
     found = set[str]()
     for name in (name.strip() for names in lists for name in names.split(",")):
@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 @contextmanager
 def _reader_may_leave() -> Iterator[None]:
-    """Print in this; when nobody reads on, as in `mlv-validate runs | head`, the rest goes nowhere and all is well."""
+    """Ignore EPIPE if the reader closes early, as in `mlv-validate runs | head`."""
     try:
         yield
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """
-Reading a file system that somebody else may have prepared, and may be changing at this moment.
+Reading an untrusted file system, which may change at this moment.
 
-Every name is opened relative to the open directory it stands in and never through a symbolic link, and only regular
+Every name is opened relative to the open directory that it is in and never through a symbolic link, and only regular
 files are opened, so nothing outside the given directory is reached whatever is put in the way. Nothing is ever written.
 """
 
@@ -22,7 +22,7 @@ MAX_SPARSE = 16 * 1024**3
 """More bytes than this are not hashed where next to none of them are on the disk: it would take hours for nothing."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told while a file is read: its path, after what was given; how many bytes of it have been read; and its size."""
+"""Called while a file is read, with its path below the target, the number of bytes read, and its size."""
 
 PAUSE = 0.2
 """Seconds between two calls of a `Progress` for the same file."""
@@ -152,7 +152,7 @@ class File(_Opened):
 
 
 class Directory(_Opened):
-    """An open directory; `progress` is told of the files that are read in and below it."""
+    """An open directory; `progress` is called for the files that are read in and below it."""
 
     def __init__(self, descriptor: int, path: str = "", progress: Progress | None = None) -> None:
         super().__init__(descriptor)
@@ -160,16 +160,16 @@ class Directory(_Opened):
         self._progress = progress
 
     def identity(self) -> tuple[int, int]:
-        """What tells it from every other directory on this machine."""
+        """The identity of the directory on this machine."""
         status = os.fstat(self._descriptor)
         return status.st_dev, status.st_ino
 
     def duplicate(self) -> "Directory":
-        """The same directory with a descriptor of its own."""
+        """The same directory with a separate descriptor."""
         return Directory(os.dup(self._descriptor), self._path, self._progress)
 
     def reopened(self) -> "Directory":
-        """The same directory opened anew: a duplicate shares its place in the listing, also with other processes."""
+        """The same directory opened again: a duplicate shares its place in the listing, also with other processes."""
         return self.directory(".")
 
     def entries(self) -> dict[str, str]:
@@ -200,7 +200,7 @@ class Directory(_Opened):
 
     def file(self, name: str) -> File:
         """Open a regular file in this directory."""
-        # Looked at first: even opening and closing does something to a pipe or to a device.
+        # Checked first: even opening and closing does something to a pipe or to a device.
         if not stat.S_ISREG(self.status(name).st_mode):
             raise Absent("it is not a regular file")
         try:
@@ -210,7 +210,7 @@ class Directory(_Opened):
         return regular(descriptor, name, self._below(name), self._progress)
 
     def below(self, path: str) -> tuple["Directory", File]:
-        """Open a regular file by a path of segments; returns also the directory it stands in, which is to be closed."""
+        """Open a regular file by a path of segments; returns also its directory, which is to be closed."""
         *folders, name = path.split("/")
         here = self.duplicate()
         try:
@@ -257,7 +257,7 @@ def walk(
     Visit the directory and every directory below it, to a depth of `MAX_DEPTH`.
 
     `visit` gets each open directory, its path (`""` for the first) and its entries, and returns the names of those
-    directories in it that are to be left out. What cannot be read, and what lies deeper, is handed to `unchecked`.
+    directories in it that are to be skipped. Unreadable and deeper directories are passed to `unchecked`.
     """
     open_directories: list[tuple[Directory, str, Iterator[str]]] = []
 
@@ -281,7 +281,7 @@ def walk(
             continue
         inner_path = f"{path}/{name}" if path else name
         if len(open_directories) > MAX_DEPTH:
-            unchecked(inner_path, f"it lies more than {MAX_DEPTH} directories deep")
+            unchecked(inner_path, f"it is more than {MAX_DEPTH} directories deep")
             continue
         try:
             enter(directory.directory(name), inner_path)

@@ -1,7 +1,7 @@
 """
 One experiment.
 
-It may be written while it is judged, so things are read in an order in which nothing can be missing that was there when
+It may be written while it is judged, so things are read in an order in which nothing can be missing that existed when
 something else referred to it: `meta.json`, `log.jsonl`, the other streams (an `mlv/end` of `log.jsonl` names them), the
 additions (an `mlv/start` names them); attached files when the reference to them is met.
 """
@@ -37,7 +37,7 @@ class Experiment:
 
 
 def judge_experiment(root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1) -> Experiment:
-    """Judge the experiment in an open directory by all rules but those that look at other experiments."""
+    """Judge the experiment in an open directory by all rules except those about other experiments."""
     return _Judge(root, path, entries, jobs).run(sealed)
 
 

@@ -3,7 +3,7 @@ Lines that surely break just these rules, found fast.
 
 A program that writes a wrong line writes a million of them. What the first thousand say is reported word by word, and
 of the others only the number is: so it is enough to know which rules they break. As in `_shapes`, what is not known
-here costs time, and never a verdict: such a line takes the full path, and that is a lesson.
+here costs time, and never a verdict: this line takes the full path, and is learned.
 """
 
 import json
@@ -25,7 +25,7 @@ _NO_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix(r"$(?!\n)") + '")
 _MAX_BRANCHES = 48
 _MAX_LINE = 2000
 _LESSON = 32
-_MISSES = 64  # after so many lines in a row of no known kind, only some are looked at for a while
+_MISSES = 64  # after so many lines in a row of no known kind, only some are checked for a while
 
 Rules = tuple[str, ...]
 Match = Callable[[bytes], re.Match[bytes] | None]
@@ -167,9 +167,9 @@ def _text(text: str) -> str:
 
 def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) -> str:
     """
-    The pattern of lines that break the same rules, by what each of their members has to be.
+    The pattern of lines that break the same rules, by the required form of each of their members.
 
-    `is_exact` says that the data is taken as it stands, as that of a lifecycle event, into which the schemas look.
+    `is_exact` says that the data is matched exactly, like that of a lifecycle event, which the schemas check.
     """
     others = [name for name in event if name not in _MEMBERS]
     members = []
@@ -196,6 +196,6 @@ def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) ->
                 pattern = STRING
             case _:
                 pattern = shape(value, comma, colon, other=True)
-        # One name that is not defined is like any other; of two it would have to be known that they differ.
+        # One name that is not defined is like any other; two must be known to differ.
         members.append((_OTHER if others == [name] else literal(name)) + colon + pattern)
     return rf"\{{{comma.join(members)}\}}"

@@ -26,7 +26,7 @@ def workers(count: int, work: Callable[[int], Iterator[Part]]) -> Iterator[list[
     """
     Run `work(0)` to `work(count - 1)` in a process each, and iterate over what they yield.
 
-    A process waits where nobody takes what it yields, so that memory is bounded. At the end of the `with` the processes
+    A process waits until its results are taken, so that memory is bounded. At the end of the `with` the processes
     are ended. An iterator raises `Lost` when its process did not come to its end.
     """
     context = multiprocessing.get_context("fork")

@@ -14,7 +14,7 @@ class Block(NamedTuple):
     """
     Committed lines: the offsets of their first byte and after their last LF, and their bytes.
 
-    A line that is longer than `MAX_SIZE` is a block of its own, and its bytes are not kept: `raw` is None.
+    A line that is longer than `MAX_SIZE` is a separate block, and its bytes are not kept: `raw` is None.
     """
 
     start: int

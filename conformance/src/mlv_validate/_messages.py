@@ -26,7 +26,7 @@ _WANTED = {
     "event.seq": "an integer from 1 to 9007199254740991",
     "event.time": "a UTC time with six digits and Z",
     "event.name": "1 to 1024 characters in non-empty segments joined by '/', without control characters",
-    "event.reserved": "a name that the specification defines, as one that begins with 'mlv' has to be",
+    "event.reserved": "a name that the specification defines, as required for one that begins with 'mlv'",
     "event.data": "an object that isn't a typed value",
     "value.type": "a type of the specification or a reverse-DNS name",
     "value.float": "'nan', 'inf' or '-inf'",

@@ -121,7 +121,7 @@ class Chain:
                     broken.append(("addition.new-names", f"{member} has {show(name)}, as has record {names[name]}"))
         for tag in members.get("tags", []):
             if tag in self._tags:
-                broken.append(("addition.new-tags", f"the tag {show(tag)} stands in record {self._tags[tag]}"))
+                broken.append(("addition.new-tags", f"the tag {show(tag)} is in record {self._tags[tag]}"))
         return broken
 
     def _remember(self, record: Record) -> None:

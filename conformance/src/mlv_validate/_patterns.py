@@ -1,4 +1,4 @@
-"""Patterns: the text of a JSON value, with a form in the place of each number, string and time."""
+"""Patterns: the text of a JSON value, with a form instead of each number, string and time."""
 
 import json
 import re
@@ -52,10 +52,10 @@ class Shapeless(Exception):
 
 def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
     """
-    The pattern of a JSON value; `comma` and `colon` are how the writer spells what stands between values.
+    The pattern of a JSON value; `comma` and `colon` are the writer's separators between values.
 
     Raises:
-        Shapeless: If there is a typed value that is not plain, unless such `other` ones are to be taken as they stand.
+        Shapeless: If there is a typed value that is not plain, unless these `other` ones are to be matched exactly.
     """
     if isinstance(value, bool) or value is None:
         return "(?:true|false|null)"

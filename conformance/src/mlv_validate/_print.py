@@ -59,7 +59,7 @@ def not_checked(target: Target) -> Iterator[tuple[str, Line]]:
 
 def brief(target: Target) -> Iterator[Finding]:
     """
-    The findings of a target; in the place of many of one rule, the first ones and the number of the others.
+    The findings of a target; of many of one rule, the first ones and the number of the others.
 
     Those at one path are counted there, those at further paths at the end.
     """
@@ -104,7 +104,7 @@ def _experiment(target: Target, experiment: Experiment) -> tuple[str, str]:
 
 
 def verdict(target: Target, report: Report) -> Line:
-    """The verdict on a target, in numbers. Who looks at a part of the rules does not know that it is valid."""
+    """The verdict on a target, in numbers. With a part of the rules, a target isn't known to be valid."""
     parts = []
     if target.errors:
         parts.append(count(target.errors, "error"))

@@ -23,7 +23,7 @@ PAUSE = 0.1
 
 @contextmanager
 def on_terminal() -> Iterator[Progress | None]:
-    """Show on standard error what the value of the `with` is told; None where there is no terminal that can."""
+    """Show on standard error the calls of the value of the `with`; None without a suitable terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return

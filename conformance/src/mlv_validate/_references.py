@@ -12,7 +12,7 @@ class References:
     """
     Judges the typed values of an experiment as its records are read.
 
-    Files are looked at at once: a writer publishes a file before it refers to it. Events wait until all streams are
+    Files are checked at once: a writer publishes a file before it refers to it. Events wait until all streams are
     read.
     """
 

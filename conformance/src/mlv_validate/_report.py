@@ -205,7 +205,7 @@ def judge(
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at a path, as far as can be known: what cannot be looked at may be there."""
+    """Whether there is something at a path, as far as can be known: a path that cannot be inspected may exist."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -29,7 +29,7 @@ def sarif(report: Report) -> str:
         for entry in target.unchecked
     ]
     if report.rules is not None:
-        notes.append({"level": "note", "message": _message(f"only a part was looked at: {filter_of(report)}")})
+        notes.append({"level": "note", "message": _message(f"only a part was checked: {filter_of(report)}")})
     run = {
         "tool": {"driver": {"name": "mlv-validate", "version": __version__, "rules": [_rule(name) for name in rules]}},
         "invocations": [
@@ -61,7 +61,7 @@ def _result(target: Target, finding: Finding, index: dict[str, int]) -> dict[str
 
 
 def _message(text: str) -> dict[str, Any]:
-    """A text in which nothing is a link, `[text](address)`, or a placeholder, `{0}`."""
+    """A string in which nothing is a link, `[text](address)`, or a placeholder, `{0}`."""
     return {"text": re.sub(r"\{(?=[0-9])", r"\\x7b", visible(text).replace("](", r"]\x28"))}
 
 

@@ -42,9 +42,9 @@ class Check:
 
 def checks(name: str, *, also: tuple[str, ...] = (), member: str | None = None, is_: str | None = None) -> list[Check]:
     """
-    The checks of the rules that a schema is made of, and `also` those of rules that stand beside it.
+    The checks of the rules of a schema, and `also` those of further rules.
 
-    With a `member`, only those that can fail for values whose member `member` is the string `is_`; None stands for a
+    With a `member`, only those that can fail for values whose member `member` is the string `is_`; None means a
     string that no schema mentions.
     """
     schema = SCHEMAS[name]
@@ -99,7 +99,7 @@ def _narrow(schema: Any, member: str, is_: str | None) -> Any:
     """
     A schema that says the same about every object whose `member` is `is_`, without the branches for other values.
 
-    Only at the top and in `allOf`: there the object is the same. True stands for a schema that holds for all of them.
+    Only at the top and in `allOf`: there the object is the same. True means a schema that holds for all of them.
     """
     if not isinstance(schema, dict):
         return schema

@@ -1,4 +1,4 @@
-"""Level Sealed: what has to hold beyond the other rules, so that one changed bit of the record is an error."""
+"""Level Sealed: the rules beyond the others, so that one changed bit of the record is an error."""
 
 from collections.abc import Iterable, Iterator
 

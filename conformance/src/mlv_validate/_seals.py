@@ -17,7 +17,7 @@ class Seals:
     def __init__(self, file: File) -> None:
         self._file = file
         self._place: int | None = 0
-        # Byte ranges in which the place of the seal before may lie: lines that could not be read.
+        # Byte ranges that may contain the place of the seal before: lines that could not be read.
         self._possible: list[tuple[int, int]] = []
 
     def masked(self, start: int, end: int) -> None:

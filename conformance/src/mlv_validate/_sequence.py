@@ -93,7 +93,7 @@ class Spans:
         return seq in self._open or seq in self._possible and seq not in self._ended
 
     def end(self, seq: int) -> str | None:
-        """End an open span; returns its name, None where it stood on a masked line."""
+        """End an open span; returns its name, None if it was on a masked line."""
         if seq in self._open:
             return self._open.pop(seq)
         self._ended.add(seq)

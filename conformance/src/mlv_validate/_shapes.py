@@ -6,8 +6,8 @@ Training code writes the same few kinds of lines a million times. What this modu
 nothing at all. So what it does not know costs time, and never a verdict; `tests/test_shapes.py` holds it to that.
 
 There are two ways to be sure of a good line; for others, see `_flaws`. `tame` reads one line with the standard parser
-and looks at what the rules look at. A line that it accepts now and then is a teacher: its *shape*, the same text with a
-pattern in the place of each number, string and time, becomes one branch of a regular expression, which then accepts a
+and checks what the rules check. A line that it accepts now and then is a teacher: its *shape*, the same text with a
+pattern instead of each number, string and time, becomes one branch of a regular expression, which then accepts a
 whole block of lines in one call.
 """
 
@@ -198,7 +198,7 @@ class Shapes:
             self._learn(line()[:-1])
 
     def _learn(self, raw: bytes) -> None:
-        """A shape that was met twice is worth to be learned."""
+        """A shape that was met twice is worth learning."""
         known = tame(raw) if len(raw) <= _MAX_BRANCH else None
         if known is None or isinstance(known, Flaw):
             return
@@ -267,7 +267,7 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
             shapes.see(len(formed), lambda: _line(block, formed[-1]))
     first = start = 0  # of the run: the index of its first line, and the offset
     left = list(compress(range(len(others)), others))
-    few = len(left) < len(others) // 8  # so few that it costs less to look at each than at the block
+    few = len(left) < len(others) // 8  # so few that checking each costs less than the block
     odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
     find = shapes.flaws.find if is_utf8 else _nothing
@@ -324,7 +324,7 @@ def lesson(line: bytes, event: object, broken: list[Broken], is_known: bool) -> 
 
 
 def _line(block: bytes, part: bytes) -> bytes:
-    """The first line with such a part."""
+    """The first line with one of the parts."""
     at = block.index(part)
     return block[block.rfind(b"\n", 0, at) + 1 : block.index(b"\n", at) + 1]
 
@@ -340,7 +340,7 @@ def each(block: bytes) -> Iterator[Clean | Whole]:
 
 
 def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Run]:
-    """The lines from `start` to `end`, in as many runs as there have to be."""
+    """The lines from `start` to `end`, in as few runs as possible."""
     if len(seqs) == 1:
         yield Run(int(seqs[0]), 1, ((int(withins[0] or 0), 1),), start, start, end)
         return

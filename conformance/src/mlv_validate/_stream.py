@@ -88,7 +88,7 @@ class _Judge:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
-        self._last = b""  # the last line, where its name was not looked at
+        self._last = b""  # the last line, if its name wasn't checked
 
     def run(self, folder: Directory | None) -> Stream:
         end = 0
@@ -244,7 +244,7 @@ class _Judge:
         self._after_end = False
 
     def _is_quiet(self, rule: str) -> bool:
-        """Whether further findings of a rule are only counted, so that nobody reads what they say."""
+        """Whether further findings of a rule are only counted, so that their messages aren't needed."""
         return self._findings.is_full(self._path, rule)
 
     def _report(self, line: Line, broken: list[Broken]) -> None:

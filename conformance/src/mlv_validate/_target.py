@@ -91,7 +91,7 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: i
 
 
 Found = dict[str, tuple[Experiment | str, tuple[int, int]]]
-"""Experiments by their path, each with what tells its directory from others; a text says why it was not judged."""
+"""Experiments by their path, each with the identity of its directory, or a string that says why it was not judged."""
 
 
 def _judge_all(
@@ -136,7 +136,7 @@ def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Finding
         try:
             judged = judge_experiment(directory, where, entries, sealed=sealed, jobs=jobs if long else 1)
             found[where] = judged, directory.identity()
-        except Exception as error:  # a fault of ours must cost this experiment's verdict, not those of the others
+        except Exception as error:  # a bug here must cost this experiment's verdict, not those of the others
             found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)
         return set(FOLDERS)
 

@@ -4,7 +4,7 @@ import json
 import re
 
 SHOWN = 80
-"""A value is shown with at most this many characters of its own."""
+"""A value is shown with at most this many of its characters."""
 
 # What build systems look for anywhere in a line: "##[", "##vso[", "##teamcity[".
 _COMMAND = re.compile(r"#(?=#)")
@@ -55,5 +55,5 @@ def dumps(value: object) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """The number and the noun, in the plural where it has to be."""
+    """The number and the noun, in the plural if needed."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

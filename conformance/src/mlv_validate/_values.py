@@ -1,4 +1,4 @@
-"""Typed values: where they stand in a record, and the rules of phase `schema` that each of them has to keep."""
+"""Typed values: their places in a record, and the rules of phase `schema` for each of them."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -34,7 +34,7 @@ _good: set[tuple[tuple[str, str], ...]] = set()
 
 
 def typed_values(root: object) -> Iterator[dict[str, Any]]:
-    """The typed values in a JSON value, itself included; those of unknown types are found but not looked into."""
+    """The typed values in a JSON value, itself included; those of unknown types are found but not inspected."""
     stack = [root]
     while stack:
         value = stack.pop()
@@ -93,7 +93,7 @@ def judge_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
 
 
 def exists(text: str) -> bool:
-    """Whether the date that a text begins with, `YYYY-MM-DD` by its form, is one of the calendar."""
+    """Whether the date at the start of a string, `YYYY-MM-DD` by its form, is in the calendar."""
     return _exists(text[:10])
 
 

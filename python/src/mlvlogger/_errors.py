@@ -9,7 +9,7 @@ Each is an `MLVError` and also the built-in error that a caller would expect::
     ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
     ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
     ├── CannotEncode(MLVError, TypeError)              parameters without a form in the record; `.problems` has all
-    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite what is there; `.path` says what
+    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata; `.path` says what
     ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
     ├── LogClosed(MLVError, RuntimeError)              an event came after the stream was closed

@@ -1,4 +1,4 @@
-"""Experiments: making one, going on with one, adding to one, and finding one (specification 1.0, Layout and Meta)."""
+"""Experiments: create, continue, add to and find them (specification 1.0, Layout and Meta)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exp", "Place", "ref"]
 
-# Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
+# Where launchers say which worker a process is; the first one that is set counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
@@ -186,10 +186,10 @@ class Place(ReadOnlyAttributes):
                 f"{os.fspath(path)!r} is not a regular file. Pass a file path; to attach a directory, archive it first."
             )
         if home not in file.parents:
-            raise InvalidName(f"{os.fspath(path)!r} lies outside of {self.path}. Refer to it with mlvlogger.ref(path).")
+            raise InvalidName(f"{os.fspath(path)!r} is outside of {self.path}. Refer to it with mlvlogger.ref(path).")
         if (nearest := enclosing(file.parent)) is None or nearest.resolve() != home:
             raise InvalidName(
-                f"{os.fspath(path)!r} lies in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
+                f"{os.fspath(path)!r} is in a sub-experiment of {self.path}. Refer to it with mlvlogger.ref(path)."
             )
         return describe(file, file.relative_to(home).as_posix(), self.id)
 
@@ -517,7 +517,7 @@ class Exp(Place):
         directory = enclosing(Path(path))
         if directory is None:
             raise NotAnExperiment(
-                f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
+                f"{os.fspath(path)!r} is in no experiment: no directory above it has a meta.json of MLV."
             )
         return Place(directory)
 
@@ -564,7 +564,7 @@ class Exp(Place):
         self._files = Files(self._folder)
 
     def _or_let_go(self, start: Callable[[], None]) -> None:
-        """Call *start*; if it raises, let go of the directory, however long somebody keeps the exception."""
+        """Call *start*; if it raises, close the directory, even if the exception is kept."""
         try:
             start()
         except BaseException:
@@ -573,13 +573,13 @@ class Exp(Place):
             raise
 
     def _continue(self, members: dict[str, Any], facts: Facts, stream: str = DEFAULT) -> None:
-        # The lock first: a script that cannot have the stream must not leave a record behind.
+        # The lock first: a script that cannot have the stream must not leave a record.
         meta = self._load()
         self.id: str = meta.id
         try:
             self._start(stream, lambda: self._add(meta, members, facts))
         except LocksUnsupported:
-            # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
+            # If the file system can't show whether the stream has a writer, the session gets a separate stream.
             self._add(meta, members, facts)
             self._start(stream_path(f"run-{self._record[0]}"), new=True)
 
@@ -689,7 +689,7 @@ class Exp(Place):
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
         watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
+        self._watch = self.log._companion = watch  # continues after the experiment is dropped, with its logger
         return watch
 
     def _beside(self, name: str, given: str | None) -> str:
@@ -832,7 +832,7 @@ class Exp(Place):
 
         Args:
             status: `"completed"`, `"failed"` or `"interrupted"`.
-            error: The exception behind a failure; its type, message and traceback are recorded.
+            error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:
             ValueError: If `status` isn't one of its values.

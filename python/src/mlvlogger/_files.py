@@ -61,7 +61,7 @@ def _digest(file: IO[bytes], name: str) -> tuple[int, str, int]:
 
 
 def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
-    """A reference to a file that lies at *path* in an experiment. Raises CannotAttach and OSError."""
+    """Return a reference to the file at *path* in an experiment. Raises CannotAttach and OSError."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -77,7 +77,7 @@ def describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
         try:
             portable_path(path[len("files/") :], "a file below files/")
         except InvalidName as error:
-            raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
+            raise CannotAttach(f"{error} Or attach it under a portable name: exp.attach(path, name).") from None
     with _open_source(file) as source:
         size, sha256, _ = _digest(source, os.fspath(file))
     return File(path, size, sha256, media_type(path), experiment)
@@ -92,7 +92,7 @@ def external(file: str | os.PathLike[str], host: str) -> External:
 
 
 class Files:
-    """The folder ``files`` of an experiment: every file in it gets a name of its own.
+    """The folder ``files`` of an experiment: every file in it gets a separate name.
 
     The same bytes under one name are one file (`writer.same-file`).
 
@@ -142,7 +142,7 @@ class Files:
                 path = series.find(self.root, size, sha256)
                 if path is None:
                     path = self._publish(folder, temporary, series.candidate(name))
-                    # If it is taken, by somebody else perhaps: it may have the same bytes.
+                    # If it is taken, perhaps by another process: it may have the same bytes.
                     series.note(self.root, series.candidate(name), None if path is None else sha256)
         return File(f"files/{path}", size, sha256, media_type(path))
 
@@ -199,15 +199,15 @@ class Files:
 
 
 class _Series:
-    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is looked at once."""
+    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is inspected once."""
 
     def __init__(self) -> None:
         self._number = 1
         self._known: dict[tuple[int, str], tuple[str, tuple[int, ...]]] = {}  # by size and digest
-        self._unknown: dict[int, list[str]] = {}  # by size: which nobody has hashed yet
+        self._unknown: dict[int, list[str]] = {}  # by size: those that aren't hashed yet
 
     def candidate(self, name: str) -> str:
-        """The name that nobody was seen to have."""
+        """The first name that seems to be free."""
         return name if self._number == 1 else numbered(name, self._number)
 
     def note(self, root: Folder, path: str, sha256: str | None) -> None:

@@ -114,7 +114,7 @@ class Logger:
         self._parent = parent
         self._path = path
         self._prefix = path + "/" if path else ""
-        self._span = span  # the innermost span that this logger lies in
+        self._span = span  # the innermost span that this logger is in
         self._own = own  # the id of the experiment, None for a bare log
         self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
 
@@ -169,7 +169,7 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
-        # The stream asks for the span when it comes to our line: nobody ends or rewinds it in between.
+        # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
         seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
 
@@ -184,7 +184,7 @@ class Logger:
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
-                f"{short(name)} isn't an event name: it has to be words joined by single slashes, without control "
+                f"{short(name)} isn't an event name: it must be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
         if full == "mlv" or is_lifecycle(full):
@@ -318,7 +318,7 @@ class Logger:
 
         Args:
             status: `"completed"`, `"failed"` or `"interrupted"`.
-            error: The exception behind a failure; its type, message and traceback are recorded.
+            error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:
             ValueError: If `status` isn't one of its values.
@@ -392,7 +392,7 @@ class Span(Logger):
     # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
     @property
     def _span(self) -> Span:
-        """The innermost span that this logger lies in: itself."""
+        """The innermost span that this logger is in: itself."""
         return self
 
     @_span.setter

@@ -58,7 +58,7 @@ def points(
 
     Args:
         found: The curves by their labels.
-        starts: By label, when the time of the curve begins, in seconds since 1970; None for steps in the place of time.
+        starts: By label, when the time of the curve begins, in seconds since 1970; None for steps instead of time.
         log: Whether values that are not above 0 are left out.
         smooth: The weight of the exponential moving average, 0 for none.
     """
@@ -107,7 +107,7 @@ def lines(
         datasets: As `points` gives them.
         labels: The names of the curves, in order.
         title, x_title: Texts.
-        log: Whether the values stand on a log scale.
+        log: Whether the values are on a log scale.
     """
     spec = curves()
     colours = {"domain": labels, "range": [_PALETTE[i % len(_PALETTE)] for i in range(len(labels))]}
@@ -132,7 +132,7 @@ def lines(
 def spans() -> dict[str, Any]:
     """The timeline of an experiment's spans, a line for each name.
 
-    Dataset *spans*: name, from, to, state, and what is told under the pointer: start, seconds, text.
+    Dataset *spans*: name, from, to, state, and what the tooltip shows: start, seconds, text.
     """
     return {
         "$schema": _SCHEMA,

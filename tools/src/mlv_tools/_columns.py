@@ -32,7 +32,7 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data", "JSON", "what was logged, as the record has it"),
         ("span", "VARCHAR", "`begin` or `end` of a span, or NULL"),
         ("begin", "BIGINT", "of an end event: the `seq` of the begin event"),
-        ("within", "BIGINT", "the `seq` of the begin event of the span that it lies in"),
+        ("within", "BIGINT", "the `seq` of the begin event of the span that it is in"),
         ("seconds", "DOUBLE", "of an end event: how long the span took"),
     ),
     "metrics": (

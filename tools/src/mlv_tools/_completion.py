@@ -11,11 +11,11 @@ from click.shell_completion import CompletionItem
 
 __all__ = ["ExperimentPath"]
 
-_MOST = 500  # directories that are looked into, and completions: a shell waits for them
+_MOST = 500  # directories that are searched, and completions: a shell waits for them
 
 
 class ExperimentPath(click.Path):
-    """The directory of an experiment that is there."""
+    """The directory of an existing experiment."""
 
     name = "directory"
 

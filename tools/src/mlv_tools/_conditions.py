@@ -34,7 +34,7 @@ class Condition:
 
     @classmethod
     def of(cls, text: str) -> Condition:
-        """The condition that a text says. Raises ValueError, which says how it is written."""
+        """Parse a condition. Raises ValueError, which describes the syntax."""
         match = _FORM.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} isn't a condition: write COLUMN = VALUE, with = != < <= > >= or ~ (a pattern)")

@@ -22,7 +22,7 @@ class StreamFacts:
         events, sessions: How many there are, lifecycle events included.
         last: The time of its last event.
         is_sealed: Is its last event a seal? Whether it is right, `mlv-validate` knows.
-        torn: Bytes behind the last line feed.
+        torn: Bytes after the last line feed.
         trouble: Why it could not be read to its end, "" where it could.
     """
 

@@ -30,7 +30,7 @@ _STATUS = {
 
 
 def write(experiment: Experiment, out: Path, license: str) -> list[str]:
-    """Write *experiment* with what lies in it to *out*, a directory that is not there yet, or a file ``.zip``.
+    """Write *experiment* with its files to *out*, a directory that is not there yet, or a file ``.zip``.
 
     Returns what was left out, as sentences.
     """

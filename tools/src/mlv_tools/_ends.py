@@ -17,11 +17,11 @@ _LARGEST_BLOCK = 1024 * 1024
 
 
 class End:
-    """The end of a stream, as it is now: what is written later does not count. The file has to stay open.
+    """The end of a stream, as it is now: what is written later does not count. The file must stay open.
 
     Attributes:
         size: Bytes up to and including the last line feed.
-        torn: Bytes behind it, which are not part of the stream.
+        torn: Bytes after it, which are not part of the stream.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -34,7 +34,7 @@ class End:
         """The stream in blocks of whole lines, the last block first; a line that is too long is left out."""
         below, size = self.size, _FIRST_BLOCK
         while below > 0:
-            # A block begins behind a line feed; where there is none in reach, its one line is longer than a block.
+            # A block begins after a line feed; where there is none in reach, its one line is longer than a block.
             begin = max(0, below - size)
             if begin > 0:
                 block = self._read(begin, below)
@@ -51,7 +51,7 @@ class End:
             below, size = begin, min(2 * size, _LARGEST_BLOCK)
 
     def _behind_line_feed(self, below: int) -> int:
-        """Where the byte behind the last line feed before *below* is, 0 where there is none."""
+        """Where the byte after the last line feed before *below* is, 0 where there is none."""
         size = 1  # mostly it is the last byte
         while below > 0:
             begin, size = max(0, below - size), min(8 * size, _LARGEST_BLOCK)

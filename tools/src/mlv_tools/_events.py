@@ -71,7 +71,7 @@ def load_events(connection: duckdb.DuckDBPyConnection, streams: list[Stream]) ->
 def _load_quick(connection: duckdb.DuckDBPyConnection, files: list[tuple[str, int]]) -> set[int]:
     """Make the table `_events` with those streams that DuckDB reads as the plain reader does; return their numbers.
 
-    Every byte of a stream has to be accounted for: it is of a line of a form that is known to be read alike, or of one
+    Every byte of a stream must be accounted for: it is of a line of a form that is known to be read alike, or of one
     that the plain reader was asked about.
 
     Args:
@@ -162,7 +162,7 @@ def _integer(text: str) -> str:
 _EVENT_TYPES = types_of("events", "seq", "time", "event", "data", "span", "begin", "within", "seconds")
 _STEP = _integer("CAST(json_extract(data, '$.step') AS VARCHAR)")
 _TO = _integer("CAST(json_extract(data, '$.to') AS VARCHAR)")
-# Few streams have many sets of names, and a text is compared faster than a list.
+# Few streams have many sets of names, and a string is compared faster than a list.
 _TWICE = """SELECT DISTINCT stream_number FROM (
         SELECT DISTINCT stream_number, array_to_string(json_keys(data), chr(10)) AS names FROM _events
     ) WHERE len(list_distinct(string_split(names, chr(10)))) != len(string_split(names, chr(10)))"""
@@ -170,7 +170,7 @@ _ODD = """SELECT stream_number, line, seq, "time", event, span, "begin", within,
     FROM _events WHERE odd ORDER BY rowid"""
 
 # A rewind with a larger seq that goes back to a smaller one supersedes an event, so the smallest `to` of all rewinds
-# behind the event decides. One pass in the order of seqs finds it; a join would compare each event with each rewind.
+# after the event decides. One pass in the order of seqs finds it; a join would compare each event with each rewind.
 _NO_REWOUND = f"""DELETE FROM _events WHERE rowid IN (
         SELECT line FROM (
             SELECT rowid AS line, seq, event, min(CASE WHEN event = 'mlv/rewind' THEN {_TO} END) OVER (

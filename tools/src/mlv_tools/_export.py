@@ -32,7 +32,7 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
 
     Args:
         connection: What `connect` returned.
-        directory: Not there yet, or empty; what it lies in is there.
+        directory: A new or empty directory in an existing one.
         form: "parquet" or "csv". A list is written as JSON into CSV, which has no lists.
 
     Raises FileExistsError, and OSError where the system refuses.

@@ -21,7 +21,7 @@ class Follower:
     A line counts when its line feed is there. Nothing is locked, and nothing waits.
 
     Attributes:
-        left_out: How many lines were no events.
+        left_out: How many lines weren't events.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -46,7 +46,7 @@ class Follower:
         return sorted(found, key=lambda one: one[1].time)[-count:] if count else []
 
     def new(self) -> Iterator[tuple[str, Event, int]]:
-        """What was added since: stream, event, and in how many spans it lies."""
+        """What was added since: stream, event, and in how many spans it is."""
         for stream in self._experiment.streams:
             while lines := self._added(stream):
                 yield from self._events(stream, lines)
@@ -82,7 +82,7 @@ class Follower:
             yield stream, event, self._depth(stream, event)
 
     def _depth(self, stream: str, event: Event) -> int:
-        """In how many spans an event lies, as far as their begins were seen."""
+        """In how many spans an event is, as far as their begins were seen."""
         spans = self._spans.setdefault(stream, {})
         if event.name in ("mlv/start", "mlv/rewind"):
             spans.clear()

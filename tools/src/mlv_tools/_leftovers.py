@@ -20,7 +20,7 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Leftover:
-    """A temporary file, or an empty directory with such a name.
+    """A temporary file, or an empty directory with a temporary name.
 
     Attributes:
         directory: The experiment's.
@@ -59,7 +59,7 @@ def find_leftovers(directory: Path) -> list[Leftover]:
 def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
     """Remove temporary files of one experiment, while the locks of all its streams are held.
 
-    Yields each of *leftovers* that was there, with "" if it was removed, and otherwise why it was not: what has
+    Yields each of *leftovers* that existed, with "" if it was removed, and otherwise why it was not: what has
     happened since they were found counts.
     """
     directory = leftovers[0].directory
@@ -121,7 +121,7 @@ def _temporary(name: str, fd: int) -> os.stat_result | None:
         if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and not _names(fd, name)):
             return status
     except OSError:
-        pass  # it has gone meanwhile, or is not for us to look at
+        pass  # it has gone meanwhile, or isn't readable
     return None
 
 

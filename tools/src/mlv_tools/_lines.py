@@ -1,6 +1,6 @@
 """The lines that DuckDB may read by itself, and what the plain reader says of the others.
 
-DuckDB takes for JSON what is none: `NaN`, a name that is there twice, a comma too many. So it reads those lines alone
+DuckDB accepts some invalid JSON: `NaN`, a duplicate name, a trailing comma. So it reads those lines alone
 that have the form that writers give them, by one regular expression; all others are shown to the plain reader.
 """
 
@@ -44,7 +44,7 @@ def are_read_alike(odd: dict[int, list[Odd]], folder: Path) -> set[int]:
         odd: Of each stream, its odd lines.
         folder: An empty directory, for experiments made of them.
     """
-    # Mostly there is nothing amiss, and one look at all of them tells.
+    # Mostly there is nothing wrong, and one check of all of them shows it.
     if _is_read_alike([line for lines in odd.values() for line in lines], folder / "all"):
         return {*odd}
     return {number for number, lines in odd.items() if _is_read_alike(lines, folder / str(number))}
@@ -60,7 +60,7 @@ def _is_read_alike(odd: list[Odd], directory: Path) -> bool:
         events = list(mlvlogger.read(directory).events(rewound=True, lifecycle=True))
     except mlvlogger.UnsupportedVersion:
         return False
-    # A time is as it stands there, and DuckDB's without its offset; only in UTC that is the same.
+    # A time is as in the record, and DuckDB's without its offset; only in UTC that is the same.
     return all(event.time.utcoffset() == timedelta(0) for event in events) and [line[1:] for line in odd] == [
         (e.seq, e.time.replace(tzinfo=None), e.name, e.span, e.begin, e.within, e.seconds) for e in events
     ]

@@ -1,4 +1,4 @@
-"""Later remarks about an experiment: records that are added to its meta."""
+"""Later notes about an experiment: records that are added to its meta."""
 
 from __future__ import annotations
 

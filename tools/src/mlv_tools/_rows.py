@@ -48,7 +48,7 @@ def experiment_row(found: Found, name: str) -> Row:
 def event_rows(experiment: Experiment, stream: str) -> Iterator[Row]:
     """The events of a stream that no rewind superseded, lifecycle events included, as rows of `events`.
 
-    Raises UnsupportedVersion. Other trouble is told in `experiment.problems`.
+    Raises UnsupportedVersion. Other trouble is reported in `experiment.problems`.
     """
     with open(experiment.path / stream, "rb") as file:
         lines = _lines(file)
@@ -83,11 +83,11 @@ def leftovers(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | 
                 break
             torn += len(block)
         if torn:
-            yield stream, None, f"the last {torn} bytes have no line feed behind them and are not part of the log"
+            yield stream, None, f"the last {torn} bytes have no line feed after them and are not part of the log"
 
 
 def strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    """The paths of what lies among the further streams of an experiment, looks like one and is none, and why."""
+    """The paths among the further streams of an experiment that look like a stream and aren't one, and why."""
     log = experiment.path / "log"
     if log.is_symlink():
         yield "log", "it is a symbolic link, which is not followed"

@@ -29,13 +29,13 @@ class Metric:
 
     @classmethod
     def of(cls, text: str) -> Metric:
-        """The metric that a text names: ``[EVENT.]NAME[:HOW]``. Raises ValueError, which says how it is written."""
+        """Parse a metric: ``[EVENT.]NAME[:HOW]``. Raises ValueError, which describes the syntax."""
         series, colon, how = text.rpartition(":")
         if not colon or how not in _HOW:
             series, how = text, "last"
         event, dot, name = series.rpartition(".")
         if not name or (dot and not event):
-            raise ValueError(f"{text!r} names no metric: write NAME or EVENT.NAME, and perhaps :min, :max, … behind it")
+            raise ValueError(f"{text!r} names no metric: write NAME or EVENT.NAME, and perhaps :min, :max, … after it")
         return cls(event or "**", name, how)
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from mlvlogger import EventRef, ExperimentRef, External, File, Opaque, Redacted,
 __all__ = ["flat", "shown", "text"]
 
 _EXACT = 2**53  # beyond it JavaScript has no exact integers
-_LONGEST = 1000  # characters of a text
+_LONGEST = 1000  # characters of a string
 
 
 def flat(tree: dict[str, Any]) -> list[tuple[str, float | str]]:
@@ -27,7 +27,7 @@ def flat(tree: dict[str, Any]) -> list[tuple[str, float | str]]:
 
 
 def shown(value: Any) -> float | str:
-    """A value as a number, if it is one that JSON and JavaScript hold exactly, and otherwise as a text."""
+    """A value as a number, if it is one that JSON and JavaScript hold exactly, and otherwise as a string."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, int):
@@ -58,7 +58,7 @@ def shown(value: Any) -> float | str:
 
 
 def text(value: object, most: int = _LONGEST) -> str:
-    """A text of at most *most* characters, control characters escaped."""
+    """A string of at most *most* characters, control characters escaped."""
     line = str(value)
     line = line if len(line) <= most else line[: most - 1] + "…"
     return "".join(

@@ -1,4 +1,4 @@
-"""What one row of `mlv ls` knows of an experiment, read from the ends of its streams: no more of a log than it must."""
+"""The row of `mlv ls` for an experiment, read from the ends of its streams: as little of a log as possible."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Log:
     """An experiment's default stream, read from its end on.
 
     Attributes:
-        torn: Bytes behind the last line feed.
+        torn: Bytes after the last line feed.
         last: The time of the last event.
         metrics: The last value of each metric that was met.
     """
@@ -134,7 +134,7 @@ class _Log:
                     self.metrics.setdefault((event.name, name), item)
 
     def _has_one_session(self) -> bool:
-        """Does every later meta record belong to another stream? A writer that goes on with a log adds a record.
+        """Does every later meta record belong to another stream? A writer that continues a log adds a record.
 
         By this a session in the middle of a log is overlooked where its writer added none, against custom.
         """

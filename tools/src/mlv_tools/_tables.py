@@ -20,7 +20,7 @@ _LONGEST = 8 * 16 * 1024 * 1024  # bytes of a row: a record of 16 MiB that becom
 
 
 def fill(connection: duckdb.DuckDBPyConnection, view: str, rows: Iterable[Row]) -> None:
-    """Make a view, and the table behind it, of rows."""
+    """Make a view, and its table, of rows."""
     table(connection, "_" + view, types_of(view), rows)
     connection.execute(f"CREATE VIEW {view} AS FROM _{view}")
 

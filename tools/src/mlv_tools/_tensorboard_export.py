@@ -56,7 +56,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
     writer = EventsWriter(str(directory / "events"))
     try:
         created = experiment.created.timestamp() if experiment.created else 0.0
-        # In the same file as the scalars and before them: a file of their own would hide the scalars from readers.
+        # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
         described, started, ended = hparams(dict(_flat(experiment.params)), tags)
         summaries = [described, started] + [ended] * (experiment.state == "completed")
         for summary in summaries if stream == "log.jsonl" else ():

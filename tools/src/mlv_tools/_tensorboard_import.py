@@ -59,11 +59,11 @@ def import_run(
             "importer": {"name": "mlvlogger-tools", "version": __version__},
         }
     }
-    told = "Imported from TensorBoard event files. The time of an event is that of the import; wall_time is the run's."
+    description = "Imported from TensorBoard event files. An event has the time of the import; wall_time is the run's."
     written: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     said: list[str] = []
-    with Exp(savedir, name, params, exists="number" if again else "error", extra=extra, description=told) as exp:
+    with Exp(savedir, name, params, exists="number" if again else "error", extra=extra, description=description) as exp:
         plugins: dict[str, str] = {}  # of a tag: it may be said by the first value alone
         for file in files:
             for event in _records(file, said):
@@ -100,7 +100,7 @@ def _records(path: Path, said: list[str]) -> Iterator[Any]:
                     try:
                         event = Event.FromString(body[:length])
                     except DecodeError:
-                        why = "is no event of TensorBoard"
+                        why = "isn't an event of TensorBoard"
             if why:
                 said.append(f"{path}: the record at byte {offset} {why}; the {count} records before it are imported")
                 return

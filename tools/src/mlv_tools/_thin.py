@@ -16,7 +16,7 @@ __all__ = ["Curve", "curves"]
 
 _FEWEST = 20  # stretches of a curve, however many curves there are
 
-# Numbers in the place of four names make the rest three times as fast.
+# Numbers instead of four names make the rest three times as fast.
 _SERIES = """
 create or replace temp table mlv_series as
 select row_number() over (order by experiment, stream, event, metric) as id, *

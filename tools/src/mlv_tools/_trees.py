@@ -23,7 +23,7 @@ class Found:
     Attributes:
         path: The directory.
         name: Its path relative to the root that was searched, with slashes; the root's own name for the root itself.
-        depth: In how many experiments it lies.
+        depth: In how many experiments it is.
         experiment: What `mlvlogger.read` made of it, None where that failed.
         error: Why it failed, and the command for details; "" where it did not.
     """
@@ -36,7 +36,7 @@ class Found:
 
 
 def find(root: str | os.PathLike[str]) -> Iterator[Found]:
-    """Every experiment in and below *root*, in the order of their paths; a sub-experiment after what it lies in.
+    """Every experiment in and below *root*, in the order of their paths; a sub-experiment after its parent.
 
     *root* may be a symbolic link; below it, none is followed. Raises FileNotFoundError and NotADirectoryError.
     """

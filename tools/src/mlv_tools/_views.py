@@ -69,7 +69,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "temp_directory": tempfile.gettempdir(),  # for what memory cannot hold; by default it is where one stands
+        "temp_directory": tempfile.gettempdir(),  # for what memory cannot hold; by default it is the current directory
     }
     connection = duckdb.connect(config=settings)
     fill(connection, "experiments", experiments)
@@ -77,7 +77,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     for stream in streams:
         problems += [problem_row(stream.name, *problem) for problem in stream.problems]
     for name, experiment in readable:
-        problems += [problem_row(name, told.path, told.line, told.message) for told in experiment.problems]
+        problems += [problem_row(name, one.path, one.line, one.message) for one in experiment.problems]
     problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
     fill(connection, "problems", problems)
     for statement in (_EVENTS, _METRICS, _PLAIN):
@@ -94,7 +94,7 @@ def _warn(problems: list[Row]) -> None:
     count = f"{len(problems)} things were" if len(problems) > 1 else "Something was"
     warnings.warn(
         f"{count} left out of the views, such as {text.encode('unicode_escape').decode('ascii')}. "
-        "SELECT * FROM problems tells all.",
+        "For all of them: SELECT * FROM problems.",
         stacklevel=3,
     )
 

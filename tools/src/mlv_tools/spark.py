@@ -1,7 +1,7 @@
 """Great trees of experiments on Apache Spark: the views of `mlv_tools.connect`, and the verdicts of `mlv-validate`.
 
-Spark spreads the directories over its Python workers, where `mlvlogger.read` and `mlv_validate.validate` look at them.
-Spark's own JSON reader is faster, and takes lines for events that a reader of MLV has to leave out.
+Spark spreads the directories over its Python workers, where `mlvlogger.read` and `mlv_validate.validate` read them.
+Spark's own JSON reader is faster, and takes lines for events that a reader of MLV must leave out.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Validation:
 def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
     """The experiments in and below the directory *root*, as DataFrames with the rows of the views of `connect`.
 
-    *root* lies on a file system that the driver and all workers have at this path. The driver lists it; a stream is
+    *root* is on a file system that the driver and all workers have at this path. The driver lists it; a stream is
     read as a whole, by one worker. It is read at the call, once, and kept by Spark in memory and on local disks, until
     `Views.unpersist`. What could not be read is in `problems`, and there is a warning where that has rows.
 
@@ -278,7 +278,7 @@ def _experiment(unit: _Unit) -> Iterator[Row]:
     if experiment is None:
         problems.append(problem_row(unit.name, "meta.json", None, error))
     else:
-        problems += [problem_row(unit.name, told.path, told.line, told.message) for told in experiment.problems]
+        problems += [problem_row(unit.name, one.path, one.line, one.message) for one in experiment.problems]
         problems += [problem_row(unit.name, path, None, message) for path, message in strays(experiment)]
     row = experiment_row(Found(unit.path, unit.name, 0, experiment, error), unit.name)
     for name in ("params", "environments", "extra"):
@@ -306,8 +306,8 @@ def _events(unit: _Unit) -> Iterator[Row]:
                 "metrics": list(_metrics(row["event"], data, step, counts)),
             }
         left = [*leftovers(experiment, unit.stream)]
-        left += [(told.path, told.line, told.message) for told in experiment.problems]
-        problems += [problem_row(unit.name, *told) for told in left]
+        left += [(one.path, one.line, one.message) for one in experiment.problems]
+        problems += [problem_row(unit.name, *problem) for problem in left]
     except (MLVError, OSError) as error:
         message = f"{error} (for details, run: mlv-validate {unit.path})"
         problems.append(problem_row(unit.name, unit.stream, None, message))
@@ -369,7 +369,7 @@ def _warn(problems: DataFrame) -> None:
     where = f"{first.experiment}/{first.path}" + (f":{first.line}" if first.line else "")
     text = f"{where}: {first.message}".encode("unicode_escape").decode("ascii")
     things = f"{count} things were" if count > 1 else "Something was"
-    warnings.warn(f"{things} left out of the views, such as {text}. The view `problems` tells all.", stacklevel=3)
+    warnings.warn(f"{things} left out of the views, such as {text}. The view `problems` has all of them.", stacklevel=3)
 
 
 # Validation.
@@ -402,10 +402,10 @@ _FIRST_PHASES = ("bytes", "json", "schema")  # an error in them masks the record
 
 
 def _outermost(top: Path, directory: Path, level: int, units: list[_Unit], unchecked: list[tuple[str, str]]) -> None:
-    """Those experiments that lie in no other one, as `mlv-validate` takes directories for experiments."""
+    """Those experiments that are in no other one, as `mlv-validate` takes directories for experiments."""
     name = "." if directory == top else os.path.relpath(directory, top)
     if level > _DEEPEST:
-        unchecked.append((_storable(name), f"it lies more than {_DEEPEST} directories deep"))
+        unchecked.append((_storable(name), f"it is more than {_DEEPEST} directories deep"))
         return
     try:
         with os.scandir(directory) as entries:
@@ -435,7 +435,7 @@ def _says_so(file: Path) -> bool:
     if len(raw) > _LONGEST or is_log and (not raw.endswith(b"\n") or b"\r" in raw):
         return False
     try:
-        # Digits are no matter here, and Python refuses to convert very many.
+        # Digits don't matter here, and Python refuses to convert very many.
         value = json.loads(raw.decode("utf-8"), parse_int=str, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False

@@ -1,4 +1,4 @@
-"""The values of a record that Python has no type for: references, and what stands in the place of a value."""
+"""The values of a record that Python has no type for: references, and replacements of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading experiments: never locks, never writes, works while they are written, and says what it had to leave out."""
+"""Reading experiments: never locks, never writes, works while they are written, and reports what it skips."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def command(directory: Path, out: Path, license: str) -> None:
     if os.path.lexists(out):
         raise click.UsageError(f"{str(out)!r} is there already. Give a new name.")
     if out.resolve().is_relative_to(directory.resolve()):
-        raise click.UsageError(f"{str(out)!r} lies in the experiment. Give a path outside of it.")
+        raise click.UsageError(f"{str(out)!r} is in the experiment. Give a path outside of it.")
     experiment = read(directory)
     said = write(experiment, out, license)
     if experiment.state == "open":

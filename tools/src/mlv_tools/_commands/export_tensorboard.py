@@ -34,25 +34,25 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     if logdir.is_dir() and os.listdir(logdir) and not add:
         raise click.UsageError(f"{str(logdir)!r} is not empty. Give an empty directory, or --add to write into it.")
     total: Counter[str] = Counter()
-    amiss = False
+    failed = False
     for found in find(root):
         name = run_name(root, found)
         if found.experiment is None:
             click.echo(plain(f"{name}: left out: {found.error}"), err=True)
-            amiss = True
+            failed = True
             continue
         try:
             written, said = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
             click.echo(plain(f"{name}: {error} (for details, run: mlv-validate {found.path})"), err=True)
-            amiss = True
+            failed = True
             continue
         for sentence in said:
             click.echo(plain(f"{name}: {sentence}"), err=True)
-        amiss = amiss or bool(said)
+        failed = failed or bool(said)
         total += written
         total["experiments"] += 1
     if not total["experiments"]:
         raise click.ClickException(f"there is no experiment to export in {str(root)!r}.")
     click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
-    raise SystemExit(amiss)
+    raise SystemExit(failed)

@@ -29,23 +29,23 @@ def command(logdir: Path, savedir: Path) -> None:
     if not found:
         raise click.ClickException(f"there is no event file of TensorBoard in {str(logdir)!r}.")
     made: set[str] = set()
-    amiss = False
+    failed = False
     for run, files in found:
         name = experiment_name(logdir, run)
         try:
             exp, written, said = import_run(run, files, savedir, name, again=name in made)
         except ExperimentExists:
             click.echo(plain(f"{run}: not imported: there is an experiment {str(savedir / name)!r}."), err=True)
-            amiss = True
+            failed = True
             continue
         except (MLVError, OSError) as error:
             click.echo(plain(f"{run}: not imported: {error}"), err=True)
-            amiss = True
+            failed = True
             continue
         made.add(name)
         for sentence in said:
             click.echo(plain(f"{run}: {sentence}"), err=True)
-        amiss = amiss or bool(said)
+        failed = failed or bool(said)
         counts = ", ".join(f"{written[kind]} {kind}" for kind in ("scalars", "images", "texts"))
         click.echo(plain(f"{exp.path}: {counts}"))
-    raise SystemExit(amiss)
+    raise SystemExit(failed)

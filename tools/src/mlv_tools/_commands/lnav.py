@@ -1,4 +1,4 @@
-"""`mlv lnav`: where the format file for lnav lies."""
+"""`mlv lnav`: the path of the format file for lnav."""
 
 from __future__ import annotations
 

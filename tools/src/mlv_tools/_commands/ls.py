@@ -26,7 +26,7 @@ from mlvlogger import MLVError
 
 __all__ = ["command"]
 
-_SHOWN = 4  # params, and metrics, that are shown where nobody chose any
+_SHOWN = 4  # params, and metrics, that are shown by default
 _WIDEST = 24  # characters of a cell
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
 _FIXED = ("name", "kind", "state", "last")
@@ -100,7 +100,7 @@ def command(
 
 
 class _Row:
-    """A row: its cells by column, and what the table shows beside them."""
+    """A row: its cells by column, and what the table shows next to them."""
 
     def __init__(self, one: Summary, metrics: list[Metric]) -> None:
         self.summary = one
@@ -188,7 +188,7 @@ def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metri
         table.add_row(*line[:count])
     console.print(table)
     if left := [title.plain for title in head[count:] if title.plain]:
-        console.print(Text(f"not shown, for want of room: {', '.join(left)}", style="dim"))
+        console.print(Text(f"not shown, for lack of space: {', '.join(left)}", style="dim"))
     for row in rows:
         if row.summary.trouble:
             console.print(Text(f"{plain(row.summary.found.name)}: {plain(row.summary.trouble)}", style="yellow"))

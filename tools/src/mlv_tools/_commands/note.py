@@ -1,4 +1,4 @@
-"""`mlv note`: a remark that somebody made later."""
+"""`mlv note`: a note that is added later."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def command(directory: Path, text: str) -> None:
     if text == "-":
         text = sys.stdin.read().strip()
     if not text:
-        raise click.UsageError("The remark is empty.")
+        raise click.UsageError("The note is empty.")
     add(directory, description=text)

@@ -123,7 +123,7 @@ def _params(console: Console, experiment: Experiment) -> None:
 def _streams(console: Console, streams: list[StreamFacts]) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
         for one in streams:
-            end = f"{one.torn} bytes behind the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
+            end = f"{one.torn} bytes after the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
             yield plain(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
 
     _head(console, f"streams: {len(streams)}")

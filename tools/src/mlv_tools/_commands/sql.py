@@ -93,7 +93,7 @@ def _write_table(file: Any, names: list[str], kinds: list[str], rows: Iterator[t
         table.add_column(Text(_printable(name)), overflow="fold", justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(_cell(value)) for value in row))
-    # Where nobody looks, nothing is folded: a line is a row.
+    # Without a terminal, nothing is folded: a line is a row.
     width = None if file.isatty() else 1_000_000
     Console(file=file, width=width, highlight=False, soft_wrap=width is not None).print(table)
 

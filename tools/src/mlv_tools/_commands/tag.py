@@ -1,4 +1,4 @@
-"""`mlv tag`: tags that somebody thought of later."""
+"""`mlv tag`: tags that are added later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlv tail`: the last events of an experiment, and what is added while it is looked at."""
+"""`mlv tail`: the last events of an experiment, and those that follow."""
 
 from __future__ import annotations
 

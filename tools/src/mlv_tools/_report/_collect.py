@@ -44,7 +44,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
     starts = [_start(found) for found in trees]
     experiments = [_experiment(found) for found in trees]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of stands on the page
+        warnings.simplefilter("ignore")  # what it warns of is on the page
         connection = connect(root)
     with connection:
         found_curves = [
@@ -84,7 +84,7 @@ def _start(found: Found) -> float:
 
 
 def _experiment(found: Found) -> Json:
-    """One experiment as far as its meta tells; a broken one as what is known of it."""
+    """One experiment by its meta; a broken one as far as it is known."""
     base: Json = {"name": found.name, "depth": found.depth, "kind": "", "state": "broken", "tags": [], "seconds": None}
     base |= {"params": [], "environments": [], "facts": [["directory", found.name]], "problems": [], "spans": []}
     base |= {"spansLeft": 0, "files": [], "filesLeft": 0}
@@ -159,7 +159,7 @@ def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json]
         if len(problems) < _PROBLEMS:
             problems.append(_text(f"{path}{'' if line is None else f':{line}'}: {message}"))
         elif len(problems) == _PROBLEMS:
-            problems.append("There are more problems: mlv-validate tells them all.")
+            problems.append("There are more problems: mlv-validate reports them all.")
 
 
 # ---- curves ----
@@ -239,7 +239,7 @@ order by experiment, start, length desc
 def _add_spans(
     connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int], starts: list[float]
 ) -> None:
-    """The longest spans of each experiment, by their begin; one that never ended goes on to the last event."""
+    """The longest spans of each experiment, by their begin; one that never ended continues to the last event."""
     totals: dict[int, int] = {}
     for number, stream, event, data, start, seconds, length, total in _rows(connection, _SPANS_OF, numbers, _SPANS):
         begin = round(start - starts[number], 6)
@@ -264,7 +264,7 @@ def _add_spans(
 def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> list[tuple[int, Reference]]:
     """The files that events refer to, each with the number of the experiment of the event, in the order of the log.
 
-    That a file was attached (`mlv/file`) is left out where another event tells of the same file.
+    That a file was attached (`mlv/file`) is left out if another event refers to the same file.
     """
     query = """
         select experiment, event, stream, seq, data::varchar from events
@@ -275,8 +275,8 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
         for number, event, stream, seq, data in _rows(connection, query, numbers)
         for reference in references(event, stream, seq, data)
     ]
-    told = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
-    return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in told]
+    referred = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
+    return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in referred]
 
 
 def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> None:
@@ -301,7 +301,7 @@ def _count(number: int, noun: str) -> str:
 def _rows(
     connection: duckdb.DuckDBPyConnection, query: str, numbers: dict[str, int], *parameters: object
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query whose first column is the experiment, with its number in the place of that."""
+    """The rows of a query whose first column is the experiment, with its number instead of its name."""
     for name, *rest in connection.execute(query, parameters).fetchall():
         if name in numbers:  # an experiment may have come since
             yield numbers[name], *rest

@@ -29,7 +29,7 @@ class Reference:
     """A `file` value in the data of an event.
 
     Attributes:
-        event, stream, seq: Where it stands.
+        event, stream, seq: Where it is.
         key: The member of the data, `file` or `samples.0`.
         step: The member `step` of the data, where it is an integer.
         path, size, sha256, media_type, experiment: As in the value; "", 0 and None where it does not say so.
@@ -109,7 +109,7 @@ def gallery(
             if source not in sources:
                 home = homes.get(reference.experiment) if reference.experiment else trees[key[0]].path
                 if home is None:
-                    raise ValueError("it lies in an experiment that is not here")
+                    raise ValueError("it is in an experiment that is not here")
                 content = _read(home, reference.path, _LARGEST)
                 if hashlib.sha256(content).hexdigest() != reference.sha256:
                     raise ValueError("its bytes are not those that were recorded")

@@ -1,6 +1,6 @@
 """The page as text: one file, with everything in it, in which nothing that a log says can run.
 
-Data stands in a JSON script element that no browser runs, without a `<`, and the policy in the page's head lets run
+Data is in a JSON script element that no browser runs, without a `<`, and the policy in the page's head lets run
 the two scripts that are named by their digest and nothing else, and allows no connection at all. Charts are drawn by
 Vega with its own interpreter of expressions, so that the policy need not allow `eval`.
 """
@@ -39,14 +39,14 @@ def _part(name: str) -> str:
 
 
 def _escaped(data: dict[str, Any]) -> str:
-    """JSON that may stand in a script element: `<` could end it; U+2028 and U+2029 are line ends to some readers."""
+    """JSON that is safe in a script element: `<` could end it; U+2028 and U+2029 are line ends to some readers."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is written as JSON writes it
 
 
 def _harmless(script: str) -> str:
-    """A script that may stand in a script element: what would end or hide one can only be in texts and patterns."""
+    """A script that is safe in a script element: what would end or hide one can only be in texts and patterns."""
     return re.sub("</(?=script)", r"<\\/", script, flags=re.IGNORECASE).replace("<!--", r"\x3c!--")
 
 

@@ -39,12 +39,12 @@ __all__ = ["ProcessWriter"]
 
 _LOOK = 50_000_000  # nanoseconds after which an event looks again whether the other process is in order
 _CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
-_PATIENCE = 4.0  # seconds that the caller waits while nothing gets on
-_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while nobody waits for it
-_SHORT = 1000  # bytes of a record whose values are looked at by the other process alone
+_PATIENCE = 4.0  # seconds that the caller waits without progress
+_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while no caller waits for it
+_SHORT = 1000  # bytes of a record whose values only the other process inspects
 _ERRORS = range(1, 4096)  # what the system uses as error numbers
 
-_ended_later: list[int] = []  # processes of writers that nobody has waited for
+_ended_later: list[int] = []  # exited writer processes that aren't reaped yet
 
 
 class ProcessWriter:
@@ -60,11 +60,11 @@ class ProcessWriter:
 
     def __init__(self, file: LineFile, seq: int, place: int) -> None:
         self._file = file
-        self._heir: DirectWriter | None = None  # in the place of the other process, once that has ended
+        self._heir: DirectWriter | None = None  # replaces the other process, once that has ended
         self._heir_to_be: tuple[LineFile, Seals, int] | None = None  # while it writes what is in the ring; and the seq
         #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
-        self._base = seq  # the seq before the first record of the ring, as if there were no lines of our own
+        self._base = seq  # the seq before the first record of the ring, as if this process had written no line
         self.is_seal_due = False
         self._last_seal = 0  # HEAD after it
         self._looked = self._look_at = 0  # nanoseconds since 1970
@@ -74,9 +74,9 @@ class ProcessWriter:
         self._is_starting = True
         self._ended = ""  # how the other process has ended, once it has
         self._lost: list[int] = []  # seqs of events that could not be found in the ring
-        self._has_refused = False  # may events wait in memory whose seqs begin behind ours?
+        self._has_refused = False  # may events wait in memory whose seqs begin after the writer's?
         self._begun = time.monotonic()
-        self._changed: FileChanged | None = None  # somebody else has changed the file: nothing more is written to it
+        self._changed: FileChanged | None = None  # another program has changed the file: nothing more is written to it
         self._checked = 0  # nanoseconds since 1970, when the file was compared with the one at its path
         self._is_writing = False  # a line ourselves, of which `Ring.written` may not know yet
         self._bell: list[int] = []  # the ends of a pipe whose bytes wake the other process
@@ -139,10 +139,10 @@ class ProcessWriter:
     def put(
         self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes | None, skip: int = 0
     ) -> int:
-        """As in `Writer`: leave the event to the other process, and wait while there is no room. For `seal`, *tail* is
+        """As in `Writer`: leave the event to the other process, and wait while there is no space. For `seal`, *tail* is
         None.
 
-        Raises OSError, and leaves nothing, when the other process cannot write, or when nothing gets on for some
+        Raises OSError, and leaves nothing, when the other process cannot write, or when there is no progress for some
         seconds.
         """
         ring = self._ring
@@ -151,7 +151,7 @@ class ProcessWriter:
             if self._heir is not None:
                 return _put(self._heir, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
             if skip:
-                self._look_at = 0  # at the next event, the base is made anew
+                self._look_at = 0  # at the next event, the base is set again
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
             if self._is_starting and tail is not None and ring.is_empty:
                 seq = self._base + ring.position[1] + skip + 1
@@ -178,7 +178,7 @@ class ProcessWriter:
         return self._put_slow(record, seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
 
     def _put_slow(self, record: bytes, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
-        if event.values is not None and not are_ordinary(event.values):  # may have to warn
+        if event.values is not None and not are_ordinary(event.values):  # a warning may be due
             event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
             record = _pack(seq, nanoseconds, event, is_seal)
         if len(record) <= LARGEST:
@@ -199,7 +199,7 @@ class ProcessWriter:
 
     def _write(self, line: bytes) -> None:
         """Write a line ourselves, when nothing is in the ring."""
-        self._look_at = 0  # at the next event, the base is made anew
+        self._look_at = 0  # at the next event, the base is set again
         self.settle()
         self._know_size()
         self._is_writing = True
@@ -208,7 +208,7 @@ class ProcessWriter:
         self._is_writing = False
 
     def _know_size(self) -> None:
-        """The size that the file has to have, when nothing is in the ring."""
+        """The size that the file must have, when the ring is empty."""
         if (written := self._ring.written) is None:
             self._file.look_again()
         else:
@@ -232,7 +232,7 @@ class ProcessWriter:
 
         Returns:
             The file, where in it the digits of the last seal begin, the seq of its last line, and the events that are
-            not in it: if somebody else has changed the file, those that the other process had not written.
+            not in it: if another program has changed the file, those that the other process had not written.
         """
         if self._heir is None and self._changed is None:
             if not self._dismiss():
@@ -297,7 +297,7 @@ class ProcessWriter:
     def _give_up(self) -> NoReturn:
         self._has_refused = True
         self._stuck_at = self._ring.words[TAIL]
-        raise TimeoutError(errno.ETIMEDOUT, "The writer process has not got on for seconds")
+        raise TimeoutError(errno.ETIMEDOUT, "The writer process made no progress for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
         """Return when *is_done*, or when we are the heir. Raises OSError as `put`."""
@@ -346,14 +346,14 @@ class ProcessWriter:
         goes_on = "writes the events itself from now on."
         if self._lost:
             warn(
-                f"{ended} {_named(self._lost)} lost: the memory that the two processes share was changed by somebody "
-                f"else. This process {goes_on} Check the program's C extensions."
+                f"{ended} {_named(self._lost)} lost: the memory that the two processes share was changed by another "
+                f"process. This process {goes_on} Check the program's C extensions."
             )
         else:
             warn(f"{ended} No event is lost: this process has written the rest, and {goes_on}")
 
     def _inherit(self) -> None:
-        """The other process has ended: write what it has not written, and go on in its place. Raises OSError."""
+        """The other process has ended: write what it has not written, and replace it. Raises OSError."""
         self.settle()
         try:
             if self._heir_to_be is None:
@@ -375,10 +375,10 @@ class ProcessWriter:
                 last = seq
                 self._heir_to_be = file, seals, last
             if last < self.seq:
-                # Events that wait in memory may have the seqs behind these.
-                behind = self.seq if self._has_refused else self.seq + 1
-                self._note(file, seals, range(last + 1, self.seq + 1), behind)
-                last = behind
+                # Events that wait in memory may have the seqs after these.
+                following = self.seq if self._has_refused else self.seq + 1
+                self._note(file, seals, range(last + 1, self.seq + 1), following)
+                last = following
             heir = DirectWriter(file, last, seals.place)
         except FileChanged as change:
             self._changed = change
@@ -413,7 +413,7 @@ class ProcessWriter:
                     file.truncate(end.size)
                 file.move_to(self._file)
                 return file, Seals(file, end.place), end.seq
-            # Of what it wrote last, we may not have been told: it has to be what is next in the ring.
+            # Of what it wrote last, we may not know: it must be what is next in the ring.
             is_behind = file.size != written
             file.position = (written, 0)
             seals = Seals(file, end.place)
@@ -432,7 +432,7 @@ class ProcessWriter:
             raise
 
     def _next_lines(self, last: int, seals: Seals) -> Iterator[tuple[bytes, bool]]:
-        """What the other process writes at once, behind the seq *last*; and whether it is a seal."""
+        """What the other process writes at once, after the seq *last*; and whether it is a seal."""
         lines = b""
         for record in self._ring.find():
             seq, nanoseconds, event, is_seal = _unpack(record)
@@ -453,7 +453,7 @@ class ProcessWriter:
             numbers = (lost[0], seq - 1, seq - lost[0])
             data = b'{"first":%d,"last":%d,"reasons":{"shared memory was changed":%d}}' % numbers
             file.write(line(seq, time.time_ns(), b'"mlv/dropped"', data, None, b""))
-        else:  # one event, and such a record would need a seq more
+        else:  # one event, and this record would need a seq more
             seals.write(seq, time.time_ns(), b'"mlv/seal"', b"")
         self._heir_to_be = file, seals, seq
         self._lost += lost
@@ -586,11 +586,11 @@ def _put(writer: DirectWriter, nanoseconds: int, event: Pending, is_seal: bool, 
 def _start(ring: int, file: int, place: int, bell: list[int], pids: list[int]) -> None:
     """Start the other process. Appends to *bell* the two ends of a pipe whose bytes wake it, and its pid to *pids*.
 
-    We keep the end to read from, too: writing to a pipe that nobody reads could be the end of the program (SIGPIPE).
+    We keep the end to read from, too: writing to a pipe without a reader could end the program (SIGPIPE).
     """
     _ended_later[:] = [pid for pid in _ended_later if not _ending(pid)]
     if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
-        raise OSError("there is no interpreter that could be started as a process of its own")
+        raise OSError("there is no interpreter that could be started as a separate process")
     bell += os.pipe()
     os.set_blocking(bell[1], False)
     spawn(
@@ -610,7 +610,7 @@ def _ending(pid: int) -> str:
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return "exit code unknown"  # somebody else has waited for it
+        return "exit code unknown"  # another caller has reaped it
     if not found:
         return ""
     code = os.waitstatus_to_exitcode(status)
