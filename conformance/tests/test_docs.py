@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tomllib
 
 import mlv_validate
 import mlvlogger
@@ -332,6 +333,16 @@ def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_
     command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
+
+
+# The words of the style guide
+
+
+def test_each_phrase_of_the_style_words_can_be_found():
+    settings = tomllib.loads(text_of("pyproject.toml"))["tool"]["codespell"]
+    phrases = [line.partition("->")[0] for line in text_of("style-words.txt").splitlines()]
+    assert phrases == sorted(phrases)
+    assert [phrase for phrase in phrases if not re.fullmatch(settings["regex"], phrase)] == []
 
 
 # The references, which mkdocstrings makes of the docstrings
