@@ -37,13 +37,14 @@ EXP = "docs/how-to/using-exp.md"
 PROCESSES = "docs/how-to/processes.md"
 CI = "docs/how-to/ci.md"
 PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
+GLOSSARY = "docs/contributing/glossary.md"
 VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
 WRITTEN = ["README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/tutorial.md", EXP, PROCESSES, CI]
 WRITTEN += [f"docs/how-to/{name}.md" for name in ("sub-experiments", "checkpoints", "syncing", "archiving")]
 WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/how-to/output-and-system.md"]
 WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
-WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md"]
+WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md", GLOSSARY]
 WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md", "conformance/README.md", "conformance/DRIVER.md"]
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
@@ -343,6 +344,12 @@ def test_each_phrase_of_the_style_words_can_be_found():
     phrases = [line.partition("->")[0] for line in text_of("style-words.txt").splitlines()]
     assert phrases == sorted(phrases)
     assert [phrase for phrase in phrases if not re.fullmatch(settings["regex"], phrase)] == []
+
+
+def test_the_glossary_is_short_and_in_order():
+    terms = re.findall(r"(?m)^\| (.+?) \|", text_of(GLOSSARY))[2:]
+    assert terms == sorted(terms, key=str.lower)
+    assert len(terms) <= 40
 
 
 # The references, which mkdocstrings makes of the docstrings
