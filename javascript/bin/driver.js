@@ -69,7 +69,7 @@ function reading(path) {
   return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
 }
 
-function said(step) {
+function metadata(step) {
   const entries = SAID.filter((name) => name in step).map((name) => [
     name,
     ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name],
@@ -121,12 +121,13 @@ class Scenario {
     if (step.op === "create") {
       this.experiment = Experiment.create(join(this.savedir, step.in ?? ""), step.name, {
         kind: step.kind,
-        ...said(step),
+        ...metadata(step),
       });
       return {id: this.experiment.id};
     }
     const path = join(this.savedir, step.path);
-    this.experiment = step.op === "resume" ? Experiment.resume(path, said(step)) : Experiment.open(path, said(step));
+    this.experiment =
+      step.op === "resume" ? Experiment.resume(path, metadata(step)) : Experiment.open(path, metadata(step));
     return step.op === "resume" ? {id: this.experiment.id} : {stream: this.experiment.stream};
   }
 }

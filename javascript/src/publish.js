@@ -18,7 +18,7 @@ function syncDirectory(path) {
   }
 }
 
-/** Makes a folder where there is none. The one above is never made: it may have been removed. */
+/** Makes a folder if it doesn't exist. Its parent is never made: it may have been removed. */
 export function makeFolder(path) {
   try {
     fs.mkdirSync(path);

@@ -68,7 +68,7 @@ class Report {
   }
 
   /**
-   * Calls `read`, and says of what the system refuses that it could not be checked.
+   * Calls `read`, and reports that a path could not be checked if the system refuses.
    * @template T
    * @param {string} path
    * @param {() => T} read
@@ -194,7 +194,7 @@ function judgeTogether(experiments, report) {
   }
 }
 
-/** The nearest experiment around a path; undefined where there is none. */
+/** The nearest experiment around a path, or undefined. */
 function enclosing(path, byPath) {
   while (path !== "") {
     path = path.slice(0, Math.max(0, path.lastIndexOf("/")));

@@ -23,7 +23,7 @@ export const WRITER = {name: "mlv-js", version: "0.1.0"};
 /** Now, as the specification writes times. */
 export const now = () => new Date().toISOString().replace("Z", "000Z");
 
-/** What is at a path, without following a link; null where there is nothing. */
+/** Returns the status of a path, without following a link, or null if nothing exists there. */
 function statAt(path) {
   try {
     return fs.lstatSync(path, {bigint: true});
@@ -46,9 +46,9 @@ function isSame(one, other) {
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
-  #home; // what was at this path when the stream was opened
-  #start; // what an mlv/start says
-  #looked = -Infinity; // when the file at the path was last seen to be the one that is open
+  #home; // the status of the path when the stream was opened
+  #start; // the members of the mlv/start
+  #checkedAt = -Infinity; // when the file at the path was last seen to be the one that is open
   #isAgain = false; // whether the file was published again
   #lost = new Set(); // the begins of spans that were open when a kept stream began
   #fd;
@@ -63,7 +63,7 @@ export class StreamWriter {
    * Opens a stream and begins a session.
    * @param {string} root the experiment's directory
    * @param {string} stream its path in the experiment
-   * @param {{experiment: string, record: object}} start what its mlv/start says of the experiment
+   * @param {{experiment: string, record: object}} start the members of its mlv/start about the experiment
    * @param {boolean} isNew whether the stream must not exist yet
    * @throws {Refused} the stream is of an unknown version or feature
    */
@@ -184,7 +184,7 @@ export class StreamWriter {
    */
   check() {
     const [path, now] = [join(this.#root, this.stream), performance.now()];
-    this.#looked = -Infinity; // until all is well again, nothing must be written
+    this.#checkedAt = -Infinity; // until a check succeeds, nothing must be written
     if (!isSame(statAt(this.#root), this.#home))
       throw new Refused(
         `${this.#root}: the directory of the experiment was removed or replaced. Make a new experiment in another directory.`,
@@ -202,7 +202,7 @@ export class StreamWriter {
         });
       }
     }
-    this.#looked = now;
+    this.#checkedAt = now;
   }
 
   /** Publishes bytes as a stream and opens it; false where the name is taken. */
@@ -229,7 +229,7 @@ export class StreamWriter {
     }
     for (const begin of this.#spans.keys()) this.#lost.add(begin);
     this.#spans.clear();
-    this.#looked = performance.now();
+    this.#checkedAt = performance.now();
     this.#append("mlv/start", {...this.#start, replaces});
     const [from, to] = [replaces.stream, this.stream].map((stream) => join(this.#root, stream));
     const rest = isWhole ? "" : ` The first ${replaces.last} events may be lost.`;
@@ -240,7 +240,7 @@ export class StreamWriter {
   }
 
   #append(name, data, others = {}) {
-    if (performance.now() - this.#looked > MAX_AGE) this.check();
+    if (performance.now() - this.#checkedAt > MAX_AGE) this.check();
     if (this.#lost.has(others.within) && !this.#spans.has(others.within)) others = {...others, within: undefined};
     for (const span of [others.within, others.begin]) {
       if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} isn't an open span`);
