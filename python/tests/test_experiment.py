@@ -314,7 +314,7 @@ def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.Mon
     Exp.join(HOME).close()
     assert os.listdir(HOME / "log") == ["rank-7.jsonl"]
     monkeypatch.setenv(variable, "²")
-    with pytest.raises(ValueError, match=f"the environment's {variable} is '²', no number: give this worker's"):
+    with pytest.raises(ValueError, match=f"the environment's {variable} is '²', not a number. Pass this worker's"):
         Exp.join(HOME)
     for rank in (-1, "3", True):
         with pytest.raises(ValueError, match="give the number of this worker, an integer of at least 0"):

@@ -136,7 +136,7 @@ def test_a_stream_that_comes_and_goes_is_an_error_and_no_loop(monkeypatch: pytes
         return real(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", never)
-    with pytest.raises(FileExistsError, match="comes and goes"):
+    with pytest.raises(FileExistsError, match="keeps being created and removed"):
         exp.stream("gpu")
 
 

@@ -875,7 +875,7 @@ def _rank() -> int:
             if text.isascii() and text.isdecimal() and len(text) < 20:
                 return int(text)
             raise ValueError(
-                f"the environment's {name} is {short(text)}, no number: give this worker's, join(path, rank)."
+                f"the environment's {name} is {short(text)}, not a number. Pass this worker's: join(path, rank)."
             )
     raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 

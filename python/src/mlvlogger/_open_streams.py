@@ -92,7 +92,9 @@ class Logs:
                 if make or self._root.has(name):
                     raise
             # Another process created or moved it since the check.
-        raise FileExistsError(f"{self._root.path}/{name} comes and goes. End the program that makes and removes it.")
+        raise FileExistsError(
+            f"{self._root.path}/{name} keeps being created and removed. End the program that does so."
+        )
 
     def _refuse_twins(self, name: str) -> None:
         with Folder(self._root, "log") as folder:

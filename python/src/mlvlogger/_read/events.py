@@ -78,7 +78,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     """
     tree = parse_line(line)
     if type(tree) is not dict or not isinstance(tree["data"], dict):
-        raise ValueError("it isn't a JSON object, or its data is none")
+        raise ValueError("it isn't a JSON object, or its data isn't one")
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")

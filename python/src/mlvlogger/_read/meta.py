@@ -84,10 +84,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
             f"{path / 'meta.json'} is damaged: {error}. Restore it from a copy; run mlv-validate for details."
         ) from None
     if not isinstance(record.get("mlv"), str):
-        raise NotAnExperiment(
-            f"{path} holds no experiment: its meta.json is something else's, without a member mlv. "
-            "Choose another directory."
-        )
+        raise NotAnExperiment(f"{path} holds no experiment: its meta.json has no member mlv. Choose another directory.")
     check_version(record["mlv"], record.get("requires"), str(path / "meta.json"))
     if not isinstance(record.get("params"), dict) or not isinstance(record.get("name"), str):
         raise InvalidRecord(

@@ -103,7 +103,7 @@ class Ring:
         try:
             # Not again after a short write: at a limit on the size of files, that would be SIGXFSZ.
             if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
-                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory can be had")
+                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory are available")
             _keep_size(fd)
             os.lseek(fd, _ERRORS, os.SEEK_SET)
         except BaseException:
