@@ -23,7 +23,7 @@ def run(setting: Setting) -> Iterator[Row]:
     moments = random.Random(3)
     acks, killed, late = Acks(), 0, 0
     experiment = setting.path / "e"
-    for number in range(150 if setting.long else 8):
+    for number in range(60 if setting.long else 8):
         if number % 10 == 0:  # a chain of records that grows all the time would be all that is measured
             acks = Acks()
             experiment = setting.path / f"e{number}"

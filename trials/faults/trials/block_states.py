@@ -27,7 +27,7 @@ _FORMS = ("whole", "some", "reordered", "torn")
 
 def run(setting: Setting) -> Iterator[Row]:
     missing = _missing()
-    states = 500 if setting.long else 24
+    states = 200 if setting.long else 24
     kinds = (("ext4", "24M"), ("xfs", "300M")) if setting.long else (("ext4", "24M"),)
     for kind, size in kinds:
         yield _replay(setting, Row(f"{kind}, replayed", not_run=missing), kind, size, states, "disk")

@@ -24,7 +24,7 @@ _INSIDE = ("exception", "sys.exit", "os._exit", "os.abort")
 def run(setting: Setting) -> Iterator[Row]:
     for end in (*_SIGNALS, "SIGKILL of the tree", *_INSIDE):
         row = Row(f"ended by {end}, continued, complete")
-        for number in range(20 if setting.long else 1):
+        for number in range(8 if setting.long else 1):
             _training(setting, end, number, row)
         yield row
 

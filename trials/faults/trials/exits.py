@@ -39,7 +39,7 @@ def run(setting: Setting) -> Iterator[Row]:
     moments = random.Random(7)
     for how, code in _CODES.items():
         row = Row(how)
-        for number in range(20 if setting.long else 1):
+        for number in range(8 if setting.long else 1):
             directory = setting.path / f"{how}-{number}".replace(" ", "-")
             directory.mkdir()
             experiment = directory / "e"

@@ -28,12 +28,12 @@ _SESSIONS = 3  # of one experiment, each of which must begin with what the kill 
 
 
 def run(setting: Setting) -> Iterator[Row]:
-    rounds, fewer = (1000, 100) if setting.long else (50, 10)
+    rounds, fewer = (400, 40) if setting.long else (50, 10)
     late = (30_000, 70_000) if setting.long else (2000, 4000)
     yield _rounds(setting, Row("SIGKILL of the trainer alone"), rounds)
     yield _rounds(setting, Row("SIGKILL of the trainer, 4 threads"), fewer, threads=4)
     yield _rounds(setting, Row("SIGKILL of the trainer, resumed at once"), fewer, patient=False)
-    yield _rounds(setting, Row("SIGKILL of the trainer, late"), 15 if setting.long else 1, events=late)
+    yield _rounds(setting, Row("SIGKILL of the trainer, late"), 6 if setting.long else 1, events=late)
     yield _rounds(setting, Row("SIGKILL of the whole tree"), fewer, tree=True, begun=True)
     yield _rounds(setting, Row("SIGKILL of the whole tree, early"), fewer, tree=True)
 

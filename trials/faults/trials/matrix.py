@@ -96,7 +96,7 @@ def run(setting: Setting) -> Iterator[Row]:
         yield Row("a fault in every call", not_run=reason)
         return
     # For each kind of call; with the process writer, a life takes thrice as long.
-    wanted = {("direct", False): 55, ("direct", True): 400, ("process", False): 12, ("process", True): 120}
+    wanted = {("direct", False): 55, ("direct", True): 200, ("process", False): 12, ("process", True): 60}
     # A file system in memory isn't easier for a program, and syncs at once.
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as memory:
         lives = _Lives(setting, Path(memory))

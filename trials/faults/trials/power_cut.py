@@ -31,7 +31,7 @@ def run(setting: Setting) -> Iterator[Row]:
         missing = ""
     except NotHere as error:
         missing = str(error)
-    rounds = 50 if setting.long else 4
+    rounds = 20 if setting.long else 4
     for kind, size in (("ext4", "64M"), ("xfs", "300M")):
         yield _rounds(setting, Row(kind, not_run=missing), kind, size, rounds, "disk")
         if setting.writer == "direct":

@@ -26,8 +26,8 @@ _CALLS = "write,pwrite64,pread64,read,select,pselect6,clock_nanosleep,getppid,fs
 
 
 def run(setting: Setting) -> Iterator[Row]:
-    yield _at_random(setting, "SIGKILL of the writer in a burst", 500 if setting.long else 15, "burst")
-    yield _at_random(setting, "SIGKILL of the writer, paced", 100 if setting.long else 5, "paced", 1)
+    yield _at_random(setting, "SIGKILL of the writer in a burst", 200 if setting.long else 15, "burst")
+    yield _at_random(setting, "SIGKILL of the writer, paced", 40 if setting.long else 5, "paced", 1)
     yield _stopped(setting, Row("the writer stopped for a second in a burst"))
     yield _stopped(setting, Row("the writer stopped in a burst, then SIGKILL"), killed=True)
     yield _window(setting, Row("everything killed 20 ms after a lone event"))
@@ -78,7 +78,7 @@ def _finish(row: Row, program: Program, experiment: Path, label: str) -> None:
 
 
 def _stopped(setting: Setting, row: Row, killed: bool = False) -> Row:
-    for number in range(20 if setting.long else 1):
+    for number in range(8 if setting.long else 1):
         program, experiment = _begin(setting, row, "burst")
         program.wait_for_children()
         children = program.children()
@@ -93,7 +93,7 @@ def _stopped(setting: Setting, row: Row, killed: bool = False) -> Row:
 
 def _window(setting: Setting, row: Row) -> Row:
     """The idle writer checks its ring less often; its window is the same."""
-    for number in range(100 if setting.long else 5):
+    for number in range(40 if setting.long else 5):
         program, experiment = _begin(setting, row, "paced", 1100 + number % 10)
         row.expect(program.channel.wait(3, 20), f"round {number}: the second event does not come")
         time.sleep(WINDOW)
