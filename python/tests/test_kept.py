@@ -223,17 +223,125 @@ def test_no_line_is_written_after_a_truncation() -> None:
     assert steps(HOME / "log/kept-1.jsonl") == [1]
 
 
-def test_an_edit_of_the_same_size_is_found_by_validation() -> None:
+def edit(log: Path, old: bytes, new: bytes) -> None:
+    """In place, as `sed` on a mounted share does: the file, its size and all other lines stay."""
+    at = log.read_bytes().index(old)
+    with open(log, "r+b") as file:
+        file.seek(at)
+        file.write(new)
+
+
+def rules(path: Path = HOME) -> list[str]:
+    """The rules that the validator finds broken in a directory or log, in order."""
     validate = pytest.importorskip("mlv_validate", reason="not applicable: the validator needs Python 3.11").validate
-    with Exp("runs", "e") as exp:
-        exp.log.event("x", step=1)
-        data = LOG.read_bytes()
-        with open(LOG, "r+b") as file:
-            file.seek(data.index(b'"step":1'))
-            file.write(b'"step":8')
-        exp.log.event("x", step=2)
-        exp.flush()  # nothing to be seen
-    assert [finding.rule for finding in validate(HOME).targets[0].findings] == ["seal.digest"]
+    return sorted({finding.rule for target in validate(path).targets for finding in target.findings})
+
+
+LARGE = "x" * 200_000  # more than goes through the memory of the process writer
+
+
+def new(exp: Exp, writer: str) -> Exp:
+    return exp
+
+
+def resumed(exp: Exp, writer: str) -> Exp:
+    """After a crash, so that nothing was sealed."""
+    exp.flush()
+    shutil.copytree(HOME, "runs/crashed")
+    exp.close()
+    shutil.rmtree(HOME)
+    os.rename("runs/crashed", HOME)
+    return Exp.resume(HOME, writer=writer)
+
+
+def resumed_in_order(exp: Exp, writer: str) -> Exp:
+    exp.close()
+    exp = Exp.resume(HOME, writer=writer)
+    exp.log.event("early", step=1)
+    return exp
+
+
+def published_again(exp: Exp, writer: str) -> Exp:
+    exp.flush()
+    removed(LOG)
+    with pytest.warns(RuntimeWarning, match="was removed"):
+        exp.flush()
+    return exp
+
+
+def sealed(exp: Exp, writer: str) -> Exp:
+    exp.log._stream._appender.seal(b"mlv/seal", {})
+    exp.log.event("early", step=1)
+    return exp
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("begin", [new, resumed, resumed_in_order, published_again, sealed])
+@pytest.mark.parametrize("line", ["mlv/start", "early", "large", "late"])
+def test_an_edit_of_the_same_size_is_found_by_validation(line: str, begin: Any, writer: str) -> None:
+    """Of every line since the last seal, whoever of the two processes wrote it."""
+    exp = Exp("runs", "e", writer=writer)
+    exp.log.event("early", step=1)  # by this process, while the other one starts
+    exp = begin(exp, writer)
+    if writer == "process":
+        at_work(exp.log)
+    exp.log.event("late", step=1)
+    exp.log.event("large", text=LARGE)
+    exp.log.event("late", step=2)
+    exp.flush()
+    at = LOG.read_bytes().rindex(b'"event":"%b"' % line.encode())
+    old = LOG.read_bytes()[at:]
+    assert (b'"mlv/seal"' in old) == (begin is sealed and line == "mlv/start")
+    with open(LOG, "r+b") as file:
+        file.seek(at + old.index(b'"data":{') + 9)  # in the name of a member
+        file.write(b"Q")
+    exp.log.event("late", step=3)
+    exp.flush()  # nothing to be seen
+    exp.close()
+    assert "seal.digest" in rules()
+
+
+@pytest.mark.parametrize("line", ["early", "large", "late", "after"])
+def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process(line: str) -> None:
+    """What it wrote, what this process wrote before and after it, and what nobody knew to be written."""
+    exp = Exp("runs", "e", writer="process")
+    exp.log.event("early", step=1)
+    process = at_work(exp.log)._process.pid
+    exp.log.event("late", step=1)
+    exp.flush()
+    exp.log.event("large", text=LARGE)
+    if line != "after":
+        edit(LOG, b'"event":"%b"' % line.encode(), b'"event":"Q')
+    os.kill(process, signal.SIGKILL)
+    with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
+        while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
+            exp.log.event("after")
+            exp.flush()
+    if line == "after":
+        edit(LOG, b'"event":"after"', b'"event":"Qfter"')
+    exp.close()
+    assert rules() == ["seal.digest"]
+
+
+def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
+    """Nothing was edited: whoever wrote a line, and whatever of it the other process did not know."""
+    for large in (False, True):
+        shutil.rmtree("runs", ignore_errors=True)
+        exp = Exp("runs", "e", writer="process")
+        exp.log.event("early", step=1)
+        process = at_work(exp.log)._process.pid
+        exp.log.event("late", step=1)
+        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.flush()
+        if large:
+            exp.log.event("large", text=LARGE)
+        os.kill(process, signal.SIGKILL)
+        with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
+            while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
+                exp.log.event("after")
+                exp.flush()
+        exp.close()
+        assert rules() == []
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
