@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -482,16 +483,20 @@ def small_limit() -> Any:
     signal.signal(signal.SIGXFSZ, before)
 
 
+BOTH = [(change, "warn") for change in CHANGES] + [(change, "raise") for change in (removed, replaced, emptied)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES)
-def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
+@pytest.mark.parametrize(("change", "on_error"), BOTH)
+def test_captured_output_goes_on(change: Any, on_error: str, run: Any, events: Any) -> None:
+    """The capturing process warns whatever *on_error* says: it has no caller to raise to."""
     code = """
         import os, sys, time
         sys.path.insert(0, sys.argv[2])
         import test_kept
         from pathlib import Path
         from mlvlogger import Exp
-        exp = Exp("runs", "e")
+        exp = Exp("runs", "e", on_error=sys.argv[3])
         log = Path("runs/e/log/output.jsonl")
         with exp.capture():
             for step in range(3):
@@ -504,7 +509,7 @@ def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
                 print("line", step, flush=True)
         exp.close()
     """
-    done = run(code, change.__name__, Path(__file__).parent)
+    done = run(code, change.__name__, Path(__file__).parent, on_error)
     assert done.stdout == "".join(f"line {step}\n" for step in range(6))
     assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
     path = HOME / ("log/output.jsonl" if change in GOES_ON else "log/kept-1.jsonl")
@@ -529,6 +534,33 @@ def test_samples_go_on(change: Any, writer: str) -> None:
     path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
     samples = [event for event in lines(path) if event["event"] == "sample"]
     assert len(samples) >= (1 if change in FOLLOWS else 3)
+    assert lines(path)[-1]["event"] == "mlv/end"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_samples_go_on_with_on_error_raise(change: Any, writer: str) -> None:
+    """The thread has no caller to raise to: it warns once, and goes on."""
+    exp = Exp("runs", "e", writer=writer, on_error="raise")
+    log = HOME / "log/system.jsonl"
+    watch = exp.watch(seconds=0.1)
+    while not log.exists() or log.read_bytes().count(b'"sample"') < 2:
+        time.sleep(0.01)
+    path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        change(log)
+        while not caught:
+            time.sleep(0.01)
+        known = path.read_bytes().count(b'"sample"')
+        while path.read_bytes().count(b'"sample"') < known + 2:
+            time.sleep(0.01)
+    (warning,) = caught
+    assert re.search(r"sample .* not logged: .*system.jsonl was \w+ by another program", str(warning.message))
+    assert watch.is_running
+    exp.close()
+    assert not watch.is_running
     assert lines(path)[-1]["event"] == "mlv/end"
 
 

@@ -81,6 +81,8 @@ class OpenExperiment(ExistingExperiment):
         ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
         Python's text streams write each line at once until capture stops, so that a killed program loses no line.
 
+        With ``on_error="raise"``, too, the other process warns on standard error: no call of yours is there to raise.
+
         Args:
             stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
 
@@ -100,7 +102,7 @@ class OpenExperiment(ExistingExperiment):
         """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
 
         Each sample is an event ``sample`` of numbers; docs/how-to/output-and-system.md lists them. A forked child does
-        not go on with it.
+        not go on with it. With ``on_error="raise"``, too, the thread warns if it can't log a sample, and goes on.
 
         Args:
             seconds: From sample to sample; at least 0.1.
