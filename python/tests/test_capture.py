@@ -159,7 +159,7 @@ with Exp("runs", "e") as exp:
 def test_a_program_that_ends_without_a_word_leaves_all_its_output_and_an_open_stream(
     run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
-    done = run(BEGIN + 'Exp("runs", "e").capture()\nfor n in range(5000): print(n)\n')
+    done = run(BEGIN + 'exp = Exp("runs", "e"); exp.capture()\nfor n in range(5000): print(n)\n')
     assert done.stdout.split() == [str(n) for n in range(5000)]
     assert [text for _, text in output()] == done.stdout.split()
     assert conforms("runs/e")["log/output.jsonl"][-1]["event"] == "stdout"
@@ -169,7 +169,7 @@ def test_a_program_that_ends_without_a_word_leaves_all_its_output_and_an_open_st
 def test_what_was_put_out_before_a_crash_is_shown_and_logged(
     end: str, tmp_path: Path, conforms: Callable[..., Any]
 ) -> None:
-    code = BEGIN + f'Exp("runs", "e").capture()\nprint("a")\nprint("bc", end="", flush=True)\n{end}\n'
+    code = BEGIN + f'exp = Exp("runs", "e"); exp.capture()\nprint("a")\nprint("bc", end="", flush=True)\n{end}\n'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0 and done.stdout == "a\nbc"  # its end is that of the process that passes it on
     assert [text for _, text in output()] == ["a", "bc"]
@@ -185,7 +185,7 @@ import warnings
 warnings.simplefilter("ignore")
 exp = Exp("runs", "e")
 capture = exp.capture()
-os.kill(capture._child, 9)
+os.kill(capture._diversion.child, 9)
 for n in range(20000):
     print(n)
 exp.close()
@@ -436,7 +436,8 @@ def test_what_a_killed_program_printed_is_kept_once_and_with_the_time_of_each_li
     before, statement = PRINTS[way]
     code = f"""{WRAPPERS}
 {before}
-Exp("runs", "e").capture()
+exp = Exp("runs", "e")
+exp.capture()
 for text in ["one", "two", "three", "the end"]:
     {statement}
     while {way != "progress"} and text != "the end" and f'"{{text}}"' not in open("runs/e/log/output.jsonl").read():
@@ -461,7 +462,8 @@ import ctypes
 c = ctypes.CDLL(None)
 if not hasattr(c, "gnu_get_libc_version"): sys.exit(3)
 c.puts(b"before")
-Exp("runs", "e").capture()
+exp = Exp("runs", "e")
+exp.capture()
 c.puts(b"c code")
 print("python")
 c.printf(b"the end\\n")
@@ -642,10 +644,10 @@ before = len(os.listdir("/proc/self/fd"))
 for sign in (signal.SIGKILL, signal.SIGSTOP):
     exp = Exp("runs", "e", exists="number")
     capture = exp.capture()
-    os.kill(capture._child, sign)
+    os.kill(capture._diversion.child, sign)
     def resume():
         time.sleep(0.3)
-        os.kill(capture._child, signal.SIGCONT)
+        os.kill(capture._diversion.child, signal.SIGCONT)
     if sign == signal.SIGSTOP:
         threading.Thread(target=resume).start()
     for n in range(300):
@@ -661,3 +663,160 @@ assert len(os.listdir("/proc/self/fd")) == before
 """
     )
     assert len(list(read("runs/e_1").events(stream="output"))) == 300
+
+
+@pytest.mark.slow
+def test_a_close_that_was_interrupted_while_output_is_captured_can_be_repeated(
+    run: Callable[..., Any], conforms: Callable[..., Any]
+) -> None:
+    """Interrupted at every line of Python of what gives the output back."""
+    run(
+        BEGIN
+        + """
+import linecache
+class Stop(Exception): pass
+before = os.fstat(1)
+def close(exp, point):
+    count = 0
+    def trace(frame, kind, _):
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(("_output.py", "_printing.py")):
+            return None
+        # Python calls the end of a with block at its first line, and no signal handler comes before that call.
+        text = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if kind == "line" and not text.strip().startswith("with "):
+            count += 1
+            if count == point:
+                sys.settrace(None)
+                raise Stop
+        return trace
+    sys.settrace(trace)
+    try:
+        exp.close()
+    except Stop:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+point = 0
+interrupted = True
+while interrupted:
+    point += 1
+    exp = Exp("runs", f"e{point}")
+    capture = exp.capture()
+    print("captured")
+    interrupted = close(exp, point)
+    begin = time.monotonic()
+    exp.close()
+    assert time.monotonic() - begin < 5, point
+    assert os.path.samestat(os.fstat(1), before), point
+    for name in ("log.jsonl", "log/output.jsonl"):
+        with open(f"runs/e{point}/{name}") as log:
+            assert '"mlv/end"' in log.read().splitlines()[-1], (point, name)
+    assert [event.data["text"] for event in read(exp.path).events("stdout", stream="output")] == ["captured"]
+assert point > 15, point
+"""
+    )
+
+
+@pytest.mark.slow
+def test_a_dropped_experiment_gives_the_output_back_and_lets_go_of_its_stream(run: Callable[..., Any]) -> None:
+    """At once, without the garbage collector, so that a cell of a notebook can be run again."""
+    done = run(
+        BEGIN
+        + """
+import gc
+gc.disable()
+before = os.fstat(1), os.fstat(2), sys.stdout
+for number in range(3):
+    exp = Exp("runs", "e", exists="number")
+    exp.capture()
+    print("in", number)
+log = exp.log.sub("train")
+del exp
+print("still in")  # as long as somebody logs
+del log
+assert (os.fstat(1), os.fstat(2), sys.stdout)[2] is before[2]
+assert os.path.samestat(os.fstat(1), before[0]) and os.path.samestat(os.fstat(2), before[1])
+print("out")
+with Exp.resume("runs/e_2") as exp, exp.capture():
+    print("in again")
+"""
+    )
+    assert done.stdout == "in 0\nin 1\nin 2\nstill in\nout\nin again\n" and done.stderr == ""
+    texts = [[event.data["text"] for event in read(f"runs/{name}").events(stream="output")] for name in ("e", "e_1")]
+    assert texts == [["in 0"], ["in 1"]]
+    assert [event.data["text"] for event in read("runs/e_2").events("stdout", stream="output")] == [
+        "in 2",
+        "still in",
+        "in again",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: descriptors are counted in /proc")
+def test_capture_that_cannot_start_leaves_nothing_open(run: Callable[..., Any]) -> None:
+    """With few free descriptors, and if a step of the start raises."""
+    run(
+        BEGIN
+        + NOTEBOOK
+        + """
+import resource
+from unittest import mock
+exp = Exp("runs", "e")
+with exp.capture("first"):
+    pass  # what is opened once, such as libraries
+def opened():
+    return sorted(os.listdir("/proc/self/fd"), key=int)[:-1]
+def children():
+    try:
+        return os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+until = time.monotonic() + 60
+while children() is not None and time.monotonic() < until:
+    time.sleep(0.01)
+before, hard = opened(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+refused = 0
+for free in range(30):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(before[-1]) + 1 + free, hard))
+    try:
+        capture = exp.capture(f"few-{free}")
+    except OSError:
+        refused += 1
+    else:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        capture.stop()
+        break
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    assert opened() == before, (free, opened(), before)
+    assert children() is None
+assert refused > 10 and os.path.exists(f"runs/e/log/few-{free}.jsonl"), refused
+while opened() != before:
+    time.sleep(0.01)
+for step in ("os.dup", "os.pipe", "os.set_blocking", "os.posix_spawn", "threading.Thread.start"):
+    for error in (OSError("no"), MemoryError(), RuntimeError("can't start new thread")):
+        with mock.patch(step, side_effect=error):
+            try:
+                exp.capture(f"step-{step}")
+                raise AssertionError(step)
+            except type(error):
+                pass
+        assert opened() == before and children() is None, step
+exp.close()
+"""
+    )
+
+
+@pytest.mark.slow
+def test_the_warning_says_how_the_capturing_process_has_ended(run: Callable[..., Any]) -> None:
+    done = run(
+        BEGIN
+        + """
+exp = Exp("runs", "e")
+capture = exp.capture()
+os.kill(capture._diversion.child, signal.SIGABRT)
+capture._diversion._done.wait()
+"""
+    )
+    assert "the process that captured output has ended (SIGABRT): output is shown, and logged no more" in done.stderr

@@ -309,7 +309,9 @@ class StreamLogger(Logger):
 
     def __init__(self, stream: Stream, own: str) -> None:
         self._set(stream, None, "", None, own)
-        self._companion: object = None  # lives as long as this logger, and so as loggers below it
+        #: What goes on while somebody logs, also if the experiment is dropped: it lives as long as this logger, and so
+        #: as loggers below it.
+        self._companions: dict[str, object] = {}
 
 
 class Span(Logger):

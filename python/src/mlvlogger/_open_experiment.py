@@ -95,8 +95,9 @@ class OpenExperiment(ExistingExperiment):
             LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
         """
         self._refuse_closed()
-        self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
-        return self._capture
+        capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
+        self._capture = self.log._companions["capture"] = capture
+        return capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
         """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
@@ -120,7 +121,7 @@ class OpenExperiment(ExistingExperiment):
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
         watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
+        self._watch = self.log._companions["watch"] = watch
         return watch
 
     def _beside(self, name: str, given: str | None) -> str:
