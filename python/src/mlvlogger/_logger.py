@@ -12,7 +12,7 @@ from ._format.encode import encode, free_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
-from ._messages import qualname, short, warn_once
+from ._messages import brief, pass_on, qualname, short, warn_once
 from ._options import choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
@@ -141,7 +141,8 @@ class Logger:
 
         Raises:
             InvalidName: an empty segment, a control character, a first segment ``mlv``, or more than 1024 characters.
-            TypeError: *data* isn't a mapping, or has a key that is also given by keyword.
+            TypeError: *data* isn't a mapping, or has a key that is also given by keyword. A key that only has the same
+                name in JSON, such as 1 and the keyword "1", is recorded under another name, with a warning.
             LogClosed: after `close`.
             WriteFailed: with ``on_error="raise"``.
 
@@ -204,9 +205,16 @@ class Logger:
                     "event(name, value=…)."
                 )
             given = self._tree(data, tree)
-            for key in tree:
-                if key in given:
+            names: dict[str, int] = {}
+            for key in [key for key in tree if key in given]:
+                if _is_given_twice(key, data, members):
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
+                second = free_name(key, {**given, **tree}, names)
+                tree[second] = tree.pop(key)
+                warn_once(
+                    f"data: a key of the mapping and the keyword {brief(key)} have the same name in JSON. The value of "
+                    f"the keyword was recorded under the name {brief(second)}. Rename one of them."
+                )
             tree = {**given, **tree}
         text = dumps(tree)
         if len(text) >= MAX_DATA:
@@ -387,6 +395,18 @@ class Span(Logger):
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
         """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
         self.end()
+
+
+def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
+    """Whether a name that two members have in JSON is one key that was given twice, and not two with one spelling."""
+    keys = {name, name[1:]} if name[:1] == "_" else {name}  # the name may be escaped
+    if not any(key in members for key in keys):
+        return False  # it stands for all of them
+    try:
+        return not hasattr(type(data), "keys") or any(key in data for key in keys)
+    except Exception as error:  # code of the mapping
+        pass_on(error)
+        return True
 
 
 def _has_control(name: str) -> bool:
