@@ -390,6 +390,33 @@ MUTANTS = (
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
+        "m41",
+        "What another process has written is believed, whatever the file has.",
+        (Edit("_write/written.py", "if sha256 not in (None, found.digest()):", "if False:"),),
+        (
+            "test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",
+            "test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",
+        ),
+    ),
+    Mutant(
+        "m42",
+        "The seals of a log that was published again are about what the copy has.",
+        (Edit("_write/written.py", "        copy._state = self._state\n", ""),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
+        "m43",
+        "What a writer process has written is forgotten when it is killed.",
+        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(place, start)) is not None", "False"),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",),
+    ),
+    Mutant(
+        "m44",
+        "The writer process isn't told what the caller has written.",
+        (Edit("_write/process/client.py", "            own = start, digest\n", ""),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
         "m37",
         "The path of an experiment is the one that was given, wherever it leads.",
         (
