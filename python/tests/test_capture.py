@@ -131,7 +131,7 @@ def test_a_program_that_ends_without_a_word_leaves_all_its_output_and_an_open_st
 def test_what_was_put_out_before_a_crash_is_shown_and_logged(
     end: str, tmp_path: Path, conforms: Callable[..., Any]
 ) -> None:
-    code = BEGIN + f'Exp("runs", "e").capture()\nprint("a")\nprint("bc", end="", flush=True)\n{end}\n'
+    code = BEGIN + f'exp = Exp("runs", "e"); exp.capture()\nprint("a")\nprint("bc", end="", flush=True)\n{end}\n'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0 and done.stdout == "a\nbc"  # its end is that of the process that passes it on
     assert [text for _, text in output()] == ["a", "bc"]
@@ -278,7 +278,8 @@ def test_what_a_killed_program_printed_is_kept_once_and_with_the_time_of_each_li
     before, statement = PRINTS[way]
     code = f"""{WRAPPERS}
 {before}
-Exp("runs", "e").capture()
+exp = Exp("runs", "e")
+exp.capture()
 for text in ["one", "two", "three", "the end"]:
     {statement}
     while {way != "progress"} and text != "the end" and f'"{{text}}"' not in open("runs/e/log/output.jsonl").read():
@@ -357,3 +358,112 @@ def test_much_text_of_many_threads_beside_a_descriptor_is_all_logged(run: Callab
 def test_a_notebook_goes_on_when_the_capturing_process_is_killed_or_stopped(run: Callable[..., Any]) -> None:
     run(program("capture_notebook_killed"))
     assert len(list(read("runs/e_1").events(stream="output"))) == 300
+
+
+@pytest.mark.slow
+def test_a_close_that_was_interrupted_while_output_is_captured_can_be_repeated(
+    run: Callable[..., Any], conforms: Callable[..., Any]
+) -> None:
+    """Interrupted at every line of Python of what gives the output back."""
+    run(
+        BEGIN
+        + """
+import linecache
+class Stop(Exception): pass
+before = os.fstat(1)
+def close(exp, point):
+    count = 0
+    def trace(frame, kind, _):
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(("_output.py", "_printing.py")):
+            return None
+        # Python calls the end of a with block at its first line, and no signal handler comes before that call.
+        text = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if kind == "line" and not text.strip().startswith("with "):
+            count += 1
+            if count == point:
+                sys.settrace(None)
+                raise Stop
+        return trace
+    sys.settrace(trace)
+    try:
+        exp.close()
+    except Stop:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+point = 0
+interrupted = True
+while interrupted:
+    point += 1
+    exp = Exp("runs", f"e{point}")
+    capture = exp.capture()
+    print("captured")
+    interrupted = close(exp, point)
+    begin = time.monotonic()
+    exp.close()
+    assert time.monotonic() - begin < 5, point
+    assert os.path.samestat(os.fstat(1), before), point
+    for name in ("log.jsonl", "log/output.jsonl"):
+        with open(f"runs/e{point}/{name}") as log:
+            assert '"mlv/end"' in log.read().splitlines()[-1], (point, name)
+    assert [event.data["text"] for event in read(exp.path).events("stdout", stream="output")] == ["captured"]
+assert point > 15, point
+"""
+    )
+
+
+@pytest.mark.slow
+def test_a_dropped_experiment_gives_the_output_back_and_lets_go_of_its_stream(run: Callable[..., Any]) -> None:
+    """At once, without the garbage collector, so that a cell of a notebook can be run again."""
+    done = run(
+        BEGIN
+        + """
+import gc
+gc.disable()
+before = os.fstat(1), os.fstat(2), sys.stdout
+for number in range(3):
+    exp = Exp("runs", "e", exists="number")
+    exp.capture()
+    print("in", number)
+log = exp.log.sub("train")
+del exp
+print("still in")  # as long as a logger lives
+del log
+assert (os.fstat(1), os.fstat(2), sys.stdout)[2] is before[2]
+assert os.path.samestat(os.fstat(1), before[0]) and os.path.samestat(os.fstat(2), before[1])
+print("out")
+with Exp.resume("runs/e_2") as exp, exp.capture():
+    print("in again")
+"""
+    )
+    assert done.stdout == "in 0\nin 1\nin 2\nstill in\nout\nin again\n" and done.stderr == ""
+    texts = [[event.data["text"] for event in read(f"runs/{name}").events(stream="output")] for name in ("e", "e_1")]
+    assert texts == [["in 0"], ["in 1"]]
+    assert [event.data["text"] for event in read("runs/e_2").events("stdout", stream="output")] == [
+        "in 2",
+        "still in",
+        "in again",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="not applicable: descriptors are counted in /proc")
+def test_capture_that_cannot_start_leaves_nothing_open(run: Callable[..., Any]) -> None:
+    """With few free descriptors, and if a step of the start raises."""
+    run(program("capture_cannot_start"))
+
+
+@pytest.mark.slow
+def test_the_warning_says_how_the_capturing_process_has_ended(run: Callable[..., Any]) -> None:
+    done = run(
+        BEGIN
+        + """
+exp = Exp("runs", "e")
+capture = exp.capture()
+os.kill(capture._diversion.child, signal.SIGABRT)
+capture._diversion._done.wait()
+"""
+    )
+    assert "the process that captured output has ended (SIGABRT): output is shown, and no longer logged" in done.stderr

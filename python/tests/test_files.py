@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import os
+import sys
 import threading
 import time
 import warnings
@@ -16,6 +17,7 @@ import pytest
 from mlvlogger import CannotAttach, Exp, External, File, InvalidName, LogClosed, MLVError, NewFile, read, ref
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
+from mlvlogger._files import NewText
 from program import program
 from publishing import check_that_one_of_eight_threads_wins
 
@@ -401,6 +403,20 @@ def test_a_file_that_is_forgotten_is_not_published(mode: str, exp: Exp) -> None:
         del file
         gc.collect()
     assert os.listdir(FILES) == [] and noted(exp) == []
+
+
+def test_a_text_file_that_was_not_made_is_dropped_without_a_word(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory may run out while it is made: Python then finalizes an object that was never initialized."""
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    with exp.create("a") as file:
+        file.write(b"x")
+    for make in (lambda: NewText(file), lambda: NewText.__new__(NewText).read()):
+        with pytest.raises(ValueError, match="closed|uninitialized"):
+            make()
+        gc.collect()
+    assert raised == []
+    assert os.listdir(FILES) == ["a"]
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])

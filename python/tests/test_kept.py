@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -15,6 +17,7 @@ import pytest
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._write import elsewhere
+from mlvlogger._write.process.ring import UNSEALED
 from program import program
 from writer_process import at_work
 
@@ -74,10 +77,27 @@ def linked(log: Path) -> None:
     log.symlink_to(Path("moved.jsonl").resolve())
 
 
+def edit(log: Path, old: bytes, new: bytes) -> None:
+    """In place, as `sed` on a mounted share does: the file, its size and all other lines stay."""
+    at = log.read_bytes().index(old)
+    with open(log, "r+b") as file:
+        file.seek(at)
+        file.write(new)
+
+
+def rules(path: Path = HOME) -> list[str]:
+    """The rules that the validator finds broken in a directory or log, in order."""
+    validate = pytest.importorskip("mlv_validate", reason="not applicable: the validator needs Python 3.11").validate
+    return sorted({finding.rule for target in validate(path).targets for finding in target.findings})
+
+
 GOES_ON = [removed, renamed]  # under the same name
 IS_KEPT = [replaced, recreated, linked]  # in a new stream, with all lines
 FOLLOWS = [emptied, halved, copied_and_emptied, edited, extended]  # in a new stream, without them
 CHANGES = [*GOES_ON, *IS_KEPT, *FOLLOWS]
+
+#: What the validator finds in the directory afterwards.
+BROKEN: dict[Any, list[str]] = {linked: ["layout.types"], halved: ["log.torn"], extended: ["json.syntax"]}
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -132,7 +152,26 @@ def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str,
     name = "log.jsonl" if change in GOES_ON else "log/kept-1.jsonl"
     assert set(mark) == {name}
     assert lines(HOME / name)[-1]["event"] == "mlv/end"
-    assert read(HOME).state == ("completed" if change in GOES_ON else read(HOME).state)
+    assert read(HOME).state == ("completed" if change in GOES_ON else "open")
+    if sys.version_info >= (3, 11):
+        assert rules() == BROKEN.get(change, [])
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_mark_notices_it_and_marks_the_stream_that_goes_on(change: Any, writer: str, events: Any) -> None:
+    exp = Exp("runs", "e", writer=writer)
+    exp.log.event("x", step=0)
+    exp.flush()
+    change(LOG)
+    with pytest.warns(RuntimeWarning, match="by another program"):
+        mark = exp.mark()
+    name = "log.jsonl" if change is removed else "log/kept-1.jsonl"
+    assert mark == {name: lines(HOME / name)[-1]["seq"]}
+    exp.log.event("x", step=1)
+    exp.rewind(mark)
+    exp.close()
+    events(HOME / name)
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
@@ -167,6 +206,21 @@ def test_with_on_error_raise_it_is_raised_once(change: Any, writer: str) -> None
     exp.close()
     kept = HOME / "log/kept-1.jsonl"
     found = steps(LOG if change in GOES_ON else kept)
+    assert found == (acknowledged if change not in FOLLOWS else acknowledged[3:])
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_log_of_its_own_with_on_error_raise_raises_it_once(change: Any, writer: str) -> None:
+    log = Logger("a.jsonl", writer=writer, on_error="raise")
+    acknowledged = [log.event("x", step=step) and step for step in range(3)]
+    log.flush()
+    change(Path("a.jsonl"))
+    with pytest.raises(WriteFailed, match=r"a.jsonl was \w+ by another program"):
+        log.flush()
+    acknowledged += [log.event("x", step=step) and step for step in range(3, 6)]
+    log.close()
+    found = steps(Path("a.jsonl" if change in GOES_ON else "a.kept-1.jsonl"))
     assert found == (acknowledged if change not in FOLLOWS else acknowledged[3:])
 
 
@@ -224,17 +278,162 @@ def test_no_line_is_written_after_a_truncation() -> None:
     assert steps(HOME / "log/kept-1.jsonl") == [1]
 
 
-def test_an_edit_of_the_same_size_is_found_by_validation() -> None:
-    validate = pytest.importorskip("mlv_validate", reason="not applicable: the validator needs Python 3.11").validate
-    with Exp("runs", "e") as exp:
-        exp.log.event("x", step=1)
-        data = LOG.read_bytes()
-        with open(LOG, "r+b") as file:
-            file.seek(data.index(b'"step":1'))
-            file.write(b'"step":8')
-        exp.log.event("x", step=2)
-        exp.flush()  # nothing to be seen
-    assert [finding.rule for finding in validate(HOME).targets[0].findings] == ["seal.digest"]
+LARGE = "x" * 200_000  # more than goes through the memory of the process writer
+
+
+def new(exp: Exp, writer: str) -> Exp:
+    return exp
+
+
+def resumed(exp: Exp, writer: str) -> Exp:
+    """After a crash, so that nothing was sealed."""
+    exp.flush()
+    shutil.copytree(HOME, "runs/crashed")
+    exp.close()
+    shutil.rmtree(HOME)
+    os.rename("runs/crashed", HOME)
+    return Exp.resume(HOME, writer=writer)
+
+
+def resumed_in_order(exp: Exp, writer: str) -> Exp:
+    exp.close()
+    exp = Exp.resume(HOME, writer=writer)
+    exp.log.event("early", step=1)
+    return exp
+
+
+def published_again(exp: Exp, writer: str) -> Exp:
+    exp.flush()
+    removed(LOG)
+    with pytest.warns(RuntimeWarning, match="was removed"):
+        exp.flush()
+    return exp
+
+
+def sealed(exp: Exp, writer: str) -> Exp:
+    exp.log._stream._appender.seal(b"mlv/seal", {})
+    exp.log.event("early", step=1)
+    return exp
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("begin", [new, resumed, resumed_in_order, published_again, sealed])
+@pytest.mark.parametrize("line", ["mlv/start", "early", "large", "late"])
+def test_an_edit_of_the_same_size_is_found_by_validation(line: str, begin: Any, writer: str) -> None:
+    """Of every line since the last seal, whoever of the two processes wrote it."""
+    exp = Exp("runs", "e", writer=writer)
+    exp.log.event("early", step=1)  # by this process, while the other one starts
+    exp = begin(exp, writer)
+
+    def spoil(name: str) -> None:
+        """At once: what is read later has the edit."""
+        if line == name:
+            exp.flush()
+            data = LOG.read_bytes()
+            at = data.index(b'"data":{', data.rindex(b'"event":"%b"' % name.encode())) + 9  # in the name of a member
+            with open(LOG, "r+b") as file:
+                file.seek(at)
+                file.write(b"Q")
+
+    spoil("mlv/start")
+    spoil("early")
+    if writer == "process":
+        at_work(exp.log)
+    exp.log.event("late", step=1)
+    spoil("late")
+    if line == "large":
+        exp.log.event("large", text=LARGE)
+        spoil("large")
+    exp.log.event("late", step=2)
+    exp.flush()  # nothing to be seen
+    exp.close()
+    assert "seal.digest" in rules()
+
+
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_an_edit_of_the_same_size_of_a_log_of_its_own_is_found(writer: str) -> None:
+    log = Logger("a.jsonl", writer=writer)
+    for step in range(3):
+        log.event("x", step=step)
+    log.flush()
+    edit(Path("a.jsonl"), b'"step":1', b'"step":8')
+    log.event("x", step=3)
+    log.close()
+    assert rules(Path("a.jsonl")) == ["seal.digest"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("stream", ["system", "output"])
+def test_an_edit_of_the_same_size_of_samples_and_of_captured_output_is_found(
+    stream: str, writer: str, run: Any
+) -> None:
+    run(
+        """
+        import os, sys, time
+        sys.path.insert(0, sys.argv[1])
+        from pathlib import Path
+        from mlvlogger import Exp
+        from test_kept import edit
+        exp = Exp("runs", "e", writer=sys.argv[3])
+        log = exp.watch(seconds=0.1) if sys.argv[2] == "system" else exp.capture()
+        path = Path(f"runs/e/log/{sys.argv[2]}.jsonl")
+        name = b'"sample"' if sys.argv[2] == "system" else b'"stdout"'
+        os.write(1, b"first\\n")
+        while name not in path.read_bytes():
+            time.sleep(0.01)
+        edit(path, name, name.upper())
+        os.write(1, b"second\\n")
+        exp.close()
+        """,
+        Path(__file__).parent,
+        stream,
+        writer,
+    )
+    assert rules() == ["seal.digest"]
+
+
+@pytest.mark.parametrize("line", ["early", "large", "late", "after"])
+def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process(line: str) -> None:
+    """What it wrote, what this process wrote before and after it, and what neither knew to be written."""
+    exp = Exp("runs", "e", writer="process")
+    exp.log.event("early", step=1)
+    process = at_work(exp.log)._process.pid
+    exp.log.event("late", step=1)
+    exp.flush()
+    exp.log.event("large", text=LARGE)
+    if line != "after":
+        edit(LOG, b'"event":"%b"' % line.encode(), b'"event":"Q')
+    os.kill(process, signal.SIGKILL)
+    with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
+        while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
+            exp.log.event("after")
+            exp.flush()
+    if line == "after":
+        edit(LOG, b'"event":"after"', b'"event":"Qfter"')
+    exp.close()
+    assert rules() == ["seal.digest"]
+
+
+def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
+    """Nothing was edited: whoever wrote a line, and whatever of it the other process did not know."""
+    for large in (False, True):
+        shutil.rmtree("runs", ignore_errors=True)
+        exp = Exp("runs", "e", writer="process")
+        exp.log.event("early", step=1)
+        process = at_work(exp.log)._process.pid
+        exp.log.event("late", step=1)
+        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.flush()
+        if large:
+            exp.log.event("large", text=LARGE)
+        os.kill(process, signal.SIGKILL)
+        with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
+            while exp.log._stream._writer._successor is None:  # type: ignore[attr-defined]
+                exp.log.event("after")
+                exp.flush()
+        exp.close()
+        assert rules() == []
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
@@ -375,11 +574,33 @@ def small_limit() -> Any:
     signal.signal(signal.SIGXFSZ, before)
 
 
+BOTH = [(change, "warn") for change in CHANGES] + [(change, "raise") for change in (removed, replaced, emptied)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES)
-def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
-    code = program("kept_captured_output")
-    done = run(code, change.__name__, Path(__file__).parent)
+@pytest.mark.parametrize(("change", "on_error"), BOTH)
+def test_captured_output_goes_on(change: Any, on_error: str, run: Any, events: Any) -> None:
+    """The capturing process warns whatever *on_error* says: it has no caller to raise to."""
+    code = """
+        import os, sys, time
+        sys.path.insert(0, sys.argv[2])
+        import test_kept
+        from pathlib import Path
+        from mlvlogger import Exp
+        exp = Exp("runs", "e", on_error=sys.argv[3])
+        log = Path("runs/e/log/output.jsonl")
+        with exp.capture():
+            for step in range(3):
+                print("line", step, flush=True)
+            while log.read_bytes().count(b"line") < 3:
+                time.sleep(0.01)
+            getattr(test_kept, sys.argv[1])(log)
+            time.sleep(1.1)
+            for step in range(3, 6):
+                print("line", step, flush=True)
+        exp.close()
+    """
+    done = run(code, change.__name__, Path(__file__).parent, on_error)
     assert done.stdout == "".join(f"line {step}\n" for step in range(6))
     assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
     path = HOME / ("log/output.jsonl" if change in GOES_ON else "log/kept-1.jsonl")
@@ -404,6 +625,33 @@ def test_samples_go_on(change: Any, writer: str) -> None:
     path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
     samples = [event for event in lines(path) if event["event"] == "sample"]
     assert len(samples) >= (1 if change in FOLLOWS else 3)
+    assert lines(path)[-1]["event"] == "mlv/end"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("change", [removed, replaced, emptied])
+def test_samples_go_on_with_on_error_raise(change: Any, writer: str) -> None:
+    """The thread has no caller to raise to: it warns once, and continues."""
+    exp = Exp("runs", "e", writer=writer, on_error="raise")
+    log = HOME / "log/system.jsonl"
+    watch = exp.watch(seconds=0.1)
+    while not log.exists() or log.read_bytes().count(b'"sample"') < 2:
+        time.sleep(0.01)
+    path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        change(log)
+        while not caught:
+            time.sleep(0.01)
+        known = path.read_bytes().count(b'"sample"')
+        while path.read_bytes().count(b'"sample"') < known + 2:
+            time.sleep(0.01)
+    (warning,) = caught
+    assert re.search(r"sample .* not logged: .*system.jsonl was \w+ by another program", str(warning.message))
+    assert watch.is_running
+    exp.close()
+    assert not watch.is_running
     assert lines(path)[-1]["event"] == "mlv/end"
 
 
@@ -520,6 +768,39 @@ def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
     exp.close()
     assert Path(f"{LOG}.1").stat().st_size < 4000
     assert steps(LOG) == list(range(200))
+
+
+@pytest.mark.parametrize("change", [None, renamed, emptied])
+def test_a_seal_that_is_due_finds_it_at_once_with_the_process_writer(change: Any, constant: Any, events: Any) -> None:
+    """An event that doesn't go through the memory of the two processes asks whether a seal is due."""
+    constant("_write.seals._SEAL_EVERY", 2000)
+    exp = Exp("runs", "e", writer="process")
+    writer = at_work(exp.log)
+    exp.log.event("x", step=0, text=LARGE)
+    exp.log.event("x", step=1)
+    while writer._ring.words[UNSEALED] < len(LARGE):
+        time.sleep(0.001)
+    assert b"mlv/seal" not in LOG.read_bytes()
+    if change is None:
+        exp.log.event("x", step=2, text=LARGE)
+        exp.flush()
+        assert b"mlv/seal" in LOG.read_bytes()
+    elif change is renamed:
+        renamed(LOG)
+        exp.log.event("x", step=2, text=LARGE)
+        with pytest.warns(RuntimeWarning, match="was removed by another program"):
+            assert exp.log.event("x", step=3) is not None
+        assert steps(Path(f"{LOG}.1")) == [0, 1, 2]
+    else:
+        emptied(LOG)
+        with pytest.warns(RuntimeWarning, match="was truncated by another program"):
+            assert exp.log.event("x", step=2, text=LARGE) is not None
+        assert LOG.read_bytes() == b""
+    exp.close()
+    kept = HOME / "log/kept-1.jsonl" if change is emptied else LOG
+    events(kept)
+    assert steps(kept) == {None: [0, 1, 2], renamed: [0, 1, 2, 3], emptied: [2]}[change]
+    assert rules() == []
 
 
 def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Callable[..., int]) -> None:

@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlvlogger import Exp, Logger, StreamBusy, read
+from mlvlogger._disk import claims
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
 from publishing import check_that_one_of_eight_threads_wins
@@ -68,6 +70,39 @@ def test_a_claim_that_lies_there_stops_nobody(claim: str, without: str, name: st
     call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
     run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}")
     assert (HOME / name).exists()
+
+
+@pytest.mark.parametrize("trouble", ["identity", "directory", "no locks"])
+def test_a_claim_that_can_never_be_had_is_an_error_and_no_loop(
+    trouble: str, monkeypatch: pytest.MonkeyPatch, constant: Any
+) -> None:
+    """On a file system that gives a file another inode each time, or doesn't release a directory."""
+    if sys.platform == "win32":
+        pytest.skip("not applicable: Windows renames without replacing")
+    constant("_disk.claims._STALE", 0.1)
+    tries = 0
+
+    def fail(*_: Any, error: Exception | None = None, **__: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        assert tries < 1000, "a loop without a pause"
+        if error is not None:
+            raise error
+        return False
+
+    if trouble == "identity":
+        monkeypatch.setattr(claims.Claim, "_is_ours", fail)
+    else:
+        monkeypatch.setattr(claims.Claim, "_remove_stale", fail)
+    if trouble == "directory":
+        Path(".mlv-x.claim").mkdir()
+    if trouble == "no locks":
+        monkeypatch.setattr("fcntl.flock", partial(fail, error=OSError(errno.ENOLCK, "No locks available")))
+        monkeypatch.setattr(os, "mkdir", partial(fail, error=FileExistsError()))
+    with pytest.raises(TimeoutError, match="End that process, or use another file system"):
+        with claims.Claim(Folder("."), ".mlv-x.claim"):
+            pass
+    assert tries > 2
 
 
 def test_a_claim_that_is_held_is_waited_for_and_then_reported(monkeypatch: pytest.MonkeyPatch, constant: Any) -> None:

@@ -7,7 +7,7 @@ import types
 import warnings
 from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -108,6 +108,37 @@ def test_a_key_given_twice_and_data_that_is_no_mapping_are_refused(log: Logger) 
         with pytest.raises(TypeError, match="give a dict, or name the value"):
             log.event("x", data)  # type: ignore[arg-type]
     assert PATH.read_bytes() == before
+
+
+NAMED_ALIKE: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "number": ({1: 5}, {"1": 2}, {"1": 5, "1~2": 2}),
+    "taken": ({1: 5, "1~2": 6}, {"1": 2, "1~3": 3}, {"1": 5, "1~2": 6, "1~3": 3, "1~4": 2}),
+    "path": ({PurePosixPath("a"): 5}, {"a": 2}, {"a": 5, "a~2": 2}),
+    "escaped": ({PurePosixPath("_mlv"): 5}, {"_mlv": 2}, {"__mlv": 5, "__mlv~2": 2}),
+    "surrogate": ({"a\ud800": 5}, {"a\\ud800": 2}, {"a\\ud800": 5, "a\\ud800~2": 2}),
+    "proxy": (types.MappingProxyType({True: 5}), {"true": 2}, {"true": 5, "true~2": 2}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*lone surrogate")
+@pytest.mark.parametrize("name", NAMED_ALIKE)
+def test_a_key_and_a_keyword_with_one_name_in_json_are_both_recorded_with_a_warning(
+    name: str, log: Logger, logged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlvlogger._messages._warned", set())
+    data, members, expected = NAMED_ALIKE[name]
+    with pytest.warns(RuntimeWarning, match="have the same name in JSON.*Rename one of them"):
+        log.event("x", data, **members)
+        with log.span("s", data, **members) as span:
+            span.end(data, **members)
+    assert [event["data"] for event in logged()] == [expected] * 3
+
+
+@pytest.mark.parametrize("data", [{"a": 1}, {"_mlv": 1}, types.MappingProxyType({"a": 1}), types.SimpleNamespace(a=1)])
+def test_one_key_that_is_given_twice_is_refused(data: Any, log: Logger) -> None:
+    name = "_mlv" if data == {"_mlv": 1} else "a"
+    with pytest.raises(TypeError, match="twice, in the mapping and by keyword. Give it once."):
+        log.event("x", data, **{name: 2})
 
 
 def test_an_event_is_a_snapshot(log: Logger, logged: Any) -> None:

@@ -104,6 +104,108 @@ def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any])
     assert (done.stdout, done.stderr) == ("['x']\n", "")
 
 
+def test_a_spawned_worker_joins_by_the_path_after_a_move() -> None:
+    """Pass the path when the worker starts: whatever has the old name by then is left alone."""
+    code = """
+        import multiprocessing, os
+        from mlvlogger import Exp, read
+        def work(path):
+            with Exp.join(path, 1) as exp:
+                exp.log.event("x")
+        if __name__ == "__main__":
+            exp = Exp("runs", "demo")
+            os.rename("runs/demo", "runs/moved")
+            Exp("runs", "demo").close()
+            process = multiprocessing.get_context("spawn").Process(target=work, args=(str(exp.path),))
+            process.start(); process.join()
+            exp.close()
+            print([event.name for event in read("runs/moved").events(stream="log/rank-1.jsonl")])
+    """
+    Path("script.py").write_text("\n".join(line[8:] for line in code.splitlines()))
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("['x']\n", "")
+    assert not Path("runs/demo/log").exists()
+
+
+@pytest.fixture
+def _not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which can't hold directories open."""
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+
+
+@pytest.mark.usefixtures("_not_held")
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_chdir_changes_nothing_where_directories_cannot_be_held(
+    writer: str, conforms: Any, child: Callable[[Callable[[], Any]], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Path.cwd()
+    exp = Exp("runs", "demo", writer=writer)
+    assert exp._folder.fd is None
+    Path("work").mkdir()
+    monkeypatch.chdir("work")
+    assert exp.path == start / HOME
+    exp.stream("gpu").event("used", mib=1)
+    child(lambda: exp.log.event("loaded", i=1))
+    exp.attach(b"bytes", "sample.bin")
+    with exp.create("notes.txt", "w") as file:
+        file.write("made")
+    exp.watch(seconds=0.1).stop()
+    exp.sub("small").close()
+    with Exp.join(exp.path, 3) as worker:
+        worker.log.event("x")
+    exp.rewind(exp.mark())
+    exp.close()
+    assert os.listdir() == []
+    monkeypatch.chdir(start)
+    end_forks(HOME)
+    streams = conforms(HOME, sealed=True)
+    assert set(streams) == {"log.jsonl", *(f"log/{name}.jsonl" for name in ("fork-1", "gpu", "rank-3", "system"))}
+    assert {file.name for file in (HOME / "files").iterdir()} == {"sample.bin", "notes.txt"}
+
+
+@pytest.mark.usefixtures("_not_held")
+@pytest.mark.parametrize("writer", ["direct", "process"])
+@pytest.mark.parametrize("successor", ["none", "experiment", "link"])
+def test_nothing_is_written_elsewhere_after_a_move_where_directories_cannot_be_held(
+    writer: str, successor: str, child: Callable[[Callable[[], Any]], int], conforms: Any
+) -> None:
+    """The experiment can't be followed then: every call says so, and whatever has the old name is left alone."""
+    exp = Exp("runs", "demo", writer=writer)
+    exp.log.event("x", step=0)
+    exp.flush()
+    os.rename(HOME, "elsewhere")
+    if successor == "experiment":
+        Exp("runs", "demo").close()
+    elif successor == "link":
+        Path("outside").mkdir()
+        HOME.symlink_to(Path("outside").resolve())
+    before = sorted(path for path in Path().rglob("*"))
+    for call in (
+        lambda: exp.stream("gpu"),
+        lambda: exp.attach(b"bytes", "sample.bin"),
+        lambda: exp.create("notes.txt"),
+        lambda: exp.sub("small"),
+        lambda: exp.watch(seconds=0.1),
+    ):
+        with pytest.raises(FileNotFoundError, match="was moved or removed"):
+            call()
+
+    def work() -> None:
+        with pytest.warns(RuntimeWarning, match="was moved or removed"):
+            assert exp.log.event("loaded") is None
+
+    child(work)
+    with pytest.warns(RuntimeWarning, match="moved|removed"):
+        exp.flush()
+        assert exp.log.event("x", step=1) is None
+        exp.close()
+    assert sorted(path for path in Path().rglob("*")) == before
+    steps = [event.data["step"] for event in read("elsewhere").events("x")]
+    assert steps == [0]
+    if successor == "experiment":
+        assert set(conforms(HOME, sealed=True)) == {"log.jsonl"}
+
+
 def test_a_found_experiment_makes_its_subs_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     start = Path.cwd()
     Exp("runs", "demo").close()

@@ -386,7 +386,34 @@ MUTANTS = (
     Mutant(
         "m36",
         "A seal is about what the file has, whoever wrote it.",
-        (Edit("_write/seals.py", "if hashed + len(recent) == self._file.size:", "if False:"),),
+        (Edit("_write/written.py", "if known > end:", "if True:"),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
+        "m41",
+        "What another process has written is believed, whatever the file has.",
+        (Edit("_write/written.py", "if sha256 not in (None, found.digest()):", "if False:"),),
+        (
+            "test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",
+            "test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",
+        ),
+    ),
+    Mutant(
+        "m42",
+        "The seals of a log that was published again are about what the copy has.",
+        (Edit("_write/written.py", "        copy._state = self._state\n", ""),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
+        "m43",
+        "What a writer process has written is forgotten when it is killed.",
+        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(place, start)) is not None", "False"),),
+        ("test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",),
+    ),
+    Mutant(
+        "m44",
+        "The writer process doesn't know what the caller has written.",
+        (Edit("_write/process/client.py", "            own = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(

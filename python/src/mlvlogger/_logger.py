@@ -12,7 +12,7 @@ from ._format.encode import encode, free_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
-from ._messages import qualname, short, warn_once
+from ._messages import brief, pass_on, qualname, short, warn_once
 from ._options import choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
@@ -220,9 +220,16 @@ class Logger:
                     "event(name, value=…)."
                 )
             given = self._tree(data, tree)
-            for key in tree:
-                if key in given:
+            names: dict[str, int] = {}
+            for key in [key for key in tree if key in given]:
+                if _is_given_twice(key, data, members):
                     raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
+                second = free_name(key, {**given, **tree}, names)
+                tree[second] = tree.pop(key)
+                warn_once(
+                    f"data: a key of the mapping and the keyword {brief(key)} have the same name in JSON. The value of "
+                    f"the keyword was recorded under the name {brief(second)}. Rename one of them."
+                )
             tree = {**given, **tree}
         text = dumps(tree)
         if len(text) >= MAX_DATA:
@@ -353,7 +360,9 @@ class StreamLogger(Logger):
 
     def __init__(self, stream: Stream, own: str) -> None:
         self._set(stream, None, "", None, own)
-        self._companion: object = None  # lives as long as this logger, and so as loggers below it
+        #: What continues while a logger lives, even if the experiment is dropped: it lives as long as this logger, and
+        #: so as loggers below it.
+        self._companions: dict[str, object] = {}
 
 
 class Span(Logger):
@@ -460,6 +469,18 @@ class Span(Logger):
             error: Has no effect.
         """
         self.end()
+
+
+def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
+    """Whether a name that two members have in JSON is one key that was given twice, and not two with one spelling."""
+    keys = {name, name[1:]} if name[:1] == "_" else {name}  # the name may be escaped
+    if not any(key in members for key in keys):
+        return False  # it is the same for all of them
+    try:
+        return not hasattr(type(data), "keys") or any(key in data for key in keys)
+    except Exception as error:  # code of the mapping
+        pass_on(error)
+        return True
 
 
 def _has_control(name: str) -> bool:

@@ -9,8 +9,8 @@ from importlib import import_module
 from weakref import ref
 
 from ._environment.nvidia import gpu_metrics
-from ._errors import LogClosed
-from ._messages import short
+from ._errors import LogClosed, WriteFailed
+from ._messages import short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Watch:
     @property
     def is_running(self) -> bool:
         """Whether it samples. Always False after `stop`, and in a forked child."""
-        return self._owner == os.getpid() and not self._stopped
+        return self._owner == os.getpid() and not self._stopped and self._thread.is_alive()
 
     def stop(self) -> None:
         """Take a last sample, and end. The stream ends with the experiment. A second call does nothing."""
@@ -86,14 +86,17 @@ def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: floa
             logger = log()
             if logger is None:
                 return
-            logger.event("sample", sample)
+            try:
+                logger.event("sample", sample)
+            except WriteFailed as error:  # with on_error="raise"; no call of the user is there to raise in
+                warn_once(f"a sample of the system was not logged: {error}")
             del logger
             if is_last:
                 return
             due = max(due + seconds, time.monotonic())  # a sample that came late delays no other
             is_last = until.acquire(timeout=max(due - time.monotonic(), 0))
-    except (LogClosed, OSError):
-        pass  # the experiment has ended; or on_error="raise", and no caller can catch it
+    except LogClosed:
+        pass  # the experiment has ended
 
 
 class _Probe:

@@ -103,8 +103,9 @@ class OpenExperiment(ExistingExperiment):
             InvalidRecord: If the stream is damaged.
         """
         self._refuse_closed()
-        self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
-        return self._capture
+        capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
+        self._capture = self.log._companions["capture"] = capture
+        return capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
         """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
@@ -133,7 +134,7 @@ class OpenExperiment(ExistingExperiment):
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
         watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companion = watch  # continues after the experiment is dropped, with its logger
+        self._watch = self.log._companions["watch"] = watch
         return watch
 
     def _beside(self, name: str, given: str | None) -> str:

@@ -14,12 +14,13 @@ import atexit
 import json
 import os
 import select
+import signal
 import sys
 import threading
 
 from . import _errors
 from ._disk.folder import Folder
-from ._disk.spawn import settle_down, spawn
+from ._disk.spawn import exit_reason, settle_down, spawn
 from ._format.names import stream_path
 from ._messages import warn
 from ._open_streams import OpenStreams
@@ -40,16 +41,53 @@ _MAX_LINE = 65536  # bytes of one event; a longer line is several
 _LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end if children continue
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
 
-_active: Capture | None = None
+_active: _Diversion | None = None
 
 
 class Capture:
     """Standard output and standard error of this process on their way into a stream: what `Exp.capture` returns.
 
-    Use it in a with block, or call `stop`; otherwise the end of the experiment, or of the program, stops it.
+    Use it in a with block, or call `stop`; otherwise the end of the experiment, or of the program, stops it. So does
+    dropping it together with the experiment and all its loggers.
     """
 
-    _owner: int  # the process; a forked child is another
+    def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
+        # What refers to it lives until the output is given back: the thread, `sys.stdout` and the end of the program.
+        self._diversion = _Diversion(root, experiment, record, stream, sync)
+
+    def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
+        """Give the program its output back, and return when all of it is logged; the stream gets an end.
+
+        A second call does nothing, nor does one in a forked child, whose output is still passed on.
+        Arguments and errors as for `Logger.close`.
+        """
+        self._stop({"end": ending(status, error)})
+
+    def _stop(self, order: dict[str, Any]) -> None:
+        self._diversion.stop(order)
+
+    def __del__(self) -> None:
+        diversion = getattr(self, "_diversion", None)  # there is none if __init__ raised
+        if diversion is not None and not sys.is_finalizing():
+            try:
+                diversion.stop({})  # the stream is flushed, and has no end, as all streams of a dropped experiment
+            except Exception as error:  # no caller can catch it
+                warn(f"capture of output could not be stopped: {error}. Call stop() on what capture() returned.")
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(*outcome(error))
+
+
+class _Diversion:
+    """The pipes that replace the output, and the process that reads them. Arguments as for `Capture`."""
+
+    child: int  # the other process
+    _owner: int  # this process; a forked child is another
 
     def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
         global _active
@@ -61,60 +99,67 @@ class Capture:
         if _active is not None and _active._owner == os.getpid():
             raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
         self._owner = os.getpid()
-        self._stopped = False
+        self._order: dict[str, Any] = {}  # of the first call of `stop`
+        self._is_late = False  # has a call of `stop` waited in vain?
+        self._done = threading.Event()  # all is logged, or shown at least
+        self._lock = threading.RLock()  # for descriptors that `_attend` closes
+        self._has_ended = False  # the other process; then they are closed
         flush()
         others = elsewhere()
-        # Our orders, its answers, standard output, standard error, and text that is shown by itself.
-        pipes = [os.pipe() for _ in range(4 + len(others))]
+        fds: list[int] = []
+        pids: list[int] = []
         try:
+            fds += (os.dup(fd) for fd in (1, 2))
+            # Our orders, its answers, standard output, standard error, and text that is shown by itself.
+            for _ in range(4 + len(others)):
+                fds += os.pipe()
+            self._saved = fds[:2]
+            pipes = list(zip(fds[2::2], fds[3::2], strict=True))
+            (orders, self._orders), (self._answers, answer_to), (out, into_out), (err, into_err), *copies = pipes
             for read, _ in pipes[2:]:
                 os.set_blocking(read, False)
-            for _, write in pipes[4:]:
+            for _, write in copies:
                 os.set_blocking(write, False)  # `_send` waits itself
-            ends = [pipes[0][0], pipes[1][1], *(read for read, _ in pipes[2:]), root.fd]
+            ends = [orders, answer_to, *(read for read, _ in pipes[2:]), root.fd]
             words = [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))]
-            pids: list[int] = []
             spawn(
                 "_output",
                 [fd for fd in ends if fd is not None],
                 lambda own: [json.dumps(own), json.dumps([*others]), *words],
                 pids,
             )
-            self._child = pids[0]
-            os.close(pipes[1][1])
-            (orders, self._orders), (self._answers, _), (out, into_out), (err, into_err), *copies = pipes
-            self._saved = [os.dup(1), os.dup(2)]
+            self.child = pids[0]
+            fds.remove(answer_to)
+            os.close(answer_to)
+            if (answer := _line(self._answers)) != {}:
+                if answer is None:
+                    reason = exit_reason(pids.pop(), wait=True)
+                    raise OSError(f"the process that captures output for {root.path} did not begin ({reason}).")
+                name, message = answer
+                raise getattr(_errors, name, OSError)(message)
+            self._sources = [out, err]
+            self._kept = [out, err, orders]  # a pipe without a reader could end the program (SIGPIPE)
+            self._copies: dict[str, _Pipe] = {}
+            self._lock.acquire()  # `_attend` gives back what is in place
+            threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
         except BaseException:
-            for fd in {fd for pipe in pipes for fd in pipe}:
+            for fd in fds:
                 _close(fd)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+                exit_reason(pid, wait=True)
             raise
-        self._sources = [out, err]
-        self._kept = [out, err, orders]  # a pipe without a reader could end the program (SIGPIPE)
-        self._copies = {name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)}
-        answer = _line(self._answers)
-        if answer != {}:
-            for fd in (into_out, into_err, self._orders, self._answers, *self._saved, *self._kept):
-                _close(fd)
-            os.waitpid(self._child, 0)
-            name, message = answer or ("OSError", f"the process that captures output for {root.path} did not begin.")
-            raise getattr(_errors, name, OSError)(message)
-        self._done = threading.Event()
-        os.dup2(into_out, 1)
-        os.dup2(into_err, 2)
-        os.close(into_out)
-        os.close(into_err)
-        self._printing = Printing(others, self._send)
-        _active = self
-        atexit.register(self._leave)
-        threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
-
-    def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """Give the program its output back, and return when all of it is logged; the stream gets an end.
-
-        A second call does nothing, nor does one in a forked child, whose output is still passed on.
-        Arguments and errors as for `Logger.close`.
-        """
-        self._stop({"end": ending(status, error)})
+        self._copies.update({name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)})
+        try:
+            os.dup2(into_out, 1)
+            os.dup2(into_err, 2)
+            os.close(into_out)
+            os.close(into_err)
+            self._printing = Printing(others, self._send)
+            _active = self
+            atexit.register(self._leave)
+        finally:
+            self._lock.release()
 
     def _send(self, name: str, text: str) -> None:
         """Log *text*, which was shown already. Waits while the pipe is full and has a reader."""
@@ -126,30 +171,38 @@ class Capture:
                 select.select([], [pipe.write], [], 0.1)
 
     def _leave(self) -> None:
-        self._stop({})  # as the program leaves the other streams: flushed, without an end
+        self.stop({})  # as the program leaves the other streams: flushed, without an end
 
-    def _stop(self, order: dict[str, Any]) -> None:
+    def stop(self, order: dict[str, Any]) -> None:
+        """Give the output back and tell the other process to end; wait until all is logged.
+
+        Each step can be done again: an exception of a signal handler may come before the next.
+
+        Args:
+            order: With ``end``, the data of the end of the stream, or None to seal it as paused. The order of the first
+                call counts.
+        """
         if os.getpid() != self._owner:
             return
-        if self._stopped:
-            self._done.wait(_PATIENCE)  # the other process was killed, and what it left is being shown
-            return
-        self._stopped = True
-        flush()
-        self._restore()
-        try:
-            os.write(self._orders, json.dumps(order).encode("ascii") + b"\n")
-            if not self._done.wait(_PATIENCE):
+        self._order = self._order or order
+        if not self._done.is_set():
+            flush()
+            with self._lock:
+                if not self._has_ended:
+                    self._restore()
+                    os.write(self._orders, json.dumps(self._order).encode("ascii") + b"\n")
+            if not self._done.wait(_PATIENCE) and not self._is_late:
+                self._is_late = True
                 warn("the last of the captured output is not logged yet: the terminal takes nothing.")
-        finally:
-            atexit.unregister(self._leave)
+        atexit.unregister(self._leave)
 
     def _restore(self) -> None:
         global _active
         os.dup2(self._saved[0], 1)
         os.dup2(self._saved[1], 2)
         self._printing.restore()
-        _active = None
+        if _active is self:
+            _active = None
 
     def _attend(self) -> None:
         """Wait, in a separate thread, for the answer to the order to stop and for the end of the other process."""
@@ -157,27 +210,19 @@ class Capture:
             self._done.set()
             self._copies.clear()
         self._copies.clear()
-        if not self._stopped:  # it was killed: output on its way, and that of children, must still be shown
-            self._stopped = True
-            self._restore()
-            warn("the process that captured output was killed; output is shown, and no longer logged.")
+        reason = exit_reason(self.child, wait=True)
+        with self._lock:
+            self._has_ended = True
+            is_early = not self._done.is_set()
+            if is_early:
+                self._restore()
+        if is_early:  # what was on its way, and the output of children, must still be shown
+            warn(f"the process that captured output has ended ({reason}): output is shown, and no longer logged.")
             _pass_on(dict(zip(self._sources, self._saved, strict=True)))
             atexit.unregister(self._leave)
         self._done.set()
         for fd in (self._orders, self._answers, *self._saved, *self._kept):
             _close(fd)
-        try:
-            os.waitpid(self._child, 0)
-        except ChildProcessError:
-            pass  # the program has waited for it
-
-    def __enter__(self) -> Capture:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop(*outcome(error))
 
 
 class _Pipe:
@@ -200,13 +245,13 @@ def _close(fd: int) -> None:
 
 
 def _line(fd: int) -> Any:
-    """The next line of a pipe, which is JSON; None at its end."""
+    """The next line of a pipe, which is JSON; None at its end. What has come after it is left out."""
     text = b""
-    while not text.endswith(b"\n"):
+    while b"\n" not in text:
         if not (more := os.read(fd, _PIPE_SIZE)):
             return None
         text += more
-    return json.loads(text)
+    return json.loads(text.partition(b"\n")[0])
 
 
 def serve(
@@ -242,6 +287,8 @@ def serve(
     if order is not None:
         if "end" in order:
             log._stream.close(order["end"])
+        else:
+            log._stream._writer.close()  # for the next session; we may live as long as children do
         os.write(answers, b"!")
         _pass_on({out: 1, err: 2})  # the output of children that continue
     os._exit(0)

@@ -62,9 +62,10 @@ class Printing:
         self._send = None
         while self._undo:
             try:
-                self._undo.pop()()
+                self._undo[-1]()
             except (OSError, ValueError):
                 pass  # it was closed
+            self._undo.pop()  # after it: an exception of a signal handler may come in between
 
     def _buffer_by_line(self, stream: Any) -> bool:
         """Let a stream write each line at once; False if it isn't one of Python's streams that can do so."""

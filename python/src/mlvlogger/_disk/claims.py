@@ -24,7 +24,8 @@ class Claim:
     counts for some seconds: a claim is held for milliseconds.
 
     Raises:
-        TimeoutError: If a process holds the claim for long, because it was stopped.
+        TimeoutError: If the claim can't be had for long: a stopped process holds it, or the file system doesn't
+            say reliably which file a name leads to.
         OSError: If the system refuses.
     """
 
@@ -42,6 +43,7 @@ class Claim:
                 fd = self._folder.opener(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
             except IsADirectoryError:  # of a process that had no locks, here or on another host
                 self._remove_stale()
+                self._wait()
                 continue
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,6 +61,7 @@ class Claim:
                 return
             self._fd = None
             os.close(fd)  # its holder has removed it, and another process may have made a new one
+            self._wait()
 
     def __exit__(self, *_: object) -> None:
         if self._fd is None:
@@ -84,16 +87,15 @@ class Claim:
                 return
             except FileExistsError:
                 self._remove_stale()
+            self._wait()
 
     def _remove_stale(self) -> None:
-        """Remove a directory that has been there for long; otherwise wait a moment."""
+        """Remove a directory that has been there for long."""
         aside = temporary_name()
         try:
             os.mkdir(self._folder.at(aside), dir_fd=self._folder.fd)  # gives the time of the file system
             age = self._folder.stat(aside).st_mtime - self._folder.stat(self._name).st_mtime
-            if age < _STALE:
-                self._wait()
-            else:
+            if age >= _STALE:
                 # In one step, so that of several processes one removes it. It is empty: so is the one that it replaces.
                 names = self._folder.at(self._name), self._folder.at(aside)
                 os.rename(*names, src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
@@ -103,7 +105,12 @@ class Claim:
             os.rmdir(self._folder.at(aside), dir_fd=self._folder.fd)
 
     def _wait(self) -> None:
+        """Wait a moment until the next try. Raises TimeoutError after too many of them."""
         if time.monotonic() > self._until:
             path = os.path.join(self._folder.path, self._name)
-            raise TimeoutError(errno.ETIMEDOUT, "Another process is publishing without progress. End it", path)
+            reason = (
+                "Another process is publishing and makes no progress, or the file system changes the identity of files."
+                " End that process, or use another file system"
+            )
+            raise TimeoutError(errno.ETIMEDOUT, reason, path)
         time.sleep(0.01)

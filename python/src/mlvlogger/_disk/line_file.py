@@ -121,7 +121,7 @@ class LineFile:
         self._sync_error: OSError | None = None
         #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
         self.position = (0, 0)
-        #: The bytes written since the last `take`, if they are wanted; after an exception a line may be missing.
+        #: What was written since it was taken, in order and up to `size`, if it is wanted.
         self.recent: list[bytes] | None = None
         #: Lines that an error or an exception may have left in part: `settle` finds out.
         self.pending = b""
@@ -168,9 +168,9 @@ class LineFile:
         written = os.write(self._fd, line)
         while written < length:  # a short write: the disk is nearly full, or a limit is near
             written += os.write(self._fd, line[written:])
-        self.position = (size + length, lines + count)
         if self.recent is not None:
-            self.recent.append(line)
+            self.recent.append(line)  # before it counts: see `settle`
+        self.position = (size + length, lines + count)
         self.pending = b""
 
     def settle(self) -> None:
@@ -192,6 +192,8 @@ class LineFile:
         whole = found.rfind(b"\n") + 1
         if whole < len(found):
             os.ftruncate(self._fd, size + whole)
+        if whole and self.recent is not None and (not self.recent or self.recent[-1] is not self.pending):
+            self.recent.append(self.pending[:whole])
         self.position = (size + whole, lines + found.count(b"\n"))
         self.pending = b""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-__all__ = ["settle_down", "spawn"]
+__all__ = ["exit_reason", "settle_down", "spawn"]
 
 # The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
 _COMMAND = (
@@ -63,6 +63,23 @@ def spawn(
         pids += map(start, [os.environ])
     finally:
         list(map(os.close, own))
+
+
+def exit_reason(pid: int, wait: bool = False) -> str:
+    """Return how a process has ended; empty while it runs, unless *wait* is true."""
+    try:
+        found, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+    except ChildProcessError:
+        return "exit code unknown"  # another caller has reaped it
+    if not found:
+        return ""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # one without a name
+        return f"signal {-code}"
 
 
 def settle_down(descriptors: Sequence[int]) -> None:

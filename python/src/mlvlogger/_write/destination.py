@@ -10,9 +10,9 @@ from .direct import DirectWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .._disk.line_file import LineFile
     from .._format.line import Numbered
     from .process.client import ProcessWriter
+    from .written import Written
 
 __all__ = ["Destination"]
 
@@ -50,23 +50,22 @@ class Destination:
         self.session = object()
         return b""
 
-    def start_process(self, file: LineFile, place: int) -> None:
+    def start_process(self, written: Written) -> None:
         """Let another process write from now on; if none can be started, warn.
 
         Args:
-            file: The file of the writer.
-            place: Where in it the digits of the last seal begin, 0 without one.
+            written: The hash of the file of the writer since its last seal.
         """
         try:
             from .process.client import ProcessWriter
 
-            self.writer = ProcessWriter(file, self.writer.seq, place)
+            self.writer = ProcessWriter(written, self.writer.seq)
         except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
 
     def take_back(self, writer: ProcessWriter) -> list[Numbered]:
         """Write ourselves from now on, and return the events that the other process hasn't written."""
-        file, place, seq, waiting = writer.hand_over()
-        self.writer = DirectWriter(file, seq, place)
+        written, seq, waiting = writer.hand_over()
+        self.writer = DirectWriter(written, seq)
         return waiting

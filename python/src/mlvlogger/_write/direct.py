@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._disk.line_file import LineFile
     from .._format.line import Numbers
+    from .written import Written
 
 __all__ = ["DirectWriter"]
 
@@ -22,17 +23,16 @@ class DirectWriter:
     """Writes events into a file, each before the call returns.
 
     Args:
-        file: The file; it belongs to the writer from now on.
+        written: The hash of the file since its last seal. The file belongs to the writer from now on.
         seq: The last one in it, 0 in an empty file.
-        place: Where in it the digits of the last seal begin, 0 without one.
     """
 
     syncs_events = True
 
-    def __init__(self, file: LineFile, seq: int, place: int) -> None:
-        self._file = file
+    def __init__(self, written: Written, seq: int) -> None:
+        self._file = file = written.file
         self._looked = self._look_at = 0  # nanoseconds since 1970
-        self._seals = Seals(file, place)
+        self._seals = Seals(written)
         #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self.is_seal_due = False
@@ -43,9 +43,9 @@ class DirectWriter:
         return self._file
 
     @property
-    def place(self) -> int:
-        """Where in the file the digits of the last seal begin, 0 without one."""
-        return self._seals.place
+    def written(self) -> Written:
+        """The hash of the file since its last seal."""
+        return self._seals.written
 
     @property
     def seq(self) -> int:

@@ -12,6 +12,7 @@ from .._disk.line_file import FileChanged, LineFile
 from .._disk.publish import link
 from .direct import DirectWriter
 from .writer import put
+from .written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Elsewhere:
         backlog.dropped_seq = 0
         old.file.abandon()
         if destination.uses_process:
-            destination.start_process(writer.file, writer.place)
+            destination.start_process(writer.written)
         return True
 
 
@@ -186,8 +187,10 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
                     file.write(old.file.read(min(CHUNK, old.file.size - offset), offset), 0)
                 if file.size != old.file.size:
                     raise FileChanged("truncated")  # too
-            seq, place = (old.seq, old.place) if is_whole else (0, 0)
-            writer = DirectWriter(file, seq, place)
+            if is_whole:
+                writer = DirectWriter(old.written.in_copy(file), old.seq)
+            else:
+                writer = DirectWriter(Written(file, 0), 0)
             if start is not None:
                 put(writer, time.time_ns(), start)
             file.sync()

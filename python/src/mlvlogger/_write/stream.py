@@ -25,8 +25,8 @@ from .exceptions import preload
 from .gate import LAST_TIMEOUT, Gate
 from .registry import register
 from .reports import Reports
-from .seals import new_digest
 from .session import SessionStart, open_session
+from .written import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

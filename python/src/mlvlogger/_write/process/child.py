@@ -8,7 +8,7 @@ import sys
 import time
 
 from ..._disk.folder import identity
-from ..._disk.spawn import spawn
+from ..._disk.spawn import exit_reason, spawn
 from ..._messages import warn
 from .ring import CLOSING, ERROR, ERRORS, READY, Ring
 
@@ -50,7 +50,7 @@ class WriterProcess:
             ring, file: The descriptors of the ring and of the file.
             place: Where in the file the digits of the last seal begin, 0 without one.
         """
-        _ended_later[:] = [pid for pid in _ended_later if not _ending(pid)]
+        _ended_later[:] = [pid for pid in _ended_later if not exit_reason(pid)]
         if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
             raise OSError("there is no interpreter that could be started as a separate process")
         self._bell += os.pipe()
@@ -79,7 +79,7 @@ class WriterProcess:
     def has_ended(self) -> bool:
         """Whether it has ended."""
         if not self.ended:
-            self.ended = _ending(self.pid)
+            self.ended = exit_reason(self.pid)
         return self.ended != ""
 
     def kill(self) -> bool:
@@ -160,23 +160,6 @@ class WriterProcess:
             return self._pipe in (None, identity(os.fstat(fd)))
         except OSError:
             return False
-
-
-def _ending(pid: int) -> str:
-    """How a process has ended; empty while it runs."""
-    try:
-        found, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return "exit code unknown"  # another caller has reaped it
-    if not found:
-        return ""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:  # one without a name
-        return f"signal {-code}"
 
 
 def named(seqs: Sequence[int]) -> str:

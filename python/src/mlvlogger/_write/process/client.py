@@ -18,6 +18,7 @@ from ..._disk.line_file import FileChanged
 from ..._format.line import Pending, are_ordinary, line, with_special
 from ..seals import is_seal_due
 from ..writer import put
+from ..written import Written
 from .child import PATIENCE, WriterProcess, named
 from .records import pack, unpack
 from .ring import CLOSING, ERROR, ERRORS, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
@@ -45,14 +46,14 @@ class ProcessWriter:
 
     Args: as for `DirectWriter`.
 
-    Raises OSError, MemoryError or another exception: the other process cannot be started; then *file* is as it was, and
-    nothing is left open.
+    Raises OSError, MemoryError or another exception: the other process cannot be started; then the file is as it was,
+    and nothing is left open.
     """
 
     syncs_events = False
 
-    def __init__(self, file: LineFile, seq: int, place: int) -> None:
-        self._file = file
+    def __init__(self, written: Written, seq: int) -> None:
+        self._file = file = written.file
         self._successor: DirectWriter | None = None  # writes instead of the other process, once that has ended
         #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
@@ -68,6 +69,7 @@ class ProcessWriter:
         self._checked = 0  # nanoseconds since 1970, when the file was compared with the one at its path
         self._is_writing = False  # a line ourselves, of which `Ring.written` may not know yet
         self._closed = False
+        written.hash()  # before there is anything to undo: it may import what it needs
         fd = Ring.make()
         try:
             self._ring = Ring(fd)
@@ -75,14 +77,16 @@ class ProcessWriter:
             self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
             try:
-                self._process.start(fd, file.fd, place)
+                self._process.start(fd, file.fd, written.start)
             except BaseException:
                 self._process.undo()
                 self._ring.close()
                 raise
         finally:
             os.close(fd)
-        file.recent = None  # the other process seals
+        #: The hash of what was written without the other process, which it doesn't know yet: see `_put_slow`.
+        self._own: Written | None = written
+        self._part = written.part()  # what was reported last: see `Takeover.take`
 
     @property
     def file(self) -> LineFile:
@@ -138,6 +142,9 @@ class ProcessWriter:
                 seq = self._base + ring.position[1] + skip + 1
                 self._write(line(seq, nanoseconds, name, data, values, tail))
                 return seq
+            if self._own is not None:
+                seq = self._base + ring.position[1] + skip + 1
+                return self._put_slow(seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
         start, count = ring.position
         count += 1
         seq = self._base + count + skip
@@ -156,14 +163,20 @@ class ProcessWriter:
                 return seq
             if ring.put(record):
                 return seq
-        return self._put_slow(record, seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
+        return self._put_slow(seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
 
-    def _put_slow(self, record: bytes, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
+    def _put_slow(self, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
         if event.values is not None and not are_ordinary(event.values):  # a warning may be due
             event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
-            record = pack(seq, nanoseconds, event, is_seal)
+        own: tuple[int, bytes] | tuple[()] = ()
+        if self._own is not None:
+            self._part = start, _, digest = self._own.part()
+            own = start, digest
+        record = pack(seq, nanoseconds, event, is_seal, own)
         if len(record) <= LARGEST:
             self._wait(lambda: self._ring.put(record))
+            if self._successor is None:
+                self._own = self._file.recent = None
         else:
             self._drain()
             if is_seal and self._successor is None:
@@ -182,7 +195,11 @@ class ProcessWriter:
         """Write a line ourselves, when nothing is in the ring."""
         self._look_at = 0  # at the next event, the base is set again
         self.settle()
+        if self._own is not None:
+            self._own.hash()
         self._know_size()
+        if self._own is None or self._own.end != self._file.size:
+            self._own = Written(self._file, self._file.size)
         self._is_writing = True
         self._file.write(line)
         self._ring.written = self._file.size
@@ -208,12 +225,12 @@ class ProcessWriter:
         self._file.check(size=is_empty)
         self._checked = nanoseconds
 
-    def hand_over(self) -> tuple[LineFile, int, int, list[Numbered]]:
+    def hand_over(self) -> tuple[Written, int, list[Numbered]]:
         """Stop the other process: the file isn't the one at its path any more.
 
         Returns:
-            The file, where in it the digits of the last seal begin, the seq of its last line, and the events that are
-            not in it: if another program has changed the file, those that the other process had not written.
+            The hash of the file since its last seal, the seq of its last line, and the events that are not in it: if
+            another program has changed the file, those that the other process had not written.
         """
         if self._successor is None and self._takeover.changed is None:
             if not self._process.dismiss():
@@ -224,21 +241,22 @@ class ProcessWriter:
                 pass
         waiting: list[Numbered] = []
         if self._successor is not None:
-            file, place, seq = self._successor.file, self._successor.place, self._successor.seq
+            written, seq = self._successor.written, self._successor.seq
         else:
             records = [unpack(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
             waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
             # Seals among them have numbers, too.
-            file, place, seq = self._file, 0, (records[0][0] - 1 if records else self.seq)
+            written, seq = Written(self._file, 0), (records[0][0] - 1 if records else self.seq)
             self._know_size()
         self._closed = True
+        file = written.file
         for own in (self._file, self._takeover.file):
             if own is not None and own is not file:
                 own.abandon()
         file.move_to(self._file)
         self._process.close_bell()
         self._ring.close()
-        return file, place, seq, waiting
+        return written, seq, waiting
 
     def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
         """As in `Writer`."""
@@ -308,7 +326,7 @@ class ProcessWriter:
     def _take_over(self) -> None:
         """The other process has ended: write what it has not written, and continue in its place. Raises OSError."""
         self.settle()
-        self._successor = self._takeover.take(self.seq)
+        self._successor = self._takeover.take(self.seq, self._part if self._own is None else self._own.part())
         self._look_at = 0  # so that each event comes to it
 
     def drain(self) -> None:

@@ -57,6 +57,7 @@ _WRITTEN_AGAIN = 8
 ERRORS = range(1, 4096)
 
 _MASK = 2**64 - 1
+_DIGESTS = 1024, 1280  # in the page of the words: `note_digest`, in turn
 _DATA = 4096  # the words have a separate page
 _MESSAGES = _DATA + SIZE  # after the records: what the process that takes wrote to its standard error
 _MESSAGES_SIZE = 16 * 1024
@@ -67,6 +68,7 @@ SKIPPED = _DATA + 8
 # Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
 _header = Struct("=II")
 pack_header = _header.pack_into
+_digest = Struct("=QQ32s")
 _WRAP = 2**32 - 1  # instead of a length: the next record is at the start of the ring
 
 
@@ -88,6 +90,7 @@ class Ring:
         self.words = memoryview(self.memory)[:_DATA].cast("Q")
         #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.
         self.position = (0, 0)
+        self._noted = 0  # digests, from the start
         self.limit = 0  #: up to which HEAD may go before TAIL must be read
 
     @staticmethod
@@ -128,6 +131,25 @@ class Ring:
     def written(self, size: int) -> None:
         self.words[_WRITTEN] = size
         self.words[_WRITTEN_AGAIN] = size ^ _MASK
+
+    def note_digest(self, start: int, end: int, sha256: bytes) -> None:
+        """Note the digest of a part of the file, before `written` says that the file ends there.
+
+        The digest before stays, for whoever comes after a process that was killed in between.
+        """
+        text = _digest.pack(start, end, sha256)
+        place = _DIGESTS[self._noted % 2]
+        self.memory[place : place + len(text) + 4] = text + adler32(text).to_bytes(4, "little")
+        self._noted += 1
+
+    def digest(self, start: int, end: int) -> bytes | None:
+        """Return the noted digest of a part of the file; None if there is none, or another program has changed it."""
+        for place in _DIGESTS:
+            text = self.memory[place : place + _digest.size]
+            checksum = self.memory[place + _digest.size : place + _digest.size + 4]
+            if adler32(text).to_bytes(4, "little") == checksum and _digest.unpack(text)[:2] == (start, end):
+                return bytes(text[-32:])
+        return None
 
     @property
     def is_empty(self) -> bool:

@@ -19,6 +19,7 @@ from ..._disk.line_file import FileChanged, LineFile
 from ..._disk.spawn import settle_down
 from ..._format.line import line
 from ..seals import Seals
+from ..written import Written
 from .ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
 TYPE_CHECKING = False
@@ -39,17 +40,18 @@ _BATCH = 256 * 1024  # bytes written at once
 def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
     """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
     settle_down([int(ring), int(file), int(listen)])
-    written = LineFile.of_descriptor(int(file), "the log")
-    _Server(Ring(int(ring)), written, Seals(written, int(place)), int(listen)).run(int(owner))
+    written = Written(LineFile.of_descriptor(int(file), "the log"), int(place))
+    _Server(Ring(int(ring)), written, int(listen)).run(int(owner))
     os._exit(0)
 
 
 class _Server:
-    def __init__(self, ring: Ring, file: LineFile, seals: Seals, listen: int) -> None:
+    def __init__(self, ring: Ring, written: Written, listen: int) -> None:
         self._ring = ring
         self._words = ring.words
-        self._file = file
-        self._seals = seals
+        self._file = written.file
+        self._written = written
+        self._seals = Seals(written)
         self._listen = listen
         self._bell = select.poll()
         self._bell.register(listen, select.POLLIN)
@@ -121,7 +123,11 @@ class _Server:
         ends: list[int] = []
         size = 0
         for record, end in self._ring.take(self._tail):
-            seq, nanoseconds, name, data, values, tail = marshal.loads(record)
+            seq, nanoseconds, name, data, values, tail, *own = marshal.loads(record)
+            if own:
+                if lines:
+                    break
+                self._written.read_part(*own)
             if tail is None:
                 if not lines:
                     self._ends = [end]
@@ -135,7 +141,6 @@ class _Server:
         if lines:
             self._ends = ends
             self._file.write(b"".join(lines), len(lines))
-            self._seals.keep_up()
         self._words[UNSEALED] = self._seals.unsealed
         self._let_go()
         return self._file.size - before
@@ -143,6 +148,10 @@ class _Server:
     def _let_go(self) -> None:
         """Of the records whose lines are written."""
         if done := self._file.lines - self._taken:
+            try:
+                self._ring.note_digest(*self._written.part())
+            except OSError:
+                pass  # a part that the caller has written can't be read now
             self._ring.written = self._file.size
             self._tail = self._words[TAIL] = self._ends[done - 1]
             self._taken += done

@@ -12,6 +12,7 @@ from ..._format.seal import SEAL_END
 from ..direct import DirectWriter
 from ..recovery import scan_file
 from ..seals import Seals
+from ..written import Written
 from .records import unpack
 from .ring import Ring
 
@@ -54,20 +55,21 @@ class Takeover:
         """The seq of the last line that we have written, 0 if there is none."""
         return 0 if self._begun is None else self._begun[2]
 
-    def take(self, seq: int) -> DirectWriter:
+    def take(self, seq: int, own: tuple[int, int, bytes]) -> DirectWriter:
         """Write what the other process has not written, and return the writer that continues in its place.
 
         After an exception, a second call continues where this one stopped.
 
         Args:
             seq: The seq of the last event that was put into the ring.
+            own: The part of the file that the caller has written itself last (`Written.part`).
 
         Raises:
             OSError: If the system refuses.
         """
         try:
             if self._begun is None:
-                self._begun = self._take_file()
+                self._begun = self._take_file(own)
             file, seals, last = self._begun
             for record in self._ring.find():
                 number, nanoseconds, event, is_seal = unpack(record)
@@ -89,7 +91,7 @@ class Takeover:
                 following = seq if self.has_refused else seq + 1
                 self._note(file, seals, range(last + 1, seq + 1), following)
                 last = following
-            return DirectWriter(file, last, seals.place)
+            return DirectWriter(seals.written, last)
         except FileChanged as change:
             self.changed = change
             raise
@@ -104,7 +106,7 @@ class Takeover:
             self._begun = None
             raise
 
-    def _take_file(self) -> tuple[LineFile, Seals, int]:
+    def _take_file(self, own: tuple[int, int, bytes]) -> tuple[LineFile, Seals, int]:
         """The file of a process that has ended: with its seals, and the seq of its last line. Raises OSError."""
         try:
             file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
@@ -120,24 +122,36 @@ class Takeover:
                 if end.size < file.size:
                     file.truncate(end.size)
                 file.move_to(self._file)
-                return file, Seals(file, end.place), end.seq
+                return file, Seals(Written(file, end.place)), end.seq
             # Of what it wrote last, we may not know: it must be what is next in the ring.
             is_behind = file.size != written
             file.position = (written, 0)
-            seals = Seals(file, end.place)
+            seals = Seals(self._find_hash(file, end.place, own))
             if is_behind:
                 for expected, is_seal in self._next_lines(end.seq, seals):
                     file.pending = expected
                     file.settle()
                     end.seq += file.lines
                     if is_seal and file.lines:
-                        seals = Seals(file, file.size - SEAL_END)
+                        seals.written.restart(file.size - SEAL_END)
                 file.check()
             file.move_to(self._file)  # so that it is compared with the file at its path
             return file, seals, end.seq
         except BaseException:
             file.abandon()
             raise
+
+    def _find_hash(self, file: LineFile, place: int, own: tuple[int, int, bytes]) -> Written:
+        """The hash of the file since its last seal: as the two processes have written it. Raises OSError."""
+        found = Written(file, place)
+        start, end, sha256 = own
+        if end != file.size:  # the other process has written after it, and knew it
+            start = file.size
+        if (digest := self._ring.digest(place, start)) is not None:
+            found.read(start, digest)
+        if start < file.size:
+            found.read_part(start, sha256)
+        return found
 
     def _next_lines(self, last: int, seals: Seals) -> Iterator[tuple[bytes, bool]]:
         """What the other process writes at once, after the seq *last*; and whether it is a seal."""
