@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .._disk.blocks import blocks
 from .._disk.folder import Directory, open_regular
-from .._errors import InvalidRecord, MLVError
+from .._errors import InvalidRecord, MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import is_lifecycle, lifecycle_lines, state_after, superseded
@@ -108,11 +108,33 @@ class Experiment(ExistingExperiment):
         return names
 
     @property
+    def continued(self) -> dict[str, list[str]]:
+        """The streams whose writer continued in others, because another program had changed the file, with the others.
+
+        ``{"log.jsonl": ["log/kept-1.jsonl"]}``; empty if nothing was changed. To read such a stream, pass its path to
+        `events`, `spans` or `metric`. It begins with all lines of the stream that it replaces, or only follows them.
+        """
+        kept = [path for path in self.streams if path.startswith("log/kept-")]
+        continued: dict[str, list[str]] = {}
+        for path in sorted(kept, key=lambda path: (len(path), path)):
+            replaced = None  # the last one: a copy of a kept stream has the lines of that one, too
+            try:
+                for event in self._read(path, lifecycle_lines):
+                    if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
+                        replaced = event.data["replaces"].get("stream")
+            except UnsupportedVersion:
+                pass  # whoever reads that stream is told
+            if isinstance(replaced, str):
+                continued.setdefault(replaced, []).append(path)
+        return continued
+
+    @property
     def state(self) -> str:
         """ "open", "paused", "completed", "failed" or "interrupted": by the lifecycle events of ``log.jsonl`` alone.
 
         "open" says that the log has no end yet, not that something is running.
         """
+        self._report_continued(DEFAULT)
         state = "open"
         for event in self._read(DEFAULT, lifecycle_lines):
             state = state_after(state, event.name, event.data)
@@ -134,7 +156,7 @@ class Experiment(ExistingExperiment):
             FileNotFoundError: there is no such stream (a missing ``log.jsonl`` has no events).
             UnsupportedVersion: a session is of an unknown major version, or requires an unknown feature.
 
-        Lines that cannot be read are left out, and told in `problems`.
+        Lines that cannot be read are left out, and told in `problems`, as is a stream in which this one `continued`.
         """
         matches = matcher(pattern)
         path = self._stream(stream)
@@ -184,14 +206,27 @@ class Experiment(ExistingExperiment):
             yield from _readable(directory)
 
     def _stream(self, stream: str | None) -> str:
+        """The path of a stream that is about to be read. Raises FileNotFoundError."""
         if stream is None or stream == DEFAULT:
-            return DEFAULT
-        path = stream if stream.startswith("log/") else stream_path(stream)
-        if path not in self.streams:
-            raise FileNotFoundError(
-                f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
-            )
+            path = DEFAULT
+        else:
+            path = stream if stream.startswith("log/") else stream_path(stream)
+            if path not in self.streams:
+                raise FileNotFoundError(
+                    f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
+                )
+        self._report_continued(path)
         return path
+
+    def _report_continued(self, path: str) -> None:
+        for kept in self.continued.get(path, ()):
+            name = kept.removeprefix("log/").removesuffix(".jsonl")
+            self._problem(
+                path,
+                None,
+                "another program changed the file while it was being written, and the writer continued in "
+                f"{kept}. To read the events there, pass stream={name!r}.",
+            )
 
     def _superseded(self, path: str) -> Callable[[int], bool] | None:
         """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
