@@ -52,8 +52,8 @@ class Exp(OpenExperiment):
             values, and references to files and experiments are recorded as what they are; classes, functions, devices
             and dtypes by name. Arrays have up to 1,000 elements.
         kind: What kind of experiment: "train", "evaluate", …
-        exists: When the directory holds an experiment: "error" (default) raises, "number" takes ``name_1``,
-            ``name_2``, … instead, "resume" goes on with it as `Exp.resume` does.
+        exists: When the directory holds an experiment: "error" (default) raises, "number" takes the first of
+            ``name_1``, ``name_2``, … that *savedir* doesn't have, "resume" goes on with it as `Exp.resume` does.
         tags: Words to find it by.
         description: A text for people.
         extra: Anything else of yours, like *params*.
