@@ -61,21 +61,35 @@ class InvalidName(MLVError, ValueError):
 class CannotEncode(MLVError, TypeError):
     """Values of `params` or `extra` have no form in a record; nothing was written.
 
-    The message lists the first 20 of them, and the `__cause__` is the first exception that code of a value raised.
+    The message lists the first 20 of them, and the `__cause__` is the first exception of `errors`.
 
     Attributes:
         path: Where the first of them is: ``params.optimizer.fn``.
         problems: The path of each and the reason why it was refused, as a list of tuples. After 1000, the rest isn't
             checked.
+        errors: For each of `problems`, the exception that code of the value raised, such as OmegaConf's for a missing
+            key; None if it raised none. A pickled error has none of them, for not every exception can be pickled.
     """
 
     path: str
     problems: list[tuple[str, str]]
+    errors: list[Exception | None]
 
-    def __init__(self, message: str, path: str = "", problems: list[tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        path: str = "",
+        problems: list[tuple[str, str]] | None = None,
+        errors: list[Exception | None] | None = None,
+    ) -> None:
         super().__init__(message)
         self.path = path
         self.problems = [(path, message)] if problems is None else problems
+        self.errors = [None] * len(self.problems) if errors is None else errors
+
+    def __reduce__(self) -> tuple[object, ...]:
+        rest = {name: value for name, value in vars(self).items() if name != "errors"}
+        return type(self), (str(self), self.path, self.problems), rest
 
 
 class AlreadyRecorded(MLVError, ValueError):
