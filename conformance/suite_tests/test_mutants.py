@@ -18,12 +18,15 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._suite import Case, Finding, load, materialise
-from mlv_validate import RULES, _ahead, _meta, _records, _shapes, _stream, _target, _values, validate
+from mlv_conformance._suite.cases import Case, Finding, load, materialize
+from mlv_validate import RULES, validate
+from mlv_validate._fast import parallel, shapes
 from mlv_validate._findings import Findings
-from mlv_validate._json import Parsed, parse
-from mlv_validate._predicates import predicate
-from mlv_validate._schema import Check
+from mlv_validate._rules import events, meta, records, values
+from mlv_validate._rules.bytes import Parsed, parse
+from mlv_validate._schema.checks import Check
+from mlv_validate._schema.predicates import predicate
+from mlv_validate._targets import discovery, stream
 
 CASES = load(SUITE)
 OF_DIRECTORIES = [name for name, rule in RULES.items() if rule.class_ == "directory"]
@@ -35,7 +38,7 @@ MASKING = [name for name in OF_DIRECTORIES if RULES[name].phase in ("bytes", "js
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The target of every case, made once: a validator only reads."""
     folder = tmp_path_factory.mktemp("cases")
-    return {case.id: materialise(SUITE, case, folder / str(number)) for number, case in enumerate(CASES)}
+    return {case.id: materialize(SUITE, case, folder / str(number)) for number, case in enumerate(CASES)}
 
 
 def notices(case: Case, target: Path) -> bool:
@@ -53,7 +56,7 @@ def killer(rule: str, made: dict[str, Path]) -> str | None:
 
 def forget() -> None:
     """Forget what was found good: it was judged by another mutant."""
-    _values._good.clear()
+    values._good.clear()
 
 
 @contextmanager
@@ -72,7 +75,7 @@ def muted(rule: str) -> Iterator[None]:
 @contextmanager
 def unjudged(rule: str) -> Iterator[None]:
     """The rule is not judged: what breaks it is not masked by it."""
-    real_exists = _values.exists
+    real_exists = values.is_calendar_day
 
     def blind(value: object) -> bool:
         return True
@@ -88,10 +91,10 @@ def unjudged(rule: str) -> Iterator[None]:
         for check in every_check():
             if check.rule == rule:
                 stack.enter_context(patch.object(check, "holds", blind))
-        for module in (_meta, _stream, _target):
+        for module in (discovery, meta, stream):
             stack.enter_context(patch.object(module, "parse", lenient))
-        stack.enter_context(patch.object(_records, "exists", exists))
-        stack.enter_context(patch.object(_values, "exists", exists))
+        stack.enter_context(patch.object(records, "is_calendar_day", exists))
+        stack.enter_context(patch.object(values, "is_calendar_day", exists))
         yield
 
 
@@ -115,7 +118,7 @@ def test_the_validator_as_it_is_passes(made: dict[str, Path]) -> None:
 def every_check() -> Iterator[Check]:
     """The checks that records are judged by, each once."""
     found: dict[int, Check] = {}
-    for module in (_records, _values):
+    for module in (events, meta, values):
         stack: list[Any] = [value for value in vars(module).values() if isinstance(value, list | dict)]
         while stack:
             value = stack.pop()
@@ -179,11 +182,11 @@ def mutants() -> Iterator[tuple[str, Mutant]]:
     yield from grouped.items()
 
 
-def every_line(block: bytes) -> Iterator[_shapes.Item]:
+def every_line(block: bytes) -> Iterator[shapes.Item]:
     """The lines of a block, none of them accepted by its shape alone."""
     start = 0
     for line in block[:-1].split(b"\n"):
-        yield _shapes.Whole(start, start + len(line) + 1)
+        yield shapes.Whole(start, start + len(line) + 1)
         start += len(line) + 1
 
 
@@ -192,7 +195,7 @@ def left_out(mutant: Mutant) -> Iterator[None]:
     """The checks of the validator are without what the mutant lacks, and judge every line."""
     forget()
     with ExitStack() as stack:
-        stack.enter_context(patch.object(_ahead, "facts", every_line))
+        stack.enter_context(patch.object(parallel, "facts", every_line))
         for check, removed in mutant.items():
             schema = without(check._validator.schema, removed)
             validator = Draft202012Validator(schema, registry=Registry())

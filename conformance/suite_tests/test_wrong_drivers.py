@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._scenarios import load_scenarios
+from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
 from .conftest import Hold
@@ -50,7 +50,7 @@ def test_a_wrong_reader_is_noticed(fault: str, hold: Hold) -> None:
         ("print('[]')", "its answer isn't a JSON object"),
         ("print('{')", "its answer is not JSON"),
         ("print('{\"a\":NaN}')", "its answer is not JSON"),
-        ("print('{}')", "the answer has not the form that DRIVER.md describes"),
+        ("print('{}')", "the answer doesn't have the form that DRIVER.md describes"),
         ("import sys; sys.stdout.buffer.write(bytes(range(128, 256)) + b'\\n')", "its answer is not JSON"),
     ],
 )

@@ -81,7 +81,7 @@ def build(project: str, folder: Path) -> Path:
         check(True, "1.0/requirements.json" in spec, "the specification has its requirements")
         check(True, sum(name.startswith("1.0/schemas/") for name in spec) >= 5, "the specification has its schemas")
         expected |= {f"{package}/spec/{name}": content for name, content in spec.items()}
-        harness = [path for path in (source / "mlv_conformance").iterdir() if path.suffix == ".py"]
+        harness = [path for path in (source / "mlv_conformance").glob("**/*.py")]
         expected |= {path.relative_to(source).as_posix(): path.read_bytes() for path in harness}
         suite = [path for path in SUITE.rglob("*") if path.is_file() and path.suffix != ".md"]
         check(True, len(suite) > 150, "the suite has its data")

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 import mlv_validate
 from mlv_validate import RULES, Omitted, _cli, validate
 from mlv_validate._findings import Findings
-from mlv_validate._schema import SCHEMAS
+from mlv_validate._schema.checks import SCHEMAS
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -292,10 +292,10 @@ def test_a_reader_that_goes_away_is_no_error(experiment: Make, tmp_path: Path) -
 
 
 def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def judge(*_: object, **__: object) -> None:
+    def check(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cli, "judge", judge)
+    monkeypatch.setattr(_cli, "check_paths", check)
     with pytest.raises(SystemExit) as ended:
         _cli.main(["."])
     assert ended.value.code == 130
@@ -361,10 +361,10 @@ def test_no_option_turns_unchecked_into_valid(experiment: Make, run: Run) -> Non
 
 @pytest.mark.rule("validator.exit")
 def test_a_fault_of_the_validator_is_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def judge(*_: object, **__: object) -> None:
+    def check(*_: object, **__: object) -> None:
         raise RecursionError("a fault")
 
-    monkeypatch.setattr("mlv_validate._target.judge_experiment", judge)
+    monkeypatch.setattr("mlv_validate._targets.target.check_experiment", check)
     report = validate(experiment("x").path)
     assert (report.verdict, report.exit_code) == ("unchecked", 3)
     assert "RecursionError" in report.targets[0].unchecked[0].reason
@@ -388,7 +388,7 @@ def test_an_unknown_rule_gets_the_nearest_names(run: Run) -> None:
     done = run("--explain", "seal.frm")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].startswith(
-        "mlv-validate: error: there is no rule 'seal.frm'. Did you mean seal.fr"
+        "mlv-validate: error: rule 'seal.frm' does not exist. Did you mean seal.fr"
     )
     assert "unique-names" in run("--explain", "unique").stderr
 
@@ -428,5 +428,6 @@ def test_copies_are_found_over_all_that_is_judged_together(experiment: Make) -> 
 
 
 def test_what_is_listed_is_public() -> None:
-    assert sorted(mlv_validate.__all__) == sorted(name for name in mlv_validate.__all__ if hasattr(mlv_validate, name))
+    public = {name for name in vars(mlv_validate) if not name.startswith("_")}
+    assert sorted(mlv_validate.__all__) == sorted({*public, "__version__"})
     assert all(path.stem.startswith("_") for path in PACKAGE.glob("*.py"))

@@ -18,12 +18,13 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft4Validator
 
-from mlv_validate import RULES, Finding, Report, Target, Unchecked, _directory, validate
+from mlv_validate import RULES, Finding, Report, Target, Unchecked, validate
 from mlv_validate._cli import main
-from mlv_validate._github import annotations
-from mlv_validate._junit import junit
-from mlv_validate._report import judge
-from mlv_validate._sarif import sarif
+from mlv_validate._output.github import annotations
+from mlv_validate._output.junit import junit
+from mlv_validate._output.sarif import sarif
+from mlv_validate._read import directory
+from mlv_validate._validate import check_paths
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -288,7 +289,7 @@ def test_a_warning_fails_where_it_is_to_fail(format_: str, experiment: Make, run
     assert (done.returncode, done.stderr) == (0, "")
     strict = run("--format", format_, "--fail-on", "warning", "warned")
     assert strict.returncode == 1
-    assert strict.stderr == "mlv-validate: 1 warning, which --fail-on warning makes fail\n"
+    assert strict.stderr == "mlv-validate: failed because of 1 warning (--fail-on warning)\n"
     if format_ == "junit":
         [suite] = ElementTree.fromstring(strict.stdout)
         assert suite[0][0].tag == "failure" and suite[0][0].attrib == {"message": "1 warning"}
@@ -333,7 +334,7 @@ def test_a_filtered_report_says_so_and_calls_nothing_valid(experiment: Make, run
     log = json.loads(run("--format", "sarif", *filtered).stdout)
     SARIF.validate(log)
     assert log["runs"][0]["invocations"][0]["toolExecutionNotifications"] == [
-        {"level": "note", "message": {"text": f"only a part was looked at: {part}"}}
+        {"level": "note", "message": {"text": f"only some rules were checked: {part}"}}
     ]
     [suite] = ElementTree.fromstring(run("--format", "junit", *filtered).stdout)
     assert suite[0][0].attrib == {"name": "rules", "value": part}
@@ -362,10 +363,12 @@ def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> N
 @pytest.mark.slow
 def test_wrong_names_of_rules_get_the_nearest(run: Run) -> None:
     error = "mlv-validate: error: "
-    assert run("--select", "seel", ".").stderr.startswith(f"{error}there is no rule 'seel'. Did you mean seal?\n")
-    assert run("--ignore", "log.tron", ".").stderr.startswith(f"{error}there is no rule 'log.tron'. Did you mean log.")
+    assert run("--select", "seel", ".").stderr.startswith(f"{error}rule 'seel' does not exist. Did you mean seal?\n")
+    assert run("--ignore", "log.tron", ".").stderr.startswith(
+        f"{error}rule 'log.tron' does not exist. Did you mean log."
+    )
     assert run("--ignore", "validator.exit", ".").stderr.startswith(
-        f"{error}no directory is judged by the rule 'validator.exit': it is for a validator.\n"
+        f"{error}rule 'validator.exit' is for a validator, not for directories.\n"
     )
     assert "--require-sealed" in run("--select", "seal.last", ".").stderr
 
@@ -379,7 +382,12 @@ def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: 
 # The bar on a terminal.
 
 BAR = "━"
-AT_ONCE = "from mlv_validate import _progress, _cli; _progress.DELAY = _progress.PAUSE = 0; _cli.main()"
+AT_ONCE = """
+from mlv_validate import _cli
+from mlv_validate._output import progress
+progress.DELAY = progress.REDRAW_INTERVAL = 0
+_cli.main()
+"""
 
 
 def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: str) -> tuple[str, str, int]:
@@ -432,9 +440,9 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
 
 FORKED = """
 import os
-from mlv_validate import _progress
-_progress.DELAY = _progress.PAUSE = 0
-with _progress.on_terminal() as tell:
+from mlv_validate._output import progress
+progress.DELAY = progress.REDRAW_INTERVAL = 0
+with progress.on_terminal() as tell:
     child = os.fork()
     tell("child" if child == 0 else "parent", 1, 2)
     os.waitpid(child, 0) if child else os._exit(0)
@@ -462,12 +470,12 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
 def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
     pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_directory, "PAUSE", pause)
+    monkeypatch.setattr(directory, "PROGRESS_INTERVAL", pause)
     x = experiment("x")
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     told: list[tuple[str, int, int]] = []
     begun = time.monotonic()
-    report = judge([x.path], sealed=False, progress=lambda *what: told.append(what))
+    report = check_paths([x.path], sealed=False, progress=lambda *what: told.append(what))
     assert report == validate(x.path)
     assert {path for path, _, _ in told} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
     assert all(0 < read <= size for _, read, size in told)

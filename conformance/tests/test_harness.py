@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._scenarios import load_scenarios
+from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
 UNTESTED = {"writer.fork", "writer.dropped"}  # a driver would need operations of its own for them

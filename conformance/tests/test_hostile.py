@@ -484,7 +484,7 @@ def test_entries_that_are_swapped_for_links_lead_nowhere(
 
 
 def test_a_file_that_shrinks_is_not_called_valid(experiment: Make, tmp_path: Path) -> None:
-    from mlv_validate._directory import Directory
+    from mlv_validate._read.directory import Directory
 
     path = tmp_path / "a"
     path.write_bytes(b"x" * 10)

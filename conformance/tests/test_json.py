@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from mlv_validate._json import MAX_SIZE, parse, too_deep
+from mlv_validate._read.lines import MAX_SIZE
+from mlv_validate._rules.bytes import parse, too_deep
 
 NOTHING: list[str] = []
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlv_validate import validate
-from mlv_validate._sequence import Ranges, Sequence, Spans
+from mlv_validate._rules.events import Ranges, Sequence, Spans
 
 Make = Callable[..., Any]
 Place = tuple[str, str, int | None]

@@ -10,9 +10,11 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from mlv_validate import RULES
-from mlv_validate._records import judge_event, judge_meta, known, version
-from mlv_validate._schema import SCHEMAS
-from mlv_validate._values import judge_typed
+from mlv_validate._rules.events import check_event
+from mlv_validate._rules.meta import check_meta
+from mlv_validate._rules.values import check_typed
+from mlv_validate._rules.versions import known, version
+from mlv_validate._schema.checks import SCHEMAS
 
 REGISTRY: Registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in SCHEMAS.values())
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -118,9 +120,9 @@ def test_an_event_breaks_the_rules_that_its_schema_names(number: int) -> None:
     for event in mutations(EVENTS[number], 300, number):
         expected = broken_by_the_schema("event", event)
         for _ in range(2):
-            found = {rule for rule, _ in judge_event(event, is_known=True, typed=False).broken}
+            found = {rule for rule, _ in check_event(event, is_known=True, typed=False).broken}
             assert found - {"time.exists"} == expected, event
-        newer = {rule for rule, _ in judge_event(event, is_known=False, typed=False).broken}
+        newer = {rule for rule, _ in check_event(event, is_known=False, typed=False).broken}
         assert newer - {"time.exists"} == expected - {"event.unknown-members", "event.reserved"}, event
 
 
@@ -131,7 +133,7 @@ def test_a_typed_value_breaks_the_rules_that_its_schema_names(type_: str) -> Non
         if "_mlv" in changed:
             expected = broken_by_the_schema("value", changed)
             for _ in range(2):
-                assert {rule for rule, _ in judge_typed(changed, True)} - {"time.exists"} == expected, changed
+                assert {rule for rule, _ in check_typed(changed, True)} - {"time.exists"} == expected, changed
 
 
 @pytest.mark.slow
@@ -144,36 +146,36 @@ def test_a_meta_record_breaks_the_rules_that_its_schema_names(number: int) -> No
         expected = broken_by_the_schema("meta" if number == 1 else "meta-addition", changed)
         if not known(version(changed.get("mlv"))):
             expected -= {"meta.unknown-members"}
-        found = {rule for rule, _ in judge_meta(changed, number).broken}
+        found = {rule for rule, _ in check_meta(changed, number).broken}
         assert {rule for rule in found if not rule.startswith("value.")} == expected, changed
 
 
 def test_what_is_no_object_breaks_one_rule() -> None:
     values: list[Any] = [[], "a", 1, None, True]
     for value in values:
-        assert [rule for rule, _ in judge_event(value, is_known=True, typed=True).broken] == ["event.object"]
-        assert [rule for rule, _ in judge_meta(value, 1).broken] == ["meta.object"]
+        assert [rule for rule, _ in check_event(value, is_known=True, typed=True).broken] == ["event.object"]
+        assert [rule for rule, _ in check_meta(value, 1).broken] == ["meta.object"]
 
 
 def test_dates_have_to_exist() -> None:
     for date, exists in {"2024-02-29": True, "2026-02-29": False, "0000-01-01": False, "9999-12-31": True}.items():
         event = EVENTS[0] | {"time": date + TIME[10:]}
-        assert [rule for rule, _ in judge_event(event, is_known=True, typed=False).broken] == (
+        assert [rule for rule, _ in check_event(event, is_known=True, typed=False).broken] == (
             [] if exists else ["time.exists"]
         )
-        assert [rule for rule, _ in judge_typed({"_mlv": "date", "value": date}, True)] == (
+        assert [rule for rule, _ in check_typed({"_mlv": "date", "value": date}, True)] == (
             [] if exists else ["time.exists"]
         )
     external = next(value for value in TYPED if value["_mlv"] == "external") | {"modified": "2026-02-30" + TIME[10:]}
-    assert [rule for rule, _ in judge_typed(external, True)] == ["time.exists"]
-    assert {rule for rule, _ in judge_typed(external | {"size": -1}, True)} == {"time.exists", "value.external"}
+    assert [rule for rule, _ in check_typed(external, True)] == ["time.exists"]
+    assert {rule for rule, _ in check_typed(external | {"size": -1}, True)} == {"time.exists", "value.external"}
     data = {"a": [{"_mlv": "date", "value": 5}, {"_mlv": "date", "value": "2026-02-30"}]}
-    judged = judge_event(EVENTS[0] | {"data": data}, is_known=True, typed=True)
+    judged = check_event(EVENTS[0] | {"data": data}, is_known=True, typed=True)
     assert {rule for rule, _ in judged.broken} == {"value.date", "time.exists"}
 
 
 def test_a_message_says_where_and_what() -> None:
     for event in EVENTS:
         for changed in mutations(event, 60, 7):
-            for rule, message in judge_event(changed, is_known=True, typed=True).broken:
+            for rule, message in check_event(changed, is_known=True, typed=True).broken:
                 assert rule in RULES and 10 < len(message) < 500 and message.isprintable(), (rule, message)

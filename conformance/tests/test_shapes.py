@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
-from mlv_conformance._suite import load, materialise
-from mlv_validate import _ahead, _findings, _flaws, _jobs, _shapes, _stream, _target, validate
-from mlv_validate._json import parse
-from mlv_validate._records import judge_event
+from mlv_conformance._suite.cases import load, materialize
+from mlv_validate import _findings, _jobs, validate
+from mlv_validate._fast import flaws as _flaws
+from mlv_validate._fast import parallel as _parallel
+from mlv_validate._fast import shapes as _shapes
+from mlv_validate._fast.shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
 from mlv_validate._report import Report
-from mlv_validate._shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
+from mlv_validate._rules.bytes import parse
+from mlv_validate._rules.events import check_event
+from mlv_validate._targets import stream as _stream
+from mlv_validate._targets import target as _target
 
 Make = Callable[..., Any]
 SEED = 1
@@ -33,7 +38,7 @@ def whole(block: bytes) -> Iterator[Item]:
 
 def slow(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
     with monkeypatch.context() as patch:
-        patch.setattr(_ahead, "facts", whole)
+        patch.setattr(_parallel, "facts", whole)
         return validate(path, **options)
 
 
@@ -50,21 +55,22 @@ def learn(patch: pytest.MonkeyPatch, shapes: Shapes) -> None:
     """Every line is a lesson, for these shapes alone."""
     patch.setattr(_shapes, "_LESSON", 1)
     patch.setattr(_flaws, "_LESSON", 1)
-    patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+    patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
     patch.setattr(_stream, "lesson", lambda line, *found: shapes.flaws.see_event(line[:-1], *found))
 
 
 def rules_of(line: bytes) -> list[str]:
     """The rules of the first phases that a line breaks, by the full path."""
     parsed = parse(line[:-1], line=True)
-    broken = parsed.broken or judge_event(parsed.value, is_known=True, typed=True).broken
+    broken = parsed.broken or check_event(parsed.value, is_known=True, typed=True).broken
     return [rule for rule, _ in broken]
 
 
 def is_right(item: Item, line: bytes) -> bool:
     """Whether what was found fast of one line is what the full path finds."""
     if isinstance(item, Bad):
-        return item.flaw.known is None or sorted(item.flaw.known) == sorted(rules_of(line)) and item.lines == 1
+        [(flaw, lines, size)] = item.runs
+        return (lines, size) == (1, len(line)) and (flaw.known is None or sorted(flaw.known) == sorted(rules_of(line)))
     event = parse(line[:-1], line=True).value
     if isinstance(item, Run):
         right = Run(event["seq"], 1, ((event.get("within", 0), 1),), 0, 0, len(line))
@@ -191,7 +197,7 @@ def test_changed_logs_have_the_same_findings(
     monkeypatch.setattr(_shapes, "_LESSON", 1)
     path.write_bytes(b"".join(lines))
     with monkeypatch.context() as patch:
-        patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+        patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
         assert validate(x.path).verdict == validate(x.path).verdict == "valid"
     for _ in range(25):
         changed = lines
@@ -199,7 +205,7 @@ def test_changed_logs_have_the_same_findings(
             changed = mutated(changed, chance)
         path.write_bytes(b"".join(changed))
         with monkeypatch.context() as patch:
-            patch.setattr(_ahead, "facts", lambda block: facts(block, shapes))
+            patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
             found = validate(x.path)
         assert found == slow(monkeypatch, x.path), changed
 
@@ -384,7 +390,7 @@ def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, case in enumerate(case for case in load(SUITE) if case.base == base):
-        target = materialise(SUITE, case, tmp_path / str(number))
+        target = materialize(SUITE, case, tmp_path / str(number))
         sealed = case.level == "sealed"
         assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
 
@@ -411,8 +417,8 @@ def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monk
 @pytest.fixture
 def ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short streams are read by several processes as well, in ranges that begin anywhere."""
-    monkeypatch.setattr(_ahead, "_LONG", 0)
-    monkeypatch.setattr(_ahead, "_RANGE", 777)
+    monkeypatch.setattr(_parallel, "_LONG", 0)
+    monkeypatch.setattr(_parallel, "_RANGE", 777)
 
 
 @pytest.mark.rule("validator.findings")
@@ -445,7 +451,7 @@ def test_a_process_that_dies_leaves_what_it_read_unchecked(
             os.kill(os.getpid(), signal.SIGKILL)
         yield from facts(block)
 
-    monkeypatch.setattr(_ahead, "facts", dies)
+    monkeypatch.setattr(_parallel, "facts", dies)
     report = validate(x.path, jobs=2)
     assert report.exit_code == 3
     assert [entry.path for entry in report.targets[0].unchecked] == ["log.jsonl"]
@@ -458,7 +464,7 @@ def test_a_process_that_fails_leaves_what_it_read_unchecked(
     log, parent = experiment().log().start(), os.getpid()
     for _ in range(20):
         log.event("a")
-    monkeypatch.setattr(_ahead, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
+    monkeypatch.setattr(_parallel, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
     [target] = validate(log.experiment.path, jobs=2).targets
     assert [entry.path for entry in target.unchecked] == ["log.jsonl"]
     assert "ZeroDivisionError" in target.unchecked[0].reason
@@ -503,14 +509,14 @@ def test_the_report_of_many_experiments_is_the_same_for_any_number_of_processes(
 def test_experiments_of_a_process_that_dies_are_unchecked(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tree(experiment)
     alone, parent = validate(top), os.getpid()
-    judge_experiment: Any = vars(_target)["judge_experiment"]
+    check_experiment: Any = vars(_target)["check_experiment"]
 
     def dies(*arguments: Any, **options: Any) -> Any:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return judge_experiment(*arguments, **options)
+        return check_experiment(*arguments, **options)
 
-    monkeypatch.setattr(_target, "judge_experiment", dies)
+    monkeypatch.setattr(_target, "check_experiment", dies)
     [target] = validate(top, jobs=2).targets
     judged = {experiment.path for experiment in target.experiments}
     lost = {entry.path for entry in target.unchecked}
@@ -563,7 +569,7 @@ def test_the_border_of_what_is_accepted(rest: bytes, good: bool, monkeypatch: py
     for _ in range(3):
         list(facts(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
     parsed = parse(HEAD + rest, line=True)
-    assert (not parsed.broken and not judge_event(parsed.value, is_known=True, typed=True).broken) == good
+    assert (not parsed.broken and not check_event(parsed.value, is_known=True, typed=True).broken) == good
     for learned in (Shapes(), shapes):
         [item] = facts(HEAD + rest + b"\n", learned)
         assert isinstance(item, Run | Clean) == good

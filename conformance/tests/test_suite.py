@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from mlv_conformance._suite import Case, Finding, SuiteError, load, materialise
-from mlv_conformance._vectors import load_reads, load_slot_cases
+from mlv_conformance._suite.cases import Case, Finding, SuiteError, load, materialize
+from mlv_conformance._suite.vectors import load_reads, load_slot_cases
 from mlv_validate import validate
 
 CONFORMANCE = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_a_base_has_no_finding(base: str) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_validator_gives_the_findings_of_a_case(case: Case, tmp_path: Path) -> None:
-    target = materialise(SUITE, case, tmp_path / "case")
+    target = materialize(SUITE, case, tmp_path / "case")
     [report] = validate(target, sealed=case.level == "sealed").targets
     assert {Finding(f.rule, f.path, f.line) for f in report.findings} == case.findings
     assert len(report.findings) == len(case.findings)
@@ -70,22 +70,22 @@ def edited(edit: dict[str, object]) -> Case:
     [
         ({"op": "replace", "path": "meta.json", "old": "gone", "new": ""}, "`old` occurs 0 times instead of once"),
         ({"op": "replace", "path": "meta.json", "old": "train", "new": ""}, "`old` occurs 2 times instead of once"),
-        ({"op": "replace", "path": "meta.json", "line": 99, "new": ""}, "there is no line 99, only 16"),
-        ({"op": "insert", "path": "meta.json", "line": 99, "new": ""}, "there is no line 99, only 16"),
-        ({"op": "delete", "path": "gone.json"}, "there is nothing at `path`"),
+        ({"op": "replace", "path": "meta.json", "line": 99, "new": ""}, "line 99 doesn't exist: the file has 16 lines"),
+        ({"op": "insert", "path": "meta.json", "line": 99, "new": ""}, "line 99 doesn't exist: the file has 16 lines"),
+        ({"op": "delete", "path": "gone.json"}, "`path` doesn't exist"),
         ({"op": "copy", "path": "gone.json", "to": "meta/2.json"}, "No such file"),
         ({"op": "turn", "path": "meta.json"}, "turn"),
     ],
 )
 def test_an_edit_that_cannot_be_applied_is_refused(edit: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=message) as error:
-        materialise(SUITE, edited(edit), tmp_path / "case")
+        materialize(SUITE, edited(edit), tmp_path / "case")
     assert "log.seq/a case" in str(error.value)
 
 
 def test_a_content_is_a_string_hexadecimal_digits_a_repetition_or_contents_joined(tmp_path: Path) -> None:
     new = ["é", {"hex": "ff0a"}, {"repeat": ["[", {"hex": "00"}], "times": 2}]
-    materialise(SUITE, edited({"op": "write", "path": "a/b", "new": new}), tmp_path / "case")
+    materialize(SUITE, edited({"op": "write", "path": "a/b", "new": new}), tmp_path / "case")
     assert (tmp_path / "case" / "a" / "b").read_bytes() == b"\xc3\xa9\xff\n[\x00[\x00"
 
 
@@ -96,12 +96,12 @@ def test_a_line_ends_with_an_lf_alone(tmp_path: Path) -> None:
     (tmp_path / "bases" / "x" / "log.jsonl").write_bytes(text.encode())
     edit = {"op": "replace", "path": "log.jsonl", "line": 3, "new": "d"}
     case = Case(rule="log.seq", name="a case", base="x", edit=edit, findings=frozenset())
-    assert (materialise(tmp_path, case, tmp_path / "case") / "log.jsonl").read_bytes() == "a\r\nb\fb\x85b\nd".encode()
+    assert (materialize(tmp_path, case, tmp_path / "case") / "log.jsonl").read_bytes() == "a\r\nb\fb\x85b\nd".encode()
 
 
 @pytest.mark.parametrize(("there", "moved"), [("meta.json", True), ("gone.json", False)])
 def test_a_link_leads_to_what_was_moved(there: str, moved: bool, tmp_path: Path) -> None:
-    directory = materialise(SUITE, edited({"op": "link", "path": there, "to": "a/b.json"}), tmp_path / "case")
+    directory = materialize(SUITE, edited({"op": "link", "path": there, "to": "a/b.json"}), tmp_path / "case")
     assert (directory / there).is_symlink()
     assert (directory / there).resolve() == (directory / "a" / "b.json").resolve()
     assert (directory / "a" / "b.json").exists() is moved

@@ -17,7 +17,7 @@ import mlvlogger
 from mlvlogger import Exp, Logger
 from mlvlogger._write.process.client import ProcessWriter
 
-pytest.register_assert_rewrite("oracle")
+pytest.register_assert_rewrite("oracle", "publishing")
 import oracle  # noqa: E402
 
 
@@ -143,6 +143,15 @@ def conforms() -> Callable[..., dict[str, list[dict[str, Any]]]]:
         return streams
 
     return judge
+
+
+@pytest.fixture
+def plain_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the settings of the developer and of the machine."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: their page has their results, and their harness counts what is kept.
+"""The trials measure what they say: their pages have their results, and their harness counts what is kept.
 
 No test looks at a time.
 """
@@ -15,6 +15,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "trials" / "benchmarks" / "logger"
 PAGE = BENCHMARKS.parents[2] / "docs" / "explanation" / "performance.md"
+FAULTS = BENCHMARKS.parents[1] / "faults"
 RENEWED = """
 import json, sys, page
 results = json.loads(page.RESULTS.read_text("utf-8"))
@@ -38,6 +39,12 @@ def trial(directory: Path, subject: str, **spec: Any) -> dict[str, Any]:
 
 def test_the_page_has_the_results() -> None:
     assert run(RENEWED) == PAGE.read_text("utf-8")
+
+
+def test_the_page_of_the_fault_trials_has_their_results() -> None:
+    command = [sys.executable, "page.py", "results.json"]
+    done = subprocess.run(command, cwd=FAULTS, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    assert done.stdout == PAGE.with_name("faults.md").read_text("utf-8")
 
 
 def test_every_row_has_an_adapter_and_every_other_logger_a_version() -> None:

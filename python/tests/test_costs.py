@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidRecord, UnsupportedVersion, read
+from program import program
 
 HOME = Path("runs/e")
 
@@ -29,33 +30,17 @@ def ratio(large: Callable[[], Any], small: Callable[[], Any], times: int = 3) ->
     return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
 
 
+def _attach(name: str, files: int) -> None:
+    with Exp("runs", "e", exists="number") as exp:
+        for number in range(files):
+            assert exp.attach(b"%09d" % number, name.format(number)).size == 9
+
+
 @pytest.mark.slow
-def test_many_files_under_one_name_are_attached_in_linear_time() -> None:
+@pytest.mark.parametrize("name", ["sample.bin", "samples/{}.bin"], ids=["one name", "one folder"])
+def test_many_files_are_attached_in_linear_time(name: str) -> None:
     """Four times as many take about four times as long; sixteen times, if each looked at all others."""
-    count = 0
-
-    def attach(files: int) -> None:
-        nonlocal count
-        count += 1
-        with Exp("runs", f"e{count}") as exp:
-            for number in range(files):
-                assert exp.attach(b"%09d" % number, "sample.bin").size == 9
-
-    assert ratio(lambda: attach(400), lambda: attach(100)) < 8
-
-
-@pytest.mark.slow
-def test_many_files_in_one_folder_are_attached_in_linear_time() -> None:
-    count = 0
-
-    def attach(files: int) -> None:
-        nonlocal count
-        count += 1
-        with Exp("runs", f"e{count}") as exp:
-            for number in range(files):
-                exp.attach(b"x", f"samples/{number}.bin")
-
-    assert ratio(lambda: attach(400), lambda: attach(100)) < 8
+    assert ratio(lambda: _attach(name, 400), lambda: _attach(name, 100)) < 8
 
 
 def test_in_a_later_session_each_file_of_a_name_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,16 +155,7 @@ def test_under_a_tight_limit_of_memory_an_experiment_is_found(run: Any) -> None:
     if sys.platform != "linux":
         pytest.skip("not applicable: only Linux keeps RLIMIT_AS")
     Exp("runs", "e").close()
-    run(
-        """
-        import resource
-        from mlvlogger import Exp, read
-        Exp.find("runs/e"), read("runs/e")
-        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 2**20, resource.RLIM_INFINITY))
-        assert Exp.find("runs/e").id == read("runs/e").id
-        """
-    )
+    run(program("costs_little_memory"))
 
 
 @pytest.mark.parametrize(

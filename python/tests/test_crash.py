@@ -11,30 +11,11 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, read
+from program import program
 
 HOME = Path("runs/e")
 
-SCRIPT = """
-import os
-import sys
-from mlvlogger import Exp
-
-acknowledged = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-with Exp("runs", "e", exists="resume") as exp:
-    gpu = exp.stream("gpu")
-    print("ready", flush=True)
-    number = 0
-    while True:
-        with exp.log.span("epoch") as epoch:
-            for _ in range(50):
-                seq = epoch.event("x", number=number, text="é" * (number % 200))
-                os.write(acknowledged, b"log.jsonl %d %d\\n" % (seq, number))
-                seq = gpu.event("x", number=number)
-                os.write(acknowledged, b"log/gpu.jsonl %d %d\\n" % (seq, number))
-                number += 1
-        with exp.create("last.bin") as file:
-            file.write(b"x" * number)
-"""
+SCRIPT = program("crash_at_random")
 
 
 @pytest.mark.slow
@@ -102,24 +83,7 @@ def test_a_script_killed_while_it_makes_an_experiment_leaves_one_or_none(
     begin: Callable[..., Any], conforms: Any
 ) -> None:
     """Killed after a growing number of calls into the system, by itself."""
-    code = """
-        import os, signal, sys
-        from mlvlogger import Exp
-        from mlvlogger._environment import snapshot
-        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
-        left = int(sys.argv[1])
-        def hook(event, arguments):
-            global left
-            if event.startswith(("open", "os.", "fcntl.")):
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(hook)
-        with Exp("runs", sys.argv[1], {"a": 1}) as exp:
-            exp.log.event("x")
-            with exp.create("f") as file:
-                file.write(b"x")
-    """
+    code = program("crash_at_any_call")
     number, killed = 0, True
     while killed:
         number += 1

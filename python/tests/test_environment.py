@@ -23,20 +23,14 @@ from mlvlogger._environment.snapshot import capture, diff
 from mlvlogger._format.encode import encode
 from mlvlogger._format.references import Redacted
 
+pytestmark = pytest.mark.usefixtures("plain_git")
+
 HIDDEN = Redacted()
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 Git = Callable[..., str]
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="the test makes shell scripts or POSIX files")
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture

@@ -12,79 +12,13 @@ from typing import Any
 import pytest
 
 from mlvlogger import read
+from program import program
 
 HOME = Path("runs/e")
 TESTS = Path(__file__).parent
 
 # A regression with momentum, on batches drawn by a generator whose state is in the checkpoint, too.
-TRAIN = """
-import json, os, resource, signal, sys
-import numpy as np
-from mlvlogger import Exp
-
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-home, way, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
-signal.signal(signal.SIGINT, signal.default_int_handler)
-for name in ("SIGTERM", "SIGHUP"):  # whoever runs the tests may have them ignored
-    signal.signal(getattr(signal, name), signal.SIG_DFL)
-
-def save(state):
-    with open("new.npz", "wb") as file:
-        np.savez(file, **state, mark=json.dumps(exp.mark()), rng=json.dumps(rng.bit_generator.state))
-    os.replace("new.npz", exp.path / "checkpoint.npz")
-
-def train():
-    state = {"epoch": 0, "weights": np.zeros(5), "velocity": np.zeros(5)}
-    if (exp.path / "checkpoint.npz").exists():
-        saved = dict(np.load(exp.path / "checkpoint.npz"))
-        rng.bit_generator.state = json.loads(str(saved.pop("rng")))
-        exp.rewind(json.loads(str(saved.pop("mark"))), reason=way)
-        state = {**saved, "epoch": int(saved["epoch"])}
-    x = np.random.default_rng(1).normal(size=(64, 5))
-    y = x @ np.arange(5.0)
-    gradients = exp.stream("gradients")
-    while state["epoch"] < 6:
-        with exp.log.span("epoch", n=state["epoch"]) as epoch:
-            for batch in range(8):
-                rows = rng.integers(64, size=16)
-                error = x[rows] @ state["weights"] - y[rows]
-                gradient = error @ x[rows] / 16
-                state["velocity"] = 0.9 * state["velocity"] - 0.05 * gradient
-                state["weights"] = state["weights"] + state["velocity"]
-                step = 8 * state["epoch"] + batch
-                epoch.event("batch", step=step, loss=float(error @ error) / 16)
-                gradients.event("norm", step=step, value=float(np.linalg.norm(gradient)))
-                if step == last:
-                    leave()
-                    return
-        state["epoch"] += 1
-        if state["epoch"] % 2 == 0:
-            save(state)
-    np.save("weights.npy", state["weights"])
-
-def leave():
-    if way == "exception":
-        raise ValueError(way)
-    if way == "sys.exit":
-        sys.exit(3)
-    if way == "os._exit":
-        os._exit(3)
-    if way == "os.abort":
-        os.abort()
-    if way.startswith("SIG"):
-        os.kill(os.getpid(), getattr(signal, way.split()[0]))
-        signal.pause()
-
-rng = np.random.default_rng(7)
-exp = Exp("runs", home, {"seed": 7}, exists="resume", writer=sys.argv[5])
-if "pauses" in way:
-    signal.signal(signal.SIGTERM, lambda *_: (exp.log.pause("SIGTERM"), sys.exit(143)))
-if sys.argv[4] == "with":
-    with exp:
-        train()
-else:
-    train()
-"""
+TRAIN = program("exits_train")
 
 WAYS = [
     # how it ends, inside a with block or not; its exit code; the state that it leaves; who writes
@@ -163,50 +97,7 @@ def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
 @pytest.mark.rule("writer.seal")
 def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Callable[..., Any]) -> None:
     """The line of the documentation, run at each place inside the logger where Python would run a handler."""
-    code = """
-        import os, sys
-        from pathlib import Path
-        sys.path.insert(0, sys.argv[1])
-        import oracle, test_streams
-        from mlvlogger import Logger
-        from mlvlogger._write import seals
-        seals._SEAL_EVERY, seals._HASH_EVERY = 700, 150
-        path = Path("a.jsonl")
-        number, more = 0, True
-        while more:
-            number += 1
-            path.unlink(missing_ok=True)
-            acknowledged = []
-
-            def handler():
-                log.pause("SIGTERM")
-                sys.exit(143)
-
-            def work():
-                with log.span("epoch") as epoch:
-                    for _ in range(2):
-                        acknowledged.append(epoch.event("x", text="y" * 200))
-                acknowledged.append(log.event("x", text="y" * 200))
-                log.flush()
-
-            try:
-                with Logger(path) as log:
-                    more = test_streams.at_each_call(handler, work)(number)
-            except SystemExit as error:
-                assert error.code == 143
-            events = oracle.check_stream(path)
-            names = [event["event"] for event in events]
-            if more:
-                assert names[-1] == "mlv/seal" and names.count("mlv/pause") == 1, (number, names)
-                assert set(names[names.index("mlv/pause") + 1 :]) <= {"epoch", "mlv/seal"}, (number, names)
-            else:
-                assert names[-1] == "mlv/end" and "mlv/pause" not in names
-            assert {"x", "epoch/x"} >= {events[seq - 1]["event"] for seq in acknowledged}, number
-            with Logger(path) as log:
-                log.event("after")
-            assert [event["event"] for event in oracle.check_stream(path)][-2:] == ["after", "mlv/end"]
-        assert number > 100
-    """
+    code = program("exits_sigterm_pauses")
     run(code, TESTS)
 
 
@@ -216,28 +107,7 @@ def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Cal
 def test_a_signal_handler_that_ends_a_span_comes_before_or_after_the_event_that_it_interrupts(
     act: str, run: Callable[..., Any]
 ) -> None:
-    code = """
-        import sys
-        from pathlib import Path
-        sys.path.insert(0, sys.argv[1])
-        import oracle, test_streams
-        from mlvlogger import Logger
-        path = Path("a.jsonl")
-        number, more = 0, True
-        while more:
-            number += 1
-            path.unlink(missing_ok=True)
-            with Logger(path) as log:
-                with log.span("epoch") as epoch:
-                    def work():
-                        epoch.event("x")
-                        with epoch.span("batch") as batch:
-                            batch.event("x")
-                        epoch.end(number=1)
-                    more = test_streams.at_each_call(lambda: eval(sys.argv[2]), work)(number)
-            oracle.check_stream(path)
-        assert number > 50
-    """
+    code = program("exits_handler_ends_span")
     run(code, TESTS, act)
 
 
@@ -347,15 +217,7 @@ def test_what_runs_at_the_end_of_the_interpreter_logs(way: str, run: Callable[..
 
 def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callable[..., Any], events: Any) -> None:
     """Python runs the finalizers of all that is unreachable first, in an order of its own."""
-    code = """
-        from mlvlogger import Logger
-        class Late:
-            def __del__(self):
-                log.event("late")
-        early = Late()
-        log = Logger("a.jsonl")
-        late = Late()
-    """
+    code = program("exits_finalizers")
     assert run(code).stderr == ""
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "late", "late"]
 

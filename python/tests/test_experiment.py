@@ -30,6 +30,7 @@ from mlvlogger import (
     read,
 )
 from mlvlogger._opening import Opening
+from program import program
 
 HOME = Path("runs/e")
 
@@ -214,19 +215,7 @@ def test_exists_resume_makes_or_goes_on(conforms: Any) -> None:
 
 @pytest.mark.rule("writer.meta-once")
 def test_of_processes_that_make_the_same_experiment_exactly_one_wins(begin: Any, conforms: Any) -> None:
-    code = """
-        import sys
-        from mlvlogger import Exp, ExperimentExists
-        for number in range(10):
-            print("ready", flush=True)
-            input()
-            try:
-                with Exp("runs", f"e{number}", {"who": sys.argv[1]}) as exp:
-                    exp.log.event("x", who=sys.argv[1])
-                print("won")
-            except ExperimentExists:
-                print("lost")
-    """
+    code = program("experiment_race")
     scripts = [begin(code, number) for number in range(3)]
     for number in range(10):
         for script in scripts:
@@ -345,14 +334,7 @@ def test_a_stream_that_is_no_stream_is_refused_before_a_record_is_added() -> Non
 
 
 def test_workers_join_and_wait_for_the_main_one(begin: Any, conforms: Any) -> None:
-    code = """
-        import sys
-        from mlvlogger import Exp
-        print("ready", flush=True)
-        with Exp.join("runs/e", int(sys.argv[1]), timeout=20) as exp:
-            for number in range(20):
-                exp.log.event("x", number=number)
-    """
+    code = program("experiment_workers")
     workers = [begin(code, rank) for rank in range(3)]
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"
@@ -860,24 +842,7 @@ def test_something_in_the_way_of_a_stream_does_not_stop_close(conforms: Any) -> 
 
 
 def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) -> None:
-    code = """
-        import resource, signal
-        from mlvlogger import Exp, WriteFailed, read
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        exp = Exp("runs", "e", on_error="raise")
-        for number in range(30):
-            exp.stream("long").event("x")
-        exp.stream("short").event("x")
-        size = (exp.path / "log/long.jsonl").stat().st_size + 10
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-        try:
-            exp.close()
-        except WriteFailed as error:
-            print("log/long.jsonl" in str(error))
-        print(read("runs/e").state, (exp.path / "log/short.jsonl").read_bytes().count(b"mlv/end"))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        Exp.resume("runs/e").stream("long")
-    """
+    code = program("experiment_close_fails")
     assert run(code).stdout == "True\ncompleted 1\n"
 
 

@@ -16,6 +16,8 @@ import pytest
 from mlvlogger import CannotAttach, Exp, External, File, InvalidName, LogClosed, MLVError, NewFile, read, ref
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
+from program import program
+from publishing import check_that_one_of_eight_threads_wins
 
 HOME = Path("runs/e")
 FILES = HOME / "files"
@@ -312,23 +314,7 @@ def test_publish_refuses_an_existing_target_of_any_kind_and_leaves_no_rest() -> 
 
 @pytest.mark.rule("writer.publish")
 def test_eight_threads_publish_one_name_and_one_wins() -> None:
-    start = threading.Barrier(8)
-    won = []
-
-    def work(number: int) -> None:
-        start.wait()
-        try:
-            publish(Folder(Path()), "x", bytes([number]) * 10**5)
-            won.append(number)
-        except FileExistsError:
-            pass
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1 and Path("x").read_bytes() == bytes(won) * 10**5 and os.listdir() == ["x"]
+    check_that_one_of_eight_threads_wins()
 
 
 def test_without_hard_links_publishing_refuses_an_existing_target_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,19 +406,7 @@ def test_a_file_that_is_forgotten_is_not_published(mode: str, exp: Exp) -> None:
 @pytest.mark.parametrize("mode", ["wb", "w"])
 def test_a_file_that_could_not_be_written_whole_is_not_published(mode: str, run: Callable[..., Any]) -> None:
     """A system may write a part of what it is given and say so only in the number of bytes."""
-    code = """
-        import os, resource, signal, sys
-        from mlvlogger import Exp
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        exp = Exp("runs", "e")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
-        try:
-            with exp.create("a", sys.argv[1]) as file:
-                file.write(b"x" * 100_000 if sys.argv[1] == "wb" else "x" * 100_000)
-        except OSError as error:
-            print(error.strerror)
-        print(os.listdir("runs/e/files"))
-    """
+    code = program("files_not_whole")
     assert run(code, mode).stdout == "File too large\n[]\n"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, read
+from program import program
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="not applicable: this system has no fork")
 
@@ -81,23 +82,7 @@ def test_however_a_child_leaves_the_parent_goes_on(
 @pytest.mark.rule("writer.fork")
 def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
     """The disk is full when it forks; then there is room, and both leave through their exit handlers."""
-    code = """
-        import os, resource, signal, sys, warnings
-        from mlvlogger import Logger
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        warnings.simplefilter("ignore")
-        for logs in (False, True):
-            log = Logger(f"{logs}.jsonl")
-            resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(log.file).st_size + 5, resource.RLIM_INFINITY))
-            assert log.event("parent", number=1) is None
-            pid = os.fork()
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            if pid == 0:
-                if logs:
-                    log.event("child")
-                sys.exit()
-            assert os.waitpid(pid, 0)[1] == 0
-        """
+    code = program("forks_backlog")
     run(code)
     for logs in ("False", "True"):
         assert names(events(f"{logs}.jsonl")) == ["mlv/start", "parent"]
@@ -242,57 +227,7 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
 @pytest.mark.parametrize("then", ["returns", "logs and returns", "opens files and returns", "logs and leaves"])
 def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: str, run: Callable[..., Any]) -> None:
     """At each place inside the logger; the child goes on where the parent was. The event belongs to the parent."""
-    code = """
-        import os, sys, traceback, warnings
-        from pathlib import Path
-        sys.path.insert(0, sys.argv[1])
-        import oracle, test_streams
-        from mlvlogger import Logger
-        warnings.simplefilter("error")
-        then = sys.argv[2]
-        log = Logger("a.jsonl", writer=sys.argv[3])
-        number, more, children = 0, True, 0
-        while more:
-            number += 1
-            pid, mine = None, []
-
-            def handler():
-                global pid
-                pid = os.fork()
-                if pid == 0 and "logs" in then:
-                    log.event("child")
-                if pid == 0 and "files" in then:
-                    mine.extend(open(f"mine-{number}-{other}", "w") for other in range(9))
-                if pid == 0 and "leaves" in then:
-                    os._exit(0)
-
-            def work():
-                with log.span("span") as span:
-                    span.event("x")
-                    log.event("y", text="z" * 2000)
-
-            try:
-                more = test_streams.at_each_call(handler, work)(number)
-                if pid == 0:
-                    log.event("child")
-                    log.close()
-                    assert [os.stat(file.name).st_size for file in mine] == [0] * len(mine), "a line in the user's file"
-                    os._exit(0)
-            except BaseException:
-                if pid == 0:
-                    traceback.print_exc()
-                    os._exit(1)
-                raise
-            if pid is not None:
-                children += 1
-                assert os.waitpid(pid, 0)[1] == 0, number
-        log.close()
-        written = [event["event"] for event in oracle.check_stream(Path("a.jsonl"))]
-        assert written == ["mlv/start", *["span", "span/x", "y", "span"] * number, "mlv/end"]
-        streams = [oracle.check_stream(path) for path in Path().glob("a.fork-*.jsonl")]
-        assert len(streams) == children > 50
-        assert all("child" in [event["event"] for event in events] for events in streams)
-    """
+    code = program("forks_in_handler")
     run(code, TESTS, then, writer)
 
 
@@ -335,18 +270,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
 @pytest.mark.rule("writer.fork")
 def test_a_worker_that_is_terminated_and_has_logged_nothing_pauses_nothing(run: Any, conforms: Any) -> None:
     """A pool of multiprocessing ends its workers with SIGTERM; they inherit the handler that records a pause."""
-    run("""
-        import os, signal, sys
-        from mlvlogger import Exp
-        with Exp("runs", "e") as exp:
-            signal.signal(signal.SIGTERM, lambda *_: (exp.log.pause("SIGTERM"), sys.exit(143)))
-            for _ in range(2):
-                pid = os.fork()
-                if pid == 0:
-                    os.kill(os.getpid(), signal.SIGTERM)
-                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 143
-            exp.log.event("after")
-    """)
+    run(program("forks_worker_terminated"))
     assert names(conforms(HOME, sealed=True).pop("log.jsonl")) == ["mlv/start", "after", "mlv/end"]
     assert read(HOME).streams == ["log.jsonl"]
 

@@ -15,6 +15,7 @@ import pytest
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._write import elsewhere
+from program import program
 from writer_process import at_work
 
 HOME = Path("runs/e")
@@ -377,25 +378,7 @@ def small_limit() -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_captured_output_goes_on(change: Any, run: Any, events: Any) -> None:
-    code = """
-        import os, sys, time
-        sys.path.insert(0, sys.argv[2])
-        import test_kept
-        from pathlib import Path
-        from mlvlogger import Exp
-        exp = Exp("runs", "e")
-        log = Path("runs/e/log/output.jsonl")
-        with exp.capture():
-            for step in range(3):
-                print("line", step, flush=True)
-            while log.read_bytes().count(b"line") < 3:
-                time.sleep(0.01)
-            getattr(test_kept, sys.argv[1])(log)
-            time.sleep(1.1)
-            for step in range(3, 6):
-                print("line", step, flush=True)
-        exp.close()
-    """
+    code = program("kept_captured_output")
     done = run(code, change.__name__, Path(__file__).parent)
     assert done.stdout == "".join(f"line {step}\n" for step in range(6))
     assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
@@ -561,34 +544,7 @@ def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Ca
 def test_descriptors_that_a_program_closes_are_not_used_for_its_others(reuse: str, writer: str, run: Any) -> None:
     """As daemons do: they close all that they do not know."""
     done = run(
-        """
-        import os, sys, warnings
-        from mlvlogger import Exp, read
-        exp = Exp("runs", "e", writer=sys.argv[1])
-        exp.log.event("x", step=0)
-        exp.flush()
-        os.closerange(3, 100)
-        os.mkdir("mine")
-        mine = []
-        for number in range(12 if sys.argv[2] != "nothing" else 0):
-            if sys.argv[2] == "files":
-                mine.append(os.open(f"mine/{number}", os.O_RDWR | os.O_CREAT))
-            else:
-                mine.append(os.open("mine", os.O_RDONLY))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            exp.log.event("x", step=1)
-            exp.attach(b"bytes", "m.bin")
-            exp.stream("gpu").event("x", step=2)
-            exp.close()
-        assert any("closed by another program" in str(warning.message) for warning in caught)
-        if sys.argv[1] == "direct" or sys.version_info >= (3, 13):  # before, `mmap` closes a descriptor of its own
-            for fd in mine:
-                os.close(fd)  # none was closed for us
-        assert all(os.stat(f"mine/{name}").st_size == 0 for name in os.listdir("mine"))
-        if sys.argv[2] != "files": assert os.listdir("mine") == [], os.listdir("mine")
-        print(sorted(os.listdir("runs/e/files")), sorted(os.listdir("runs/e/log")))
-        """,
+        program("kept_closed_descriptors"),
         writer,
         reuse,
     )

@@ -14,6 +14,7 @@ import pytest
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
+from publishing import check_that_one_of_eight_threads_wins
 
 HOME = Path("runs/e")
 
@@ -93,26 +94,10 @@ def _refuse(*_: Any, **__: Any) -> None:
 def test_of_many_that_publish_one_name_without_links_one_wins(
     rename: bool, monkeypatch: pytest.MonkeyPatch, constant: Any
 ) -> None:
-    import threading
-
     monkeypatch.setattr(os, "link", _refuse)
     if not rename:
         constant("_disk.publish._rename_call", lambda: None)
-    won = []
-
-    def work(number: int) -> None:
-        try:
-            publish(Folder(""), "x", bytes([number]))
-            won.append(number)
-        except FileExistsError:
-            pass
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1 and Path("x").read_bytes() == bytes(won) and os.listdir() == ["x"]
+    check_that_one_of_eight_threads_wins()
 
 
 def test_a_name_that_can_never_be_taken_is_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:

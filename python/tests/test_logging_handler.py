@@ -12,6 +12,7 @@ import pytest
 
 from mlvlogger import Exp, Redacted, read
 from mlvlogger.integrations.logging import MLVHandler
+from program import program
 
 logger = logging.getLogger("tests.data")
 
@@ -132,31 +133,7 @@ def test_captured_warnings_are_recorded_and_those_of_the_logger_itself_do_not_re
 
 @pytest.mark.slow
 def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Callable[..., Any]) -> None:
-    done = run(
-        """
-        import logging, resource, signal, threading, warnings
-        from mlvlogger import Exp
-        from mlvlogger.integrations.logging import MLVHandler
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        logging.captureWarnings(True)
-        warnings.simplefilter("always")
-        exp = Exp("runs", "e")
-        logging.getLogger().addHandler(MLVHandler(exp))
-        log = exp.stream("logging")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
-        def work(function):
-            for n in range(300):
-                function(n)
-        events = [threading.Thread(target=work, args=[lambda n: log.event("n", n=n)]) for _ in range(2)]
-        records = [threading.Thread(target=work, args=[lambda n: logging.error("%d", n)]) for _ in range(2)]
-        for thread in events + records:
-            thread.start()
-        for thread in events + records:
-            thread.join()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        exp.close()
-        """
-    )
+    done = run(program("logging_handler_threads"))
     assert done.stdout == ""
     run_of = read("runs/e")
     assert sum(1 for _ in run_of.events("n", stream="logging")) == 600

@@ -28,6 +28,7 @@ from mlvlogger import (
     ref,
 )
 from mlvlogger._environment import snapshot
+from program import program
 
 HOME = Path("runs/e")
 META = HOME / "meta.json"
@@ -272,14 +273,7 @@ def test_the_effective_meta_is_the_fold_of_all_records() -> None:
 @pytest.mark.rule("writer.number")
 def test_eight_processes_add_records_at_once_and_the_chain_has_no_gap(begin: Callable[..., Any], conforms: Any) -> None:
     Exp("runs", "e").close()
-    code = """
-        import sys
-        from mlvlogger import Exp
-        print("ready", flush=True)
-        input()
-        for round in range(3):
-            Exp.open("runs/e", {f"p{sys.argv[1]}-{round}": 1}).close()
-    """
+    code = program("meta_eight_processes")
     scripts = [begin(code, number) for number in range(8)]
     for script in scripts:
         script.stdout.readline()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidName, MLVError, read
+from program import program
 
 HOME = Path("runs/e")
 
@@ -292,26 +293,7 @@ def test_a_planted_link_leads_nothing_outside(place: str, target: str, tmp_path:
         assert planted.is_symlink() and os.readlink(planted) == link, deed
 
 
-SWAP = """
-import os, select, sys
-home, outside = sys.argv[1:]
-print("swapping", flush=True)
-swaps = 0
-while not select.select([sys.stdin], [], [], 0)[0]:
-    for name in ("log", "files", "files/d", "meta"):
-        folder = os.path.join(home, name)
-        aside = f"{folder}.{swaps}"
-        try:
-            os.rename(folder, aside)
-            os.symlink(outside, folder)
-            swaps += 1
-            os.unlink(folder)
-            os.rename(aside, folder)
-        except OSError:  # the writer has made a new folder meanwhile
-            swaps += os.path.lexists(aside)
-print(swaps, flush=True)
-sys.stdin.read()
-"""
+SWAP = program("names_swap")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, NotAnExperiment, read
+from program import program
 
 HOME = Path("runs/demo")
 
@@ -98,23 +99,7 @@ def test_an_experiment_that_is_moved_keeps_what_its_script_makes(
 
 
 def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any]) -> None:
-    code = """
-        import multiprocessing, os
-        from mlvlogger import Exp, read
-        def work(path):
-            with Exp.join(path, 1) as exp:
-                exp.log.event("x", path=os.path.isabs(exp.path))
-        if __name__ == "__main__":
-            os.makedirs("work")
-            exp = Exp("runs", "demo")
-            os.chdir("work")
-            process = multiprocessing.get_context("spawn").Process(target=work, args=(str(exp),))
-            process.start(); process.join()
-            exp.close()
-            os.chdir("..")
-            print([event.name for event in read("runs/demo").events(stream="log/rank-1.jsonl")])
-    """
-    Path("script.py").write_text("\n".join(line[8:] for line in code.splitlines()))
+    Path("script.py").write_text(program("place_spawned_worker"))
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("['x']\n", "")
 

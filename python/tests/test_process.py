@@ -18,6 +18,7 @@ import pytest
 import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._write.process.ring import ERROR, READY, SIZE, TAIL, Ring
+from program import program
 from writer_process import at_work, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
@@ -91,14 +92,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
 @pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
     """The stream can be gone on with at once: an opener waits for the other process, which is still at work."""
-    code = """
-        from mlvlogger import Logger
-        log = Logger("a.jsonl", writer="process")
-        for number in range(20_000):
-            seq = log.event("x", number=number)
-        print(seq, flush=True)
-        input()
-    """
+    code = program("process_caller_killed")
     holder = begin(code)
     seq = int(holder.stdout.readline())
     holder.send_signal(signal.SIGKILL)
@@ -110,16 +104,7 @@ def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], ev
 
 def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, events: Callable[..., Any]) -> None:
     """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
-    code = """
-        from mlvlogger import Logger
-        from mlvlogger._write.process.ring import READY
-        log = Logger("a.jsonl", writer="process")
-        while not log._stream._writer._ring.words[READY]:
-            pass
-        log.event("x", number=0)
-        print(log._stream._writer._process.pid, flush=True)
-        input()
-    """
+    code = program("process_opener_waits")
     holder = begin(code)
     writer = int(holder.stdout.readline())
     os.kill(writer, signal.SIGSTOP)
@@ -135,44 +120,13 @@ def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, e
 
 @pytest.mark.parametrize("way", ["return", "exit", "_exit", "abort", "raise", "SIGTERM", "SIGINT", "SIGHUP"])
 def test_nothing_is_lost_however_the_caller_ends(way: str, events: Callable[..., Any]) -> None:
-    code = """
-import os, signal, sys
-from mlvlogger import Logger
-log = Logger("a.jsonl", writer="process")
-for number in range(500):
-    log.event("x", number=number)
-way = sys.argv[1]
-if way == "exit":
-    sys.exit(3)
-elif way == "_exit":
-    os._exit(3)
-elif way == "abort":
-    os.abort()
-elif way == "raise":
-    raise ValueError
-elif way.startswith("SIG"):
-    os.killpg(0, getattr(signal, way))
-"""
+    code = program("process_caller_ends")
     subprocess.run([sys.executable, "-c", code, way], stderr=subprocess.DEVNULL, start_new_session=True)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(500))
 
 
-HALTED = """
-import os, signal, sys, time
-from mlvlogger import Logger
-log = Logger("a.jsonl", writer="process")
-writer = log._stream._writer
-while not writer._ring.words[5]:
-    time.sleep(0.001)
-log.event("x", number=0)
-log.flush()
-os.kill(writer._process.pid, signal.SIGSTOP)
-for number in range(1, 4000):
-    log.event("x", number=number)
-print(writer._process.pid, flush=True)
-input()
-"""
+HALTED = program("process_halted")
 
 
 @pytest.fixture
@@ -348,43 +302,10 @@ def test_threads_share_a_process_writer(events: Callable[..., Any]) -> None:
     assert written == dict(acknowledged) and len(written) == 2400
 
 
-LIMITED = """
-import resource, signal, sys, time, warnings
-from pathlib import Path
-from mlvlogger import Logger, WriteFailed
-from mlvlogger._write.process.ring import READY
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-def limit(size):
-    infinity = resource.RLIM_INFINITY
-    limits = (infinity if size is None else size, infinity)
-    resource.prlimit(log._stream._writer._process.pid, resource.RLIMIT_FSIZE, limits)
-while not log._stream._writer._ring.words[READY]:
-    time.sleep(0.001)
-log.event("x", number=0)
-log.flush()
-limit(Path("a.jsonl").stat().st_size + 200)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any, events: Any) -> None:
-    code = """
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    number = 0
-    while log.event("x", number=(number := number + 1)) is not None:
-        time.sleep(0.001)
-    for number in range(number + 1, number + 100):
-        log.event("x", number=number)
-    limit(None)
-    while log.event("later") is None:
-        time.sleep(0.01)
-    log.close()
-print(number, *(warning.message for warning in caught), sep="\\n")
-"""
-    last, *messages = run(LIMITED + code, "warn").stdout.splitlines()
+    last, *messages = run(program("process_full_disk_warns_once"), "warn").stdout.splitlines()
     assert len(messages) == 1 and messages[0].startswith("cannot write to a.jsonl: File too large. Events are kept")
     assert numbers(events(PATH)) == list(range(int(last) + 1))
 
@@ -394,21 +315,7 @@ print(number, *(warning.message for warning in caught), sep="\\n")
 def test_what_waits_in_memory_is_written_by_a_call_right_after_the_disk_has_space(
     call: str, run: Any, events: Any
 ) -> None:
-    code = """
-warnings.simplefilter("ignore")
-number = 0
-while log.event("x", number=(number := number + 1)) is not None:
-    time.sleep(0.001)
-for number in range(number + 1, number + 100):
-    log.event("x", number=number)
-with warnings.catch_warnings():
-    warnings.simplefilter("error")
-    limit(None)
-    getattr(log, sys.argv[2])()
-log.close()
-print(number)
-"""
-    last = int(run(LIMITED + code, "warn", call).stdout)
+    last = int(run(program("process_full_disk_then_space"), "warn", call).stdout)
     written = events(PATH)
     assert numbers(written) == list(range(last + 1)) and written[-1]["event"] == "mlv/end"
 
@@ -416,35 +323,7 @@ print(number)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(run: Any, events: Any) -> None:
-    code = """
-kept, raised, number = [0], 0, 0
-while raised < 50:
-    number += 1
-    try:
-        log.event("x", number=number)
-    except WriteFailed as error:
-        assert error.__cause__.errno == 27, error
-        raised += 1
-    else:
-        kept.append(number)
-    time.sleep(0.001)
-try:
-    log.flush()
-except WriteFailed as error:
-    print(error)
-limit(None)
-while True:
-    number += 1
-    try:
-        log.event("x", number=number)
-    except WriteFailed:  # it has not tried again yet
-        time.sleep(0.01)
-    else:
-        break
-log.close()
-print(*kept, number)
-"""
-    message, kept = run(LIMITED + code, "raise").stdout.splitlines()
+    message, kept = run(program("process_full_disk_raises"), "raise").stdout.splitlines()
     assert "File too large" in message
     assert numbers(events(PATH)) == list(map(int, kept.split()))
 

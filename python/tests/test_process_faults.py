@@ -22,6 +22,7 @@ from mlvlogger import Logger, WriteFailed
 from mlvlogger._disk import spawn
 from mlvlogger._write.process import child
 from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
+from program import program
 from writer_process import at_work, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
@@ -54,32 +55,6 @@ def said() -> Iterator[list[str]]:
 
 
 # A program whose start of the process writer fails; it owns the limits and the children that are counted.
-STARTED = """
-import os, resource, signal, sys, warnings
-from mlvlogger import Exp
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-infinity = resource.RLIM_INFINITY
-
-def limited(what, size):
-    resource.setrlimit(what, (size, resource.getrlimit(what)[1]))
-
-def opened():
-    return {(fd, os.path.realpath(f"/dev/fd/{fd}")) for fd in os.listdir("/dev/fd") if os.path.exists(f"/dev/fd/{fd}")}
-
-def check(exp, caught):
-    message = f"no process could be started to write {exp.path}/log.jsonl"
-    assert [str(warning.message).partition(":")[0] for warning in caught] == [message]
-    for number in range(100):
-        assert exp.log.event("x", number=number) == number + 2
-    exp.close()
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        pass
-    else:
-        raise AssertionError("a process was left")
-    Exp.resume(exp.path).close()
-"""
 
 
 @linux
@@ -87,16 +62,7 @@ def check(exp, caught):
 def test_a_limit_on_the_size_of_files_below_that_of_the_shared_memory_means_to_write_directly(
     kilobytes: int, run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
-    code = """
-before = opened()
-limited(resource.RLIMIT_FSIZE, int(sys.argv[1]) * 1024)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    exp = Exp("runs", "e", writer="process")
-check(exp, caught)
-assert opened() <= before
-"""
-    run(STARTED + code, kilobytes)
+    run(program("process_faults_small_limit"), kilobytes)
     assert numbers(conforms("runs/e")["log.jsonl"]) == list(range(100))
 
 
@@ -105,46 +71,7 @@ assert opened() <= before
 def test_with_few_free_descriptors_a_log_is_written_directly_or_not_opened(
     imported: bool, run: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
-    code = """
-from mlvlogger import Logger
-import linecache
-if sys.argv[1] == "True":
-    import mlvlogger._write.process.client
-    Logger("warm.jsonl", writer="process").close()
-Logger("b.jsonl").close()
-before = opened()
-most = max(int(fd) for fd, _ in before)
-outcomes = set()
-for free in range(14):
-    path = f"{free}.jsonl"
-    limited(resource.RLIMIT_NOFILE, most + 1 + free)
-    try:
-        Logger(f"direct-{path}").close()
-        is_enough = True
-    except OSError:
-        is_enough = False
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            log = Logger(path, writer="process")
-    except OSError:
-        assert not is_enough, free
-        outcomes.add("refused")
-    else:
-        outcomes.add(type(log._stream._writer).__name__)
-        assert log.event("x", number=0) == 2
-        limited(resource.RLIMIT_NOFILE, 256)
-        assert log.event("x", number=1) == 3
-        assert [str(w.message)[:10] for w in caught] in ([], ["no process"])
-        log.close()
-    limited(resource.RLIMIT_NOFILE, 256)
-    log = Logger(path)
-    log.event("x", number=2)
-    log.close()
-    assert opened() <= before, (free, opened() - before)
-assert outcomes == {"refused", "DirectWriter", "ProcessWriter"}, outcomes
-"""
-    run(STARTED + code, imported)
+    run(program("process_faults_few_descriptors"), imported)
     assert {tuple(numbers(events(f"{free}.jsonl"))) for free in range(14)} == {(2,), (0, 1, 2)}
 
 
@@ -228,52 +155,7 @@ class Stop(BaseException):
 @linux
 def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Callable[..., Any]) -> None:
     """The log is free at once, no process is left, and the file is as it was."""
-    code = """
-import gc, mlvlogger
-from mlvlogger import Logger
-import mlvlogger._write.process.client
-FILES = ("client.py", "child.py", "takeover.py", "spawn.py", "ring.py")
-class Stop(BaseException):
-    pass
-
-def stop_at(number):
-    left = number
-    def profile(frame, event, _):
-        nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(FILES):
-            left -= 1
-            if left == 0:
-                sys.setprofile(None)
-                raise Stop
-    sys.setprofile(profile)
-    try:
-        log = Logger("a.jsonl", writer="process")
-    finally:
-        sys.setprofile(None)
-    log.close()
-
-number, more = 0, True
-while more:
-    number += 1
-    try:
-        stop_at(number)
-        more = False
-    except Stop as error:
-        error.__traceback__ = None
-    gc.collect()
-    log = Logger("a.jsonl")
-    assert log._stream._start is not None
-    log.close()
-    if more:
-        try:
-            found = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            pass
-        else:
-            raise AssertionError(f"a process was left at place {number}")
-print(number)
-"""
-    assert int(run(STARTED + code).stdout) > 20
+    assert int(run(program("process_faults_exception_at_start")).stdout) > 20
 
 
 @pytest.mark.slow
@@ -312,22 +194,7 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
 
 
 NEIGHBORS = ("enum", "select", "hashlib", "struct", "signal", "zlib", "json", "typing", "datetime", "random", "time")
-SHADOWED = """
-import os, sys, time, warnings
-sys.path.append(sys.argv[1])
-warnings.simplefilter("error")
-from mlvlogger import Exp
-with Exp("runs", "e", writer="process") as exp:
-    words = exp.log._stream._writer._ring.words
-    while not words[5]:
-        exp.log.event("waits")
-        time.sleep(0.001)
-    exp.log.event("x", number=0)
-    with exp.capture():
-        os.write(1, b"hello\\n")
-    exp.log.flush()
-    assert exp.log._stream._writer._successor is None
-"""
+SHADOWED = program("process_faults_shadowed")
 
 
 @pytest.mark.slow
@@ -523,28 +390,10 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
 def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
     change: str, begin: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
-    code = """
-import os, signal, sys, time
-sys.path.insert(0, sys.argv[2])
-from writer_process import at_work
-from test_process_faults import CHANGES
-from mlvlogger import Logger
-import random
-log = Logger("a.jsonl", writer="process")
-writer = at_work(log)
-for number in range(100):
-    log.event("x", number=number)
-log.flush()
-os.kill(writer._process.pid, signal.SIGSTOP)
-for number in range(100, 200):
-    log.event("x", number=number)
-CHANGES[sys.argv[1]](writer._ring, random.Random(1))
-print(writer._process.pid, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    program = begin(code, change, Path(__file__).parent)
-    pid = int(program.stdout.readline())
-    program.wait()
+    code = program("process_faults_memory_changed")
+    script = begin(code, change, Path(__file__).parent)
+    pid = int(script.stdout.readline())
+    script.wait()
     os.kill(pid, signal.SIGCONT)
     while not is_gone(pid):
         time.sleep(0.01)
@@ -559,30 +408,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..., Any], events: Any) -> None:
     """A disk that is full for ever: RLIMIT_FSIZE of the other process."""
-    code = """
-import resource, signal, sys, time, warnings
-from pathlib import Path
-from mlvlogger import Logger, WriteFailed
-from mlvlogger._write.process.ring import READY
-log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-pid = log._stream._writer._process.pid
-while not log._stream._writer._ring.words[READY]:
-    time.sleep(0.001)
-log.event("x", number=0)
-log.flush()
-resource.prlimit(pid, resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
-seqs = [log.event("x", number=number) for number in range(1, 40)]
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    try:
-        log.close()
-    except WriteFailed as error:
-        assert sys.argv[1] == "raise"
-        print(error)
-print(*(warning.message for warning in caught), sep="\\n")
-import os
-os.kill(pid, signal.SIGKILL)
-"""
+    code = program("process_faults_other_cannot_write")
     [message] = [line for line in run(code, on_error).stdout.splitlines() if line]
     Logger(PATH).close()
     written = numbers(events(PATH))
@@ -594,26 +420,7 @@ os.kill(pid, signal.SIGKILL)
 
 @linux
 def test_what_neither_process_can_write_at_the_end_is_named(run: Callable[..., Any], events: Any) -> None:
-    code = """
-import os, resource, signal, sys, time, warnings
-from pathlib import Path
-from mlvlogger import Logger
-log = Logger("a.jsonl", writer="process")
-writer = log._stream._writer
-while not writer._ring.words[5]:
-    time.sleep(0.001)
-log.event("x", number=0)
-log.flush()
-os.kill(writer._process.pid, signal.SIGSTOP)
-for number in range(1, 40):
-    log.event("x", number=number)
-os.kill(writer._process.pid, signal.SIGKILL)
-resource.setrlimit(resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    log.close()
-print(*(warning.message for warning in caught), sep="\\n")
-"""
+    code = program("process_faults_neither_can_write")
     message = run(code).stdout
     Logger(PATH).close()
     written = numbers(events(PATH))

@@ -16,6 +16,7 @@ import pytest
 
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._experiment import _RANKS
+from program import program
 
 HOME = Path("runs/e")
 
@@ -79,8 +80,8 @@ def test_thirty_two_threads_with_spans_share_a_logger(writer: str, events: Calla
             inner = written[event["within"]]
             outer = written[inner["within"]]
             assert (inner["data"], outer["data"]) == (
-                {"thread": thread, "batch": event["data"]["batch"]},
-                {"thread": thread, "epoch": event["data"]["epoch"]},
+                {"thread": number, "batch": event["data"]["batch"]},
+                {"thread": number, "epoch": event["data"]["epoch"]},
             )
 
 
@@ -149,19 +150,7 @@ def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
 @pytest.mark.rule("writer.one")
 def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..., Any], events: Any) -> None:
     """It stands still for a while, with events that nobody has written yet; then it writes them, and lets go."""
-    code = """
-        import os, signal, sys
-        from mlvlogger import Logger
-        log = Logger("a.jsonl", writer="process")
-        log.event("x")
-        log.flush()
-        writer = log._stream._writer._process.pid
-        os.kill(writer, signal.SIGSTOP)
-        for number in range(1000):
-            log.event("x", number=number)
-        print(writer, flush=True)
-        input()
-    """
+    code = program("processes_trainer_killed")
     trainer = begin(code)
     writer = int(trainer.stdout.readline())
     trainer.kill()
@@ -186,14 +175,7 @@ def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..
 @pytest.mark.rule("writer.one")
 def test_reading_in_the_writers_own_process_lets_go_of_nothing(run: Callable[..., Any]) -> None:
     """A lock of POSIX (fcntl) belongs to the process, which loses it when it closes any descriptor of the file."""
-    second = """
-        from mlvlogger import Logger, StreamBusy
-        import sys
-        try:
-            Logger(sys.argv[1])
-        except StreamBusy as error:
-            print(error)
-    """
+    second = program("processes_read_own")
     with Exp("runs", "e") as exp:
         exp.log.event("x")
         calls: dict[str, Callable[[], object]] = {
@@ -230,20 +212,7 @@ def test_scripts_that_add_at_once_and_are_killed_leave_whole_records_in_a_chain(
 ) -> None:
     """Five scripts add records without end; each is killed at a random moment and begun again, twenty times in all."""
     Exp("runs", "e").close()
-    code = """
-        import itertools, os, sys
-        from mlvlogger import Exp
-        from mlvlogger._environment import snapshot
-        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
-        acknowledged = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        print("ready", flush=True)
-        for number in itertools.count():
-            exp = Exp.open("runs/e", {f"{sys.argv[1]}-{number}": number})
-            os.write(acknowledged, b"%s-%d\\n" % (sys.argv[1].encode(), number))
-            exp.log.event("x")
-            if number % 2:
-                exp.close()
-    """
+    code = program("processes_adding_at_once")
     moments = random.Random(20261125)
     for _ in range(4):
         scripts = [begin(code, moments.getrandbits(40)) for _ in range(5)]
@@ -270,22 +239,7 @@ def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none
     begin: Callable[..., Any], conforms: Any
 ) -> None:
     """It kills itself at its first call into the system, its second, …; another one then adds and logs."""
-    code = """
-        import os, signal, sys
-        from mlvlogger import Exp
-        from mlvlogger._environment import snapshot
-        snapshot.capture = lambda **_: {"command": [], "host": {}, "runtime": {}}
-        left = int(sys.argv[1])
-        def hook(event, arguments):
-            global left
-            if event.startswith(("open", "os.", "fcntl.")):
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(hook)
-        with Exp.open(sys.argv[2], {"killed": 1}) as exp:
-            exp.log.event("x")
-    """
+    code = program("processes_killed_while_adding")
     number, killed, whole = 0, True, 0
     while killed:
         number += 1
@@ -325,37 +279,12 @@ def test_a_rank_on_one_node_is_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_rank_is_read_when_it_is_asked_for(run: Callable[..., Any]) -> None:
-    code = """
-        import os
-        from mlvlogger import Exp
-        Exp("runs", "e").close()
-        for rank in range(3):
-            os.environ["RANK"] = str(rank)
-            Exp.join("runs/e").close()
-    """
+    code = program("processes_rank_when_asked")
     run(code)
     assert sorted(os.listdir(HOME / "log")) == ["rank-0.jsonl", "rank-1.jsonl", "rank-2.jsonl"]
 
 
-RANKS = """
-import os, sys
-from mlvlogger import Exp
-
-rank = int(os.environ["RANK"])
-if rank == 0:
-    exp = Exp("runs", "e", {"world": int(os.environ["WORLD_SIZE"])}, exists="resume")
-else:
-    exp = Exp.join("runs/e")
-attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
-with exp:
-    for step in range(20):
-        exp.log.event("batch", step=step, rank=rank, attempt=attempt)
-        if attempt == 0 and step == 10 and rank == 2:
-            os.abort()
-        if attempt == 0 and step == 15:
-            print("ready", flush=True)
-            input()
-"""
+RANKS = program("processes_ranks")
 
 
 @pytest.mark.slow

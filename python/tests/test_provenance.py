@@ -21,6 +21,7 @@ from mlvlogger._environment import snapshot
 from mlvlogger._environment.snapshot import capture, diff
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_git"),
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
     pytest.mark.skipif(os.name != "posix", reason="the tests make scripts and links"),
 ]
@@ -36,14 +37,6 @@ if __name__ != "__mp_main__":
     found = snapshot.capture(packages=False)
     print("FOUND", json.dumps({name: found[name] for name in ("script", "launcher", "git")}))
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 def git(folder: Path, *words: str) -> str:

@@ -29,6 +29,7 @@ from mlvlogger import (
     UnsupportedVersion,
     read,
 )
+from program import program
 
 HOME = Path("runs/e")
 LOG = HOME / "log.jsonl"
@@ -566,15 +567,7 @@ def test_types_that_are_broken_in_a_meta_record_do_not_break_the_reader() -> Non
 
 
 def test_a_run_is_read_while_another_process_writes_it(begin: Callable[..., Any]) -> None:
-    code = """
-        from mlvlogger import Exp
-        with Exp("runs", "e") as exp:
-            print("ready", flush=True)
-            for number in range(20_000):
-                exp.log.event("x", number=number)
-            print("done", flush=True)
-            input()
-    """
+    code = program("reading_while_written")
     writer = begin(code)
     assert writer.stdout.readline() == "ready\n"
     run = read(HOME)

@@ -16,19 +16,10 @@ import pytest
 
 import mlvlogger
 from mlvlogger import InvalidRecord, LogClosed, Logger, StreamBusy, UnsupportedVersion
+from program import program
 
 HOME = str(Path(mlvlogger.__file__).parent)
 PATH = Path("a.jsonl")
-
-LIMIT = """
-import resource, signal, warnings
-from pathlib import Path
-from mlvlogger import LogClosed, Logger, WriteFailed
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-def limit(more):
-    size = resource.RLIM_INFINITY if more is None else Path("a.jsonl").stat().st_size + more
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-"""
 
 
 def names(written: list[dict[str, Any]]) -> list[str]:
@@ -227,26 +218,7 @@ def test_after_garbled_lines_the_numbers_go_on(events: Callable[..., Any]) -> No
 def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log(
     run: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
-    code = """
-        from mlvlogger._write import backlog
-        backlog.MAX_SIZE = 1000
-        log = Logger("a.jsonl")
-        log.event("before")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            limit(30)
-            assert [log.event("x", number=number) for number in range(30)] == [None] * 30
-            line = len('{"seq":12,"time":"2026-11-22T18:24:00.000000Z","event":"x","data":{"number":12}}\\n')
-            limit(4 * line)
-            assert [log.event("x", number=number) for number in range(30, 35)] == [None] * 5
-            limit(None)
-            print(log.event("after"))
-            assert log.event("last") is not None
-        log.close()
-        for warning in caught:
-            print(warning.message)
-    """
-    seq, *messages = run(LIMIT + "\nif True:" + code).stdout.splitlines()
+    seq, *messages = run(program("streams_backlog_dropped")).stdout.splitlines()
     assert messages == [
         "cannot write to a.jsonl: File too large. Events are kept in memory (up to 16 MiB; what is more is counted as "
         "dropped) and written as soon as it works again."
@@ -262,45 +234,16 @@ def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the
 
 
 def test_events_that_waited_are_written_by_flush_by_close_and_at_exit(run: Callable[..., Any], events: Any) -> None:
-    code = """
-        import sys
-        warnings.simplefilter("ignore")
-        log = Logger("a.jsonl")
-        limit(5)
-        log.event("x")
-        limit(None)
-        if sys.argv[1] == "flush":
-            log.flush()
-            assert b'"x"' in Path("a.jsonl").read_bytes()
-        elif sys.argv[1] == "close":
-            log.close()
-    """
     for way, last in (("flush", "x"), ("close", "mlv/end"), ("exit", "x")):
         PATH.unlink(missing_ok=True)
-        run(LIMIT + "\nif True:" + code, way)
+        run(program("streams_backlog_written"), way)
         written = events(PATH)
         assert names(written)[1] == "x" and names(written)[-1] == last
 
 
 @pytest.mark.rule("writer.line")
 def test_with_on_error_raise_the_event_raises_and_is_not_kept(run: Callable[..., Any], events: Any) -> None:
-    code = """
-        log = Logger("a.jsonl", on_error="raise")
-        assert log.event("one") == 2
-        limit(20)
-        for _ in range(2):
-            try:
-                log.event("two")
-            except WriteFailed as error:
-                assert isinstance(error.__cause__, OSError) and error.__cause__.strerror == "File too large"
-                print(error)
-            else:
-                raise AssertionError
-        limit(None)
-        assert log.event("three") == 3
-        log.close()
-    """
-    done = run(LIMIT + "\nif True:" + code)
+    done = run(program("streams_raise"))
     message = (
         "an event could not be written to a.jsonl: [Errno 27] File too large. Everything before it is intact; "
         "free what is missing and log again (last seq: 2).\n"
@@ -311,23 +254,7 @@ def test_with_on_error_raise_the_event_raises_and_is_not_kept(run: Callable[...,
 
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 def test_a_close_that_cannot_seal_says_so_and_lets_go(on_error: str, run: Callable[..., Any], events: Any) -> None:
-    code = """
-        import sys
-        log = Logger("a.jsonl", on_error=sys.argv[1])
-        log.event("x")
-        limit(20)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                log.close()
-            except WriteFailed as error:
-                print(error)
-        print(*(warning.message for warning in caught), sep="\\n")
-        limit(None)
-        log.close()
-        Logger("a.jsonl").close()
-    """
-    assert "a.jsonl" in run(LIMIT + "\nif True:" + code, on_error).stdout
+    assert "a.jsonl" in run(program("streams_cannot_seal"), on_error).stdout
     written = events(PATH)
     assert names(written) == ["mlv/start", "x", "mlv/start", "mlv/end"]
     assert "recovered" not in written[2]["data"]
@@ -529,17 +456,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
 
 def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None:
     """Neither its own file nor one in the place of it, also if the system writes again before the logger is gone."""
-    code = """
-        import os
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
-        try:
-            Logger("a.jsonl")
-        except OSError as error:
-            print(error.strerror)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        print(os.listdir())
-    """
-    done = run(LIMIT + "\nif True:" + code)
+    done = run(program("streams_cannot_begin"))
     assert (done.stdout, done.stderr) == ("File too large\n[]\n", "")
 
 
@@ -547,46 +464,7 @@ def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None
 @pytest.mark.parametrize("act", ["raise", "flush", "close"])
 def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
-    code = """
-        import sys
-        from mlvlogger._write import backlog
-        sys.path.insert(0, sys.argv[1])
-        import oracle, test_streams
-        warnings.simplefilter("ignore")
-        backlog.MAX_SIZE = 300
-
-        def act():
-            if sys.argv[2] == "raise":
-                raise test_streams.Stop
-            log.flush() if sys.argv[2] == "flush" else log.close()
-
-        number, more = 0, True
-        while more:
-            number += 1
-            Path("a.jsonl").unlink(missing_ok=True)
-            log = Logger("a.jsonl")
-            limit(5)
-            for _ in range(8):
-                log.event("x")
-            limit(None)
-            try:
-                more = test_streams.at_each_call(act, lambda: log.event("y"))(number)
-                assert "y" in [event["event"] for event in oracle.check_stream(Path("a.jsonl"))]
-            except test_streams.Stop:
-                pass
-            except LogClosed:
-                assert sys.argv[2] == "close"
-            if sys.argv[2] != "close":
-                log.event("after")
-            log.close()
-            written = oracle.check_stream(Path("a.jsonl"))
-            names = [event["event"] for event in written]
-            assert 2 <= names.count("x") <= 5 and names.count("mlv/dropped") == 1, (number, names)
-            assert names[-1] == "mlv/end", (number, names)
-            assert sys.argv[2] == "close" or names[-2] == "after", (number, names)
-        assert number > 10
-    """
-    run(LIMIT + "\nif True:" + code, Path(__file__).parent, act)
+    run(program("streams_handler_while_writing_backlog"), Path(__file__).parent, act)
 
 
 def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
@@ -675,52 +553,11 @@ def test_a_child_forked_while_another_thread_logs_loses_nothing(child: Callable[
 @pytest.mark.rule("writer.fork")
 def test_a_child_whose_stream_cannot_be_written_warns_and_touches_no_other_file(run: Callable[..., Any]) -> None:
     """The descriptor that it closed may belong to a file of the user's by then."""
-    code = """
-        import os
-        log = Logger("a.jsonl")
-        log.event("parent")
-        pid = os.fork()
-        if pid == 0:
-            try:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    assert log.event("child", number=1) is None
-                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-                mine = [open(f"mine-{number}", "w") for number in range(5)]
-                assert log.event("child", number=2) is not None
-                log.close()
-                assert [os.stat(file.name).st_size for file in mine] == [0] * 5, "a log line in the user's file"
-                assert len(caught) == 1 and "File too large" in str(caught[0].message)
-                os._exit(0)
-            except BaseException:
-                import traceback
-                traceback.print_exc()
-            finally:
-                os._exit(1)
-        assert os.waitpid(pid, 0)[1] == 0
-        assert log.event("parent") == 3
-        log.close()
-    """
-    run(LIMIT + "\nif True:" + code)
+    run(program("streams_child_cannot_write"))
 
 
 def test_with_on_error_raise_a_failed_write_in_a_span_lets_the_span_be_ended_later(run: Callable[..., Any]) -> None:
-    code = """
-        log = Logger("a.jsonl", on_error="raise")
-        span = log.span("a")
-        limit(5)
-        try:
-            span.end()
-        except WriteFailed:
-            pass
-        else:
-            raise AssertionError
-        limit(None)
-        assert span.is_open and span.end() == 3
-        log.close()
-    """
-    run(LIMIT + "\nif True:" + code)
+    run(program("streams_raise_in_span"))
 
 
 @pytest.mark.parametrize("argument", ["on_error", "durability", "exists"])

@@ -15,6 +15,7 @@ import pytest
 from mlvlogger import Exp, LogClosed, Logger, StreamBusy, _monitor, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._monitor import Watch, _Probe
+from program import program
 
 ALWAYS = {
     "cpu_percent",
@@ -152,9 +153,6 @@ def test_a_rate_is_by_the_clock_at_its_own_counter(monkeypatch: pytest.MonkeyPat
     # 10 ticks in 3 seconds by the clock at the counters; by the clock at the begin of the samples, in 10.
     assert found["network_received_bytes_per_second"] == pytest.approx(10_000 / 3, rel=0.01)
     assert found["disk_read_bytes_per_second"] == pytest.approx(5120 / 3, rel=0.01)
-
-
-BUSY = "import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
 
 
 @pytest.mark.slow
@@ -327,15 +325,7 @@ def test_a_wrong_interval_is_refused(seconds: Any) -> None:
 
 @pytest.mark.slow
 def test_a_program_that_ends_without_a_word_ends() -> None:
-    code = """
-from pathlib import Path
-from mlvlogger import Exp
-exp = Exp("runs", "e")
-exp.watch(0.1)
-log = Path("runs/e/log/system.jsonl")
-while not log.exists() or log.read_text().count('"sample"') < 2:
-    pass
-"""
+    code = program("system_no_close")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(samples()) >= 2

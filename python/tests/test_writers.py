@@ -13,17 +13,10 @@ import pytest
 
 from mlvlogger import Logger, StreamBusy
 from mlvlogger._disk.line_file import LineFile
+from program import program
+
 
 # A file size limit makes the system write a part of a line, and then nothing: EFBIG in the place of ENOSPC.
-LIMIT = """
-import resource, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-def limit(size):
-    size = resource.RLIM_INFINITY if size is None else size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-"""
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
@@ -74,46 +67,12 @@ def test_a_second_writer_is_refused_and_the_first_goes_on() -> None:
 @pytest.mark.rule("writer.line")
 def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any]) -> None:
     """At each size of the rest that fits: the line is not there, and the next one is not glued to a part of it."""
-    code = """
-        from pathlib import Path
-        from mlvlogger._disk.line_file import LineFile
-        for fits in range(8):
-            path = Path(f"log-{fits}")
-            writer = LineFile(path, new=True)
-            writer.write(b"first\\n")
-            limit(6 + fits)
-            for _ in range(2):
-                try:
-                    writer.write(b"refused\\n")
-                except OSError as error:
-                    assert error.strerror == "File too large", error
-                else:
-                    raise AssertionError("the line does not fit")
-                assert (writer.size, writer.lines) == (6, 1)
-            limit(None)
-            writer.write(b"second\\n")
-            assert path.read_bytes() == b"first\\nsecond\\n", path.read_bytes()
-            assert (writer.size, writer.lines) == (13, 2)
-            writer.close()
-    """
-    run(LIMIT + "\nif True:" + code)
+    run(program("writers_short_write"))
 
 
 @pytest.mark.rule("writer.line")
 def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]) -> None:
-    code = """
-        from pathlib import Path
-        from mlvlogger._disk.line_file import LineFile
-        writer = LineFile(Path("a"), new=True)
-        writer.write(b"first\\n")
-        limit(9)
-        try:
-            writer.write(b"refused\\n")
-        except OSError:
-            writer.close()
-        assert Path("a").read_bytes() == b"first\\n"
-    """
-    run(LIMIT + "\nif True:" + code)
+    run(program("writers_close_after_failure"))
 
 
 @pytest.mark.rule("writer.line")

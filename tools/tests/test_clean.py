@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlv_tools._commands.clean import command
-from mlv_tools._leftovers import find_leftovers, remove
+from mlv_tools._reading.leftovers import find_leftovers, remove
 from mlv_validate import validate
 from mlvlogger import Exp, read
 
@@ -111,7 +111,7 @@ def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], ex
         assert "8 temporary files (" in shown and " can be removed\n" in shown
         assert ("mlv clean --yes runs" in shown) == (arguments == ["runs"])
         assert snapshot(exp.path) == before
-    assert "exclude each other" in clean("-n", "-y", "runs", exit=2)
+    assert "cannot be used together" in clean("-n", "-y", "runs", exit=2)
     assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
 
 
@@ -223,7 +223,7 @@ def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp
 import os, signal, sys
 from mlvlogger import Exp
 exp = Exp.resume(sys.argv[1], writer="process")
-writer = exp.log._stream._writer._pid
+writer = exp.log._stream._writer._process.pid
 os.kill(writer, signal.SIGSTOP)
 exp.log.event("last", n=1)
 print(writer, flush=True)
@@ -323,7 +323,9 @@ def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "unlink", unlink)
     done = CliRunner().invoke(command, ["-y", str(exp.path)])
     assert done.exit_code == 1 and "7 temporary files" in done.output
-    assert "mlv: error: log/.mlv-03 was kept: Permission denied" in done.output and names(exp.path) == ["log/.mlv-03"]
+    assert "mlv: error: log/.mlv-03 was not removed: Permission denied" in done.output and names(exp.path) == [
+        "log/.mlv-03"
+    ]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])

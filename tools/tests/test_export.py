@@ -96,7 +96,7 @@ def test_nothing_is_overwritten_and_nothing_left_half_done(runs: Path, tmp_path:
     for name in ("full", "file"):
         result = export(form, runs, tmp_path / name)
         assert (result.returncode, result.stdout) == (1, "")
-        assert "is there already, and nothing is overwritten. Choose another name." in result.stderr
+        assert "already exists, and nothing is overwritten. Choose another name." in result.stderr
     assert export(form, runs, tmp_path / "missing/out").returncode == 1
     assert export(form, tmp_path / "missing", tmp_path / "out").returncode == 2
     assert sorted(os.listdir(tmp_path)) == before
@@ -108,4 +108,6 @@ def test_what_is_left_out_is_said(runs: Path, tmp_path: Path) -> None:
         file.write("garbled\n")
     result = export("csv", runs, tmp_path / "out")
     assert (result.returncode, result.stdout.split()[0]) == (0, "1")
-    assert result.stderr.startswith("mlv: warning: Something was left out of the views, such as one/log.jsonl:9: ")
+    assert result.stderr.startswith(
+        "mlv: warning: Data was left out of the views because of a problem, such as one/log.jsonl:9: "
+    )

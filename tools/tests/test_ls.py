@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 import mlvlogger
-from mlv_tools._conditions import Condition
-from mlv_tools._ends import LONGEST, End
-from mlv_tools._series import Metric
-from mlv_tools._summary import summary
-from mlv_tools._text import ago, sparkline
-from mlv_tools._trees import find
-from mlvlogger import Exp
+from mlv_tools._commands._filter import Condition
+from mlv_tools._commands._metric import Metric
+from mlv_tools._display.text import ago, sparkline
+from mlv_tools._reading.summary import summary
+from mlv_tools._reading.tail_reader import TailReader
+from mlv_tools._reading.trees import find
+from mlvlogger import MAX_RECORD, Exp
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07[bold]x[/bold]\u202e"
 
@@ -128,8 +128,8 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(
     ("arguments", "message"),
     [
         (["--sort", "nothing"], "there is no column 'nothing'"),
-        (["-w", "what"], "'what' isn't a condition: write COLUMN = VALUE"),
-        (["-m", ".x"], "'.x' names no metric"),
+        (["-w", "what"], "'what' isn't a condition. Write COLUMN = VALUE"),
+        (["-m", ".x"], "'.x' isn't the name of a metric"),
         (["missing"], "Directory 'missing' does not exist"),
     ],
 )
@@ -238,8 +238,8 @@ def test_an_old_value_is_not_shown_as_the_last_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"x", b"\n", b"a\nb", b"a\nb\n", b"x" * 70_000, b"ab\n" * 50_000 + b"t"])
 @pytest.mark.parametrize("more", [b"", b"y" * 200_000 + b"\n", b"z\n" + b"y" * 65_535 + b"\n"])
-def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: str, more: Any) -> None:
-    end = End(io.BytesIO(more + text))
+def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: bytes, more: bytes) -> None:
+    end = TailReader(io.BytesIO(more + text))
     blocks = list(end.blocks())
     size = (more + text).rfind(b"\n") + 1
     assert (end.size, end.torn) == (size, len(more + text) - size)
@@ -248,7 +248,7 @@ def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: str,
 
 
 def test_a_line_that_is_too_long_is_left_out_and_those_around_it_are_not() -> None:
-    end = End(io.BytesIO(b"a\n" + b"x" * LONGEST + b"\n" + b"b\n" + b"t" * 1_000_000))
+    end = TailReader(io.BytesIO(b"a\n" + b"x" * MAX_RECORD + b"\n" + b"b\n" + b"t" * 1_000_000))
     assert (list(end.blocks()), end.torn) == ([b"b\n", b"a\n"], 1_000_000)
 
 
@@ -260,7 +260,7 @@ def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path: Path) -> None:
     Exp.open(exp.path, tags=["a remark, with a record and a stream"]).close()
     size = (exp.path / "log.jsonl").stat().st_size
     program = (
-        "import sys; from mlv_tools._summary import summary; from mlv_tools._trees import find\n"
+        "import sys; from mlv_tools._reading.summary import summary; from mlv_tools._reading.trees import find\n"
         "def read(): return int(open('/proc/self/io').read().split()[1])\n"
         "before = read(); [summary(found) for found in find(sys.argv[1])]; print(read() - before)"
     )

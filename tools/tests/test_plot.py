@@ -58,7 +58,7 @@ def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
     done = plot(tmp_path / "runs", "--metric", "batch.loss", "--log", "-o", tmp_path / "a.svg")
     said = done.stdout.split(": ", 1)[1]
     assert said.startswith(
-        "1 curve, 4000 points; thinned to 1441: the lowest and the highest of each stretch; 1 not finite"
+        "1 curve, 4000 points; downsampled to 1441: the lowest and the highest of each stretch; 1 not finite"
     )
     assert said.endswith("crosses at the bottom; 1 of those not above 0: not on a log scale\n")
 
@@ -67,14 +67,14 @@ def test_a_metric_that_is_not_there_says_which_are(runs: Path, tmp_path: Path) -
     done = plot(runs, "--metric", "batch.loss", "-o", tmp_path / "loss.svg")
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: there is no metric 'batch.loss'. There are: epoch.n, epoch/batch.loss, epoch/validation.accuracy.\n"
+        "Error: there is no metric 'batch.loss'. Choose one of: epoch.n, epoch/batch.loss, epoch/validation.accuracy.\n"
     )
     assert not (tmp_path / "loss.svg").exists()
 
 
 def test_a_wrong_ending_is_wrong_usage(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "epoch/batch.loss", "-o", tmp_path / "loss.gif")
-    assert done.returncode == 2 and "ends neither in .png nor in .svg" in done.stderr
+    assert done.returncode == 2 and "must end in .png or .svg" in done.stderr
 
 
 def test_hostile_texts_are_texts(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 import trainings
 from test_docs import agree, results_of
 
-from mlv_tools._report import collect, page
-from mlv_tools._report._images import _spread
+from mlv_tools._report.collect import collect
+from mlv_tools._report.images import _spread
+from mlv_tools._report.page import page
 from mlvlogger import Exp
 
 
@@ -91,9 +92,9 @@ def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path: Path, harm
     data = collect(tmp_path / "runs")
     assert data["images"] == []
     reason = {
-        "changed": "its bytes are not those that were recorded",
-        "missing": "it cannot be read: No such file or directory",
-        "link": "it cannot be read: Too many levels of symbolic links",
+        "changed": "the digest of the image differs from the recorded one",
+        "missing": "the image cannot be read: No such file or directory",
+        "link": "the image cannot be read: Too many levels of symbolic links",
         "folder": "the path leads through something that isn't a folder",
     }[harm]
     assert f"Images left out because {reason}: 1." in data["notes"]

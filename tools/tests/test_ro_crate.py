@@ -91,7 +91,7 @@ def test_the_experiment_in_a_crate_is_valid_and_whole(experiment: Path, tmp_path
     result = exported(experiment, tmp_path / "crate")
     assert (result.exit_code, result.stderr) == (
         1,
-        f"{experiment}: link is left out: it is a symbolic link, or no regular file\n",
+        f"{experiment}: link is left out: it is a symbolic link, or isn't a regular file\n",
     )
     subprocess.run(
         [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "crate"], check=True, capture_output=True

@@ -57,7 +57,7 @@ def test_show_says_what_is_wrong(mlv: Callable[..., str], exp: Exp) -> None:
     with open(exp.path / "log.jsonl", "ab") as file:
         file.write(b"garbled\n{")
     output = mlv("show", "e")
-    assert "1 bytes behind the last line feed" in output
+    assert "1 bytes after the last line feed" in output
     assert "log.jsonl:16: the line isn't an event" in output and "for details, run: mlv-validate e" in output
 
 
@@ -106,14 +106,14 @@ def test_diff_shows_what_differs_and_nothing_else(mlv: Callable[..., str], tmp_p
     assert mlv("diff", "a", "a") == "nothing differs\n"
     mlv("diff", "a", "b", "--exit-code", exit=1)
     mlv("diff", "a", "b", "--exit-code", "--only", "git")
-    assert "two experiments or more" in mlv("diff", "a", exit=2)
+    assert "two or more experiments" in mlv("diff", "a", exit=2)
 
 
 def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv: Callable[..., str], exp: Exp) -> None:
     assert mlv("tag", "e", "best", "a") == "added e/meta/2.json\n"
     assert mlv("tag", "e", "best") == "e has this tag already\n"
     assert mlv("note", "e", "-", stdin="looks\nright\n") == "added e/meta/3.json\n"
-    assert "The remark is empty" in mlv("note", "e", "", exit=2)
+    assert "The note is empty" in mlv("note", "e", "", exit=2)
     run = mlvlogger.read(exp.path)
     assert (run.tags, run.descriptions) == (["a", "best"], ["first", "looks\nright"])
     assert run.state == "completed"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import test_docs
 
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 MLV = [sys.executable, "-m", "mlv_tools"]
@@ -77,7 +77,7 @@ def test_a_new_file_is_written_in_the_format_that_its_name_says(runs: Path, tmp_
         before = out.read_bytes()
         again = mlv("sql", runs, "SELECT 1", "-o", out)
         assert (again.returncode, out.read_bytes()) == (1, before)
-        assert "is there already, and nothing is overwritten" in again.stderr
+        assert "already exists, and nothing is overwritten" in again.stderr
     assert mlv("sql", runs, "SELECT 1", "--format", "parquet").returncode == 2
     assert mlv("sql", runs, "SELEC 1", "-o", tmp_path / "wrong.csv").returncode == 2
     assert not (tmp_path / "wrong.csv").exists()
@@ -116,7 +116,9 @@ def test_what_is_left_out_is_said_on_standard_error(runs: Path) -> None:
         file.write("garbled\n{")
     result = mlv("sql", runs, "SELECT experiment, path, line FROM problems", "--format", "csv")
     assert result.stdout == "experiment,path,line\ngood,log.jsonl,\ngood,log.jsonl,6\n"
-    assert result.stderr.startswith("mlv: warning: 2 things were left out of the views, such as good/log.jsonl: ")
+    assert result.stderr.startswith(
+        "mlv: warning: Data was left out of the views because of 2 problems, such as good/log.jsonl: "
+    )
     assert result.stderr.count("\n") == 1
 
 

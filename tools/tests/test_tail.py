@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlv_tools._ends import LONGEST
-from mlv_tools._following import Follower
-from mlvlogger import Exp, read
+from mlv_tools._reading.follow import Follower
+from mlvlogger import MAX_RECORD, Exp, read
 
 WRITER = """
 import sys, time
@@ -103,7 +102,7 @@ def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tm
     line = '{{"seq":{},"time":"2026-11-22T18:24:00.000001Z","event":"batch","data":{{"text":"{}"}}}}\n'
     burst = "".join(line.format(seq, "x" * 1000) for seq in range(2, 5000)).encode()
     with (exp.path / "log.jsonl").open("ab") as file:
-        file.write(burst + b"x" * LONGEST)
+        file.write(burst + b"x" * MAX_RECORD)
     assert [event.seq for _, event, _ in follower.new()] == list(range(2, 5000))
     with (exp.path / "log.jsonl").open("ab") as file:
         file.write(b"x\n" + line.format(5001, "y" * 2_000_000).encode())

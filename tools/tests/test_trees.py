@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlv_tools._trees import find
+from mlv_tools._reading.trees import find
 from mlvlogger import Exp
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import mlvlogger
 from mlv_tools import connect
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}
@@ -304,7 +304,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
         ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
     ]  # fmt: skip
-    torn = "the last 41943040 bytes have no line feed behind them and are not part of the log"
+    torn = "the last 41943040 bytes have no line feed after them and aren't part of the log"
     assert ask(tmp_path, "FROM problems") == [
         ("long", "log.jsonl", 2, "the line is longer than 16 MiB and was left out"),
         ("torn", "log.jsonl", None, torn),
@@ -336,9 +336,9 @@ def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path: Path
         connect(tmp_path)
     (warning,) = caught
     assert str(warning.message).startswith(
-        "2 things were left out of the views, such as e\\x1b[31m/log.jsonl:2: the line "
+        "Data was left out of the views because of 2 problems, such as e\\x1b[31m/log.jsonl:2: the line "
     )
-    assert str(warning.message).endswith("SELECT * FROM problems tells all.")
+    assert str(warning.message).endswith("To list all problems, run: SELECT * FROM problems")
     assert warning.filename == __file__
 
 
@@ -384,7 +384,7 @@ def test_clean_logs_are_read_by_duckdb(tmp_path: Path, monkeypatch: pytest.Monke
     with Exp(tmp_path, "one") as exp, exp.log.span("epoch"):
         exp.log.event("text", s="ünï", path="a\\b", nested={"a": [1, {"b": None}]})
         exp.log.event("a", step=1, v=math.inf)
-    monkeypatch.setattr("mlv_tools._events.event_rows", None)
+    monkeypatch.setattr("mlv_tools._sql.events.event_rows", None)
     assert ask(tmp_path, "SELECT count(*) FROM events") == [(6,)]
 
 

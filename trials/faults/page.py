@@ -52,6 +52,8 @@ def main() -> None:
             f"{sum(row['verdict'] == 'failed' for row in rows)} rows failed, "
             f"{sum(row['verdict'] == 'not run' for row in rows)} not run; {report['seconds'] / 60:.0f} minutes."
         )
+        if report.get("since"):  # what was measured again by hand
+            print(f"- {report['since']}")
     for trial, rows in groupby(sorted(_rows(reports), key=lambda row: row["trial"]), key=lambda row: row["trial"]):
         documentation = (importlib.import_module(f"trials.{trial}").__doc__ or "").partition("\n\n")[0]
         print(f"\n## {trial}\n\n{' '.join(documentation.split())}\n")

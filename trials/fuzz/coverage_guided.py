@@ -23,8 +23,8 @@ import atheris
 
 with atheris.instrument_imports(include=["mlv_validate"]):
     from mlv_validate import validate
-    from mlv_validate._json import parse
-    from mlv_validate._records import judge_meta
+    from mlv_validate._rules.bytes import parse
+    from mlv_validate._rules.meta import check_meta
 
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
@@ -118,7 +118,7 @@ def judge(experiment: Path) -> None:
 def meta(raw: bytes) -> None:
     value = compare(raw, line=False)
     if isinstance(value, dict) and value.get("mlv") == "1.0":
-        broken = [rule for rule, _ in judge_meta(value, 1).broken if rule not in ("time.exists", "environment.facts")]
+        broken = [rule for rule, _ in check_meta(value, 1).broken if rule not in ("time.exists", "environment.facts")]
         assert bool(broken) != META.is_valid(value), f"the schemas disagree: {broken}"
     (EXPERIMENT / "meta.json").write_bytes(raw)
     judge(EXPERIMENT)

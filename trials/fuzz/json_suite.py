@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from mlv_validate._json import parse
+from mlv_validate._rules.bytes import parse
 
 PACKAGE = "pyjson5==2.0.1"
 EXPECTED = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))

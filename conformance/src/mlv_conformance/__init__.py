@@ -1,1 +1,1 @@
-"""Hold an implementation of MLV, in any language, to the specification: the command `mlv-conformance`."""
+"""Test an implementation of MLV, in any language, against the specification: the command `mlv-conformance`."""

@@ -1,4 +1,4 @@
-"""The claim: what an implementation was held to, and what came out, for machines. It has no times in it."""
+"""The claim: the results of the suite for machines. The same results give the same claim."""
 
 import hashlib
 import platform
@@ -15,8 +15,7 @@ _OUTCOMES = ("passed", "failed", "warned", "unsupported", "omitted")
 
 
 def suite_digest(suite: Path) -> str:
-    """
-    The digest of the suite: that of the lines which `sha256sum` prints for its data, sorted by path.
+    """Return the digest of the suite: of the lines that `sha256sum` prints for its data, sorted by path.
 
     In a shell, in the folder of the suite:
     `find . -type f ! -name '*.md' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
@@ -31,11 +30,11 @@ def suite_digest(suite: Path) -> str:
 
 
 def level(class_: str, results: Iterable[Result]) -> str | None:
-    """The level at which the results let a class be claimed: `sealed`, `core` or None."""
+    """Return the level at which the results support a claim of a class: `sealed`, `core` or None."""
     reached = None
     for at in ("core", "sealed"):
         outcomes = {result.outcome for result in results if (result.class_, result.level) == (class_, at)}
-        # A reader's tests are all at level Core; it tells about level Sealed by being a validator.
+        # All tests of readers are at level Core: a reader that checks level Sealed is a validator.
         if "passed" not in outcomes or outcomes & {"failed", "unsupported", "omitted"}:
             break
         reached = at
@@ -43,7 +42,7 @@ def level(class_: str, results: Iterable[Result]) -> str | None:
 
 
 def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: str) -> dict[str, Any]:
-    """The claim as `claim.schema.json` describes it."""
+    """Return the claim that `claim.schema.json` describes."""
     return {
         "mlv_claim": "1.0",
         "spec": "1.0",
@@ -67,7 +66,7 @@ def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: st
 
 
 def untested(results: Iterable[Result]) -> list[str]:
-    """The rules of the classes that were tested which no test of the suite looks at."""
+    """Return the rules of the tested classes that no test of the suite tests."""
     results = list(results)
     tested = {rule for result in results for rule in result.rules}
     classes = {result.class_ for result in results}

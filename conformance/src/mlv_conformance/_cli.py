@@ -13,11 +13,11 @@ from mlv_conformance._claim import CLASSES, make_claim, untested
 from mlv_conformance._driver import Driver, NoDriver
 from mlv_conformance._readers import reader_results
 from mlv_conformance._results import Result
-from mlv_conformance._scenarios import load_scenarios
-from mlv_conformance._suite import load
+from mlv_conformance._suite.cases import load
+from mlv_conformance._suite.scenarios import load_scenarios
+from mlv_conformance._suite.vectors import load_slot_cases
 from mlv_conformance._validators import validator_results
-from mlv_conformance._vectors import load_slot_cases
-from mlv_conformance._writers import writer_results
+from mlv_conformance._writers.runs import writer_results
 from mlv_validate import __version__
 from mlv_validate._text import visible
 
@@ -26,11 +26,17 @@ SUITE = Path(__file__).parent / "suite"
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("command", metavar="DRIVER...", nargs=-1, type=click.UNPROCESSED, required=True)
-@click.option("--class", "classes", type=click.Choice(CLASSES), multiple=True, help="Run the tests of this class only.")
-@click.option("--only", metavar="PATTERN", help="Run the tests whose names match, such as 'torn/*'; it gives no claim.")
-@click.option("--seconds", type=float, default=10, show_default=True, help="Time limit of one answer.")
-@click.option("--name", default="", help="The name of the product, for the claim.")
-@click.option("--version", "version_", default="", help="The version of the product, for the claim.")
+@click.option(
+    "--class",
+    "classes",
+    type=click.Choice(CLASSES),
+    multiple=True,
+    help="Run only the tests of this class.",
+)
+@click.option("--only", metavar="PATTERN", help="Run only the tests whose names match, such as 'torn/*'.")
+@click.option("--seconds", type=float, default=10, show_default=True, help="Time limit for each answer, in seconds.")
+@click.option("--name", default="", help="Name of the product in the claim.")
+@click.option("--version", "version_", default="", help="Version of the product in the claim.")
 @click.option("--claim", type=click.Path(dir_okay=False, path_type=Path), help="Write the claim to this file.")
 @click.option("--suite", type=click.Path(exists=True, file_okay=False, path_type=Path), default=SUITE, hidden=True)
 @click.version_option(__version__, "--suite-version", message="%(version)s", help="Show the suite's version and exit.")
@@ -44,21 +50,20 @@ def _command(
     claim: Path | None,
     suite: Path,
 ) -> int:
-    """
-    Hold an implementation of MLV to the specification.
+    """Test an implementation of MLV against the specification.
 
-    DRIVER is the command of a driver, with its arguments, after `--`: a program that lets the suite use the
-    implementation. conformance/DRIVER.md describes it.
+    DRIVER is the command that runs the driver, with its arguments, after `--`. A driver is a program through which
+    the suite uses the implementation; conformance/DRIVER.md specifies it.
 
-    The exit code is 0 if nothing failed; 1 if a test failed, or none could be made; 2 for wrong usage.
+    Exit codes: 0 if no test failed; 1 if a test failed, or none could run; 2 on wrong usage.
     """
     if only and claim:
-        raise click.UsageError("--only runs a part of the suite, and a claim is about all of it: leave one out.")
+        raise click.UsageError("--only runs a part of the suite, and a claim is about the whole suite: leave one out.")
     results = []
     for result in _run(Driver(command, seconds=seconds), suite, classes or CLASSES, only):
         results.append(result)
         if result.outcome in ("failed", "warned"):
-            print(f"{result.outcome}: {_what(result)}: {visible(result.detail)[:2000]}", flush=True)
+            print(f"{result.outcome}: {_title(result)}: {visible(result.detail)[:2000]}", flush=True)
     _summary(results)
     if claim:
         claim.write_text(json.dumps(make_claim(results, suite=suite, name=name, version=version_), indent=2) + "\n")
@@ -80,7 +85,7 @@ def _run(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) 
         )
 
 
-def _what(result: Result) -> str:
+def _title(result: Result) -> str:
     return f"{result.class_} at level {result.level.capitalize()}: {result.name}"
 
 
@@ -91,7 +96,7 @@ def _summary(results: list[Result]) -> None:
         print(f"{class_} at level {level.capitalize()}: {', '.join(parts)}")
     for result in results:
         if result.outcome == "omitted":
-            print(f"omitted: {_what(result)}: {visible(result.detail)[:300]}")
+            print(f"omitted: {_title(result)}: {visible(result.detail)[:300]}")
     rules = untested(results)
     if rules:
         print(f"not tested by the suite: {', '.join(rules)}")

@@ -1,8 +1,7 @@
-"""
-Talking to a driver: a program of somebody else's, which may crash, hang, babble or answer nonsense.
+"""The protocol between the suite and a driver: a program that may crash, hang, or answer nonsense.
 
-`conformance/DRIVER.md` is the contract. Whatever a driver does becomes an answer, a failure or "not supported"; nothing
-of it is raised here, and no process is left behind.
+`conformance/DRIVER.md` specifies it. Whatever a driver does becomes an answer, a failure or "not supported". No process
+is left running.
 """
 
 import json
@@ -18,39 +17,39 @@ from pathlib import Path
 from typing import Any
 
 UNSUPPORTED = 64
-"""The exit code of a driver that does not support what it was asked."""
+"""The exit code of a driver that doesn't support a command."""
 
 MAX_ANSWER = 256 * 1024 * 1024
-PATIENCE = 5
-"""After so many time limits that were exceeded in one command, its other arguments fail without being tried."""
+MAX_TIMEOUTS = 5
+"""After so many timeouts in one command, its other arguments fail without being tried."""
 
 Answer = dict[str, Any]
 
 
 class Failed(Exception):
-    """The driver did not keep the protocol; the message says how."""
+    """The driver violated the protocol; the message says how."""
 
 
 class Unsupported(Exception):
-    """The driver says that it does not support this."""
+    """The driver reports that it doesn't support this."""
 
 
 class NoDriver(Exception):
-    """There is no such program, or it may not be run."""
+    """The program of the driver doesn't exist, or isn't executable."""
 
 
 class Driver:
-    """A command that is run as a driver."""
+    """A command that runs a driver."""
 
     def __init__(self, command: Sequence[str], *, seconds: float = 10) -> None:
         self._command = list(command)
         self._seconds = seconds
 
     def ask(self, command: str, arguments: Sequence[str | Path]) -> Iterator[Answer | Failed | Unsupported]:
-        """The answers of `id`, `read` or `validate`, one for each argument, in their order."""
+        """Return the answers to `id`, `read` or `validate`, one for each argument, in their order."""
         options = command.split()
         waiting = [os.fspath(argument) for argument in arguments]
-        hangs = 0
+        timeouts = 0
         while waiting:
             with self._running([*options, *waiting]) as process:
                 while waiting:
@@ -60,8 +59,8 @@ class Driver:
                         yield from [error] * len(waiting)
                         return
                     except Failed as error:
-                        # The argument at which it fails costs its own answer; the others are asked again without it.
-                        hangs += process.hangs
+                        # Only the argument at which the driver fails loses its answer: the others are asked again.
+                        timeouts += process.is_timed_out
                         yield error
                         waiting.pop(0)
                         break
@@ -69,15 +68,15 @@ class Driver:
                     waiting.pop(0)
                 else:
                     process.finish()
-            if hangs >= PATIENCE:
-                yield from [Failed(f"not tried: there was no answer within the time limit {hangs} times")] * len(
+            if timeouts >= MAX_TIMEOUTS:
+                yield from [Failed(f"not tried: there was no answer within the time limit {timeouts} times")] * len(
                     waiting
                 )
                 return
 
     @contextmanager
     def write(self, directory: Path, environment: Mapping[str, str]) -> Iterator["Process"]:
-        """A running `write`; whatever happens, it is gone at the end of the `with`."""
+        """Run `write`. The process is killed at the end of the `with`, whatever happens."""
         with self._running(["write", os.fspath(directory)], environment) as process:
             yield process
 
@@ -91,10 +90,10 @@ class Driver:
 
 
 class Process:
-    """A driver at work."""
+    """A running driver."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], seconds: float) -> None:
-        self.hangs = False
+        self.is_timed_out = False
         self._seconds = seconds
         self._rest = b""
         self._errors = tempfile.TemporaryFile()
@@ -116,16 +115,21 @@ class Process:
         return self._process.pid
 
     def send(self, operation: Mapping[str, Any]) -> None:
-        """Hand over an operation, without waiting for its answer."""
+        """Send an operation, without waiting for its answer."""
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps(operation).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended; the answer that is missing will show it
+            pass  # the process has ended, which the missing answer will show
 
     def answer(self) -> Answer:
-        """The next answer. Raises `Failed` or `Unsupported` where there is none."""
+        """Return the next answer.
+
+        Raises:
+            Failed: If the driver violates the protocol.
+            Unsupported: If the driver doesn't support the command.
+        """
         line = self._line()
         try:
             answer = json.loads(line, parse_constant=_refuse)
@@ -136,16 +140,21 @@ class Process:
         return answer
 
     def finish(self) -> None:
-        """Close its standard input and see it end with 0. Raises `Failed` or `Unsupported` otherwise."""
+        """Close the standard input, and wait for the process to end with 0.
+
+        Raises:
+            Failed: If the process ends otherwise.
+            Unsupported: If the driver doesn't support the command.
+        """
         assert self._process.stdin
         try:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        self._ended(0)
+        self._wait(0)
 
     def kill(self) -> None:
-        """Kill it and its children with SIGKILL, if they are still there."""
+        """Kill the process and its children with SIGKILL, if they still run."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -169,34 +178,34 @@ class Process:
             while b"\n" not in parts[-1]:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(left):
-                    self.hangs = True
+                    self.is_timed_out = True
                     raise Failed(f"there was no answer within {self._seconds:g} seconds")
                 part = os.read(self._process.stdout.fileno(), 1 << 20)
                 size += len(part)
                 if not part:
-                    self._ended(None)
+                    self._wait(None)
                 if size > MAX_ANSWER:
                     raise Failed(f"its answer is longer than {MAX_ANSWER} bytes")
                 parts.append(part)
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return line
 
-    def _ended(self, wanted: int | None) -> None:
+    def _wait(self, wanted: int | None) -> None:
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:
-            self.hangs = True
+            self.is_timed_out = True
             raise Failed(f"it did not end within {self._seconds:g} seconds") from None
         if code == UNSUPPORTED:
             raise Unsupported("not supported")
         if code != wanted:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{self._said()}")
+            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{self._stderr_tail()}")
 
-    def _said(self) -> str:
+    def _stderr_tail(self) -> str:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 500))
-        said = self._errors.read().decode("utf-8", "replace").strip()
-        return f"; standard error ends with {ascii(said)}" if said else ""
+        tail = self._errors.read().decode("utf-8", "replace").strip()
+        return f"; standard error ends with {ascii(tail)}" if tail else ""
 
 
 def _refuse(token: str) -> None:

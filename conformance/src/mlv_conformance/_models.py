@@ -1,7 +1,6 @@
-"""
-Models: values as users see them, in a form in which no language loses anything (`conformance/DRIVER.md`).
+"""Models: the values of an experiment in a form that every language can represent (`conformance/DRIVER.md`).
 
-Directories are read here only after `mlv_validate` found them valid, so nothing is checked again.
+Records are read here only after `mlv_validate` found them valid, so nothing is checked again.
 """
 
 import base64
@@ -20,21 +19,21 @@ _SAFE = 2**53 - 1
 
 
 def read_line(line: bytes) -> Any:
-    """The JSON value of a valid record, with the texts of its numbers in the place of the numbers."""
+    """Return the JSON value of a valid record, with numbers as the strings that are in the record."""
     return json.loads(line, parse_int=_Number, parse_float=_Number)
 
 
 class _Number(str):
-    """The text of a number."""
+    """A number as it is written in a record."""
 
 
 def integer(value: Any) -> int:
-    """An integer member of a record, however it is spelled."""
+    """Return an integer member of a record, however it is written."""
     return int(float(value))
 
 
 def model(value: Any) -> Model:
-    """The model of a JSON value of a record, as `read_line` gives it."""
+    """Return the model of a JSON value that `read_line` returned."""
     if isinstance(value, _Number):
         return {"number": str(value)}
     if isinstance(value, list):
@@ -62,7 +61,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _text(kind: str) -> Callable[[dict[str, Any]], Model]:
+def _string_value(kind: str) -> Callable[[dict[str, Any]], Model]:
     return lambda members: {kind: members["value"]}
 
 
@@ -79,7 +78,7 @@ def _integer(members: dict[str, Any]) -> Model:
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
-    **{kind: _text(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
+    **{kind: _string_value(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
     **{kind: _members(kind) for kind in ("file", "external", "experiment", "event", "unencodable", "redacted")},
     "int": _integer,
     "bytes": lambda members: {"bytes": base64.b64decode(members["value"]).hex()},
@@ -88,19 +87,19 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
 
 
 def _string(digits: str) -> Model:
-    """What a typed value `string` means: a string, and a model of its own only where it has lone surrogates."""
+    """Return the string of a typed value `string`, or its own model if the string has lone surrogates."""
     text = bytes.fromhex(digits).decode("utf-16-be", "surrogatepass")
     return {"string": digits} if any(0xD800 <= ord(char) <= 0xDFFF for char in text) else text
 
 
 def equal(one: Model, other: Model) -> bool:
-    """Whether two models are of the same value."""
+    """Return whether two models represent the same value."""
     same: bool = _normal(one) == _normal(other)
     return same
 
 
 def _normal(value: Model) -> Any:
-    """A form in which models of the same value are the same; a model of a wrong form is only the same as itself."""
+    """Return a form that is equal for models of the same value; a malformed model equals only itself."""
     if isinstance(value, list):
         return [_normal(part) for part in value]
     if not isinstance(value, dict) or len(value) != 1:
@@ -130,7 +129,7 @@ def _short(match: re.Match[str]) -> str:
 
 
 def _exact(value: Any) -> Any:
-    """JSON values of which true is not 1, but 1.0 is."""
+    """Return a form of a JSON value in which true differs from 1, and 1.0 doesn't."""
     if isinstance(value, dict):
         return {name: _exact(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -139,6 +138,6 @@ def _exact(value: Any) -> Any:
 
 
 def events(path: Path) -> list[dict[str, Any]]:
-    """The events of a valid stream."""
+    """Return the events of a valid stream."""
     lines = path.read_bytes().split(b"\n")[:-1]
     return [read_line(line) for line in lines]

@@ -1,4 +1,4 @@
-"""Readers: what they make of the directories of the suite is exactly what the suite says."""
+"""Tests of readers: the answers about the directories of the suite must be those that the suite lists."""
 
 import json
 import shutil
@@ -6,18 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
-from mlv_conformance._models import equal
+from mlv_conformance._models import Model, equal
 from mlv_conformance._results import Result
-from mlv_conformance._suite import SuiteError, apply
-from mlv_conformance._vectors import Read, differ, find, load_reads
+from mlv_conformance._suite.cases import SuiteError, apply
+from mlv_conformance._suite.vectors import Read, load_reads
 
 _BATCH = 50
 
 
 def reader_results(driver: Driver, suite: Path, wanted: Callable[[str], bool]) -> Iterator[Result]:
-    """The results of all reads and vectors whose names are `wanted`."""
+    """Return the results of all reads and vectors whose names are `wanted`."""
     reads = [read for read in load_reads(suite) if wanted(read.name)]
     for command, of_command in groupby(sorted(reads, key=lambda read: read.command), lambda read: read.command):
         for batch in _batches(list(of_command)):
@@ -55,13 +56,58 @@ def _result(read: Read, answer: Answer | Failed | Unsupported) -> Result:
 
 
 def differences(read: Read, answer: Answer) -> Iterator[str]:
-    """Where an answer is not what is expected."""
+    """Return where an answer differs from the expected one."""
     try:
         for place, expected in read.expected:
             if not place:
-                yield from differ(expected, answer)
-            elif not equal(expected, given := find(answer, place)):
+                yield from _differences(expected, answer)
+            elif not equal(expected, given := _part(answer, place)):
                 where = " ".join(map(str, place))
                 yield f"{where} is {json.dumps(given)[:300]} instead of {json.dumps(expected)[:300]}"
     except (AttributeError, KeyError, LookupError, TypeError) as error:
         yield f"the answer lacks something that DRIVER.md describes: {error!r}"
+
+
+def _differences(expected: Any, answer: Answer) -> Iterator[str]:
+    """Return the differences between the whole expected answer and the driver's answer."""
+    if expected.keys() != answer.keys():
+        yield f"it has the members {sorted(answer)} instead of {sorted(expected)}"
+        return
+    for name in ("id", "state", "refused"):
+        yield from _compare(name, expected.get(name), answer.get(name))
+    for name, value in expected.get("meta", {}).items():
+        yield from _compare(f"meta {name}", value, answer["meta"].get(name))
+    streams, others = expected.get("streams", {}), answer.get("streams", {})
+    yield from _compare("the streams", sorted(streams), sorted(others))
+    for path in streams.keys() & others.keys():
+        one, other = streams[path], others[path]
+        yield from _compare(f"{path}: left_out", one["left_out"], other["left_out"])
+        yield from _compare(f"{path}: refused", one["refused"], other.get("refused"))
+        lines = [[event["line"] for event in stream["events"]] for stream in (one, other)]
+        yield from _compare(f"{path}: the lines of the events", *lines)
+        for event, given in zip(one["events"], other["events"], strict=False):
+            for name in sorted(event.keys() | given.keys()):
+                yield from _compare(f"{path}:{event['line']}: {name}", event.get(name), given.get(name))
+
+
+def _part(answer: Any, place: tuple[str | int, ...]) -> Any:
+    """Return the part of an answer at a place.
+
+    Raises:
+        LookupError: If the answer has no such part.
+    """
+    for step in place:
+        if step == "count":
+            answer = len(answer)
+        elif isinstance(step, int):
+            answer = next((event for event in answer if event["line"] == step), None)
+            if answer is None:
+                raise LookupError(f"there is no event of line {step}")
+        else:
+            answer = answer.get(step, False) if step == "superseded" else answer[step]
+    return answer
+
+
+def _compare(what: str, one: Model, other: Model) -> Iterator[str]:
+    if not equal(one, other):
+        yield f"{what} is {json.dumps(other)[:200]} instead of {json.dumps(one)[:200]}"

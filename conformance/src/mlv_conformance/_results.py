@@ -1,17 +1,15 @@
-"""What came out of one test of the suite."""
+"""The result of one test of the suite."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["passed", "failed", "warned", "unsupported", "omitted"]
-"""`warned`: only a SHOULD was not kept. `omitted`: the test cannot be made on this machine."""
+"""`warned`: only a SHOULD is broken. `omitted`: this machine can't run the test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """
-    The outcome of one test: for which class at which level, its name, the rules it tests, and what was wrong.
-    """
+    """The outcome of one test of a class at a level; `rules` are the tested rules, `detail` says what is wrong."""
 
     class_: Literal["writer", "reader", "validator"]
     level: Literal["core", "sealed"]

@@ -1,4 +1,4 @@
-"""Validators: for each case of the suite exactly the findings that it lists, and nothing else."""
+"""Tests of validators: each case of the suite must have exactly the findings that it lists."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._results import Result
-from mlv_conformance._suite import Case, Finding, SuiteError, materialise
+from mlv_conformance._suite.cases import Case, Finding, SuiteError, materialize
 
 _BATCH = 50
 
 
 def validator_results(driver: Driver, suite: Path, cases: Sequence[Case]) -> Iterator[Result]:
-    """The results of all cases."""
+    """Return the results of all cases."""
     for level in ("core", "sealed"):
         of_level = [case for case in cases if case.level == level]
         for batch in _batches(of_level):
@@ -28,7 +28,7 @@ def _batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> 
         made = list[tuple[Case, Path]]()
         for number, case in enumerate(cases):
             try:
-                made.append((case, materialise(suite, case, Path(folder, str(number)))))
+                made.append((case, materialize(suite, case, Path(folder, str(number)))))
             except SuiteError as error:
                 if not isinstance(error.__cause__, OSError) and not isinstance(error.__context__, OSError):
                     raise
@@ -46,18 +46,18 @@ def _result(case: Case, answer: Answer | Failed | Unsupported) -> Result:
 
 
 def differences(case: Case, answer: Answer) -> Iterator[str]:
-    """What an answer has too much and too little."""
+    """Return the missing and the surplus findings of an answer."""
     try:
         listed = [Finding(one["rule"], one["path"], one.get("line")) for one in answer["findings"]]
         unchecked = {one if isinstance(one, str) else one["path"] for one in answer["unchecked"]}
         found = set(listed)
     except (KeyError, TypeError, AttributeError) as error:
-        yield f"the answer has not the form that DRIVER.md describes: {error!r}"
+        yield f"the answer doesn't have the form that DRIVER.md describes: {error!r}"
         return
     if len(listed) != len(found):
         yield "a finding is reported twice"
     yield from _missing("is not reported", case.findings - found)
-    yield from _missing("is reported and not to be", found - case.findings)
+    yield from _missing("is reported but not expected", found - case.findings)
     yield from (f"{path} is not reported as unchecked" for path in sorted(case.unchecked - unchecked))
     yield from (f"{path!r} is reported as unchecked" for path in sorted(map(str, unchecked - case.unchecked)))
 

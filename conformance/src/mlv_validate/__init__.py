@@ -1,11 +1,14 @@
-"""Check experiment directories against the MLV specification: `validate`, or the command `mlv-validate`."""
+"""Validate experiments against the MLV specification: `validate`, `discover`, and the command `mlv-validate`."""
 
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._report import Experiment, Report, Target, __version__, validate
-from mlv_validate._rules import RULES, Rule
+from mlv_validate._report import Discovery, Experiment, Report, Target
+from mlv_validate._requirements import RULES, Rule
+from mlv_validate._validate import discover, validate
+from mlv_validate._version import __version__
 
 __all__ = [
     "RULES",
+    "Discovery",
     "Experiment",
     "Finding",
     "Omitted",
@@ -14,5 +17,6 @@ __all__ = [
     "Target",
     "Unchecked",
     "__version__",
+    "discover",
     "validate",
 ]

@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlv_validate._github import annotations
-from mlv_validate._junit import junit
-from mlv_validate._print import Line, lines, verdict
-from mlv_validate._progress import on_terminal
-from mlv_validate._report import Report, __version__, exists, judge
-from mlv_validate._rules import RULES, VERSION, Rule, judged_at
-from mlv_validate._sarif import sarif
+from mlv_validate._output.github import annotations
+from mlv_validate._output.junit import junit
+from mlv_validate._output.progress import on_terminal
+from mlv_validate._output.sarif import sarif
+from mlv_validate._output.text import ReportLine, lines, verdict
+from mlv_validate._report import Report
+from mlv_validate._requirements import RULES, Rule, rules_at
 from mlv_validate._text import count, visible
+from mlv_validate._validate import check_paths, may_exist
+from mlv_validate._version import SPEC_VERSION, __version__
 
-_VERSION = f"{VERSION[0]}.{VERSION[1]}"
 _STYLES = {
     "error": "bold red",
     "warning": "yellow",
@@ -39,40 +40,40 @@ _USAGE = 2
     "format_",
     type=click.Choice(["text", "json", "github", "sarif", "junit"]),
     default="text",
-    help="How to report: for people, as the report of the specification, as annotations of GitHub, or as a file for"
-    " other tools. [text]",
+    show_default=True,
+    help="Output format: for people, as the specification's report, as GitHub annotations, or as SARIF or JUnit files.",
 )
 @click.option(
     "--require-sealed",
     is_flag=True,
-    help="Judge level Sealed: any later change of one bit of the record would be an error.",
+    help="Check level Sealed: every stream ends with a seal, and every record's digest is stored.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
     default="error",
-    help="From which level on to exit with 1. [error]",
+    show_default=True,
+    help="Exit with 1 if there is a finding of this level or above.",
 )
 @click.option(
     "--select",
     metavar="RULE[,RULE...]",
     multiple=True,
-    help="Report and count the findings of these rules alone; 'seal' is all rules that begin with 'seal.'.",
+    help="Report only findings of these rules; 'seal' selects all rules that begin with 'seal.'.",
 )
-@click.option(
-    "--ignore", metavar="RULE[,RULE...]", multiple=True, help="Do not report and count the findings of these rules."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print what is wrong and nothing else.")
+@click.option("--ignore", metavar="RULE[,RULE...]", multiple=True, help="Do not report findings of these rules.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only findings and what could not be checked.")
 @click.option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
-    help="Judge with N processes; the report is the same. [1]",
+    show_default=True,
+    help="Number of processes.",
 )
-@click.option("--explain", metavar="RULE", help="Say what a rule asks for and what to do when it is broken, and exit.")
-@click.option("--list-rules", is_flag=True, help="List the rules that a directory is judged by, and exit.")
-@click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {_VERSION})", prog_name="mlv-validate")
+@click.option("--explain", metavar="RULE", help="Explain a rule and exit.")
+@click.option("--list-rules", is_flag=True, help="List the rules for directories and exit.")
+@click.version_option(__version__, message=f"%(prog)s %(version)s (MLV {SPEC_VERSION})", prog_name="mlv-validate")
 def _command(
     paths: tuple[str, ...],
     format_: str,
@@ -85,14 +86,13 @@ def _command(
     explain: str | None,
     list_rules: bool,
 ) -> int:
-    """
-    Check experiments against the MLV specification.
+    """Validate experiments against the MLV specification.
 
-    PATH is an experiment, a directory with experiments anywhere below it, or a single log file. Nothing is changed, and
-    nothing outside PATH is read.
+    PATH is an experiment, a directory that contains experiments at any depth, or a single log file. mlv-validate
+    changes nothing and reads nothing outside PATH.
 
-    The exit code is 0 if everything is valid, warnings allowed; 1 if there is an error; 2 for wrong usage; 3 if
-    something could not be checked, whatever else was found.
+    Exit codes: 0 if everything is valid, warnings allowed; 1 if there is an error; 2 on wrong usage; 3 if something
+    could not be checked, whatever else was found.
     """
     if explain is not None:
         return _explain(explain)
@@ -100,30 +100,30 @@ def _command(
         return _list_rules()
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
-    rules = _chosen(select, ignore, "sealed" if require_sealed else "core")
+    rules = _selected(select, ignore, "sealed" if require_sealed else "core")
     if rules is not None and format_ == "json":
         raise click.UsageError(
-            "--format json is the report of all rules, so it takes no --select and no --ignore."
+            "--format json reports all rules and cannot be combined with --select or --ignore."
             " Filter its findings by their member 'rule'."
         )
-    there = [path for path in paths if exists(path)]
+    existing = [path for path in paths if may_exist(path)]
     for path in paths:
-        if path not in there:
-            _complain(f"{path!r} does not exist")
-    if not there:
+        if path not in existing:
+            _print_error(f"{path!r} does not exist")
+    if not existing:
         return _USAGE
     with nullcontext() if quiet else on_terminal() as progress:
-        report = judge(there, sealed=require_sealed, jobs=jobs, progress=progress)
+        report = check_paths(existing, sealed=require_sealed, jobs=jobs, progress=progress)
     if rules is not None:
         report = report.only(rules)
-    with _reader_may_leave():
+    with _ignore_closed_pipe():
         _report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
-    if report.verdict != "unchecked" and len(there) < len(paths):
+    if report.verdict != "unchecked" and len(existing) < len(paths):
         return _USAGE
     warnings = sum(target.warnings for target in report.targets)
     if report.exit_code == 0 and warnings and fail_on == "warning":
         if not quiet:
-            print(f"mlv-validate: {count(warnings, 'warning')}, which --fail-on warning makes fail", file=sys.stderr)
+            print(f"mlv-validate: failed because of {count(warnings, 'warning')} (--fail-on warning)", file=sys.stderr)
         return 1
     return report.exit_code
 
@@ -145,24 +145,22 @@ def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -
             _print(lines(report, quiet=quiet))
 
 
-def _chosen(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
-    """The names of the rules whose findings are reported; None for all."""
+def _selected(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
+    """Return the names of the rules whose findings are reported; None for all."""
     selected, ignored = _named(select), _named(ignore)
     if not selected and not ignored:
         return None
-    judged = judged_at(level)
+    judged = rules_at(level)
     rules = (selected or judged) - ignored
     if not rules & judged:
-        more = " Some are judged with --require-sealed." if rules & judged_at("sealed") else ""
-        raise click.UsageError(
-            f"--select and --ignore leave no rule that is judged at level {level.capitalize()}.{more}"
-        )
+        more = " Add --require-sealed for those of level Sealed." if rules & rules_at("sealed") else ""
+        raise click.UsageError(f"--select and --ignore leave no rule of level {level.capitalize()}.{more}")
     return rules
 
 
 def _named(lists: Iterable[str]) -> frozenset[str]:
-    """The rules that are named in lists such as `log.seq,seal`, each by its name or by what stands before the dot."""
-    rules = judged_at("sealed")
+    """Return the rules in lists such as `log.seq,seal`: a name, or the part of names before the dot."""
+    rules = rules_at("sealed")
     found = set[str]()
     for name in (name.strip() for names in lists for name in names.split(",")):
         prefix = name.removesuffix("*").removesuffix(".") + "."
@@ -170,26 +168,24 @@ def _named(lists: Iterable[str]) -> frozenset[str]:
         if not matching:
             prefixes = dict.fromkeys(rule.partition(".")[0] for rule in sorted(rules))
             if name in RULES:
-                raise click.UsageError(
-                    f"no directory is judged by the rule {name!r}: it is for a {RULES[name].class_}."
-                )
-            raise click.UsageError(f"there is no rule {name!r}.{_near(name, [*prefixes, *sorted(rules)])}")
+                raise click.UsageError(f"rule {name!r} is for a {RULES[name].class_}, not for directories.")
+            raise click.UsageError(f"rule {name!r} does not exist.{_suggestion(name, [*prefixes, *sorted(rules)])}")
         found |= matching
     return frozenset(found)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and exit with its code."""
-    # What is printed is escaped for people; this is for terminals that cannot show all of Unicode.
+    # All output is escaped already; this is for terminals that cannot show all of Unicode.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     code = _USAGE
     try:
-        with _reader_may_leave():
+        with _ignore_closed_pipe():
             code = _command.main(arguments, prog_name="mlv-validate", standalone_mode=False)
     except click.ClickException as error:
-        _complain(error.format_message())
+        _print_error(error.format_message())
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130
@@ -197,16 +193,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 @contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """Print in this; when nobody reads on, as in `mlv-validate runs | head`, the rest goes nowhere and all is well."""
+def _ignore_closed_pipe() -> Iterator[None]:
+    """Ignore EPIPE if the reader closes early, as in `mlv-validate runs | head`."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for what is flushed at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for output that is flushed at exit
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
     print("Try 'mlv-validate --help'.", file=sys.stderr)
 
@@ -215,7 +211,7 @@ def _console() -> Console:
     return Console(soft_wrap=True, markup=False, emoji=False, highlight=False, force_terminal=sys.stdout.isatty())
 
 
-def _print(lines: Iterable[Line]) -> None:
+def _print(lines: Iterable[ReportLine]) -> None:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines)
         return
@@ -224,7 +220,7 @@ def _print(lines: Iterable[Line]) -> None:
         console.print(_styled(line))
 
 
-def _styled(line: Line) -> Text:
+def _styled(line: ReportLine) -> Text:
     before, word, after = line
     return Text.assemble(before, (word, _STYLES.get(word, "bold")), after)
 
@@ -232,21 +228,21 @@ def _styled(line: Line) -> Text:
 def _explain(name: str) -> int:
     rule = RULES.get(name)
     if rule is None:
-        _complain(f"there is no rule {name!r}.{_near(name, list(RULES))}")
+        _print_error(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
         return _USAGE
-    who = f"a {rule.class_}" + (", judged in phase " + rule.phase if rule.phase else "")
+    who = f"a {rule.class_}" + (", checked in phase " + rule.phase if rule.phase else "")
     print(rule.id)
     print(f"  {rule.text}")
     print()
     print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
-    print(f"  for      {who}, from level {rule.at.capitalize()} on, since version {rule.since}")
-    print(f"  chapter  spec/{_VERSION}/{rule.chapter}.md#{rule.id}")
+    print(f"  for      {who}, at level {rule.at.capitalize()} and above, since version {rule.since}")
+    print(f"  chapter  spec/{SPEC_VERSION}/{rule.chapter}.md#{rule.id}")
     print(f"  why      {rule.why}")
     print(f"  hint     {rule.hint}")
     return 0
 
 
-def _near(name: str, names: list[str]) -> str:
+def _suggestion(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
     return f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
 
@@ -265,7 +261,7 @@ def _list_rules() -> int:
 
 
 def _table(rules: Iterable[Rule]) -> Table:
-    table = Table("rule", "finding", "phase", "level", "what it asks for")
+    table = Table("rule", "finding", "phase", "level", "text")
     for rule in rules:
         style = _STYLES[rule.severity]
         table.add_row(Text(rule.id), Text(rule.severity, style), Text(rule.phase or ""), Text(rule.at), Text(rule.text))

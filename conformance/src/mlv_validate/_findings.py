@@ -1,21 +1,26 @@
-"""What judging leaves: findings, and what could not be checked."""
+"""Findings, and what could not be checked."""
 
 from dataclasses import dataclass, field, replace
 
-from mlv_validate._rules import ORDER, RULES
+from mlv_validate._requirements import ORDER, RULES
+
+Broken = tuple[str, str]
+"""A rule that is broken, and a message."""
 
 KEPT = 1000
-"""So many findings of one rule at one path are kept; the rest is counted, however many a directory has."""
+"""So many findings of one rule at one path are stored; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """
-    A rule that is broken, and where.
+    """A broken rule, and where it is broken.
 
-    `level` is `error` or `warning`; `path` is relative to what was given, with `/` between segments; `line` is counted
-    from 1, or None if the path isn't a stream or the whole stream is meant; `message` describes what was found, for
-    people.
+    Attributes:
+        rule: The name of the rule.
+        level: `error` or `warning`.
+        path: The path relative to the target, with `/` between segments.
+        line: The line from 1; None if the path isn't a stream, or if the finding is about the whole stream.
+        message: What was found, for people.
     """
 
     rule: str
@@ -27,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The findings of a rule at a path of which only the number is known: those after the first `KEPT`."""
+    """The number of findings of a rule at a path that are only counted: those after the first `KEPT`."""
 
     rule: str
     level: str
@@ -37,20 +42,20 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something that could not be read or judged, and why."""
+    """A path that could not be read or checked, and the reason."""
 
     path: str
     reason: str
 
 
 def path_order(path: str) -> bytes:
-    """The key that sorts paths by their bytes."""
+    """Return the key that sorts paths by their bytes."""
     return path.encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)
 class Kind:
-    """The findings of one rule at one path: those kept, the number of the others, and the line of the last of these."""
+    """The findings of one rule at one path: those stored, the number of the others, and the line of the last one."""
 
     kept: dict[int | None, Finding] = field(default_factory=dict)
     omitted: int = 0
@@ -62,7 +67,7 @@ class Kind:
         self.line = last
 
     def findings(self) -> list[Finding]:
-        """Those that are kept; the last says how many follow."""
+        """Return the stored findings; the message of the last one says how many more there are."""
         findings = list(self.kept.values())
         if self.omitted:
             more = f"{findings[-1].message}; {self.omitted} more of this rule in this file are counted, not listed"
@@ -72,10 +77,9 @@ class Kind:
 
 @dataclass(slots=True)
 class Findings:
-    """
-    Collects the findings of one experiment or target, each once, below a path that is put in front of theirs.
+    """The findings of one experiment or target, each once. `prefix` is the path of the experiment.
 
-    Those of one rule at one path are to be added in the order of their lines.
+    Findings of one rule at one path must be added in the order of their lines.
     """
 
     prefix: str = ""
@@ -83,7 +87,7 @@ class Findings:
     _unchecked: dict[tuple[str, str], Unchecked] = field(default_factory=dict)
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
-        """Report that a rule is broken; of the same finding only the first message is kept."""
+        """Report that a rule is broken; only the first message of a finding is stored."""
         kinds = self._found.setdefault(path, {})
         kind = kinds.get(rule)
         if kind is None:
@@ -97,7 +101,7 @@ class Findings:
             kind.line = line
 
     def full(self, path: str, rules: tuple[str, ...]) -> list[Kind] | None:
-        """The findings of each of these rules at a path, if further ones of all of them are only counted."""
+        """Return the findings of each of these rules at a path, if further ones of all of them are only counted."""
         kinds = self._found.get(path, {})
         full = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
         return full if len(full) == len(rules) else None
@@ -107,18 +111,18 @@ class Findings:
         self._unchecked.setdefault((path, reason), Unchecked(self._full(path), reason))
 
     def at(self, path: str, line: int) -> bool:
-        """Whether there is a finding at this line; of those that are not kept, only the last of each rule is known."""
+        """Return whether there is a finding at a line; of those only counted, the last of each rule is known."""
         return any(line in kind.kept or line == kind.line for kind in self._found.get(path, {}).values())
 
     @property
     def found(self) -> list[Finding]:
-        """The findings that are kept, by path, line and rule."""
+        """The stored findings, by path, line and rule."""
         kept = [finding for kinds in self._found.values() for kind in kinds.values() for finding in kind.findings()]
         return sorted(kept, key=_finding_order)
 
     @property
     def omitted(self) -> list[Omitted]:
-        """The numbers of those that are not kept, by path and rule."""
+        """The numbers of findings that are only counted, by path and rule."""
         return [
             Omitted(rule, RULES[rule].severity, self._full(path), self._found[path][rule].omitted)
             for path in sorted(self._found, key=path_order)

@@ -1,4 +1,4 @@
-"""Work that is done in further processes, which inherit what is open and hand back what they find."""
+"""Worker processes, which inherit open files and send back their results."""
 
 import multiprocessing
 import signal
@@ -7,27 +7,36 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-__all__ = ["Lost", "can_fork", "workers"]
+__all__ = ["WorkerFailed", "can_fork", "workers"]
 
 Part = TypeVar("Part")
 
 
-class Lost(Exception):
-    """A process ended before its work was done, or failed; the message says how."""
+class WorkerFailed(Exception):
+    """A worker process failed or ended early; the message says how."""
 
 
 def can_fork() -> bool:
-    """Whether there can be further processes: only a fork inherits open directories and files."""
+    """Return whether worker processes are possible: only a fork inherits open directories and files."""
     return "fork" in multiprocessing.get_all_start_methods() and not multiprocessing.current_process().daemon
 
 
 @contextmanager
 def workers(count: int, work: Callable[[int], Iterator[Part]]) -> Iterator[list[Iterator[Part]]]:
-    """
-    Run `work(0)` to `work(count - 1)` in a process each, and iterate over what they yield.
+    """Run `work(0)` to `work(count - 1)` in separate processes, and iterate over what they yield.
 
-    A process waits where nobody takes what it yields, so that memory is bounded. At the end of the `with` the processes
-    are ended. An iterator raises `Lost` when its process did not come to its end.
+    A process waits until the first process takes what it yields, so that memory is bounded. The processes are killed at
+    the end of the `with`.
+
+    Args:
+        count: The number of processes.
+        work: The work of one process, by its number.
+
+    Yields:
+        An iterator for each process.
+
+    Raises:
+        WorkerFailed: If a process can't be started. An iterator raises it if its process fails or ends early.
     """
     context = multiprocessing.get_context("fork")
     started = []
@@ -39,9 +48,9 @@ def workers(count: int, work: Callable[[int], Iterator[Part]]) -> Iterator[list[
                 process.start()
             except OSError as error:
                 receiver.close()
-                raise Lost(error.strerror or str(error)) from error
+                raise WorkerFailed(error.strerror or str(error)) from error
             finally:
-                sender.close()  # the only one left is that of the process, so that its end is seen here
+                sender.close()  # only the worker has the sender now, so that its end closes the pipe
             started.append((process, receiver))
         yield [_received(receiver) for _, receiver in started]
     finally:
@@ -52,7 +61,7 @@ def workers(count: int, work: Callable[[int], Iterator[Part]]) -> Iterator[list[
 
 
 def _run(work: Callable[[int], Iterator[Part]], number: int, sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted as well, and ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted, too, and kills this one
     try:
         for part in work(number):
             sender.send((part, None))
@@ -68,9 +77,9 @@ def _received(receiver: Connection) -> Iterator[Part]:
         try:
             part, end = receiver.recv()
         except (EOFError, OSError) as error:
-            raise Lost("a process of the validator ended before its work was done") from error
+            raise WorkerFailed("a process of the validator ended early") from error
         if end:
-            raise Lost(f"a process of the validator failed: {end}")
+            raise WorkerFailed(f"a process of the validator failed: {end}")
         if end is not None:
             return
         yield part

@@ -1,27 +1,26 @@
-"""The report: what was found at each path, as values, as JSON and in numbers."""
+"""The report of a validation, as values and as JSON."""
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlv_validate._directory import Progress
 from mlv_validate._findings import Finding, Omitted, Unchecked
-from mlv_validate._target import Copies, Judged, judge_target
 from mlv_validate._text import dumps, storable
-
-__version__ = "0.1.0"
+from mlv_validate._version import __version__
 
 _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """
-    An experiment that was judged.
+    """A validated experiment.
 
-    `path` is relative to what was given, `.` for that itself; `id`, `name`, `state` and `sealed` are None where they
-    are not known; `events` counts the lines that could be read.
+    Attributes:
+        path: The path relative to the target, `.` for the target itself.
+        id: The id, None if it isn't known.
+        name: The name, None if it isn't known.
+        state: The state, None if it isn't known.
+        sealed: Whether the experiment is at level Sealed, None if it isn't known.
+        events: The number of events that could be read.
     """
 
     path: str
@@ -33,11 +32,23 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Discovery:
     """
-    What was found at one of the paths that were given.
+    What `discover` returns.
 
-    `findings` are at most 1000 of one rule at one path; `omitted` has the numbers of the others. `errors` and
+    `experiments` are the paths of the experiments, relative to what was given, `.` for that itself, in the order of
+    their bytes; `unchecked` is what could not be searched.
+    """
+
+    experiments: tuple[str, ...]
+    unchecked: tuple[Unchecked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The results for one of the given paths.
+
+    `findings` has at most 1000 findings of one rule at one path; `omitted` has the numbers of the others. `errors` and
     `warnings` count both.
     """
 
@@ -50,7 +61,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`: the last wins over the others, whatever the findings are."""
+        """`valid`, `invalid` or `unchecked`; `unchecked` takes precedence over all findings."""
         if self.unchecked:
             return "unchecked"
         return "invalid" if self.errors else "valid"
@@ -72,11 +83,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """
-    What `validate` returns. The same directories give an equal report.
+    """The report that `validate` returns. The same directories give an equal report.
 
-    `level` is `core` or `sealed`: what was asked for. `rules` are those whose findings it has, None for all: only then
-    do the verdicts say that the specification is kept.
+    `level` is the checked level, `core` or `sealed`. `rules` are the rules whose findings the report has. If `rules` is
+    None, it has those of all rules; only then `valid` means that the experiments conform to the specification.
     """
 
     level: str
@@ -85,17 +95,17 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`, over all targets."""
+        """The verdict for all targets together: `valid`, `invalid` or `unchecked`."""
         verdicts = {target.verdict for target in self.targets}
         return next((verdict for verdict in ("unchecked", "invalid") if verdict in verdicts), "valid")
 
     @property
     def exit_code(self) -> int:
-        """0 for valid, 1 for invalid, 3 for unchecked."""
+        """The exit code: 0 for valid, 1 for invalid, 3 for unchecked."""
         return _EXIT[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        """The report of all rules as `report.schema.json` describes it. It has no times in it."""
+        """Return the report of all rules in the form of `report.schema.json`."""
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -112,11 +122,11 @@ class Report:
         }
 
     def dumps(self) -> str:
-        """The JSON text of the report: ASCII without control characters but line feeds."""
+        """Return the report as JSON: ASCII without control characters except line feeds."""
         return dumps(self.to_json())
 
     def only(self, rules: frozenset[str]) -> "Report":
-        """The report of the findings of some rules; what could not be checked stays."""
+        """Return a report with the findings of some rules, and with everything that could not be checked."""
         targets = (
             replace(
                 target,
@@ -126,75 +136,6 @@ class Report:
             for target in self.targets
         )
         return replace(self, targets=tuple(targets), rules=rules)
-
-
-def validate(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
-) -> Report:
-    """
-    Judge experiments.
-
-    Args:
-        paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
-        sealed: Judge level Sealed as well: every stream ends with a seal, and every record's digest is given.
-        jobs: How many processes may share the work. The report is the same for any number.
-
-    Returns:
-        The report, with one target for each path. It is `valid` only if everything was read and judged.
-
-    Raises:
-        FileNotFoundError: A path does not exist.
-
-    Nothing is written, locked or fetched, and nothing outside the paths is opened; symbolic links are followed only
-    where they are paths that were given. Whatever the directories hold, there is no other exception: what cannot be
-    read or judged is listed as `unchecked`.
-    """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    for path in given:
-        if not exists(path):
-            raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
-    return judge(given, sealed=sealed, jobs=jobs)
-
-
-def judge(
-    paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1, progress: Progress | None = None
-) -> Report:
-    """
-    `validate` without its exception: a path that does not exist is one that could not be checked.
-
-    `progress` is called now and then while this process reads a file.
-    """
-    copies = Copies()
-    targets = [
-        _frozen(judge_target(os.fspath(path), sealed=sealed, copies=copies, jobs=jobs, progress=progress))
-        for path in paths
-    ]
-    return Report("sealed" if sealed else "core", tuple(targets))
-
-
-def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at a path, as far as can be known: what cannot be looked at may be there."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def _frozen(judged: Judged) -> Target:
-    experiments = tuple(
-        Experiment(one.path or ".", one.id, one.name, one.state, one.sealed, one.events) for one in judged.experiments
-    )
-    return Target(
-        judged.path,
-        experiments,
-        tuple(judged.findings),
-        tuple(judged.omitted),
-        tuple(judged.unchecked),
-        judged.events,
-    )
 
 
 def _target(target: Target) -> dict[str, Any]:

@@ -1,17 +1,17 @@
-"""How data from a directory is put into words: escaped, so that no terminal and no build system obeys it, and short."""
+"""Data from a directory in messages: short, and escaped so that no terminal or build system executes it."""
 
 import json
 import re
 
 SHOWN = 80
-"""A value is shown with at most this many characters of its own."""
+"""Messages show at most so many characters of a value."""
 
 # What build systems look for anywhere in a line: "##[", "##vso[", "##teamcity[".
 _COMMAND = re.compile(r"#(?=#)")
 
 
 def visible(text: str) -> str:
-    """The text with everything that is not printable escaped: controls, line breaks, direction marks, surrogates."""
+    """Escape everything that isn't printable: controls, line breaks, direction marks, surrogates."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() else _escape(char) for char in text)
     return _COMMAND.sub(r"\\x23", text)
@@ -27,12 +27,12 @@ def _escape(char: str) -> str:
 
 
 def storable(name: str) -> str:
-    """A file name as a string that JSON can hold: bytes that are not UTF-8 become `\\xNN`, the rest stays."""
+    """Return a file name as a JSON string: bytes that aren't UTF-8 become `\\xNN`."""
     return "".join(_escape(char) if 0xD800 <= ord(char) <= 0xDFFF else char for char in name)
 
 
 def show(value: object) -> str:
-    """A JSON value in a few words, never with control characters."""
+    """Return a short description of a JSON value, without control characters."""
     if isinstance(value, str):
         return f"'{visible(value[:SHOWN])}'" + (f" (of {len(value)} characters)" if len(value) > SHOWN else "")
     if value is None or isinstance(value, bool):
@@ -48,12 +48,12 @@ def show(value: object) -> str:
 
 
 def dumps(value: object) -> str:
-    """A JSON text: ASCII without control characters but line feeds."""
+    """Return a value as JSON: ASCII without control characters except line feeds."""
     text = json.dumps(value, indent=2)
-    # Only strings hold these: DEL is a control character to a terminal, "##[" a command to a build system.
+    # Only strings contain these: DEL is a control character for a terminal, "##[" a command to a build system.
     return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
 
 
 def count(number: int, noun: str) -> str:
-    """The number and the noun, in the plural where it has to be."""
+    """Return the number and the noun, in the plural if necessary."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

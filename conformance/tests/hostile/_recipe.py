@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlv_validate._rules import RULES
+from mlv_validate._requirements import RULES
 
 Place = tuple[str, str, int | None]
 """A rule, a path and a line."""

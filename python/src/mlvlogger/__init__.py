@@ -17,6 +17,7 @@ and takes what a name needs when the name is asked for.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._disk.folder import TEMPORARY_PREFIX
     from ._errors import (
         AlreadyRecorded,
         CannotAttach,
@@ -33,16 +34,25 @@ if TYPE_CHECKING:
     )
     from ._experiment import Exp
     from ._files import NewFile, NewText
+    from ._format.json import MAX_RECORD
+    from ._format.lifecycle import may_be_lifecycle
+    from ._format.names import FOLDERS
+    from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
     from ._read.events import Event
     from ._read.experiment import Experiment, Problem, read
     from ._read.file_reference import ref
+    from ._read.find import Found, find
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
 
 __all__ = [
+    "FOLDERS",
+    "MAX_RECORD",
+    "PLAIN_LINE",
     "SPEC_VERSION",
+    "TEMPORARY_PREFIX",
     "AlreadyRecorded",
     "CannotAttach",
     "CannotEncode",
@@ -54,6 +64,7 @@ __all__ = [
     "ExperimentRef",
     "External",
     "File",
+    "Found",
     "InvalidName",
     "InvalidRecord",
     "LogClosed",
@@ -72,6 +83,8 @@ __all__ = [
     "UnsupportedVersion",
     "WriteFailed",
     "__version__",
+    "find",
+    "may_be_lifecycle",
     "read",
     "ref",
 ]
@@ -79,17 +92,23 @@ __all__ = [
 # Where the names are, for a type checker above. A program that only logs has no use for the reader, and the other way
 # round: a module is imported when one of its names is asked for.
 _HOMES = {
+    "_disk.folder": "TEMPORARY_PREFIX",
     "_errors": (
         "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
     "_experiment": "Exp",
     "_files": "NewFile NewText",
+    "_format.json": "MAX_RECORD",
+    "_format.lifecycle": "may_be_lifecycle",
+    "_format.names": "FOLDERS",
+    "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
     "_read.events": "Event",
     "_read.experiment": "Experiment Problem read",
     "_read.file_reference": "ref",
+    "_read.find": "Found find",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",
 }

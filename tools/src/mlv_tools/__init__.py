@@ -5,9 +5,9 @@
     from mlv_tools import connect, experiments
 
     connect("runs").sql("SELECT experiment, min(value) FROM metrics WHERE name = 'loss' GROUP BY ALL").df()
-    experiments("runs")  # a table, in a notebook
+    experiments("runs")  # in a notebook: a table
 
-Importing takes what a name needs when the name is asked for.
+The modules of these names are imported when the names are used.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlv_tools._notebook import Experiments, experiments
-    from mlv_tools._views import connect
+    from mlv_tools._sql.views import connect
 
 __all__ = ["Experiments", "__version__", "connect", "experiments"]
 
 #: The version of mlvlogger-tools.
 __version__ = "0.1.0"
 
-_HOMES = {"Experiments": "_notebook", "connect": "_views", "experiments": "_notebook"}
+_HOMES = {"Experiments": "_notebook", "connect": "_sql.views", "experiments": "_notebook"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""The command `mlv`: a group whose subcommands are imported when they are asked for.
+"""The command `mlv`: a group whose subcommands are imported when they are used.
 
-A module of `_commands` imports what takes long to import in its function: `mlv --help` imports them all.
+`mlv --help` imports all modules of `_commands`. Therefore they import slow libraries, such as DuckDB, in functions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from mlv_tools import __version__
-from mlv_tools._text import plain
+from mlv_tools._display.text import printable
 from mlvlogger import MLVError
 
 __all__ = ["main"]
@@ -73,8 +73,8 @@ click.version_option(__version__, message="%(prog)s %(version)s", prog_name="mlv
 
 def main() -> None:
     """Run the command; exit with 0, 1 on failure or if a problem was found, or with 2 for wrong usage."""
-    warnings.formatwarning = lambda message, *_: f"mlv: warning: {plain(str(message))}\n"
+    warnings.formatwarning = lambda message, *_: f"mlv: warning: {printable(str(message))}\n"
     try:
         _GROUP(prog_name="mlv")
     except (MLVError, OSError) as error:
-        sys.exit(f"mlv: error: {plain(str(error))}")
+        sys.exit(f"mlv: error: {printable(str(error))}")

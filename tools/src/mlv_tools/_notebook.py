@@ -1,4 +1,4 @@
-"""A list of experiments, and the table that a notebook shows of it."""
+"""A list of experiments, which a notebook shows as a table."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlv_tools._rows import shown as as_in_views
-from mlv_tools._shown import flat, text
-from mlv_tools._trees import Found, find
-from mlv_tools._views import connect
+from mlv_tools._display.values import flatten, shorten
+from mlv_tools._reading.trees import Found, find
+from mlv_tools._sql.rows import storable
+from mlv_tools._sql.rules import IS_DEFAULT_STREAM
+from mlv_tools._sql.views import connect
 
 if TYPE_CHECKING:
     from mlvlogger import Experiment
 
 __all__ = ["Experiments", "experiments"]
 
-_ROWS = 100  # experiments of the table
-_COLUMNS = 8  # parameters of the table, and as many metrics
-_LONGEST = 60  # characters of a cell
+_ROWS = 100  # experiments in the table
+_COLUMNS = 8  # of parameters, and as many of metrics
+_MAX_CELL = 60  # characters
 
 
 class Experiments(list["Experiment"]):
-    """The experiments of a tree, in the order of their paths; in a notebook, a table of what differs.
+    """The experiments of a tree, in the order of their paths; a notebook shows a table of the differences.
 
     Attributes:
         root: The directory.
-        broken: Those that could not be read, as their paths and why.
+        broken: The path and the error of each experiment that cannot be read.
+
+    Example:
+        >>> experiments("runs")
     """
 
     def __init__(self, root: str | os.PathLike[str], found: Iterable[Found]) -> None:
@@ -39,12 +43,12 @@ class Experiments(list["Experiment"]):
         self.broken = [(one.path, one.error) for one in found if not one.experiment]
 
     def _repr_html_(self) -> str:
-        """The first experiments with their state, the parameters that differ, and the last value of each metric."""
+        """Return a table of the first experiments: state, parameters that differ, and the last value of each metric."""
         rows = self[:_ROWS]
-        params = [dict(flat(experiment.params)) for experiment in rows]
+        params = [dict(flatten(experiment.params)) for experiment in rows]
         names = list(dict.fromkeys(name for one in params for name in one))
         differing = [name for name in names if len({repr(one.get(name)) for one in params}) > 1][:_COLUMNS]
-        states, last = self._asked()
+        states, last = self._query()
         metrics = list(dict.fromkeys(name for one in last.values() for name in one))[:_COLUMNS]
         head = ["experiment", "kind", "state", *differing, *metrics]
         body: list[list[object]] = []
@@ -55,22 +59,22 @@ class Experiments(list["Experiment"]):
             body.append([key, experiment.kind, state, *(own.get(name, "") for name in differing), *values])
         parts = [f"<b>{_count(len(self), 'experiment')} in {_cell(self.root)}</b>", _table(head, body)]
         if len(self) > _ROWS:
-            parts.append(f"<div><i>{len(self) - _ROWS} more are left out.</i></div>")
-        parts += [f"<div><i>broken: {escape(text(error, 300))}</i></div>" for _, error in self.broken[:_COLUMNS]]
+            parts.append(f"<div><i>{len(self) - _ROWS} more are not shown.</i></div>")
+        parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_COLUMNS]]
         return f"<div>{''.join(parts)}</div>"
 
     def _key(self, experiment: Experiment) -> str:
-        """What the views call an experiment."""
-        return as_in_views(experiment.path.relative_to(self.root).as_posix())
+        """Return the name of an experiment in the views."""
+        return storable(experiment.path.relative_to(self.root).as_posix())
 
-    def _asked(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
-        """The state of each experiment, and the last value of each of its metrics."""
-        query = """
+    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+        """Return the state of each experiment, and the last value of each of its metrics."""
+        query = f"""
             select experiment, event || '.' || name as metric, arg_max(value, seq) from metrics
-            where stream = 'log.jsonl' group by all order by min(seq), metric
+            where {IS_DEFAULT_STREAM} group by all order by min(seq), metric
         """
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `broken` and the experiments themselves say what was left out
+            warnings.simplefilter("ignore")  # `broken` and `Experiment.problems` list what was left out
             connection = connect(self.root)
         last: dict[str, dict[str, float]] = {}
         with connection:
@@ -81,9 +85,11 @@ class Experiments(list["Experiment"]):
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:
-    """The experiments in and below the directory *root*, sub-experiments included.
+    """Return the experiments in and below the directory *root*, sub-experiments included.
 
-    Raises FileNotFoundError and NotADirectoryError.
+    Raises:
+        FileNotFoundError: If *root* does not exist.
+        NotADirectoryError: If *root* isn't a directory.
     """
     return Experiments(root, find(root))
 
@@ -95,7 +101,7 @@ def _table(head: list[str], body: list[list[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return escape(text(f"{value:.6g}" if isinstance(value, float) else value, _LONGEST))
+    return escape(shorten(f"{value:.6g}" if isinstance(value, float) else value, _MAX_CELL))
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,8 @@ from urllib.parse import urlparse
 import pytest
 import trainings
 
-from mlv_tools._report import collect, page
+from mlv_tools._report.collect import collect
+from mlv_tools._report.page import page
 
 MISSING = "needs chromium and chromedriver (Debian: apt install chromium chromium-driver)"
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -279,4 +280,4 @@ def test_nothing_of_a_hostile_log_runs(driver: Any, tmp_path: Path) -> None:
         assert shown.script("return [...document.images].every((img) => img.src.startsWith('data:image/'))")
         assert shown.script("return document.querySelectorAll('#charts canvas').length") >= 4
         assert shown.complaints() == ([], [], 1)
-    assert any("the path leads out of the experiment: 2" in note for note in data["notes"])
+    assert any("the path leads outside of the experiment: 2" in note for note in data["notes"])

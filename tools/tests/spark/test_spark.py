@@ -20,7 +20,7 @@ import pytest
 import mlv_validate
 import mlvlogger
 from mlv_tools import connect, spark
-from mlv_tools._columns import VIEWS
+from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
 META = {"mlv": "1.0", "name": "hand", "kind": "test", "created": "2026-01-02T03:04:05.000006Z", "params": {"lr": 0.5}}
@@ -194,7 +194,7 @@ def test_a_broken_experiment_is_a_row_with_its_error(seen: Seen, tree: Path) -> 
 def test_what_is_left_out_is_counted_and_said(seen: Seen) -> None:
     rows, _, caught = seen
     (message,) = [str(warning.message) for warning in caught]
-    assert message.startswith(f"{len(rows['problems'])} things were left out of the views, such as ")
+    assert message.startswith(f"Data was left out of the views because of {len(rows['problems'])} problems, such as ")
     assert message.isascii() and message.isprintable()
     assert caught[0].filename == __file__
 

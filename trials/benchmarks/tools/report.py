@@ -36,7 +36,8 @@ REPORT = """
 import sys, time
 start = time.perf_counter()
 from pathlib import Path
-from mlv_tools._report import collect, page
+from mlv_tools._report.collect import collect
+from mlv_tools._report.page import page
 data = collect(sys.argv[1])
 Path(sys.argv[2]).write_text(page(data["title"], data), encoding="utf-8")
 print(time.perf_counter() - start)

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     #: Device and inode: what a file or directory is, whatever its name.
     Identity: TypeAlias = tuple[int, int]
 
-__all__ = ["Directory", "Folder", "NotAFolder", "identity", "open_regular", "read_regular", "temporary_name"]
+__all__ = [
+    "TEMPORARY_PREFIX",
+    "Directory",
+    "Folder",
+    "NotAFolder",
+    "identity",
+    "open_regular",
+    "read_regular",
+    "temporary_name",
+]
+
+#: The beginning of the name of a file or directory that a writer hasn't published yet (`writer.publish`).
+TEMPORARY_PREFIX = ".mlv-"
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -254,7 +266,7 @@ class Folder(Directory):
 
 def temporary_name() -> str:
     """Return a name that nothing has, for what isn't published yet."""
-    return f".mlv-{os.urandom(8).hex()}"
+    return f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
 
 
 def open_regular(path: str | os.PathLike[str], follow: bool = False, dir_fd: int | None = None) -> IO[bytes]:

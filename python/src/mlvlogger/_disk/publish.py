@@ -12,7 +12,7 @@ import sys
 
 from .._messages import warn
 from .claims import Claim
-from .folder import temporary_name
+from .folder import TEMPORARY_PREFIX, temporary_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _rename_call() -> Callable[[int, bytes, int, bytes], int] | None:
 
 def _rename_under_claim(source: Folder, temporary: str, target: Folder, final: str, reason: OSError) -> None:
     """Rename while we have a claim on the final name, which nobody else can have. Raises OSError as `link`."""
-    with Claim(target, f".mlv-{final}.claim"):
+    with Claim(target, f"{TEMPORARY_PREFIX}{final}.claim"):
         if target.has(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from reason
         os.rename(source.at(temporary), target.at(final), src_dir_fd=source.fd, dst_dir_fd=target.fd)

@@ -219,23 +219,23 @@ class _Encoder:
         self._report(self._where(self._at[:-1]), reason, instead, "Rename one of them.")
 
     def _convertible(self, value: Any, depth: int) -> Any:
-        # In this order: an IntEnum is an int, too, and a configuration may have attributes of all kinds.
-        for encoded in (self._own_type, self._scalar, self._container, self._object):
-            if (tree := encoded(value, depth)) is not _OTHER:
-                return tree
-        return self.give_up(value, f"of type {qualname(type(value))}")
-
-    def _own_type(self, value: Any, depth: int) -> Any:
         if type(value) is Failed:
             return self.give_up(value, "", error=value.error)
         if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
-        return _OTHER
+        # In this order: a configuration, for example, may have attributes of all kinds.
+        if (tree := self._scalar(value, depth)) is not _OTHER:
+            return tree
+        if (tree := self._container(value, depth)) is not _OTHER:
+            return tree
+        if (tree := self._object(value, depth)) is not _OTHER:
+            return tree
+        return self.give_up(value, f"of type {qualname(type(value))}")
 
     def _scalar(self, value: Any, depth: int) -> Any:
-        Enum, times, *_ = kinds()
+        Enum, times, _, _, _ = kinds()
         if isinstance(value, Enum):
             # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]

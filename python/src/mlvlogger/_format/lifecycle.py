@@ -7,11 +7,14 @@ from .json import integer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
+
+    State = TypeVar("State")
 
 __all__ = [
     "is_lifecycle",
     "is_paused_after",
+    "is_seal",
     "lifecycle_lines",
     "may_be_lifecycle",
     "state_after",
@@ -24,6 +27,11 @@ def is_lifecycle(name: str) -> bool:
     return name.startswith("mlv/")
 
 
+def is_seal(name: str) -> bool:
+    """Return whether an event of this name is a seal: an ``mlv/end`` is one, too."""
+    return name in ("mlv/seal", "mlv/end")
+
+
 def lifecycle_lines(stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
     """Those lines of a block that may hold lifecycle events, with their numbers; *number* is that of the first."""
     if may_be_lifecycle(block):
@@ -33,11 +41,18 @@ def lifecycle_lines(stream: str, number: int, block: bytes) -> Iterator[tuple[in
 
 
 def may_be_lifecycle(text: bytes) -> bool:
-    """May *text*, a line or a block, hold a lifecycle event? Its name begins so, unless it is written with escapes."""
+    """Return whether a lifecycle event may be in *text*.
+
+    A reader that looks for lifecycle events only can skip text for which this is False.
+
+    Args:
+        text: A line of a stream, or a block of whole lines.
+    """
+    # The name begins so, unless it is written with escapes.
     return b'"mlv/' in text or b"\\" in text
 
 
-def state_after(state: str, name: str, data: dict[str, Any]) -> str:
+def state_after(state: State, name: str, data: dict[str, Any]) -> str | State:
     """Return the state of an experiment after an event of its default stream (chapter Lifecycle, State).
 
     Args:

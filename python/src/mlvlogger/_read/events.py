@@ -7,11 +7,15 @@ from datetime import datetime
 from .._format.decode import decode
 from .._format.immutable import Immutable
 from .._format.json import integer
+from .._format.lifecycle import is_lifecycle, is_seal, state_after
+from .._format.metrics import metrics, step
 from .._format.parse import parse_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    State = TypeVar("State")
 
 __all__ = ["Draft", "Event", "moment", "read_event"]
 
@@ -69,6 +73,37 @@ class Event(Immutable, Draft):
         line: int,
     ) -> None:
         self._set(stream, seq, time, name, data, span, begin, seconds, within, line)
+
+    @property
+    def is_lifecycle(self) -> bool:
+        """Whether it is a lifecycle event, ``mlv/…``."""
+        return is_lifecycle(self.name)
+
+    @property
+    def is_seal(self) -> bool:
+        """Whether it is a seal: an ``mlv/seal`` or an ``mlv/end``. `mlv-validate` checks whether the seal is right."""
+        return is_seal(self.name)
+
+    @property
+    def step(self) -> int | None:
+        """The step of its metrics: the integer member ``step`` of its data, or None."""
+        return step(self.data)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Its metrics by name: the floats and integers of its data, except ``step``. A lifecycle event has none."""
+        return {} if is_lifecycle(self.name) else metrics(self.data)
+
+    def state_after(self, state: State) -> str | State:
+        """Return the state of an experiment after this event of its default stream.
+
+        To compute `Experiment.state`, start with ``"open"`` and call this for each event of ``log.jsonl``, in order.
+        A reader that goes through the log backwards can stop at the first event that changes a value of its own.
+
+        Args:
+            state: The state before the event; it is returned if the event doesn't change the state.
+        """
+        return state_after(state, self.name, self.data)
 
 
 def read_event(stream: str, number: int, line: bytes) -> Event:

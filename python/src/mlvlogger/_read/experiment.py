@@ -12,8 +12,8 @@ from .._disk.folder import Directory, open_regular
 from .._errors import InvalidRecord, MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
-from .._format.lifecycle import is_lifecycle, lifecycle_lines, state_after, superseded
-from .._format.names import DEFAULT, FOLDERS, is_stream_file, stream_path
+from .._format.lifecycle import lifecycle_lines, superseded
+from .._format.names import DEFAULT, is_stream_file, stream_path
 from .._messages import warn
 from .._version import check_version
 from .events import Event, moment, read_event
@@ -22,6 +22,7 @@ from .fast import Series, quick_events
 from .meta import is_experiment, load
 from .patterns import matcher
 from .readonly import read_only
+from .search import walk
 from .spans import SpanTree, span_trees
 
 TYPE_CHECKING = False
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
-_MAX_LEVELS = 64
 _IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
 _TOLD = 5  # problems that a notebook shows
 
@@ -78,10 +78,12 @@ class Experiment(ExistingExperiment):
         environments: One dict per meta record, in order.
         records: The meta records as they were parsed, JSON trees.
         problems: What had to be left out so far, a list of `Problem`; reading events adds to it.
+        default_stream: The path of the default stream, ``log.jsonl``, of every experiment.
 
     A change of the metadata raises TypeError or AttributeError, which names the call that records an addition.
     """
 
+    default_stream: ClassVar[str] = DEFAULT
     _last_attribute: ClassVar[str] = "_told"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -137,7 +139,7 @@ class Experiment(ExistingExperiment):
         self._report_continued(DEFAULT)
         state = "open"
         for event in self._read(DEFAULT, lifecycle_lines):
-            state = state_after(state, event.name, event.data)
+            state = event.state_after(state)
         return state
 
     def events(
@@ -162,7 +164,7 @@ class Experiment(ExistingExperiment):
         path = self._stream(stream)
         is_hidden = None if rewound else self._superseded(path)
         for event in self._read(path):
-            if is_lifecycle(event.name):
+            if event.is_lifecycle:
                 if lifecycle and matches(event.name):
                     yield event
             elif matches(event.name) and not (is_hidden and is_hidden(event.seq)):
@@ -307,21 +309,11 @@ def _is_regular(path: Path) -> bool:
 
 def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
     """The experiment directories in and below *root*, in order; no links are followed."""
-    waiting = [(root, 0)]
-    while waiting:
-        directory, level = waiting.pop()
-        found = is_experiment(directory)
-        if found and not (below and directory == root):
-            yield directory
-        try:
-            names = sorted(
-                (entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)), reverse=True
-            )
-        except OSError as error:
+    for directory, _, error in walk(root, is_experiment):
+        if error is not None:
             warn(f"{directory} could not be searched: {error}")
-            continue
-        if level < _MAX_LEVELS:
-            waiting += [(directory / name, level + 1) for name in names if not (found and name in FOLDERS)]
+        elif not (below and directory == root):
+            yield directory
 
 
 def _readable(directory: Path) -> Iterator[Experiment]:

@@ -15,6 +15,8 @@ from functools import lru_cache
 from .._format.decode import decode
 from .._format.json import MAX_DEPTH, MAX_INT, integer
 from .._format.lifecycle import is_lifecycle
+from .._format.metrics import is_metric
+from .._format.plain import CLOCK, COUNT, NUMBER, TEXT
 from .events import Draft, Event
 
 TYPE_CHECKING = False
@@ -27,21 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Series", "quick_events"]
 
-# Within these bounds every integer is one that a record can have, and every number is finite.
-_COUNT = "[1-9][0-9]{0,14}"
-_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30}(?:[eE][-+]?[0-9]{1,2}|)|[eE][-+]?[0-9]{1,2}|)"
-_TEXT = r"[ !#-\[\]-~]*"  # between quotes it is what it says
-_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}"
-
 # A user's event. Its data has no escapes and only ASCII; whether it is JSON is still to be seen. After it, the span.
 _LINE = re.compile(
-    rf'\{{"seq":({_COUNT}),"time":"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK})Z","event":"((?!mlv/){_TEXT})",'
+    rf'\{{"seq":({COUNT}),"time":"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{CLOCK})Z","event":"((?!mlv/){TEXT})",'
     r'"data":(\{[ -\[\]-~]*\})((?:,"(?:span|begin|within)":[^\n}]*)?)\}\n'
     r"|[^\n]*\n"
 )
-_SPAN = re.compile(
-    rf'(?:,"span":"(begin|end)"|)(?:,"begin":({_COUNT}),"seconds":({_NUMBER})|)(?:,"within":({_COUNT})|)'
-)
+_SPAN = re.compile(rf'(?:,"span":"(begin|end)"|)(?:,"begin":({COUNT}),"seconds":({NUMBER})|)(?:,"within":({COUNT})|)')
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
@@ -127,11 +121,11 @@ def _colons(parts: Iterable[Any], levels: int) -> int:
     return colons
 
 
-_TOKENS = {float: _NUMBER, int: _NUMBER, str: f'"{_TEXT}"', bool: "(?:true|false)", type(None): "null"}
+_TOKENS = {float: NUMBER, int: NUMBER, str: f'"{TEXT}"', bool: "(?:true|false)", type(None): "null"}
 _DATE = "(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"  # every month has these days
-_WITHIN = f'(?:,"within":{_COUNT}|)'
-_AFTER = f'(?:,"span":"begin"{_WITHIN}|,"span":"end","begin":{_COUNT},"seconds":{_NUMBER}|{_WITHIN})'
-_NAME = re.compile(rf"(?!_+mlv\Z){_TEXT}")  # of a member that no `_` is taken off
+_WITHIN = f'(?:,"within":{COUNT}|)'
+_AFTER = f'(?:,"span":"begin"{_WITHIN}|,"span":"end","begin":{COUNT},"seconds":{NUMBER}|{_WITHIN})'
+_NAME = re.compile(rf"(?!_+mlv\Z){TEXT}")  # of a member that no `_` is taken off
 
 _MAX_SHAPES = 32  # a line of another shape is compared with all of them
 _MAX_MEMBERS = 64
@@ -170,12 +164,12 @@ class Series:
         """Take the value of an event that was read in full, if it has one and counts."""
         self._event = event
         value = event.data.get(self._metric)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._counts_in(event.name):
+        if not is_metric(value) or not self._counts_in(event.name):
             return
         if self._is_hidden is None or not self._is_hidden(event.seq):
             number = self._counts.get(event.name, 0)
             self._counts[event.name] = number + 1
-            step = integer(event.data.get("step"))
+            step = event.step
             self.steps.append(number if step is None else step)
             self.values.append(value)
 
@@ -245,14 +239,14 @@ class Series:
     def _compile(self) -> None:
         self._places: list[tuple[str, int, int | None]] = []  # of a value and its step among the groups
         groups = 0 if self._is_hidden is None else 1  # that of the seq, which is dear
-        count = _COUNT if self._is_hidden is None else f"({_COUNT})"
+        count = COUNT if self._is_hidden is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:
-            wanted = (self._metric, "step") if (self._metric, _NUMBER) in members and self._counts_in(event) else ()
+            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._counts_in(event) else ()
             places: dict[str, int] = {}
             texts = []
             for name, token in members:
-                if name in wanted and token is _NUMBER:
+                if name in wanted and token is NUMBER:
                     places[name] = groups
                     groups += 1
                     token = f"({token})"
@@ -260,7 +254,7 @@ class Series:
             if wanted:
                 self._places.append((event, places[self._metric], places.get("step")))
             shapes.append(re.escape(event) + r'","data":\{' + ",".join(texts) + r"\}")
-        head = rf'\{{"seq":{count},"time":"(?:{self._date}|{_DATE})T{_CLOCK}Z","event":"'
+        head = rf'\{{"seq":{count},"time":"(?:{self._date}|{_DATE})T{CLOCK}Z","event":"'
         # With two groups at least, also where there is no value: `findall` then gives tuples.
         self._regex = re.compile(rf"{head}(?:{'|'.join(shapes) or '(?!)'}){_AFTER}\}}\n|()([^\n]*\n)")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from html import escape
 
+from .._format.names import DEFAULT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,14 +93,13 @@ def _both(a: tuple[float, float] | None, b: tuple[float, float] | None = None) -
 def sparks(events: Iterable[Event], found: dict[str, Spark]) -> None:
     """Add the metrics of events to *found*, by the names of event and metric, and of any stream but the default."""
     for event in events:
-        stream = "" if event.stream == "log.jsonl" else f" ({event.stream})"
-        for name, value in event.data.items():
-            if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
-                try:
-                    number = float(value)
-                except OverflowError:
-                    number = math.inf if value > 0 else -math.inf
-                found.setdefault(f"{event.name}.{name}{stream}", Spark()).add(number)
+        stream = "" if event.stream == DEFAULT else f" ({event.stream})"
+        for name, value in event.metrics.items():
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf if value > 0 else -math.inf
+            found.setdefault(f"{event.name}.{name}{stream}", Spark()).add(number)
 
 
 def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[str, Spark], notes: list[str]) -> str:

@@ -7,7 +7,7 @@ import os
 from .._disk.blocks import blocks
 from .._errors import UnsupportedVersion
 from .._format.json import integer
-from .._format.lifecycle import is_paused_after, may_be_lifecycle
+from .._format.lifecycle import is_paused_after, is_seal, may_be_lifecycle
 from .._format.seal import SEAL_END, SUFFIX
 from .._version import check_version
 
@@ -78,12 +78,12 @@ def _quick() -> Any:
 
 
 def _note(tail: Tail, line: bytes, number: int) -> None:
-    is_start, is_seal = _quick()
-    if match := is_start(line):
+    start, seal = _quick()
+    if match := start(line):
         if b'"requires"' not in line:
             tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
             return
-    elif (match := is_seal(line)) and number > 1:
+    elif (match := seal(line)) and number > 1:
         tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
         tail.paused = is_paused_after(tail.paused, f"mlv/{match[2].decode()}")
         return
@@ -103,7 +103,7 @@ def _note(tail: Tail, line: bytes, number: int) -> None:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
             except UnsupportedVersion as error:
                 tail.refused = str(error)
-    elif name in ("mlv/seal", "mlv/end"):
+    elif is_seal(name):
         tail.sealed = line.endswith(SUFFIX[:-1])
         tail.place = tail.size - SEAL_END if tail.sealed else tail.place
 

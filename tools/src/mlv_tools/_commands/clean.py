@@ -1,4 +1,4 @@
-"""`mlv clean`: the temporary files that killed writers left."""
+"""`mlv clean`: remove the temporary files of killed writers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._leftovers import Leftover, find_leftovers, remove
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, plain
-from mlv_tools._trees import find
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, printable
+from mlv_tools._reading.leftovers import Leftover, find_leftovers, remove
+from mlv_tools._reading.trees import find
 
 __all__ = ["command"]
 
@@ -28,9 +28,24 @@ __all__ = ["command"]
 @click.option("-n", "--dry-run", is_flag=True, help="List the files without removing them.")
 @click.option("-y", "--yes", is_flag=True, help="Remove the files without asking.")
 def command(root: Path, dry_run: bool, yes: bool) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     if dry_run and yes:
-        raise click.UsageError("--dry-run and --yes exclude each other.")
+        raise click.UsageError("--dry-run and --yes cannot be used together. Pass one of them.")
+    names, found = _find(root)
+    if not found:
+        click.echo(f"no temporary files in {printable(str(root))}")
+        return
+    _print(found, names)
+    removable = [one for one in found if not one.kept]
+    if not removable:
+        return
+    click.echo(f"{_count(removable)} can be removed")
+    if not dry_run and (yes or _is_confirmed(root)):
+        _remove(removable, names)
+
+
+def _find(root: Path) -> tuple[dict[Path, str], list[Leftover]]:
+    """Return the prefix of the names in each experiment by its directory, and the temporary files."""
     names: dict[Path, str] = {}
     found: list[Leftover] = []
     for experiment in find(root):
@@ -39,30 +54,27 @@ def command(root: Path, dry_run: bool, yes: bool) -> None:
         try:
             found += find_leftovers(directory)
         except OSError as error:
-            click.echo(f"mlv: warning: {plain(str(directory))} cannot be searched: {error.strerror}", err=True)
-    if not found:
-        click.echo(f"no temporary files in {plain(str(root))}")
-        return
-    _print(found, names)
-    removable = [one for one in found if not one.kept]
-    if not removable:
-        return
-    click.echo(f"{_count(removable)} can be removed")
-    if dry_run:
-        return
-    if not yes:
-        if not sys.stdin.isatty():
-            click.echo(f"To remove them, run: mlv clean --yes {plain(str(root))}")
-            return
-        if not click.confirm("Remove them?"):
-            return
+            click.echo(f"mlv: warning: {printable(str(directory))} cannot be searched: {error.strerror}", err=True)
+    return names, found
+
+
+def _is_confirmed(root: Path) -> bool:
+    if sys.stdin.isatty():
+        return click.confirm("Remove them?")
+    click.echo(f"To remove them, run: mlv clean --yes {printable(str(root))}")
+    return False
+
+
+def _remove(removable: list[Leftover], names: dict[Path, str]) -> None:
+    """Remove the files and print the outcome. If a file was not removed, exit with 1."""
     outcomes: list[tuple[Leftover, str]] = []
     for _, ones in groupby(removable, key=lambda one: one.directory):
         outcomes += remove(list(ones))
     click.echo(f"{_count(one for one, kept in outcomes if not kept)} removed")
     for one, kept in outcomes:
         if kept:
-            click.echo(f"mlv: error: {plain(names[one.directory] + one.name)} was kept: {plain(kept)}", err=True)
+            name = names[one.directory] + one.name
+            click.echo(f"mlv: error: {printable(name)} was not removed: {printable(kept)}", err=True)
     if any(kept for _, kept in outcomes):
         sys.exit(1)
 
@@ -74,10 +86,10 @@ def _print(found: list[Leftover], names: dict[Path, str]) -> None:
     for one in found:
         changed = ago(datetime.fromtimestamp(one.changed, UTC))
         table.add_row(
-            Text(plain(names[one.directory] + one.name)),
+            Text(printable(names[one.directory] + one.name)),
             f"{one.size:,}",
             changed,
-            Text(plain(one.kept), style="yellow"),
+            Text(printable(one.kept), style="yellow"),
         )
     output().print(table)
 

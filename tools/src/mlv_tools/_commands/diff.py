@@ -1,4 +1,4 @@
-"""`mlv diff`: what differs between experiments."""
+"""`mlv diff`: the differences between experiments."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._summary import is_number
-from mlv_tools._terminal import output
-from mlv_tools._text import plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import printable, value
 from mlvlogger import Experiment
 
 __all__ = ["command"]
@@ -32,9 +31,9 @@ _PARTS = ("params", "extra", "environment", "git", "packages", "variables", "met
 @click.option("--only", type=click.Choice(_PARTS), multiple=True, help="Compare only this part (repeatable).")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ...], exit_code: bool) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     if len(directories) < 2:
-        raise click.UsageError("Give two experiments or more: mlv diff A B.")
+        raise click.UsageError("mlv diff compares two or more experiments. Run: mlv diff A B")
     experiments = [mlvlogger.read(directory) for directory in directories]
     sides = [dict(_facts(experiment)) for experiment in experiments]
     names = list(dict.fromkeys(name for side in sides for name in side))
@@ -55,14 +54,14 @@ def _table(part: str, directories: tuple[Path, ...], rows: list[tuple[str, list[
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(Text(part))
     for directory in directories:
-        table.add_column(Text(plain(str(directory))), overflow="fold")
+        table.add_column(Text(printable(str(directory))), overflow="fold")
     for name, cells in rows:
-        table.add_row(Text(f"  {plain(name)}"), *(Text("–" if cell is None else cell) for cell in cells))
+        table.add_row(Text(f"  {printable(name)}"), *(Text("–" if cell is None else cell) for cell in cells))
     return table
 
 
 def _facts(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
-    """What is compared: part and name, and the value as it is shown."""
+    """Yield the compared values: part and name, and the formatted value."""
     for part, tree in (("params", experiment.params), ("extra", experiment.extra)):
         for name, item in _flat(tree):
             yield (part, name), value(item)
@@ -84,7 +83,7 @@ def _facts(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _flat(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested objects, by dotted names."""
+    """Yield the leaves of nested dicts, each with its path joined by dots."""
     if isinstance(tree, dict):
         for key, item in tree.items():
             yield from _flat(item, f"{name}.{key}" if name else str(key))
@@ -93,13 +92,12 @@ def _flat(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(experiment: Experiment) -> dict[str, tuple[float, float, float]]:
-    """Of each metric of the default stream: its last value, the smallest and the largest."""
+    """Return the last, the smallest and the largest value of each metric of the default stream."""
     found: dict[str, tuple[float, float, float]] = {}
     for event in experiment.events():
-        for name, item in event.data.items():
-            if is_number(item) and name != "step":
-                _, low, high = found.get(f"{event.name}.{name}", (item, item, item))
-                # A NaN is neither smaller nor larger than anything.
-                low, high = (item if not low <= item else low), (item if not high >= item else high)
-                found[f"{event.name}.{name}"] = (item, low, high)
+        for name, item in event.metrics.items():
+            _, low, high = found.get(f"{event.name}.{name}", (item, item, item))
+            # A NaN is neither smaller nor larger than another number.
+            low, high = (item if not low <= item else low), (item if not high >= item else high)
+            found[f"{event.name}.{name}"] = (item, low, high)
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mlv_tools._export import export
+from mlv_tools._exchange.table_files import export
+from mlv_tools._sql.views import connect
 
 __all__ = ["command"]
 
@@ -17,7 +18,5 @@ def command(root: str, directory: str) -> None:
 
     The new DIRECTORY gets experiments.csv, events.csv and metrics.csv, with the columns of the views of `mlv sql`.
     """
-    from mlv_tools._views import connect
-
     for view, rows in export(connect(root), directory, "csv").items():
         click.echo(f"{rows:>10} {view}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mlv_tools._export import export
+from mlv_tools._exchange.table_files import export
+from mlv_tools._sql.views import connect
 
 __all__ = ["command"]
 
@@ -18,7 +19,5 @@ def command(root: str, directory: str) -> None:
     The new DIRECTORY gets experiments.parquet, events.parquet and metrics.parquet, with the
     columns of the views of `mlv sql`.
     """
-    from mlv_tools._views import connect
-
     for view, rows in export(connect(root), directory, "parquet").items():
         click.echo(f"{rows:>10} {view}")

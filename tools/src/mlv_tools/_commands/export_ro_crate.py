@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._crate import write
-from mlv_tools._text import plain
+from mlv_tools._display.text import printable
+from mlv_tools._exchange.ro_crate import write
+from mlv_tools._reading.trees import details
 from mlvlogger import read
 
 __all__ = ["command"]
@@ -28,18 +29,15 @@ def command(directory: Path, out: Path, license: str) -> None:
     except ImportError as error:
         raise click.ClickException(f"{error}. Install mlvlogger-tools[ro-crate].") from None
     if os.path.lexists(out):
-        raise click.UsageError(f"{str(out)!r} is there already. Give a new name.")
+        raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
     if out.resolve().is_relative_to(directory.resolve()):
-        raise click.UsageError(f"{str(out)!r} lies in the experiment. Give a path outside of it.")
+        raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
     experiment = read(directory)
-    said = write(experiment, out, license)
+    messages = write(experiment, out, license)
     if experiment.state == "open":
-        said.append("it is open: what is written to it from now on is not in the crate")
-    said += [
-        f"{problem.path}: {problem.message} (for details, run: mlv-validate {directory})"
-        for problem in experiment.problems
-    ]
-    for sentence in said:
-        click.echo(plain(f"{directory}: {sentence}"), err=True)
-    click.echo(plain(f"{out}: RO-Crate 1.1 of {experiment.name}, {experiment.id}"))
-    raise SystemExit(bool(said))
+        messages.append("the experiment is open: later events are not in the crate")
+    messages += [f"{problem.path}: {problem.message} {details(directory)}" for problem in experiment.problems]
+    for message in messages:
+        click.echo(printable(f"{directory}: {message}"), err=True)
+    click.echo(printable(f"{out}: RO-Crate 1.1 of {experiment.name}, {experiment.id}"))
+    raise SystemExit(bool(messages))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._tensorboard_export import export, run_name
-from mlv_tools._text import plain
-from mlv_tools._trees import find
+from mlv_tools._display.text import printable
+from mlv_tools._exchange.tensorboard_export import export, run_name
+from mlv_tools._reading.trees import details, find
 from mlvlogger import MLVError
 
 __all__ = ["command"]
@@ -32,27 +32,27 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     except ImportError as error:
         raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
     if logdir.is_dir() and os.listdir(logdir) and not add:
-        raise click.UsageError(f"{str(logdir)!r} is not empty. Give an empty directory, or --add to write into it.")
+        raise click.UsageError(f"{str(logdir)!r} is not empty. Choose an empty directory, or pass --add.")
     total: Counter[str] = Counter()
-    amiss = False
+    has_problems = False
     for found in find(root):
         name = run_name(root, found)
         if found.experiment is None:
-            click.echo(plain(f"{name}: left out: {found.error}"), err=True)
-            amiss = True
+            click.echo(printable(f"{name}: left out: {found.error}"), err=True)
+            has_problems = True
             continue
         try:
-            written, said = export(found.experiment, logdir / name)
+            written, messages = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
-            click.echo(plain(f"{name}: {error} (for details, run: mlv-validate {found.path})"), err=True)
-            amiss = True
+            click.echo(printable(f"{name}: {error} {details(found.path)}"), err=True)
+            has_problems = True
             continue
-        for sentence in said:
-            click.echo(plain(f"{name}: {sentence}"), err=True)
-        amiss = amiss or bool(said)
+        for message in messages:
+            click.echo(printable(f"{name}: {message}"), err=True)
+        has_problems = has_problems or bool(messages)
         total += written
         total["experiments"] += 1
     if not total["experiments"]:
-        raise click.ClickException(f"there is no experiment to export in {str(root)!r}.")
+        raise click.ClickException(f"{str(root)!r} contains no experiment that can be exported. Choose another ROOT.")
     click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
-    raise SystemExit(amiss)
+    raise SystemExit(has_problems)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._tensorboard_import import experiment_name, import_run, runs
-from mlv_tools._text import plain
+from mlv_tools._display.text import printable
+from mlv_tools._exchange.tensorboard_import import experiment_name, import_run, runs
 from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]
@@ -27,25 +27,26 @@ def command(logdir: Path, savedir: Path) -> None:
         raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
     found = list(runs(logdir))
     if not found:
-        raise click.ClickException(f"there is no event file of TensorBoard in {str(logdir)!r}.")
+        raise click.ClickException(f"{str(logdir)!r} contains no event files of TensorBoard. Choose another LOGDIR.")
     made: set[str] = set()
-    amiss = False
+    has_problems = False
     for run, files in found:
         name = experiment_name(logdir, run)
         try:
-            exp, written, said = import_run(run, files, savedir, name, again=name in made)
+            exp, written, messages = import_run(run, files, savedir, name, again=name in made)
         except ExperimentExists:
-            click.echo(plain(f"{run}: not imported: there is an experiment {str(savedir / name)!r}."), err=True)
-            amiss = True
+            message = f"the experiment {str(savedir / name)!r} already exists. Choose another SAVEDIR."
+            click.echo(printable(f"{run}: not imported: {message}"), err=True)
+            has_problems = True
             continue
         except (MLVError, OSError) as error:
-            click.echo(plain(f"{run}: not imported: {error}"), err=True)
-            amiss = True
+            click.echo(printable(f"{run}: not imported: {error}"), err=True)
+            has_problems = True
             continue
         made.add(name)
-        for sentence in said:
-            click.echo(plain(f"{run}: {sentence}"), err=True)
-        amiss = amiss or bool(said)
+        for message in messages:
+            click.echo(printable(f"{run}: {message}"), err=True)
+        has_problems = has_problems or bool(messages)
         counts = ", ".join(f"{written[kind]} {kind}" for kind in ("scalars", "images", "texts"))
-        click.echo(plain(f"{exp.path}: {counts}"))
-    raise SystemExit(amiss)
+        click.echo(printable(f"{exp.path}: {counts}"))
+    raise SystemExit(has_problems)

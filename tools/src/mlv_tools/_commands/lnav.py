@@ -1,4 +1,4 @@
-"""`mlv lnav`: where the format file for lnav lies."""
+"""`mlv lnav`: the path of the format file for lnav."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ __all__ = ["command"]
 
 @click.command(help='Print the path of the lnav format file. To install it: lnav -i "$(mlv lnav)".')
 def command() -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     with as_file(files("mlv_tools") / "lnav" / "mlv.json") as path:
         click.echo(path)

@@ -1,4 +1,4 @@
-"""`mlv ls`: the experiments below a directory as a table."""
+"""`mlv ls`: the experiments of a tree as a table."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._conditions import Condition
-from mlv_tools._series import Metric
-from mlv_tools._summary import Summary, summary
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, plain, sparkline, value
-from mlv_tools._trees import find
+from mlv_tools._commands._filter import Condition
+from mlv_tools._commands._metric import Metric
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, printable, sparkline, value
+from mlv_tools._reading.summary import Summary, summary
+from mlv_tools._reading.trees import find
 from mlvlogger import MLVError
 
 __all__ = ["command"]
 
-_SHOWN = 4  # params, and metrics, that are shown where nobody chose any
+_SHOWN = 4  # params, and metrics, that are shown by default
 _WIDEST = 24  # characters of a cell
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
 _FIXED = ("name", "kind", "state", "last")
@@ -75,7 +75,7 @@ def command(
     limit: int | None,
     format_: str,
 ) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     conditions = [_read(text, Condition) for text in where]
     wanted = [_read(text, Metric) for text in metrics]
     rows = [_Row(summary(found), wanted) for found in find(root)]
@@ -85,7 +85,7 @@ def command(
     for asked in [*(one.column for one in conditions), *([sort] if sort else [])]:
         if rows and not any(asked in row.cells for row in rows):
             raise click.BadParameter(
-                f"there is no column {asked!r}. There are: {', '.join(names)}, and all parameters."
+                f"there is no column {asked!r}. Choose one of: {', '.join(names)}, or a parameter."
             )
     shown = [row for row in rows if all(condition.holds(row.cells) for condition in conditions)]
     if sort:
@@ -100,7 +100,7 @@ def command(
 
 
 class _Row:
-    """A row: its cells by column, and what the table shows beside them."""
+    """A row: its cells by column, and the curves that only the table shows."""
 
     def __init__(self, one: Summary, metrics: list[Metric]) -> None:
         self.summary = one
@@ -128,11 +128,11 @@ def _values(one: Summary, metric: Metric) -> Any:
     try:
         return metric.values(one.found.experiment) if one.found.experiment else []
     except (MLVError, OSError):
-        return []  # the row says unknown or broken
+        return []  # the state of the row is unknown or broken
 
 
 def _differing(rows: list[_Row]) -> list[str]:
-    """The params that not all experiments of a kind have alike, those that most have first."""
+    """Return the params that differ between experiments of a kind, the most frequent first."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if experiment := row.summary.found.experiment:
@@ -148,7 +148,7 @@ def _differing(rows: list[_Row]) -> list[str]:
 
 
 def _column(param: str) -> str:
-    """The column of a parameter: its name, where that is not the name of another column."""
+    """Return the column of a parameter: its name, unless another column has this name."""
     return f"params.{param}" if param in (*_FIXED, "tags") else param
 
 
@@ -166,19 +166,19 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
             item = item.timestamp()
         return (0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item))
 
-    there = [row for row in rows if row.cells.get(column) is not None]
-    return sorted(there, key=key, reverse=reverse) + [row for row in rows if row.cells.get(column) is None]
+    present = [row for row in rows if row.cells.get(column) is not None]
+    return sorted(present, key=key, reverse=reverse) + [row for row in rows if row.cells.get(column) is None]
 
 
 def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metric], is_tree: bool) -> None:
     console = output()
     if not rows:
-        console.print(Text(f"no experiments in {plain(str(root))}"))
+        console.print(Text(f"no experiments in {printable(str(root))}"))
         return
     curves = set(map(str, metrics))
     head = [Text(name) for name in ("name", "kind", "state", "last event")]
     for name in columns:
-        head += [Text(plain(name)), *([Text("")] if name in curves else [])]
+        head += [Text(printable(name)), *([Text("")] if name in curves else [])]
     lines = [list(_cells(row, columns, curves, is_tree)) for row in rows]
     count = _fitting(head, lines, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -188,14 +188,16 @@ def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metri
         table.add_row(*line[:count])
     console.print(table)
     if left := [title.plain for title in head[count:] if title.plain]:
-        console.print(Text(f"not shown, for want of room: {', '.join(left)}", style="dim"))
+        console.print(Text(f"not shown because the terminal is too narrow: {', '.join(left)}", style="dim"))
     for row in rows:
         if row.summary.trouble:
-            console.print(Text(f"{plain(row.summary.found.name)}: {plain(row.summary.trouble)}", style="yellow"))
+            console.print(
+                Text(f"{printable(row.summary.found.name)}: {printable(row.summary.trouble)}", style="yellow")
+            )
 
 
 def _fitting(head: list[Text], lines: list[list[Text]], width: int) -> int:
-    """How many columns fit; the first four always do."""
+    """Return the number of columns that fit; at least the first four are shown."""
     used = 0
     for place, cells in enumerate(zip(head, *lines, strict=True)):
         used += max(cell.cell_len for cell in cells) + 2
@@ -207,9 +209,9 @@ def _fitting(head: list[Text], lines: list[list[Text]], width: int) -> int:
 def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> Iterator[Text]:
     one = row.summary
     indent = "  " * one.found.depth if is_tree else ""
-    yield Text(indent + plain(one.found.name if not indent else one.found.path.name))
-    yield Text(plain(row.cells["kind"] or ""))
-    yield Text(plain(one.state), style=_STYLES.get(one.state, "yellow"))
+    yield Text(indent + printable(one.found.name if not indent else one.found.path.name))
+    yield Text(printable(row.cells["kind"] or ""))
+    yield Text(printable(one.state), style=_STYLES.get(one.state, "yellow"))
     yield Text(ago(one.last))
     for name in columns:
         item = row.cells.get(name)
@@ -220,18 +222,18 @@ def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> It
 
 
 def _export(rows: list[_Row], names: list[str], format_: str) -> None:
-    """The same rows for other programs; escaped, so that a terminal obeys nothing and any file name has a form."""
+    """Print the rows for other programs. Control characters and bytes that aren't UTF-8 are escaped."""
     found = [{**{name: row.cells.get(name) for name in names}, "trouble": row.summary.trouble} for row in rows]
     if format_ == "json":
         click.echo(json.dumps(_json(found), indent=1))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(plain, [*names, "trouble"]))
+    writer.writerow(map(printable, [*names, "trouble"]))
     writer.writerows([_csv(item) for item in cells.values()] for cells in found)
 
 
 def _json(item: Any) -> Any:
-    """A cell as JSON has it: what JSON cannot say is a string, such as "nan" and a time."""
+    """Return a cell for JSON. Values that JSON doesn't have, such as NaN and times, become strings."""
     if isinstance(item, dict):
         return {name: _json(one) for name, one in item.items()}
     if isinstance(item, list):
@@ -244,7 +246,7 @@ def _json(item: Any) -> Any:
 
 
 def _csv(item: Any) -> Any:
-    """A cell as CSV has it: a number with all its digits, a missing one as nothing."""
+    """Return a cell for CSV: a number with all its digits, a missing value as an empty field."""
     if item is None or isinstance(item, (int, float)):
         return item if not isinstance(item, bool) else value(item)
     return item.isoformat() if isinstance(item, datetime) else value(item)

@@ -1,4 +1,4 @@
-"""`mlv note`: a remark that somebody made later."""
+"""`mlv note`: add a note to an experiment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._remarks import add
+from mlv_tools._commands._annotate import add
+from mlv_tools._commands._completion import ExperimentPath
 
 __all__ = ["command"]
 
@@ -20,9 +20,9 @@ __all__ = ["command"]
 @click.argument("directory", type=ExperimentPath())
 @click.argument("text")
 def command(directory: Path, text: str) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     if text == "-":
         text = sys.stdin.read().strip()
     if not text:
-        raise click.UsageError("The remark is empty.")
+        raise click.UsageError("The note is empty. Pass a TEXT, or - to read it from standard input.")
     add(directory, description=text)

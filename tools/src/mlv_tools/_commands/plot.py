@@ -1,4 +1,4 @@
-"""`mlv plot`: a picture of one metric of the experiments of a tree."""
+"""`mlv plot`: an image of one metric of all experiments of a tree."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlv_tools._shown import text
+from mlv_tools._display.values import shorten
+from mlv_tools._report import charts
+from mlv_tools._sql.downsample import Curve, curves
+from mlv_tools._sql.views import connect
 
 if TYPE_CHECKING:
     import duckdb
 
-    from mlv_tools._thin import Curve
-
 __all__ = ["command"]
 
-_NAMED = 12  # metrics in the message that one is not there
+_NAMED = 12  # metrics in the message about a missing one
 
 
 @click.command("plot")
@@ -48,11 +49,8 @@ def command(
 ) -> None:
     """Plot a metric of all experiments under ROOT."""
     if output.suffix not in (".png", ".svg"):
-        raise click.UsageError(f"{output} ends neither in .png nor in .svg.")
+        raise click.UsageError(f"{output} must end in .png or .svg.")
     import vl_convert
-
-    from mlv_tools import _charts, connect
-    from mlv_tools._thin import curves
 
     with connect(root) as connection:
         found = curves(connection, "event || '.' || name = ?", (metric,), most=width)
@@ -62,11 +60,11 @@ def command(
         created = dict(connection.execute("select experiment, epoch(created) from experiments").fetchall())
     labelled = _labelled(found)
     starts = {label: created[curve.experiment] or curve.times[0] for label, curve in labelled.items()}
-    datasets = _charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
+    datasets = charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
     x_title = "step" if by == "step" else "seconds since start"
-    spec = _charts.lines(datasets, list(labelled), title=text(metric, 100), x_title=x_title, log=log)
+    spec = charts.lines(datasets, list(labelled), title=shorten(metric, 100), x_title=x_title, log=log)
     spec |= {"width": width, "height": height}
-    # There is nothing to load in it, and nothing could be loaded.
+    # The chart loads nothing; this makes sure of it.
     if output.suffix == ".svg":
         output.write_text(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), encoding="utf-8")
     else:
@@ -75,30 +73,30 @@ def command(
 
 
 def _labelled(found: list[Curve]) -> dict[str, Curve]:
-    """The curves by their names in the legend: the experiment, and the stream where an experiment has several."""
+    """Return the curves by label: the experiment, with the stream if an experiment has several curves."""
     one_stream = len({curve.experiment for curve in found}) == len(found)
-    labels = (text(curve.experiment if one_stream else f"{curve.experiment} ({curve.stream})") for curve in found)
+    labels = (shorten(curve.experiment if one_stream else f"{curve.experiment} ({curve.stream})") for curve in found)
     return dict(zip(labels, found, strict=True))
 
 
 def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> str:
-    """What was drawn, and what was not."""
+    """Describe the curves that were drawn, and the points that were left out."""
     count, bad, drawn = (sum(curve.count for curve in found), sum(curve.bad for curve in found), len(datasets["raw"]))
-    said = [f"{len(found)} curve{'' if len(found) == 1 else 's'}, {count} points"]
+    parts = [f"{len(found)} curve{'' if len(found) == 1 else 's'}, {count} points"]
     if any(curve.means for curve in found):
-        said.append(f"thinned to {drawn}: the lowest and the highest of each stretch")
+        parts.append(f"downsampled to {drawn}: the lowest and the highest of each stretch")
     if bad:
-        said.append(f"{bad} not finite: crosses at the bottom")
+        parts.append(f"{bad} not finite: crosses at the bottom")
     if hidden := sum(row["y"] is None for row in datasets["raw"]) - len(datasets["gaps"]):
-        said.append(f"{hidden} of those not above 0: not on a log scale")
-    return "; ".join(said)
+        parts.append(f"{hidden} of those not above 0: not on a log scale")
+    return "; ".join(parts)
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, metric: str, only: str) -> str:
-    """That the metric is not there, and what is."""
+    """Return the error about a missing metric, with the metrics that exist."""
     query = "select distinct event || '.' || name from metrics order by all"
-    names = [text(name, 100) for (name,) in connection.execute(query).fetchall()]
+    names = [shorten(name, 100) for (name,) in connection.execute(query).fetchall()]
     if metric in names:
-        return f"no experiment that has the metric {metric!r} has a name like {only!r}."
+        return f"no experiment with the metric {metric!r} matches --only {only!r}."
     more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"there is no metric {metric!r}. There are: {', '.join(names[:_NAMED]) or 'none'}{more}."
+    return f"there is no metric {metric!r}. Choose one of: {', '.join(names[:_NAMED]) or 'none'}{more}."

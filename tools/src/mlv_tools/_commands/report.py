@@ -1,10 +1,13 @@
-"""`mlv report`: one page that shows the experiments of a tree."""
+"""`mlv report`: one HTML page about the experiments of a tree."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from mlv_tools._report.collect import collect
+from mlv_tools._report.page import page
 
 __all__ = ["command"]
 
@@ -26,10 +29,8 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
     all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
     """
-    if not output.parent.is_dir():  # said before the work, not after it
-        raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Make it first.")
-    from mlv_tools._report import collect, page
-
+    if not output.parent.is_dir():  # reported before the experiments are read, not after
+        raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Create it first.")
     data = collect(root, title=title, images=images * 1_000_000)
     text = page(data["title"], data)
     partial = output.with_name(f".{output.name}.partial")

@@ -1,4 +1,4 @@
-"""`mlv show`: all that an experiment says of itself, on one page."""
+"""`mlv show`: all facts about one experiment."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._contents import StreamFacts, attached, facts
-from mlv_tools._terminal import output
-from mlv_tools._text import ago, number, plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import ago, number, printable, value
+from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
 from mlvlogger import Experiment, File, SpanTree
 
 __all__ = ["command"]
 
 _BAR = 30  # characters of the timeline
-_SPANS = 20  # of each stream that are shown
+_SPANS = 20  # of each stream
 
 
 @click.command(help="Show one experiment: metadata, streams, spans, files, problems.")
@@ -36,10 +36,10 @@ _SPANS = 20  # of each stream that are shown
     help="Number of outer spans to show for each stream.",
 )
 def command(directory: Path, spans: int) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     experiment = mlvlogger.read(directory)
     console = output()
-    streams = list(facts(experiment))
+    streams = list(stream_facts(experiment))
     _meta(console, experiment)
     _records(console, experiment)
     _params(console, experiment)
@@ -50,8 +50,8 @@ def command(directory: Path, spans: int) -> None:
     if experiment.problems:
         _head(console, "left out")
         for problem in experiment.problems:
-            console.print(Text(f"  {plain(str(problem))}", style="yellow"))
-        console.print(Text(f"  for details, run: mlv-validate {plain(str(directory))}", style="yellow"))
+            console.print(Text(f"  {printable(str(problem))}", style="yellow"))
+        console.print(Text(f"  for details, run: mlv-validate {printable(str(directory))}", style="yellow"))
 
 
 def _head(console: Console, text: str) -> None:
@@ -70,19 +70,19 @@ def _table(console: Console, rows: Iterator[tuple[Any, ...]], *heads: str) -> No
 
 
 def _meta(console: Console, experiment: Experiment) -> None:
-    console.print(Text(plain(str(experiment.path)), style="bold"))
+    console.print(Text(printable(str(experiment.path)), style="bold"))
     rows: list[tuple[str, str]] = [
         ("id", experiment.id),
-        ("name", plain(experiment.name)),
-        ("kind", plain(experiment.kind)),
-        ("state", plain(experiment.state)),
+        ("name", printable(experiment.name)),
+        ("kind", printable(experiment.kind)),
+        ("state", printable(experiment.state)),
         ("created", _time(experiment.created)),
     ]
     if experiment.parent_ref:
-        rows.append(("parent", plain(f"{experiment.parent_ref.id} {experiment.parent_ref.path or ''}".strip())))
+        rows.append(("parent", printable(f"{experiment.parent_ref.id} {experiment.parent_ref.path or ''}".strip())))
     if experiment.tags:
-        rows.append(("tags", plain(", ".join(experiment.tags))))
-    rows += [("description", plain(text)) for text in experiment.descriptions]
+        rows.append(("tags", printable(", ".join(experiment.tags))))
+    rows += [("description", printable(text)) for text in experiment.descriptions]
     _table(console, iter(rows), "", "")
 
 
@@ -98,15 +98,20 @@ def _records(console: Console, experiment: Experiment) -> None:
             name = host.get("name") if isinstance(host, dict) else None
             command = environment.get("command")
             words = " ".join(map(str, command)) if isinstance(command, list) else ""
-            created = plain(str(record.get("created", "")))[:19].replace("T", " ")
-            yield created, plain(str(name or "")), plain(_commit(git) if isinstance(git, dict) else ""), plain(words)
+            created = printable(str(record.get("created", "")))[:19].replace("T", " ")
+            yield (
+                created,
+                printable(str(name or "")),
+                printable(_commit(git) if isinstance(git, dict) else ""),
+                printable(words),
+            )
 
     _head(console, f"records: {len(experiment.records)}")
     _table(console, rows(), "created", "host", "commit", "command")
 
 
 def _commit(git: dict[str, Any]) -> str:
-    """The commit, and whether the code was that of the commit."""
+    """Return the commit, and whether the code had uncommitted changes."""
     if not (commit := str(git.get("commit") or "")[:12]):
         return ""
     dirty = git.get("dirty")
@@ -117,14 +122,14 @@ def _params(console: Console, experiment: Experiment) -> None:
     for what, values in (("params", experiment.params), ("extra", experiment.extra)):
         if values:
             _head(console, what)
-            _table(console, ((plain(name), value(item)) for name, item in values.items()), "", "")
+            _table(console, ((printable(name), value(item)) for name, item in values.items()), "", "")
 
 
 def _streams(console: Console, streams: list[StreamFacts]) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
         for one in streams:
-            end = f"{one.torn} bytes behind the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
-            yield plain(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
+            end = f"{one.torn} bytes after the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
+            yield printable(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
 
     _head(console, f"streams: {len(streams)}")
     _table(console, rows(), "", "events", "sessions", "last event", "end")
@@ -134,7 +139,7 @@ def _spans(console: Console, experiment: Experiment, stream: str, limit: int) ->
     try:
         trees = [tree for tree in experiment.spans(stream=stream) if tree.begin.within is None]
     except mlvlogger.UnsupportedVersion:
-        return  # the table of streams says so
+        return  # the table of streams reports it
     if not trees or not limit:
         return
     begin = min(tree.begin.time for tree in trees)
@@ -147,9 +152,11 @@ def _spans(console: Console, experiment: Experiment, stream: str, limit: int) ->
             size = (tree.seconds or 0.0) / length * _BAR
             bar = " " * int(start) + ("█" * max(1, round(size)) if tree.end else "▌ not ended")
             took = f"{number(tree.seconds)} s" if tree.seconds is not None else ""
-            yield Text("  " * depth + plain(tree.name)), value(tree.begin.data), took, Text(bar[: _BAR + 12])
+            yield Text("  " * depth + printable(tree.name)), value(tree.begin.data), took, Text(bar[: _BAR + 12])
 
-    _head(console, f"spans of {plain(stream)}: {len(trees)}" + (f", the first {limit}" if len(trees) > limit else ""))
+    _head(
+        console, f"spans of {printable(stream)}: {len(trees)}" + (f", the first {limit}" if len(trees) > limit else "")
+    )
     _table(console, rows(), "", "", "took", "")
 
 
@@ -164,7 +171,7 @@ def _ended(tree: SpanTree) -> datetime:
 
 
 def _files(console: Console, experiment: Experiment) -> None:
-    files = list(attached(experiment))
+    files = list(referenced_files(experiment))
     if not files:
         return
 
@@ -172,7 +179,7 @@ def _files(console: Console, experiment: Experiment) -> None:
         for file, event, there in files:
             kind = file.media_type or "" if isinstance(file, File) else f"on {file.host}"
             state = Text(there, style="" if there in ("there", "elsewhere") else "yellow")
-            yield plain(str(file.path)), f"{file.size:,}", plain(kind), plain(event), state
+            yield printable(str(file.path)), f"{file.size:,}", printable(kind), printable(event), state
 
     _head(console, f"files: {len(files)}")
     _table(console, rows(), "", "bytes", "", "first referred to by", "")

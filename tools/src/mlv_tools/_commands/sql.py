@@ -1,4 +1,4 @@
-"""`mlv sql`: ask experiments with SQL."""
+"""`mlv sql`: query experiments with SQL."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from contextlib import nullcontext
 from typing import Any
 
 import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from mlv_tools._columns import describe
-from mlv_tools._export import publish, write_csv, write_json, write_jsonl
+from mlv_tools._display.text import printable
+from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl
+from mlv_tools._sql.schema import describe
+from mlv_tools._sql.views import connect
 
 __all__ = ["command"]
 
@@ -43,15 +49,14 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     """
     import duckdb
 
-    from mlv_tools._views import connect
-
     form = form or _by_ending(output)
     if form == "parquet" and output is None:
-        raise click.UsageError("Parquet goes into a file. Name one with -o.")
+        raise click.UsageError("Parquet is written to a file. Name the file with -o.")
     if query == "-":
         query = sys.stdin.read()
     connection = connect(root)
-    connection.execute("SET python_enable_replacements = false")  # a name in a query isn't a variable of this program
+    # A name in a query must not refer to a variable of this program.
+    connection.execute("SET python_enable_replacements = false")
     with publish(output) if output is not None else nullcontext() as path:
         try:
             if form == "parquet":
@@ -82,38 +87,28 @@ def _rows(connection: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _write_table(file: Any, names: list[str], kinds: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, kind in zip(names, kinds, strict=True):
         is_number = kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE")
-        table.add_column(Text(_printable(name)), overflow="fold", justify="right" if is_number else "left")
+        table.add_column(Text(printable(name)), overflow="fold", justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(_cell(value)) for value in row))
-    # Where nobody looks, nothing is folded: a line is a row.
+    # If the output isn't a terminal, lines aren't folded: each line is a row.
     width = None if file.isatty() else 1_000_000
     Console(file=file, width=width, highlight=False, soft_wrap=width is not None).print(table)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, (list, dict)):
-        return _printable(json.dumps(value, ensure_ascii=False, default=str))
-    return _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """*text* without what a terminal would obey: control characters and the like are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+        return printable(json.dumps(value, ensure_ascii=False, default=str))
+    return printable(str(value))
 
 
 def _failed(error: Exception) -> click.ClickException:
     import duckdb
 
     is_wrong = isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException))
-    message = "\n".join(map(_printable, str(error).rstrip().split("\n")))
+    message = "\n".join(map(printable, str(error).rstrip().split("\n")))
     return (_WrongQuery if is_wrong else click.ClickException)(
         f"the query failed. {message}\n\nThe views and their columns:\n{describe()}"
     )

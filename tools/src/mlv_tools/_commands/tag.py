@@ -1,4 +1,4 @@
-"""`mlv tag`: tags that somebody thought of later."""
+"""`mlv tag`: add tags to an experiment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._remarks import add
-from mlv_tools._text import plain
+from mlv_tools._commands._annotate import add
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.text import printable
 
 __all__ = ["command"]
 
@@ -18,10 +18,10 @@ __all__ = ["command"]
 @click.argument("directory", type=ExperimentPath())
 @click.argument("tags", nargs=-1, required=True)
 def command(directory: Path, tags: tuple[str, ...]) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     known = mlvlogger.read(directory).tags
     new = [tag for tag in dict.fromkeys(tags) if tag not in known]
     if not new:
-        click.echo(f"{plain(str(directory))} has {'this tag' if len(tags) == 1 else 'these tags'} already")
+        click.echo(f"{printable(str(directory))} has {'this tag' if len(tags) == 1 else 'these tags'} already")
         return
     add(directory, tags=new)

@@ -1,4 +1,4 @@
-"""`mlv tail`: the last events of an experiment, and what is added while it is looked at."""
+"""`mlv tail`: the last events of an experiment, and new events as they are written."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import click
 from rich.text import Text
 
 import mlvlogger
-from mlv_tools._completion import ExperimentPath
-from mlv_tools._following import Follower
-from mlv_tools._terminal import output
-from mlv_tools._text import number, plain, value
+from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._display.terminal import output
+from mlv_tools._display.text import number, printable, value
+from mlv_tools._reading.follow import Follower
 from mlvlogger import Event
 
 __all__ = ["command"]
 
-_PAUSE = 0.2  # seconds between two looks
+_PAUSE = 0.2  # seconds between two reads
 _INTERRUPTED = 130
 
 
@@ -38,9 +38,10 @@ _INTERRUPTED = 130
     help="Number of last events to print first.",
 )
 def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
-    """The command; see its help."""
+    """Run the command; see its help."""
     experiment = mlvlogger.read(directory)
     follower = Follower(experiment)
+    end = (experiment.default_stream, "mlv/end")
     try:
         _show(follower.last(lines))
         is_ended = experiment.state not in ("open", "paused")
@@ -48,12 +49,12 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
             time.sleep(_PAUSE)
             added = list(follower.new())
             _show(added)
-            is_ended = is_ended or any((stream, one.name) == ("log.jsonl", "mlv/end") for stream, one, _ in added)
+            is_ended = is_ended or any((stream, one.name) == end for stream, one, _ in added)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     if follower.left_out:
         click.echo(
-            f"{follower.left_out} lines aren't events (for details, run: mlv-validate {plain(str(directory))})",
+            f"{follower.left_out} lines aren't events (for details, run: mlv-validate {printable(str(directory))})",
             err=True,
         )
 
@@ -68,13 +69,13 @@ def _show(events: list[tuple[str, Event, int]]) -> None:
 def _line(stream: str, event: Event, depth: int) -> Text:
     name = stream.removeprefix("log/").removesuffix(".jsonl")
     text = Text(f"{event.time:%H:%M:%S.%f}"[:12], style="dim")
-    text.append(f" {plain(name)}:{event.seq} ", style="dim")
+    text.append(f" {printable(name)}:{event.seq} ", style="dim")
     text.append("  " * depth)
-    text.append(plain(event.name), style="magenta" if event.name.startswith("mlv/") else "bold")
+    text.append(printable(event.name), style="magenta" if event.is_lifecycle else "bold")
     if event.span == "begin":
         text.append(" {", style="dim")
     for key, item in event.data.items():
-        text.append(f" {plain(key)}=", style="dim")
+        text.append(f" {printable(key)}=", style="dim")
         text.append(value(item))
     if event.span == "end":
         text.append(f" }} {number(event.seconds)} s" if event.seconds is not None else " }", style="dim")

@@ -1,0 +1,207 @@
+"""The suite's data for readers: reads, and vectors, some of which are cases for validators, too.
+
+`conformance/suite/README.md` specifies both.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlv_conformance._suite.cases import Case, Edit, Finding
+from mlv_validate import RULES
+
+_UNREADABLE_PHASES = ("json", "bytes")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A base with edits, and the expected answer of a reader.
+
+    `expected` lists places in the answer with their values. A place is the names and numbers that lead to the value;
+    the number of an event is that of its line. The place `()` is the whole answer.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    base: str
+    edits: list[Edit]
+    expected: tuple[tuple[tuple[str | int, ...], Any], ...]
+    target: str = "."
+    command: str = "read"
+
+
+def load_reads(suite: Path) -> list[Read]:
+    """Return everything that a reader is asked, in the order of the files' names."""
+    reads = [_read(file["topic"], read) for file in _files(suite, "reads") for read in file["reads"]]
+    for file in _files(suite, "vectors"):
+        of_kind = _READS.get(file["topic"], _slot_reads)
+        reads += of_kind(f"vectors/{file['topic']}", file)
+    return reads
+
+
+def load_slot_cases(suite: Path) -> list[Case]:
+    """Return the cases for validators in the vectors."""
+    cases = []
+    for file in _files(suite, "vectors"):
+        topic = f"vectors/{file['topic']}"
+        if "slot" in file:
+            cases += _slot_cases(topic, file)
+        elif file["topic"] == "seals":
+            cases += _seal_cases(topic, file)
+    return cases
+
+
+def _files(suite: Path, folder: str) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in sorted((suite / folder).glob("*.json"))]
+
+
+def _read(topic: str, read: dict[str, Any]) -> Read:
+    return Read(
+        f"reads/{topic}/{read['name']}",
+        tuple(read["rules"]),
+        read["base"],
+        [] if read["edit"] is None else [read["edit"]],
+        (((), read["model"]),),
+        read.get("target", "."),
+    )
+
+
+def _slot_edit(slot: dict[str, Any], text: Any) -> Edit:
+    return {"op": "replace", "path": slot["path"], "line": slot["line"], "old": slot["old"], "new": text}
+
+
+def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    slot = file["slot"]
+    stream = ("streams", slot["path"])
+    reads = []
+    for vector in file["vectors"]:
+        expected: tuple[tuple[tuple[str | int, ...], Any], ...]
+        if "model" in vector:
+            member = tuple(part for name in slot["member"].split(".") for part in _INSIDE.get(name, (name,)))
+            expected = (
+                ((*stream, "left_out"), []),
+                ((*stream, "events", slot["line"], *member), vector["model"]),
+            )
+        elif any(RULES[rule].phase in _UNREADABLE_PHASES for rule in vector["breaks"]):
+            expected = (((*stream, "left_out"), [slot["line"]]),)
+        else:
+            continue
+        edit = _slot_edit(slot, vector["text"])
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.garbled",), slot["base"], [edit], expected))
+    return reads
+
+
+_INSIDE: dict[str, tuple[str, ...]] = {"x": ("object", "x")}
+
+
+def _slot_cases(topic: str, file: dict[str, Any]) -> list[Case]:
+    slot = file["slot"]
+    return [
+        Case(
+            rule=topic,
+            name=vector["name"],
+            base=slot["base"],
+            edit=_slot_edit(slot, vector["text"]),
+            findings=frozenset(Finding(rule, slot["path"], slot["line"]) for rule in vector.get("breaks", ())),
+        )
+        for vector in file["vectors"]
+    ]
+
+
+def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
+    return [
+        Read(
+            f"{topic}/{vector['name']}",
+            ("reader.id",),
+            "minimal",
+            [{"op": "write", "path": "meta.json", "new": vector["content"]}],
+            ((("id",), vector["id"]),),
+            "meta.json",
+            "id",
+        )
+        for vector in file["vectors"]
+    ]
+
+
+def _log(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, topic: str, content: Any) -> Read:
+    edit = {"op": "write", "path": "log.jsonl", "new": content}
+    return Read(f"{topic}/{vector['name']}", rules, "minimal", [edit], expected)
+
+
+def _states(topic: str, file: dict[str, Any]) -> list[Read]:
+    return [_log(vector, (), ((("state",), vector["state"]),), topic, vector["log"]) for vector in file["vectors"]]
+
+
+def _rewinds(topic: str, file: dict[str, Any]) -> list[Read]:
+    reads = []
+    for vector in file["vectors"]:
+        superseded = {
+            ("streams", "log.jsonl", "events", number): number in vector["superseded"]
+            for number in range(1, len(_bytes(vector["log"]).split(b"\n")))
+        }
+        expected = tuple(((*place, "superseded"), value) for place, value in superseded.items())
+        reads.append(_log(vector, ("reader.rewind",), expected, topic, vector["log"]))
+    return reads
+
+
+def _bytes(content: Any) -> bytes:
+    return "".join(content).encode()
+
+
+def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return every prefix of the log, by its length in bytes."""
+    log = _bytes(file["log"])
+    reads = []
+    for part in file["ranges"]:
+        for length in range(part["from"], part["to"] + 1):
+            edit = {"op": "write", "path": "log.jsonl", "new": {"hex": log[:length].hex()} if length else ""}
+            expected: tuple[tuple[tuple[str | int, ...], Any], ...] = (
+                (("state",), part["state"]),
+                (("streams", "log.jsonl", "left_out"), []),
+                (("streams", "log.jsonl", "events", "count"), part["lines"]),
+            )
+            reads.append(Read(f"{topic}/{length} bytes", ("reader.torn",), "minimal", [edit], expected))
+    return reads
+
+
+def _none(topic: str, file: dict[str, Any]) -> list[Read]:
+    return []
+
+
+def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
+    return [
+        Case(
+            rule=topic,
+            name=vector["name"],
+            base="bare",
+            edit={"op": "write", "path": "train.jsonl", "new": vector["log"]},
+            findings=frozenset(Finding(rule, ".", line) for rule, line in vector.get("findings", ())),
+            target="train.jsonl",
+        )
+        for vector in file["vectors"]
+    ]
+
+
+def _folds(topic: str, file: dict[str, Any]) -> list[Read]:
+    reads = []
+    for vector in file["vectors"]:
+        first, *additions = vector["records"]
+        content = json.dumps(first)
+        edits: list[Edit] = [{"op": "write", "path": "meta.json", "new": content}]
+        id_ = previous = _digest(content)
+        for number, addition in enumerate(additions, 2):
+            content = json.dumps({**addition, "experiment": id_, "previous": previous})
+            edits.append({"op": "write", "path": f"meta/{number}.json", "new": content})
+            previous = _digest(content)
+        expected = tuple((("meta", name), value) for name, value in vector["meta"].items())
+        reads.append(Read(f"{topic}/{vector['name']}", (), "minimal", edits, expected))
+    return reads
+
+
+def _digest(content: str) -> str:
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+_READS = {"folds": _folds, "ids": _ids, "states": _states, "rewinds": _rewinds, "prefixes": _prefixes, "seals": _none}

@@ -1,0 +1,1 @@
+"""Tests of writers: a driver writes, perhaps is killed, and the written directory is checked."""

@@ -1,0 +1,108 @@
+"""A savedir, read as it is now."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlv_conformance._models import events, integer, read_line
+
+Entry = tuple[int, str, bytes]
+"""What is at a path: the inode, the kind, and the bytes of a file or the target of a link."""
+
+
+class Savedir:
+    """The directory that a driver writes.
+
+    Temporary names of writers, which begin with `.mlv-`, are left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: dict[str, list[dict[str, Any]]] = {}
+
+    def forget_events(self) -> None:
+        """Read the streams again when their events are needed next."""
+        self._events.clear()
+
+    def events(self, stream: str) -> list[dict[str, Any]]:
+        """Return the events of a valid stream, none if it doesn't exist."""
+        if stream not in self._events:
+            path = self.path / stream
+            self._events[stream] = events(path) if path.exists() else []
+        return self._events[stream]
+
+    def content(self, stream: str) -> bytes:
+        """Return the bytes of a stream, none if it doesn't exist."""
+        path = self.path / stream
+        return path.read_bytes() if path.is_file() else b""
+
+    def has_experiment(self, path: str) -> bool:
+        return (self.path / path / "meta.json").exists()
+
+    def experiments(self) -> list[Path]:
+        return [path.parent for path in self.path.rglob("meta.json")]
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Return all published files with their bytes, by path."""
+        for path in sorted(self.path.rglob("*")):
+            if path.is_file() and not path.name.startswith(".mlv-"):
+                yield path.relative_to(self.path).as_posix(), path.read_bytes()
+
+    def streams(self, experiment: str) -> list[str]:
+        """Return the paths of the streams of an experiment."""
+        return [path for path, _ in self.files() if path.startswith(f"{experiment}/") and path.endswith(".jsonl")]
+
+    def entries(self) -> dict[str, Entry]:
+        """Return everything that is in the directory, by path."""
+        return {
+            path.relative_to(self.path).as_posix(): _entry(path)
+            for path in self.path.rglob("*")
+            if not path.name.startswith(".mlv-")
+        }
+
+    def files_outside(self) -> list[str]:
+        """Return the names of what is next to the savedir."""
+        return [str(path.name) for path in self.path.parent.iterdir() if path != self.path]
+
+    def files_with(self, text: str) -> Iterator[str]:
+        """Return the paths of the files that contain a string."""
+        for path in self.path.rglob("*"):
+            if path.is_file() and text.encode() in path.read_bytes():
+                yield path.relative_to(self.path).as_posix()
+
+
+def experiment_of(stream: str) -> str:
+    """Return the path of the experiment that a stream belongs to; an experiment's own path stays."""
+    folder = stream.rpartition("/")[0] if stream.endswith(".jsonl") else stream
+    return folder.removesuffix("/log")
+
+
+def user_events(content: bytes) -> int:
+    """Return how many events of the user are in the bytes of a stream, lines that can't be read included."""
+    return sum(b'"event":"mlv/' not in line for line in content[: content.rfind(b"\n") + 1].splitlines())
+
+
+def last_seq(committed: bytes) -> int:
+    """Return the `seq` of the last line; 0 if no line can be read."""
+    try:
+        return integer(read_line(committed.splitlines()[-1])["seq"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def member_of_start(content: bytes, member: str) -> Any:
+    """Return a member of the `mlv/start` with which bytes begin; None if they begin with something else."""
+    try:
+        return read_line(content.partition(b"\n")[0])["data"].get(member)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _entry(path: Path) -> Entry:
+    inode = path.lstat().st_ino
+    if path.is_symlink():
+        return inode, "link", os.fsencode(os.readlink(path))
+    if path.is_file():
+        return inode, "file", path.read_bytes()
+    return inode, "directory" if path.is_dir() else "other", b""

@@ -1,0 +1,161 @@
+"""The chapter Events: an event by itself, the `seq` of a stream's lines, and its spans."""
+
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+from mlv_validate._findings import Broken
+from mlv_validate._rules.records import CheckedRecord, apply, check_calendar, checked, typed_values_in
+from mlv_validate._rules.values import Quiet, never
+from mlv_validate._schema.checks import SCHEMAS, checks, constants
+from mlv_validate._text import show
+
+LIFECYCLE = frozenset(constants(SCHEMAS["event"]["$defs"], "event"))
+_USERS = checks("event", member="event", is_=None)
+_EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
+
+
+def check_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = never) -> CheckedRecord:
+    """Check the JSON value of a line by the rules of phase `schema`.
+
+    Args:
+        event: The value.
+        is_known: Whether the version of the line is known.
+        typed: Whether there may be typed values in the event.
+        quiet: The rules whose messages may be left out, none by default.
+
+    Returns:
+        The rules that the event breaks.
+    """
+    name = event.get("event") if isinstance(event, dict) else None
+    list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
+    broken = apply(list_, event, is_known, quiet)
+    if isinstance(event, dict):
+        broken += check_calendar(event, "time", "event.time", broken)
+    values = typed_values_in(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
+    return checked(broken, values, is_known, quiet)
+
+
+class Ranges:
+    """A set of integers, small if they are consecutive."""
+
+    def __init__(self) -> None:
+        self._first: list[int] = []
+        self._last: list[int] = []
+
+    def add(self, first: int, last: int) -> None:
+        """Add the integers from `first` to `last`; nothing if there are none."""
+        if first > last:
+            return
+        if self._last and first == self._last[-1] + 1:
+            self._last[-1] = last
+            return
+        left = bisect_left(self._last, first - 1)
+        right = bisect_right(self._first, last + 1)
+        if left < right:
+            first, last = min(first, self._first[left]), max(last, self._last[right - 1])
+        self._first[left:right], self._last[left:right] = [first], [last]
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._first, number) - 1
+        return at >= 0 and number <= self._last[at]
+
+    def clear(self) -> None:
+        self._first.clear()
+        self._last.clear()
+
+
+class Sequence:
+    """The `seq` of the lines of a stream; a `seq` that a masked line may have counts as present."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.masked = False
+        self.greatest = 0
+        self._numbers = Ranges()
+
+    def mask(self) -> None:
+        """Take note of a masked line."""
+        self.masked = True
+
+    def add(self, seq: int) -> None:
+        """Take note of a line with this `seq`."""
+        if self.masked:
+            self._numbers.add(self.last + 1, seq - 1)
+            self.masked = False
+        self._numbers.add(seq, seq)
+        self.last = seq
+        self.greatest = max(self.greatest, seq)
+
+    def run(self, first: int, last: int) -> None:
+        """Take note of lines with the numbers from `first` to `last`, after the line before `first`."""
+        self._numbers.add(first, last)
+        self.last = last
+        self.greatest = max(self.greatest, last)
+
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._numbers or self.masked and seq > self.last
+
+    def check(self, line: int, seq: int) -> list[Broken]:
+        """Check the `seq` of the next line, which is not yet added."""
+        if seq > self.last and (seq == self.last + 1 or self.masked):
+            return []
+        expected = "1" if line == 1 else f"greater than {self.last}" if self.masked else str(self.last + 1)
+        return [("log.seq", f"seq is {seq}, not {expected}")]
+
+    def reaches(self, seq: int) -> bool:
+        """Return whether a line has at least this `seq`, or may have it."""
+        return self.greatest >= seq or self.masked
+
+
+class Spans:
+    """The open spans of a stream, and those that a masked line may have begun."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, str] = {}
+        self._possible = Ranges()
+        self._ended: set[int] = set()
+
+    def clear(self) -> None:
+        """Close all spans, as a new session and a rewind do."""
+        self._open.clear()
+        self._possible.clear()
+        self._ended.clear()
+
+    def masked(self, first: int, last: int) -> None:
+        """Take note of masked lines with numbers from `first` to `last`, which may have begun spans."""
+        self._possible.add(first, last)
+
+    def check(self, event: dict[str, Any], name: str, seq: int) -> list[Broken]:
+        """Check the members `span`, `begin` and `within` of the next event."""
+        broken = []
+        within = event.get("within")
+        if within is not None and not self.is_open(int(within)):
+            broken.append(("span.within", no_span("within", within)))
+        if event.get("span") == "begin":
+            self.begin(seq, name)
+        elif event.get("span") == "end":
+            begin = int(event["begin"])
+            if not self.is_open(begin):
+                return [*broken, ("span.end", no_span("begin", begin))]
+            begun = self.end(begin)
+            if begun is not None and begun != name:
+                broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
+        return broken
+
+    def begin(self, seq: int, name: str) -> None:
+        self._open[seq] = name
+
+    def is_open(self, seq: int) -> bool:
+        return seq in self._open or seq in self._possible and seq not in self._ended
+
+    def end(self, seq: int) -> str | None:
+        """End an open span, and return its name; None if a masked line began it."""
+        if seq in self._open:
+            return self._open.pop(seq)
+        self._ended.add(seq)
+        return None
+
+
+def no_span(member: str, seq: object) -> str:
+    """Return the message about a `member` that names no open span."""
+    return f"{member} is {seq}, but no open span began there"

@@ -1,0 +1,170 @@
+"""The chapter Lifecycle: sessions, rewinds, dropped events, ends and seals, and level Sealed."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlv_validate._findings import Broken, Findings
+from mlv_validate._read.directory import File
+from mlv_validate._read.lines import Line
+from mlv_validate._rules.events import Sequence
+from mlv_validate._rules.meta import Chain
+from mlv_validate._rules.streams import Stream, Streams
+from mlv_validate._text import show
+
+_SEAL_END = re.compile(rb'"sha256":"([0-9a-f]{64})"\}\}\n\Z')
+_AFTER_OFFSET = 64 + len('"}}\n')
+
+# --- one stream, line by line ---
+
+
+def check_session_start(line: int, name: str) -> list[Broken]:
+    """Check the first line of a stream, or the line after an `mlv/end`."""
+    if name == "mlv/start":
+        return []
+    where = "the first line" if line == 1 else "the line after an mlv/end"
+    return [("session.start", f"{where} is {show(name)}, not an mlv/start")]
+
+
+def check_rewind(data: dict[str, Any], seq: int) -> list[Broken]:
+    """Check that an `mlv/rewind` goes back."""
+    if data["to"] >= seq:
+        return [("rewind.to", f"to is {data['to']}, not smaller than the event's own seq {seq}")]
+    return []
+
+
+def check_dropped(data: dict[str, Any], seq: int, sequence: Sequence) -> list[Broken]:
+    """Check that an `mlv/dropped` names the numbers that are missing before it."""
+    first, last, before = int(data["first"]), int(data["last"]), sequence.last
+    follows = first > before if sequence.masked else first == before + 1
+    if follows and first <= last == seq - 1:
+        return []
+    expected = f"after {before}" if sequence.masked else f"{before + 1}"
+    return [
+        ("log.dropped", f"first is {first} and last is {last}; missing are the numbers from {expected} to {seq - 1}")
+    ]
+
+
+class Seals:
+    """The seals of a stream, handed over in order."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._offset: int | None = 0  # of the digest in the seal before; None if that is not known
+        # Byte ranges of lines that could not be read: the seal before may be in one of them.
+        self._possible: list[tuple[int, int]] = []
+
+    def masked(self, start: int, end: int) -> None:
+        """Take note of masked lines between these offsets, which may have been seals."""
+        if self._possible and self._possible[-1][1] == start:
+            start = self._possible.pop()[0]
+        self._possible.append((start, end))
+
+    def check(self, line: Line, data: dict[str, Any]) -> list[Broken]:
+        """Check the form of a seal, the offset at which it begins, and its digest."""
+        end = _SEAL_END.search(line.raw or b"", max(0, len(line.raw or b"") - 100))
+        if not end or end[1].decode() != data["sha256"]:
+            self._offset, self._possible = None, [(line.start, line.end)]
+            return [("seal.form", 'the line does not end with "sha256":"…"}} and LF')]
+        offset = line.end - _AFTER_OFFSET
+        start = int(data["from"])
+        before, follows = self._offset, self._follows(start)
+        self._offset, self._possible = offset, []
+        if not follows:
+            expected = "in the line of the seal before" if before is None else f"at {before}"
+            return [("seal.from", f"from is {start}, but the first byte without a seal is {expected}")]
+        found = self._file.digest(start, offset)
+        if found is not None and found != data["sha256"]:  # None: the file has become shorter, which is reported
+            return [("seal.digest", f"the digest of bytes {start} to {offset} is {found}, not {data['sha256']}")]
+        return []
+
+    def _follows(self, start: int) -> bool:
+        return start == self._offset or any(first <= start < end for first, end in self._possible)
+
+
+# --- all streams, after they were read ---
+
+
+def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Findings) -> None:
+    """Check that each session belongs to this experiment and to one of its meta records."""
+    for stream in streams:
+        for start in stream.starts:
+            why = None
+            if start.experiment is None:
+                why = "the mlv/start does not name its experiment"
+            elif id_ and start.experiment != id_:
+                why = f"experiment is {start.experiment}, but the id is {id_}"
+            if why:
+                findings.add("session.experiment", stream.path, start.line, why)
+            why = _lacks_record(start.number, start.digest, chain, are_known="meta" not in streams.unknown)
+            if why:
+                findings.add("session.record", stream.path, start.line, why)
+
+
+def _lacks_record(number: int | None, digest: str | None, chain: Chain, *, are_known: bool) -> str | None:
+    if number is None:
+        return "the mlv/start does not name its meta record"
+    if number not in chain.digests:
+        return f"there is no meta record {number}" if number <= 1 or are_known else None
+    found = chain.digests[number]
+    if found and found != digest:
+        return f"record {number} has the digest {found}, not {digest}"
+    return None
+
+
+def check_ends(streams: Streams, findings: Findings) -> None:
+    """Check that the streams that an `mlv/end` of the default stream lists exist, with at least the listed `seq`."""
+    for line, listed in streams.default.ends if streams.default else []:
+        for path, seq in listed.items():
+            why = streams.lacks(path, int(seq), reach=True)
+            if why:
+                findings.add("end.streams", "log.jsonl", line, why)
+
+
+# --- level Sealed: one changed bit of the experiment must be an error ---
+
+Located = tuple[str, str, int | None, str]
+"""A rule that is broken, with path, line and message."""
+
+
+def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[Located]:
+    """Return the streams that don't end with a seal; `findings` has the findings of all other rules."""
+    for stream in streams:
+        if stream.refused:
+            continue
+        if not stream.lines:
+            yield "seal.last", stream.path, None, "the stream has no lines"
+        elif stream.last is not None:  # a masked line is not checked
+            line, why = stream.lines, None
+            if stream.last not in ("mlv/seal", "mlv/end"):
+                why = f"the last line is {show(stream.last)}, not a seal"
+            elif findings.at(stream.path, line):
+                why = "the last line is a seal, but there is a finding at it"
+            elif stream.torn:
+                why = f"the seal is followed by {stream.torn} bytes"
+            if why:
+                yield "seal.last", stream.path, line, why
+
+
+def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterator[Located]:
+    """Return the meta records whose digest is given nowhere. A line that could not be read may give any digest."""
+    given = set()
+    for stream in streams:
+        if stream.may_have_started or stream.refused:
+            return
+        for start in stream.starts:
+            if start.number is not None and start.digest == chain.digests.get(start.number, ""):
+                given.add(start.number)
+            if id_ and start.experiment == id_:
+                given.add(1)
+    possible = set[int]()  # records whose digest only a masked addition may give
+    for number in sorted(chain.digests, reverse=True):
+        if number in given | possible:
+            if number in chain.masked:
+                possible.add(number - 1)
+            elif chain.previous.get(number) == chain.digests.get(number - 1, ""):
+                (given if number in given else possible).add(number - 1)
+    for number, digest in sorted(chain.digests.items()):
+        if digest and number not in given | possible | chain.masked:
+            path = "meta.json" if number == 1 else f"meta/{number}.json"
+            yield "seal.records", path, None, "no valid mlv/start or addition has its digest"

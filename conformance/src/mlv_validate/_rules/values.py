@@ -1,0 +1,109 @@
+"""The chapter Values: the typed values in a record, and the rules of phase `schema` for each of them."""
+
+import re
+from collections.abc import Callable, Container, Iterator
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from mlv_validate._findings import Broken
+from mlv_validate._schema.checks import SCHEMAS, checks, definition
+from mlv_validate._schema.messages import message
+from mlv_validate._text import show
+
+UTC = re.compile(definition("utc")["pattern"])
+# The member that has the date of a type, and the form in which a date may not exist.
+_DATED = {"external": ("modified", UTC)} | {
+    type_: ("value", re.compile(SCHEMAS["value"]["$defs"][f"value.{type_}"]["then"]["properties"]["value"]["pattern"]))
+    for type_ in ("datetime", "datetime-local", "date")
+}
+_MEMO_SIZE = 4096
+
+TYPES = frozenset(SCHEMAS["value"]["$defs"]["value.type"]["properties"]["_mlv"]["anyOf"][0]["enum"])
+"""The types that the specification defines."""
+
+_OTHER = checks("value", member="_mlv", is_=None)
+# A type that the specification defines keeps `value.type`.
+_CHECKS = {
+    type_: [check for check in checks("value", member="_mlv", is_=type_) if check.rule != "value.type"]
+    for type_ in TYPES
+}
+
+# Valid typed values whose members are all strings: 1, 1.0 and true would be the same key.
+_good: set[tuple[tuple[str, str], ...]] = set()
+
+
+def typed_values(root: object) -> Iterator[dict[str, Any]]:
+    """Yield the typed values in a JSON value, itself included, but none inside those of unknown types."""
+    stack = [root]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "_mlv" in value:
+                yield value
+                if not known_type(value["_mlv"]):
+                    continue
+            stack.extend(inner for inner in value.values() if isinstance(inner, dict | list))
+        elif isinstance(value, list):
+            stack.extend(inner for inner in value if isinstance(inner, dict | list))
+
+
+def known_type(type_: object) -> bool:
+    """Return whether an `_mlv` names a type of the specification."""
+    return isinstance(type_, str) and type_ in TYPES
+
+
+Quiet = Callable[[str], bool]
+
+
+def never(rule: str) -> bool:
+    """Return False: the messages of no rule may be left out."""
+    return False
+
+
+def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
+    """Return the rules that a typed value breaks.
+
+    Args:
+        value: The typed value.
+        known: Whether the version of its record is known.
+        done: Rules to skip.
+        quiet: The rules whose messages may be left out, none by default.
+    """
+    memo = tuple(value.items()) if all(type(member) is str for member in value.values()) else None
+    if memo is not None and memo in _good:
+        return []
+    type_ = value["_mlv"]
+    broken = []
+    for check in _CHECKS[type_] if known_type(type_) else _OTHER:
+        if check.rule in done or check.rule == "value.unknown-members" and not known:
+            continue
+        if check.rule == "value.type" and not known and isinstance(type_, str) and "." not in type_:
+            continue
+        if not check.holds(value):
+            where = "" if quiet(check.rule) else f"the typed value {show(type_)}"
+            broken.append((check.rule, where and message(check.rule, check.error(value), where)))
+    if known_type(type_) and type_ in _DATED:
+        member, form = _DATED[type_]
+        date = value.get(member)
+        if isinstance(date, str) and form.search(date) and not is_calendar_day(date):
+            broken.append(("time.exists", f"there is no day {show(date[:10])}"))
+    if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
+        if len(_good) >= _MEMO_SIZE:
+            _good.clear()
+        _good.add(memo)
+    return broken
+
+
+def is_calendar_day(text: str) -> bool:
+    """Return whether the day at the start of a string, of the form `YYYY-MM-DD`, exists."""
+    return _is_day(text[:10])
+
+
+@lru_cache(maxsize=1024)
+def _is_day(day: str) -> bool:
+    try:
+        date(int(day[:4]), int(day[5:7]), int(day[8:10]))
+    except ValueError:
+        return False
+    return True

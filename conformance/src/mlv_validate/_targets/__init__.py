@@ -1,0 +1,1 @@
+"""What is judged: a target, the experiments in it, and their streams."""

@@ -1,0 +1,286 @@
+"""Checks of a stream, line by line: its sessions, numbers, spans and seals."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
+from mlv_validate._findings import Broken, Findings, Kind
+from mlv_validate._read.directory import Directory, File
+from mlv_validate._read.lines import MAX_SIZE, Block, Line
+from mlv_validate._rules.bytes import MAX_INTEGER, parse, too_long, torn
+from mlv_validate._rules.events import Spans, check_event, no_span
+from mlv_validate._rules.files import References
+from mlv_validate._rules.lifecycle import Seals, check_dropped, check_rewind, check_session_start
+from mlv_validate._rules.streams import Start, Stream
+from mlv_validate._rules.versions import known, refusal, version
+
+_STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
+
+
+def check_stream(
+    folder: Directory | None,
+    file: File,
+    path: str,
+    base: tuple[int, int] | None,
+    findings: Findings,
+    references: References | None,
+    jobs: int = 1,
+) -> Stream:
+    """Check a stream by itself, and collect what must be compared with other records.
+
+    Args:
+        folder: The directory of the stream, None for a bare log.
+        file: The open stream.
+        path: The path for findings.
+        base: The version of the lines before the first `mlv/start` that can be read; None if it isn't known.
+        findings: Takes the findings.
+        references: Takes the typed values, None for a bare log.
+        jobs: How many worker processes may read a long stream.
+    """
+    return _StreamChecker(file, path, base, findings, references, jobs).run(folder)
+
+
+class _StreamChecker:
+    def __init__(
+        self,
+        file: File,
+        path: str,
+        base: tuple[int, int] | None,
+        findings: Findings,
+        references: References | None,
+        jobs: int,
+    ) -> None:
+        self._jobs = jobs
+        self._file = file
+        self._path = path
+        self._version = base
+        self._findings = findings
+        self._references = references
+        self._stream = Stream(path, file.size)
+        self._spans = Spans()
+        self._seals = Seals(file)
+        self._after_end = True  # also before the first line
+        self._only_counted: dict[tuple[str, ...], list[Kind]] = {}
+        self._last = b""  # the last line, if its name was not checked
+
+    def run(self, folder: Directory | None) -> Stream:
+        end = 0
+        for block, items in read(self._file, self._jobs):
+            end = block.end
+            if any(self._item(item, block) for item in items):
+                self._stream.refused = True
+                break
+        if self._last:
+            self._stream.last = parse(self._last[:-1], line=True).value["event"]
+        if end < self._file.size and not self._stream.refused:
+            self._stream.torn = self._file.size - end
+            rule, message = torn(self._stream.torn)
+            self._findings.add(rule, self._path, self._stream.lines + 1, message)
+        changed = self._file.changed(folder)
+        if changed:
+            self._findings.unchecked(self._path, changed)
+        return self._stream
+
+    def _item(self, item: Item, block: Block) -> bool:
+        """Check a line, or a run of lines. True means that the rest of the stream can't be checked."""
+        if isinstance(item, Run):
+            return self._run(item, block)
+        if isinstance(item, Bad):
+            return self._bad(item, block)
+        raw = self._raw(block, item.start, item.end) if isinstance(item, Whole) else None
+        line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
+        if isinstance(item, Whole):
+            return self._line(line)
+        self._stream.lines += 1
+        self._event(line, item.event, item.event["event"], item.event["seq"])
+        if item.typed and self._references:
+            self._references.check(self._path, line.number, item.typed)
+        return False
+
+    def _run(self, run: Run, block: Block) -> bool:
+        """Check the numbers and the `within` of lines that keep all other rules."""
+        stream, sequence, spans = self._stream, self._stream.sequence, self._spans
+        if self._after_end:
+            return any(map(self._line, self._each(run.start, run.end, block)))
+        if sequence.masked or run.first != sequence.last + 1:
+            self._number(stream.lines + 1, run.first)
+        line = stream.lines
+        for within, lines in run.withins:
+            if within and not spans.is_open(within):
+                for number in range(line + 1, line + lines + 1):
+                    self._findings.add("span.within", self._path, number, no_span("within", within))
+            line += lines
+        sequence.run(run.first, run.first + run.lines - 1)
+        stream.lines += run.lines
+        stream.events += run.lines
+        self._last = self._raw(block, run.last, run.end) or b""
+        return False
+
+    def _bad(self, bad: Bad, block: Block) -> bool:
+        """Check lines that break known rules; the full path makes the findings that are listed."""
+        at, start = self._counted(bad.runs, 0, block.start + bad.start)
+        while at < len(bad.runs):
+            flaw, left, size = bad.runs[at]
+            end = start + size
+            for line in self._each(start - block.start, end - block.start, block):
+                if self._counted(((flaw, left, end - line.start),), 0, line.start)[0]:
+                    break
+                if flaw.unknown == () and not known(self._version):
+                    self._stream.lines += 1
+                    event = parse((line.raw or b"")[:-1], line=True).value
+                    self._event(line, event, event["event"], int(event["seq"]))
+                elif self._line(line):
+                    return True
+                left -= 1
+            at, start = self._counted(bad.runs, at + 1, end)
+        return False
+
+    def _counted(self, runs: tuple[tuple[Flaw, int, int], ...], at: int, start: int) -> tuple[int, int]:
+        """Count the findings of lines with flaws, from run `at` to the first that is listed; return where that is."""
+        is_known, may_start = known(self._version), False
+        lines, end = self._stream.lines, start
+        for flaw, number, size in runs[at:]:
+            rules = flaw.known if is_known else flaw.unknown
+            kinds = self._full(rules) if rules else None
+            if not kinds:
+                break
+            at += 1
+            lines += number
+            end += size
+            for kind in kinds:
+                kind.count(number, lines)
+            if flaw.may_start:
+                is_known, may_start = False, True
+        if end > start:
+            self._stream.lines = lines
+            self._masked(start, end, may_start)
+        return at, end
+
+    def _full(self, rules: tuple[str, ...]) -> list[Kind] | None:
+        """Return the findings of each of these rules, if further ones of all of them are only counted."""
+        kinds = self._only_counted.get(rules)
+        if kinds is None:
+            kinds = self._findings.full(self._path, rules)
+            if kinds is not None:
+                self._only_counted[rules] = kinds
+        return kinds
+
+    def _each(self, start: int, end: int, block: Block) -> Iterator[Line]:
+        """Yield the lines between these offsets of a block, none of which is counted yet."""
+        raw = self._raw(block, start, end) or b""
+        start, offset = 0, block.start + start
+        while start < len(raw):
+            end = raw.index(b"\n", start) + 1
+            yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
+            start = end
+
+    def _number(self, line: int, seq: int) -> None:
+        """Check the `seq` of a line that may not be the next number."""
+        for rule, message in self._stream.sequence.check(line, seq):
+            self._findings.add(rule, self._path, line, message)
+        self._follow(seq)
+
+    def _follow(self, seq: int) -> None:
+        """Take note of the `seq` of a line, and of the masked lines before it."""
+        sequence = self._stream.sequence
+        if sequence.masked:
+            self._spans.masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
+        sequence.add(seq)
+
+    def _raw(self, block: Block, start: int, end: int) -> bytes | None:
+        """Return bytes of a block; None if they are too many, or if the file became too short."""
+        if block.raw is not None:
+            return block.raw[start:end]
+        raw = self._file.read(block.start + start, end - start) if end - start <= MAX_SIZE else b""
+        return raw if len(raw) == end - start else None
+
+    def _line(self, line: Line) -> bool:
+        """Check the next line by all rules. True means that the rest of the stream can't be checked."""
+        self._stream.lines += 1
+        if line.raw is None:
+            return self._mask(line, [too_long(line.end - line.start)])
+        parsed = parse(line.raw[:-1], line=True)
+        if parsed.broken:
+            return self._mask(line, parsed.broken)
+        event, own = parsed.value, self._version
+        data = event.get("data") if isinstance(event, dict) else None
+        if isinstance(event, dict) and event.get("event") == "mlv/start":
+            data = data if isinstance(data, dict) else {}
+            refused = refusal(data)
+            if refused:
+                self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
+                return True
+            own = version(data.get("mlv"))
+        typed = b"_mlv" in line.raw or b"\\u" in line.raw
+        checked = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
+        if checked.broken or not known(own):
+            lesson(line.raw, event, checked.broken, known(own))
+        if checked.masked:
+            name = event.get("event") if isinstance(event, dict) else None
+            return self._mask(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
+        self._version = own
+        self._report(line, checked.broken)
+        self._event(line, event, event["event"], int(event["seq"]))
+        if checked.typed and self._references:
+            self._references.check(self._path, line.number, checked.typed)
+        return False
+
+    def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
+        self._report(line, broken)
+        self._masked(line.start, line.end, may_start)
+        return False
+
+    def _masked(self, start: int, end: int, may_start: bool) -> None:
+        """Take note of masked lines, by their offsets."""
+        self._last = b""
+        self._stream.last = None
+        if may_start:
+            self._stream.may_have_started = True
+            self._version = None  # it may have begun a session of a newer version
+        self._stream.sequence.mask()
+        self._seals.masked(start, end)
+        self._after_end = False
+
+    def _is_quiet(self, rule: str) -> bool:
+        """Return whether further findings of a rule are only counted, so that their messages may be left out."""
+        return self._full((rule,)) is not None
+
+    def _report(self, line: Line, broken: list[Broken]) -> None:
+        for rule, message in broken:
+            self._findings.add(rule, self._path, line.number, message)
+
+    def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
+        stream, data, broken = self._stream, event["data"], list[Broken]()
+        stream.events += 1
+        stream.last = name
+        self._last = b""
+        if self._after_end:
+            broken += check_session_start(line.number, name)
+        self._after_end = name == "mlv/end"
+        if name == "mlv/dropped" and line.number > 1:
+            broken += check_dropped(data, seq, stream.sequence)
+            self._follow(seq)
+        else:
+            self._number(line.number, seq)
+        broken += self._spans.check(event, name, seq)
+        if name.startswith("mlv/"):
+            broken += self._lifecycle(line, name, seq, data)
+        self._report(line, broken)
+
+    def _lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
+        stream = self._stream
+        stream.state = _STATES.get(name, stream.state)
+        match name:
+            case "mlv/start":
+                self._spans.clear()
+                record = data.get("record", {})
+                number = int(record["number"]) if record else None
+                stream.starts.append(Start(line.number, data.get("experiment"), number, record.get("sha256")))
+            case "mlv/rewind":
+                self._spans.clear()
+                return check_rewind(data, seq)
+            case "mlv/end":
+                stream.state = data["status"]
+                if data.get("streams"):
+                    stream.ends.append((line.number, data["streams"]))
+        return self._seals.check(line, data) if name in ("mlv/seal", "mlv/end") else []

@@ -1,0 +1,31 @@
+"""Which members of an event's data are metrics, and their step (specification 1.0, chapter Events)."""
+
+from __future__ import annotations
+
+from .json import integer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeGuard
+
+__all__ = ["is_metric", "metrics", "step"]
+
+
+def metrics(data: dict[str, Any]) -> dict[str, float]:
+    """Return the metrics among the members of an event's decoded *data*, by name."""
+    # Not by `is_metric`: a call for each member would take as long as all the rest.
+    return {
+        name: value
+        for name, value in data.items()
+        if isinstance(value, (float, int)) and not isinstance(value, bool) and name != "step"
+    }
+
+
+def is_metric(value: Any) -> TypeGuard[float]:
+    """Return whether a decoded member of data is a metric's value: a float or an integer, but not a boolean."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def step(data: dict[str, Any]) -> int | None:
+    """Return the step of an event with this decoded *data*: the integer member ``step``, or None."""
+    return integer(data.get("step"))

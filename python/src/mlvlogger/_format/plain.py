@@ -1,0 +1,32 @@
+"""Lines as writers usually write them, as regular expressions (specification 1.0, chapter Events)."""
+
+from __future__ import annotations
+
+__all__ = ["CLOCK", "COUNT", "NUMBER", "PLAIN_LINE", "TEXT"]
+
+# Within these bounds every integer is one that a record can have, and every number is finite.
+#: A ``seq``, or the seq of another event.
+COUNT = "[1-9][0-9]{0,14}"
+
+#: A JSON number.
+NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30}(?:[eE][-+]?[0-9]{1,2}|)|[eE][-+]?[0-9]{1,2}|)"
+
+#: ASCII without escapes: between quotes, the string that it spells.
+TEXT = r"[ !#-\[\]-~]*"
+
+#: The time of day of an event.
+CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}"
+
+# A member's name that doesn't begin with `_m`: `_mlv` would make its object a typed value.
+_NAME = rf"(?:[ !#-\[\]\^`a-~]{TEXT}|_(?:[ !#-\[\]-ln-~]{TEXT})?)?"
+_VALUE = rf'(?:{NUMBER}|"{TEXT}"|true|false|null|\{{"_mlv":"float","value":"(?:nan|-?inf)"\}})'
+_MEMBER = f'"{_NAME}":{_VALUE}'
+# A day that exists in every year.
+_DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+
+#: A line of a stream without its line feed: an event with flat data that every JSON parser reads alike.
+PLAIN_LINE = (
+    rf'\{{"seq":{COUNT},"time":"[12][0-9]{{3}}-{_DAY}T{CLOCK}Z","event":"{TEXT}",'
+    rf'"data":\{{(?:{_MEMBER}(?:,{_MEMBER})*)?\}}'
+    rf'(?:,"span":"begin"|,"span":"end","begin":{COUNT},"seconds":{NUMBER})?(?:,"within":{COUNT})?\}}'
+)

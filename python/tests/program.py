@@ -1,0 +1,8 @@
+"""The programs that tests run in processes of their own: files in `programs/`, so that they are linted and typed."""
+
+from pathlib import Path
+
+
+def program(name: str) -> str:
+    """Return the text of `programs/NAME.py`, for `python -c`: a program run as a file would record its repository."""
+    return Path(__file__).with_name("programs").joinpath(f"{name}.py").read_text("utf-8")

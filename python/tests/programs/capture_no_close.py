@@ -1,0 +1,10 @@
+import signal
+import warnings
+
+from mlvlogger import Exp
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
+Exp("runs", "e").capture()
+for n in range(5000):
+    print(n)

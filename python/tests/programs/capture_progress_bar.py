@@ -1,0 +1,16 @@
+import signal
+import warnings
+
+from mlvlogger import Exp
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+with Exp("runs", "e") as exp, exp.capture():
+    for _ in tqdm(range(50), mininterval=0, desc="train"):
+        pass
+    for _ in tqdm(range(50), mininterval=0, leave=False):
+        pass
+    print("done")

@@ -1,0 +1,21 @@
+import sys
+import time
+
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+
+import test_kept
+from mlvlogger import Exp
+
+exp = Exp("runs", "e")
+log = Path("runs/e/log/output.jsonl")
+with exp.capture():
+    for step in range(3):
+        print("line", step, flush=True)
+    while log.read_bytes().count(b"line") < 3:
+        time.sleep(0.01)
+    getattr(test_kept, sys.argv[1])(log)
+    time.sleep(1.1)
+    for step in range(3, 6):
+        print("line", step, flush=True)
+exp.close()

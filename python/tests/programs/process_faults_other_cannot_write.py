@@ -1,0 +1,29 @@
+import resource
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from mlvlogger import Logger, WriteFailed
+from mlvlogger._write.process.ring import READY
+
+log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
+pid = log._stream._writer._process.pid  # type: ignore[attr-defined]
+while not log._stream._writer._ring.words[READY]:  # type: ignore[attr-defined]
+    time.sleep(0.001)
+log.event("x", number=0)
+log.flush()
+resource.prlimit(pid, resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
+seqs = [log.event("x", number=number) for number in range(1, 40)]
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        log.close()
+    except WriteFailed as error:
+        assert sys.argv[1] == "raise"
+        print(error)
+print(*(warning.message for warning in caught), sep="\n")
+import os
+
+os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,9 @@
+from mlvlogger import Logger
+from mlvlogger._write.process.ring import READY
+
+log = Logger("a.jsonl", writer="process")
+while not log._stream._writer._ring.words[READY]:  # type: ignore[attr-defined]
+    pass
+log.event("x", number=0)
+print(log._stream._writer._process.pid, flush=True)  # type: ignore[attr-defined]
+input()

@@ -1,0 +1,1 @@
+"""Text and values on terminals, on pages and in notebooks: control characters are escaped."""

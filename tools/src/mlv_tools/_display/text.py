@@ -1,0 +1,80 @@
+"""Text for a terminal: control characters from a log are escaped, so that a terminal doesn't execute them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mlvlogger import External, File
+
+__all__ = ["ago", "number", "printable", "sparkline", "value"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Escape all characters that aren't printable: control characters, line feeds, direction marks, surrogates.
+
+    Args:
+        text: Any string, such as a name from a log.
+        keep: Characters that aren't escaped.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
+
+
+def number(value: float) -> str:
+    """Format a number with at most six significant digits."""
+    return str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{float(value):.6g}"
+
+
+def value(item: Any) -> str:
+    """Format a value of a record for a cell of a table."""
+    if isinstance(item, bool) or item is None:
+        return json.dumps(item)
+    if isinstance(item, (int, float)):
+        return number(item)
+    if isinstance(item, str):
+        return printable(item)
+    if isinstance(item, (File, External)):
+        return printable(item.path)
+    if isinstance(item, dict):
+        return "{" + ", ".join(f"{printable(name)}: {value(one)}" for name, one in item.items()) + "}"
+    if isinstance(item, list):
+        return "[" + ", ".join(map(value, item)) + "]"
+    return printable(str(item))
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """Draw a curve with at most *width* characters.
+
+    Each character is the mean of a part of the values, or a space if the part has no finite value.
+    """
+    parts = min(width, len(values))
+    means = []
+    for part in range(parts):
+        ones = values[len(values) * part // parts : len(values) * (part + 1) // parts]
+        finite = [one for one in ones if math.isfinite(one)]
+        means.append(math.fsum(one / len(finite) for one in finite) if finite else math.nan)
+    known = [mean for mean in means if math.isfinite(mean)]
+    if not known:
+        return " " * parts
+    low, high = min(known), max(known)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((mean - low) * scale)] if math.isfinite(mean) else " " for mean in means)
+
+
+def ago(time: datetime | None, now: datetime | None = None) -> str:
+    """Format the time since *time*, such as ``5 min ago``; or the date, if it is in the future or 30 days ago."""
+    if time is None:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    for limit, unit, name in _AGES:
+        if 0 <= seconds < limit:
+            return f"{seconds // unit:.0f} {name} ago"
+    return f"{time:%Y-%m-%d %H:%M}"

@@ -1,0 +1,133 @@
+"""Export of query results and views to files. A file appears only when it is complete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["export", "publish", "write_csv", "write_json", "write_jsonl"]
+
+_ORDERS = {
+    "experiments": "experiment",
+    "events": "experiment, stream, seq",
+    "metrics": "experiment, stream, seq, name",
+}
+_OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+
+
+def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
+    """Write the views `experiments`, `events` and `metrics` to a directory, with one file for each view.
+
+    Args:
+        connection: A connection that `connect` returned.
+        directory: A new or empty directory, in a directory that exists.
+        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON.
+
+    Returns:
+        The number of rows of each view.
+
+    Raises:
+        FileExistsError: If *directory* exists and isn't empty.
+        OSError: If the system refuses.
+    """
+    if os.path.lexists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
+        raise FileExistsError(f"{directory!r} already exists, and nothing is overwritten. Choose another name.")
+    target = os.path.abspath(directory)
+    folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
+    try:
+        rows = {}
+        for view, order in _ORDERS.items():
+            path = os.path.join(folder, f"{view}.{form}").replace("'", "''")
+            lists = "* REPLACE (to_json(tags) AS tags, to_json(descriptions) AS descriptions)"
+            selected = lists if form == "csv" and view == "experiments" else "*"
+            connection.execute(f"COPY (SELECT {selected} FROM {view} ORDER BY {order}) TO '{path}' ({_OPTIONS[form]})")
+            counted = connection.execute(f"SELECT count(*) FROM {view}").fetchone()
+            rows[view] = counted[0] if counted else 0
+        os.chmod(folder, 0o777 & ~_umask())  # mkdtemp gives access to the owner only
+        os.rename(folder, target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return rows
+
+
+@contextmanager
+def publish(path: str) -> Iterator[str]:
+    """Yield a path to write to; the file gets the name *path* when the block ends without an exception.
+
+    Raises:
+        FileExistsError: If *path* exists.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
+    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder:
+        written = os.path.join(folder, os.path.basename(path))
+        yield written
+        os.rename(written, path)
+
+
+def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Write rows as CSV with a header. NULL is an empty field."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_text(value) for value in row])
+
+
+def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Write rows as one array of objects."""
+    before = "["
+    for row in rows:
+        file.write(before + "\n" + _object(names, kinds, row))
+        before = ","
+    file.write("[]\n" if before == "[" else "\n]\n")
+
+
+def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Write rows as objects, one per line."""
+    for row in rows:
+        file.write(_object(names, kinds, row) + "\n")
+
+
+def _object(names: list[str], kinds: list[str], row: tuple[Any, ...]) -> str:
+    members = {}
+    for name, kind, value in zip(names, kinds, row, strict=True):
+        members[name] = json.loads(value) if kind == "JSON" and value is not None else _json(value)
+    return json.dumps(members, allow_nan=False)
+
+
+def _json(value: Any) -> Any:
+    """Return *value* for JSON, which has neither NaN nor infinities: they become the strings of a typed value."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(name): _json(member) for name, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(item) for item in value]
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value) if value % 1 else int(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _text(value: Any) -> Any:
+    return json.dumps(_json(value)) if isinstance(value, (dict, list, tuple)) else value
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,164 @@
+"""Export to TensorBoard: scalars, hyperparameters and images, with their steps and wall times."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlv_tools._reading.trees import Found
+from mlvlogger import Event, Experiment, File
+
+__all__ = ["export", "run_name"]
+
+_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/bmp")  # every browser shows these
+_EXACT = 2**53  # hyperparameters are doubles, which represent integers up to this one
+_FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
+
+
+def run_name(root: Path, found: Found) -> str:
+    """Return the name of a run: the path of *found*, after the name of *root* if that is an experiment, too."""
+    base = root.resolve()
+    inside = found.path.relative_to(root)
+    return (base.name / inside if (root / "meta.json").is_file() else inside).as_posix()
+
+
+def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], list[str]]:
+    """Write *experiment* as a run into *directory*, and each stream but the default one as a run below it.
+
+    Returns:
+        The numbers of scalars and images that were written, and messages about data that was left out or changed.
+    """
+    written: Counter[str] = Counter()
+    messages: list[str] = []
+    for stream in experiment.streams or [experiment.default_stream]:
+        below = directory if stream == experiment.default_stream else directory / stream.removesuffix(".jsonl")
+        _write(experiment, stream, below, written, messages)
+    messages += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
+    return written, messages
+
+
+def _write(experiment: Experiment, stream: str, directory: Path, written: Counter[str], messages: list[str]) -> None:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event as Record
+    from tensorboardX.proto.summary_pb2 import Summary
+    from tensorboardX.summary import hparams
+
+    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name in event.metrics}
+    directory.mkdir(parents=True, exist_ok=True)
+    # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
+    writer = EventsWriter(str(directory / "events"))
+    try:
+        created = experiment.created.timestamp() if experiment.created else 0.0
+        # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
+        described, started, ended = hparams(dict(_flat(experiment.params)), tags)
+        summaries = [described, started] + [ended] * (experiment.state == "completed")
+        for summary in summaries if stream == experiment.default_stream else ():
+            writer.write_event(Record(wall_time=created, summary=summary))
+        counts: Counter[str] = Counter()
+        too_large = 0
+        for event in _events(experiment, stream):
+            values: dict[int, list[Any]] = {}
+            for name, number in event.metrics.items():
+                tag = _tag(experiment, event, name)
+                step = _step(event, counts[tag])
+                counts[tag] += 1
+                value = _float(number)
+                too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
+                values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
+                written["scalars"] += 1
+            for name, file in _images(event):
+                image, why = _image(experiment, file)
+                if image is None:
+                    messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
+                    continue
+                tag = _tag(experiment, event, name)
+                step = _step(event, counts[tag])
+                counts[tag] += 1
+                values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
+                written["images"] += 1
+            for step, several in values.items():
+                summary = Summary(value=several)
+                writer.write_event(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
+        if too_large:
+            messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
+    finally:
+        writer.close()
+
+
+def _events(experiment: Experiment, stream: str) -> Iterator[Event]:
+    try:
+        yield from experiment.events(stream=stream)
+    except FileNotFoundError:  # the experiment has no log
+        return
+
+
+def _images(event: Event) -> Iterator[tuple[str, File]]:
+    for name, value in event.data.items():
+        if isinstance(value, File) and value.experiment is None and value.media_type in _SHOWN:
+            yield name, value
+
+
+def _tag(experiment: Experiment, event: Event, name: str) -> str:
+    tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
+    return tag if isinstance(tag, str) else f"{event.name}/{name}"
+
+
+def _wall_time(experiment: Experiment, event: Event) -> float:
+    """Return the time of an event. An event that was imported from TensorBoard has its original time in its data."""
+    time = event.data.get("wall_time") if "tensorboard" in experiment.extra else None
+    return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
+
+
+def _step(event: Event, count: int) -> int:
+    step = event.data.get("step")
+    fits = isinstance(step, int) and not isinstance(step, bool) and -(2**63) <= step < 2**63
+    return step if isinstance(step, int) and fits else count
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
+    """Yield the parameters in the form of TensorBoard: one level of strings, booleans and doubles."""
+    for name, value in params.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield prefix + name, str(value)
+        elif isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= _EXACT):
+            yield prefix + name, value
+        elif value is not None:
+            yield prefix + name, json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _image(experiment: Experiment, file: File) -> tuple[Any, str]:
+    """Return the image, or None and the reason: the path may lead anywhere, and the bytes may have changed."""
+    from PIL import Image
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    root = os.path.realpath(experiment.path)
+    path = os.path.join(root, file.path)
+    if os.path.realpath(path) != os.path.normpath(path) or not path.startswith(root + os.sep):
+        return None, "its path leads outside of the experiment, or through a symbolic link"
+    try:
+        content = Path(path).read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            return None, "its digest differs from the recorded one"
+        with Image.open(io.BytesIO(content)) as image:
+            return Summary.Image(
+                width=image.width, height=image.height, colorspace=len(image.getbands()), encoded_image_string=content
+            ), ""
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        return None, str(error)

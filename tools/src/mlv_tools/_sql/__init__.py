@@ -1,0 +1,1 @@
+"""The views of `connect`: experiments, events, metrics and problems as tables of DuckDB."""

@@ -1,0 +1,144 @@
+"""The rows of the views, read with `mlvlogger.read`: correct for every directory, but slow for long logs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from mlv_tools._reading.tail_reader import TailReader
+from mlv_tools._reading.trees import Found, details
+from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion
+
+__all__ = ["Row", "event_rows", "experiment_row", "log_strays", "problem_row", "storable", "torn_end"]
+
+Row = dict[str, Any]
+
+_INT64 = 2**63
+
+
+def experiment_row(found: Found, name: str) -> Row:
+    """Return the row of `experiments`. A broken experiment has a path and an error only.
+
+    Args:
+        found: The experiment.
+        name: The name of the experiment in the views.
+    """
+    row: Row = {"experiment": name, "error": storable(found.error) if found.error else None}
+    experiment = found.experiment
+    if experiment is None:
+        return row
+    try:
+        state = experiment.state
+    except UnsupportedVersion as error:
+        state = None
+        row["error"] = storable(f"{error} {details(found.path)}")
+    return row | {
+        "id": experiment.id,
+        "parent": experiment.parent_ref.id if experiment.parent_ref else None,
+        "name": experiment.name,
+        "kind": experiment.kind,
+        "created": _time(experiment.created),
+        "state": state,
+        "params": _effective(experiment, "params"),
+        "tags": experiment.tags,
+        "descriptions": experiment.descriptions,
+        "environments": [record.get("environment", {}) for record in experiment.records],
+        "extra": _effective(experiment, "extra"),
+    }
+
+
+def event_rows(experiment: Experiment, stream: str) -> Iterator[tuple[Event, Row]]:
+    """Yield the events of a stream that aren't superseded, lifecycle events included, with their rows of `events`.
+
+    Lines that were left out are in `experiment.problems`.
+
+    Raises:
+        UnsupportedVersion: If a session is of an unknown version.
+        OSError: If the stream cannot be read.
+    """
+    with open(experiment.path / stream, "rb") as file:
+        lines = _lines(file)
+        for event in experiment.events(stream=stream, lifecycle=True):
+            line = next((line for number, line in lines if number == event.line), None)
+            if line is None:  # another program truncated the file in the meantime
+                return
+            row = {
+                "seq": _int64(event.seq),
+                "time": _time(event.time),
+                "event": event.name,
+                "step": _int64(event.step),
+                "data": json.loads(line)["data"],  # as in the record, because `event.data` is decoded
+                "span": event.span,
+                "begin": _int64(event.begin),
+                "within": _int64(event.within),
+                "seconds": event.seconds if type(event.seconds) in (int, float) else None,
+            }
+            yield event, row
+
+
+def torn_end(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | None, str]]:
+    """Yield the problem that a crash left bytes after the last line feed; the reader doesn't report it."""
+    with open(experiment.path / stream, "rb") as file:
+        torn = TailReader(file).torn
+    if torn:
+        yield stream, None, f"the last {torn} bytes have no line feed after them and aren't part of the log"
+
+
+def log_strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield the entries of the folder `log` that look like streams and aren't any: path and reason."""
+    log = experiment.path / "log"
+    if log.is_symlink():
+        yield "log", "it is a symbolic link, which is not followed"
+    elif log.is_dir():
+        streams = experiment.streams
+        for name in sorted(os.listdir(log)):
+            if not name.endswith(".jsonl") or name.startswith(".") or f"log/{name}" in streams:
+                continue
+            if (log / name).is_symlink():
+                yield f"log/{name}", "it is a symbolic link, which is not followed"
+            else:
+                yield f"log/{name}", "it isn't a stream: its name is not portable, or it isn't a regular file"
+
+
+def problem_row(name: str, path: str, line: int | None, message: str) -> Row:
+    """Return a row of `problems`."""
+    return {"experiment": name, "path": storable(path), "line": line, "message": storable(message)}
+
+
+def storable(text: str) -> str:
+    """Return *text* as valid UTF-8: bytes of a file name that aren't UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a stream, numbered from 1; only a part of a line that is too long to be an event."""
+    number = 0
+    while line := file.readline(MAX_RECORD + 1):
+        number += 1
+        yield number, line
+        while not line.endswith(b"\n") and (line := file.readline(MAX_RECORD + 1)):
+            pass
+
+
+def _effective(experiment: Experiment, member: str) -> Row:
+    """Return the effective `params` or `extra` as in the records, because those of `Experiment` are decoded."""
+    effective: Row = {}
+    for record in experiment.records:
+        members = record.get(member)
+        for name, value in members.items() if isinstance(members, dict) else ():
+            effective.setdefault(name, value)
+    return effective
+
+
+def _time(time: datetime | None) -> str | None:
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ") if time else None
+    except OverflowError:  # the offset leads to a year that `datetime` doesn't have
+        return None
+
+
+def _int64(value: int | None) -> int | None:
+    return value if value is None or -_INT64 <= value < _INT64 else None

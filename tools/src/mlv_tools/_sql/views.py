@@ -1,0 +1,145 @@
+"""The views of a tree of experiments in DuckDB."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlv_tools._reading.trees import find
+from mlv_tools._sql.events import Stream, load_events
+from mlv_tools._sql.rows import Row, experiment_row, log_strays, problem_row, storable
+from mlv_tools._sql.rules import IS_LIFECYCLE, number, unescaped
+from mlv_tools._sql.tables import fill
+from mlvlogger import Experiment
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["connect", "left_out"]
+
+
+def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
+    """Load all experiments in and below the directory *root* into an in-memory database, to query them with SQL.
+
+    The connection to DuckDB has four views:
+
+    - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
+      extra, error;
+    - `events`: experiment, id, stream, seq, time, event, step, data, span, begin, within, seconds;
+    - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
+    - `problems`: experiment, path, line, message.
+
+    A function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
+    `plain(params->'seed')`.
+
+    The views contain the events at the time of the call, including lifecycle events and excluding superseded events.
+    A broken experiment is a row of `experiments` with its `error`. All else that could not be read is in `problems`; if
+    that view has rows, `connect` warns. The how-to page Querying describes the columns.
+
+    Symbolic links below *root* aren't followed, and nothing is written there. DuckDB doesn't load or install extensions
+    by itself, so that no query opens a network connection.
+
+    Args:
+        root: The directory.
+
+    Raises:
+        FileNotFoundError: If *root* does not exist.
+        NotADirectoryError: If *root* isn't a directory.
+    """
+    import duckdb
+
+    experiments: list[Row] = []
+    problems: list[Row] = []
+    readable: list[tuple[str, Experiment]] = []
+    streams: list[Stream] = []
+    for found in find(root):
+        name = "." if found.path == Path(root) else storable(found.name)
+        experiments.append(experiment_row(found, name))
+        if found.experiment is None:
+            problems.append(problem_row(name, "meta.json", None, found.error))
+        else:
+            readable.append((name, found.experiment))
+            try:
+                streams += [Stream(name, found.experiment, path) for path in found.experiment.streams]
+                problems += [problem_row(name, path, None, message) for path, message in log_strays(found.experiment)]
+            except OSError as error:
+                problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        # For data that exceeds the memory. The default is the working directory.
+        "temp_directory": tempfile.gettempdir(),
+    }
+    connection = duckdb.connect(config=settings)
+    fill(connection, "experiments", experiments)
+    load_events(connection, streams)
+    for stream in streams:
+        problems += [problem_row(stream.name, *problem) for problem in stream.problems]
+    for name, experiment in readable:
+        problems += [problem_row(name, one.path, one.line, one.message) for one in experiment.problems]
+    problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
+    fill(connection, "problems", problems)
+    for statement in (_EVENTS, _METRICS, _PLAIN):
+        connection.execute(statement)
+    if problems:
+        _warn(problems)
+    return connection
+
+
+def _warn(problems: list[Row]) -> None:
+    experiment, path, line, message = problems[0].values()
+    where = "/".join((experiment, path)) + (f":{line}" if line else "")
+    text = f"{where}: {message}"
+    warnings.warn(left_out(len(problems), text, "SELECT * FROM problems"), stacklevel=3)
+
+
+def left_out(count: int, first: str, query: str) -> str:
+    """Return the warning that the views lack data.
+
+    Args:
+        count: The number of problems.
+        first: The first problem.
+        query: The statement that lists all problems.
+    """
+    problems = "a problem" if count == 1 else f"{count} problems"
+    text = first.encode("unicode_escape").decode("ascii")
+    return f"Data was left out of the views because of {problems}, such as {text}. To list all problems, run: {query}"
+
+
+_EVENTS = """CREATE VIEW events AS
+    SELECT experiment, id, stream, seq, "time", event, step, data, span, "begin", within, seconds
+    FROM _events JOIN _streams ON stream_number = number"""
+
+# If an event has no step, the events are counted in the order of their lines, which is the order of the rows.
+_METRICS = f"""CREATE TABLE _metrics AS
+    WITH members AS (
+        SELECT stream_number, rowid AS line, seq, "time", event, step,
+            unnest(json_keys(data)) AS name, unnest(json_extract(data, '$.*')) AS "value"
+        FROM _events WHERE NOT {IS_LIFECYCLE}
+    ),
+    found AS MATERIALIZED (
+        SELECT stream_number, line, seq, "time", event, step,
+            {unescaped("name")} AS name, {number('"value"')} AS "value"
+        FROM (SELECT * REPLACE (CAST("value" AS VARCHAR) AS "value") FROM members) WHERE name != 'step'
+    ),
+    counted AS (
+        SELECT DISTINCT stream_number, event, name FROM found WHERE step IS NULL AND "value" IS NOT NULL
+    ),
+    numbered AS (
+        SELECT * FROM found ANTI JOIN counted USING (stream_number, event, name) WHERE "value" IS NOT NULL
+        UNION ALL
+        SELECT * REPLACE (coalesce(
+            step, row_number() OVER (PARTITION BY stream_number, event, name ORDER BY line) - 1) AS step)
+        FROM found SEMI JOIN counted USING (stream_number, event, name) WHERE "value" IS NOT NULL
+    )
+    SELECT stream_number, seq, "time", event, step, name, "value" FROM numbered;
+CREATE VIEW metrics AS
+    SELECT experiment, id, stream, seq, "time", event, step, name, "value"
+    FROM _metrics JOIN _streams ON stream_number = number"""
+
+_PLAIN = """CREATE MACRO plain(json) AS CASE
+    WHEN json_extract_string(json, '$._mlv') IS NULL THEN json_extract_string(json, '$')
+    ELSE json_extract_string(json, '$.value') END"""
