@@ -13,7 +13,7 @@ from .._errors import InvalidRecord, MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
-from .._format.names import DEFAULT, is_stream_file, stream_path
+from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
 from .._messages import warn
 from .._version import check_version
 from .events import Event, moment, read_event
@@ -222,7 +222,7 @@ class Experiment(ExistingExperiment):
 
     def _report_continued(self, path: str) -> None:
         for kept in self.continued.get(path, ()):
-            name = kept.removeprefix("log/").removesuffix(".jsonl")
+            name = stream_name(kept)
             self._problem(
                 path,
                 None,
