@@ -33,7 +33,7 @@ _SHOWN = 5  # names of scenarios and reads
 
 
 def page() -> str:
-    """The page as it has to be."""
+    """Return the expected text of the page."""
     rules = json.loads((SPEC / "requirements.json").read_text("utf-8"))
     parts = [HEAD.format(suite=SUITE_PAGE)]
     for chapter, members in groupby(rules, key=lambda rule: rule["chapter"]):

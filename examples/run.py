@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-Train, evaluate and squeeze a model, each a script of its own, and check what they logged: `python3 examples/run.py`.
+Train, evaluate and squeeze a model, each a separate script, and check what they logged: `python3 examples/run.py`.
 
 Needs Python 3.11 or later, in a virtual environment or not, and a connection to a package index at the first run. It
 makes its own environment in `.venv-example/`, and a new experiment in `runs/` under the current directory.

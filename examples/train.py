@@ -58,7 +58,7 @@ with Exp(args.savedir, args.name, params, kind="train", tags=["digits"]) as exp:
 
             if accuracy > best:
                 best = accuracy
-                # The mark says where in the log this state of the model belongs, should training go on from it.
+                # The mark is the log position of this model state, for a training that continues from it.
                 state = {"model": model, "seed": args.seed, "epoch": n, "accuracy": accuracy, "mark": exp.mark()}
                 joblib.dump(state, checkpoint, compress=3)
                 epoch.event("improved", step=step, accuracy=accuracy)

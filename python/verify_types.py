@@ -12,7 +12,7 @@ ADAPTERS = "mlvlogger.integrations"
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:  # as a project of its own, without this repository's settings
+    with tempfile.TemporaryDirectory() as folder:  # as a separate project, without this repository's settings
         command = ["pyright", "--project", folder, "--pythonpath", sys.executable, "--outputjson"]
         command += ["--verifytypes", "mlvlogger", "--ignoreexternal"]
         done = subprocess.run(command, capture_output=True, text=True)

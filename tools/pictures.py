@@ -1,7 +1,7 @@
 """Makes the pictures of the documentation, docs/pictures/, with the commands that the pages show: `pictures.py`.
 
 `tox -e docs` does so before it builds the site. The picture of the report is taken by a browser, where chromium and
-chromedriver are there; elsewhere the one that is there stays.
+chromedriver are there; otherwise the existing picture stays.
 """
 
 import shutil

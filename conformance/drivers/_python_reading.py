@@ -116,7 +116,7 @@ def _float(value: float) -> Any:
 
 
 def _int(value: int) -> Any:
-    # `str` refuses long integers, lest somebody else's text cost much; those of a record have at most 4000 digits.
+    # `str` refuses long integers, because their text is slow to make; those of a record have at most 4000 digits.
     return {"number": str(value)} if abs(value) <= _SAFE else {"int": str(value)}
 
 

@@ -24,7 +24,7 @@ def write(directory: Path) -> int:
         do = _OPERATIONS.get(operation.pop("op"))
         if do is None:
             return UNSUPPORTED
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as reported:
             warnings.simplefilter("always")
             try:
                 answer = do(writer, **{name: value for name, value in operation.items() if not name.startswith("x-")})
@@ -32,8 +32,8 @@ def write(directory: Path) -> int:
                 answer = {"refused": str(error)}
         if answer.get("seq", 0) is None:
             answer = {"refused": "the event was not kept"}
-        if told:
-            answer["told"] = [str(warning.message) for warning in told]
+        if reported:
+            answer["told"] = [str(warning.message) for warning in reported]
         print(json.dumps(answer), flush=True)
     return 0
 
@@ -113,7 +113,7 @@ def _options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(model: Any) -> Any:
-    """The Python value that a model stands for."""
+    """Return the Python value of a model."""
     if isinstance(model, list):
         return [_value(part) for part in model]
     if not isinstance(model, dict):

@@ -24,7 +24,7 @@ PORTABLE = re.compile(r"(?!(?i:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z))[A-Za
 NAME = re.compile(r"(?:[^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]+")
 ESCAPED = re.compile(r"_+mlv")
 SECRET = re.compile(r"key|token\Z|secret|passw", re.IGNORECASE)
-TOLD = []  # what the user is told about a stream; the driver hands it over with its next answer
+REPORTED = []  # messages to the user about a stream; the driver's next answer contains them
 
 
 class Refused(Exception):
@@ -127,7 +127,7 @@ def members(operation):
 
 
 def records(experiment):
-    """The bytes of all meta records, checked as far as a writer has to."""
+    """The bytes of all meta records, checked as far as a writer must check them."""
     paths = [experiment / "meta.json"]
     while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
         paths.append(following)
@@ -278,7 +278,7 @@ class Stream:
 
     def tell(self, message):
         print(f"minimal.py: {message}", file=sys.stderr)
-        TOLD.append(message)
+        REPORTED.append(message)
 
     def line(self, name, data, **more):
         event = {"seq": self.seq + 1, "time": utc(), "event": name, "data": data, **more}
@@ -339,7 +339,7 @@ class Writer:
         above = enclosing(experiment)
         if above:
             if experiment.relative_to(above).parts[0] in ("meta", "log", "files"):
-                raise Refused(f"{experiment} lies in a folder of {above}")
+                raise Refused(f"{experiment} is in a folder of {above}")
             meta["parent"] = {"_mlv": "experiment", "id": f"sha256:{digest((above / 'meta.json').read_bytes())}"}
         content = dumps(meta | members(operation)).encode()
         try:
@@ -443,9 +443,9 @@ def main(command, *arguments):
             answer = OPERATIONS[operation["op"]](writer, operation)
         except Refused as error:
             answer = {"refused": str(error)}
-        if TOLD:
-            answer["told"] = TOLD[:]
-            TOLD.clear()
+        if REPORTED:
+            answer["told"] = REPORTED[:]
+            REPORTED.clear()
         print(dumps(answer), flush=True)
     return 0
 

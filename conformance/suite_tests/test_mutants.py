@@ -166,7 +166,7 @@ def mutants() -> Iterator[tuple[str, Mutant]]:
     """
     Each assertion of each rule's schema left out, wherever the rule makes it.
 
-    What a rule says twice, about a user's event and about a lifecycle event, say, is left out at once, since one
+    What a rule says twice, for example about a user's and a lifecycle event, is left out at once, since one
     of them alone would be held up by the other.
     """
     grouped: dict[str, Mutant] = {}

@@ -1,4 +1,4 @@
-"""Drivers that are wrong on purpose fail, each in the tests that are there for its fault."""
+"""Drivers that are wrong on purpose fail, each in the tests that exist for its fault."""
 
 import sys
 from collections import Counter

@@ -58,7 +58,7 @@ def stops() -> None:
 
 
 def silent() -> None:
-    """Lines are left out and nobody is told."""
+    """Lines are left out without a report."""
     changed("_stream", lambda stream: stream.update(left_out=[]))
 
 
@@ -143,7 +143,7 @@ def inside_opaque() -> None:
 
 
 def never_unescaped() -> None:
-    """Names are as they stand."""
+    """Names aren't unescaped."""
     reading.decode_members = values.decode_members = lambda tree: {k: values.decode(v) for k, v in tree.items()}
 
 

@@ -197,7 +197,7 @@ def no_start() -> None:
 
 
 def overwrites() -> None:
-    """Publishing replaces what is there."""
+    """Publishing replaces an existing file."""
 
     def publish(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +270,7 @@ def open_secrets() -> None:
 
 
 def inside_log() -> None:
-    """A sub-experiment may lie in the folder `log`."""
+    """A sub-experiment may be in the folder `log`."""
     minimal.enclosing = lambda path: None
 
 
@@ -280,7 +280,7 @@ def any_name() -> None:
 
 
 def any_version() -> None:
-    """Whatever is there is gone on with."""
+    """Any existing directory is continued."""
 
     def records(experiment: Path) -> list[bytes]:
         paths = [experiment / "meta.json"]
@@ -318,7 +318,7 @@ def last_wins() -> None:
 
 
 def unlocked() -> None:
-    """Nobody is kept from a stream that is being written."""
+    """A second writer may open a stream that is being written."""
     minimal.fcntl.flock = lambda file, how: None
 
 
@@ -361,14 +361,14 @@ def renamed() -> None:
 
 
 def no_within() -> None:
-    """Events do not say in which span they lie."""
+    """Events lack the span that they are in."""
     minimal.OPERATIONS["event"] = lambda self, operation: Writer.event(
         self, {name: part for name, part in operation.items() if name != "within"}
     )
 
 
 def large_unsealed() -> None:
-    """There is no seal before the end."""
+    """No seal is written before the end."""
     minimal.SEAL_EVERY = 1 << 60
 
 
@@ -395,7 +395,7 @@ def crashes() -> None:
 
 
 def looks_at_the_end() -> None:
-    """What is at the path of the stream is looked at before it is closed, and never before."""
+    """What is at the path of the stream is checked before it is closed, and never before."""
     event, close = Stream.event, Stream.close
     look = Stream.look
 
@@ -411,7 +411,7 @@ def looks_at_the_end() -> None:
 
 
 def never_looks() -> None:
-    """What is at the path of the stream is never looked at."""
+    """What is at the path of the stream is never checked."""
     Stream.look = unlooked
 
 
@@ -455,7 +455,7 @@ def into_the_other_file() -> None:
     def keep(self: Any, content: bytes | None) -> None:
         self.open()
         self.size = self.path.stat().st_size
-        self.tell("going on in the file that is there")
+        self.tell("continuing in the file that exists")
 
     Stream.keep = keep
 
@@ -474,7 +474,7 @@ def over_the_other_file() -> None:
 
 
 def untold() -> None:
-    """The user is not told that the stream continues elsewhere."""
+    """The user isn't warned that the stream continues elsewhere."""
     Stream.tell = unlooked
 
 
@@ -504,7 +504,7 @@ def always_again() -> None:
 
 
 def again_empty() -> None:
-    """A file that was removed begins anew, without what was logged before."""
+    """A file that was removed begins again, without what was logged before."""
 
     def removed(self: Any, there: object, content: bytes | None) -> bool:
         if not there:
@@ -588,7 +588,7 @@ def makes_the_directory() -> None:
 
 
 def attaches_anyway() -> None:
-    """A file is attached without a look at what became of the experiment."""
+    """A file is attached without a check of the experiment's directory."""
     attach, look = Writer.attach, Stream.look
 
     def attached(self: Any, operation: Any) -> Any:
@@ -635,7 +635,7 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     }.items()
     for fault in faults
 }
-"""Each fault, and the scenarios that have to notice it."""
+"""Each fault, and the scenarios that must notice it."""
 
 
 if __name__ == "__main__":

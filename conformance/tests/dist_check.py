@@ -1,7 +1,7 @@
 """
 Build the distributions, install the wheels in clean environments of every tested Python, and use them: `tox -e dist`.
 
-What this catches is a wheel that works only beside its source: a schema, a licence or a `py.typed` that stayed behind.
+It catches a wheel that works only next to its source: a schema, a licence or a `py.typed` that isn't packaged.
 """
 
 import importlib.util

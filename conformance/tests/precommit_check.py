@@ -1,7 +1,7 @@
 """
 Use the pre-commit hook of this repository as a user does: `tox -e precommit`.
 
-A copy of what the hook needs becomes a repository of its own, so that what is not committed yet is tested as well. Then
+A copy of what the hook needs becomes a separate repository, so that what is not committed yet is tested as well. Then
 pre-commit installs the hook from there into another repository, in which experiments are valid, broken and removed.
 """
 
@@ -36,7 +36,7 @@ def run(*command: object, cwd: Path) -> tuple[int, str]:
     for who in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{who}_NAME": "tests", f"GIT_{who}_EMAIL": "tests@example.org"}
     environment["PRE_COMMIT_HOME"] = str(cwd.parent / "cache")
-    # A validator that happens to be installed here must not stand in for one that the hook failed to install.
+    # A validator that happens to be installed here must not replace one that the hook failed to install.
     places = environment["PATH"].split(os.pathsep)
     environment["PATH"] = os.pathsep.join(place for place in places if not (Path(place) / "mlv-validate").exists())
     done = subprocess.run(
@@ -115,7 +115,7 @@ def main() -> None:
 
         (experiment / "meta.json").unlink()
         missing = "runs: unchecked: there is no experiment in it"
-        check("a removed experiment is refused, though no file of it is left to look at", 1, missing, hook(user))
+        check("a removed experiment is refused, though no file of it is left", 1, missing, hook(user))
 
 
 if __name__ == "__main__":

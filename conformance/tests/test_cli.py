@@ -111,8 +111,8 @@ def test_beyond_a_thousand_findings_of_a_rule_in_a_file_only_the_number_is_kept(
         ("log/a.jsonl", "log.blank"): 1000,
     }
     assert (target.errors, target.warnings) == (3503, 0)
-    told = {(one.path, one.line): one.message for one in target.findings if one.rule == "log.blank"}
-    assert {place: message for place, message in told.items() if message != "the line is blank"} == {
+    reported = {(one.path, one.line): one.message for one in target.findings if one.rule == "log.blank"}
+    assert {place: message for place, message in reported.items() if message != "the line is blank"} == {
         ("log.jsonl", 1001): "the line is blank; 1500 more of this rule in this file are counted, not listed"
     }
     assert "x/log.jsonl: error: log.blank: 2480 more\n" in (printed := run("x").stdout)
@@ -242,7 +242,7 @@ def on_a_terminal(directory: Path, *arguments: str, **env: str) -> str:
     try:
         while part := os.read(leader, 1 << 16):
             printed += part
-    except OSError:  # EIO: nobody has the terminal open any more
+    except OSError:  # EIO: no one has the terminal open any more
         pass
     finally:
         os.close(leader)

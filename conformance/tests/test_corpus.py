@@ -173,7 +173,7 @@ def test_the_system_calls_for_the_whole_corpus(at: Path) -> None:
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=at, env=environment, capture_output=True, timeout=300, check=False)
     if done.returncode == 1 and not done.stdout:
-        pytest.skip("not applicable: strace may not trace here; the audit hook's test looks at the same")
+        pytest.skip("not applicable: strace may not trace here; the audit hook's test checks the same")
     assert done.returncode == 3 and done.stderr == b""
     calls = trace.read_text().splitlines()
     # From the first argument on: before it the interpreter loads itself.

@@ -67,7 +67,7 @@ def test_what_cannot_be_searched_is_unchecked_as_it_is_in_a_report(tmp_path: Pat
     deep.mkdir(parents=True)
     found = discover(tmp_path / "runs")
     assert found == Discovery(("a",), validate(tmp_path / "runs").targets[0].unchecked)
-    assert found.unchecked == (Unchecked("/".join("d" * 65), "it lies more than 64 directories deep"),)
+    assert found.unchecked == (Unchecked("/".join("d" * 65), "it is more than 64 directories deep"),)
     assert discover(tmp_path / "runs/d/d") == Discovery((), ())
 
 

@@ -1,13 +1,13 @@
 """README.md and docs/ are true: their code runs and prints what they say, and nothing is missing or stale.
 
-How a page is run, in order, in a directory of its own:
+How a page is run, in order, in a separate directory:
 
 - a ``python`` block is executed, all blocks of a page in one namespace; a ``text`` block right after it is what it
   prints. Under ``<!-- file: NAME -->`` it is not executed but written to NAME, for a later command;
 - a ``console`` block is given to a shell: lines that begin with ``$`` are commands, the others what they print;
 - under ``<!-- not run: REASON -->`` neither happens.
 
-What differs each time is masked: digests, times, hosts, processes. ``…`` stands for any text.
+Digests, times, hosts and processes differ each time and are masked. ``…`` matches any text.
 """
 
 import contextlib
@@ -15,10 +15,12 @@ import inspect
 import io
 import json
 import os
+import pydoc
 import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,7 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
+import mlv_validate
 import mlvlogger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,17 +39,24 @@ EXP = "docs/how-to/using-exp.md"
 PROCESSES = "docs/how-to/processes.md"
 CI = "docs/how-to/ci.md"
 PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
+GLOSSARY = "docs/contributing/glossary.md"
 VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
 WRITTEN = ["README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/tutorial.md", EXP, PROCESSES, CI]
 WRITTEN += [f"docs/how-to/{name}.md" for name in ("sub-experiments", "checkpoints", "syncing", "archiving")]
 WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/how-to/output-and-system.md"]
 WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
-WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md"]
+WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md", GLOSSARY]
 WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md", "conformance/README.md", "conformance/DRIVER.md"]
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
 ELSEWHERE += ["docs/reference/mlv.md", "docs/how-to/frameworks.md", "docs/how-to/other-frameworks.md"]
+EXAMPLES = [  # the public names whose docstrings have an example
+    f"{module.__name__}.{name}"
+    for module in (mlvlogger, mlv_validate)
+    for name in module.__all__
+    if "```python" in (inspect.getdoc(getattr(module, name)) or "")
+]
 NOT_RUN = 14  # blocks that no test runs; a new one needs a better reason than that it is easier
 
 
@@ -61,6 +72,10 @@ class Block:
 
 
 def text_of(page: str) -> str:
+    """Return the text of a page, or the example in the docstring of a public name such as `mlvlogger.Exp`."""
+    if page in EXAMPLES:
+        module, _, name = page.partition(".")
+        return textwrap.dedent((inspect.getdoc(getattr(sys.modules[module], name)) or "").partition("Example:\n")[2])
     return (ROOT / page).read_text(encoding="utf-8")
 
 
@@ -114,7 +129,7 @@ def masked(text: str) -> str:
 
 
 def agree(expected: str, actual: str) -> re.Match[str] | None:
-    """Is *actual* what the page says? A line break is a blank: where a text is wrapped depends on what is masked."""
+    """Return whether *actual* is what the page says. A line break counts as a blank."""
     expected, actual = (masked(" ".join(text.split())) for text in (expected, actual))
     return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), actual)
 
@@ -130,7 +145,7 @@ def commands_of(block: Block) -> list[list[str]]:
     return commands
 
 
-# What follows runs in a process of its own, one for each page: `python test_docs.py PAGE`, in an empty directory.
+# What follows runs in a separate process, one for each page: `python test_docs.py PAGE`, in an empty directory.
 
 
 def run_python(block: Block, namespace: dict[str, Any], page: str) -> list[list[str]]:
@@ -260,7 +275,15 @@ def anchors_of(path: Path) -> set[str]:
         plain = re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading)
         slug = re.sub(r"[^\w\s-]", "", plain).strip().lower()
         anchors |= {re.sub(r"[-\s]+", "-", slug), re.sub(r"\s", "-", slug)}
+    for name in directives_of(text):
+        thing = pydoc.locate(name)
+        anchors |= {name, *(f"{name}.{member}" for member in dir(thing) if not member.startswith("_"))}
     return anchors
+
+
+def directives_of(text: str) -> list[str]:
+    """Return the names of a page whose docstrings mkdocstrings puts there."""
+    return re.findall(r"(?m)^::: (\S+)", text)
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
@@ -315,88 +338,75 @@ print("network:", network, "imported:", sorted(names - sys.stdlib_module_names -
 def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path: Path) -> None:
     example = next(block for block in blocks_of("README.md") if block.language == "python")
     (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
-    # -S -E: nothing that is installed beside the package, such as an import hook, is taken for its doing.
+    # -S -E: nothing that is installed next to the package, such as an import hook, counts as an import of mlvlogger.
     path = str(Path(mlvlogger.__file__).parents[1])
     command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
 
 
-# The reference of mlvlogger
+# The words of the style guide
 
 
-def signature(function: Callable[..., Any], name: str) -> str:
-    """`Exp.attach(source, name=None, *, how='copy')`: without types, and without self."""
-    parameters = [
-        parameter.replace(annotation=inspect.Parameter.empty)
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.name not in ("self", "cls")
-    ]
-    text = str(inspect.Signature(parameters))
-    return name + text.replace("(/, ", "(").replace("'", '"')
+def test_each_phrase_of_the_style_words_can_be_found() -> None:
+    settings = tomllib.loads(text_of("pyproject.toml"))["tool"]["codespell"]
+    phrases = [line.partition("->")[0] for line in text_of("style-words.txt").splitlines()]
+    assert phrases == sorted(phrases)
+    assert [phrase for phrase in phrases if not re.fullmatch(settings["regex"], phrase)] == []
 
 
-def members(cls: type) -> Iterator[tuple[str, type]]:
-    """The public members of a class that are its own or inherited from a class of ours, with where they come from."""
-    for name, _ in inspect.getmembers(cls):
-        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
-        if not name.startswith("_") and owner is not None and owner.__module__.startswith("mlvlogger"):
-            yield name, owner
+def test_the_glossary_is_short_and_in_order() -> None:
+    terms = re.findall(r"(?m)^\| (.+?) \|", text_of(GLOSSARY))[2:]
+    assert terms == sorted(terms, key=str.lower)
+    assert len(terms) <= 40
 
 
-def entries() -> dict[str, str | None]:
-    """What the reference has to have an entry for: the text of the entry's head, and its docstring."""
-    found = {}
-    for name in mlvlogger.__all__:
-        thing = getattr(mlvlogger, name)
-        if not inspect.isclass(thing):
-            if callable(thing):
-                function = thing if inspect.isfunction(thing) else type(thing).__call__
-                found[signature(function, name)] = inspect.getdoc(function)
-                for attribute, _ in members(type(thing)):
-                    method = getattr(type(thing), attribute)
-                    found[signature(method, f"{name}.{attribute}")] = inspect.getdoc(method)
-            else:
-                found[name] = ""
+# The references, which mkdocstrings makes of the docstrings
+
+
+def test_the_references_have_each_public_name_once() -> None:
+    for page, module in ((PYTHON_REFERENCE, mlvlogger), (VALIDATOR_REFERENCE, mlv_validate)):
+        names = [name.rpartition(".")[2] for name in directives_of(text_of(page)) if "_Read" not in name]
+        assert sorted([*names, "read"] if module is mlvlogger else names) == sorted(module.__all__), page
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the public functions and methods of mlvlogger and mlv_validate, with their names."""
+    for module in (mlvlogger, mlv_validate):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            owner = thing if inspect.isclass(thing) else type(thing)
+            if inspect.isfunction(thing):
+                yield name, thing
+            elif owner.__module__.startswith(module.__name__):
+                yield name, thing
+                for member, method in inspect.getmembers(owner):
+                    written = inspect.isfunction(method) or inspect.ismethod(method)
+                    if written and not member.startswith("_") and method.__module__.startswith(module.__name__):
+                        yield f"{name}.{member}", method
+
+
+def test_a_docstring_describes_every_argument() -> None:
+    described_as_attributes = {"SpanTree", "Experiment", "NewFile", "NewText", "Span", "read"}
+    classes: list[type] = [mlvlogger.MLVError, *mlvlogger.MLVError.__subclasses__()]
+    errors = {error.__name__ for error in classes}
+    for name, function in functions():
+        if name in described_as_attributes | errors:
             continue
-        made_by_users = thing is mlvlogger.Logger or thing is mlvlogger.Exp or hasattr(thing, "__match_args__")
-        head = signature(thing, name) if made_by_users else name
-        found[head] = inspect.getdoc(thing)
-        for attribute, owner in members(thing):
-            # What a class takes from a private one is described with it; what `Exp` shares, with `Experiment`.
-            is_shared = thing is mlvlogger.Exp and owner in mlvlogger.Experiment.__mro__
-            if is_shared or (owner is not thing and owner.__name__ in mlvlogger.__all__):
-                continue
-            if attribute in getattr(thing, "__match_args__", ()):
-                continue
-            member = inspect.getattr_static(thing, attribute)
-            if isinstance(member, property):
-                found[f"{name}.{attribute}"] = inspect.getdoc(member.fget)
-            elif callable(getattr(thing, attribute)):
-                found[signature(getattr(thing, attribute), f"{name}.{attribute}")] = inspect.getdoc(
-                    getattr(thing, attribute)
-                )
-    return found
+        for parameter in inspect.signature(function).parameters:
+            if parameter not in ("self", "cls"):
+                described = re.search(rf"(?m)^    {parameter}( \(.+\))?: ", inspect.getdoc(function) or "")
+                assert described, f"{name}: {parameter}"
 
 
-def reference() -> dict[str, str]:
-    """The entries of the reference: their heads, each with its text up to the next one."""
-    parts = re.split(r"(?m)^(?:<a id=\"[^\"]+\"></a>)?\*\*`(.+?)`\*\*", text_of(PYTHON_REFERENCE))
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def test_the_reference_has_every_public_name_with_its_signature_and_no_other() -> None:
-    assert sorted(reference()) == sorted(entries())
-
-
-def test_an_entry_names_every_argument_and_every_exception_of_its_docstring() -> None:
-    text = reference()
-    errors = "|".join(cls.__name__ for cls in mlvlogger.MLVError.__subclasses__()) + r"|[A-Z]\w+Error"
-    for head, docstring in entries().items():
-        arguments = re.findall(r"[(,] ?\**([a-z_][a-z_0-9]*)", head)
-        raised = re.findall(rf"\b({errors})\b", (docstring or "").partition("Raises")[2])
-        for name in [*arguments, *raised]:
-            assert re.search(rf"\b{name}\b", text[head]), f"{head}: {name}"
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_docstring_runs_and_prints_what_the_docstring_says(name: str) -> None:
+    run, results = results_of(name)
+    assert run.returncode == 0, run.stderr
+    assert results
+    for line, _, expected, printed in results:
+        assert agree(expected, printed), f"{name}:{line}: {printed}"
 
 
 def test_using_exp_names_every_argument() -> None:

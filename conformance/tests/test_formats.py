@@ -408,7 +408,7 @@ def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: st
         try:
             while part := os.read(leader, 1 << 16):
                 printed.append(part)
-        except OSError:  # EIO: nobody has the terminal open any more
+        except OSError:  # EIO: no one has the terminal open any more
             pass
 
     reader = threading.Thread(target=read)
@@ -473,16 +473,16 @@ def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is
     monkeypatch.setattr(directory, "PROGRESS_INTERVAL", pause)
     x = experiment("x")
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     begun = time.monotonic()
-    report = check_paths([x.path], sealed=False, progress=lambda *what: told.append(what))
+    report = check_paths([x.path], sealed=False, progress=lambda *what: reported.append(what))
     assert report == validate(x.path)
-    assert {path for path, _, _ in told} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
-    assert all(0 < read <= size for _, read, size in told)
+    assert {path for path, _, _ in reported} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
+    assert all(0 < read <= size for _, read, size in reported)
     if pause:
-        assert len(told) <= 4 + 2 * (time.monotonic() - begun) / pause  # each of the two files is opened twice
+        assert len(reported) <= 4 + 2 * (time.monotonic() - begun) / pause  # each of the two files is opened twice
     else:
-        assert (f"{x.path}/log.jsonl", size := (x.path / "log.jsonl").stat().st_size, size) in told
+        assert (f"{x.path}/log.jsonl", size := (x.path / "log.jsonl").stat().st_size, size) in reported
 
 
 def test_the_command_ends_where_it_is_told_to(capsys: pytest.CaptureFixture[str], experiment: Make) -> None:

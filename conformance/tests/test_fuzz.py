@@ -1,4 +1,4 @@
-"""The fuzzers of `trials/fuzz`, for a few seconds each; their long forms are commands of their own."""
+"""The fuzzers of `trials/fuzz`, for a few seconds each; their long forms are separate commands."""
 
 import subprocess
 import sys

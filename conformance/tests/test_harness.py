@@ -12,7 +12,7 @@ from mlv_conformance._cli import SUITE
 from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
-UNTESTED = {"writer.fork", "writer.dropped"}  # a driver would need operations of its own for them
+UNTESTED = {"writer.fork", "writer.dropped"}  # a driver would need separate operations for them
 
 
 @pytest.mark.parametrize("path", sorted((SUITE / "scenarios").iterdir()), ids=lambda path: path.stem)

@@ -44,7 +44,7 @@ def judge(run: Run) -> Callable[..., tuple[set[tuple[str, str, int | None]], lis
     return judge
 
 
-# What stands where a file should.
+# Special files, each where a regular file should be.
 
 
 def device(path: Path) -> None:
@@ -321,17 +321,17 @@ def test_a_link_as_the_argument_is_followed(experiment: Make, run: Run, tmp_path
 
 
 @pytest.fixture
-def nobody() -> list[str]:
+def unprivileged() -> list[str]:
     """What goes before a command so that permissions matter to it."""
     if os.geteuid() != 0:
         return []
     before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     if not shutil.which("setpriv"):
-        pytest.skip("setpriv was not found: a superuser reads everything, and cannot run as somebody else without it")
+        pytest.skip("setpriv was not found: a superuser reads everything, and cannot run as someone else without it")
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)}
     try_it = [*before, sys.executable, "-c", "import mlv_validate"]
     if subprocess.run(try_it, env=environment, cwd="/", capture_output=True).returncode:
-        pytest.skip("not applicable: a superuser reads everything, and nobody else may run this interpreter")
+        pytest.skip("not applicable: a superuser reads everything, and no one else may run this interpreter")
     return before
 
 
@@ -354,7 +354,7 @@ def public() -> Iterator[Path]:
     + [(name, 0o400) for name in ("meta", "log", "files")],  # the names can be listed, but nothing can be opened
 )
 def test_what_may_not_be_read_is_not_called_valid(
-    name: str, mode: int, experiment: Make, run: Run, nobody: list[str], public: Path
+    name: str, mode: int, experiment: Make, run: Run, unprivileged: list[str], public: Path
 ) -> None:
     x = experiment(public / "top/x")
     x.add(2)
@@ -363,11 +363,11 @@ def test_what_may_not_be_read_is_not_called_valid(
     x.log().start().end(streams={"log/a.jsonl": 3})
     (x.path / "other").mkdir()
     path = x.path / name
-    if nobody:
+    if unprivileged:
         os.chown(path, 65534, -1)
     path.chmod(mode)
     try:
-        target = report(run("--format", "json", "top", before=nobody, cwd=public))
+        target = report(run("--format", "json", "top", before=unprivileged, cwd=public))
     finally:
         path.chmod(0o700)
     assert target["verdict"] == "unchecked" and target["findings"] == []
@@ -431,7 +431,7 @@ def test_a_running_writer_causes_no_finding_but_a_torn_line(experiment: Make, ru
 
 @pytest.fixture
 def swapping(tmp_path: Path) -> Iterator[Callable[[Path, Path], None]]:
-    """Exchanges two paths again and again while the test goes on."""
+    """Exchanges two paths again and again while the test continues."""
     stop = threading.Event()
     threads = []
 
@@ -564,7 +564,7 @@ def test_the_whole_command_under_strace(experiment: Make, run: Run, tmp_path: Pa
     trace = tmp_path / "trace"
     done = run("top", before=["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=%file,%network,flock,fcntl"])
     if done.returncode == 1 and not done.stdout:
-        pytest.skip("not applicable: strace may not trace here; the audit hook's test looks at the same")
+        pytest.skip("not applicable: strace may not trace here; the audit hook's test checks the same")
     assert done.returncode == 0
     calls = trace.read_text("utf-8", "replace").splitlines()
     # From the argument on: before it the interpreter loads itself.

@@ -103,7 +103,7 @@ def test_what_no_masked_line_can_mend_is_reported(experiment: Make) -> None:
     log.raw(b"rubbish\n")
     log.seq += 1
     log.event("b", within=2)  # ended on a line that can be read
-    log.event("b", within=4).event("b", span="end", begin=4, seconds=0)  # may have stood on the masked line
+    log.event("b", within=4).event("b", span="end", begin=4, seconds=0)  # may have begun on the masked line
     log.event("b", within=4)  # ended by now
     log.event("b", within=6)  # no begin event
     log.event("mlv/rewind", {"to": 0}).event("b", span="end", begin=4, seconds=0)

@@ -485,7 +485,7 @@ def test_no_process_is_left_behind() -> None:
 
 
 def tree(experiment: Make) -> Path:
-    """Experiments beside and below one another, good and bad ones."""
+    """Experiments in and next to each other, good and bad ones."""
     for number in range(12):
         x = experiment(f"top/{number}", name="a", params={"n": number})
         x.log().start().event("a").raw(b"rubbish\n" * (number % 3)).event("a").end()

@@ -56,7 +56,7 @@ def examples() -> Iterator[object]:
 
 
 def test_requirements_json_is_the_text() -> None:
-    """Every sentence with a name stands in requirements.json, in the same words and order, and nothing else does."""
+    """Every sentence with a name is in requirements.json, in the same words and order, and nothing else is."""
     listed = [(rule["chapter"], rule["id"], rule["text"]) for rule in REQUIREMENTS]
     order = [rule["chapter"] for rule in REQUIREMENTS]
     chapters = sorted({chapter for chapter, _, _ in rules_in_text()}, key=order.index)

@@ -69,7 +69,7 @@ function reading(path) {
   return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
 }
 
-function said(step) {
+function metadata(step) {
   const entries = SAID.filter((name) => name in step).map((name) => [
     name,
     ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name],
@@ -121,26 +121,27 @@ class Scenario {
     if (step.op === "create") {
       this.experiment = Experiment.create(join(this.savedir, step.in ?? ""), step.name, {
         kind: step.kind,
-        ...said(step),
+        ...metadata(step),
       });
       return {id: this.experiment.id};
     }
     const path = join(this.savedir, step.path);
-    this.experiment = step.op === "resume" ? Experiment.resume(path, said(step)) : Experiment.open(path, said(step));
+    this.experiment =
+      step.op === "resume" ? Experiment.resume(path, metadata(step)) : Experiment.open(path, metadata(step));
     return step.op === "resume" ? {id: this.experiment.id} : {stream: this.experiment.stream};
   }
 }
 
 async function write(savedir) {
   const scenario = new Scenario(savedir);
-  const told = [];
-  process.on("warning", ({message}) => told.push(message));
+  const reported = [];
+  process.on("warning", ({message}) => reported.push(message));
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
     const answer = orRefused(() => scenario.do(step));
     await new Promise(setImmediate); // warnings come after the call
-    print(told.length > 0 ? {...answer, told: told.splice(0)} : answer);
+    print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);
   }
 }
 

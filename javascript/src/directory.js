@@ -39,7 +39,7 @@ function typeOf(stat) {
   return stat.isFile() ? "file" : "other";
 }
 
-/** The type of what is at a path; null where there is nothing. */
+/** Returns the type of the entry at a path, or null if nothing exists there. */
 export function typeAt(path) {
   try {
     return typeOf(fs.lstatSync(toBytes(path)));
@@ -57,7 +57,7 @@ export function list(path) {
 }
 
 /**
- * Opens a regular file, calls `use(fd, size)`, closes it. Throws where it cannot; null where it is no regular file.
+ * Opens a regular file, calls `use(fd, size)`, closes it. Throws if it cannot; returns null if it isn't a regular file.
  * @template T
  * @param {string} path
  * @param {(fd: number, size: number) => T} use

@@ -1,4 +1,4 @@
-/** Making an experiment, going on with it, and adding to it. */
+/** Making an experiment, continuing it, and adding to it. */
 
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
@@ -15,20 +15,20 @@ import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
 
 /**
- * What a script says of itself in a meta record.
- * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Said
+ * The part of a meta record that describes a script.
+ * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Metadata
  */
 
 /** An experiment that this process writes to; `log` is its open stream. */
 export class Experiment {
-  #letGo;
+  #release;
 
   /** @internal Use create(), resume() or open(). */
-  constructor(path, id, log, letGo) {
+  constructor(path, id, log, release) {
     this.path = path;
     this.id = id;
     this.log = log;
-    this.#letGo = letGo;
+    this.#release = release;
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -40,12 +40,12 @@ export class Experiment {
    * Makes the experiment `savedir`/`name` and opens its default stream.
    * @param {string} savedir
    * @param {string} name a portable name
-   * @param {Said & {kind: string}} said
+   * @param {Metadata & {kind: string}} metadata
    * @throws {Refused} the name is taken or not portable, or the place is inside a folder of an experiment
    */
-  static create(savedir, name, {kind, params = {}, ...said}) {
+  static create(savedir, name, {kind, params = {}, ...metadata}) {
     for (const word of [name, kind])
-      if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} is no portable name`);
+      if (!isPortable(word)) throw new Refused(`${JSON.stringify(word)} isn't a portable name`);
     const path = resolve(savedir, name);
     const parent = enclosing(path);
     const record = {
@@ -54,44 +54,44 @@ export class Experiment {
       kind,
       created: now(),
       nonce: randomBytes(16).toString("hex"),
-      ...members({params, ...said}),
+      ...members({params, ...metadata}),
       ...(parent ? {parent} : {}),
     };
     const bytes = bytesOf(record);
     fs.mkdirSync(path, {recursive: true});
     if (!publish(path, join(path, "meta.json"), bytes)) throw new Refused(`${path} is an experiment already`);
-    const letGo = holdOrRefuse(path, "log.jsonl");
-    return begin(path, "log.jsonl", {number: 1, bytes}, letGo);
+    const release = holdOrRefuse(path, "log.jsonl");
+    return begin(path, "log.jsonl", {number: 1, bytes}, release);
   }
 
   /**
-   * Goes on with an experiment: a meta record, and a session in its default stream.
+   * Continues an experiment: a meta record, and a session in its default stream.
    * @param {string} path
-   * @param {Said} [said]
+   * @param {Metadata} [metadata]
    * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
    */
-  static resume(path, said = {}) {
+  static resume(path, metadata = {}) {
     path = resolve(path);
     readRecords(fromText(path));
-    const letGo = holdOrRefuse(path, "log.jsonl");
+    const release = holdOrRefuse(path, "log.jsonl");
     try {
-      read(path); // whether it has to be refused
-      return begin(path, "log.jsonl", add(path, said), letGo);
+      read(path); // throws if the experiment must be refused
+      return begin(path, "log.jsonl", add(path, metadata), release);
     } catch (error) {
-      letGo();
+      release();
       throw error;
     }
   }
 
   /**
-   * Works on an experiment as a further script: a meta record, and a session in a stream of its own.
+   * Works on an experiment as a further script: a meta record, and a session in a separate stream.
    * @param {string} path
-   * @param {Said} [said]
+   * @param {Metadata} [metadata]
    * @throws {Refused} a name is recorded already, or a version is not known
    */
-  static open(path, said = {}) {
+  static open(path, metadata = {}) {
     path = resolve(path);
-    const record = add(path, said);
+    const record = add(path, metadata);
     ensureFolder(path, "log");
     for (let count = 1; ; count++) {
       const stream = `log/run-${record.number}${count === 1 ? "" : `-${count}`}.jsonl`;
@@ -105,13 +105,13 @@ export class Experiment {
 
   /**
    * Attaches a file: copies bytes to `files`, and records their typed value.
-   * @param {string} name a path of portable names, in which `~` may stand
+   * @param {string} name a path of portable names, which may contain `~`
    * @param {Uint8Array} bytes
    * @returns {Typed} the reference
    */
   attach(name, bytes) {
     if (!isString(name) || !name.split("/").every(isAttachedName))
-      throw new Refused(`${JSON.stringify(name)} is no name for an attached file`);
+      throw new Refused(`${JSON.stringify(name)} isn't a valid name for an attached file`);
     this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const path = this.#place(name, bytes, sha256);
@@ -146,10 +146,10 @@ export class Experiment {
    */
   close(status) {
     if (!["completed", "failed", "interrupted"].includes(status))
-      throw new Refused(`${JSON.stringify(status)} is no status`);
+      throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
-    this.#letGo();
+    this.#release();
   }
 
   #lastSeqs() {
@@ -158,27 +158,27 @@ export class Experiment {
   }
 }
 
-function begin(path, stream, {number, bytes}, letGo, isNew = false) {
+function begin(path, stream, {number, bytes}, release, isNew = false) {
   const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
   try {
     const first = readRecord(fromText(join(path, "meta.json")));
     if (first === null)
       throw new Refused(`${path}: meta.json was removed. Make a new experiment in another directory.`);
     const id = `sha256:${first.sha256}`;
-    return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, isNew), letGo);
+    return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, isNew), release);
   } catch (error) {
-    letGo();
+    release();
     throw error;
   }
 }
 
 function holdOrRefuse(path, stream) {
-  const letGo = hold(path, stream);
-  if (letGo === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file beside it`);
-  return letGo;
+  const release = hold(path, stream);
+  if (release === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file next to it`);
+  return release;
 }
 
-/** @param {Said} said */
+/** @param {Metadata} metadata */
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   return {
@@ -210,41 +210,40 @@ function bytesOf(record) {
 }
 
 /** Publishes the next addition; whoever loses the race for a number reads the new records and tries again. */
-function add(path, said) {
+function add(path, metadata) {
   for (;;) {
     const records = readRecords(fromText(path));
-    for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, said);
+    for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, metadata);
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
-    const tags = said.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
+    const tags = metadata.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
     const bytes = bytesOf({
       mlv: VERSION,
       experiment: `sha256:${records[0].sha256}`,
       previous: `sha256:${last.sha256}`,
       created: now(),
-      ...members({...said, tags: tags?.length ? tags : undefined}),
+      ...members({...metadata, tags: tags?.length ? tags : undefined}),
     });
     ensureFolder(path, "meta");
     if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes};
   }
 }
 
-function refuseTwice(record, said) {
+function refuseTwice(record, metadata) {
   for (const member of ["params", "extra"]) {
-    if (said[member] === undefined || !isObject(record?.get(member))) continue;
-    for (const name of objectOf(said[member]).keys()) {
-      if (record.get(member).has(name))
-        throw new Refused(`${member}.${name} is recorded already, and what is recorded stays`);
+    if (metadata[member] === undefined || !isObject(record?.get(member))) continue;
+    for (const name of objectOf(metadata[member]).keys()) {
+      if (record.get(member).has(name)) throw new Refused(`${member}.${name} is recorded already and can't change`);
     }
   }
 }
 
 function ensureFolder(path, name) {
   makeFolder(join(path, name));
-  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} is no directory`);
+  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} isn't a directory`);
 }
 
-/** A reference to the nearest experiment that encloses a path; null where there is none. */
+/** A reference to the nearest experiment that encloses a path, or null. */
 function enclosing(path) {
   for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
     const record =
@@ -252,7 +251,7 @@ function enclosing(path) {
     if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
     const [folder] = relative(above, path).split(sep);
     if (FOLDERS.includes(folder))
-      throw new Refused(`${folder} of the experiment ${above} is no place for a sub-experiment`);
+      throw new Refused(`${folder} of the experiment ${above} can't contain a sub-experiment`);
     return new Typed(
       "experiment",
       new Map([
@@ -271,7 +270,7 @@ function numbered(name, count) {
   return `${name.slice(0, name.length - extension.length)}~${count}${extension}`;
 }
 
-/** The path below `files` that is this one but for case; null where there is none. */
+/** The path below `files` that differs only by case from this one, or null. */
 function takenAs(root, path) {
   const names = fs
     .readdirSync(join(root, "files"), {recursive: true})

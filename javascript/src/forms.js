@@ -36,12 +36,12 @@ export const isInteger = (value, minimum) => Number.isInteger(value) && value >=
 export const isDistinctStrings = (value) =>
   Array.isArray(value) && value.every((item) => isString(item) && item !== "") && new Set(value).size === value.length;
 
-/** Whether a text is of at most `limit` characters, which are code points. */
+/** Returns whether a string has at most `limit` characters (code points). */
 export function isWithin(text, limit) {
   return text.length <= limit || (text.length <= 2 * limit && [...text].length <= limit);
 }
 
-/** Whether the date that a text of a right form begins with is in the calendar. */
+/** Returns whether the date at the start of a well-formed string exists in the calendar. */
 export function dateExists(text) {
   const [year, month, day] = [text.slice(0, 4), text.slice(5, 7), text.slice(8, 10)].map(Number);
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
@@ -53,7 +53,7 @@ export function isKnown(version) {
   return isVersion(version) && version === VERSION;
 }
 
-/** Why a reader has to refuse what says these `mlv` and `requires`; null if it need not. */
+/** Returns why a reader must refuse these `mlv` and `requires`, or null. */
 export function refusal(mlv, requires) {
   if (isVersion(mlv) && !mlv.startsWith("1.")) return `version ${mlv} is not supported`;
   if (isDistinctStrings(requires) && requires.length > 0) return `requires unknown features: ${requires.join(", ")}`;

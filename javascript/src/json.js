@@ -100,8 +100,8 @@ class Parser {
     return value;
   }
 
-  /** Whether a comma follows; otherwise the closing character has to. */
-  goesOn(close) {
+  /** Returns whether a comma follows; throws unless a comma or the closing character follows. */
+  hasNext(close) {
     this.blanks();
     const char = this.text[this.at++];
     if (char !== "," && char !== close) this.fail();
@@ -125,7 +125,7 @@ class Parser {
       this.blanks();
       if (members.has(name)) this.rules.add("json.unique-names");
       members.set(name, this.value());
-    } while (this.goesOn("}"));
+    } while (this.hasNext("}"));
     return members;
   }
 
@@ -140,7 +140,7 @@ class Parser {
     do {
       this.blanks();
       items.push(this.value());
-    } while (this.goesOn("]"));
+    } while (this.hasNext("]"));
     return items;
   }
 

@@ -1,4 +1,4 @@
-/** Meta records: where they lie, and their bytes. */
+/** Meta records: their paths and their bytes. */
 
 import {createHash} from "node:crypto";
 import {readSync} from "node:fs";
@@ -9,7 +9,7 @@ export const FOLDERS = ["meta", "log", "files"];
 export const ADDITION = /^(?:[2-9]|[1-9][0-9]+)[.]json$/;
 
 /**
- * Reads a meta record: its digest and what its bytes say; null where there is no regular file.
+ * Reads a meta record: its digest and its content; null if there is no regular file.
  * @param {string} path
  * @returns {{sha256: string, rules: string[], value: any} | null}
  */

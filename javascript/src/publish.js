@@ -18,7 +18,7 @@ function syncDirectory(path) {
   }
 }
 
-/** Makes a folder where there is none. The one above is never made: it may have been removed. */
+/** Makes a folder if it doesn't exist. Its parent is never made: it may have been removed. */
 export function makeFolder(path) {
   try {
     fs.mkdirSync(path);
@@ -29,7 +29,7 @@ export function makeFolder(path) {
 
 /**
  * Publishes bytes under a name.
- * @param {string} root the experiment's directory, where the temporary name stands
+ * @param {string} root the experiment's directory, where the temporary name is
  * @param {string} path
  * @param {string | Uint8Array | Iterable<Uint8Array>} bytes all of them, or one chunk after the other
  * @returns {boolean} false where the name is taken; then nothing is changed
@@ -75,8 +75,8 @@ function processAt(pid) {
 }
 
 function isAlive({host, pid, start}) {
-  if (host !== hostname()) return true; // who can tell
-  // /proc comes first: of another user's process, a signal tells nothing but that the pid is in use.
+  if (host !== hostname()) return true; // liveness on another host is unknown
+  // Check /proc first: for another user's process, a signal only shows that the pid is in use.
   const found = processAt(pid);
   if (found !== null) return found.start === start && !found.hasEnded;
   try {
@@ -104,7 +104,7 @@ export function hold(root, stream) {
   return null;
 }
 
-/** What a lock says; undefined where it is gone, null where it is no lock of ours. */
+/** Returns the content of a lock: undefined if it is gone, null if this package didn't write it. */
 function readHolder(path) {
   try {
     const text = fs.readFileSync(path, "utf8");

@@ -1,4 +1,4 @@
-/** The reader: what an experiment says. It never writes, and goes on after what it cannot read. */
+/** The reader. It never writes, and it skips what it cannot read. */
 import {fromText, join, list, toText, typeAt, withFile} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
@@ -6,7 +6,7 @@ import {lines} from "./lines.js";
 import {ADDITION, readRecord} from "./meta.js";
 import {decode} from "./user.js";
 
-/** The experiment, or what the caller asks for, has to be refused. */
+/** Thrown if the experiment, or a request of the caller, must be refused. */
 export class Refused extends Error {}
 
 /**

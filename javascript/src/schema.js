@@ -21,7 +21,7 @@ const orNull = (check) => (value) => value === null || check(value);
 const arrayOf = (check) => (value) => Array.isArray(value) && value.every(check);
 const objectOf = (check) => (value) => is.isObject(value) && [...value.values()].every(check);
 
-/** An object whose members, where they are there, pass their checks; `required` have to be there. */
+/** An object whose members pass their checks if present; `required` members must be present. */
 function shape(checks, required = []) {
   return (value) =>
     is.isObject(value) &&
@@ -134,7 +134,7 @@ export function checkMeta(record, isFirst) {
   return rules;
 }
 
-/** The values of a meta record in which typed values stand. */
+/** The values of a meta record that may contain typed values. */
 export function metaTrees(record) {
   const trees = ["params", "environment", "extra"].map((name) => record.get(name)).filter(isPlain);
   return [...trees, record.get("parent")];

@@ -1,8 +1,8 @@
-/** Seals (spec, chapter Lifecycle): where the next one has to begin, and what its digest is. */
+/** Seals (spec, chapter Lifecycle): the place and the digest of the next one. */
 import {digestOf} from "./directory.js";
 import {Ranges} from "./ranges.js";
 
-/** What stands after the digits of a seal: `"}}` and LF. */
+/** The bytes after the digits of a seal: `"}}` and LF. */
 const AFTER = 4;
 const END = /"sha256":"[0-9a-f]{64}"\}\}$/;
 

@@ -31,7 +31,7 @@ export function isSecretName(name) {
   return words.some((word, at) => WORDS.has(word) || (["key", "keys"].includes(word) && BEFORE_KEY.has(words[at - 1])));
 }
 
-/** A text without what looks like a secret. */
+/** A string without what looks like a secret. */
 export function redactText(text) {
   return FORMATS.test(text) ? redacted() : text.replace(/(:\/\/)[^/\s@]+@/g, "$1");
 }

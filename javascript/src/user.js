@@ -1,6 +1,6 @@
 /**
- * Values as the user sees them, and as they stand in a record.
- * null, booleans, strings, arrays and Maps stand for themselves; a number is a float or an integer within ±2^53−1, a BigInt any
+ * Conversion between the user's values and the values of a record.
+ * null, booleans, strings, arrays and Maps stay the same; a number is a float or an integer within ±2^53−1, a BigInt any
  * integer, a Uint8Array bytes; every other typed value is a Typed.
  */
 import {isInt, isObject} from "./forms.js";
@@ -13,7 +13,7 @@ const FLOATS = new Map([
   ["-inf", -Infinity],
 ]);
 
-/** A typed value without an equivalent in JavaScript; `members` are as they stand in the record, without `_mlv`. */
+/** A typed value without an equivalent in JavaScript; `members` are as they are in the record, without `_mlv`. */
 export class Typed {
   constructor(type, members) {
     this.type = type;
@@ -63,7 +63,7 @@ export function encode(value, depth = 2) {
   if (Array.isArray(value)) return value.map((item) => encode(item, depth + 1));
   const members = value instanceof Map ? [...value] : Object.entries(value);
   if (!members.every(([name]) => typeof name === "string" && name.isWellFormed()))
-    return unencodable(value, "a name that is no string");
+    return unencodable(value, "a name that isn't a string");
   return new Map(
     members.map(([name, member]) => [/^_+mlv$/.test(name) ? `_${name}` : name, encode(member, depth + 1)]),
   );
@@ -71,7 +71,7 @@ export function encode(value, depth = 2) {
 
 const wellFormed = (text) => text.toWellFormed().slice(0, 1000);
 
-/** The user's value of what stands in a record. */
+/** Returns the user's value for a value of a record. */
 export function decode(value) {
   if (Array.isArray(value)) return value.map(decode);
   if (!isObject(value)) return value;

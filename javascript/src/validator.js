@@ -68,7 +68,7 @@ class Report {
   }
 
   /**
-   * Calls `read`, and says of what the system refuses that it could not be checked.
+   * Calls `read`, and reports that a path could not be checked if the system refuses.
    * @template T
    * @param {string} path
    * @param {() => T} read
@@ -92,7 +92,7 @@ class Report {
  * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[]}}
  */
 export function validate(target, {isSealed = false} = {}) {
-  // What the user names is taken as it is, links included; what lies below is not.
+  // A path that the user passes may be a symbolic link; links below the path aren't followed.
   const root = realpathSync(target, {encoding: "buffer"}).toString("latin1");
   const report = new Report();
   const experiments = [];
@@ -162,7 +162,7 @@ function judgeBare(path, report, isSealed) {
       return true;
     }),
   );
-  if (isRead === null) report.cannot("", "this is no regular file");
+  if (isRead === null) report.cannot("", "not a regular file");
   if (stream.refused !== null) report.cannot("", stream.refused);
   if (isSealed && isRead && stream.isChecked) judgeLast("", stream, report, report);
 }
@@ -194,7 +194,7 @@ function judgeTogether(experiments, report) {
   }
 }
 
-/** The nearest experiment around a path; undefined where there is none. */
+/** The nearest experiment around a path, or undefined. */
 function enclosing(path, byPath) {
   while (path !== "") {
     path = path.slice(0, Math.max(0, path.lastIndexOf("/")));

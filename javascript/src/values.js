@@ -1,4 +1,4 @@
-/** Typed values (spec, chapter Values): what they must look like. */
+/** Typed values (spec, chapter Values): their required forms. */
 import * as is from "./forms.js";
 
 const isDecimal = (value) => is.isString(value) && /^-?(?:0|[1-9])/.test(value) && decimalEnds(value);
@@ -73,7 +73,7 @@ const isForeign = (name) =>
   name.split(".").every((label) => label !== "" && !/[^a-z0-9-]/.test(label));
 
 /**
- * Calls `visit(typed)` for each typed value in a tree, the outer before the inner; what is inside unknown types is left out.
+ * Calls `visit(typed)` for each typed value in a tree, the outer before the inner; the content of unknown types is skipped.
  * @param {any} tree
  * @param {(typed: Map<string, any>) => void} visit
  */

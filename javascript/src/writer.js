@@ -17,13 +17,13 @@ import {encode} from "./user.js";
 const {O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0} = fs.constants;
 const MAX_UNSEALED = 64 * 1024 * 1024;
 const MAX_COPY = 1024 * 1024 * 1024; // of a log whose file another program removed or replaced
-const MAX_AGE = 1000; // milliseconds for which a look at the stream's path counts
+const MAX_AGE = 1000; // milliseconds until the stream's path is checked again
 export const WRITER = {name: "mlv-js", version: "0.1.0"};
 
 /** Now, as the specification writes times. */
 export const now = () => new Date().toISOString().replace("Z", "000Z");
 
-/** What is at a path, without following a link; null where there is nothing. */
+/** Returns the status of a path, without following a link, or null if nothing exists there. */
 function statAt(path) {
   try {
     return fs.lstatSync(path, {bigint: true});
@@ -46,9 +46,9 @@ function isSame(one, other) {
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
-  #home; // what was at this path when the stream was opened
-  #start; // what an mlv/start says
-  #looked = -Infinity; // when the file at the path was last seen to be the one that is open
+  #home; // the status of the path when the stream was opened
+  #start; // the members of the mlv/start
+  #checkedAt = -Infinity; // when the file at the path was last seen to be the one that is open
   #isAgain = false; // whether the file was published again
   #lost = new Set(); // the begins of spans that were open when a kept stream began
   #fd;
@@ -63,7 +63,7 @@ export class StreamWriter {
    * Opens a stream and begins a session.
    * @param {string} root the experiment's directory
    * @param {string} stream its path in the experiment
-   * @param {{experiment: string, record: object}} start what its mlv/start says of the experiment
+   * @param {{experiment: string, record: object}} start the members of its mlv/start about the experiment
    * @param {boolean} isNew whether the stream must not exist yet
    * @throws {Refused} the stream is of an unknown version or feature
    */
@@ -83,7 +83,7 @@ export class StreamWriter {
     }
   }
 
-  /** Learns where the stream stands, and removes what a crash left after the last LF. */
+  /** Reads the state of the stream, and removes the bytes that a crash left after the last LF. */
   #recover() {
     const {size} = fs.fstatSync(this.#fd);
     const {events, leftOut, refused} = readStream(this.#fd, size);
@@ -118,11 +118,11 @@ export class StreamWriter {
    * @param {Map<string, any> | object} data
    * @param {{span?: "begin", within?: number}} [options]
    * @returns {number} its seq
-   * @throws {Refused} the name is not one, is reserved, or `within` is no open span
+   * @throws {Refused} the name isn't valid or is reserved, or `within` isn't an open span
    */
   event(name, data, {span, within} = {}) {
     if (!isEventName(name) || !name.isWellFormed() || isLifecycle(name))
-      throw new Refused(`${JSON.stringify(name)} is no name for an event`);
+      throw new Refused(`${JSON.stringify(name)} isn't a valid name for an event`);
     if (span !== undefined && span !== "begin") throw new Refused("a span is ended by end()");
     const seq = this.#append(name, data, {span, within});
     if (span) this.#spans.set(seq, {name, start: process.hrtime.bigint()});
@@ -131,7 +131,7 @@ export class StreamWriter {
 
   /** Ends the span that began at `begin`. */
   end(begin, data) {
-    if (!this.#spans.has(begin)) throw new Refused(`${begin} is no open span`);
+    if (!this.#spans.has(begin)) throw new Refused(`${begin} isn't an open span`);
     const span = this.#spans.get(begin);
     const seconds = Number(process.hrtime.bigint() - span.start) / 1e9;
     const seq = this.#append(span.name, data, {span: "end", begin, seconds});
@@ -153,7 +153,7 @@ export class StreamWriter {
 
   rewind(to) {
     this.check();
-    if (!Number.isInteger(to) || to < 0 || to > this.#seq) throw new Refused(`${to} is no earlier event`);
+    if (!Number.isInteger(to) || to < 0 || to > this.#seq) throw new Refused(`${to} isn't an earlier event`);
     const seq = this.#append("mlv/rewind", {to});
     this.#spans.clear();
     return seq;
@@ -184,7 +184,7 @@ export class StreamWriter {
    */
   check() {
     const [path, now] = [join(this.#root, this.stream), performance.now()];
-    this.#looked = -Infinity; // until all is well again, nothing must be written
+    this.#checkedAt = -Infinity; // until a check succeeds, nothing must be written
     if (!isSame(statAt(this.#root), this.#home))
       throw new Refused(
         `${this.#root}: the directory of the experiment was removed or replaced. Make a new experiment in another directory.`,
@@ -202,7 +202,7 @@ export class StreamWriter {
         });
       }
     }
-    this.#looked = now;
+    this.#checkedAt = now;
   }
 
   /** Publishes bytes as a stream and opens it; false where the name is taken. */
@@ -229,7 +229,7 @@ export class StreamWriter {
     }
     for (const begin of this.#spans.keys()) this.#lost.add(begin);
     this.#spans.clear();
-    this.#looked = performance.now();
+    this.#checkedAt = performance.now();
     this.#append("mlv/start", {...this.#start, replaces});
     const [from, to] = [replaces.stream, this.stream].map((stream) => join(this.#root, stream));
     const rest = isWhole ? "" : ` The first ${replaces.last} events may be lost.`;
@@ -240,10 +240,10 @@ export class StreamWriter {
   }
 
   #append(name, data, others = {}) {
-    if (performance.now() - this.#looked > MAX_AGE) this.check();
+    if (performance.now() - this.#checkedAt > MAX_AGE) this.check();
     if (this.#lost.has(others.within) && !this.#spans.has(others.within)) others = {...others, within: undefined};
     for (const span of [others.within, others.begin]) {
-      if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} is no open span`);
+      if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} isn't an open span`);
     }
     const members = {seq: this.#seq + 1, time: now(), event: name, data: encode(data), ...others};
     const line = Buffer.from(

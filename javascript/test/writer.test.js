@@ -193,20 +193,20 @@ test("secrets are found by their names", () => {
 /** An experiment with the event `a`, and what becomes of its log; `changed` is what another program does to it. */
 function disturbed(context, changed) {
   const path = join(savedir(context), "a");
-  const told = context.mock.method(process, "emitWarning", () => {});
+  const reported = context.mock.method(process, "emitWarning", () => {});
   const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
   experiment.log.event("a", {});
   const log = join(path, "log.jsonl");
   const before = fs.readFileSync(log);
   changed(log, path);
-  return {path, log, before, experiment, told: () => told.mock.calls.map(({arguments: [message]}) => message)};
+  return {path, log, before, experiment, reported: () => reported.mock.calls.map(({arguments: [message]}) => message)};
 }
 
 test("a log that is removed is there again, with what was logged before and after, and only once", (context) => {
-  const {path, log, before, experiment, told} = disturbed(context, (log) => fs.rmSync(log));
+  const {path, log, before, experiment, reported} = disturbed(context, (log) => fs.rmSync(log));
   experiment.log.check();
   assert.deepEqual(fs.readFileSync(log), before);
-  assert.match(told()[0], /log.jsonl: another program removed this log/);
+  assert.match(reported()[0], /log.jsonl: another program removed this log/);
   assert.equal(experiment.log.event("b", {}), 3);
   fs.rmSync(log);
   experiment.log.check();
@@ -215,11 +215,11 @@ test("a log that is removed is there again, with what was logged before and afte
   experiment.close("completed");
   assert.deepEqual(namesOf(path, "log/kept-1.jsonl"), ["mlv/start", "a", "b", "mlv/start", "c", "mlv/end"]);
   assert.equal(fs.existsSync(log), false);
-  assert.equal(told().length, 2);
+  assert.equal(reported().length, 2);
 });
 
 test("a log whose name another file took continues in a kept stream with the same bytes", (context) => {
-  const {path, log, before, experiment, told} = disturbed(context, (log) => {
+  const {path, log, before, experiment, reported} = disturbed(context, (log) => {
     fs.renameSync(log, `${log}.1`);
     fs.writeFileSync(log, "");
   });
@@ -231,7 +231,7 @@ test("a log whose name another file took continues in a kept stream with the sam
   assert.deepEqual([fs.readFileSync(log, "utf8"), fs.readFileSync(`${log}.1`)], ["", before]);
   assert.deepEqual(validate(path).findings, []);
   assert.match(
-    told()[0],
+    reported()[0],
     /log.jsonl: another program removed, replaced or changed this log. Its events continue in .*kept-1.jsonl/,
   );
 });
@@ -243,7 +243,7 @@ for (const [how, changed] of [
   ["appended to and renamed", (log) => fs.appendFileSync(log, "x\n") ?? fs.renameSync(log, `${log}.1`)],
 ]) {
   test(`a log that is ${how} continues in a kept stream that begins empty`, (context) => {
-    const {path, experiment, told} = disturbed(context, changed);
+    const {path, experiment, reported} = disturbed(context, changed);
     const left = fs
       .readdirSync(path)
       .filter((name) => name.startsWith("log.jsonl"))
@@ -261,7 +261,7 @@ for (const [how, changed] of [
       left.map(([name]) => [name, fs.readFileSync(join(path, name), "utf8")]),
       left,
     );
-    assert.match(told()[0], /The first 2 events may be lost/);
+    assert.match(reported()[0], /The first 2 events may be lost/);
   });
 }
 
@@ -281,7 +281,7 @@ test("spans that were open when a kept stream began stay unfinished, and events 
   assert.deepEqual(namesOf(path, "log/kept-1.jsonl").slice(-3), ["mlv/start", "epoch/batch", "mlv/end"]);
 });
 
-test("a look at the path counts for a second", (context) => {
+test("the path is checked at most once a second", (context) => {
   let now = 1e6;
   context.mock.method(performance, "now", () => now);
   const {path, experiment, log} = disturbed(context, () => {});

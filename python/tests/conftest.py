@@ -156,7 +156,7 @@ def plain_git(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """`run(code, *arguments)`: a Python script in a process of its own, which has to succeed within four minutes."""
+    """`run(code, *arguments)`: a Python script in a separate process, which must succeed within four minutes."""
 
     def start(code: str, *arguments: Any, status: int = 0) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
@@ -169,7 +169,7 @@ def run(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """`begin(code, *arguments)`: the same, running beside the test; it has a line-wise stdin and stdout."""
+    """`begin(code, *arguments)`: the same, running next to the test; it has a line-wise stdin and stdout."""
     started = []
 
     def start(code: str, *arguments: Any) -> "subprocess.Popen[str]":
@@ -188,7 +188,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 @pytest.fixture
 def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
-    """`child(function)`: call it in a forked child, which has to return from it; the pid, when the child has ended."""
+    """`child(function)`: call it in a forked child, which must return from it; the pid, when the child has ended."""
     if not hasattr(os, "fork"):
         pytest.skip("not applicable: this system has no fork")
 
@@ -196,7 +196,7 @@ def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
         pid = os.fork()
         if pid == 0:
             try:
-                signal.alarm(240)  # the parent's does not go on in a child
+                signal.alarm(240)  # the parent's alarm does not continue in a child
                 function()
                 os._exit(0)
             except BaseException:

@@ -62,7 +62,7 @@ def strict(record: bytes) -> Any:
 
 
 def check_stream(path: Path) -> list[dict[str, Any]]:
-    """The events of a stream that keeps every rule that can be told from its bytes alone; AssertionError otherwise."""
+    """The events of a stream that keeps every rule that its bytes alone can show; AssertionError otherwise."""
     data = path.read_bytes()
     assert data.endswith(b"\n"), f"{path} has bytes after its last line feed"
     events: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def check_stream(path: Path) -> list[dict[str, Any]]:
         if name == "mlv/rewind":
             assert 0 <= content["to"] < seq, event
         if "within" in event:
-            assert event["within"] in open_spans, f"{path}: {event} lies in no open span"
+            assert event["within"] in open_spans, f"{path}: {event} is in no open span"
         if event.get("span") == "begin":
             assert set(event) <= {"seq", "time", "event", "data", "span", "within"}
             open_spans[seq] = name

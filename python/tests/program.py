@@ -1,4 +1,4 @@
-"""The programs that tests run in processes of their own: files in `programs/`, so that they are linted and typed."""
+"""The programs that tests run in separate processes: files in `programs/`, so that they are linted and typed."""
 
 from pathlib import Path
 

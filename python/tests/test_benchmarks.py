@@ -1,6 +1,6 @@
 """The trials measure what they say: their pages have their results, and their harness counts what is kept.
 
-No test looks at a time.
+No test compares times.
 """
 
 import json

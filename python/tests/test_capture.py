@@ -1,4 +1,4 @@
-"""Capture: what a program puts out is shown and logged, whoever puts it out and however it ends."""
+"""Capture: what a program prints is shown and logged, whichever process prints it and however it ends."""
 
 import os
 import signal
@@ -141,7 +141,7 @@ def test_what_was_put_out_before_a_crash_is_shown_and_logged(
 @pytest.mark.slow
 def test_a_program_goes_on_when_the_capturing_process_is_killed(run: Callable[..., Any]) -> None:
     done = run(program("capture_killed"))
-    # Nothing is missing; what was on its way comes in among what is put out meanwhile, wherever a write ends.
+    # Nothing is missing; delayed output is mixed with later output, wherever a write ends.
     assert sorted(done.stdout) == sorted("\n".join([*map(str, range(20000)), "end", ""]))
 
 
@@ -234,13 +234,13 @@ def run_into(where: str, code: str) -> tuple[bytes, int]:
     try:
         while data := os.read(ours, 1000):
             shown += data
-    except OSError:  # nobody has the other end any more
+    except OSError:  # no one has the other end any more
         pass
     os.close(ours)
     return shown.replace(b"\r\n", b"\n"), process.wait()
 
 
-# How a program prints a line, without ever flushing: what is done before, and for each text.
+# How a program prints a line, without ever flushing: its setup, and its call for each string.
 PRINTS = {
     "print": ("", "print(text)"),
     "write": ("", "sys.stdout.write(text + '\\n')"),

@@ -13,7 +13,7 @@ from mlvlogger import Exp, Logger, read, ref
 SECOND = 10**9
 DAY = 86_400 * SECOND
 NOW = 1_800_000_000 * SECOND
-# What the wall clock says, and what stands in the record.
+# The wall clock's time, and the time in the record.
 TIMES = {
     NOW: "2027-01-15T08:00:00.000000Z",
     NOW + 999_999_999: "2027-01-15T08:00:00.999999Z",
@@ -37,7 +37,7 @@ TIMES = {
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """`clock(nanoseconds)`: the wall clock stands there from now on."""
+    """`clock(nanoseconds)`: the wall clock stays at this time."""
     at = [NOW]
     monkeypatch.setattr(time, "time_ns", lambda: at[0])
     monkeypatch.setattr(time, "time", lambda: at[0] / SECOND)

@@ -39,7 +39,7 @@ def _attach(name: str, files: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sample.bin", "samples/{}.bin"], ids=["one name", "one folder"])
 def test_many_files_are_attached_in_linear_time(name: str) -> None:
-    """Four times as many take about four times as long; sixteen times, if each looked at all others."""
+    """Four times as many take about four times as long; sixteen times, if each checked all others."""
     assert ratio(lambda: _attach(name, 400), lambda: _attach(name, 100)) < 8
 
 
@@ -67,7 +67,7 @@ def test_the_same_bytes_are_attached_once_and_a_changed_file_is_not_taken_for_th
         first = exp.attach(b"one", "x.bin")
         assert exp.attach(b"two", "x.bin").path == "files/x~2.bin"
         assert exp.attach(b"one", "x.bin") == first
-        (HOME / "files/x.bin").write_bytes(b"ONE")  # by somebody who should not
+        (HOME / "files/x.bin").write_bytes(b"ONE")  # a change that breaks the record
         assert exp.attach(b"one", "x.bin").path == "files/x~3.bin"
         (HOME / "files/x~2.bin").unlink()
         assert exp.attach(b"two", "x.bin").path == "files/x~4.bin"

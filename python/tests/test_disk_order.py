@@ -26,7 +26,7 @@ class Disk:
     """What is on the disk of everything below the directory ``runs``.
 
     Attributes:
-        is_strict: Does a new directory need a sync of the directory that it lies in? File systems with a journal write
+        is_strict: Does a new directory need a sync of the directory that it is in? File systems with a journal write
             its name when it, or a file in it, is synced.
     """
 
@@ -154,7 +154,7 @@ def promises(disk: Disk, conforms: Callable[..., Any]) -> Promises:
 
 @pytest.mark.slow
 def test_what_a_durable_experiment_has_acknowledged_is_on_the_disk(promises: Promises) -> None:
-    """After each call. A file system that keeps names by chance, as ext4 does, is not needed for it."""
+    """After each call. A file system that happens to store names early, as ext4 does, is not needed for it."""
     with Exp("runs", "e", {"lr": 1}, durability="disk") as exp:
         promises.check()
         promises.event(exp.log)

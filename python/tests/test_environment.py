@@ -73,7 +73,7 @@ def repository(tmp_path: Path, script: Callable[..., Path], git: Git) -> Path:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Put a shell script on the PATH, before or (alone) instead of all that is there."""
+    """Put a shell script on the PATH, before or (alone) instead of all others."""
 
     def make(name: str, text: str, alone: bool = False) -> None:
         folder = tmp_path / "bin"
@@ -107,7 +107,7 @@ def facts(missing: dict[str, str] | None = None, **members: Any) -> dict[str, An
 
 
 def gone(pid: int) -> bool:
-    """Has the process ended? It may still have to be waited for by whoever adopted it."""
+    """Has the process ended? It may still be a zombie."""
     for _ in range(3000):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
@@ -406,7 +406,7 @@ def test_changed_paths_are_relative_to_the_repository_and_sorted(
     git("mv", "data.txt", "moved data.txt")
     (repository / "model.py").write_text("other\n")
     (repository / "train.py").unlink()
-    (repository / "untracked.txt").write_text("is not looked at\n")
+    (repository / "untracked.txt").write_text("is not checked\n")
     assert capture()["git"] == facts(
         commit=git("rev-parse", "HEAD"),
         dirty=True,
@@ -566,7 +566,7 @@ def test_variables_of_a_hook_do_not_mislead(
 
 @needs_git
 def test_the_index_is_left_as_it_is(repository: Path, git: Git) -> None:
-    os.utime(repository / "data.txt", (1, 1))  # git has to read the file, and would like to note that it is the same
+    os.utime(repository / "data.txt", (1, 1))  # git must read the file, and would like to note that it is the same
     index = (repository / ".git" / "index").read_bytes()
     assert capture()["git"]["changed"] == []
     assert diff({}) is None
@@ -763,7 +763,7 @@ def broken_git(
     ("command", "lost"),
     [
         ("status", ["dirty", "changed"]),
-        ("config", ["remote", "dirty", "changed"]),  # without it, git can't be told which filters not to run
+        ("config", ["remote", "dirty", "changed"]),  # without it, no option can keep git from running filters
         ("ls-files", ["script_untracked", "dirty", "changed"]),
         ("rev-parse --quiet", []),
         ("symbolic-ref", []),
@@ -881,7 +881,7 @@ def test_an_output_without_an_end_is_cut(broken_git: Callable[..., str]) -> None
 @needs_git
 def test_the_diff_holds_the_changes_of_tracked_files(repository: Path, git: Git) -> None:
     assert diff({}) is None
-    (repository / "untracked.txt").write_text("is not looked at\n")
+    (repository / "untracked.txt").write_text("is not checked\n")
     assert diff({}) is None
     (repository / "model.py").write_text("line 0\nother\nline 2\nline 3\nline 4\n")
     git("add", "model.py")

@@ -61,7 +61,7 @@ def curves(home: Path) -> list[tuple[list[Any], list[Any]]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The weights and the curves of a training that nobody interrupts."""
+    """The weights and the curves of a training that no one interrupts."""
     pytest.importorskip("numpy")
     os.chdir(tmp_path_factory.mktemp("whole"))
     assert train("e", "", -1, "with") == 0
@@ -216,7 +216,7 @@ def test_what_runs_at_the_end_of_the_interpreter_logs(way: str, run: Callable[..
 
 
 def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callable[..., Any], events: Any) -> None:
-    """Python runs the finalizers of all that is unreachable first, in an order of its own."""
+    """Python runs the finalizers of all unreachable objects first, in any order."""
     code = program("exits_finalizers")
     assert run(code).stderr == ""
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "late", "late"]
@@ -225,7 +225,7 @@ def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callabl
 @pytest.mark.slow
 @pytest.mark.parametrize("late", ["log.event('late')", "log.close()", "log.flush()"])
 def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang(late: str, events: Any) -> None:
-    """As of a trainer that closes its experiment, beside a thread that logs the memory of the GPU."""
+    """Like a trainer that closes its experiment while a thread logs the memory of the GPU."""
     code = f"""
 import builtins, threading, time
 from mlvlogger import Logger

@@ -1,4 +1,4 @@
-"""Experiments: made once, found, gone on with, added to, joined, and never in one another's way."""
+"""Experiments: made once, found, continued, added to, joined, and never in one another's way."""
 
 import copy
 import errno
@@ -107,7 +107,7 @@ def test_an_experiment_that_exists_is_refused_as_it_is() -> None:
         Exp("runs", "e", {"b": 2})
     assert str(caught.value) == (
         "runs/e holds an experiment already. Choose another name, or exists='number'; "
-        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+        "to continue it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
     )
     assert snapshot() == before
 
@@ -305,7 +305,7 @@ def test_a_parameter_that_is_recorded_leaves_everything_as_it_was(tail: bytes, l
         with pytest.raises(AlreadyRecorded):
             call()
         assert {name: data for name, data in snapshot().items() if name not in ("runs/e/meta", "runs/e/log")} == before
-    Exp.resume(HOME, {"a": 1}).close()  # and the lock was let go
+    Exp.resume(HOME, {"a": 1}).close()  # and the lock was released
 
 
 def test_open_adds_a_record_and_a_stream_of_its_own(conforms: Any) -> None:
@@ -354,7 +354,7 @@ def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.Mon
     Exp.join(HOME).close()
     assert os.listdir(HOME / "log") == ["rank-7.jsonl"]
     monkeypatch.setenv(variable, "²")
-    with pytest.raises(ValueError, match=f"the environment's {variable} is '²', no number: give this worker's"):
+    with pytest.raises(ValueError, match=f"the environment's {variable} is '²', not a number. Pass this worker's"):
         Exp.join(HOME)
     for rank in (-1, "3", True):
         with pytest.raises(ValueError, match="give the number of this worker, an integer of at least 0"):
@@ -385,7 +385,7 @@ def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
             assert place.path.resolve() == HOME.resolve()
         assert Exp.find(HOME / "deep/er/inner/x").id == inner.id
         assert snapshot() == before
-    with pytest.raises(NotAnExperiment, match="'runs' lies in no experiment: no directory above it has a meta.json"):
+    with pytest.raises(NotAnExperiment, match="'runs' is in no experiment: no directory above it has a meta.json"):
         Exp.find("runs")
     with pytest.raises(FileNotFoundError):
         Exp.find("runs/e/missing")
@@ -429,7 +429,7 @@ def test_a_sub_experiment_in_a_folder_of_the_record_is_refused(savedir: str) -> 
 
 
 def test_a_users_link_below_an_experiment_leads_to_an_experiment_elsewhere(conforms: Any) -> None:
-    """Large outputs on another disk: what is behind the link isn't a sub-experiment, and no error of pathlib's."""
+    """Large outputs on another disk: the target of the link isn't a sub-experiment, and pathlib raises no error."""
     with Exp("runs", "e") as exp:
         Path("scratch").mkdir()
         (HOME / "sub").symlink_to(Path("scratch").resolve())
@@ -605,7 +605,7 @@ def test_no_two_streams_differ_only_by_case(child: Any, conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         exp.stream("gpu")
         with pytest.raises(
-            InvalidName, match=r"'GPU.jsonl' differs only by case from the stream 'gpu.jsonl' that is there"
+            InvalidName, match=r"'GPU.jsonl' differs only by case from the stream 'gpu.jsonl', which exists"
         ):
             exp.stream("GPU")
         exp.stream("Fork-1")
@@ -830,7 +830,7 @@ def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, c
 
 
 def test_something_in_the_way_of_a_stream_does_not_stop_close(conforms: Any) -> None:
-    """A pipe that the user put beside the streams must not make the end of a training hang."""
+    """A pipe that the user put next to the streams must not make the end of a training hang."""
     with Exp("runs", "e") as exp:
         exp.stream("gpu").event("x")
         os.mkfifo(HOME / "log/notes.jsonl")

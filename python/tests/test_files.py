@@ -223,11 +223,11 @@ def test_a_missing_source_is_missing(exp: Exp) -> None:
 
 @pytest.mark.parametrize("how", ["copy", "reflink", "hardlink"])
 def test_a_link_as_a_source_is_the_file_behind_it(how: str, exp: Exp) -> None:
-    source("target", b"behind")
+    source("target", b"linked")
     for number, target in enumerate(("target", str(Path("target").resolve()))):
         Path(f"link{number}").symlink_to(target)
         kept = HOME / exp.attach(f"link{number}", how=how).path
-        assert kept.read_bytes() == b"behind" and not kept.is_symlink()
+        assert kept.read_bytes() == b"linked" and not kept.is_symlink()
 
 
 @pytest.mark.slow
@@ -488,11 +488,11 @@ def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
     source("runs/e/s/inner/x")
     source("runs/e/back\\slash")
     Path(HOME, "link").symlink_to(Path("outside").resolve())
-    with pytest.raises(InvalidName, match="lies outside of runs/e"):
+    with pytest.raises(InvalidName, match="is outside of runs/e"):
         exp.ref("../../outside")
-    with pytest.raises(InvalidName, match="lies outside of runs/e"):
+    with pytest.raises(InvalidName, match="is outside of runs/e"):
         exp.ref("link")
-    with pytest.raises(InvalidName, match="lies in a sub-experiment of runs/e"):
+    with pytest.raises(InvalidName, match="is in a sub-experiment of runs/e"):
         exp.ref("s/inner/x")
     with pytest.raises(CannotAttach, match="isn't a path that a reference can hold"):
         exp.ref("back\\slash")
@@ -506,7 +506,7 @@ def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
 
 
 def test_where_folders_cannot_be_held_they_go_by_their_paths(conforms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows: the same is made, and a link that lies there is refused."""
+    """As on Windows: the same is made, and a link that exists is refused."""
     monkeypatch.setattr(os, "supports_dir_fd", set())
     Path("outside").mkdir()
     with Exp("runs", "e", {"a": 1}) as exp:

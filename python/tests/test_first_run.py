@@ -20,7 +20,7 @@ print(exp, read(exp.path).state)
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
-    """The script as a new user's, whose environment has no more in it than this; from source, as it lies here."""
+    """Run the script in the environment of a new user, which has only these variables; from source."""
     source = os.fspath(Path(mlvlogger.__file__).parents[1])
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r})\n{SCRIPT}"]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -44,5 +44,5 @@ def test_a_second_run_says_how_to_go_on() -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "mlvlogger.ExperimentExists: runs/demo holds an experiment already. Choose another name, or exists='number'; "
-        "to go on with it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
+        "to continue it use Exp.resume(path) or exists='resume', to add to it Exp.open(path)."
     )

@@ -81,7 +81,7 @@ def test_however_a_child_leaves_the_parent_goes_on(
 
 @pytest.mark.rule("writer.fork")
 def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
-    """The disk is full when it forks; then there is room, and both leave through their exit handlers."""
+    """The disk is full when it forks; then there is free space, and both leave through their exit handlers."""
     code = program("forks_backlog")
     run(code)
     for logs in ("False", "True"):
@@ -172,7 +172,7 @@ def test_children_of_children_have_streams_of_their_own(child: Callable[..., int
 def test_a_child_forked_while_another_thread_opens_a_stream_does_not_hang(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], conforms: Any
 ) -> None:
-    """The thread holds the lock of the experiment's streams, which nobody in the child will ever let go."""
+    """The thread holds the lock of the experiment's streams, which the child can never release."""
     from mlvlogger import _open_streams
     from mlvlogger._disk.folder import Folder
 
@@ -226,7 +226,7 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("then", ["returns", "logs and returns", "opens files and returns", "logs and leaves"])
 def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: str, run: Callable[..., Any]) -> None:
-    """At each place inside the logger; the child goes on where the parent was. The event belongs to the parent."""
+    """At each place inside the logger; the child continues where the parent was. The event belongs to the parent."""
     code = program("forks_in_handler")
     run(code, TESTS, then, writer)
 

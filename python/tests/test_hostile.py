@@ -1,4 +1,4 @@
-"""Hostile values: whatever an object does when it is looked at, training goes on and the record stays whole."""
+"""Hostile values: whatever an object does when it is inspected, training continues and the record stays whole."""
 
 import argparse
 import collections
@@ -100,7 +100,7 @@ class EndlessSet(set[int]):
 
 
 class Growing:
-    """Makes the list it stands in longer each time it is looked at."""
+    """Appends to the list that it is in, each time it is inspected."""
 
     shape = ()
 
@@ -161,12 +161,12 @@ PATH = made("Path", __fspath__=boom)
 RAISING = made("A", shape=(1,), tolist=boom)()
 NUMBER = made("Number", __index__=boom, __float__=boom, __int__=boom)
 
-# Each is looked at in an event and in params; the text is what the warning or the error says of it, "" where it has a
+# Each is logged in an event and in params; the text is what the warning or the error says of it, "" where it has a
 # form after all.
 HOSTILE: dict[str, tuple[Any, str]] = {
     "class-raises": (ClassRaises(), "raises ZeroDivisionError"),
-    "class-lies": (made("Lie", __class__=str)(), "raises TypeError"),
-    "class-lies-mapping": (made("Lie", __class__=dict)(), "raises TypeError"),
+    "class-lies": (made("Liar", __class__=str)(), "raises TypeError"),
+    "class-lies-mapping": (made("Liar", __class__=dict)(), "raises TypeError"),
     "repr-raises": (made("R", __repr__=boom)(), "of type R"),
     "repr-is-no-string": (made("R", __repr__=lambda self: 5)(), "of type R"),
     "repr-is-a-string-that-raises": (
@@ -225,7 +225,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
 
 # Keys of which no name in JSON can be made: the value and its neighbours are kept under another name.
 KEYS: dict[str, tuple[Any, str]] = {
-    "class-lies": (made("Lie", __class__=str)(), "is of type Lie"),
+    "class-lies": (made("Liar", __class__=str)(), "is of type Liar"),
     "class-raises": (ClassRaises(), "is of type ClassRaises and raises ZeroDivisionError: boom"),
     "repr-raises": (made("K", __repr__=boom)(), "is of type K"),
     "attribute-raises": (made("A", __getattribute__=boom)(), "is of type A and raises ZeroDivisionError: boom"),
@@ -344,11 +344,11 @@ def test_flat_data_of_numbers_is_what_it_would_be_beside_another_value(name: str
     with Logger(LOG, writer=writer) as log:
         log.event("learn", {"a": 1})
         assert warned(lambda: log.event("x", data))[0] == 3
-        warned(lambda: log.event("x", data, beside=None))
+        warned(lambda: log.event("x", data, other=None))
         log.event("after", {"a": 2})
         log.flush()
     _, short, long, after = [event["data"] for event in events(LOG)[1:5]]
-    if long.pop("beside", ...) is None and "value" not in long:
+    if long.pop("other", ...) is None and "value" not in long:
         assert repr(short) == repr(long)
     else:
         assert is_lost(short) and is_lost(long)
@@ -375,7 +375,7 @@ def test_a_hostile_mapping_as_the_data_itself_is_told_or_is_a_type_error(name: s
 
 
 class Stop(BaseException):
-    """As a time limit or a task group raises it: to be caught by nobody but its owner."""
+    """As a time limit or a task group raises it: to be caught only by its owner."""
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, Stop])
@@ -435,16 +435,16 @@ def test_while_code_of_a_value_hangs_other_threads_log(call: str, writer: Any, e
     thread = threading.Thread(target=lambda: target(*arguments, value=Slow()))
     thread.start()
     assert hangs.wait(60)
-    beside = threading.Thread(target=lambda: [log.event("beside", n=n) for n in range(100)])
-    beside.start()
-    beside.join(60)
-    assert not beside.is_alive(), "a thread waits for code of another thread's value"
+    other = threading.Thread(target=lambda: [log.event("other", n=n) for n in range(100)])
+    other.start()
+    other.join(60)
+    assert not other.is_alive(), "a thread waits for code of another thread's value"
     log.flush()
     go_on.set()
     thread.join()
     log.close()
     found = events(LOG)
-    assert [event["event"] for event in found[2:102]] == ["beside"] * 100 and found[102]["data"] == {"value": 7}
+    assert [event["event"] for event in found[2:102]] == ["other"] * 100 and found[102]["data"] == {"value": 7}
 
 
 def test_a_value_of_a_log_may_log_itself(events: Any) -> None:
@@ -464,7 +464,7 @@ def test_a_value_of_a_log_may_log_itself(events: Any) -> None:
 
 @pytest.mark.slow
 def test_what_another_thread_changes_meanwhile_is_recorded_as_it_was_at_some_moment(events: Any) -> None:
-    """Of built-in containers; a mapping of another kind may be told as changing, and costs nothing but itself."""
+    """Of built-in containers; a mapping of another kind may be reported as changing, and costs nothing but itself."""
     mapping: dict[str, int] = {"a": 0, "b": 0}
     array: list[int] = []
     numbers: set[int] = set()
@@ -596,7 +596,7 @@ def test_a_million_keys_are_a_million_keys() -> None:
 
 @pytest.mark.slow
 def test_a_recursion_that_is_nearly_too_deep_costs_at_most_the_call(events: Any) -> None:
-    """Where the interpreter has no room left, an event raises as any other call would; what is kept is whole."""
+    """If the interpreter has no stack left, an event raises as any other call would; what is kept is whole."""
     log = Logger(LOG)
     kept = []
 

@@ -65,7 +65,7 @@ def edited(log: Path) -> None:
 
 def extended(log: Path) -> None:
     with open(log, "ab") as file:
-        file.write(b"a line of somebody else's\n")
+        file.write(b"a line of another program\n")
 
 
 def linked(log: Path) -> None:
@@ -127,7 +127,7 @@ def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str,
         mark = exp.mark()
         exp.close()
     if foreign is not None:
-        assert LOG.read_bytes() == foreign, "somebody else's file was written to"
+        assert LOG.read_bytes() == foreign, "another program's file was written to"
     check(change, LOG, HOME / "log/kept-1.jsonl", events)
     name = "log.jsonl" if change in GOES_ON else "log/kept-1.jsonl"
     assert set(mark) == {name}
@@ -214,7 +214,7 @@ def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> Non
 
 @pytest.mark.rule("writer.file-own")
 def test_no_line_is_written_after_a_truncation() -> None:
-    """Not even the first: each event looks at the size."""
+    """Not even the first: each event checks the file's size."""
     with Exp("runs", "e") as exp:
         exp.log.event("x", step=0)
         os.truncate(LOG, 0)

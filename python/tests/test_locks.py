@@ -1,4 +1,4 @@
-"""No lock of a dead process stops a writer, no retry runs without progress, and what is dropped lets go at once."""
+"""A dead process's lock stops no writer, a retry makes progress, and a dropped logger releases its lock at once."""
 
 import errno
 import gc
@@ -18,7 +18,7 @@ from publishing import check_that_one_of_eight_threads_wins
 
 HOME = Path("runs/e")
 
-# In the place of a file system without hard links, without a rename that does not replace, and without locks.
+# Instead of a file system without hard links, without a rename that does not replace, and without locks.
 REFUSE = """
 import errno, os
 from mlvlogger._disk import claims, publish
@@ -121,7 +121,7 @@ def test_a_stream_that_comes_and_goes_is_an_error_and_no_loop(monkeypatch: pytes
         return real(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", never)
-    with pytest.raises(FileExistsError, match="comes and goes"):
+    with pytest.raises(FileExistsError, match="keeps being created and removed"):
         exp.stream("gpu")
 
 
@@ -140,7 +140,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
     monkeypatch.setattr(os, "open", never)
 
     def work() -> None:
-        with pytest.warns(RuntimeWarning, match="cannot open a stream beside"):
+        with pytest.warns(RuntimeWarning, match="cannot open a stream next to"):
             assert exp.log.event("x") is None
 
     child(work)
@@ -151,7 +151,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
 def no_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
-    gc.freeze()  # what is there needs no look: a collection in the test costs what the test makes
+    gc.freeze()  # skip existing objects: a collection in the test then costs only what the test makes
     yield
     gc.unfreeze()
     gc.enable()

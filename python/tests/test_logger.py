@@ -423,7 +423,7 @@ def test_pause_and_resume_are_recorded_with_their_reasons(log: Logger, events: A
 def test_a_reason_that_is_no_text_is_refused(reason: Any, log: Logger) -> None:
     before = PATH.read_bytes()
     for call in (log.pause, log.resume):
-        with pytest.raises(TypeError, match="reason is .*; it has to be a string"):
+        with pytest.raises(TypeError, match="reason is .*; it must be a string"):
             call(reason)
     assert PATH.read_bytes() == before
 
@@ -512,7 +512,7 @@ with Logger(sys.argv[1]) as log:
 
 @pytest.mark.parametrize("status", ["done", "", None, "Completed"])
 def test_an_unknown_status_is_refused_and_the_stream_stays_open(status: Any, log: Logger) -> None:
-    with pytest.raises(ValueError, match="it has to be one of 'completed', 'failed', 'interrupted'"):
+    with pytest.raises(ValueError, match="it must be one of 'completed', 'failed', 'interrupted'"):
         log.close(status)
     assert log.event("x") == 2
 
@@ -535,9 +535,7 @@ def test_a_logger_on_a_foreign_file_or_in_a_missing_directory_says_so() -> None:
     Path("notes.txt").write_text("mine\n")
     with pytest.raises(InvalidRecord) as caught:
         Logger("notes.txt")
-    assert str(caught.value) == (
-        "notes.txt is not an MLV stream: its first line is no mlv/start event. Log to another file."
-    )
+    assert str(caught.value) == ("notes.txt is not an MLV stream: its first line isn't mlv/start. Log to another file.")
     assert isinstance(caught.value, MLVError)
     with pytest.raises(FileNotFoundError):
         Logger("missing/a.jsonl")

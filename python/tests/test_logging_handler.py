@@ -141,7 +141,7 @@ def test_threads_that_log_and_warn_at_once_on_a_full_disk_lose_nothing(run: Call
 
 
 def test_a_thread_that_holds_a_stream_and_logs_does_not_wait_for_one_that_waits_for_the_stream() -> None:
-    """As one does that has to warn of a full disk, with `logging.captureWarnings`."""
+    """Like a handler that must warn of a full disk, with `logging.captureWarnings`."""
     with Exp("runs", "e") as exp:
         logger.addHandler(MLVHandler(exp))
         other = threading.Thread(target=logger.error, args=["other"])

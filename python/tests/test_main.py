@@ -1,4 +1,4 @@
-"""`python -m mlvlogger`: a report for bug reports, that has nothing secret in it and leaves nothing behind."""
+"""`python -m mlvlogger`: diagnostics for bug reports, without secrets and without leftover files."""
 
 import os
 import platform
@@ -18,14 +18,14 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
 
 
-def told(text: str) -> dict[str, str]:
+def reported(text: str) -> dict[str, str]:
     return dict(re.split(r": +", line, maxsplit=1) for line in text.splitlines())
 
 
 def test_it_tells_versions_and_what_the_file_system_can_do() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
-    facts = told(done.stdout)
+    facts = reported(done.stdout)
     assert list(facts) == [
         *("mlvlogger", "installed in", "Python", "system", "processors", "encodings", "packages", "directory"),
         *("file system", "free space", "write and sync", "sync of folders", "hard links", "locks", "left out"),
@@ -43,14 +43,14 @@ def test_nothing_secret_is_in_it() -> None:
     assert done.returncode == 0
     assert "ada-of-nowhere" not in done.stdout and "hf_abc" not in done.stdout
     assert platform.node() not in re.sub("system: .*", "", done.stdout) or len(platform.node()) < 4
-    assert told(done.stdout)["directory"] == f"~{os.sep}work"
+    assert reported(done.stdout)["directory"] == f"~{os.sep}work"
 
 
 def test_a_directory_that_cannot_be_written_is_told_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     if not Path("/proc/self").exists():
-        pytest.skip("not applicable: there is no directory here that nobody may write to")
+        pytest.skip("not applicable: every directory is writable here")
     assert report.main(["/proc"]) == 1
-    facts = told(capsys.readouterr().out)
+    facts = reported(capsys.readouterr().out)
     assert facts["write"].startswith("no: ") and "python -m mlvlogger DIRECTORY" in facts["write"]
     assert "locks" not in facts
 
@@ -75,7 +75,7 @@ def test_a_name_with_control_characters_and_an_output_of_ascii_do_no_harm() -> N
     done = run("ä\x1b[31m\n", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert done.stdout.isascii() and "\x1b" not in done.stdout
-    assert told(done.stdout)["directory"].endswith("\\xe4\\x1b[31m\\n")
+    assert reported(done.stdout)["directory"].endswith("\\xe4\\x1b[31m\\n")
 
 
 def test_what_does_not_work_is_told_with_what_follows(
@@ -86,7 +86,7 @@ def test_what_does_not_work_is_told_with_what_follows(
 
     monkeypatch.setattr(os, "link", refuse)
     assert report.main([]) == 0
-    facts = told(capsys.readouterr().out)
+    facts = reported(capsys.readouterr().out)
     assert facts["hard links"] == "no: Operation not supported; files are published by renaming"
     assert (facts["write and sync"], facts["locks"]) == ("yes", "yes")
     assert list(Path().iterdir()) == []

@@ -1,4 +1,4 @@
-"""Media: `Exp.attach` makes files of values; what has no form in a file is refused, and leaves nothing behind."""
+"""Media: `Exp.attach` makes files of values; what has no form in a file is refused, and leaves no file."""
 
 import struct
 import subprocess

@@ -42,7 +42,7 @@ def digest(path: Path) -> str:
 
 @pytest.fixture
 def fixed(constant: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock, the nonce and the machine stand still."""
+    """The clock, the nonce and the machine are constant."""
     constant("_write.meta.now", lambda: NOW)
     monkeypatch.setattr("os.urandom", lambda count: b"\xab" * count)
     monkeypatch.setattr(snapshot, "capture", lambda **_: dict(FACTS))

@@ -123,7 +123,7 @@ CALLS: dict[str, Callable[[Exp, Any], Any]] = {
     "read-stream": lambda exp, name: list(read(HOME).events(stream=name)),
     "ref": lambda exp, name: exp.ref(name),
 }
-# These take a text for people, or a path that is only read.
+# These take a description, or a path that is only read.
 TEXTS = {"event", "span", "sub", "tag", "description", "param", "reason", "read-stream", "ref"}
 
 
@@ -144,7 +144,7 @@ def test_a_hostile_name_is_refused_clearly_or_is_harmless_data(call: str, exp: E
             CALLS[call](exp, name)
         except (MLVError, ValueError, TypeError, OSError) as error:
             message = str(error)
-            # What it is, unless it cannot be told; and on one line, without a command for a terminal.
+            # The value, if it can be shown; and on one line, without a command for a terminal.
             assert message.isprintable() and len(message) < 6000, (name, message)
             if call not in TEXTS and type(name) is str:
                 assert isinstance(error, (InvalidName, ValueError)), (name, error)
@@ -262,7 +262,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("target", ["file", "folder", "nothing", "itself"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_planted_link_leads_nothing_outside(place: str, target: str, tmp_path: Path) -> None:
-    """What is behind it is neither made, nor changed, nor taken for a part of the record."""
+    """The link's target is neither created, nor changed, nor taken for a part of the record."""
     for number, (deed, call) in enumerate(DEEDS.items()):
         home = tmp_path / f"{number}"
         home.mkdir()
@@ -301,7 +301,7 @@ SWAP = program("names_swap")
 def test_links_that_come_and_go_lead_nothing_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Any
 ) -> None:
-    """Somebody who may write to the experiment swaps its folders for links, as fast as they can, while we write."""
+    """Another process swaps the experiment's folders for links, as fast as it can, while the logger writes."""
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # it is slow, and not what this is about
     exp = Exp("runs", "e")
     Path("source").write_text("ours")

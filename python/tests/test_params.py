@@ -1,4 +1,4 @@
-"""Parameters out of the configuration objects that people have: recorded as what they hold, secrets kept back."""
+"""Parameters from common configuration objects: their values are recorded, and secrets are redacted."""
 
 import argparse
 import dataclasses
@@ -18,7 +18,7 @@ import pytest
 
 from mlvlogger import CannotEncode, Exp, Redacted, read
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*secret")  # that something was kept back
+pytestmark = pytest.mark.filterwarnings("ignore:.*secret")  # that something was redacted
 
 
 class Mode(enum.Enum):
@@ -238,7 +238,7 @@ def test_settings_of_ordinary_scripts_are_the_same_through_every_door(conforms: 
 
 def test_a_configuration_of_ml_collections_is_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     class ConfigDict:
-        """As that of ml_collections: no Mapping, with a value that has to be given."""
+        """As that of ml_collections: no Mapping, with a required value."""
 
         def __iter__(self) -> Iterator[str]:
             return iter(["lr", "layers", "required"])

@@ -17,7 +17,7 @@ HOME = Path("runs/demo")
 
 
 def use_everything(exp: Exp, child: Callable[[Callable[[], Any]], int]) -> None:
-    """Everything that opens something in the experiment, from a script that goes on."""
+    """Everything that opens something in the experiment, from a script that continues."""
     exp.stream("gpu").event("used", mib=1)
     child(lambda: exp.log.event("loaded", i=1))
     Path("model.pt").write_bytes(b"weights")
@@ -174,7 +174,7 @@ def test_descriptors_are_given_back() -> None:
 
 
 def test_a_sub_experiment_is_made_through_the_directory_and_not_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody changes the working directory, and moves the experiment, in the middle of the call."""
+    """Another thread changes the working directory, and moves the experiment, in the middle of the call."""
     from mlvlogger._write import meta
 
     start = Path.cwd()

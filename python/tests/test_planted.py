@@ -26,7 +26,7 @@ def token(length: int, prefix: str = "", alphabet: str = LETTERS) -> str:
 
 
 def word() -> str:
-    """A password: no format gives it away, only where it stands."""
+    """A password: only its place shows it, not its format."""
     return "Tr0ub4dor&" + token(6)
 
 
@@ -165,7 +165,7 @@ class Plants:
         self.found: dict[str, str] = {}
 
     def plant(self, template: Any, where: str) -> Any:
-        """The template with a secret in it; a text without `{}` is one itself."""
+        """The template with a secret in it; a string without `{}` is a secret itself."""
         if isinstance(template, dict):
             return {
                 self.plant(key, where) if len(key) > 30 else key: self.plant(v, where) for key, v in template.items()
@@ -175,7 +175,7 @@ class Plants:
         if isinstance(template, bytes):
             self.found[where] = template.replace(b"\0", b"").decode()[-40:]
         elif isinstance(template, str) and "{}" in template:
-            # In an address a password stands as it may stand there.
+            # A password in a URL has the escaped form.
             secret = token(10, "Tr0ub4dor-") if "://" in template or "@" in template else word()
             self.found[where] = secret
             return template.replace("{}", secret)
@@ -192,7 +192,7 @@ def forms(secret: str) -> set[bytes]:
     found = {data, urllib.parse.quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()}
     for coded in (data, secret.encode("utf-16-le"), secret.encode("utf-16-be")):
         found |= {coded, coded.hex().encode(), coded.hex().upper().encode()}
-        # In base64, a text has three forms by where it begins; its first and last characters depend on what is around.
+        # In base64, a string has three forms by its offset; its first and last characters depend on its neighbors.
         for before in range(3):
             text = base64.b64encode(b"\0" * before + coded)
             inner = text[-(-before * 8 // 6) : len(text) // 4 * 4 - 4]

@@ -91,7 +91,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
 
 @pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
-    """The stream can be gone on with at once: an opener waits for the other process, which is still at work."""
+    """The stream can be continued at once: an opener waits for the other process, which is still at work."""
     code = program("process_caller_killed")
     holder = begin(code)
     seq = int(holder.stdout.readline())
@@ -103,7 +103,7 @@ def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], ev
 
 
 def test_an_opener_waits_for_the_writer_process_of_a_killed_caller(begin: Any, events: Callable[..., Any]) -> None:
-    """The writer process is halted for a moment, as on a busy machine, while somebody opens the log."""
+    """The writer process is halted for a moment, as on a busy machine, while someone opens the log."""
     code = program("process_opener_waits")
     holder = begin(code)
     writer = int(holder.stdout.readline())
@@ -131,7 +131,7 @@ HALTED = program("process_halted")
 
 @pytest.fixture
 def halted(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """A program in a process group of its own, and the pid of its writer process.
+    """A program in a separate process group, and the pid of its writer process.
 
     That is stopped, with 3999 events unwritten, which are more than it writes at once.
     """
@@ -231,18 +231,18 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
-    """SIGSTOP in the place of a disk that hangs: the ring fills, then events wait in memory, and all are there."""
+    """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
     constant("_write.process.client.PATIENCE", 0.3)
     constant("_write.process.child.PATIENCE", 0.3)
     log = opened()
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
     fill = "y" * 700
-    with pytest.warns(RuntimeWarning, match="The writer process has not got on for seconds") as caught:
+    with pytest.warns(RuntimeWarning, match="The writer process made no progress for seconds") as caught:
         seqs = [log.event("x", number=number, fill=fill) for number in range(3000)]
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
-    constant("_write.process.client.PATIENCE", 60.0)  # from now on, it only has to share the processor
+    constant("_write.process.client.PATIENCE", 60.0)  # from now on, it only shares the processor
     constant("_write.process.child.PATIENCE", 60.0)
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
     while log.event("later") is None:
@@ -355,7 +355,7 @@ def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any
 
 
 def test_a_mark_is_of_events_that_are_in_the_file() -> None:
-    """A checkpoint outlives all processes, so what its mark says has to."""
+    """A checkpoint outlives all processes, and so must the events up to its mark."""
     with Exp("runs", "e", writer="process") as exp:
         exp.log.event("x")
         exp.stream("gpu").event("x")
@@ -419,7 +419,7 @@ def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
-    """70 MiB; the caller decides when, from what the other process tells."""
+    """70 MiB; the caller decides when, by the other process's progress."""
     with Logger(PATH, writer="process") as log:
         for number in range(80):
             log.event("x", number=number, text="y" * 900_000)
@@ -523,7 +523,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
 
     number, more = 0, True
     while more:
-        number += 1 + number // 4  # most places lie in waiting for the other process
+        number += 1 + number // 4  # most places are in the wait for the other process
         path = Path(f"{number}.jsonl")
         log = Logger(path, writer="process")
         log.event("x", number=number)
@@ -561,7 +561,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -
 def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_its_own_stream(
     writer: str, events: Callable[..., Any]
 ) -> None:
-    """The event that was interrupted goes on in both processes, as everything does after a fork."""
+    """The event that was interrupted continues in both processes, as everything does after a fork."""
     number, more = 0, True
     while more:
         number += 1

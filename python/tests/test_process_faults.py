@@ -1,4 +1,4 @@
-"""The process writer where something is wrong: it cannot start, it dies, or its memory is changed by somebody else."""
+"""The process writer where something is wrong: it cannot start, it dies, or another process changes its memory."""
 
 import os
 import random

@@ -40,7 +40,7 @@ def kills() -> Iterator[Callable[[int], None]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_thirty_two_threads_with_spans_share_a_logger(writer: str, events: Callable[..., Any]) -> None:
-    """Nothing is lost, the events of each thread stand in its order, and lie in the spans that it opened."""
+    """Nothing is lost, the events of each thread keep their order and their spans."""
     log = Logger("a.jsonl", writer=writer)
     acknowledged: dict[int, list[int | None]] = {}
     start = threading.Barrier(32)
@@ -149,7 +149,7 @@ def test_a_killed_holder_lets_go_of_the_stream_whatever_it_leaves_behind(
 @pytest.mark.slow
 @pytest.mark.rule("writer.one")
 def test_the_writer_process_of_a_killed_trainer_is_waited_for(begin: Callable[..., Any], events: Any) -> None:
-    """It stands still for a while, with events that nobody has written yet; then it writes them, and lets go."""
+    """It pauses for a while, with events that aren't written yet; then it writes them and releases its lock."""
     code = program("processes_trainer_killed")
     trainer = begin(code)
     writer = int(trainer.stdout.readline())
@@ -198,7 +198,7 @@ def test_reading_in_the_writers_own_process_lets_go_of_nothing(run: Callable[...
 
 
 def go_on(home: Path) -> None:
-    """A script that adds a record and goes on with every stream: a kill may have left one empty, or torn."""
+    """A script that adds a record and continues every stream: a kill may have left a stream empty, or torn."""
     with Exp.open(home, {"after": 1}, stream="after") as exp:
         for name in read(home).streams:
             exp.stream(name[len("log/") : -len(".jsonl")] if name != "log.jsonl" else "more")

@@ -155,15 +155,15 @@ def test_what_is_listed_is_what_is_public() -> None:
 
 
 def test_every_name_is_where_a_type_checker_is_told() -> None:
-    told = {
+    reported = {
         name: node.module
         for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text("utf-8")))
         if isinstance(node, ast.ImportFrom) and node.level
         for name in [alias.name for alias in node.names]
     }
     homes = {name: home for home, names in mlvlogger._HOMES.items() for name in names.split()}
-    assert told == homes
-    assert set(told) == set(mlvlogger.__all__)
+    assert reported == homes
+    assert set(reported) == set(mlvlogger.__all__)
 
 
 def described(cls: type) -> dict[str, Any]:

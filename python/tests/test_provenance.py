@@ -211,7 +211,7 @@ def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory
 def test_an_installed_launcher_is_no_script_of_the_user(
     tmp_path: Path, project: Path, launch: Launch, folder: str
 ) -> None:
-    """Such as submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in somebody's repository."""
+    """For example submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in another repository."""
     make_repository(tmp_path / "settings")
     package = tmp_path / "settings" / folder / "launch"
     package.mkdir(parents=True)
@@ -425,7 +425,7 @@ def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(
     assert (found["dirty"], found["changed"]) == (False, [])
 
 
-# Repositories of somebody else
+# Repositories of another user
 
 
 # What a repository may configure, each with a way to see that the trap works: git runs it then by itself.
@@ -475,7 +475,7 @@ def hostile(tmp_path: Path, become: Become) -> Hostile:
             name, _, value = setting.partition("=")
             git(folder, "config", name, value.format(trap=trap, hooks=hooks, proof=proof, include=tmp_path / "include"))
         (folder / ".git" / "info" / "attributes").write_text(attributes + "\n")
-        # git has to compare the contents of a file that is as old as the index or has another time.
+        # git must compare the contents of a file that is as old as the index or has another time.
         os.utime(folder / "data.txt", (1, 1))
         (folder / "model.py").write_text("other\n")
         return proof
@@ -655,7 +655,7 @@ def outer(tmp_path: Path, become: Become) -> Path:
 @pytest.mark.slow
 def test_changes_in_a_submodule_are_changes_of_its_path(outer: Path) -> None:
     assert state() == (False, [], None)
-    (outer / "inner" / "untracked.txt").write_text("is not looked at\n")
+    (outer / "inner" / "untracked.txt").write_text("is not checked\n")
     assert state() == (False, [], None)
     (outer / "inner" / "deep" / "model.py").write_text("other\n")
     assert state() == (True, ["inner"], None)

@@ -29,7 +29,7 @@ LINES = [
     '{"seq":15,"time":"0000-12-01T00:00:07.000000Z","event":"x","data":{"loss":0.5}}',
     '{"seq": 16, "time": "2026-12-01T00:00:07.000000Z", "event": "x", "data": {"loss": 1}}',
 ]
-# What is put in, or in the place of something.
+# What is inserted, or replaces something.
 PARTS = (
     """
 0 00 01 -0 -1 1.0 .5 5. 1e5 1E+2 1e-400 1e400 1e99 1e100 e5 .5e400 123456789012345 1234567890123456 9007199254740991
@@ -84,7 +84,7 @@ def metric(events: list[Event], name: str) -> tuple[list[int], list[Any]]:
     return steps, values
 
 
-def told(run: Experiment) -> list[str]:
+def reported(run: Experiment) -> list[str]:
     return sorted(map(str, run.problems))
 
 
@@ -105,7 +105,7 @@ def test_tampered_lines_are_read_alike(seed: int, monkeypatch: pytest.MonkeyPatc
     expected = list(full._read("log.jsonl", in_full))
     events = list(quick._read("log.jsonl"))
     assert [*map(repr, events)] == [*map(repr, expected)]
-    assert told(quick) == told(full)
+    assert reported(quick) == reported(full)
     assert len(expected) > 1500 and len(full.problems) > 1000
 
     is_hidden = full._superseded("log.jsonl")
@@ -117,7 +117,7 @@ def test_tampered_lines_are_read_alike(seed: int, monkeypatch: pytest.MonkeyPatc
         chosen = [event for event in counted if pattern in ("**", event.name)]
         again = read("runs/e")
         assert repr(again.metric(pattern, name)) == repr(metric(chosen, name))
-        assert told(again) == told(full)
+        assert reported(again) == reported(full)
 
 
 def test_a_refused_session_is_noticed_in_the_form_that_writers_give_it() -> None:

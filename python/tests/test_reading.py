@@ -1,4 +1,4 @@
-"""Reading: what is there, in its order, whatever else is there; and a word about everything that was left out."""
+"""Reading: all valid events are read in their order, and everything that is skipped is reported."""
 
 import hashlib
 import itertools

@@ -140,13 +140,13 @@ def named(error: pytest.ExceptionInfo[BaseException]) -> str:
 def test_the_call_that_the_message_names_records_it(
     change: Callable[[Any], Any], recorded: Callable[[Experiment], bool], holder: Any, conforms: Callable[..., Any]
 ) -> None:
-    """As it stands there, in the running script."""
+    """As in the running script."""
     with pytest.raises((TypeError, AttributeError)) as error:
         change(holder)
     eval(named(error), {"Exp": Exp, "value": 5})
     assert recorded(read("runs/e"))
     if isinstance(holder, Exp):
-        assert holder.log.event("goes on") is not None
+        assert holder.log.event("continues") is not None
         holder.close()
         conforms("runs/e", sealed=True)
 

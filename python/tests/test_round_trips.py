@@ -134,7 +134,7 @@ STRATEGIES: dict[str, Any] = {
     "deep": st.builds(deep, st.lists(st.sampled_from(["[", "_mlv", "__mlv", "", "a"]), max_size=55), SCALARS),
 }
 SHARES = {"floats": 3, "integers": 2, "texts": 2, "bytes-times-and-references": 2, "nested": 2, "deep": 1}
-# Flat data of numbers has a way of its own to its line.
+# Flat data of numbers has a separate code path to its line.
 NUMBERS = st.lists(st.tuples(KEYS, st.one_of(FLOATS, INTEGERS)), min_size=1, max_size=4).map(dict)
 
 

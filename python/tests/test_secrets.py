@@ -126,7 +126,7 @@ HARMLESS_VALUES = [
     "lr=0.1",
     "model.max_tokens=512",
     "token=null",
-    HEX,  # a commit or a digest has no form of its own
+    HEX,  # a commit or a digest has no distinctive form
     "tcp://10.0.0.1:23456",
     "http://[::1]:8080/a@b",
     "s3://bucket/token=5/part.parquet",
@@ -171,7 +171,7 @@ def test_the_tables_are_large_enough() -> None:
     assert len(set(SECRET_VALUES)) == len(SECRET_VALUES)
 
 
-# What the patterns are made of: the literals of the formats, the hints of names, and what stands around them.
+# What the patterns are made of: the literals of the formats, the hints of names, and the characters around them.
 PARTS = [
     *(literal for line in _secrets._FORMATS.split("\n")[1:-1] for literal in line.split()[:-1]),
     *_secrets._HINTS.split("|"),

@@ -412,7 +412,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_the_stream_in_ord
 def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     constant: Any, events: Callable[..., Any]
 ) -> None:
-    """The handler may interrupt an event, a flush or a close. What it logs is there, or it is told that it is not."""
+    """The handler may interrupt an event, a flush or a close. The handler's event is written, or it gets an error."""
     constant("_write.seals._SEAL_EVERY", 700)
     constant("_write.seals._HASH_EVERY", 150)
     number = 0
@@ -421,13 +421,13 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
         number += 1
         path = Path(f"{number}.jsonl")
         log = Logger(path)
-        told: list[Any] = []
+        reported: list[Any] = []
 
-        def handler(log: Logger = log, told: list[Any] = told) -> None:
+        def handler(log: Logger = log, reported: list[Any] = reported) -> None:
             try:
-                told.append(log.event("handler"))
+                reported.append(log.event("handler"))
             except LogClosed:
-                told.append(LogClosed)
+                reported.append(LogClosed)
 
         def work(log: Logger = log) -> None:
             for part in range(2):
@@ -442,20 +442,20 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
             warnings.simplefilter("always")
             more = at_each_call(handler, work)(number)
         if any("handler" in str(warning.message) for warning in caught):
-            told = [LogClosed]
+            reported = [LogClosed]
         log.close()
         written = events(path)
         assert [name for name in names(written) if name not in ("handler", "mlv/seal")] == [
             *["mlv/start", *["span", "span/x", "span", "x"] * 2, "a/b", "mlv/end"]
         ], f"place {number}"
-        if told and isinstance(told[0], int):
-            assert written[told[0] - 1]["event"] == "handler", f"place {number}"
-        assert names(written).count("handler") == (len(told) if LogClosed not in told else 0), f"place {number}"
+        if reported and isinstance(reported[0], int):
+            assert written[reported[0] - 1]["event"] == "handler", f"place {number}"
+        assert names(written).count("handler") == (len(reported) if LogClosed not in reported else 0), f"place {number}"
     assert number > 50
 
 
 def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None:
-    """Neither its own file nor one in the place of it, also if the system writes again before the logger is gone."""
+    """Neither its own file nor a replacement, also if the system writes again before the logger is gone."""
     done = run(program("streams_cannot_begin"))
     assert (done.stdout, done.stderr) == ("File too large\n[]\n", "")
 
@@ -468,7 +468,7 @@ def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str,
 
 
 def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
-    """`: > a.jsonl` by hand, or logrotate with copytruncate: the seals are lost, the numbers go on."""
+    """`: > a.jsonl` by hand, or logrotate with copytruncate: the seals are lost, the numbers continue."""
     constant("_write.seals._HASH_EVERY", 10)
     log = Logger(PATH)
     log.event("x", number=0)
@@ -562,7 +562,7 @@ def test_with_on_error_raise_a_failed_write_in_a_span_lets_the_span_be_ended_lat
 
 @pytest.mark.parametrize("argument", ["on_error", "durability", "exists"])
 def test_an_unknown_option_is_refused_before_anything_is_made(argument: str) -> None:
-    with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it has to be one of '"):
+    with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it must be one of '"):
         Logger(PATH, **{argument: "maybe"})
     assert os.listdir() == []
 

@@ -47,7 +47,7 @@ def _no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def nvidia_smi(script: str) -> None:
-    """The one stand-in: no GPU is here."""
+    """The only mock: no GPU is here."""
     Path("bin/nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
     Path("bin/nvidia-smi").chmod(0o755)
 
@@ -96,7 +96,7 @@ def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
 
 
 class Reading:
-    """What the system says at one moment of a clock that the test sets, and that goes on between two looks at it."""
+    """The counters of the system; the test sets the clock, which continues between two readings."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = 1000.0
@@ -150,7 +150,7 @@ def test_a_rate_is_by_the_clock_at_its_own_counter(monkeypatch: pytest.MonkeyPat
     probe.sample()
     at(1010)
     found = probe.sample()
-    # 10 ticks in 3 seconds by the clock at the counters; by the clock at the begin of the samples, in 10.
+    # 10 ticks in 3 seconds by the clock at the counters; by the clock at the beginning of the samples, in 10.
     assert found["network_received_bytes_per_second"] == pytest.approx(10_000 / 3, rel=0.01)
     assert found["disk_read_bytes_per_second"] == pytest.approx(5120 / 3, rel=0.01)
 

@@ -263,7 +263,7 @@ class Odd(types.SimpleNamespace):
         vars(self).update({1: "one", None: "none", "a b": 2, "_mlv": 3})  # type: ignore[dict-item]
 
 
-# One way: what a record holds of what JSON and the typed values have no type of their own for.
+# One way: the form in a record of values for which JSON and the typed values have no type.
 CONVERTED = {
     "tuple": ((1, (2,)), [1, [2]]),
     "named-tuple": (Pair(1, 2), [1, 2]),
@@ -780,7 +780,7 @@ def test_an_opaque_value_is_not_nested_deeper_than_a_record_may_be() -> None:
 
 @pytest.mark.slow
 def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
-    """60 lists that hold one another twice are 2**60 values: refused, and told in short."""
+    """60 lists that hold one another twice are 2**60 values: refused, with a short message."""
     value: list[Any] = []
     for _ in range(40):
         value = [value, value]

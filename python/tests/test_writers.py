@@ -16,7 +16,7 @@ from mlvlogger._disk.line_file import LineFile
 from program import program
 
 
-# A file size limit makes the system write a part of a line, and then nothing: EFBIG in the place of ENOSPC.
+# A file size limit makes the system write a part of a line, and then nothing: EFBIG instead of ENOSPC.
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
@@ -78,7 +78,7 @@ def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.dropped")
 def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path, events: Callable[..., Any]) -> None:
-    """The disk fills in the middle of a line, stays full for a while, and has room again."""
+    """The disk fills in the middle of a line, stays full for a while, and has free space again."""
     log = Logger(small_disk / "a.jsonl")
     (small_disk / "ballast").write_bytes(b"x" * 30_000)
     acknowledged = {}

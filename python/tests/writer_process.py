@@ -1,4 +1,4 @@
-"""The process writer of a log, as tests look into it."""
+"""The process writer of a log, as tests inspect it."""
 
 import time
 

@@ -173,7 +173,7 @@ exp = Exp.open(path); exp.capture()
 if os.fork(): os._exit(0)  # its child has standard output
 exp = None""",
     "a watch": "exp = Exp.open(path); exp.watch(); log = exp.log; exp = None",
-    "a forked child with a stream of its own": """
+    "a forked child with a separate stream": """
 exp = Exp.open(path)
 if os.fork(): os._exit(0)
 exp.log.event("x")""",
@@ -289,7 +289,7 @@ def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: 
     ]
     assert (tmp_path / "a/b/.mlv-05").exists() and (exp.path / ".mlv-new").exists()
     (exp.path / "files/.mlv-04").unlink()
-    leave(exp.path / "meta/.mlv-2.json.claim/somebody put a file here")
+    leave(exp.path / "meta/.mlv-2.json.claim/a user's file")
     claim = found().get("meta/.mlv-2.json.claim")
     assert claim is None
     with Exp.resume(exp.path):

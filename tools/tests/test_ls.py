@@ -276,7 +276,7 @@ def test_only_the_ends_of_logs_that_have_ended_are_read(tmp_path: Path) -> None:
     with Exp(tmp_path, "e") as exp:
         for number in range(30_000):
             exp.log.event("batch", step=number, loss=0.5)
-    Exp.open(exp.path, tags=["a remark, with a record and a stream"]).close()
+    Exp.open(exp.path, tags=["a note, with a record and a stream"]).close()
     size = (exp.path / "log.jsonl").stat().st_size
     program = (
         "import sys; from mlv_tools._reading.summary import summary; from mlv_tools._reading.trees import find\n"

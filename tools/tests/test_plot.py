@@ -1,4 +1,4 @@
-"""`mlv plot`: a picture, as a file, with no more in it than was logged."""
+"""`mlv plot`: a picture, as a file, with only the logged values."""
 
 import struct
 import subprocess

@@ -1,4 +1,4 @@
-"""The recipes of docs/how-to/exchange.md, run as they stand there, and trackio."""
+"""The recipes of docs/how-to/exchange.md, run verbatim, and trackio."""
 
 import json
 import os

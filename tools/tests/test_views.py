@@ -42,7 +42,7 @@ def ask(root: Path | str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def by_reader(root: Path) -> tuple[list[Any], list[Any]]:
-    """What the views `events` and `metrics` have to hold, by `mlvlogger.read` alone: values as texts, for NaN."""
+    """What the views `events` and `metrics` must hold, by `mlvlogger.read` alone: values as texts, for NaN."""
     events, metrics = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -205,17 +205,17 @@ def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path: Pat
 
 
 def test_every_line_that_is_left_out_is_told(tmp_path: Path) -> None:
-    told: list[tuple[str, str, int | None, str]] = []
+    reported: list[tuple[str, str, int | None, str]] = []
     for case in LINES:
         damaged(tmp_path, case, case)
         experiment = mlvlogger.read(tmp_path / case)
         try:
             list(experiment.events(lifecycle=True))
         except mlvlogger.UnsupportedVersion as error:
-            told.append((case, "log.jsonl", None, f"{error} (for details, run: mlv-validate {tmp_path / case})"))
-        told += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
+            reported.append((case, "log.jsonl", None, f"{error} (for details, run: mlv-validate {tmp_path / case})"))
+        reported += [(case, problem.path, problem.line, problem.message) for problem in experiment.problems]
     assert ask(tmp_path, "FROM problems ORDER BY experiment, line") == sorted(
-        told, key=lambda row: (row[0], row[2] or 0)
+        reported, key=lambda row: (row[0], row[2] or 0)
     )
 
 

@@ -1,4 +1,4 @@
-"""Small trainings that run in a second, with all that a report shows: what its tests look at."""
+"""Small trainings that run in a second, with everything that a report shows, for its tests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def some(runs: Path) -> None:
 
 
 def hostile(runs: Path) -> None:
-    """An experiment in which every text that a user chooses tries to run in the page."""
+    """An experiment in which every string that a user chooses tries to run in the page."""
     params = {PWN: PWN, EXPRESSION: EXPRESSION, "__proto__": "own", "constructor": {"toString": PWN}, CONTROL: CONTROL}
     with Exp(runs, "hostile", params, kind="x", tags=[PWN, EXPRESSION], description=PWN, extra={PWN: PWN}) as exp:
         for text in (PWN.replace("/", "\u2215"), EXPRESSION.replace("/", "")):

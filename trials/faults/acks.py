@@ -36,7 +36,7 @@ class Acks:
     notes: list[str] = field(default_factory=list)
 
     def was_attempted(self, source: str, number: int) -> bool:
-        """May there be such an event? A source makes its events one after another, so one may be under way."""
+        """Return whether the event may exist. A source makes its events one after another, so one may be under way."""
         before = (source, number - 1)
         return source in self.sources if number == 0 else before in self.kept or before in self.refused
 

@@ -1,4 +1,4 @@
-"""Going on after a fault, in the trial's own process: what a next session must always be able to do."""
+"""Continuing after a fault, in the trial's own process: what a next session must always be able to do."""
 
 from __future__ import annotations
 

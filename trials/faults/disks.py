@@ -35,7 +35,7 @@ class NotHere(Exception):
 
 
 def own_mounts() -> None:
-    """Give this process mounts of its own, so that none is seen outside or outlives it; a user becomes root in them.
+    """Give this process separate mounts, so that none is seen outside or outlives it; a user becomes root in them.
 
     Raises NotHere where the system does not let us.
     """
@@ -43,7 +43,7 @@ def own_mounts() -> None:
     user, group = os.geteuid(), os.getegid()
     flags = _CLONE_NEWNS if user == 0 else _CLONE_NEWNS | _CLONE_NEWUSER
     if libc.unshare(flags):
-        raise NotHere(f"neither root nor a user namespace of one's own: {os.strerror(ctypes.get_errno())}")
+        raise NotHere(f"neither root nor a separate user namespace: {os.strerror(ctypes.get_errno())}")
     if user != 0:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
@@ -96,7 +96,7 @@ def make_image(image: Path, kind: str, size: str) -> Path:
 def fresh(image: Path) -> Path:
     """Move an image into a new file, which has the next number for a suffix. Use it before each further mount.
 
-    While another program looks at all loop devices, the device of an image stays after the image is unmounted. The next
+    While another program inspects all loop devices, the device of an image stays after the image is unmounted. The next
     mount of the same file takes this device, with the blocks that it remembers.
     """
     number = int(image.suffix[1:]) + 1 if image.suffix[1:].isdecimal() else 1
@@ -107,12 +107,12 @@ def fresh(image: Path) -> Path:
 
 
 def mount(image: Path, path: Path, options: str = "") -> None:
-    """Mount an image by a loop device, which the kernel removes when it is unmounted and nobody looks at it."""
+    """Mount an image by a loop device, which the kernel removes when it is unmounted and unused."""
     do("mount", "-o", f"loop,{options}" if options else "loop", image, path)
 
 
 def unmount(path: Path) -> None:
-    """Unmount what nobody uses any more. The kernel may need a moment longer than its last user."""
+    """Unmount a file system that is no longer used. The kernel may need a moment longer than its last user."""
     deadline = time.monotonic() + 5
     while True:
         try:
@@ -125,7 +125,7 @@ def unmount(path: Path) -> None:
 
 
 def do(*command: object) -> None:
-    """Run a command for which one has to be root. Raises NotHere where it is missing, or fails."""
+    """Run a command for which one must be root. Raises NotHere where it is missing, or fails."""
     try:
         subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except FileNotFoundError:

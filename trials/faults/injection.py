@@ -65,7 +65,7 @@ class Injection:
     """A library to be preloaded, and what it does in all programs that were started with `environment`.
 
     Args:
-        directory: Where the library and its control go; it must not lie below what faults are armed for.
+        directory: Where the library and its control go; it must not be below what faults are armed for.
     """
 
     def __init__(self, directory: Path) -> None:

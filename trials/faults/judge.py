@@ -1,4 +1,4 @@
-"""The one judge of every trial: what a directory holds after a fault, beside what was acknowledged."""
+"""The one judge of every trial: what a directory holds after a fault, compared with the acknowledged events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Judgement:
         missing: Of these, the (source, number) of those that cannot be read.
         wrong: Events that are read with another value, stream or seq than they had, or in another order.
         duplicated: Events that are read more than once.
-        invented: Events that are read and nobody attempted.
+        invented: Events that are read and weren't logged.
         problems: Findings of the validator and problems of the reader, as sentences.
     """
 
@@ -42,7 +42,7 @@ class Judgement:
     def forgive(self, acks: Acks, since: int) -> int:
         """Take back the last acknowledgements of each caller, where they came after *since* and cannot be read.
 
-        *since* is in nanoseconds of the monotonic clock. An event that is missing before one that is there stays lost.
+        *since* is in nanoseconds of the monotonic clock. A missing event before an existing one stays lost.
         Returns how many were taken back.
         """
         before = len(self.missing)
@@ -58,7 +58,7 @@ class Judgement:
 def judge(experiment: Path, acks: Acks, *, sealed: bool = False) -> Judgement:
     """Compare an experiment with everything that was ever acknowledged of it.
 
-    Each acknowledged event has to be read exactly once, in its stream, with its seq and its exact value, after the
+    Each acknowledged event must be read exactly once, in its stream, with its seq and its exact value, after the
     earlier ones of its caller; nothing else may be read but what was attempted; and mlv-validate finds nothing but that
     a stream is torn (`log.torn`, a warning), at level Sealed where *sealed*.
     """

@@ -2,9 +2,9 @@
 
     python trials/faults/mutants.py [--list] [--jobs N] [mutant …]
 
-Each mutant is a change of the source, and the tests that have to fail with it. The change is made in a copy of the
-package; its old text has to be there exactly once, so that a mutant which no longer fits is an error and not a success.
-The same tests have to pass with an unchanged copy. Exits with 1 when a mutant lives.
+Each mutant is a change of the source, and the tests that must fail with it. The change is made in a copy of the
+package; its old text must be there exactly once, so that a mutant which no longer fits is an error.
+The same tests must pass with an unchanged copy. Exits with 1 when a mutant lives.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Mutant:
         name: As in reports.
         what: What the mutant does wrong.
         edits: The changes that make it.
-        tests: Tests in `python/tests`, each of which has to fail; of one with parameters, with some of these.
+        tests: Tests in `python/tests`, each of which must fail; of one with parameters, with some of these.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Mutant:
 
 
 MUTANTS = (
-    # What has to be on the disk.
+    # Durability.
     Mutant(
         "m1",
         "The log is never synced.",
@@ -164,13 +164,13 @@ MUTANTS = (
     ),
     Mutant(
         "m20",
-        "A link in the place of a folder is followed.",
+        "A link instead of a folder is followed.",
         (Edit("_disk/folder.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
         ("test_files.py::test_a_planted_link_leads_nothing_outside",),
     ),
     Mutant(
         "m28",
-        "The claim that stands for a hard link is not removed.",
+        "The claim that replaces a hard link is not removed.",
         (
             Edit(
                 "_disk/claims.py",
@@ -210,7 +210,7 @@ MUTANTS = (
     ),
     Mutant(
         "m6",
-        "The lock is let go as soon as it was taken.",
+        "The lock is released as soon as it is acquired.",
         (
             Edit(
                 "_disk/line_file.py",
@@ -223,7 +223,7 @@ MUTANTS = (
     ),
     Mutant(
         "m27",
-        "Nobody waits for the writer process of a logger that is gone.",
+        "No one waits for the writer process of a logger that is gone.",
         (Edit("_write/session.py", "if time.monotonic() > until or not _is_gone(holder, root, name):", "if True:"),),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
@@ -318,7 +318,7 @@ MUTANTS = (
     ),
     Mutant(
         "m15",
-        "The writer process has no session of its own.",
+        "The writer process has no separate session.",
         (Edit("_disk/spawn.py", "setsid=True", "setsid=False"),),
         ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process",),
     ),
@@ -354,7 +354,7 @@ MUTANTS = (
     ),
     Mutant(
         "m32",
-        "The writer process imports from the folder that the package lies in.",
+        "The writer process imports from the folder that the package is in.",
         (
             Edit(
                 "_disk/spawn.py",

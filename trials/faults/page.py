@@ -1,6 +1,6 @@
 """Print a Markdown page of results that run.py has written: python trials/faults/page.py RESULTS.json …
 
-docs/explanation/faults.md is such a page, of the results in results.json beside this file.
+docs/explanation/faults.md is the page of results.json, next to this file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ The results are made by `python trials/faults/run.py --long --output results.jso
 part of an hour and root, and the page by `python trials/faults/page.py results.json`.
 
 An event counts as acknowledged when `event()` has returned its seq; it is *lost* when it cannot be read \
-afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when nobody \
+afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when no program \
 logged it.
 If a disk refuses every write until the program ends, the events that are still in memory are lost, and a warning \
-names them; [What is there after a crash](../how-to/processes.md#what-is-there-after-a-crash) says how many this can be.
-Rows of the writer `-` and those that end in "as it has to be" are controls: writers known to be wrong, in \
-which the judge has to find it.
+names them; [Several processes, preemption and crashes](../how-to/processes.md) says how many this can be.
+Rows of the writer `-` and those that end in "as expected" are controls: writers known to be wrong, in \
+which the judge must find it.
 """
 
 
 def main() -> None:
-    """The command. Several files, as of two branches or machines, make one page; what they say is told of each."""
+    """The command. Several files, as of two branches or machines, make one page; each has its own part."""
     reports = [json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]
     for report in reports:
         report["rows"] = [asdict(Row("")) | row for row in report["rows"]]
@@ -71,7 +71,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
         cells = [row[name] for name in _COLUMNS[:-1]]
         verdict = f"not run: {row['not_run']}" if row["not_run"] else row["verdict"]
         if row["control"]:
-            verdict = f"{row['control']}, as it has to be" if row["verdict"] == "passed" else "failed: not noticed"
+            verdict = f"{row['control']}, as expected" if row["verdict"] == "passed" else "failed: not noticed"
         if row["note"]:
             verdict += f" ({row['note']})"
         print(f"| {row['what']} | {row['writer']} | " + " | ".join(f"{cell:,}" for cell in cells) + f" | {verdict} |")

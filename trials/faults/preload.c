@@ -1,6 +1,6 @@
 /* Makes calls below one directory fail, fall short, or wait: so many of a kind from the N-th on.
  *
- * Preloaded into a program under test and whatever it starts. What to do stands in a file that all of them map, so that
+ * Preloaded into a program under test and whatever it starts. The plan is in a file that all of them map, so that
  * a fault can be armed and lifted from outside while they run. injection.py has the same layout of it.
  */
 #define _GNU_SOURCE
@@ -163,7 +163,7 @@ ON_DESCRIPTOR(flock, LOCK, int, (int, int), (int fd, int how), (fd, how))
 int close(int fd) {
     REAL(close, int, (int));
     struct answer answer = hit_fd(CLOSE, fd);
-    int result = real(fd); /* Linux lets go of the descriptor, whatever close() says */
+    int result = real(fd); /* Linux releases the descriptor, whatever close() says */
     return fails(answer) ? -1 : result;
 }
 

@@ -23,7 +23,7 @@ _PATIENCE = 5.0  # seconds after which what should have ended counts as hung
 
 @functools.cache
 def _scripts() -> Path:
-    """The programs, in the trial's directory: a git repository, where they are, is looked at by every start."""
+    """The programs, in the trial's directory: a git repository, where they are, is inspected at every start."""
     here = Path(__file__).parent
     copy = Path(tempfile.mkdtemp(prefix="programs-", dir="."))
     for script in (here / "events.py", *(here / "programs").glob("*.py")):
@@ -105,7 +105,7 @@ class Program:
         self.process.wait()
 
     def tell_to_end(self) -> None:
-        """Let a program that goes on and on come to its end."""
+        """Let an endless program end."""
         (self._directory / "end").touch()
 
     def children(self) -> list[int]:
@@ -128,7 +128,7 @@ class Program:
             return None
 
     def end(self, directory: Path) -> tuple[Acks, bool]:
-        """What it said, when nobody has a file below *directory* open any more; and whether that took too long."""
+        """Return its output, once no process has a file below *directory* open; and whether that took too long."""
         hangs = not is_let_go(directory)
         return self.channel.close(), hangs
 
@@ -143,7 +143,7 @@ _started: weakref.WeakSet[Program] = weakref.WeakSet()
 
 
 def kill_all() -> None:
-    """Leave no program behind that a trial, which failed itself, has started."""
+    """Kill the programs that a failed trial has started."""
     for program in list(_started):
         if program.process.poll() is None:
             program.kill(tree=True)
@@ -160,7 +160,7 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def is_let_go(directory: Path) -> bool:
-    """Has nobody a file below *directory* open any more? Waits for it, as long as anybody should need to end."""
+    """Wait until no process has a file below *directory* open; return False after a timeout."""
     deadline = time.monotonic() + _PATIENCE
     while holders(directory):
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ class Setting:
     Attributes:
         writer: "direct" or "process".
         long: Run the long form?
-        path: An empty directory of its own; removed when all went well.
+        path: A separate empty directory; removed when all went well.
     """
 
     writer: str
@@ -34,7 +34,7 @@ class Row:
         rounds: How often.
         acknowledged, lost, wrong, duplicated, invented: Events, as in `Judgement`.
         hangs: How often something did not end in time.
-        problems: What else was not as it has to be, as sentences.
+        problems: Other faults, as sentences.
         control: Of a negative control: which of the numbers above must not be 0, or the harness sees nothing.
         not_run: Why this machine could not run it.
         note: What a reader of the table should know.
@@ -68,7 +68,7 @@ class Row:
         self.problems += [f"{label}: {problem}" for problem in judgement.problems]
 
     def expect(self, is_so: bool, problem: str) -> None:
-        """Something that has to be so, or the row fails and says *problem*."""
+        """Fail the row with *problem* unless the condition is true."""
         if not is_so:
             self.problems.append(problem)
 

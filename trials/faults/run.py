@@ -86,8 +86,8 @@ def _write(path: Path, long: bool, seconds: float, rows: list[dict[str, Any]]) -
     system = f"{platform.system()} {release}"
     machine = {"system": system, "python": platform.python_version(), "cpus": os.cpu_count()}
     report = {"form": "long" if long else "quick", "machine": machine, "seconds": round(seconds)}
-    told = [{name: value for name, value in row.items() if value} for row in rows]  # `page.py` adds what is 0 or empty
-    lines = ",\n".join(json.dumps(row) for row in told)
+    short = [{name: value for name, value in row.items() if value} for row in rows]  # `page.py` adds the zeros
+    lines = ",\n".join(json.dumps(row) for row in short)
     path.write_text(f'{json.dumps(report)[:-1]}, "rows": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
@@ -99,7 +99,7 @@ def _writers(trial: str, writers: list[str]) -> list[str]:
 def _run(trial: str, writer: str, long: bool) -> list[dict[str, Any]]:
     """The rows of one trial with one writer, as dicts."""
     path = Path(tempfile.mkdtemp(prefix=f"mlv-faults-{trial}-"))
-    # As a process without a script, whose code lies in the current directory: no git repository is there to look at.
+    # As a process without a script, whose code is in the current directory: no git repository is there to check.
     os.chdir(path)
     del sys.modules["__main__"].__file__
     began = time.monotonic()
@@ -113,7 +113,7 @@ def _run(trial: str, writer: str, long: bool) -> list[dict[str, Any]]:
         kill_all()
     failed = [row for row in rows if row.verdict == "failed"]
     if failed:
-        failed[0].problems.append(f"what is left lies in {path}")
+        failed[0].problems.append(f"what is left is in {path}")
     else:
         shutil.rmtree(path)
     print(f"{trial} ({writer}): {time.monotonic() - began:.1f} s", file=sys.stderr)

@@ -160,7 +160,7 @@ def _data(source: random.Random, outcome: Outcome) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Is *other*, which was read, what *one*, which was written, has to come back as: of its type, to the last bit?"""
+    """Return whether *other*, which was read, equals *one*, which was written, in type and to the last bit."""
     kind = type(one)
     if kind is tuple:
         return type(other) is list and _same(list(one), other)
@@ -211,7 +211,7 @@ def trial(seed: int, writer: str, directory: Path, events: int = _EVENTS) -> Out
             break
     log = (exp.path / "log.jsonl").read_bytes()
     if not log.isascii() or b"\r" in log or any(byte in log for byte in range(32) if byte != 10):
-        outcome.problems.append(f"seed {seed}: the log has bytes beside printable ASCII and line feeds")
+        outcome.problems.append(f"seed {seed}: the log has bytes other than printable ASCII and line feeds")
     report = validate(exp.path, sealed=True)
     outcome.problems += [f"seed {seed}: {finding.rule}: {finding.message}" for finding in report.targets[0].findings][
         :3

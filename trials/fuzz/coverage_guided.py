@@ -5,7 +5,7 @@ Fuzz the validator's readers, guided by coverage, with atheris: `pip install ath
 `python trials/fuzz/coverage_guided.py log` makes the bytes of a stream, `meta` those of a meta.json, from the
 bases of the conformance suite on, and judges each. Whatever libFuzzer takes can follow, `-max_total_time=120` for one.
 A crash is an exception, a failure that the validator reports itself, or a record for which the strict reader and an
-independent check disagree: the json module of the standard library with hooks of its own, and the schemas of the
+independent check disagree: the json module of the standard library with separate hooks, and the schemas of the
 specification as they are, applied whole.
 """
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """
-Compare the two validators of this repository on experiments that were damaged by chance.
+Compare the two validators of this repository on experiments that were damaged at random.
 
 `python trials/fuzz/differential.py --rounds N --seed S` makes N times 100 damaged experiments of the suite's
-bases, and asks both drivers about each, at level Core and at level Sealed by turns. They share no line of code and no
-language, so where they say the same about thousands of directories that nobody thought of, the specification leaves no
+bases, and asks both drivers about each, at levels Core and Sealed alternately. They share no line of code and no
+language, so where they say the same about thousands of directories made at random, the specification leaves no
 doubt about them; where they do not, the text is unclear or one of them is wrong. What they differ in is printed, and
 the directory kept. The same seed makes the same directories.
 

@@ -3,9 +3,9 @@
 Compare the strict reader with JSONTestSuite, the public collection of cases for JSON parsers by Nicolas Seriot.
 
 `python trials/fuzz/json_suite.py` gets the cases from the source distribution of `pyjson5`, which holds them, with
-pip. Cases named y_ have to be accepted and those named n_ refused; json_suite.json lists those y_ that break a rule of
+pip. Cases named y_ must be accepted and those named n_ refused; json_suite.json lists those y_ that break a rule of
 the specification beyond RFC 8259, with the rules, and for each i_, which parsers may decide, the rules that it breaks.
-The exit code is 1 for a difference, and 2 if the cases could not be had, which is no success.
+The exit code is 1 for a difference, and 2 if the cases could not be downloaded.
 """
 
 import json
@@ -36,7 +36,7 @@ def fetch(directory: Path) -> dict[str, bytes]:
 
 
 def expected(name: str) -> list[str] | None:
-    """The rules that a case has to break; None for any, but at least one."""
+    """The rules that a case must break; None for any, but at least one."""
     return None if name.startswith("n_") else EXPECTED.get(name.removesuffix(".json"), [])
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """
-Give the real command experiments of the conformance suite that were damaged by chance: it must always judge them.
+Give the real command experiments of the conformance suite that were damaged at random: it must always judge them.
 
 `python trials/fuzz/mutate.py --rounds N --seed S` makes N directories of 100 damaged experiments each, and runs
 `mlv-validate` on each directory once. A traceback, a failure of the validator that it reports itself, an exit code that
@@ -84,7 +84,7 @@ def bytes_of(chance: random.Random, raw: bytes) -> bytes:
 
 
 def values_of(chance: random.Random, raw: bytes) -> bytes:
-    """The bytes with one JSON value or member name in the place of another, or of one of the pieces."""
+    """The bytes with one JSON value or member name instead of another, or of one of the pieces."""
     places = [match.span() for match in VALUE.finditer(raw)]
     if not places:
         return raw

@@ -13,14 +13,15 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken rule, and where it is broken.
+    """A broken rule, and where.
 
     Attributes:
-        rule: The name of the rule.
-        level: `error` or `warning`.
-        path: The path relative to the target, with `/` between segments.
-        line: The line from 1; None if the path isn't a stream, or if the finding is about the whole stream.
-        message: What was found, for people.
+        rule (str): The name of the rule.
+        level (str): `error` or `warning`.
+        path (str): The path relative to the target, with `/` between segments.
+        line (int | None): The number of the line, counted from 1; None if the path isn't a stream, or for the whole
+            stream.
+        message (str): The description of the finding, which may change between versions.
     """
 
     rule: str
@@ -32,7 +33,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The number of findings of a rule at a path that are only counted: those after the first `KEPT`."""
+    """The number of further findings of one rule at one path: those after the first 1,000.
+
+    Attributes:
+        rule (str): The name of the rule.
+        level (str): `error` or `warning`.
+        path (str): The path relative to the target.
+        number (int): The number of the further findings.
+    """
 
     rule: str
     level: str
@@ -42,7 +50,12 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """A path that could not be read or checked, and the reason."""
+    """A path that couldn't be read or judged, and why.
+
+    Attributes:
+        path (str): The path relative to the target.
+        reason (str): Why it couldn't be judged.
+    """
 
     path: str
     reason: str

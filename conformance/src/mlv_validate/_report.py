@@ -12,15 +12,15 @@ _EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A validated experiment.
+    """An experiment that was judged.
 
     Attributes:
-        path: The path relative to the target, `.` for the target itself.
-        id: The id, None if it isn't known.
-        name: The name, None if it isn't known.
-        state: The state, None if it isn't known.
-        sealed: Whether the experiment is at level Sealed, None if it isn't known.
-        events: The number of events that could be read.
+        path (str): The path relative to the target, `.` for the target itself.
+        id (str | None): The id of the experiment, None if it isn't known.
+        name (str | None): The name, None if it isn't known.
+        state (str | None): The state, None if it isn't known.
+        sealed (bool | None): Whether all streams are sealed, None if it isn't known.
+        events (int): The number of lines that could be read.
     """
 
     path: str
@@ -33,11 +33,12 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """
-    What `discover` returns.
+    """The result of `discover`.
 
-    `experiments` are the paths of the experiments, relative to what was given, `.` for that itself, in the order of
-    their bytes; `unchecked` is what could not be searched.
+    Attributes:
+        experiments (tuple[str, ...]): The paths of the experiments, relative to the given path and in the order of
+            their bytes; `.` is the given path itself.
+        unchecked (tuple[Unchecked, ...]): What could not be searched.
     """
 
     experiments: tuple[str, ...]
@@ -46,10 +47,15 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The results for one of the given paths.
+    """The findings at one of the paths that were judged.
 
-    `findings` has at most 1000 findings of one rule at one path; `omitted` has the numbers of the others. `errors` and
-    `warnings` count both.
+    Attributes:
+        path (str): The path.
+        experiments (tuple[Experiment, ...]): The experiments in and below it.
+        findings (tuple[Finding, ...]): The findings, at most 1,000 of one rule at one path.
+        omitted (tuple[Omitted, ...]): The numbers of the further findings.
+        unchecked (tuple[Unchecked, ...]): The paths that couldn't be checked.
+        events (int): The number of lines that could be read.
     """
 
     path: str
@@ -61,19 +67,20 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`; `unchecked` takes precedence over all findings."""
+        """`valid`, `invalid` or `unchecked`. If a path couldn't be checked, it is `unchecked`, whatever the findings
+        are."""
         if self.unchecked:
             return "unchecked"
         return "invalid" if self.errors else "valid"
 
     @property
     def errors(self) -> int:
-        """The number of findings that are errors."""
+        """The number of findings that are errors, omitted ones included."""
         return self._number("error")
 
     @property
     def warnings(self) -> int:
-        """The number of findings that are warnings."""
+        """The number of findings that are warnings, omitted ones included."""
         return self._number("warning")
 
     def _number(self, level: str) -> int:
@@ -83,10 +90,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The report that `validate` returns. The same directories give an equal report.
+    """A report, as returned by `validate`. The same directories give an equal report.
 
-    `level` is the checked level, `core` or `sealed`. `rules` are the rules whose findings the report has. If `rules` is
-    None, it has those of all rules; only then `valid` means that the experiments conform to the specification.
+    Attributes:
+        level (str): The conformance level that was judged: `core` or `sealed`.
+        targets (tuple[Target, ...]): One target for each path.
+        rules (frozenset[str] | None): The rules whose findings the report has; None for all. Only a report of all rules
+            shows that the specification is kept.
     """
 
     level: str
@@ -105,7 +115,7 @@ class Report:
         return _EXIT[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report of all rules in the form of `report.schema.json`."""
+        """Return the report of all rules as a JSON object that `report.schema.json` describes. It contains no times."""
         return {
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
@@ -122,11 +132,15 @@ class Report:
         }
 
     def dumps(self) -> str:
-        """Return the report as JSON: ASCII without control characters except line feeds."""
+        """Return the report as JSON text: ASCII, without control characters except line feeds."""
         return dumps(self.to_json())
 
     def only(self, rules: frozenset[str]) -> "Report":
-        """Return a report with the findings of some rules, and with everything that could not be checked."""
+        """Return the report with the findings of some rules. The unchecked paths stay.
+
+        Args:
+            rules: The names of the rules.
+        """
         targets = (
             replace(
                 target,

@@ -14,16 +14,16 @@ class Rule:
     """A requirement of the specification.
 
     Attributes:
-        id: The name of the rule.
-        level: `MUST` or `SHOULD`.
-        class_: What must keep the rule: `directory`, `writer`, `reader` or `validator`.
-        at: The lowest conformance level at which the rule holds, `core` or `sealed`.
-        phase: The phase in which a directory is checked, None for other classes.
-        text: The sentence of the specification.
-        chapter: The file of the sentence, without `.md`.
-        since: The first version of the specification with the rule.
-        why: The reason for the rule.
-        hint: What to do if the rule is broken.
+        id (str): The name of the rule, such as `log.blank`.
+        level (str): `MUST` or `SHOULD`.
+        class_ (str): Who must keep the rule: `directory`, `writer`, `reader` or `validator`.
+        at (str): The conformance level from which the rule holds: `core` or `sealed`.
+        phase (str | None): The phase in which a directory is judged by the rule, None for the other classes.
+        text (str): The sentence of the specification.
+        chapter (str): The file of the sentence, without `.md`.
+        since (str): The version of the specification that introduced the rule.
+        why (str): The reason for the rule.
+        hint (str): What to do if the rule is broken.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Rule:
 
     @property
     def severity(self) -> str:
-        """The level of the rule's findings: `error` for a MUST, `warning` for a SHOULD."""
+        """The severity of a finding of the rule: `error` for a MUST, `warning` for a SHOULD."""
         return "error" if self.level == "MUST" else "warning"
 
 

@@ -12,21 +12,39 @@ from mlv_validate._targets.target import check_target, find_experiments
 def validate(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
 ) -> Report:
-    """Validate experiments.
+    """Validate experiments against the specification.
 
-    Nothing is written, locked or fetched, and nothing outside the paths is opened. Symbolic links are followed only if
-    they are given paths. Whatever can't be read or checked is listed as `unchecked`, not raised.
+    Nothing is written, locked or downloaded, and nothing outside of the paths is opened (`validator.read-only`,
+    `validator.contained`). A symbolic link is followed only if you pass it as a path. Whatever the directories contain,
+    there is no other exception: an unreadable path is listed in `unchecked`.
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
-        sealed: Whether to check level Sealed, too: every stream ends with a seal, and every record's digest is stored.
-        jobs: The number of processes. The report is the same for any number.
+        sealed: Whether to judge level Sealed as well: every stream ends with a seal, and every record's digest is
+            given.
+        jobs: The number of processes. The report doesn't depend on it.
 
     Returns:
-        The report, with one target for each path. It is `valid` only if everything was read and checked.
+        The report, with one target for each path. It is `valid` only if everything was read and judged.
 
     Raises:
         FileNotFoundError: If a path does not exist.
+
+    Example:
+        ```python
+        from mlv_validate import validate
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1") as exp:
+            exp.log.event("batch", loss=0.5)
+
+        report = validate("runs", sealed=True)
+        print(report.verdict, report.targets[0].experiments[0].events)
+        ```
+
+        ```text
+        valid 3
+        ```
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     for path in given:

@@ -1,4 +1,4 @@
-"""Directories that were made to harm whoever reads them, and what a validator has to say about each."""
+"""Directories that are made to harm their readers, and what a validator must report for each."""
 
 from hostile._recipe import RECIPES, Recipe
 

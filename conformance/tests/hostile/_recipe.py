@@ -15,7 +15,7 @@ class Recipe:
     """
     Makes one hostile directory: `make` is given an empty directory, and `top` in it is what is to be judged.
 
-    Beside `top` it may put what must not be read. `findings()` and `unchecked` are all that a validator has to report.
+    Next to `top` it may put what must not be read. `findings()` and `unchecked` are all that a validator must report.
     """
 
     make: Callable[[Path], None]
@@ -58,7 +58,7 @@ def recipe(
 
 
 def place(text: str) -> Place:
-    """`rule path:line` as a rule, a path and a line."""
+    """Split `rule path:line` into rule, path and line."""
     rule, _, where = text.partition(" ")
     path, colon, line = where.rpartition(":")
     return (rule, path, int(line)) if colon and line.isdigit() else (rule, where, None)

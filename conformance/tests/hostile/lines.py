@@ -9,7 +9,7 @@ from hostile._recipe import add, place
 
 DEEP = b"[" * 65 + b"]" * 65
 
-# What stands in line 2, without its LF, and the rules that it breaks.
+# What is in line 2, without its LF, and the rules that it breaks.
 LINES: dict[str, tuple[Callable[[], bytes], str]] = {
     "brackets by the million": (lambda: b"[" * 10_000_000, "json.depth"),
     "objects by the million": (lambda: b'{"a":' * 3_000_000, "json.depth"),
@@ -31,7 +31,7 @@ LINES: dict[str, tuple[Callable[[], bytes], str]] = {
     "ten million digits": (lambda: b'{"seq":' + b"1" * 10_000_000 + b"}", "json.integers json.finite"),
     "an exponent of a million digits": (lambda: b'{"seq":1e' + b"9" * 1_000_000 + b"}", "json.finite"),
     "1e400": (lambda: b'{"a":1e400}', "json.finite"),
-    "duplicates behind escapes": (lambda: b'{"seq":2,"\\u0073eq":3}', "json.unique-names"),
+    "duplicates after escapes": (lambda: b'{"seq":2,"\\u0073eq":3}', "json.unique-names"),
     "NaN": (lambda: b"NaN", "json.syntax"),
     "-Infinity": (lambda: b"-Infinity", "json.syntax"),
     "a byte order mark": (lambda: b"\xef\xbb\xbf{}", "json.bom"),

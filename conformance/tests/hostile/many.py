@@ -80,7 +80,7 @@ def spans_that_have_ended(at: Path) -> None:
 
 @recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 10_002, 2)])
 def good_and_bad_lines_by_turns(at: Path) -> None:
-    """Each good line stands in a span that may have begun on any bad line before it."""
+    """Each good line is in a span that may have begun on any bad line before it."""
     lines = ["!\n" + begin(seq + 1, within=2 + seq // 4 * 2) for seq in range(2, 10_002, 2)]
     Builder(at / "top").log().start().raw("".join(lines).encode())
 

@@ -48,7 +48,7 @@ for name, raw in NAMES.items():
     stray = f"log/{shown(raw[:249])}.jsonl"
     inner = f"d{shown(raw[:254])}/inner/meta.json"
     findings = [("meta.name", inner, None)]
-    if not raw.startswith(b"."):  # such a name in log/ is of no concern
+    if not raw.startswith(b"."):  # the rule of this entry ignores such names in log/
         findings.append(("layout.strays", stray, None))
     add(f"a name: {name}", _named(raw), findings)
 

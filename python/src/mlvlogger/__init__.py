@@ -114,7 +114,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+if not TYPE_CHECKING:  # otherwise, a type checker would accept any name
 
     def __getattr__(name):
         for home, names in _HOMES.items():

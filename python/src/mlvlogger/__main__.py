@@ -1,6 +1,6 @@
 """``python -m mlvlogger``: what a bug report should say about this machine, and nothing that is secret.
 
-Which file system a record lies on decides much of what a logger can promise, so its locks, links and syncs are tried,
+The file system of a record decides much of what a logger can promise, so its locks, links and syncs are tried,
 in a temporary folder that is removed.
 """
 
@@ -80,7 +80,7 @@ def _installed() -> Iterator[str]:
 
 
 def _file_system(place: str) -> str:
-    """The kind of the file system that *place* lies on, where the system says it (Linux)."""
+    """Return the kind of the file system of *place*, if the system says it (Linux)."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             mounts = [line.split() for line in file]
@@ -88,7 +88,7 @@ def _file_system(place: str) -> str:
         return "unknown"
     found = ("", "unknown")
     for parts in mounts:
-        # Octal escapes stand for blanks in it. The last mount on a point hides those before it.
+        # Octal escapes replace blanks in it. The last mount on a point hides those before it.
         point = parts[4].replace("\\040", " ").rstrip("/")
         if f"{place}/".startswith(f"{point}/") and len(point) >= len(found[0]):
             found = (point, parts[parts.index("-") + 1])
@@ -109,7 +109,7 @@ def _try_out(place: str) -> bool:
             _answer("write and sync", _sync, folder, "choose another directory: nothing can be logged here"),
             _answer("sync of folders", _sync_folder, folder, "a power cut may lose names of files"),
             _answer("hard links", _link, folder, "files are published by renaming"),
-            _answer("locks", _lock, folder, "each session takes a stream of its own"),
+            _answer("locks", _lock, folder, "each session takes a separate stream"),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -170,7 +170,7 @@ def _lock(folder: str) -> None:
 
 
 def _why(error: OSError) -> str:
-    return error.strerror or str(error)  # without the path, which is told already
+    return error.strerror or str(error)  # without the path, which is printed already
 
 
 def _print(name: str, value: str) -> None:

@@ -9,7 +9,7 @@ Each is an `MLVError` and also the built-in error that a caller would expect::
     ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
     ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
     ├── CannotEncode(MLVError, TypeError)              parameters without a form in the record; `.problems` has all
-    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite what is there; `.path` says what
+    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata; `.path` says what
     ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
     ├── LogClosed(MLVError, RuntimeError)              an event came after the stream was closed
@@ -35,40 +35,64 @@ __all__ = [
 
 
 class MLVError(Exception):
-    """Every error about an experiment, a stream or a value is one; catch this."""
+    """The base class of all errors about an experiment, a stream or a value.
+
+    An argument of a wrong type or value raises `TypeError` or `ValueError`. Each subclass is also the built-in
+    exception that a caller would expect.
+
+    Example:
+        ```python
+        from mlvlogger import MLVError, read
+
+        try:
+            read("runs/missing")
+        except MLVError as error:
+            print(type(error).__name__, isinstance(error, FileNotFoundError))
+        ```
+
+        ```text
+        NotAnExperiment True
+        ```
+    """
 
 
 class ExperimentExists(MLVError, FileExistsError):
-    """The directory holds an experiment already, and nothing was changed in it (`writer.meta-once`)."""
+    """The directory already holds an experiment, which wasn't changed (`writer.meta-once`). A `FileExistsError`."""
 
 
 class NotAnExperiment(MLVError, FileNotFoundError):
-    """There is no experiment where one was expected: no `meta.json` with a string member `mlv`."""
+    """There is no experiment: no `meta.json` with a string member `mlv`. A `FileNotFoundError`."""
 
 
 class InvalidRecord(MLVError, ValueError):
-    """A meta record or a stream is damaged, and cannot be continued; run `mlv-validate` for details."""
+    """A meta record or a stream is damaged and can't be continued. Run `mlv-validate` for details. A `ValueError`."""
 
 
 class UnsupportedVersion(MLVError, ValueError):
-    """The record is of an unknown major version, or requires an unknown feature (`reader.major`, `reader.requires`)."""
+    """The record has an unknown major version (`reader.major`) or requires an unknown feature (`reader.requires`).
+
+    A `ValueError`.
+    """
 
 
 class InvalidName(MLVError, ValueError):
-    """A name of an experiment, a kind, a stream, an attached file or an event that the specification does not allow."""
+    """A name of an experiment, a kind, a stream, an attached file or an event breaks the specification. A
+    `ValueError`."""
 
 
 class CannotEncode(MLVError, TypeError):
-    """Values of `params` or `extra` have no form in a record; nothing was written.
+    """Values of `params` or `extra` have no form in a record; nothing was written. A `TypeError`.
 
-    The message lists the first 20 of them, and the `__cause__` is the first exception of `errors`.
+    The message lists up to 20 values. The `__cause__` is the first exception of `errors`; the reason of a problem has
+    the type and the message of its exception.
 
     Attributes:
-        path: Where the first of them is: ``params.optimizer.fn``.
-        problems: The path of each and the reason why it was refused, as a list of tuples. After 1000, the rest isn't
+        path (str): The place of the first value, such as `params.optimizer.fn`.
+        problems (list[tuple[str, str]]): The place and the reason of each value. After 1,000 problems, the rest isn't
             checked.
-        errors: For each of `problems`, the exception that code of the value raised, such as OmegaConf's for a missing
-            key; None if it raised none. A pickled error has none of them, for not every exception can be pickled.
+        errors (list[Exception | None]): For each of `problems`, the exception that the code of the value raised, such
+            as OmegaConf's for a missing key; None if it raised none. A pickled error has None for each, because not
+            every exception can be pickled.
     """
 
     path: str
@@ -93,7 +117,13 @@ class CannotEncode(MLVError, TypeError):
 
 
 class AlreadyRecorded(MLVError, ValueError):
-    """An addition has a name that the meta holds with another value (`addition.new-names`). `path` says which."""
+    """An addition has a name that is recorded with another value; nothing was written (`addition.new-names`).
+
+    A `ValueError`.
+
+    Attributes:
+        path (str): The name, such as `params.lr`.
+    """
 
     def __init__(self, message: str, path: str) -> None:
         super().__init__(message)
@@ -101,19 +131,23 @@ class AlreadyRecorded(MLVError, ValueError):
 
 
 class CannotAttach(MLVError, ValueError):
-    """A path that cannot be attached or referred to: not a regular file, or one that changes while it is copied."""
+    """A file can't be attached or referred to. A `ValueError`.
+
+    It isn't a regular file, or changes while it is read; or a value has no form in a file of that name.
+    """
 
 
 class StreamBusy(MLVError, BlockingIOError):
-    """Another writer holds the stream (`writer.one`); the message names its host and process."""
+    """Another writer has the stream; the message names its host and process (`writer.one`). A `BlockingIOError`."""
 
 
 class LogClosed(MLVError, RuntimeError):
-    """The stream was closed before; nothing was written."""
+    """The stream is closed; nothing was written. A `RuntimeError`."""
 
 
 class WriteFailed(MLVError, OSError):
-    """The system refused to write. What was written before is intact; the system's error is the `__cause__`."""
+    """The system refused to write. The events before are intact, and the `__cause__` is the system's error. An
+    `OSError`."""
 
 
 for _error in (MLVError, *MLVError.__subclasses__()):

@@ -24,64 +24,90 @@ if TYPE_CHECKING:
 
     from ._format.references import ExperimentRef
 
-    _E = TypeVar("_E", bound="Exp")
-    _Path: TypeAlias = str | os.PathLike[str]
+    Self = TypeVar("Self", bound="Exp")  # that of `typing` comes with Python 3.11
+    StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["Exp"]
 
-# Where launchers say which worker a process is; the first that is there counts. Slurm's comes last: its batch script
+# Where launchers say which worker a process is; the first one that is set counts. Slurm's comes last: its batch script
 # has one, 0, and what mpirun starts there inherits it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
 class Exp(OpenExperiment):
-    """An experiment to write to: ``Exp(savedir, name, params, kind=…)`` makes one.
+    """An experiment to write to.
 
-    Use it in a with block, which ends it: completed at a clean exit (or ``SystemExit(0)``), interrupted at
-    KeyboardInterrupt, an exit in the handling of one, or the exit codes 130 and 143, failed otherwise. Closed while
-    paused, it is sealed and stays so.
-    A script that ends without with and without `close` leaves it open: what was logged is there.
+    `Exp(savedir, name, params)` creates the directory `savedir/name` and starts to log.
+    Use it in a `with` block. The end of the block ends the experiment as:
+
+    - `completed`, if the block ends without an exception or with a `SystemExit` of None or 0;
+    - `interrupted`, at `KeyboardInterrupt`, at `SystemExit` with 130 or 143, or at a `SystemExit` while a
+      `KeyboardInterrupt` is handled;
+    - `failed`, at any other exception.
+
+    If a script ends without `with` and without `close`, the experiment stays open and the logged events are preserved.
+    `str(exp)` is its path. An `Exp` can't be pickled: send its path, and use `Exp.join` or `Exp.open` there.
 
     Args:
-        savedir: The directory that it goes into; made if it is missing. Where it lies inside another experiment, that
-            one becomes the parent.
-        name: Its name, and its directory's: up to 100 of ``A-Z a-z 0-9 . _ -``.
-        params: Its parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
-            configuration of OmegaConf or ml_collections, nested as you like. Numbers (NaN and large integers too),
-            strings, booleans, None, datetimes, dates, durations, bytes, paths, enums, lists, sets, NumPy and torch
-            values, and references to files and experiments are recorded as what they are; classes, functions, devices
-            and dtypes by name. Arrays have up to 1,000 elements.
-        kind: What kind of experiment: "train", "evaluate", …
-        exists: When the directory holds an experiment: "error" (default) raises, "number" takes the first of
-            ``name_1``, ``name_2``, … that *savedir* doesn't have, "resume" goes on with it as `Exp.resume` does.
-        tags: Words to find it by.
-        description: A text for people.
-        extra: Anything else of yours, like *params*.
-        parent: The experiment that it continues or belongs to: an `Exp`, what `Exp.find` or `read` returns, or an
+        savedir: The directory for the experiment; created if it doesn't exist. If it is inside another experiment, that
+            experiment becomes the parent.
+        name: The name of the experiment and of its directory: a portable name, which is 1 to 100 of
+            `A-Z a-z 0-9 . _ -` (`meta.name`).
+        params: The parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
+            configuration of OmegaConf or ml_collections, of [values](#values).
+        kind: The kind of experiment, such as `"train"`: a portable name.
+        exists: If the directory already holds an experiment, `"error"` raises `ExperimentExists`, `"number"` uses
+            the first of `name_1`, `name_2`, … that `savedir` doesn't have, and `"resume"` continues the experiment as
+            `Exp.resume` does.
+        tags: Words to find the experiment by: an iterable of strings, or one string.
+        description: A description of the experiment.
+        extra: Any other metadata, in the forms of `params`.
+        parent: The experiment that this one continues or belongs to: an `Exp`, an `Experiment` or an
             `ExperimentRef`.
-        variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
-        redact: Keep values back that look like secrets, in *params*, *extra*, *tags*, *description*, the command line,
-            the environment and the *diff*.
-        diff: Attach the uncommitted changes of the git repository, as ``files/uncommitted.diff``; at most 1 MB.
-        on_error, writer, durability: As for `Logger`, for all streams of this experiment.
+        variables: Environment variables to record in addition to the default ones: names, or patterns such as `"HF_*"`.
+        redact: Whether values that look like secrets are redacted in `params`, `extra`, `tags`, `description`, the
+            command line, the environment and the diff.
+        diff: Whether the uncommitted changes of the git repository are attached as `files/uncommitted.diff`, at most
+            1 MB.
+        on_error: As for `Logger`, for all streams of the experiment.
+        writer: As for `Logger`, for all streams of the experiment.
+        durability: As for `Logger`, for all streams of the experiment.
 
     Attributes:
-        log: The root `Logger` of its stream.
-        path: The directory, wherever it is now: as given, while that leads there; otherwise absolute. After a move
-            of the directory, its new path (Linux and macOS).
-        id, name, kind, params, extra, tags, parent_ref: As for `Experiment`.
+        log (Logger): The root logger of the stream `log.jsonl`, or of the stream that `open` or `join` opened.
 
     Raises:
-        ExperimentExists: the directory holds one, with ``exists="error"``.
-        InvalidName: *name* or *kind* isn't a portable name, or the directory lies in a folder of another experiment.
-        CannotEncode: If values of *params* or *extra* have no form in a record; `problems` lists all of them.
-        AlreadyRecorded: with ``exists="resume"``, a parameter is recorded with another value.
-        OSError: the system refused. No experiment was made, unless there is a meta.json.
+        ExperimentExists: If the directory already holds an experiment, with `exists="error"` (`writer.meta-once`).
+        InvalidName: If `name` or `kind` isn't a portable name, or if the directory is in a folder `meta`, `log` or
+            `files` of another experiment.
+        CannotEncode: If values of `params` or `extra` have no form in a record; `problems` lists all of them.
+        AlreadyRecorded: If a parameter is recorded with another value, with `exists="resume"`.
+        StreamBusy: If another writer has `log.jsonl`, with `exists="resume"`.
+        InvalidRecord: If the experiment is damaged, with `exists="resume"`.
+        UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature, with
+            `exists="resume"`.
+        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values.
+        OSError: If the system refuses. Unless there is a `meta.json`, no experiment was created.
+
+    Example:
+        ```python
+        from mlvlogger import Exp, read
+
+        with Exp("runs", "my_exp_1", {"lr": 3e-4}, kind="train", tags=["baseline"]) as exp:
+            for step in range(3):
+                exp.log.event("batch", step=step, loss=1 / (step + 1))
+
+        print(read("runs/my_exp_1").state)
+        ```
+
+        ```text
+        completed
+        ```
     """
 
     def __init__(
         self,
-        savedir: _Path,
+        savedir: StrPath,
         name: str,
         params: Any = None,
         kind: str = "experiment",
@@ -107,8 +133,8 @@ class Exp(OpenExperiment):
 
     @classmethod
     def resume(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         params: Any = None,
         *,
         tags: Iterable[str] = (),
@@ -120,17 +146,34 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Go on with the main work of an experiment: adds a meta record, and a session to ``log.jsonl``.
+    ) -> Self:
+        """Continue the main work of an experiment: add a meta record, and a session to `log.jsonl`.
 
-        Arguments as for `Exp`, for what is new: parameters that are recorded with equal values are fine.
+        The arguments are those of `Exp`, for the new metadata.
+
+        Args:
+            path: The directory of the experiment.
+            params: New parameters. A parameter that is already recorded with an equal value is allowed.
+            tags: New tags.
+            description: A further description.
+            extra: New members of `extra`.
+            variables: As for `Exp`.
+            redact: As for `Exp`.
+            diff: As for `Exp`; the file is `files/uncommitted-N.diff` for meta record N.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
         Raises:
-            NotAnExperiment: there is none at *path*.
-            StreamBusy: another writer has log.jsonl.
-            AlreadyRecorded: a name of *params* or *extra* is recorded with another value. Nothing was written.
-            InvalidRecord, UnsupportedVersion: it cannot be gone on with.
-            CannotEncode, OSError: as for `Exp`.
+            NotAnExperiment: If there is no experiment at `path`.
+            StreamBusy: If another writer has `log.jsonl` (`writer.one`).
+            AlreadyRecorded: If a name of `params` or `extra` is recorded with another value; nothing was written
+                (`addition.new-names`).
+            InvalidRecord: If a meta record or `log.jsonl` is damaged.
+            UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
+            CannotEncode: If values of `params` or `extra` have no form in a record.
+            ValueError: If `on_error`, `writer` or `durability` isn't one of its values.
+            OSError: If the system refuses.
         """
         exp = cls.__new__(cls)
         with Opening(on_error, writer, durability) as opening:
@@ -141,8 +184,8 @@ class Exp(OpenExperiment):
 
     @classmethod
     def open(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         params: Any = None,
         *,
         stream: str | None = None,
@@ -155,13 +198,28 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Add to an experiment from a complementary script: adds a meta record, and a stream of the script's own.
+    ) -> Self:
+        """Add to an experiment from another script: add a meta record, and a separate stream for this script.
+
+        The other arguments and the exceptions are those of `Exp.resume`.
 
         Args:
-            stream: Its name; by default ``run-N``, for meta record N. Where it exists, a session is added to it.
+            path: The directory of the experiment.
+            params: As for `Exp.resume`.
+            stream: The name of the stream; by default `run-N` for meta record N. If the stream exists, a session is
+                added to it.
+            tags: As for `Exp.resume`.
+            description: As for `Exp.resume`.
+            extra: As for `Exp.resume`.
+            variables: As for `Exp.resume`.
+            redact: As for `Exp.resume`.
+            diff: As for `Exp.resume`.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
-        The other arguments and the errors as for `resume`.
+        Raises:
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
         """
         exp = cls.__new__(cls)
         with Opening(on_error, writer, durability) as opening:
@@ -175,26 +233,34 @@ class Exp(OpenExperiment):
 
     @classmethod
     def join(
-        cls: type[_E],
-        path: _Path,
+        cls: type[Self],
+        path: StrPath,
         rank: int | None = None,
         *,
         timeout: float = 60,
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
-    ) -> _E:
-        """Take part in an experiment as one of its workers: adds nothing to the meta, logs to the stream ``rank-R``.
+    ) -> Self:
+        """Join an experiment as one of its workers: log to the stream `rank-R` and add nothing to the metadata.
 
         Args:
-            rank: The number of the worker. By default it is read, now, from the environment: the first that is there of
-                RANK (torchrun and the like), OMPI_COMM_WORLD_RANK, PMI_RANK, JSM_NAMESPACE_RANK (MPI) and SLURM_PROCID.
-            timeout: Seconds to wait for meta.json, which the main worker makes.
+            path: The directory of the experiment.
+            rank: The number of the worker. By default, the first of these environment variables that is set: `RANK`
+                (torchrun), `OMPI_COMM_WORLD_RANK`, `PMI_RANK`, `JSM_NAMESPACE_RANK` (MPI), `SLURM_PROCID`.
+            timeout: How long to wait for `meta.json`, which the main worker creates, in seconds.
+            on_error: As for `Logger`.
+            writer: As for `Logger`.
+            durability: As for `Logger`.
 
         Raises:
-            ValueError: no rank is given, and the environment has none, or one that isn't a number.
-            NotAnExperiment: there is none at *path* in time.
-            StreamBusy, InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+            ValueError: If `rank` isn't a number of at least 0, or if no rank is given and the environment has none or
+                one that isn't a number.
+            NotAnExperiment: If there is no experiment at `path` within `timeout`.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If a meta record or the stream is damaged.
+            UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
+            OSError: If the system refuses.
         """
         if rank is None:
             rank = _rank()
@@ -208,19 +274,22 @@ class Exp(OpenExperiment):
         return exp
 
     @staticmethod
-    def find(path: _Path) -> Experiment:
-        """The nearest experiment that *path* (a checkpoint, say) is or lies in. Nothing is written.
+    def find(path: StrPath) -> Experiment:
+        """Return the nearest experiment that `path` is, or is in. Nothing is written.
+
+        Args:
+            path: An experiment, or a file or directory in one, such as a checkpoint.
 
         Raises:
-            FileNotFoundError: *path* does not exist.
-            NotAnExperiment: it lies in no experiment.
-            OSError: the system fails to tell.
+            FileNotFoundError: If `path` does not exist.
+            NotAnExperiment: If `path` is in no experiment.
+            OSError: If the system can't inspect `path`.
         """
         os.stat(path)
         directory = enclosing(Path(path))
         if directory is None:
             raise NotAnExperiment(
-                f"{os.fspath(path)!r} lies in no experiment: no directory above it has a meta.json of MLV."
+                f"{os.fspath(path)!r} is in no experiment: no directory above it has a meta.json of MLV."
             )
         return Experiment(directory)
 
@@ -232,12 +301,12 @@ def _rank() -> int:
             if text.isascii() and text.isdecimal() and len(text) < 20:
                 return int(text)
             raise ValueError(
-                f"the environment's {name} is {short(text)}, no number: give this worker's, join(path, rank)."
+                f"the environment's {name} is {short(text)}, not a number. Pass this worker's: join(path, rank)."
             )
     raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 
 
-def _wait_for(path: _Path, timeout: float) -> None:
+def _wait_for(path: StrPath, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not is_experiment(path):
         if time.monotonic() >= deadline:

@@ -26,7 +26,7 @@ __all__ = ["Files", "NewFile", "NewText", "attach_bytes"]
 
 
 class Files:
-    """The folder ``files`` of an experiment: every file in it gets a name of its own.
+    """The folder ``files`` of an experiment: every file in it gets a separate name.
 
     The same bytes under one name are one file (`writer.same-file`).
 
@@ -76,7 +76,7 @@ class Files:
                 path = series.find(self.root, size, sha256)
                 if path is None:
                     path = self._publish(folder, temporary, series.candidate(name))
-                    # If it is taken, by somebody else perhaps: it may have the same bytes.
+                    # If it is taken, perhaps by another process: it may have the same bytes.
                     series.note(self.root, series.candidate(name), None if path is None else sha256)
         return File(f"files/{path}", size, sha256, media_type(path))
 
@@ -133,15 +133,15 @@ class Files:
 
 
 class _Series:
-    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is looked at once."""
+    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is inspected once."""
 
     def __init__(self) -> None:
         self._number = 1
         self._known: dict[tuple[int, str], tuple[str, tuple[int, ...]]] = {}  # by size and digest
-        self._unknown: dict[int, list[str]] = {}  # by size: which nobody has hashed yet
+        self._unknown: dict[int, list[str]] = {}  # by size: those that aren't hashed yet
 
     def candidate(self, name: str) -> str:
-        """The name that nobody was seen to have."""
+        """The first name that seems to be free."""
         return name if self._number == 1 else numbered(name, self._number)
 
     def note(self, root: Folder, path: str, sha256: str | None) -> None:
@@ -208,11 +208,28 @@ def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
 
 
 class NewFile(io.BufferedRandom):
-    """A file below ``files/`` that is being written: what `Exp.create` returns.
+    """A new file below `files/`, as returned by `Exp.create`.
 
-    It is published when it is closed. It is discarded when its with block is left by an exception, when a write failed,
-    or when it is dropped without having been closed. `ref` is its reference once it is published. It can be read and
-    sought in, so that any library can write into it.
+    You can write, read and seek in it, so that any library can write into it. The file is published when it is closed.
+    It is discarded if an exception leaves its `with` block, if a write fails, or if it is dropped without `close`.
+
+    Attributes:
+        ref (File | None): The reference to the published file, None before.
+
+    Example:
+        ```python
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1") as exp:
+            with exp.create("model.bin") as file:
+                file.write(b"weights")
+            exp.log.event("saved", model=file.ref)
+            print(file.ref.path, file.ref.size)
+        ```
+
+        ```text
+        files/model.bin 7
+        ```
     """
 
     def __init__(self, files: Files, name: str, check: Callable[[], None], published: Callable[[File], File]) -> None:
@@ -232,7 +249,7 @@ class NewFile(io.BufferedRandom):
             raise
 
     def discard(self) -> None:
-        """Close it without publishing it."""
+        """Close the file without publishing it."""
         self._discard = True
         self.close()
 
@@ -250,7 +267,12 @@ class NewFile(io.BufferedRandom):
             pass  # where __init__ failed, there is nothing to close
 
     def close(self) -> None:
-        """Publish the file under its name, and log it. A second call does nothing."""
+        """Publish the file under its name, and log it. A second call does nothing.
+
+        Raises:
+            LogClosed: If the experiment is closed.
+            OSError: If the system refuses.
+        """
         if self.closed:
             return
         if self._process != os.getpid():
@@ -282,7 +304,7 @@ class NewFile(io.BufferedRandom):
 
 
 class NewText(io.TextIOWrapper):
-    """A text file below ``files/`` that is being written, UTF-8 with LF: what `Exp.create` returns for mode "w".
+    """A new text file below `files/`, UTF-8 with LF, as returned by `Exp.create` for mode `"w"`.
 
     It is published and discarded as a `NewFile` is.
     """
@@ -293,11 +315,11 @@ class NewText(io.TextIOWrapper):
 
     @property
     def ref(self) -> File | None:
-        """Its reference, once it is published."""
+        """The reference to the published file, None before."""
         return self._file.ref
 
     def discard(self) -> None:
-        """Close it without publishing it."""
+        """Close the file without publishing it."""
         self._file.discard()
 
     def __exit__(
@@ -315,7 +337,12 @@ class NewText(io.TextIOWrapper):
             pass  # where __init__ failed, there is nothing to close
 
     def close(self) -> None:
-        """Publish the file under its name, and log it. A second call does nothing."""
+        """Publish the file under its name, and log it. A second call does nothing.
+
+        Raises:
+            LogClosed: If the experiment is closed.
+            OSError: If the system refuses.
+        """
         if self.closed:
             return
         try:

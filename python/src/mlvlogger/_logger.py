@@ -37,30 +37,46 @@ _NAMES = 1000
 
 
 class Logger:
-    """Writes events into a stream, below a path of its own.
+    """A logger that appends events to a stream and prefixes their names with its path.
 
-    ``Logger("train.jsonl")`` logs to a file without an experiment; ``exp.log``, ``exp.stream(name)``,
-    ``logger.sub(name)`` and ``logger.span(name)`` give loggers too. Threads may share one.
+    `Logger(path)` logs to the file `path` without an experiment. `exp.log`, `exp.stream(name)`, `logger.sub(name)` and
+    `logger.span(name)` return loggers of an experiment. Threads may share a logger. At the end of its `with` block, a
+    root logger is closed.
 
     Args:
-        path: The file. Where it exists it must be an MLV stream, and a new session is appended to it.
-        exists: "resume" (default), or "error" to refuse a file that exists.
-        on_error: What happens when the system refuses to write: "warn" (default) warns once per cause, keeps events in
-            memory (16 MiB) until writing works again, and records what could not be kept as ``mlv/dropped``; "raise"
-            raises `WriteFailed`, and the event that raised is not kept.
-        writer: Who writes. "direct" (default): `event` itself. "process": another process, from memory that both share
-            (512 KiB; `event` waits only while that is full), within 20 milliseconds. It goes on when this process is
-            killed, and this process goes on when it is killed; when both are, what was left in memory is lost. A forked
-            child writes directly. Where no process can be started, a warning says so, and `event` writes.
-        durability: "kernel" (default): an event is in the kernel when `event` returns, so that killing the process
-            loses nothing; "disk": it is on the disk, so that a power cut loses nothing. With the process writer, this
-            holds when `flush` or `close` returns.
+        path: The file. If it exists, it must be an MLV stream.
+        exists: If the file exists, `"resume"` appends a session to it, and `"error"` raises `FileExistsError`.
+        on_error: If the system refuses to write, `"warn"` warns once per cause, keeps events in memory (16 MiB) until
+            writing works again, and records the number of dropped events as `mlv/dropped` (`writer.dropped`); `"raise"`
+            raises `WriteFailed`, and the event isn't kept.
+        writer: `"direct"` writes in `event` itself. `"process"` lets another process write within 20 milliseconds, from
+            shared memory (512 KiB), so that `event` takes less time and waits only while this memory is full. If one of
+            the two processes is killed, the other one writes the events; if both are killed, the events in memory are
+            lost. A forked child writes directly. If no process can be started, there is a warning, and `event` writes.
+        durability: `"kernel"` passes an event to the kernel before `event` returns: if the process is killed, no event
+            is lost. `"disk"` also waits until the event is on the disk: at a power cut, no event is lost. With
+            `writer="process"`, this holds when `flush` or `close` returns.
 
     Raises:
-        FileExistsError: *path* exists, with ``exists="error"``.
-        StreamBusy: another writer has the file.
-        InvalidRecord: the file isn't an MLV stream.
-        OSError: it cannot be opened or written.
+        FileExistsError: If the file exists, with `exists="error"`.
+        StreamBusy: If another writer has the file (`writer.one`).
+        InvalidRecord: If the file isn't an MLV stream.
+        UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
+        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values.
+        OSError: If the file can't be opened or written.
+
+    Example:
+        ```python
+        from mlvlogger import Logger
+
+        with Logger("train.jsonl") as log:
+            validation = log.sub("validation")
+            print(validation.event("batch", loss=0.5), validation.path)
+        ```
+
+        ```text
+        2 validation
+        ```
     """
 
     _root: Folder | None = None  # of a bare log
@@ -98,7 +114,7 @@ class Logger:
         self._parent = parent
         self._path = path
         self._prefix = path + "/" if path else ""
-        self._span = span  # the innermost span that this logger lies in
+        self._span = span  # the innermost span that this logger is in
         self._own = own  # the id of the experiment, None for a bare log
         self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
 
@@ -109,17 +125,17 @@ class Logger:
 
     @property
     def root(self) -> Logger:
-        """The logger of the stream itself."""
+        """The root logger of the stream."""
         return self if self._parent is None else self._parent.root
 
     @property
     def path(self) -> str:
-        """What the names of this logger's events begin with: ``"epoch/validation"``; empty at the root."""
+        """The prefix of the event names of this logger, such as `"epoch/validation"`; empty at the root."""
         return self._path
 
     @property
     def file(self) -> Path:
-        """The file that is written to."""
+        """The file that the logger writes to."""
         from pathlib import Path
 
         return Path(self._stream.path)
@@ -127,33 +143,33 @@ class Logger:
     def event(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
         """Log an event.
 
-        Its value is fixed now: what is done to *data* later does not matter.
+        The value is fixed at the call: later changes of `data` have no effect. A value that can't be encoded raises no
+        exception: its type and repr are recorded, with a warning (`value.unencodable`). If two keys have one name in
+        JSON (`1` and `"1"`), the second is recorded as `1~2`, with a warning.
+
+        Code of a value (`__repr__`, `tolist`, iteration) runs in the calling thread, before any lock is taken: if it
+        hangs, only this call hangs. Exceptions that stop a program, such as `KeyboardInterrupt`, are raised; so are a
+        `MemoryError`, and a `RecursionError` if the calls before this one have used up the interpreter's stack. Then
+        nothing is written.
 
         Args:
-            name: One segment or several joined by ``/``, below this logger's path.
-            data: Its data: a mapping, or another object that `Exp` accepts as params. Values as for `Exp`'s params, and
-                files, events and experiments by reference.
+            name: One segment, or several joined by `/`, below the path of this logger (`event.name`).
+            data: The data: a mapping, or another object that `Exp` accepts as `params`, of [values](#values).
             members: More data, by keyword.
 
         Returns:
-            The event's seq in its stream, once it is kept as *durability* says; None when it could not be (see
-            *on_error*).
+            The `seq` of the event, once it is kept as `durability` says, or None if it couldn't be kept.
 
         Raises:
-            InvalidName: an empty segment, a control character, a first segment ``mlv``, or more than 1024 characters.
-            TypeError: *data* isn't a mapping, or has a key that is also given by keyword.
-            LogClosed: after `close`.
-            WriteFailed: with ``on_error="raise"``.
-
-        A value that cannot be encoded does not raise: it is recorded as its type and repr, with a warning. Of two keys
-        with one name in JSON (1 and "1"), the second is recorded as ``1~2``, with a warning. Code of the value itself
-        (``__repr__``, ``tolist``, iteration) runs in this thread, before any lock is taken: one that hangs, hangs this
-        call and no other thread's. What stops a program, such as KeyboardInterrupt, passes; so does a MemoryError, and
-        a RecursionError if the calls before this one have used up the interpreter's stack. Nothing was written then.
+            InvalidName: If `name` has an empty segment, a control character, the first segment `mlv`, or with the path
+                more than 1024 characters.
+            TypeError: If `data` isn't a mapping, or has a key that is also passed by keyword.
+            LogClosed: If the stream is closed.
+            WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
-        # The stream asks for the span when it comes to our line: nobody ends or rewinds it in between.
+        # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
         seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
 
@@ -168,7 +184,7 @@ class Logger:
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
-                f"{short(name)} isn't an event name: it has to be words joined by single slashes, without control "
+                f"{short(name)} isn't an event name: it must be words joined by single slashes, without control "
                 f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
             )
         if full == "mlv" or is_lifecycle(full):
@@ -223,10 +239,18 @@ class Logger:
         return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
-        """Begin a span, such as an epoch: a logger one level down, and a context manager that ends it.
+        """Begin a span, such as an epoch: log its begin event and return a logger one level down.
 
-        Its events' names begin with this logger's path and *name*, and they are recorded as lying within it.
-        Arguments and errors as for `event`.
+        The names of its events begin with the path of this logger and `name`, and the events are recorded as within the
+        span (`span.within`). The exceptions are those of `event`.
+
+        Args:
+            name: As for `event`.
+            data: The data of the begin event, as for `event`.
+            members: More data, by keyword.
+
+        Returns:
+            The span: a context manager that ends it.
         """
         full = self._name(name)
         text, values = self._data(data, members)
@@ -240,9 +264,14 @@ class Logger:
         return Span(self, str.__str__(name), seq, session)
 
     def sub(self, name: str) -> Logger:
-        """A logger one level down: its events' names begin with this one's path and *name*. Nothing is written.
+        """Return a logger one level down. Nothing is written.
 
-        Raises InvalidName as `event` does.
+        Args:
+            name: One segment, or several joined by `/`: the names of the events begin with the path of this logger and
+                `name`.
+
+        Raises:
+            InvalidName: If `name` isn't valid for `event`.
         """
         self._name(name)
         logger = Logger.__new__(Logger)
@@ -250,35 +279,50 @@ class Logger:
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
-        """Record that the work stops for a while: ``mlv/pause``. Closed while paused, it is sealed and stays so.
+        """Record that the work stops for a while (`mlv/pause`).
 
-        *reason* is a text for people. Returns and raises as `event`.
+        If the stream is closed while it is paused, it is sealed and stays paused. The exceptions are those of `event`.
+
+        Args:
+            reason: Why, as a description for the log.
+
+        Returns:
+            The `seq` of the event, or None if it couldn't be kept.
         """
         return self._stream.pause(True, reason)
 
     def resume(self, reason: str | None = None) -> int | None:
-        """Record that the work goes on: ``mlv/resume``.
+        """Record that the work continues (`mlv/resume`). The exceptions are those of `event`.
 
-        *reason* is a text for people. Returns and raises as `event`.
+        Args:
+            reason: Why, as a description for the log.
+
+        Returns:
+            The `seq` of the event, or None if it couldn't be kept.
         """
         return self._stream.pause(False, reason)
 
     def flush(self) -> None:
-        """Write what waits in memory; return when every event is in the kernel, and with ``durability="disk"``, on the
-        disk.
+        """Write the waiting events: return when all are in the kernel, or with `durability="disk"`, on the disk.
 
-        Raises WriteFailed when that fails, with ``on_error="raise"``; otherwise it warns.
+        Raises:
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
         """
         self._stream.flush()
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the stream with an ``mlv/end`` that seals it; or, while it is paused, with a seal alone.
+        """End the stream with an `mlv/end`, which seals it; or, while it is paused, with a seal alone (`writer.seal`).
 
-        Closing a closed stream does nothing; a with block of a logger below the root does not close it.
+        Closing a closed stream does nothing. The end of the `with` block of a logger below the root doesn't close the
+        stream.
 
         Args:
-            status: "completed", "failed" or "interrupted".
-            error: The exception behind a failure; its type, message and traceback are recorded.
+            status: `"completed"`, `"failed"` or `"interrupted"`.
+            error: The cause of a failure; its type, message and traceback are recorded.
+
+        Raises:
+            ValueError: If `status` isn't one of its values.
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
         """
         data = ending(status, error)
         self._stream.close(None if self._stream.paused else data)
@@ -313,7 +357,26 @@ class StreamLogger(Logger):
 
 
 class Span(Logger):
-    """A span that has begun: a logger one level down, ended by ``with`` or `end`."""
+    """A span that has begun, as returned by `Logger.span`: a logger one level down.
+
+    It ends at the end of its `with` block, or when you call `end`. If an exception leaves the block, the end event has
+    its type and message in `error`.
+
+    Example:
+        ```python
+        from mlvlogger import Exp, read
+
+        with Exp("runs", "my_exp_1") as exp:
+            with exp.log.span("epoch", number=1) as epoch:
+                epoch.event("batch", loss=0.5)
+
+        print([event.name for event in read("runs/my_exp_1").events()])
+        ```
+
+        ```text
+        ['epoch', 'epoch/batch', 'epoch']
+        ```
+    """
 
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
         self._set(parent._stream, parent, parent._prefix + name, None, parent._own)
@@ -329,7 +392,7 @@ class Span(Logger):
     # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
     @property
     def _span(self) -> Span:
-        """The innermost span that this logger lies in: itself."""
+        """The innermost span that this logger is in: itself."""
         return self
 
     @_span.setter
@@ -338,20 +401,27 @@ class Span(Logger):
 
     @property
     def seq(self) -> int | None:
-        """The seq of the begin event, None where it could not be kept."""
+        """The `seq` of the begin event, None if the event couldn't be kept."""
         return self._seq
 
     @property
     def is_open(self) -> bool:
-        """Has it not ended? A rewind ends it too, and in a forked child it is over: its begin is in another stream."""
+        """Whether the span is open. Always False after a rewind and in a forked child, whose stream has no begin
+        event."""
         return not self._ended and self._seq is not None and self._session[0] is self._stream.session
 
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
-        """Write the end event, with the seconds since the begin by the monotonic clock, and return its seq.
+        """Write the end event, with the seconds since the begin by the monotonic clock.
 
-        *data* and *members* are its data, as for `event`.
-        Nothing is written where the span is not open any more. What is logged later by this logger keeps its name, and
-        lies in the next outer span that is open.
+        If the span isn't open, nothing is written. Later events of this logger keep their names, and are within the
+        next outer span that is open. The exceptions are those of `Logger.event`.
+
+        Args:
+            data: The data of the end event, as for `Logger.event`.
+            members: More data, by keyword.
+
+        Returns:
+            The `seq` of the event, or None if it wasn't written.
         """
         seconds = time.perf_counter() - self._clock
         if not self.is_open:
@@ -383,7 +453,12 @@ class Span(Logger):
             self.end(error=summary(error))
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the span; the stream stays open. *status* and *error* are those of `Logger.close`, and ignored."""
+        """End the span; the stream stays open.
+
+        Args:
+            status: Has no effect.
+            error: Has no effect.
+        """
         self.end()
 
 

@@ -32,7 +32,7 @@ _KINDS = (
 def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
     """The name and the bytes of the file that *value* becomes; the end of *name* chooses the format.
 
-    All of it is made in memory before anything is written, so that a value that fails leaves nothing behind.
+    All of it is made in memory before anything is written, so that a value that fails leaves no file.
 
     Raises:
         CannotAttach: it has no form in that format.
@@ -174,7 +174,7 @@ def _plotly(value: Any, suffix: str) -> bytes:
     if suffix == "json":
         return str(value.to_json()).encode()
     if suffix in ("html", "htm"):
-        return str(value.to_html(include_plotlyjs=True)).encode()  # with its script in it: no network to look at it
+        return str(value.to_html(include_plotlyjs=True)).encode()  # with its script: needs no network
     raise _wrong_end(value, suffix, ".json or .html; a picture is made by fig.to_image('png')")
 
 
@@ -187,7 +187,7 @@ def _frame(value: Any, suffix: str) -> bytes:
     if suffix == "csv":
         frame.write_csv(file)
     elif suffix == "parquet" and is_pandas:
-        data = frame.to_parquet()  # without a path, the bytes; a file of ours might be closed by its engine
+        data = frame.to_parquet()  # without a path, the bytes; an open file might be closed by its engine
         return bytes(data)
     elif suffix == "parquet":
         frame.write_parquet(file)

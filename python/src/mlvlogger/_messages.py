@@ -1,4 +1,4 @@
-"""Texts for people: values and exceptions in messages, and warnings that name the line of the caller.
+"""Messages: values and exceptions in them, and warnings that name the line of the caller.
 
 A value is anybody's: code of it runs when it is shown, and may raise.
 """
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _MAX_REPR = 1000
-_ROOM = 150  # calls: what the code here needs to finish, whatever the value
+_FREE_CALLS = 150  # calls: what the code here needs to finish, whatever the value
 
 
 class _StackExhausted(RecursionError):
@@ -39,17 +39,17 @@ class _StackExhausted(RecursionError):
 def pass_on(error: Exception) -> None:
     """Raise *error* again if it isn't the fault of the value whose code raised it.
 
-    That is a MemoryError, and a RecursionError if this call has no room for `_ROOM` further ones. If there is room, the
+    That is a MemoryError, and a RecursionError if the stack has no space for `_FREE_CALLS` further ones. If it has, the
     stack was used up by code of the value, which has returned.
     """
     if isinstance(error, (MemoryError, _StackExhausted)):
         raise error
     if isinstance(error, RecursionError):
         try:
-            _dive(_ROOM)
+            _dive(_FREE_CALLS)
         except RecursionError:
-            # Of another class: the callers of this call have more room, and would find that there is enough.
-            raise _StackExhausted(f"fewer than {_ROOM} calls are left to encode a value: {error}") from error
+            # Of another class: the callers of this call have more space, and would find that there is enough.
+            raise _StackExhausted(f"fewer than {_FREE_CALLS} calls are left to encode a value: {error}") from error
 
 
 def _dive(levels: int) -> None:
@@ -80,12 +80,12 @@ def cut(text: str, length: int = _MAX_REPR) -> str:
 
 
 def brief(value: Any) -> str:
-    """A key or a name as it stands in a message."""
+    """Return the form of a key or a name in a message."""
     return shown(cut(short(value), 100))
 
 
 def shown(text: str) -> str:
-    """A text as it stands in a message: on one line, and without a command for the terminal."""
+    """Return the form of a string in a message: on one line, and without a command for the terminal."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
 

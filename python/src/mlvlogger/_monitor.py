@@ -93,7 +93,7 @@ def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: floa
             due = max(due + seconds, time.monotonic())  # a sample that came late delays no other
             is_last = until.acquire(timeout=max(due - time.monotonic(), 0))
     except (LogClosed, OSError):
-        pass  # the experiment has ended; or on_error="raise", and nobody is here to be told
+        pass  # the experiment has ended; or on_error="raise", and no caller can catch it
 
 
 class _Probe:

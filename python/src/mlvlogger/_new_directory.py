@@ -72,7 +72,7 @@ def make_directory(directory: Path) -> tuple[Path, Path | None]:
     # In any case of letters: where the file system ignores it, Files is files.
     if outer is not None and any(part.lower() in FOLDERS for part in _inside(absolute, outer).parts[:1]):
         raise InvalidName(
-            f"{directory} lies in a folder of the experiment {outer} that is for its record. Choose another directory."
+            f"{directory} is in a folder of the experiment {outer} that is for its record. Choose another directory."
         )
     refuse_existing(directory, lambda entry: os.path.lexists(absolute / entry))
     try:
@@ -100,7 +100,7 @@ def refuse_existing(directory: Path, has: Callable[[str], bool]) -> None:
             if name != "meta.json":
                 what = f"has a {name} that belongs to no experiment"
             raise ExperimentExists(
-                f"{directory} {what}. Choose another name, or exists='number'; to go on with it use Exp.resume(path) "
+                f"{directory} {what}. Choose another name, or exists='number'; to continue it use Exp.resume(path) "
                 "or exists='resume', to add to it Exp.open(path)."
             )
 

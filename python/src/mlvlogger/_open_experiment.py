@@ -61,64 +61,79 @@ class OpenExperiment(ExistingExperiment):
         return self._record
 
     def stream(self, name: str) -> StreamLogger:
-        """The root logger of the stream *name* of this experiment: ``log/<name>.jsonl``.
+        """Return the root logger of the stream `log/<name>.jsonl`.
 
-        It is made when it is not there, and gets a new session when it is. The same name gives the same logger.
+        The stream is created if it doesn't exist, and gets a new session if it does. The same name gives the same
+        logger.
+
+        Args:
+            name: The name of the stream: a portable name.
 
         Raises:
-            InvalidName: *name* isn't a portable name, or differs from another stream's only by case.
-            StreamBusy: another writer has it.
-            LogClosed: after `close`.
-            InvalidRecord, UnsupportedVersion, OSError: as for `resume`.
+            InvalidName: If `name` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If the stream is damaged.
+            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
+            OSError: If the system refuses.
         """
         return self._streams.open(stream_path(portable(name, "a stream")), self._last_record)
 
     def capture(self, stream: str | None = None) -> Capture:
-        """Log what this program and its children put out, from now on, line by line; it is shown as before.
+        """Log the output of this program and its children, line by line, while it is still shown.
 
-        Each line of standard output is an event ``stdout`` with its ``text``, each of standard error ``stderr``. Of
-        what a progress bar writes over itself, the last state is logged. A line that looks like a secret is logged as
-        ``<redacted>``. Output of Python, C code, child processes and notebook cells is captured, by another process.
-        Python's text streams write each line at once until capture stops, so that a killed program loses no line.
+        Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
+        logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
+        and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
+        each line at once, so that a killed program loses no line.
 
         Args:
-            stream: The name of the stream; by default ``output``, or ``rank-3-output`` for the stream ``rank-3``.
+            stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
 
         Returns:
-            A `Capture`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+            A context manager with the method `stop(status="completed", error=None)`. The end of the experiment or of
+                the program stops the capture, too.
 
         Raises:
-            RuntimeError: this process captures already.
-            OSError: the system cannot start a process for it; Windows cannot.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord: as for `stream`.
+            RuntimeError: If this process already captures its output.
+            OSError: If the system can't start a process for the capture, as on Windows.
+            LogClosed: If the experiment is closed.
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If the stream is damaged.
         """
         self._refuse_closed()
         self._capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
         return self._capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
-        """Log the load of the machine, of this process and of GPUs, now and every so many seconds, from a thread.
+        """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
 
-        Each sample is an event ``sample`` of numbers; docs/how-to/output-and-system.md lists them. A forked child does
-        not go on with it.
+        Each sample is an event `sample` of numbers; the guide [Output, messages and the system's
+        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples.
 
         Args:
-            seconds: From sample to sample; at least 0.1.
-            stream: The name of the stream; by default ``system``, or ``rank-3-system`` for the stream ``rank-3``.
+            seconds: The interval in seconds, at least 0.1.
+            stream: The name of the stream; by default `system`, or `rank-3-system` for the stream `rank-3`.
 
         Returns:
-            A `Watch`: a context manager, with a `stop`. The end of the experiment or of the program stops it, too.
+            A context manager with the method `stop()` and the property `is_running`. The end of the experiment or of
+                the program stops the samples, too.
 
         Raises:
-            ValueError: *seconds* isn't such a number.
-            RuntimeError: this experiment is watched already.
-            LogClosed, InvalidName, StreamBusy, InvalidRecord, OSError: as for `stream`.
+            ValueError: If `seconds` isn't a number of at least 0.1.
+            RuntimeError: If the system is already watched for this experiment.
+            LogClosed: If the experiment is closed.
+            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
+            StreamBusy: If another writer has the stream.
+            InvalidRecord: If the stream is damaged.
+            OSError: If the system refuses.
         """
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
         watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companion = watch  # it goes on while somebody logs, though the experiment is dropped
+        self._watch = self.log._companion = watch  # continues after the experiment is dropped, with its logger
         return watch
 
     def _beside(self, name: str, given: str | None) -> str:
@@ -128,30 +143,34 @@ class OpenExperiment(ExistingExperiment):
         return name if own == DEFAULT else f"{stream_name(own)}-{name}"
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
-        """Put a file into the record: below ``files/``, immutable, with its digest in the log. Returns its reference.
+        """Copy a file into the experiment, below `files/`, and log its size and SHA-256.
 
-        The same bytes under the same name again give the same reference; other bytes get ``name~2``.
+        The attached file is immutable. If you attach the same bytes under the same name again, you get the same
+        reference; other bytes get the name `name~2`. [Files and media](../how-to/files-and-media.md) lists the formats.
 
         Args:
-            source: The path of a file, which is left as it is; or bytes, a PIL image, a NumPy array or torch tensor
-                that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow, of which
-                a file is made. An image is height x width, or with 1, 3 or 4 channels behind (a tensor's may come
-                first), of uint8, uint16, bool or floats from 0 to 1.
-            name: Its name below ``files/``: portable names joined by ``/``. By default the last part of a path, with
-                ``_`` for every character that a portable name cannot have (the log holds the original); ``image.png``,
-                ``figure.png``, ``figure.json`` (plotly) or ``table.csv``. Bytes need one. Its end says the format
-                that a value is written in.
-            how: For a path: "copy"; "reflink" shares the blocks where the file system can, and copies otherwise;
-                "hardlink" shares the file itself, which then must never be changed.
+            source: The path of a file, or a value from which a file is made: bytes, a PIL image, a NumPy array or torch
+                tensor that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow. An
+                image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a tensor, also the
+                first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
+            name: The path below `files/`: portable names joined by `/`. The suffix determines the format of a value. By
+                default, the file's own name with `_` for each character that a portable name can't have; or
+                `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
+            how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
+                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it.
+
+        Returns:
+            The reference to the attached file.
 
         Raises:
-            FileNotFoundError: *source* does not exist, or the experiment's directory was removed meanwhile.
-            CannotAttach: it isn't a regular file, or changes while it is copied; ``files`` isn't a directory; or a
-                value has no form in the format. Nothing was written then.
-            TypeError: *source* is nothing of all that.
-            LogClosed: after `close`.
-            InvalidName: *name* has segments that aren't portable names, such as ``..``.
-            OSError: the system refused, a hard link over file systems included.
+            FileNotFoundError: If `source` does not exist, or the directory of the experiment was removed.
+            CannotAttach: If `source` isn't a regular file, changes while it is copied, or is a value that has no form
+                in the format; or if `files` isn't a directory. Nothing was written.
+            TypeError: If `source` is neither a path nor one of these values.
+            ValueError: If `how` isn't one of its values.
+            InvalidName: If `name` has segments that aren't portable names, such as `..` (`file.name`).
+            LogClosed: If the experiment is closed.
+            OSError: If the system refuses, for example a hard link to another file system.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
@@ -176,18 +195,25 @@ class OpenExperiment(ExistingExperiment):
         def create(self, name: str, mode: Literal["w"]) -> NewText: ...
 
     def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
-        """A new file below ``files/`` to write into; it is published, hashed and logged when it is closed.
+        """Return a new file below `files/` to write into.
 
-        Use it in a with block: where that is left by an exception, nothing is published.
+        The file is published, hashed and logged when you close it; then its attribute `ref` is its reference. If an
+        exception leaves its `with` block, the file is discarded.
 
         Args:
-            name: As for `attach`; where it is taken by other bytes, the file gets ``name~2``.
-            mode: "wb" (default) for bytes, "w" for text, which is UTF-8 with LF.
+            name: The path below `files/`: portable names joined by `/`. If another file has the name, the file gets
+                `name~2`.
+            mode: `"wb"` for bytes, `"w"` for text, which is UTF-8 with LF.
 
         Returns:
-            A file object: a `NewFile`, or for text a `NewText` over one. Once it is closed, its reference is in `ref`.
+            A `NewFile`, or for text a `NewText`.
 
-        Raises InvalidName, CannotAttach, LogClosed and OSError.
+        Raises:
+            InvalidName: If `name` has segments that aren't portable names.
+            CannotAttach: If `files` isn't a directory.
+            LogClosed: If the experiment is closed.
+            ValueError: If `mode` isn't one of its values.
+            OSError: If the system refuses.
         """
         choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
@@ -207,36 +233,52 @@ class OpenExperiment(ExistingExperiment):
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:
-        """Where the streams of this process stand: path of the stream → its last seq. Save it inside a checkpoint.
+        """Return the log positions of this process, to be saved in a checkpoint: for each stream path, its last `seq`.
 
-        Flushes, as `flush` does and with its errors: events up to the mark are there, whatever is killed.
+        The streams are flushed first, so that the events up to the mark are kept if the process is killed. The
+        exceptions are those of `flush`.
         """
         return self._streams.mark()
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
-        """Go back to a `mark`: what was logged after it is superseded, nothing is deleted; open spans stay unfinished.
+        """Go back to a `mark`: the events after it are superseded.
+
+        No event is deleted, and open spans stay unfinished (`mlv/rewind`).
 
         Args:
-            mark: What `mark` returned.
-            reason: A text for people.
+            mark: A log position that `mark` returned.
+            reason: Why, as a description for the log.
 
         Raises:
-            TypeError: *mark* isn't a mapping.
-            ValueError: *mark* is not of this experiment, or names ``log.jsonl`` while this process does not have it.
+            TypeError: If `mark` isn't a mapping.
+            ValueError: If `mark` isn't from this experiment, or names `log.jsonl` while this process doesn't write it.
                 Nothing was rewound.
-            StreamBusy: another process has one of its streams.
+            StreamBusy: If another process has one of the streams.
+            OSError: If the system refuses.
         """
         self._streams.rewind(mark, reason, self._last_record)
 
     def flush(self) -> None:
-        """As `Logger.flush`, for all streams."""
+        """Write the waiting events of all streams, as `Logger.flush` does.
+
+        Raises:
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
+        """
         self._streams.flush()
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the experiment's work in this process: each of its streams gets an ``mlv/end``, which seals it.
+        """End the work of this process on the experiment: end and seal each of its streams.
 
-        While `log` is paused they are sealed without an end, and the experiment stays paused.
-        A second call does nothing. Arguments and errors as for `Logger.close`.
+        Each stream gets an `mlv/end`, which seals it. If `log` is paused, the streams are sealed without an end, and
+        the experiment stays paused. A second call does nothing.
+
+        Args:
+            status: `"completed"`, `"failed"` or `"interrupted"`.
+            error: The cause of a failure; its type, message and traceback are recorded.
+
+        Raises:
+            ValueError: If `status` isn't one of its values.
+            WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
         """
         data = ending(status, error)
         paused = self.log._stream.paused

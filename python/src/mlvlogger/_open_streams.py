@@ -91,8 +91,10 @@ class OpenStreams:
             except FileNotFoundError:
                 if make or self._root.has(name):
                     raise
-            # Somebody else made it, or moved it away, since we looked.
-        raise FileExistsError(f"{self._root.path}/{name} comes and goes. End the program that makes and removes it.")
+            # Another process created or moved it since the check.
+        raise FileExistsError(
+            f"{self._root.path}/{name} keeps being created and removed. End the program that does so."
+        )
 
     def _refuse_twins(self, name: str) -> None:
         with Folder(self._root, "log") as folder:
@@ -100,7 +102,7 @@ class OpenStreams:
         for entry in entries:
             if entry.lower() == name.lower() and entry != name:
                 raise InvalidName(
-                    f"{name!r} differs only by case from the stream {entry!r} that is there. "
+                    f"{name!r} differs only by case from the stream {entry!r}, which exists. "
                     "Use that one, or another name."
                 )
 
@@ -131,7 +133,7 @@ class OpenStreams:
                 raise ValueError(
                     f"{name} belongs to the process that this one was forked from: it alone can rewind it."
                 )
-            # A stream that another program replaced goes on in ours: with all its lines, or behind them.
+            # A stream that another program replaced continues in the new file, with all its lines or after them.
             streams.append((stream, seq if stream.replaced.get(name, True) else 0))
         for stream, seq in streams:
             if type(seq) is not int or not 0 <= seq <= stream.seq:

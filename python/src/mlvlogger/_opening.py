@@ -36,7 +36,7 @@ __all__ = ["Opening"]
 class Opening:
     """The steps that open an experiment: one of `create`, `resume`, `add` and `join`, after `record` or without it.
 
-    Used in a with block: if an exception leaves that, the directory is let go, however long somebody keeps the
+    Used in a with block: if an exception leaves that, the directory is closed, however long the caller keeps the
     exception.
 
     Args:
@@ -131,10 +131,10 @@ class Opening:
         self._hold(path)
         self.meta = self._load()
         try:
-            # The lock first: a script that cannot have the stream must not leave a record behind.
+            # The lock first: a script that cannot have the stream must not leave a record.
             self._start(stream, self._add)
         except LocksUnsupported:
-            # Where nobody can tell whether the stream has a writer, the session gets a stream of its own.
+            # If the file system can't show whether the stream has a writer, the session gets a separate stream.
             number, _ = self._add()
             self._start(stream_path(f"run-{number}"), self._last_record, new=True)
 

@@ -16,4 +16,4 @@ def writer_options(on_error: str, writer: str, durability: str) -> tuple[bool, b
 def choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError if *value*, of the argument *name*, isn't one of *choices*."""
     if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it has to be one of {', '.join(map(repr, choices))}.")
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}.")

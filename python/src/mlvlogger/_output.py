@@ -1,11 +1,11 @@
-"""Capture: what a program and its children put out, as a stream; another process logs it and passes it on.
+"""Capture: the output of a program and its children, as a stream; another process logs it and passes it on.
 
-In the place of standard output and standard error come two pipes, below Python: what C code and child processes put
-out goes through them, too. A process of its own reads them. So nothing waits for the interpreter lock, a warning of the
-logger cannot meet itself, and what was put out before a crash is shown and logged.
+Two pipes replace standard output and standard error, below Python: the output of C code and child processes
+goes through them, too. A separate process reads them. So nothing waits for the interpreter lock, a warning of the
+logger cannot meet itself, and the output before a crash is shown and logged.
 
 Text streams that write elsewhere, such as a notebook's, show what they are given themselves; a copy of it goes through
-a pipe of its own, which is logged only.
+a separate pipe, which is logged only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["Capture", "serve"]
 
 _PIPE_SIZE = 65536  # bytes read at once: what a pipe holds
 _MAX_LINE = 65536  # bytes of one event; a longer line is several
-_LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end where children go on
+_LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end if children continue
 _PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
 
 _active: Capture | None = None
@@ -89,7 +89,7 @@ class Capture:
                 _close(fd)
             raise
         self._sources = [out, err]
-        self._kept = [out, err, orders]  # a pipe that nobody reads could be the end of the program (SIGPIPE)
+        self._kept = [out, err, orders]  # a pipe without a reader could end the program (SIGPIPE)
         self._copies = {name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)}
         answer = _line(self._answers)
         if answer != {}:
@@ -109,15 +109,15 @@ class Capture:
         threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
 
     def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """Give the program its output back, and return when what it had put out is logged; the stream gets an end.
+        """Give the program its output back, and return when all of it is logged; the stream gets an end.
 
-        A second call does nothing, nor does one in a forked child, whose output goes on to be passed on.
+        A second call does nothing, nor does one in a forked child, whose output is still passed on.
         Arguments and errors as for `Logger.close`.
         """
         self._stop({"end": ending(status, error)})
 
     def _send(self, name: str, text: str) -> None:
-        """Log *text*, which was shown already. Waits while the pipe is full and somebody reads it."""
+        """Log *text*, which was shown already. Waits while the pipe is full and has a reader."""
         data = text.encode("utf-8", "backslashreplace")
         while data and (pipe := self._copies.get(name)) is not None:
             try:
@@ -152,15 +152,15 @@ class Capture:
         _active = None
 
     def _attend(self) -> None:
-        """Wait, in a thread of its own, for the answer to the order to stop and for the end of the other process."""
+        """Wait, in a separate thread, for the answer to the order to stop and for the end of the other process."""
         while os.read(self._answers, 100):
             self._done.set()
             self._copies.clear()
         self._copies.clear()
-        if not self._stopped:  # it was killed: what was on its way, and what children put out, still has to be shown
+        if not self._stopped:  # it was killed: output on its way, and that of children, must still be shown
             self._stopped = True
             self._restore()
-            warn("the process that captured output was killed; output is shown, and logged no more.")
+            warn("the process that captured output was killed; output is shown, and no longer logged.")
             _pass_on(dict(zip(self._sources, self._saved, strict=True)))
             atexit.unregister(self._leave)
         self._done.set()
@@ -212,7 +212,7 @@ def _line(fd: int) -> Any:
 def serve(
     descriptors: str, names: str, directory: str, experiment: str, number: str, digest: str, *more: str
 ) -> NoReturn:
-    """The life of the other process: pass on and log what comes, until nobody is left who could put anything out."""
+    """Main loop of the other process: pass on and log output until no process is left that could print."""
     orders, answers, out, err, *copies, root = fds = json.loads(descriptors)
     settle_down(fds)
     stream, sync = more
@@ -243,7 +243,7 @@ def serve(
         if "end" in order:
             log._stream.close(order["end"])
         os.write(answers, b"!")
-        _pass_on({out: 1, err: 2})  # what children that go on put out
+        _pass_on({out: 1, err: 2})  # the output of children that continue
     os._exit(0)
 
 
@@ -295,18 +295,18 @@ def _show(fd: int, data: bytes) -> None:
         except BlockingIOError:
             select.select([], [fd], [])
         except OSError:
-            return  # nobody looks any more
+            return  # there is no reader any more
 
 
 class Lines:
-    """Cuts output into lines, each as it stood there in the end: of what a progress bar wrote over itself, the last."""
+    """Cuts output into lines, each in its final state: of a progress bar, the last one."""
 
     def __init__(self) -> None:
         self._rest = b""  # bounded, by the longest line
 
     def take(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
-        """The lines that *data* completes, and for each whether it goes on in the next, being too long for one."""
-        # Up and down again is the same line once more: so an inner progress bar draws itself below an outer one.
+        """The lines that *data* completes, and for each whether it continues in the next, as it is too long for one."""
+        # Cursor-up plus newline rewrites the same line: so an inner progress bar draws itself below an outer one.
         *whole, rest = (self._rest + data).replace(b"\x1b[A\n", b"\r").split(b"\n")
         for line in whole:
             yield from self._line(line)

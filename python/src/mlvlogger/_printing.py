@@ -37,7 +37,7 @@ class Printing:
 
     Args:
         others: What `elsewhere` returned.
-        send: Called with the name of one of these and a text that was written to it. It must not raise.
+        send: Called with the name of one of these and a string that was written to it. It must not raise.
     """
 
     def __init__(self, others: dict[str, Any], send: Callable[[str, str], None]) -> None:
@@ -67,7 +67,7 @@ class Printing:
                 pass  # it was closed
 
     def _buffer_by_line(self, stream: Any) -> bool:
-        """Let a stream write each line at once; False if it is none of Python's own that can be told so."""
+        """Let a stream write each line at once; False if it isn't one of Python's streams that can do so."""
         try:
             if not stream.line_buffering:
                 stream.reconfigure(line_buffering=True)
@@ -81,7 +81,7 @@ class Printing:
         _immortal.append(ours)
 
         def undo() -> None:
-            if getattr(sys, name) is ours:  # nobody has replaced it after us
+            if getattr(sys, name) is ours:  # it wasn't replaced after us
                 setattr(sys, name, before)
 
         self._undo.append(undo)
@@ -101,7 +101,7 @@ class Printing:
         self._undo.append(undo)
 
     def _copying(self, name: str, write: Callable[..., Any]) -> Callable[..., Any]:
-        """As *write*, and send the text: unless it went on to a descriptor, where it is captured already."""
+        """As *write*, and send the text: unless it reached a descriptor, where it is captured already."""
 
         went_on = False
 
@@ -134,7 +134,7 @@ class Printing:
 
 
 class _Copy:
-    """A text stream that was put in the place of another, which it is in everything but what `write` does."""
+    """A stream that replaces another one, and differs from it only in `write`."""
 
     def __init__(self, stream: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         # IPython replaces `write` for each cell, of the stream itself too: so that one is looked up at each call.
@@ -177,14 +177,14 @@ def flush() -> None:
 def _on_descriptor(stream: Any) -> bool:
     try:
         return stream.fileno() in (1, 2)
-    except Exception:  # an object of somebody else
+    except Exception:  # an object of another library
         return False
 
 
 def _buffer_c_by_line() -> Callable[[], object] | None:
     """Let C's standard output write each line at once, and return what undoes it; None if that is not possible.
 
-    Only of the C library of GNU is it known that this works in the middle of the output. It needs a buffer of its own
+    Only of the C library of GNU is it known that this works in the middle of the output. It needs a separate buffer
     for that, which outlives Python: the library writes what is in it when the process ends.
     """
     global _c_buffer

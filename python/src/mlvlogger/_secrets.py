@@ -1,6 +1,6 @@
 """Secrets: what looks like one, and how it is kept out of a record.
 
-A meta record is immutable and hashed, so a secret cannot be taken out of it afterwards. This is a best effort, by names
+A meta record is immutable and hashed, so a secret cannot be removed afterwards. This is a best effort, by names
 and by well-known formats; where a name is unclear, a lost setting costs less than a leak. Nothing here reads the world.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
 
-# A word that ends like this is a secret wherever it stands: password_prod, PGPASSWORD, client_secret, PBS_JOBCOOKIE,
+# A word that ends like this is a secret wherever it is: password_prod, PGPASSWORD, client_secret, PBS_JOBCOOKIE,
 _SECRETS = ("password", "passwd", "passphrase", "passcode", "secret", "credential", "cookie")
 _SHORT = ["authorization", "bearer", "cred", "creds", "jwt", "otp", "pwd", "totp"]
 # unless the name ends (password_length, api_key_file) or begins (num_secrets) with a word that makes it another thing.
@@ -41,7 +41,7 @@ _OWNERS = """
     webhook
 """.split()
 
-# A pass is a password as the last word, alone or after such a word: smtp_pass; not forward_pass, pass_at_k.
+# A pass is a password as the last word, alone or after one of these words: smtp_pass; not forward_pass, pass_at_k.
 _ACCOUNTS = """
     become broker database db email ftp http https imap jdbc ldap login mail mongo mysql pg postgres proxy rabbitmq
     redis rsync sftp smtp sql sudo user vnc vpn wifi
@@ -150,7 +150,7 @@ _FORMATS = r"""
     eyJhcGlfYWRkcmVzcyI6 [A-Za-z0-9+/]{20}
     PuTTY-User-Key-File .
 """
-_LONG = r"[^\s\"',]{15,}"  # each of these formats is such a piece of the text; the next ones have blanks in them
+_LONG = r"[^\s\"',]{15,}"  # each of these formats is one piece of this form; the next ones have blanks in them
 _BLANKS = r"PRIVATE KEY(?: BLOCK)?-----|[Bb]earer [A-Za-z0-9+/._~=-]{20}|Authorization: ?\w"
 
 # A name of a secret that is given a value: up to its = or : here, the value and an option without an equals sign there.
@@ -167,7 +167,7 @@ def secret_value(text: str) -> bool:
 
     That is a token by its prefix, a private key, a JSON Web Token, a URL that `clean_url` would cut, and a value given
     to a secret name: `name=value`, `name = "value"`, `"name": "value"`, `--name value`. Not caught: passwords, and keys
-    without a form of their own, such as forty hexadecimal digits. Takes time linear in the text.
+    without a distinctive form, such as forty hexadecimal digits. Takes time linear in the text.
     """
     return _has_format(text) or ("://" in text and any(map(_secret_url, text.split()))) or _gives_secret(text)
 
@@ -254,7 +254,7 @@ def _secret_query(url: str) -> bool:
 
 
 def redact(value: Any, name: str | None = None) -> Any:
-    """A copy of *value* in which `Redacted` stands for what looks like a secret.
+    """Return a copy of *value* in which `Redacted` replaces values that look like secrets.
 
     That is every string that is a `secret_value`, and under a `secret_name`, alone or after the name around it
     (`openai: {key: …}`), all that could reveal something: numbers, which may be PINs, whole containers, any object.
@@ -262,7 +262,7 @@ def redact(value: Any, name: str | None = None) -> Any:
     A mapping goes as a whole where one of its keys is a secret, or where it is a typed value that holds one.
 
     Mappings become dicts, and tuples lists, as in a record, at any depth; a cycle stays one. Other objects stay the
-    same and are not looked into, so encode values first.
+    same and aren't inspected, so encode values first.
     """
     # By the identity of a container and the name around its parts: it (kept alive, or its id could become another's)
     # and its copy. So a part that is shared is copied once, and no depth is too deep.
@@ -334,7 +334,7 @@ _LINE = r"""[ \t]*(?:export |set |- )?["']?([\w.-]{1,80})["']?[ \t]*[:=][ \t]*([
 
 
 def redact_lines(text: str) -> tuple[str, int]:
-    """Lines of a program, a setting or a diff of such, `<redacted>` in the place of those that look secret; how many.
+    """Return lines of a program, a setting or a diff, with `<redacted>` for those that look secret; and their number.
 
     That is a line that is a `secret_value` or gives a secret name a value (`password: hunter2`), and a private key from
     its first to its last line. The first column of a diff and its line numbers stay.

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEC_VERSION", "__version__", "check_version"]
 
-#: The version of mlvlogger.
 __version__ = "0.1.0"
+"""The version of mlvlogger."""
 
-#: The version of the specification that is written.
 SPEC_VERSION = "1.0"
+"""The version of the specification that mlvlogger writes."""
 
 
 def check_version(version: Any, requires: Any, where: str) -> None:
-    """Raises UnsupportedVersion where a 1.0 reader has to stop (`reader.major`, `reader.requires`)."""
+    """Raise UnsupportedVersion if a 1.0 reader must stop (`reader.major`, `reader.requires`)."""
     if not isinstance(version, str) or version.partition(".")[0] != SPEC_VERSION.partition(".")[0]:
         raise UnsupportedVersion(
             f"{where} is of MLV version {version!r}; this mlvlogger knows {SPEC_VERSION[:2]}x. Use a later mlvlogger."

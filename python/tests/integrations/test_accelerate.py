@@ -1,4 +1,4 @@
-"""Accelerate: what a loop gives to `accelerator.log` is in the log, also of one that goes on from a saved state."""
+"""Accelerate: the values of `accelerator.log` are in the log, also for a run that continues from a saved state."""
 
 import os
 import resource

@@ -19,7 +19,7 @@ STREAMS = ["log.jsonl", "log/rank-1.jsonl"]
 
 
 def torchrun(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Two ranks of *program*, a text."""
+    """Two ranks of *program*, a string."""
     Path("train.py").write_text(program)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += [*options, "train.py"]
@@ -31,7 +31,7 @@ def torchrun(program: str, *options: str) -> "subprocess.CompletedProcess[str]":
         try:
             stdout, stderr = launcher.communicate()
         except BaseException:
-            launcher.terminate()  # killed, it would leave the ranks behind
+            launcher.terminate()  # killed, the ranks would stay alive
             raise
     return subprocess.CompletedProcess(command, launcher.returncode, stdout, stderr)
 
@@ -42,7 +42,7 @@ def to_the_end(program: str, *options: str) -> "subprocess.CompletedProcess[str]
     for _ in range(2):
         if done.returncode == 0 or "terminate called without an active exception" not in done.stderr:
             break
-        done = torchrun(program)  # goes on from the checkpoint
+        done = torchrun(program)  # continues from the checkpoint
     return done
 
 
@@ -65,7 +65,7 @@ def test_ranks_that_go_on_from_a_checkpoint_have_the_curves_of_ranks_that_were_n
     assert [steps for steps, _ in expected] == [list(range(20))] * 2 and expected[0][1] != expected[1][1]
     HOME.rename("runs/whole")
 
-    # Rank 1 dies two steps after a checkpoint, once; torchrun starts both again, or somebody does.
+    # Rank 1 dies two steps after a checkpoint, once; torchrun starts both again, as a user might.
     line = "        step += 1\n"
     deadly = program().replace(
         line,

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from mlvlogger import Exp, File, Redacted, read  # noqa: E402
 from mlvlogger.integrations.lightning import MLVLogger  # noqa: E402
 
-# Lightning calls what PyTorch has deprecated, and warns of few workers and of what lies in a folder of checkpoints.
+# Lightning calls what PyTorch has deprecated, and warns of few workers and of what is in a folder of checkpoints.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 HOME = Path("runs/e")
@@ -216,7 +216,7 @@ def test_a_checkpoint_of_another_experiment_or_without_a_mark_rewinds_nothing(co
 
 
 def test_an_interrupted_training_is_interrupted_although_lightning_exits_with_1(run: Any) -> None:
-    """In a process of its own: Lightning ignores SIGINT ever after."""
+    """In a separate process: Lightning ignores SIGINT ever after."""
     run(
         f"""
         import sys, warnings
@@ -233,7 +233,7 @@ def test_an_interrupted_training_is_interrupted_although_lightning_exits_with_1(
     assert len(metrics()) == 6
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["beside lightning", "alone"])
+@pytest.mark.parametrize("alone", [False, True], ids=["with lightning", "alone"])
 def test_it_works_with_lightning_by_its_older_name(alone: bool, run: Any, conforms: Any) -> None:
     pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
     for epochs in (1, 2):

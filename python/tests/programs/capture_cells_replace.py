@@ -18,7 +18,7 @@ class Cells(io.TextIOBase):
 
     def write(self, text: str) -> Any:
         if not isinstance(text, str):
-            raise TypeError("not a text")
+            raise TypeError("not a string")
         self.texts.append(text)
         return len(text)
 

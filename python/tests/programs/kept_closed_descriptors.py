@@ -22,7 +22,7 @@ with warnings.catch_warnings(record=True) as caught:
     exp.stream("gpu").event("x", step=2)
     exp.close()
 assert any("closed by another program" in str(warning.message) for warning in caught)
-if sys.argv[1] == "direct" or sys.version_info >= (3, 13):  # before, `mmap` closes a descriptor of its own
+if sys.argv[1] == "direct" or sys.version_info >= (3, 13):  # before, `mmap` closes its own descriptor
     for fd in mine:
         os.close(fd)  # none was closed for us
 assert all(os.stat(f"mine/{name}").st_size == 0 for name in os.listdir("mine"))

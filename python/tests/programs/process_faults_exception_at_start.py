@@ -78,7 +78,7 @@ while more:
     assert log._stream._start is not None
     log.close()
     if more:
-        for pid in child._ended_later:  # a process that ends by itself, and that nobody has waited for
+        for pid in child._ended_later:  # a process that ends by itself, and that no one has waited for
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
         child._ended_later.clear()

@@ -26,14 +26,11 @@ _MAX_CELL = 60  # characters
 
 
 class Experiments(list["Experiment"]):
-    """The experiments of a tree, in the order of their paths; a notebook shows a table of the differences.
+    """The experiments of a directory, in the order of their paths; in a notebook, a table of the differences.
 
     Attributes:
-        root: The directory.
-        broken: The path and the error of each experiment that cannot be read.
-
-    Example:
-        >>> experiments("runs")
+        root (Path): The directory.
+        broken (list[tuple[str, str]]): The path of each experiment that couldn't be read, and why.
     """
 
     def __init__(self, root: str | os.PathLike[str], found: Iterable[Found]) -> None:
@@ -85,11 +82,14 @@ class Experiments(list["Experiment"]):
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:
-    """Return the experiments in and below the directory *root*, sub-experiments included.
+    """Read the experiments in and below a directory, sub-experiments included.
+
+    Args:
+        root: The directory.
 
     Raises:
-        FileNotFoundError: If *root* does not exist.
-        NotADirectoryError: If *root* isn't a directory.
+        FileNotFoundError: If the directory does not exist.
+        NotADirectoryError: If `root` isn't a directory.
     """
     return Experiments(root, find(root))
 

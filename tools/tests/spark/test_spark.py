@@ -29,7 +29,7 @@ REWIND = '{"seq":%s,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/rewind","d
 FLOAT = '{"_mlv":"float","value":"%s"}'
 FUTURE = '{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"mlv/start","data":{"mlv":"2.0"}}'
 
-# Of each experiment, the lines of its log, and what is behind the last one.
+# For each experiment, the lines of its log, and the bytes after the last line.
 LOGS: dict[str, tuple[list[Any], str]] = {
     "fine": ([EVENT % (1, 1)], "\n"),
     "torn": ([EVENT % (1, 1), EVENT % (2, 2)[:30]], ""),
@@ -61,7 +61,7 @@ def hand(directory: Path, *lines: Any, end: str = "\n", meta: Any = META, stream
     """An experiment with these lines in a stream."""
     path = directory / stream
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Each is an experiment of its own: a copy has the same bytes in its meta.json.
+    # Each is a separate experiment: a copy has the same bytes in its meta.json.
     text = json.dumps(meta | {"nonce": ascii(directory.name)}) if isinstance(meta, dict) else meta
     if not (directory / "meta.json").exists():
         (directory / "meta.json").write_text(text)
@@ -145,7 +145,7 @@ def seen(session: Any, tree: Path) -> Seen:
 
 
 def plain(rows: Any, *json_columns: Any) -> list[str]:
-    """The rows, in an order and with JSON read, so that they can be compared; NaN as a text, to equal itself."""
+    """The rows, in an order and with JSON read, so that they can be compared; NaN as a string, to equal itself."""
     values = [
         [json.loads(value) if place in json_columns and value else value for place, value in enumerate(row)]
         for row in rows

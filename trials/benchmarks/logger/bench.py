@@ -105,7 +105,7 @@ def main() -> int:
     if "floor" in parts:
         add("floor", floor.measure(arguments.rounds or floor.ROUNDS, base))
     if "peers" in parts:
-        # Our own once more, in turn with theirs: whose slowest calls are compared has to meet the same moments.
+        # Our own once more, in turn with theirs: whose slowest calls are compared must meet the same moments.
         measure("peers", calls, [*rows.WRITERS, *rows.PEERS])
     if "kept" in parts:
         measure("kept", kept, rows.PEERS if arguments.peers else kept.ALL)

@@ -1,4 +1,4 @@
-"""What an event cannot do without: the steps of both writers, each alone, beside P.
+"""What an event cannot do without: the steps of both writers, each alone, compared with P.
 
 A step is a statement in a loop, less an empty one; what joins the steps, and looks whether all is well, is not in it.
 """

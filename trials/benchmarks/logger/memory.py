@@ -1,4 +1,4 @@
-"""Memory of a process that logs, beside a bare interpreter: is it flat in the number of events?"""
+"""Memory of a process that logs, compared with a bare interpreter: is it flat in the number of events?"""
 
 from pathlib import Path
 from statistics import median

@@ -1,6 +1,6 @@
 """Puts the results into the page of the documentation, docs/explanation/performance.md: `page.py`.
 
-The page's sentences are written there; what was measured stands between its marks, and no number is typed by hand.
+The page's sentences are written there; the measured values are between its marks, and no number is typed by hand.
 """
 
 import json
@@ -202,7 +202,7 @@ def reading(results: Results) -> str:
     return table(head, lines_of(results, "reading", READERS, cells))
 
 
-# What stands in the page between `<!-- measured: NAME -->` and `<!-- end -->`.
+# The text of the page between `<!-- measured: NAME -->` and `<!-- end -->`.
 PARTS: dict[str, Callable[[Results], str]] = {
     "machine": machine,
     "aims": aims,

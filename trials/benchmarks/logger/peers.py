@@ -1,6 +1,6 @@
 """Environments for the peers: `peers.py --setup DIR [NAME …]`, and `peers.py --remove DIR` when all is measured.
 
-Each peer of peers.toml gets a virtual environment of its own, DIR/NAME. One that cannot be installed is said with the
+Each peer of peers.toml gets a separate virtual environment, DIR/NAME. One that cannot be installed is said with the
 last line of pip's error, and DIR/NAME.failed holds all of it; the results then say so in its row.
 """
 

@@ -59,7 +59,7 @@ def _kill(pids: list[int]) -> None:
 
 
 def _reap(process: subprocess.Popen[bytes], timeout: float, grace: float) -> dict[str, Any]:
-    """Wait for a process, and for what it leaves behind; the CPU time of all, and how much is left and how long."""
+    """Wait for a process, and for its remaining children; the CPU time of all, and how much is left and how long."""
     overdue = threading.Timer(timeout, lambda: _kill(_descendants()))
     overdue.start()
     _, status, usage = os.wait4(process.pid, 0)
@@ -142,7 +142,7 @@ def script(
 ) -> dict[str, Any]:
     """Run a script to its end: seconds by the clock, CPU seconds of all processes, and what it prints after "result:".
 
-    That is JSON, on a line of its own; others print too. ``started`` is CLOCK_MONOTONIC, which the script can read.
+    That is JSON, on a separate line; others print too. ``started`` is CLOCK_MONOTONIC, which the script can read.
     """
     (place / "output").write_bytes(b"")
     started, begin = time.clock_gettime(time.CLOCK_MONOTONIC), time.perf_counter()

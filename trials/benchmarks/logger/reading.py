@@ -1,4 +1,4 @@
-"""What it costs to read a million events back, beside a loop of ``json.loads`` over the same file."""
+"""What it costs to read a million events back, compared with a loop of ``json.loads`` over the same file."""
 
 from pathlib import Path
 from statistics import median

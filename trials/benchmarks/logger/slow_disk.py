@@ -12,7 +12,7 @@ __all__ = ["ROUNDS", "measure"]
 
 ROUNDS = 3
 
-# What a process writer may have to hold: 340 KB paced and 850 KB back to back, within its buffer of 1 MiB.
+# The most that a process writer may buffer: 340 KB paced and 850 KB back to back, within its buffer of 1 MiB.
 MODES: dict[str, dict[str, Any]] = {
     "back to back": {"events": 5_000, "seconds": 3},
     "paced": {"events": 2_000, "seconds": 3, "paced": True},

@@ -79,7 +79,7 @@ def measure_imports(rounds: int, base: Path | None) -> dict[str, Any]:
     """Seconds of a whole process that imports and ends, less those of one that does not, and the ratio to json's."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {flags: {name: [] for name in IMPORTS} for flags in FLAGS}
     with workplace(base) as place:
-        for number in range(-1, rounds):  # one round first that nobody counts: it compiles
+        for number in range(-1, rounds):  # the first round compiles, and isn't counted
             for flags, words in FLAGS.items():
                 for name, text in IMPORTS.items():
                     one = script(f"{PATH}; {text}" if words else text, place, flags=words)

@@ -1,7 +1,7 @@
-"""One trial of one subject, in an interpreter of its own. `processes.py` starts it: `trial.py SPEC`, SPEC as JSON.
+"""One trial of one subject, in a separate interpreter. `processes.py` starts it: `trial.py SPEC`, SPEC as JSON.
 
 It imports nothing of this folder but the subject's adapter, since the interpreter may be any peer's. An adapter,
-subjects/NAME.py, has two functions; what stands behind the colon in a subject's name is its *variant*:
+subjects/NAME.py, has two functions; the part after the colon in a subject's name is its *variant*:
 
 - ``record(variant, directory, train)`` opens a log in the empty *directory*, calls ``train(log)`` or
   ``train(log, flush)`` once, and closes it. ``log(data)`` logs one event; *data* is a dict with a member "step".
@@ -41,7 +41,7 @@ def nested(step):
 
 
 def strings(step):
-    """Four strings, one of them with what JSON has to escape, and the step."""
+    """Four strings, one of them with characters that JSON must escape, and the step."""
     return {
         "step": step,
         "loss": _LOSSES[step & 1023],

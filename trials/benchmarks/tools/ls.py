@@ -1,7 +1,7 @@
-"""What `mlv ls` reads, and how long it takes, beside what lies below.
+"""What `mlv ls` reads, and how long it takes, compared with simpler programs.
 
 `python trials/benchmarks/tools/ls.py [EXPERIMENTS]`
-By default a thousand experiments of a thousand events each, every tenth open, every seventh with a remark. Bytes are
+By default a thousand experiments of a thousand events each, every tenth open, every seventh with a note. Bytes are
 those that the system counts of the process (Linux), times are ratios within this run; both include the start of Python.
 """
 
@@ -31,7 +31,7 @@ def make(root: Path, count: int) -> None:
             exp.log.event("train/batch", step=step, loss=1 / (step + 1), accuracy=1 - 1 / (step + 1))
         exp.flush() if number % 10 == 0 else exp.close()
         if number % 7 == 0:
-            Exp.open(exp.path, tags=["a remark"]).close()
+            Exp.open(exp.path, tags=["a note"]).close()
 
 
 def measure(program: str, *arguments: str) -> tuple[float, int]:

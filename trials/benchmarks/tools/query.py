@@ -1,7 +1,7 @@
-"""How long `mlv_tools.connect` and a query of `metrics` take, beside the same aggregate written by hand.
+"""How long `mlv_tools.connect` and a query of `metrics` take, compared with the same aggregate written by hand.
 
 `python trials/benchmarks/tools/query.py` makes a tree with the logger in a temporary directory and prints a table.
-Both sides read the same files, by turns, in one process, with all cores. A ratio is the median of those of the rounds.
+Both sides read the same files, alternately, in one process, with all cores. A ratio is the median over the rounds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How long a report takes, beside the query behind it and the start of the drawing library; and how great a page is.
+"""How long a report takes, compared with its query and the start of the drawing library; and the size of its page.
 
-`python trials/benchmarks/tools/report.py [--experiments 20] [--events 5000]`: each in a process of its own,
+`python trials/benchmarks/tools/report.py [--experiments 20] [--events 5000]`: each in a separate process,
 best of three.
 """
 

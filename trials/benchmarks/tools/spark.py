@@ -3,7 +3,7 @@
     PYSPARK_PYTHON=$(which python) python trials/benchmarks/tools/spark.py [--counts 100 1000 10000] [--long 1000000]
 
 It writes trees into a temporary directory, starts a session `local[2]`, and prints tables in Markdown. Times are
-seconds of one run each, and Spark's are without the start of the session, which is told.
+seconds of one run each, and Spark's are without the start of the session, which is reported.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def session():
 
 
 def make(root, experiments, events):
-    """Valid experiments with ids of their own: the logger writes the first, and the others are made of its bytes."""
+    """Valid experiments with separate ids: the logger writes the first, and the others are made of its bytes."""
     with Exp(root, "exp-0", {"lr": 0.1}, kind="train") as exp:
         for step in range(events):
             exp.log.event("batch", step=step, loss=1 / (step + 1))
@@ -56,7 +56,7 @@ def make(root, experiments, events):
         path.mkdir()
         changed = meta.replace(b'"exp-0"', f'"exp-{number}"'.encode())
         (path / "meta.json").write_bytes(changed)
-        # The digest in the seal is that of the bytes before it, and behind it are `"}}` and a line feed.
+        # The digest in the seal is that of the bytes before it, and after it are `"}}` and a line feed.
         sealed = log.replace(first.encode(), sha256(changed).hexdigest().encode())[:-68]
         (path / "log.jsonl").write_bytes(sealed + sha256(sealed).hexdigest().encode() + b'"}}\n')
 

@@ -3,7 +3,7 @@ How fast mlv-validate is, against a loop that only parses: `for line in file: js
 
     python trials/benchmarks/validator/speed.py 1000000
 
-Both read the same bytes, in processes of their own, one after the other in each round; a figure is the median over the
+Both read the same bytes, in separate processes, one after the other in each round; a figure is the median over the
 rounds of the ratio within a round, so that a busy machine is busy for both. Nothing is asserted.
 """
 

@@ -1,4 +1,4 @@
-"""A complementary script: adds a record to an experiment and logs two events: adder.py EXPERIMENT NUMBER."""
+"""A second script: adds a record to an experiment and logs two events: adder.py EXPERIMENT NUMBER."""
 
 import sys
 

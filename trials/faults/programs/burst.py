@@ -1,4 +1,4 @@
-"""Logs without a pause until it is killed or told to end, or so many rounds: burst.py EXPERIMENT [ROUNDS [THREADS]].
+"""Logs without a pause until it is killed or asked to end, or so many rounds: burst.py EXPERIMENT [ROUNDS [THREADS]].
 
 A round is two events, every twentieth a span of two. The first thread logs into a second stream, too.
 """

@@ -60,7 +60,7 @@ class Buffered(Control):
 
 
 class Naive(Control):
-    """Appends to whatever a crash left behind the last line feed."""
+    """Appends to the bytes that a crash left after the last line feed."""
 
 
 class Rounding(Control):
@@ -112,7 +112,7 @@ if end == "kill":
 elif end == "fork" and os.fork() == 0:
     sys.exit()  # which writes what the parent has in its buffer, too
 elif end == "invent":
-    source.log.event("batch", data("nobody", 0))
+    source.log.event("batch", data("invented", 0))
 elif end == "hang":
     signal.pause()
 elif end == "tear":

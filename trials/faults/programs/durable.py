@@ -1,4 +1,4 @@
-"""Logs what has to survive a power cut, in every way, until it is killed: durable.py EXPERIMENT DURABILITY.
+"""Logs events that must survive a power cut, in every way, until it is killed: durable.py EXPERIMENT DURABILITY.
 
 What is acknowledged is said when it is on the disk: by the direct writer at once, by the process writer after a flush,
 and until then it may be there or not. Each such line ends with the time.

@@ -52,12 +52,12 @@ if how == "SIGTERM, recorded":
     signal.signal(signal.SIGTERM, lambda number, frame: (exp.log.pause("preempted"), sys.exit(143)))
 if how.startswith("SIG"):
     forever(source)
-if how == "a thread goes on":
+if how == "a thread continues":
     threading.Thread(target=some, args=[Source(exp, name=".thread")]).start()
-if how == "a daemon thread goes on":
+if how == "a daemon thread continues":
     threading.Thread(target=forever, args=[Source(exp, name=".thread")], daemon=True).start()
     time.sleep(0.02)
-if how == "a daemon process goes on":
+if how == "a daemon process continues":
     context = multiprocessing.get_context("fork")
     context.Process(target=forever, args=[source], daemon=True).start()
     time.sleep(0.05)

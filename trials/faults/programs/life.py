@@ -26,7 +26,7 @@ def log(exp: Exp, logger: Logger | None = None, name: str = "", events: int = 2)
 
 
 def span(exp: Exp) -> None:
-    """Log some events in a span, whose begin and end are acknowledged to nobody."""
+    """Log some events in a span, whose begin and end aren't acknowledged."""
     say("begin span")
     say("refused span 0")
     span = exp.log.span("epoch", data("span", 0))
@@ -84,7 +84,7 @@ def live(path: Path, options: dict[str, Any]) -> None:
 
 
 def resume(path: Path, options: dict[str, Any]) -> None:
-    """Go on with what a fault has left, without a fault."""
+    """Continue with what a fault has left, without a fault."""
     for home in (path, path / "part/sub"):
         if home == path or home.joinpath("meta.json").exists():
             with Exp(home.parent, home.name, exists="resume", **options) as exp:
@@ -114,7 +114,7 @@ def child(action: str, path: Path, channel: str, options: dict[str, Any]) -> int
 
 
 say_warnings()
-Exp(sys.argv[1], "warm", **writer()).close()  # looks at the machine once, for all children
+Exp(sys.argv[1], "warm", **writer()).close()  # checks the machine once, for all children
 for line in sys.stdin:
     action, path, channel, on_error, durability = line.split()
     if (pid := os.fork()) == 0:

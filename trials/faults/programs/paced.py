@@ -1,4 +1,4 @@
-"""Logs an event every so many milliseconds until it is told to end: paced.py EXPERIMENT MILLISECONDS."""
+"""Logs an event every so many milliseconds until it is asked to end: paced.py EXPERIMENT MILLISECONDS."""
 
 import sys
 import time

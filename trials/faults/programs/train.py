@@ -1,4 +1,4 @@
-"""Trains, with a checkpoint after every epoch, and goes on from the last one: train.py EXPERIMENT EPOCHS STEPS [END].
+"""Trains, with a checkpoint after every epoch, and continues from the last one: train.py EXPERIMENT EPOCHS STEPS [END].
 
 END is how the session ends by itself, at a step that chance decides; by default it does not.
 What depends on the checkpoint is the weight; it is in the name of each step's event.

@@ -41,7 +41,7 @@ def run(setting: Setting) -> Iterator[Row]:
 
 
 class _Talk:
-    """A program that does what it is asked, and has to live."""
+    """A program that follows commands, and must stay alive."""
 
     def __init__(self, setting: Setting, directory: Path, experiment: Path, row: Row) -> None:
         self._program = Program(directory, setting.writer, "asked", experiment, "warn", "kernel", is_asked=True)
@@ -87,10 +87,10 @@ def _removed(setting: Setting, directory: Path, row: Row) -> None:
     raised = [
         note for note in said.notes if note.startswith("raised") and "attach" not in note and "stream" not in note
     ]
-    row.expect(not raised, f"training does not go on: {raised}")
-    told = [note for note in said.notes if note.startswith("warned")]
-    row.expect(bool(told), "the program wasn't warned")
-    row.note = f"the removed events are gone; warnings of the program: {len(told)}"
+    row.expect(not raised, f"training does not continue: {raised}")
+    reported = [note for note in said.notes if note.startswith("warned")]
+    row.expect(bool(reported), "the program wasn't warned")
+    row.note = f"the removed events are gone; warnings of the program: {len(reported)}"
 
 
 def _without_inodes(setting: Setting, directory: Path, row: Row) -> None:
@@ -125,13 +125,13 @@ def _read_only(setting: Setting, directory: Path, row: Row) -> None:
         try:
             Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a trial")
         except OSError as error:
-            raise NotHere(f"ext4 cannot be told to meet an error: {error}") from None
+            raise NotHere(f"ext4 can't simulate an error: {error}") from None
         began = time.monotonic_ns()
         talk.ask("event 20", f"attach {__file__}", "flush", "close")
         said = talk.end(path, for_ever=True)
         warnings = [note for note in said.notes if "cannot write" in note]
-        told = [note for note in said.notes if "events could not be written" in note]
-        row.expect(len(warnings) <= 1 and len(told) >= 1, f"{len(said.refused)} refused, warned: {said.notes}")
+        reported = [note for note in said.notes if "events could not be written" in note]
+        row.expect(len(warnings) <= 1 and len(reported) >= 1, f"{len(said.refused)} refused, warned: {said.notes}")
         judgement = judge(path / "e", said)
         if setting.writer == "process" and judgement.forgive(said, began):
             judgement = judge(path / "e", said)  # what its process had accepted, and could never write

@@ -1,4 +1,4 @@
-"""A power cut at any point: what came to the disk is replayed up to it, and behind the last flush in any form."""
+"""A power cut at any point: the writes to the disk are replayed up to it, and after the last flush in any form."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
         _write(state, _form(entries[done:end], form, chance))
         mount(state, disk, "nouuid" if kind == "xfs" else "")
         before = up_to(said, entries[end - 1].time)
-        label = f"{end} of {len(entries)} entries, {end - done} of them behind the last flush, {form}"
+        label = f"{end} of {len(entries)} entries, {end - done} of them after the last flush, {form}"
         row.add(judge(disk / "e", before), label, new=0)
         row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
         row.rounds += 1
@@ -107,7 +107,7 @@ def _record(
         deadline = time.monotonic() + 10
         while not (fuse / "disk").exists():
             if time.monotonic() > deadline or daemon.process.poll() is not None:
-                raise NotHere(f"a file system of ours cannot be mounted: {daemon.errors.strip()[-300:]}")
+                raise NotHere(f"a FUSE file system cannot be mounted: {daemon.errors.strip()[-300:]}")
             time.sleep(0.01)
         mount(fuse / "disk", disk)
         try:

@@ -1,4 +1,4 @@
-"""Negative controls: writers that are known to be wrong, each in its way, and the judge has to see it."""
+"""Negative controls: writers that are known to be wrong, each in its way, and the judge must see it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["WRITERS", "run"]
 
 WRITERS = ("-",)
 
-# What is done → the control, how its sessions end, and the column where it has to show.
+# What is done → the control, how its sessions end, and the column that must show it.
 _CONTROLS = {
     "a buffered file, SIGKILL": ("buffered", ["kill"], "lost"),
     "a buffered file, fork": ("buffered", ["fork"], "duplicated"),
-    "append behind a torn line": ("naive", ["tear", "return"], "lost"),
+    "append after a torn line": ("naive", ["tear", "return"], "lost"),
     "a queue and a daemon thread, SIGKILL": ("thread", ["kill"], "lost"),
     "a queue and a daemon process, return": ("queue", ["return"], "lost"),
     "large integers as floats": ("rounding", ["return"], "wrong"),
-    "an event that nobody logged": ("naive", ["invent"], "invented"),
+    "an event that wasn't logged": ("naive", ["invent"], "invented"),
     "a program that hangs": ("naive", ["hang"], "hangs"),
 }
 

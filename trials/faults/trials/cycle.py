@@ -1,4 +1,4 @@
-"""Training that is ended in some way again and again, and each time goes on from its checkpoint by mark and rewind."""
+"""Training that is ended in some way again and again, and continues each time from its checkpoint with a rewind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INSIDE = ("exception", "sys.exit", "os._exit", "os.abort")
 
 def run(setting: Setting) -> Iterator[Row]:
     for end in (*_SIGNALS, "SIGKILL of the tree", *_INSIDE):
-        row = Row(f"ended by {end}, gone on, complete")
+        row = Row(f"ended by {end}, continued, complete")
         for number in range(20 if setting.long else 1):
             _training(setting, end, number, row)
         yield row

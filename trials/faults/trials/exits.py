@@ -1,4 +1,4 @@
-"""Every way a program can end without close(): what was acknowledged is there, and the next session goes on."""
+"""Every way a program can end without close(): what was acknowledged is there, and the next session continues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rows import Row, Setting
 
 __all__ = ["run"]
 
-# The exit code that each has to have: the logger changes nothing about how a program ends.
+# The exit code that each must have: the logger changes nothing about how a program ends.
 _CODES = {
     "return": 0,
     "exception": 1,
@@ -26,9 +26,9 @@ _CODES = {
     "SIGTERM, recorded": 143,
     "SIGINT": -signal.SIGINT,
     "SIGHUP": -signal.SIGHUP,
-    "a thread goes on": 0,
-    "a daemon thread goes on": 0,
-    "a daemon process goes on": 0,
+    "a thread continues": 0,
+    "a daemon thread continues": 0,
+    "a daemon process continues": 0,
     "as a daemon": 0,
     "__del__": 0,
     "atexit": 0,
@@ -62,7 +62,7 @@ def run(setting: Setting) -> Iterator[Row]:
             said, hangs = program.end(directory)
             row.hangs += hangs
             acks.add(said)
-            # A forked child's stream ends with its child, and nobody seals it later.
+            # A forked child's stream ends with its child, and isn't sealed later.
             sealed = not any("fork" in stream for stream in read(experiment).streams)
             row.add(judge(experiment, acks, sealed=sealed), f"after {how}", new=len(said.kept))
             row.rounds += 1

@@ -93,7 +93,7 @@ def _fill(program: Program, path: Path) -> Callable[[], None]:
 
 
 def _immutable(program: Program, path: Path) -> Callable[[], None]:
-    """Nobody may write to the log any more, not even who has it open."""
+    """No process may write to the log any more, not even one that has it open."""
     do("chattr", "+i", path / "e/log.jsonl")
     return lambda: do("chattr", "-i", path / "e/log.jsonl")
 
@@ -120,7 +120,7 @@ def _try(setting: Setting, disk: _Disk, case: _Case, row: Row) -> None:
         with disk.make(directory / "disk") as path:
             for number in range(10 if setting.long else 1):
                 _fill_once(setting, disk, case, row, directory, path / str(number))
-                shutil.move(path / str(number), directory)  # off the small disk, and there to be looked at
+                shutil.move(path / str(number), directory)  # off the small disk, for inspection
     except NotHere as error:
         row.not_run = str(error)
 
@@ -204,8 +204,8 @@ def _problems(experiment: Path, said: Acks, disk: _Disk, case: _Case) -> Iterato
         if missing != said.refused:
             yield f"{len(said.refused - missing)} events are there, although they raised"
     elif case.ends_full:
-        told = sum(int(number) for note in said.notes for number in re.findall(r"(\d+) events could not be", note))
-        if told != len(missing):
+        reported = sum(int(number) for note in said.notes for number in re.findall(r"(\d+) events could not be", note))
+        if reported != len(missing):
             yield f"{len(missing)} events are missing, and this was said: {said.notes}"
     elif dropped.total() != len(missing):
         yield f"{len(missing)} events are missing, but mlv/dropped counts {dropped.total()}"

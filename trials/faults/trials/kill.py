@@ -24,7 +24,7 @@ WINDOW = 0.020
 #: Events that its buffer holds at most: what it may lose where the machine is too busy to keep the window.
 _HELD = 512 * 1024 // 120
 
-_SESSIONS = 3  # of one experiment, each of which has to begin with what the kill before it left
+_SESSIONS = 3  # of one experiment, each of which must begin with what the kill before it left
 
 
 def run(setting: Setting) -> Iterator[Row]:
@@ -55,7 +55,7 @@ def _rounds(
         events: So many are acknowledged before the kill, at least and at most, or a few more.
         tree: Kill everything that came from the trainer, too.
         begun: Wait until the process writer is at work, which takes a while when it starts.
-        patient: Wait until nobody has the files open before the next session begins.
+        patient: Wait until no one has the files open before the next session begins.
     """
     moments = random.Random(row.what)
     directory = setting.path / row.what.replace(" ", "-")

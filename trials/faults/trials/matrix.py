@@ -86,7 +86,7 @@ class _Lives:
         """Let the program act; what it said, its exit code, and whether it hung."""
         channel = Channel(self._setting.path / f"acks-{self._number}-{action}")
         status = int(self.program.ask(f"{action} {experiment} {channel.path} {on_error} {durability}") or 1)
-        self.injection.lift()  # a writer's process goes on trying for a while
+        self.injection.lift()  # a writer's process continues trying for a while
         hangs = status == -signal.SIGALRM or not is_let_go(experiment.parent)
         return channel.close(), status, hangs
 
@@ -97,7 +97,7 @@ def run(setting: Setting) -> Iterator[Row]:
         return
     # For each kind of call; with the process writer, a life takes thrice as long.
     wanted = {("direct", False): 55, ("direct", True): 400, ("process", False): 12, ("process", True): 120}
-    # A file system in memory is no easier for a program, and syncs at once.
+    # A file system in memory isn't easier for a program, and syncs at once.
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as memory:
         lives = _Lives(setting, Path(memory))
         for kind, tries in _plan(lives, wanted[setting.writer, setting.long]).items():
@@ -161,14 +161,14 @@ def _try(lives: _Lives, attempt: _Try, row: Row, again: bool) -> None:
     if again:
         more, status, hangs = lives.act("resume", experiment, attempt.on_error, attempt.durability)
         row.hangs += hangs
-        row.expect(hangs or not status, f"{label}: it cannot be gone on with: {lives.program.errors[-2000:]}")
+        row.expect(hangs or not status, f"{label}: it cannot be continued: {lives.program.errors[-2000:]}")
         row.problems += [f"{label}: afterwards: {note}" for note in more.notes]
         said.add(more)
         _judge(experiment, said, row, f"{label}: afterwards", again=True)
     if len(row.problems) == problems:
         shutil.rmtree(experiment.parent)
     else:
-        shutil.move(experiment.parent, ".")  # to be looked at
+        shutil.move(experiment.parent, ".")  # for inspection
 
 
 def _judge(experiment: Path, said: Acks, row: Row, label: str, again: bool = False) -> None:
@@ -201,11 +201,11 @@ def _silence(experiment: Path, said: Acks) -> Iterator[str]:
                 for event in run.events(stream=stream, rewound=True)
             )
             if run.state != "completed":
-                yield f"{home.name} has no end, and nobody said so"
-    if any(source != "span" for source, _ in said.refused):  # the span's are acknowledged to nobody
-        yield "events were refused, and nobody said why"
+                yield f"{home.name} has no end, and no message says so"
+    if any(source != "span" for source, _ in said.refused):  # those of the span aren't acknowledged
+        yield "events were refused, and no message says why"
     if missing := said.refused - found.keys():
-        yield f"{len(missing)} events are missing, and nobody said so"
+        yield f"{len(missing)} events are missing, and no message says so"
 
 
 def _disorder(experiment: Path, said: Acks, attempt: _Try) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         for pid in holders(disk):  # of a program that the cut has ended before
             os.kill(pid, signal.SIGKILL)
         said, hangs = program.end(disk)
-        said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut returns to nobody
+        said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut never returns
         row.hangs += hangs
         unmount(disk)
         image = fresh(image)

@@ -1,4 +1,4 @@
-"""SIGKILL of the trainer at its N-th system call, for every N of each thing that the logger does; then it goes on."""
+"""SIGKILL of the trainer at its N-th system call, for every N of each thing that the logger does; then it continues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rows import Row, Setting
 __all__ = ["CALLS", "missing_strace", "run"]
 
 #: The calls that can change what others see. SIGKILL comes before the call does anything: so the points before these
-#: are all states that a kill can leave, but for the middle of a write, which chance has to find (trial `kill`).
+#: are all states that a kill can leave, but for the middle of a write, which chance must find (trial `kill`).
 CALLS = (
     "open,openat,close,write,pwrite64,writev,ftruncate,truncate,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"
     "unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,flock,fcntl,ioctl,copy_file_range,sendfile,fchmod,fchmodat,"
@@ -79,7 +79,7 @@ def _step(setting: Setting, step: str, row: Row) -> None:
         if (experiment / "experiment" / "s" / "meta.json").exists():
             go_on(experiment / "experiment" / "s", setting.writer, copy.deepcopy(acks))
         go_on(experiment, setting.writer, known)
-        row.add(judge(experiment, known), f"{label}, gone on", new=0)
+        row.add(judge(experiment, known), f"{label}, continued", new=0)
         row.rounds += 1
     row.note = f"{len(chosen)} of {len(points)} points"
     if unreached:  # how often a loop that waits goes round is another number each time

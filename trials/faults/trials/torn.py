@@ -1,4 +1,4 @@
-"""A session begins behind a last line that is torn at each of its bytes, or behind what a power cut may leave."""
+"""A session begins after a last line that is torn at each of its bytes, or after what a power cut may leave."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ def run(setting: Setting) -> Iterator[Row]:
     chance = random.Random(11)
     tails = {
         "torn at every byte of the last record": [last[:size] for size in range(len(last))],
-        "zeros behind the last line": [bytes(size) for size in (1, 511, 4096, 1_000_000)],
-        "bytes by chance behind the last line": [
-            chance.randbytes(size).replace(b"\n", b"\r") for size in (1, 100, 70_000)
-        ],
+        "zeros after the last line": [bytes(size) for size in (1, 511, 4096, 1_000_000)],
+        "random bytes after the last line": [chance.randbytes(size).replace(b"\n", b"\r") for size in (1, 100, 70_000)],
     }
     # With a process to start for each, only the long form has the time for every byte.
     step = 1 if setting.long or setting.writer == "direct" else 8
@@ -46,7 +44,9 @@ def run(setting: Setting) -> Iterator[Row]:
             go_on(experiment, setting.writer, known)
             row.add(judge(experiment, known, sealed=True), f"{len(tail)} bytes", new=3)
             start = list(read(experiment).events("mlv/start", lifecycle=True))[-1]
-            told = {"size": len(tail), "sha256": hashlib.sha256(tail).hexdigest()} if tail else None
-            row.expect(start.data.get("recovered") == told, f"{len(tail)} bytes: {start.data} instead of {told}")
+            expected = {"size": len(tail), "sha256": hashlib.sha256(tail).hexdigest()} if tail else None
+            row.expect(
+                start.data.get("recovered") == expected, f"{len(tail)} bytes: {start.data} instead of {expected}"
+            )
             row.rounds += 1
         yield row

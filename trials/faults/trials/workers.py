@@ -1,4 +1,4 @@
-"""Forked, spawned and threaded workers on one experiment: all there, each in a stream of its own, and nothing hangs."""
+"""Forked, spawned and threaded workers on one experiment: all there, each in a separate stream, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def _rounds(setting: Setting, what: str, kind: str, workers: int, events: int, r
 
 
 def _attributable(experiment: Path, acks: Acks, row: Row) -> None:
-    """Each process has a stream of its own, which says its pid; the names of callers begin with theirs."""
+    """Each process has a separate stream, which contains its pid; the names of callers begin with theirs."""
     run = read(experiment)
     pids: dict[str, set[str]] = {stream: set() for stream in run.streams}
     for (source, _), (stream, _) in acks.kept.items():
         pids[stream].add(source.partition(".")[0])
     for stream, found in pids.items():
-        told = {str(event.data["pid"]) for event in run.events("mlv/start", stream=stream, lifecycle=True)}
-        row.expect(told == found, f"{stream} says it is of process {told} and has events of {found}")
+        reported = {str(event.data["pid"]) for event in run.events("mlv/start", stream=stream, lifecycle=True)}
+        row.expect(reported == found, f"{stream} says it is of process {reported} and has events of {found}")

@@ -1,4 +1,4 @@
-"""The writer's own process is killed, or stopped: the trainer goes on, and nothing is lost, doubled or out of order."""
+"""The writer process is killed or stopped: the trainer continues, and nothing is lost, doubled or out of order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _begin(setting: Setting, row: Row, script: str, *arguments: object) -> tuple
 
 def _finish(row: Row, program: Program, experiment: Path, label: str) -> None:
     goes_on = program.channel.wait(program.channel.lines + 50, 20)
-    row.expect(goes_on, f"{label}: the trainer does not go on. {program.errors[-500:]}")
+    row.expect(goes_on, f"{label}: the trainer does not continue. {program.errors[-500:]}")
     program.tell_to_end()
     status = program.wait()
     row.hangs += status is None
@@ -92,7 +92,7 @@ def _stopped(setting: Setting, row: Row, killed: bool = False) -> Row:
 
 
 def _window(setting: Setting, row: Row) -> Row:
-    """The writer looks seldom when nothing comes for a while; its window is the same."""
+    """The idle writer checks its ring less often; its window is the same."""
     for number in range(100 if setting.long else 5):
         program, experiment = _begin(setting, row, "paced", 1100 + number % 10)
         row.expect(program.channel.wait(3, 20), f"round {number}: the second event does not come")

@@ -75,7 +75,7 @@ def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
 
 
 class _Attempt:
-    """One attempt at a scenario, in a directory of its own."""
+    """One attempt at a scenario, in a separate directory."""
 
     def __init__(self, driver: Driver, scenario: Scenario, directory: Path, rng: random.Random) -> None:
         directory.mkdir(parents=True)
@@ -170,7 +170,7 @@ class _Attempt:
 
     def _check_told(self, session: Session) -> None:
         if self._scenario.told and session.is_told is False:
-            self.problems.append("another program changed the path of the stream, and the user was not told")
+            self.problems.append("another program changed the path of the stream, and the user was not warned")
 
     def _filled(self, operation: Any) -> Any:
         """Return the operation with `$name` replaced by the answer to the step with that name."""

@@ -22,7 +22,7 @@ class Session:
         self._stream: str | None = "log.jsonl"
         self.is_refused = False
         self.is_told: bool | None = None
-        """Whether the user was told since the last edits; None before the first edits."""
+        """Whether the user was warned since the last edits; None before the first edits."""
 
     @property
     def stream(self) -> str:

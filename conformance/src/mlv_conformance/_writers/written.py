@@ -197,4 +197,4 @@ def _wrong_recovery(path: str, lost: bytes, added: bytes) -> Iterator[str]:
         found = member_of_start(added, "recovered")
         wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}
         if found is None or integer(found["size"]) != wanted["size"] or found["sha256"] != wanted["sha256"]:
-            yield f"{path}: recovered is {found!r}, but {wanted!r} was left behind"
+            yield f"{path}: recovered is {found!r}, but {wanted!r} was left"

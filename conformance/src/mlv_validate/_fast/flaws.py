@@ -26,7 +26,7 @@ _NO_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix(r"$(?!\n)") + '")
 _MAX_BRANCHES = 48
 _MAX_LINE = 2000
 _LESSON = 32
-_MISSES = 64  # after so many lines in a row of no known kind, only some are looked at for a while
+_MISSES = 64  # after so many lines in a row of no known kind, only some are checked for a while
 
 Rules = tuple[str, ...]
 Match = Callable[[bytes], re.Match[bytes] | None]
@@ -177,7 +177,7 @@ def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) ->
         event: The event of a line.
         comma: The separator of values.
         colon: The separator of a name and a value.
-        is_exact: Whether `data` stands for itself, as in a lifecycle event, whose schema depends on it.
+        is_exact: Whether `data` is matched as it is, as in a lifecycle event, whose schema depends on it.
     """
     others = [name for name in event if name not in _MEMBERS]
     members = []
@@ -204,6 +204,6 @@ def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) ->
                 pattern = STRING
             case _:
                 pattern = shape(value, comma, colon, other=True)
-        # One undefined name may be any other; two would have to be checked for being different.
+        # One undefined name may be any other; two must be different, which a pattern cannot check.
         members.append((_OTHER if others == [name] else literal(name)) + colon + pattern)
     return rf"\{{{comma.join(members)}\}}"

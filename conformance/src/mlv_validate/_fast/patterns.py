@@ -57,7 +57,7 @@ def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
         value: The value.
         comma: The separator of values, as the writer writes it.
         colon: The separator of a name and a value, as the writer writes it.
-        other: Whether typed values that aren't plain stand for themselves.
+        other: Whether typed values that aren't plain are matched as they are.
 
     Raises:
         Shapeless: If there is a typed value that isn't plain, unless `other`.

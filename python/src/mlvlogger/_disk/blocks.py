@@ -19,7 +19,7 @@ _BLOCK = 64 * 1024
 def blocks(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
     """The first *size* bytes of a stream as blocks of whole lines, and how many bytes each has.
 
-    A line that is too long is a block of its own, and None. What is behind the last line feed isn't a line
+    A line that is too long is a separate block, and None. The bytes after the last line feed aren't a line
     (`reader.torn`). A block has about 64 KiB, or the size of its last line where that is longer.
     """
     while size > 0 and (block := file.read(min(size, _BLOCK))):

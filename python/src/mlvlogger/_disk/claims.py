@@ -24,7 +24,7 @@ class Claim:
     counts for some seconds: a claim is held for milliseconds.
 
     Raises:
-        TimeoutError: If somebody holds the claim for long: a process that was stopped.
+        TimeoutError: If a process holds the claim for long, because it was stopped.
         OSError: If the system refuses.
     """
 
@@ -58,7 +58,7 @@ class Claim:
             if self._is_ours(fd):
                 return
             self._fd = None
-            os.close(fd)  # its holder has removed it, and somebody may have made another one
+            os.close(fd)  # its holder has removed it, and another process may have made a new one
 
     def __exit__(self, *_: object) -> None:
         if self._fd is None:
@@ -89,7 +89,7 @@ class Claim:
         """Remove a directory that has been there for long; otherwise wait a moment."""
         aside = temporary_name()
         try:
-            os.mkdir(self._folder.at(aside), dir_fd=self._folder.fd)  # tells the time of the file system
+            os.mkdir(self._folder.at(aside), dir_fd=self._folder.fd)  # gives the time of the file system
             age = self._folder.stat(aside).st_mtime - self._folder.stat(self._name).st_mtime
             if age < _STALE:
                 self._wait()
@@ -105,5 +105,5 @@ class Claim:
     def _wait(self) -> None:
         if time.monotonic() > self._until:
             path = os.path.join(self._folder.path, self._name)
-            raise TimeoutError(errno.ETIMEDOUT, "Another process is publishing, and doesn't get on. End it", path)
+            raise TimeoutError(errno.ETIMEDOUT, "Another process is publishing without progress. End it", path)
         time.sleep(0.01)

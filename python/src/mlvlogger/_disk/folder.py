@@ -26,8 +26,8 @@ __all__ = [
     "temporary_name",
 ]
 
-#: The beginning of the name of a file or directory that a writer hasn't published yet (`writer.publish`).
 TEMPORARY_PREFIX = ".mlv-"
+"""The beginning of the name of a file or directory that a writer hasn't published yet (`writer.publish`)."""
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -138,7 +138,7 @@ class Folder(Directory):
 
     @classmethod
     def of_descriptor(cls, fd: int, path: str) -> Folder:
-        """Return the folder behind a descriptor, which is closed with it. *path* led there."""
+        """Return the folder of a descriptor, which is closed with it. *path* led there."""
         folder = cls.__new__(cls)
         folder._fd = fd
         folder._know(path, os.fstat(fd))
@@ -156,7 +156,7 @@ class Folder(Directory):
 
     @property
     def fd(self) -> int | None:
-        """For the arguments `dir_fd` of the functions of `os`, behind `at`. None if it isn't held open."""
+        """For the arguments `dir_fd` of the functions of `os`, after `at`. None if it isn't held open."""
         return self._fd
 
     def _is_ours(self) -> bool:
@@ -244,7 +244,7 @@ class Folder(Directory):
                 pass
 
     def close(self) -> None:
-        """Let go of it. A second call does nothing."""
+        """Close it. A second call does nothing."""
         is_ours = not hasattr(self, "_identity") or self._is_ours()
         fd, self._fd = self._fd, None
         if fd is not None and is_ours:

@@ -1,4 +1,4 @@
-"""Objects that a forked child must not share with its parent: they are told in the child that it is one."""
+"""Objects that a forked child must not share with its parent: a function is called for each in the child."""
 
 from __future__ import annotations
 

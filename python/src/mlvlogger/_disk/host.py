@@ -11,6 +11,6 @@ def host() -> str:
     """Return the name of this host, as records say it."""
     if hasattr(os, "uname"):
         return os.uname().nodename
-    import socket  # Windows; milliseconds that nobody else has to pay
+    import socket  # Windows; milliseconds that other systems needn't pay
 
     return socket.gethostname()

@@ -2,7 +2,7 @@
 
 It knows bytes, not events. What it promises (specification 1.0, `writer.line`, `writer.torn`, `writer.one`,
 `writer.file-own`): the file ends with a line feed after every call that returns, and after every call that raises as
-soon as the system lets it; no second writer has the file; and nothing is written to a file that somebody else changed.
+soon as the system lets it; no second writer has the file; and another program's file isn't written to.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOCKED_BYTE = 2**62  # Windows locks bytes, not files: one far beyond any log, 
 
 
 class LocksUnsupported(OSError):
-    """The file system has no locks, so that nobody can tell whether there is a second writer."""
+    """The file system has no locks, so that a second writer can't be excluded."""
 
 
 class FileChanged(OSError):
@@ -40,7 +40,7 @@ class FileChanged(OSError):
 
     Attributes:
         how: What happened: "removed" (the name is free), "replaced" (another file has the name), "truncated" or
-            "extended" (somebody else has changed its size), or "closed" (the descriptor is somebody else's now).
+            "extended" (another program has changed its size), or "closed" (the descriptor is another file's now).
     """
 
     def __init__(self, how: str) -> None:
@@ -53,7 +53,7 @@ class LineFile:
 
     Args:
         path: The file; with *root*, below that, its folders joined by slashes.
-        new: Make it, and fail where it exists; otherwise it has to exist.
+        new: Make it, and fail if it exists; otherwise it must exist.
         root: A folder that is held open. Folders of *path* that are missing in it are made.
 
     Raises:
@@ -89,7 +89,7 @@ class LineFile:
             _lock(self._fd, self.path)
             self.look_again()
         except LocksUnsupported:
-            if not new:  # nobody else can have a file that we have just made
+            if not new:  # no other process can have a file that was just made
                 self.abandon()
                 raise
         except BaseException:
@@ -98,10 +98,10 @@ class LineFile:
 
     @classmethod
     def of_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
-        """Return the file behind a descriptor, which is locked already and closed by `close`.
+        """Return the file of a descriptor, which is locked already and closed by `close`.
 
         Args:
-            size: The bytes that it has, if the file isn't what tells: more or less is somebody else's change.
+            size: The bytes that it has, if they aren't read from the file: a difference is another program's change.
         """
         file = cls.__new__(cls)
         file._take(fd, os.fspath(path), None)
@@ -121,9 +121,9 @@ class LineFile:
         self._sync_error: OSError | None = None
         #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
         self.position = (0, 0)
-        #: What was written since somebody took it, in order, if it is wanted; after an exception a line may be missing.
+        #: The bytes written since the last `take`, if they are wanted; after an exception a line may be missing.
         self.recent: list[bytes] | None = None
-        #: Lines of which an error or such an exception has left nobody knows how much: `settle` finds out.
+        #: Lines that an error or an exception may have left in part: `settle` finds out.
         self.pending = b""
 
     def move_to(self, other: LineFile) -> None:
@@ -142,7 +142,7 @@ class LineFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the file that are whole lines; what lies behind was never acknowledged."""
+        """Bytes of the file that are whole lines; the bytes after them were never acknowledged."""
         return self.position[0]
 
     @property
@@ -186,13 +186,13 @@ class LineFile:
             return
         size, lines = self.position
         length = self._size() - size
-        behind = self.read(length, size)
-        if length != len(behind) or not self.pending.startswith(behind):
+        found = self.read(length, size)
+        if length != len(found) or not self.pending.startswith(found):
             self._refuse()
-        whole = behind.rfind(b"\n") + 1
-        if whole < len(behind):
+        whole = found.rfind(b"\n") + 1
+        if whole < len(found):
             os.ftruncate(self._fd, size + whole)
-        self.position = (size + whole, lines + behind.count(b"\n"))
+        self.position = (size + whole, lines + found.count(b"\n"))
         self.pending = b""
 
     def check(self, size: bool = True) -> None:
@@ -201,7 +201,7 @@ class LineFile:
         An edit in place that leaves the size as it is can't be seen here: a seal shows it.
 
         Args:
-            size: Whether `size` is the one that the file has to have: not while another process of ours writes.
+            size: Whether `size` is the one that the file must have: not while the writer process writes.
 
         Raises:
             FileChanged: If it isn't the file that we left, by identity or size.
@@ -221,7 +221,7 @@ class LineFile:
                 raise FileChanged("replaced")
 
     def _size(self) -> int:
-        """The bytes behind the descriptor, after a check that it is still ours."""
+        """The bytes of the file, after a check that it is still ours."""
         try:
             status = os.fstat(self._fd)
         except OSError as error:
@@ -237,7 +237,7 @@ class LineFile:
         raise FileChanged("truncated" if self._size() < self.position[0] else "extended")
 
     def look_again(self) -> None:
-        """Take the size from the file: another process of ours, that has its descriptor too, has added whole lines."""
+        """Take the size from the file: the writer process, which also has its descriptor, has added whole lines."""
         self.position = (os.fstat(self._fd).st_size, self.position[1])
 
     def sync(self) -> None:
@@ -276,12 +276,12 @@ class LineFile:
         return reader
 
     def truncate(self, size: int) -> None:
-        """Keep the first *size* bytes: for what an earlier crash left behind the last line feed, and nothing else."""
+        """Keep the first *size* bytes: to remove what a crash left after the last line feed."""
         os.ftruncate(self._fd, size)
         self.position = (size, self.lines)
 
     def close(self) -> None:
-        """Close the file and let go of the lock. A second call does nothing."""
+        """Close the file and release the lock. A second call does nothing."""
         if self._closed:
             return
         try:

@@ -1,7 +1,7 @@
 """Publication: a file with its final name is complete (specification 1.0, `writer.publish`).
 
 It is written under a temporary name, synced, and gets its name in one step that fails if the name exists. No step
-needs a lock that a killed process could leave behind.
+needs a lock that a killed process could leave.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _rename_call() -> Callable[[int, bytes, int, bytes], int] | None:
 
 
 def _rename_under_claim(source: Folder, temporary: str, target: Folder, final: str, reason: OSError) -> None:
-    """Rename while we have a claim on the final name, which nobody else can have. Raises OSError as `link`."""
+    """Rename while we have a claim on the final name, which no other process can have. Raises OSError as `link`."""
     with Claim(target, f"{TEMPORARY_PREFIX}{final}.claim"):
         if target.has(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from reason

@@ -34,7 +34,7 @@ _NOT_UNDERSTOOD = "git gave an answer that could not be understood"
 def find(script: str | None, directory: str | None, installations: Iterable[str]) -> Repository | None:
     """Return the repository of the code, or None if there isn't one.
 
-    It is the first that exists of the repository around the script, behind links, and that around the directory. The
+    It is the first that exists of the repository around the script, with links resolved, and around the directory. The
     first one doesn't count in two cases: if it also holds an installation of Python that the script is in (pyenv is a
     repository, and some home directories are), and if it ignores the script and the directory is in another one.
 
@@ -61,7 +61,7 @@ def find(script: str | None, directory: str | None, installations: Iterable[str]
 
 
 def root_of(path: str | None) -> str | None:
-    """Return the nearest directory that holds ``.git``, from *path* upward and behind links; None without one."""
+    """Return the nearest directory that holds ``.git``, from *path* upward, with links resolved; None without one."""
     if path is None:
         return None
     path = os.path.realpath(path)
@@ -73,7 +73,7 @@ def root_of(path: str | None) -> str | None:
 
 
 def _below(path: str | None, directory: str) -> bool:
-    """Whether *path* is the directory or in it, behind links."""
+    """Whether *path* is the directory or in it, with links resolved."""
     if path is None:
         return False
     directory = os.path.realpath(directory)
@@ -296,7 +296,7 @@ class Repository:
         return found
 
     def _submodules(self) -> list[str]:
-        """The paths of the submodules, and of other repositories in this one, that are there."""
+        """The paths of the submodules, and of other repositories in this one."""
         tracked, cut = self._run(
             ["ls-files", "--stage", "-z", "--full-name", "--", ":(top)"], _COMPARE_SECONDS, _MAX_LIST
         )

@@ -28,7 +28,7 @@ _GPU = {  # of nvidia-smi: the end of the metric's name, and a factor to its uni
 
 
 def gpus() -> list[dict[str, Any]]:
-    """NVIDIA's by nvidia-smi, or without it by what the driver tells, which leaves the memory out; no others."""
+    """NVIDIA's by nvidia-smi, or without it by the driver's files, which leave the memory out; no others."""
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
         rows, _ = run("nvidia-smi", query, _SECONDS)

@@ -61,7 +61,7 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # a process group of its own, to be killed with all it started
+            start_new_session=True,  # a separate process group, to be killed with all it started
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
@@ -87,7 +87,7 @@ def run(
         code = process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise Failed(f"{program} did not finish within {round(seconds, 1):g} seconds") from None
-    except RuntimeError as error:  # no more threads to be had
+    except RuntimeError as error:  # no further thread can be started
         raise Failed(f"{program} could not be read: {error}") from None
     finally:
         _end(process)

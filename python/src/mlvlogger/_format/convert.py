@@ -1,6 +1,6 @@
 """Values of other libraries, as dicts, lists and strings (specification 1.0, chapter Values).
 
-No library is imported for this: a value can be one of its own only if the program has imported it.
+No library is imported for this: a value can be an instance of its classes only if the program has imported it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy lists them as mere integers
-#: Classes whose `str` is the record of a value, by the module that has to be imported for a value to be one.
+#: Classes whose `str` is the record of a value, by the module that must be imported for a value to be one.
 _TEXTS = {
     "torch": ("device", "dtype", "layout", "memory_format"),
     "numpy": ("dtype",),
@@ -44,7 +44,7 @@ _FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the j
 
 
 class Failed:
-    """In the place of a member that could not be had from its mapping or object."""
+    """The replacement of a member that could not be read from its mapping or object."""
 
     __slots__ = ("error",)
 
@@ -86,7 +86,7 @@ def key_name(key: Any) -> str | None:
 
 
 def as_text(value: Any) -> str | None:
-    """The string that stands for a path, a class, a function, or one of `_TEXTS`; None for any other value."""
+    """Return the string that represents a path, a class, a function, or one of `_TEXTS`; None for any other value."""
     if issubclass(type(value), type):
         return _qualified(value)
     if isinstance(value, os.PathLike):
@@ -155,7 +155,7 @@ def is_fine_time(dtype: Any) -> bool:
 
 
 def is_mapping(value: Any) -> bool:
-    """Whether *value* is a mapping or an object of named members, as `params` and the data of events have to be."""
+    """Whether *value* is a mapping or an object of named members, as `params` and the data of events must be."""
     try:
         return (
             type(value) is dict
@@ -163,7 +163,7 @@ def is_mapping(value: Any) -> bool:
             or is_of(value, "ml_collections", "ConfigDict")
             or plain_mapping(value) is not None
         )
-    except Exception as error:  # what says which class it is may be code of its own
+    except Exception as error:  # `__class__` may run the value's code
         pass_on(error)
         return False
 

@@ -61,7 +61,7 @@ def encode(
     Args:
         value: Anything. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists what becomes of the others.
         path: The name of the value, for messages: ``params``.
-        depth: How deep in its record it stands, the record counting as 1.
+        depth: The depth of the value in its record, which has depth 1.
         own: The id of the experiment that the record belongs to; references into it leave the id out.
         lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
         refused: Without *lenient*: gets the values that cannot be encoded, instead of an error.
@@ -197,7 +197,7 @@ class _Encoder:
         return tree
 
     def _name(self, key: Any) -> str:
-        """The name of a member in JSON; for a key without one, a text to recognize the key by."""
+        """The name of a member in JSON; for a key without one, a string that shows the key."""
         error = None
         try:
             name = key_name(key)
@@ -336,14 +336,14 @@ class _Encoder:
         return tree
 
     def give_up(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
-        """Report *value* and return what stands for it."""
+        """Report *value* and return its replacement."""
         if type(value) is Failed:
             kind, text = type(value.error), said(value.error)
             reason = f"reading the value raises {shown(text)}."
         else:
             kind, text = type(value), short(value)
             reason = f"the value is {shown(what)}, which a record can't hold: {shown(text)}."
-            if self._lenient:  # a warning has no room for the value, which is in the record
+            if self._lenient:  # a warning is too short for the value, which is in the record
                 reason = f"the value is {shown(what)}."
         self._report(self._where(self._at), reason, "It was recorded as its type and repr only.", advice, error)
         return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}

@@ -28,7 +28,7 @@ LARGEST_INT = 10**4000  # `value.int`
 _PART = 10**600
 
 
-# The forms of chapter Values, for fullmatch. What these let through still has to exist in the calendar.
+# The forms of chapter Values, for fullmatch. A date that matches must still exist in the calendar.
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
 _ZONE = "(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -113,7 +113,7 @@ def time_value(value: datetime | date | time | timedelta) -> dict[str, Any] | No
     from datetime import datetime, time, timedelta, timezone
 
     try:
-        # A subclass may write something else than its class, pandas' NaT does: each text is held against its form.
+        # A subclass may write something else than its class, pandas' NaT does: each string is compared with its form.
         if isinstance(value, timedelta):
             kind, text = "duration", _seconds(value)
             matched(kind, text)

@@ -1,4 +1,4 @@
-"""Values with named parts that nobody changes.
+"""Immutable value objects.
 
 This is what a frozen dataclass is too, but importing `dataclasses` takes longer than importing all of mlvlogger.
 """
@@ -15,7 +15,7 @@ __all__ = ["Immutable"]
 class Immutable:
     """Equal to another of the same kind with equal parts, hashed by them, and read-only.
 
-    A kind names its parts in `__match_args__`, in the order in which its constructor takes them.
+    A subclass lists its fields in `__match_args__`, in the order in which its constructor takes them.
     """
 
     __slots__ = ()

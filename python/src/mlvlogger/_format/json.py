@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DEPTH", "MAX_INT", "MAX_RECORD", "dumps", "integer", "is_json", "is_text"]
 
-#: The most bytes that a record may have, the LF of a line included (`json.size`).
 MAX_RECORD = 16 * 1024 * 1024
+"""The most bytes that a meta record or a line may have, the line feed included (`json.size`): 16 MiB.
+
+A longer line isn't an event.
+"""
 
 #: The largest integer that a record may have as a number; the least is its negative (`json.integers`).
 MAX_INT = 2**53 - 1

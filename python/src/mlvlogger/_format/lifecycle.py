@@ -85,7 +85,7 @@ def superseded(rewinds: Iterable[tuple[int, dict[str, Any]]]) -> Callable[[int],
 
 
 def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
-    """Whether a number lies between the two of any of the *ranges*, which may overlap, as a function.
+    """Return a function: whether a number is in any of the *ranges*, which may overlap.
 
     It takes time logarithmic in the number of ranges: a damaged log, or a long one, may have a rewind on each line.
     """

@@ -128,7 +128,7 @@ def now() -> str:
 
 
 def _stamp(nanoseconds: int) -> bytes:
-    # Most events come in the same second as the one before, and this is the dear part.
+    # Most events come in the same second as the one before, and formatting it is the expensive part.
     global _last_second
     digits = b"%d" % nanoseconds
     if nanoseconds < 1_000_000_000:  # a clock that was never set

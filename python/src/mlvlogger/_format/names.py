@@ -19,8 +19,8 @@ __all__ = [
     "stream_path",
 ]
 
-#: The folders of an experiment.
 FOLDERS = ("meta", "log", "files")
+"""The folders of an experiment's record: no experiment is in them."""
 
 #: The path of the default stream.
 DEFAULT = "log.jsonl"
@@ -34,7 +34,7 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNOR
 def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
     """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
 
-    It is the text itself that was looked at: a subclass of str, an enumeration say, may format itself as another one.
+    The string itself is checked: a subclass of str, such as an enumeration, may have another format.
     """
     if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
@@ -54,7 +54,7 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
         return f"it has {bad[0]!r} in it"
     if not 1 <= len(name) <= _LONGEST:
         return f"it has {len(name)} characters"
-    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character cannot stand there"
+    return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character isn't allowed there"
 
 
 def portable_path(name: str, what: str) -> str:

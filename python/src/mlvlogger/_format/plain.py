@@ -24,9 +24,13 @@ _MEMBER = f'"{_NAME}":{_VALUE}'
 # A day that exists in every year.
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 
-#: A line of a stream without its line feed: an event with flat data that every JSON parser reads alike.
 PLAIN_LINE = (
     rf'\{{"seq":{COUNT},"time":"[12][0-9]{{3}}-{_DAY}T{CLOCK}Z","event":"{TEXT}",'
     rf'"data":\{{(?:{_MEMBER}(?:,{_MEMBER})*)?\}}'
     rf'(?:,"span":"begin"|,"span":"end","begin":{COUNT},"seconds":{NUMBER})?(?:,"within":{COUNT})?\}}'
 )
+"""A regular expression, in the syntax that Python and RE2 share, for a whole line without its line feed.
+
+If a line matches and no name occurs twice in its data, it is an event with flat data, and every JSON parser reads the
+same members as `read.event`. Most lines that `mlvlogger` writes match. Read all others with `read.event`.
+"""

@@ -1,4 +1,4 @@
-"""The values of a record that Python has no type for: references, and what stands in the place of a value."""
+"""The values of a record that Python has no type for: references, and replacements of values."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NO_PATH = r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:"
 
 
 class File(Immutable):
-    """A reference to a file of an experiment (`value.file`).
+    """A reference to a file of an experiment (`value.file`). It is immutable.
 
     Args:
-        path: Relative to the experiment directory, with forward slashes.
-        size: In bytes.
-        sha256: The digest of its bytes, 64 lower-case hexadecimal digits.
-        media_type: Such as ``image/png``; a guess by the name.
-        experiment: The id of the experiment it lies in; None means the one that the reference stands in.
+        path: The path relative to the experiment directory, with forward slashes.
+        size: The size in bytes.
+        sha256: The SHA-256 of the bytes, as 64 lower-case hexadecimal digits.
+        media_type: The media type, such as `image/png`, guessed by the name.
+        experiment: The id of the experiment that the file is in; None is the experiment that contains the reference.
     """
 
     __slots__ = __match_args__ = ("path", "size", "sha256", "media_type", "experiment")
@@ -49,14 +49,14 @@ class File(Immutable):
 
 
 class External(Immutable):
-    """A statement about a file outside of every experiment (`value.external`).
+    """A reference to a file outside of every experiment (`value.external`). It is immutable.
 
     Args:
         path: The absolute path.
-        host: Where it is.
-        size: In bytes.
-        sha256: The digest of its bytes, 64 lower-case hexadecimal digits.
-        modified: The time of its last modification (UTC, ``2026-11-20T08:00:00.000000Z``).
+        host: The name of the host.
+        size: The size in bytes.
+        sha256: The SHA-256 of the bytes, as 64 lower-case hexadecimal digits.
+        modified: The time of the last modification, as in the record: `2026-11-20T08:00:00.000000Z`, in UTC.
     """
 
     __slots__ = __match_args__ = ("path", "host", "size", "sha256", "modified")
@@ -72,11 +72,11 @@ class External(Immutable):
 
 
 class ExperimentRef(Immutable):
-    """A reference to an experiment.
+    """A reference to an experiment (`value.experiment`). It is immutable.
 
     Args:
-        id: Its id.
-        path: A hint where it was, relative to the experiment that refers.
+        id: The id of the experiment: `sha256:` and 64 hexadecimal digits.
+        path: A hint where the experiment was, relative to the experiment that contains the reference.
     """
 
     __slots__ = __match_args__ = ("id", "path")
@@ -89,12 +89,12 @@ class ExperimentRef(Immutable):
 
 
 class EventRef(Immutable):
-    """A reference to an event.
+    """A reference to an event (`value.event`). It is immutable.
 
     Args:
-        experiment: The id of its experiment, None in a bare log.
-        stream: The path of its stream.
-        seq: Its seq.
+        experiment: The id of the experiment, None in a bare log.
+        stream: The path of the stream.
+        seq: The `seq` of the event.
     """
 
     __slots__ = __match_args__ = ("experiment", "stream", "seq")
@@ -108,17 +108,17 @@ class EventRef(Immutable):
 
 
 class Redacted(Immutable):
-    """In the place of a value that was kept back because it looks like a secret (`value.redacted`)."""
+    """The replacement of a value that was redacted because it looks like a secret (`writer.secrets`)."""
 
     __slots__ = __match_args__ = ()
 
 
 class Unencodable(Immutable):
-    """In the place of a value that could not be encoded (`value.unencodable`).
+    """The replacement of a value that couldn't be encoded (`value.unencodable`). It is immutable.
 
     Args:
-        type: The name of its type.
-        repr: A text for people.
+        type: The name of the value's type.
+        repr: The repr of the value, or a message.
     """
 
     __slots__ = __match_args__ = ("type", "repr")
@@ -131,10 +131,10 @@ class Unencodable(Immutable):
 
 
 class Opaque(Immutable):
-    """A typed value of a type that this version does not know (`reader.opaque`).
+    """A typed value of a type that this version doesn't know (`reader.opaque`). It is immutable.
 
     Args:
-        json: The object that stood in the record.
+        json: The JSON object of the record.
     """
 
     __slots__ = __match_args__ = ("json",)

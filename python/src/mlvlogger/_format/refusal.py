@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its own code.
+    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its code.
     Problem: TypeAlias = tuple[str, str, str, Exception | None]
 
 __all__ = ["MAX_REFUSED", "refusal"]

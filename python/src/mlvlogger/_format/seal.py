@@ -2,7 +2,7 @@
 
 __all__ = ["SEAL_END", "SUFFIX"]
 
-#: The end of the line of a seal, behind the digits of its digest.
+#: The end of the line of a seal, after the digits of its digest.
 SUFFIX = b'"}}\n'
 
 #: Bytes from the place of a seal to the end of its line: the digits, and `SUFFIX`.

@@ -41,19 +41,19 @@ class Draft:
 
 
 class Event(Immutable, Draft):
-    """An event.
+    """An event of a stream. It is immutable.
 
-    Attributes:
-        stream: The path of its stream: ``log.jsonl``.
-        seq: Its number in the stream.
-        time: When it was logged (UTC).
-        name: Its name: ``epoch/batch``.
-        data: What was logged, as Python values.
-        span: "begin", "end" or None.
-        begin: Of an end event: the seq of the begin event.
-        seconds: Of an end event: how long the span took.
-        within: The seq of the begin event of the span that it lies in, or None.
-        line: Where it stands in the stream, counted from 1.
+    Args:
+        stream: The path of the stream, such as `log.jsonl`.
+        seq: The number of the event in its stream, from 1.
+        time: When the event was logged, in UTC.
+        name: The name, such as `epoch/batch`.
+        data: The data, as Python values.
+        span: `"begin"`, `"end"` or None.
+        begin: For an end event, the `seq` of the begin event.
+        seconds: For an end event, the duration of the span in seconds.
+        within: The `seq` of the begin event of the span that the event is in, or None.
+        line: The number of the line in the stream, from 1.
     """
 
     __slots__ = ()
@@ -98,7 +98,7 @@ class Event(Immutable, Draft):
         """Return the state of an experiment after this event of its default stream.
 
         To compute `Experiment.state`, start with ``"open"`` and call this for each event of ``log.jsonl``, in order.
-        A reader that goes through the log backwards can stop at the first event that changes a value of its own.
+        A reader that goes through the log backwards can stop at the first event that changes a value.
 
         Args:
             state: The state before the event; it is returned if the event doesn't change the state.
@@ -113,7 +113,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     """
     tree = parse_line(line)
     if type(tree) is not dict or not isinstance(tree["data"], dict):
-        raise ValueError("it isn't a JSON object, or its data is none")
+        raise ValueError("it isn't a JSON object, or its data isn't one")
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")

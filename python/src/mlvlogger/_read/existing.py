@@ -27,14 +27,41 @@ __all__ = ["Below", "ExistingExperiment"]
 
 
 class ExistingExperiment(ReadOnlyAttributes):
-    """What `Exp` and `Experiment` have in common."""
+    """An existing experiment, as returned by `Exp.find`.
+
+    The metadata is read once, and nothing is written. The dicts and lists of the metadata are
+    [read-only](#read-only-metadata).
+
+    Attributes:
+        id (str): The id of the experiment: `sha256:` and 64 hexadecimal digits.
+        name (str): The name, as in `meta.json`.
+        kind (str): The kind, as in `meta.json`; empty if `meta.json` has none.
+        params (dict[str, Any]): The effective parameters, additions included, as Python values.
+        extra (dict[str, Any]): The effective `extra`, additions included, as Python values.
+        tags (list[str]): The effective tags, additions included.
+
+    Example:
+        ```python
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1", {"lr": 3e-4}) as exp:
+            (exp.path / "model.pt").write_bytes(b"abc")
+
+        place = Exp.find("runs/my_exp_1/model.pt")
+        print(place.name, place.params["lr"])
+        ```
+
+        ```text
+        my_exp_1 0.0003
+        ```
+    """
 
     _directory: Directory
     _hint: str | None = None  # how a sub-experiment, whose parent this is, refers to it
 
     @property
     def path(self) -> Path:
-        """A path that leads to the directory now: as given, or after a change of the working directory, absolute."""
+        """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path."""
         return Path(self._directory.path)
 
     def _take(self, meta: Meta) -> None:
@@ -49,7 +76,10 @@ class ExistingExperiment(ReadOnlyAttributes):
 
     @property
     def parent(self) -> Experiment | None:
-        """The experiment that `parent_ref` names, where it encloses this one or lies where its hint says; or None."""
+        """The parent experiment, or None if it isn't found.
+
+        The parent is found if it encloses this experiment, or if it is where the hint of the reference says.
+        """
         if self.parent_ref is None:
             return None
         from .. import Experiment
@@ -66,24 +96,37 @@ class ExistingExperiment(ReadOnlyAttributes):
         return None
 
     def ref(self, path: str | os.PathLike[str] | None = None) -> ExperimentRef | File:
-        """A reference to the experiment (`ExperimentRef`) or, with *path*, to a file in it where it lies (`File`).
+        """Return a reference to the experiment or to a file in it.
 
         Args:
-            path: Of the file, below the experiment directory (or absolute).
+            path: The file, relative to the experiment directory or absolute. By default, the experiment itself.
+
+        Returns:
+            An `ExperimentRef`, or with `path`, a `File` with the size and the SHA-256 of the file.
 
         Raises:
-            FileNotFoundError: *path* does not exist.
-            CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
-            InvalidName: it lies outside of the experiment, or in a sub-experiment.
+            FileNotFoundError: If `path` does not exist.
+            CannotAttach: If `path` isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
+            InvalidName: If `path` is outside of the experiment, or in a sub-experiment.
         """
         if path is None:
             return ExperimentRef(self.id, self._hint)
         return file_in(self.path, self.id, path)
 
     def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
-        """Make a sub-experiment in ``<kind>/<name>`` below this one, with this one as its parent.
+        """Create a sub-experiment in `<kind>/<name>` below this experiment, which becomes its parent.
 
-        Arguments and errors as for `Exp`.
+        Args:
+            name: The name of the sub-experiment and of its directory.
+            params: The parameters, as for `Exp`.
+            kind: The kind, and the name of the directory above the sub-experiment: a portable name.
+            options: The keyword arguments of `Exp`.
+
+        Returns:
+            The sub-experiment, to write to. The exceptions are those of `Exp`.
+
+        Raises:
+            NotAnExperiment: If the directory of this experiment was moved or removed.
         """
         from .. import Exp
 

@@ -1,4 +1,4 @@
-"""Reading experiments: never locks, never writes, works while they are written, and says what it had to leave out."""
+"""Reading experiments: never locks, never writes, works while they are written, and reports what it skips."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _TOLD = 5  # problems that a notebook shows
 
 
 class Problem(Immutable):
-    """Something that a reader left out.
+    """A part of an experiment that a reader skipped.
 
     Args:
-        path: Of the file, in the experiment.
-        line: Where in it, counted from 1; None for the whole file.
-        message: Why.
+        path: The file, relative to the experiment directory.
+        line: The number of the line, counted from 1; None for the whole file.
+        message: Why it was skipped.
     """
 
     __slots__ = __match_args__ = ("path", "line", "message")
@@ -63,24 +63,42 @@ class Problem(Immutable):
 
 
 class Experiment(ExistingExperiment):
-    """An experiment that is read: what `read` and `Exp.find` return. It is never written to.
+    """An experiment, as returned by `read`.
 
-    Its meta is read once; events are read from the files each time they are asked for, in constant memory.
+    The metadata is read once. Events are read from the files each time you ask for them, in constant memory. The dicts
+    and lists of the metadata are [read-only](#read-only-metadata).
 
     Attributes:
-        path: The directory: a path that leads there now.
-        id: The experiment's id, ``sha256:`` and 64 digits.
-        name, kind: As in meta.json.
-        parent_ref: An `ExperimentRef` to the experiment that this one belongs to, as it was recorded, or None.
-        created: When it was made (UTC), None where meta.json does not say.
-        params, extra: The effective ones, additions included: a read-only dict of Python values.
-        tags, descriptions: Read-only lists of strings, additions included.
-        environments: One dict per meta record, in order.
-        records: The meta records as they were parsed, JSON trees.
-        problems: What had to be left out so far, a list of `Problem`; reading events adds to it.
-        default_stream: The path of the default stream, ``log.jsonl``, of every experiment.
+        id (str): The id of the experiment: `sha256:` and 64 hexadecimal digits (`reader.id`).
+        name (str): The name, as in `meta.json`.
+        kind (str): The kind, as in `meta.json`; empty if `meta.json` has none.
+        created (datetime | None): When the experiment was created, in UTC; None if `meta.json` has no time.
+        params (dict[str, Any]): The effective parameters, additions included, as Python values.
+        extra (dict[str, Any]): The effective `extra`, additions included, as Python values.
+        tags (list[str]): The effective tags, additions included.
+        descriptions (list[str]): The descriptions, additions included.
+        environments (list[dict[str, Any]]): The environment of each meta record, in order.
+        records (list[dict[str, Any]]): The meta records as parsed JSON trees, in order.
+        parent (ExperimentRef | None): The experiment that this one belongs to.
+        problems (list[Problem]): The parts that were skipped so far; reading events adds to the list.
 
-    A change of the metadata raises TypeError or AttributeError, which names the call that records an addition.
+    Example:
+        ```python
+        from mlvlogger import Exp, read
+
+        with Exp("runs", "my_exp_1") as exp:
+            for step in range(3):
+                exp.log.event("batch", step=step, loss=1 / (step + 1))
+
+        experiment = read("runs/my_exp_1")
+        print(experiment.state, experiment.streams)
+        print(experiment.metric("batch", "loss"))
+        ```
+
+        ```text
+        completed ['log.jsonl']
+        ([0, 1, 2], [1.0, 0.5, 0.3333333333333333])
+        ```
     """
 
     default_stream: ClassVar[str] = DEFAULT
@@ -100,7 +118,7 @@ class Experiment(ExistingExperiment):
 
     @property
     def streams(self) -> list[str]:
-        """The paths of the streams that are there, ``log.jsonl`` first."""
+        """The paths of the streams of the experiment, `log.jsonl` first."""
         names = [DEFAULT] if _is_regular(self.path / DEFAULT) else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
@@ -111,10 +129,11 @@ class Experiment(ExistingExperiment):
 
     @property
     def continued(self) -> dict[str, list[str]]:
-        """The streams whose writer continued in others, because another program had changed the file, with the others.
+        """The streams that are continued in others, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
 
-        ``{"log.jsonl": ["log/kept-1.jsonl"]}``; empty if nothing was changed. To read such a stream, pass its path to
-        `events`, `spans` or `metric`. It begins with all lines of the stream that it replaces, or only follows them.
+        A writer continues in another stream if another program changes the file of the stream. To read the other
+        stream, pass its path to `events`, `spans` or `metric`. It begins with all events of the stream that it
+        replaces, or it has only the events after the change (`writer.kept-bytes`).
         """
         kept = [path for path in self.streams if path.startswith("log/kept-")]
         continued: dict[str, list[str]] = {}
@@ -125,16 +144,17 @@ class Experiment(ExistingExperiment):
                     if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
                         replaced = event.data["replaces"].get("stream")
             except UnsupportedVersion:
-                pass  # whoever reads that stream is told
+                pass  # reading that stream reports it
             if isinstance(replaced, str):
                 continued.setdefault(replaced, []).append(path)
         return continued
 
     @property
     def state(self) -> str:
-        """ "open", "paused", "completed", "failed" or "interrupted": by the lifecycle events of ``log.jsonl`` alone.
+        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
 
-        "open" says that the log has no end yet, not that something is running.
+        Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, not that a
+        process is running.
         """
         self._report_continued(DEFAULT)
         state = "open"
@@ -145,20 +165,20 @@ class Experiment(ExistingExperiment):
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
     ) -> Iterator[Event]:
-        """The events of a stream, in order.
+        """Iterate over the events of a stream, in order. Lines that can't be read are skipped and reported in
+        `problems`, as is a stream in which this one is `continued`.
 
         Args:
-            pattern: Which names: segments joined by ``/``; in a segment ``*`` stands for any characters and ``?`` for
-                one; the segment ``**`` for any number of segments. ``"epoch/batch"``, ``"epoch/*"``, ``"**/loss"``.
-            stream: Of which stream: its name (``"gpu"``) or path (``"log/gpu.jsonl"``); by default ``log.jsonl``.
-            rewound: Also those that a rewind superseded.
-            lifecycle: Also the lifecycle events, ``mlv/…``.
+            pattern: Which names: segments joined by `/`. In a segment, `*` matches any characters and `?` one
+                character; the segment `**` matches any number of segments. For example `"epoch/batch"`, `"epoch/*"`,
+                `"**/loss"`.
+            stream: The name (`"gpu"`) or the path (`"log/gpu.jsonl"`) of the stream; by default `log.jsonl`.
+            rewound: Whether to include the events that a rewind superseded (`reader.rewind`).
+            lifecycle: Whether to include the lifecycle events, `mlv/…`.
 
         Raises:
-            FileNotFoundError: there is no such stream (a missing ``log.jsonl`` has no events).
-            UnsupportedVersion: a session is of an unknown major version, or requires an unknown feature.
-
-        Lines that cannot be read are left out, and told in `problems`, as is a stream in which this one `continued`.
+            FileNotFoundError: If the experiment has no such stream. A missing `log.jsonl` has no events.
+            UnsupportedVersion: If a session has an unknown major version or requires an unknown feature.
         """
         matches = matcher(pattern)
         path = self._stream(stream)
@@ -171,9 +191,15 @@ class Experiment(ExistingExperiment):
                 yield event
 
     def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
-        """The spans of a stream whose names match, as trees, in the order of their begin; inner ones that match too.
+        """Iterate over the spans of a stream whose names match, as trees, in the order of their begin events.
 
-        Arguments and errors as for `events`. The open spans of the stream are in memory, and those that are returned.
+        A matching span inside of another one is yielded, too. The spans of the stream are kept in memory. The
+        exceptions are those of `events`.
+
+        Args:
+            pattern: As for `events`.
+            stream: As for `events`.
+            rewound: As for `events`.
         """
         matches = matcher(pattern)
         for tree in span_trees(self.events(stream=stream, rewound=rewound)):
@@ -181,11 +207,19 @@ class Experiment(ExistingExperiment):
                 yield tree
 
     def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
-        """The steps and the values of one metric: the member *name* of the events that match *pattern*.
+        """Return the steps and the values of one metric, as two lists. Rewound events are skipped.
 
-        A value is a float or an integer, NaN and infinities included; the step is the integer member ``step`` of the
-        event, or where it has none the number of the event among those of its name with the metric, from 0. Rewound
-        events are left out. Errors as for `events`.
+        The exceptions are those of `events`.
+
+        Args:
+            pattern: Which events, as for `events`.
+            name: The member of their data. A value is a float or an integer, NaN and infinities included; events
+                without one are skipped.
+            stream: As for `events`.
+
+        Returns:
+            The steps and the values. A step is the integer member `step` of the event; if an event has none, its number
+                among the events of its name that have the metric, from 0.
         """
         matches = matcher(pattern)
         path = self._stream(stream)
@@ -203,7 +237,10 @@ class Experiment(ExistingExperiment):
         return series.steps, series.values
 
     def subs(self) -> Iterator[Experiment]:
-        """The sub-experiments, nested ones included, in the order of their paths; broken ones are warned of."""
+        """Iterate over the sub-experiments, nested ones included, in the order of their paths.
+
+        A sub-experiment that can't be read is skipped with a warning.
+        """
         for directory in _experiments(self.path, below=True):
             yield from _readable(directory)
 
@@ -327,21 +364,34 @@ class _Read:
     """``read(path)`` reads an experiment, ``read.all(root)`` all of a directory, ``read.event(line)`` one line."""
 
     def __call__(self, path: str | os.PathLike[str]) -> Experiment:
-        """The experiment at *path*.
+        """Read the experiment at `path`.
+
+        Reading takes no locks, writes nothing, follows no symbolic links below the directory, and works while the
+        experiment is being written.
+
+        Args:
+            path: The directory of the experiment.
 
         Raises:
-            NotAnExperiment: there is none.
-            InvalidRecord: its meta.json is damaged.
-            UnsupportedVersion: a meta record is of an unknown major version, or requires an unknown feature.
-            OSError: meta.json cannot be opened.
+            NotAnExperiment: If there is no experiment at `path`.
+            InvalidRecord: If `meta.json` is damaged.
+            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
+                (`reader.major`, `reader.requires`).
+            OSError: If `meta.json` can't be opened.
         """
         return Experiment(path)
 
     def event(self, line: bytes) -> Event:
-        """The event on one line of a stream, which is given without its line feed: for other readers to agree with.
+        """Parse one line of a stream, for other readers that should agree with this one.
 
-        Of which stream and line it is, is not known here: its *stream* is empty and its *line* 0.
-        Raises InvalidRecord where a reader leaves the line out, and says why (`reader.garbled`).
+        Args:
+            line: The bytes of the line, without its line feed.
+
+        Returns:
+            The event, with an empty `stream` and the `line` 0.
+
+        Raises:
+            InvalidRecord: If a reader must skip the line; the message gives the reason (`reader.garbled`).
         """
         try:
             return read_event("", 0, line)
@@ -349,9 +399,15 @@ class _Read:
             raise InvalidRecord(_no_event(error)) from None
 
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
-        """Every experiment in and below *root*, sub-experiments included, in the order of their paths.
+        """Iterate over the experiments in and below a directory, sub-experiments included, in the order of their paths.
 
-        One that cannot be read is left out with a warning. Raises FileNotFoundError where *root* does not exist.
+        An experiment that can't be read is skipped with a warning.
+
+        Args:
+            root: The directory.
+
+        Raises:
+            FileNotFoundError: If `root` isn't a directory.
         """
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory")

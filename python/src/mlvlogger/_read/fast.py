@@ -1,8 +1,8 @@
 """Lines as writers write them, read the quick way (specification 1.0, chapters Events and Metrics).
 
-The full way, `read_event`, takes any line apart and looks at each part. The quick way finds those lines of a block
+The full way, `read_event`, takes any line apart and checks each part. The quick way finds those lines of a block
 that have the form that writers give them, all with one regular expression. What it says of a line, the full way would
-say too, and a test holds it to that; of any other line it says nothing, and that one has to be read in full.
+say too, and a test holds it to that; of any other line it says nothing, and that one must be read in full.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def quick_events(stream: str, number: int, block: bytes) -> Iterator[Event | tuple[int, bytes]]:
-    """The events of a block of lines, in order, and the lines that have to be read in full, with their numbers.
+    """The events of a block of lines, in order, and the lines that must be read in full, with their numbers.
 
     Args:
         stream: The path of the stream.
@@ -67,10 +67,10 @@ def quick_events(stream: str, number: int, block: bytes) -> Iterator[Event | tup
 
 
 def _data(text: str) -> dict[str, Any]:
-    """The data of an event. Raises ValueError, StopIteration or RecursionError where the full way has to look at it."""
+    """The data of an event. Raises ValueError, StopIteration or RecursionError if the full way must read it."""
     tree: dict[str, Any]
     tree, end = _scan(text, 0)
-    # Each name has a colon behind it, and all other colons stand in texts. Were a name there twice, there would be a
+    # Each name has a colon after it, and all other colons are in strings. Were a name there twice, there would be a
     # colon too many.
     if end != len(text) or text.count(":") != len(tree) + _colons(tree.values(), MAX_DEPTH - 2):
         raise ValueError
@@ -137,7 +137,7 @@ class Series:
 
     Most lines of a log look like one another: the same event, with the same members of its data, and other numbers.
     Each event that was read in full gives its *shape*, and the shapes together a regular expression that has all names
-    in it and room for numbers.
+    in it and space for numbers.
 
     Args:
         metric: Its name.
@@ -174,9 +174,9 @@ class Series:
             self.values.append(value)
 
     def skim(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take the values of a block of lines, and give those lines that have to be read in full, with their numbers.
+        """Take the values of a block of lines, and give those lines that must be read in full, with their numbers.
 
-        Where such a line is an event, it has to be given to `take` before the next line is asked for.
+        If one of these lines is an event, it must be given to `take` before the next line is asked for.
 
         Args:
             stream: The path of the stream.
@@ -238,7 +238,7 @@ class Series:
 
     def _compile(self) -> None:
         self._places: list[tuple[str, int, int | None]] = []  # of a value and its step among the groups
-        groups = 0 if self._is_hidden is None else 1  # that of the seq, which is dear
+        groups = 0 if self._is_hidden is None else 1  # that of the seq; capturing it is expensive
         count = COUNT if self._is_hidden is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:

@@ -26,14 +26,35 @@ __all__ = ["chunks", "digest_of", "file_in", "open_source", "ref"]
 
 
 def ref(path: str | os.PathLike[str]) -> File | External:
-    """A reference to a file where it lies, for `params`, `extra` or an event.
+    """Return a reference to a file where it is, for `params`, `extra` or the data of an event.
 
-    It says size and SHA-256, so that later anyone can tell whether it is the same file. Inside an experiment it is
-    a `File` with the experiment's id; outside, an `External` with the absolute path and the host.
+    The reference has the size and the SHA-256 of the file, so that you can later check whether it is the same file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Inside an experiment, a `File` with the id of the experiment (`value.file`). Outside of every experiment, an
+            `External` with the absolute path and the host (`value.external`).
 
     Raises:
-        FileNotFoundError: *path* does not exist.
-        CannotAttach: it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
+        FileNotFoundError: If `path` does not exist.
+        CannotAttach: If `path` isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
+
+    Example:
+        ```python
+        from pathlib import Path
+
+        from mlvlogger import Exp, ref
+
+        Path("images.npz").write_bytes(b"abc")
+        with Exp("runs", "my_exp_1", {"data": ref("images.npz")}) as exp:
+            print(exp.params["data"].size)
+        ```
+
+        ```text
+        3
+        ```
     """
     _refuse_directory(path, path)
     home = enclosing(Path(path))
@@ -59,10 +80,10 @@ def file_in(home: Path, experiment: str, path: str | os.PathLike[str]) -> File:
     file = Path(os.path.realpath(real / path))
     _refuse_directory(file, path)
     if real not in file.parents:
-        raise InvalidName(f"{os.fspath(path)!r} lies outside of {home}. Refer to it with mlvlogger.ref(path).")
+        raise InvalidName(f"{os.fspath(path)!r} is outside of {home}. Refer to it with mlvlogger.ref(path).")
     if (nearest := enclosing(file.parent)) is None or nearest.resolve() != real:
         raise InvalidName(
-            f"{os.fspath(path)!r} lies in a sub-experiment of {home}. Refer to it with mlvlogger.ref(path)."
+            f"{os.fspath(path)!r} is in a sub-experiment of {home}. Refer to it with mlvlogger.ref(path)."
         )
     return _describe(file, file.relative_to(real).as_posix(), experiment)
 
@@ -85,7 +106,7 @@ def open_source(source: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes from where the file stands to its end, in parts."""
+    """The bytes from the position of the file to its end, in parts."""
     while chunk := file.read(CHUNK):
         yield chunk
 
@@ -104,7 +125,7 @@ def digest_of(file: IO[bytes], name: str) -> tuple[int, str, int]:
 
 
 def _describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
-    """A reference to a file that lies at *path* in an experiment. Raises CannotAttach and OSError."""
+    """Return a reference to the file at *path* in an experiment. Raises CannotAttach and OSError."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -120,7 +141,7 @@ def _describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
         try:
             portable_path(path[len("files/") :], "a file below files/")
         except InvalidName as error:
-            raise CannotAttach(f"{error} Or attach it under such a name: exp.attach(path, name).") from None
+            raise CannotAttach(f"{error} Or attach it under a portable name: exp.attach(path, name).") from None
     with open_source(file) as source:
         size, sha256, _ = digest_of(source, os.fspath(file))
     return File(path, size, sha256, media_type(path), experiment)

@@ -100,7 +100,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 meta.digests.append(hashlib.sha256(data).hexdigest())
                 continue
             record = parse_record(small)
-        except OSError as error:  # a symbolic link, say, which isn't a record
+        except OSError as error:  # for example a symbolic link, which isn't a record
             meta.problems.append((name, f"cannot be read: {error}"))
             meta.digests.append("")
             continue

@@ -21,7 +21,7 @@ __all__ = ["Spark", "card", "sparks"]
 
 _WIDTH, _HEIGHT = 160, 28  # of a curve, in pixels
 _METRICS = 20  # rows of the table of metrics
-_LONGEST = 200  # characters of a text
+_LONGEST = 200  # characters of a string
 
 _LEFT = 'style="text-align:left;vertical-align:top"'
 

@@ -36,7 +36,7 @@ class _Metadata:
 
     Args:
         member: The attribute of an experiment that it is the value of, or a part of it.
-        exp: A weak reference to the experiment: the metadata that somebody keeps must not keep it.
+        exp: A weak reference to the experiment: a reference to the metadata must not keep it alive.
     """
 
     __slots__ = ()
@@ -95,7 +95,7 @@ class ReadOnlyList(_Metadata, list):  # type: ignore[type-arg]
 
 
 def read_only(tree: Any, member: str, exp: object) -> Any:
-    """Return *tree* with read-only dicts and lists in the place of its own, at every depth.
+    """Return *tree* with read-only dicts and lists, at every depth.
 
     Args:
         tree: The recorded value, made of dicts, lists and values that are immutable.
@@ -123,7 +123,7 @@ def _addition(member: str, path: object) -> str:
 class ReadOnlyAttributes:
     """A base class of experiments: once one is complete, its public attributes cannot be assigned or deleted.
 
-    A class of somebody else that inherits from it may have further attributes.
+    A user's subclass may have further attributes.
     """
 
     _last_attribute: ClassVar[str]  # the one that completes an experiment

@@ -13,11 +13,28 @@ __all__ = ["SpanTree", "span_trees"]
 
 
 class SpanTree:
-    """A span with what lies in it, in order.
+    """A span with the events and spans in it.
 
     Attributes:
-        begin, end: Its events; *end* is None where it was never finished.
-        children: Events and inner spans (`SpanTree`).
+        begin (Event): The begin event.
+        end (Event | None): The end event, None if the span was never finished.
+        children (list[Event | SpanTree]): The events and inner spans, in order.
+
+    Example:
+        ```python
+        from mlvlogger import Exp, read
+
+        with Exp("runs", "my_exp_1") as exp:
+            with exp.log.span("epoch") as epoch:
+                epoch.event("batch", loss=0.5)
+
+        (tree,) = read("runs/my_exp_1").spans("epoch")
+        print(tree.name, [child.data for child in tree.children])
+        ```
+
+        ```text
+        epoch [{'loss': 0.5}]
+        ```
     """
 
     def __init__(self, begin: Event) -> None:
@@ -37,17 +54,17 @@ class SpanTree:
 
     @property
     def name(self) -> str:
-        """The name of the span's events."""
+        """The name of the begin and end events."""
         return self.begin.name
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data of the begin event, and of the end event where names are new."""
+        """The data of the begin event, and the members of the end event that the begin event lacks."""
         return {**(self.end.data if self.end else {}), **self.begin.data}
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, None where it was never finished."""
+        """The duration in seconds, None if the span was never finished."""
         return self.end.seconds if self.end else None
 
 

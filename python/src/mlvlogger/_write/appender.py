@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .gate import Gate
     from .reports import Reports
 
-    #: Gives the tail of an event when nobody else writes to the stream, or None to write nothing.
+    #: Gives the tail of an event when no other thread writes to the stream, or None to write nothing.
     Tail: TypeAlias = Callable[[], bytes | None]
 
 __all__ = ["Appender"]
@@ -39,7 +39,7 @@ class Appender:
         elsewhere: What to do if the file isn't at its path any more.
         gate: Events go straight to the writer while its `is_fast` is true.
         reports: Where trouble is reported.
-        sync: Whether each event has to be on the disk.
+        sync: Whether each event must be on the disk.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Appender:
         return seq, self.follow_up()
 
     def keep(self, event: Pending, error: OSError) -> int | None:
-        """Keep an event that can't be written for later, or count it as dropped if there is no room.
+        """Keep an event that can't be written for later, or count it as dropped if there is no space.
 
         Returns its seq in the first case. Raises WriteFailed, with ``on_error="raise"``.
         """
@@ -158,7 +158,7 @@ class Appender:
         except OSError as error:
             path = self._destination.path
             self._reports.fail(
-                f"events could not be written to {path}: {error}. The writer process goes on trying.", error
+                f"events could not be written to {path}: {error}. The writer process keeps trying.", error
             )
             return False
         return True

@@ -34,7 +34,7 @@ class Backlog:
         return len(self._waiting) + self._dropped
 
     def keep(self, event: Pending, last: int, reason: str) -> int | None:
-        """Keep an event, or count it as dropped if there is no room.
+        """Keep an event, or count it as dropped if there is no space.
 
         Args:
             event: The event.
@@ -118,7 +118,7 @@ class HeldEvents:
         self.dropped = 0
 
     def hold(self, event: Pending) -> None:
-        """Keep an event, or count it as dropped if there is no room."""
+        """Keep an event, or count it as dropped if there is no space."""
         size = len(event.render(0, 0))
         if self._size + size <= MAX_SIZE:
             self._events.append(event)

@@ -24,7 +24,7 @@ class Closing:
         appender: Writes what waits, and the seal.
         gate: Events don't go straight to the writer any more.
         reports: Where trouble is reported.
-        sync: Whether the end has to be on the disk.
+        sync: Whether the end must be on the disk.
     """
 
     def __init__(self, destination: Destination, appender: Appender, gate: Gate, reports: Reports, sync: bool) -> None:

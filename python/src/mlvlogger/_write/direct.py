@@ -33,7 +33,7 @@ class DirectWriter:
         self._file = file
         self._looked = self._look_at = 0  # nanoseconds since 1970
         self._seals = Seals(file, place)
-        #: The seq before our first line; and of numbers to be skipped, before which line of ours, and how many.
+        #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self.is_seal_due = False
 

@@ -28,7 +28,7 @@ __all__ = ["Elsewhere"]
 
 _MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
 _RETRY = 1.0  # seconds after which continuing elsewhere is tried again, if it failed
-_MAX_TRIES = 1000  # for a name that nobody has
+_MAX_TRIES = 1000  # for a free name
 
 
 class Elsewhere:
@@ -48,7 +48,7 @@ class Elsewhere:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, in a forked child."""
+        """Begin again, in a forked child."""
         #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
         self.replaced: dict[str, bool] = {}
         self._published_again = False
@@ -145,10 +145,10 @@ class Elsewhere:
                 break
         self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
         destination.session = object()
-        backlog.move(old_seq, destination.writer.seq)  # behind the start
+        backlog.move(old_seq, destination.writer.seq)  # after the start
 
     def _publish(self, name: str, start: Pending | None, is_whole: bool, backlog: Backlog) -> bool:
-        """Continue in a file that `_copy` makes, and return True; or return False if somebody has the name.
+        """Continue in a file that `_copy` makes, and return True; or return False if the name is taken.
 
         Raises OSError; then everything is as it was.
         """
@@ -170,7 +170,7 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
     """Make a file of the lines of an old one (with *is_whole*) and an `mlv/start` (with *start*).
 
     Returns:
-        Its writer, None if somebody has the name.
+        Its writer, None if the name is taken.
 
     Raises:
         OSError: If that fails; then nothing of it is left.
@@ -212,7 +212,7 @@ def _free_names(root: Folder, name: str | None, kind: str) -> Iterator[str]:
         kind: The word before the number.
 
     Raises:
-        OSError: If somebody else takes each of them.
+        OSError: If other processes take each of them.
     """
     folder, stem, suffix = "log/", "", ".jsonl"
     if name is not None:

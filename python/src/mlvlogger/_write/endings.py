@@ -13,7 +13,7 @@ __all__ = ["ending", "outcome"]
 
 
 def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
-    """The status that a with block leaves behind: how it was left decides."""
+    """Return the status for the end of a with block, and its exception."""
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "completed", None
     if isinstance(error, SystemExit):

@@ -1,6 +1,6 @@
 """What a record says of an exception (specification 1.0, chapter Lifecycle): its type, message and traceback.
 
-Nobody chose to record these: a message may quote an address with a password, a traceback the line with a key.
+The user didn't choose to record these: a message may quote an address with a password, a traceback the line with a key.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LAST_TIMEOUT", "Gate"]
 
-#: Seconds to wait, as the program ends, for a thread that may have stopped for good.
+#: Seconds to wait, as the program ends, for a thread that may have stopped permanently.
 LAST_TIMEOUT = 0.5
 
 
@@ -32,7 +32,7 @@ class Gate:
         self.reset()
 
     def reset(self) -> None:
-        """Let go of the lock for threads that are gone: they don't continue with the event that they may be in."""
+        """Release the lock of threads that are gone: they don't continue with the event that they may be in."""
         #: Held while an event is made.
         self.lock: RLock | _LastLock = RLock()
         #: Whether an event is being written. A signal handler that comes meanwhile defers its own.
@@ -63,7 +63,7 @@ class Gate:
 
 
 class _LastLock:
-    """The lock from the end of the program on. A daemon thread that the interpreter has stopped for good may hold it;
+    """The lock from the end of the program on. A daemon thread that the interpreter has frozen may hold it;
     then the gate is reset."""
 
     def __init__(self, gate: Gate) -> None:

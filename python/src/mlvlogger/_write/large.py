@@ -24,7 +24,7 @@ _LARGE = 1024 * 1024  # characters that are worth a warning
 
 
 def shortened(tree: dict[str, Any]) -> str:
-    """Data that fits into a record: members that are large by themselves are cut to a text."""
+    """Data that fits into a record: members that are large by themselves are cut to a string."""
     warn_once(
         "data is larger than a record may be (16 MiB); its large members were recorded as the beginning of "
         "their JSON text"

@@ -64,12 +64,12 @@ def _given_text(what: str, text: Any, redact: bool, kept_back: list[str]) -> str
         exact = str.__str__(text)
         exact.encode("utf-8")
     except TypeError:
-        raise TypeError(f"{what} is {short(text)}; it has to be a string.") from None
+        raise TypeError(f"{what} is {short(text)}; it must be a string.") from None
     except UnicodeEncodeError:
         raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
     if redact and secret_value(exact):
         kept_back.append(what)
-        return "<redacted>"  # by the specification they are strings: no typed value can stand for one
+        return "<redacted>"  # by the specification they are strings: no typed value can replace one
     return exact
 
 
@@ -133,7 +133,7 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
 def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], Meta]) -> Meta:
     """Publish the next addition with what is new in *new*, and return all records with it.
 
-    Equal values of `params` and `extra` that are there already are left out, and so are tags.
+    Equal values of `params` and `extra` that are recorded already are left out, and so are tags.
 
     Args:
         meta: The records, as they were read a moment ago.

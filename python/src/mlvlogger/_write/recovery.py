@@ -1,4 +1,4 @@
-"""The end of a stream: what a writer has to know of one to go on with it, and whether it may."""
+"""The end of a stream: the state that a writer needs to continue it, and whether it may."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Tail", "scan_file"]
 
 
 class Tail:
-    """What a writer has to know of a stream to go on with it; at first, that of an empty one."""
+    """The state of a stream that a writer needs to continue it; at first, that of an empty stream."""
 
     def __init__(self) -> None:
         self.size = 0  # bytes up to and including the last line feed
@@ -29,7 +29,7 @@ class Tail:
         self.paused = False
         self.last_start = b""  # the line of the last mlv/start
         self.first = True  # is the first line an mlv/start?
-        self.refused: str | None = None  # why a session of it cannot be gone on with
+        self.refused: str | None = None  # why no session may be appended
 
     @property
     def start(self) -> dict[str, Any] | None:
@@ -38,7 +38,7 @@ class Tail:
 
 
 def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
-    """Read a stream, or its first *size* bytes, from where the file stands, in constant memory. Raises OSError."""
+    """Read a stream, or its first *size* bytes, from the position of the file, in constant memory. Raises OSError."""
     tail = Tail()
     number = 0
     for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):

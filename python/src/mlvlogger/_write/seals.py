@@ -28,7 +28,7 @@ def new_digest() -> Any:
     """An empty SHA-256. The first call imports what it needs."""
     global _sha256
     if _sha256 is None:
-        from hashlib import sha256  # takes milliseconds, which not every program has to pay
+        from hashlib import sha256  # takes milliseconds, which not every program should pay
 
         _sha256 = sha256
     return _sha256()
@@ -74,11 +74,11 @@ class Seals:
         try:
             self._hash()
         except OSError:
-            return False  # tried again later; nobody asked for a seal
+            return False  # tried again later; no caller asked for a seal
         return is_seal_due(self.unsealed)
 
     def write(self, seq: int, nanoseconds: int, event: bytes, members: bytes) -> None:
-        """Write a seal (`seal.digest`): an event whose data has *members*, as JSON text with a comma behind each, then
+        """Write a seal (`seal.digest`): an event whose data has *members*, as JSON text with a comma after each, then
         `from` and `sha256`. Raises OSError: it is not written, or not whole and will be cut off."""
         self.settle()
         text, place = self.line(seq, nanoseconds, event, members)
@@ -87,7 +87,7 @@ class Seals:
         self.settle()
 
     def line(self, seq: int, nanoseconds: int, event: bytes, members: bytes) -> tuple[bytes, int]:
-        """The line of a seal (arguments of `write`) behind what is in the file, and the place of its digits."""
+        """The line of a seal (arguments of `write`) after the content of the file, and the place of its digits."""
         self._hash()
         start, _, digest = self._state
         empty = line(seq, nanoseconds, event, b'{%b"from":%d,"sha256":""}' % (members, start), None, b"")
@@ -106,7 +106,7 @@ class Seals:
             self._new = None
 
     def _hash(self) -> None:
-        """Hash what was written since: as it was written, so that the seal shows what somebody else has changed."""
+        """Hash what was written since: as it was written, so that the seal shows changes by other programs."""
         place, hashed, digest = self._state
         if digest is None:
             digest = new_digest()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionStart", "open_session"]
 
-_LOCK_TIMEOUT = 5.0  # seconds to wait for a lock that belongs to nobody alive
+_LOCK_TIMEOUT = 5.0  # seconds to wait for a lock whose holder is dead
 _BEGINNING = b'{"seq":1,"time":"'
 
 
@@ -90,7 +90,7 @@ def open_session(
         new: Whether the file is made, and must not exist; otherwise it must exist.
         record: Gives `SessionStart.record`; called when the file is ours, before anything is written to it.
         fork_of: For a forked child, the last event of its parent.
-        sync: Whether the file and its name have to be on the disk.
+        sync: Whether the file and its name must be on the disk.
 
     Raises:
         FileExistsError, FileNotFoundError, StreamBusy, InvalidRecord, UnsupportedVersion, OSError: As for `Stream`.
@@ -176,7 +176,7 @@ def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
     with file.reader() as reader:
         tail = scan_file(reader)
     if tail.size and not tail.first:
-        raise InvalidRecord(f"{path} is not an MLV stream: its first line is no mlv/start event. Log to another file.")
+        raise InvalidRecord(f"{path} is not an MLV stream: its first line isn't mlv/start. Log to another file.")
     if tail.refused is not None:
         raise UnsupportedVersion(f"{path}: {tail.refused}")
     if not tail.size and not _is_ours(file.read(len(_BEGINNING), 0)):
@@ -191,6 +191,6 @@ def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
 
 
 def _is_ours(beginning: bytes) -> bool:
-    """Return whether a file without a line feed may be cut to nothing: it has the beginning of our own first line, or
+    """Return whether a file without a line feed may be cut to nothing: it has the beginning of our first line, or
     zeros of a crash."""
     return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")

@@ -151,7 +151,7 @@ class Stream:
 
         Args:
             name, data, values: As for `Pending`.
-            tail: A function that gives the tail, or None to write nothing. It is called when nobody else writes to the
+            tail: A function that gives the tail, or None to write nothing. It is called when no thread writes to the
                 stream, no signal handler either.
 
         Returns:
@@ -265,7 +265,7 @@ class Stream:
         return _lifecycle_event(b"mlv/rewind", {"to": to}, reason)
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
-        """Write `mlv/pause` or `mlv/resume`; nothing for a forked child that has not logged: its parent goes on."""
+        """Write `mlv/pause` or `mlv/resume`; nothing for a forked child that has not logged: its parent continues."""
         with self._gate.lock:
             if self._inherited is not None and not self.closed:
                 return None
@@ -275,7 +275,7 @@ class Stream:
             return seq if kept else None
 
     def close(self, data: dict[str, Any] | None) -> None:
-        """Seal the stream, with an `mlv/end` of *data* or, where that is None, as paused; and let go of it.
+        """Seal the stream, with an `mlv/end` of *data* or, where that is None, as paused; and release it.
 
         A second call does nothing. In a forked child that has not logged, nothing is written.
         Raises WriteFailed, with ``on_error="raise"``, when not everything could be written; it is closed all the same.
@@ -330,10 +330,10 @@ class Stream:
         except OSError as error:
             self._destination.name = name
             if self._reports.raises:
-                raise WriteFailed(f"the forked process cannot open a stream beside {path}: {error}") from error
+                raise WriteFailed(f"the forked process cannot open a stream next to {path}: {error}") from error
             self._held.hold(event)
             self._reports.warn_once(
-                "fork", f"a forked process cannot open a stream beside {path}: {error}. Events are held."
+                "fork", f"a forked process cannot open a stream next to {path}: {error}. Events are held."
             )
             return False
         for waiting in self._held.take():
@@ -345,7 +345,7 @@ class Stream:
         return True
 
     def prepare_for_exit(self) -> None:
-        """Before the interpreter ends: what its finalizers log and close has to work, and daemon threads stop."""
+        """Before the interpreter ends: finalizers must be able to log and close, and daemon threads stop."""
         if self.closed or self._inherited is not None:
             return
         if self._closing.requested:
@@ -360,18 +360,18 @@ class Stream:
         new_digest()  # for a seal; and what an end needs: later nothing can be imported any more
         if getattr(sys, "last_type", None) is not KeyboardInterrupt:
             # An import that evaluates text, and this is one, makes CPython forget to end by the signal: the exit code
-            # would be 1. What the program was interrupted by stands on the terminal.
+            # would be 1. The cause of the interruption is on the terminal.
             preload()
         self._gate.prepare_for_exit()
 
     def __del__(self) -> None:
-        # Dropped without `close`: what waits is written, if that works, and nobody has to wait for the file's lock.
+        # Dropped without `close`: waiting events are written if possible, and the file's lock is released.
         # A stream that could not be opened has nothing to write.
         if not getattr(self, "closed", True) and self._inherited is None and not sys.is_finalizing():
             try:
                 self.flush()
                 self._writer.close()
-            except Exception as error:  # nobody is there to catch it
+            except Exception as error:  # no caller can catch it
                 warn(f"{self.path} could not be flushed: {error}. Call close() on the Exp or Logger.")
 
 
@@ -385,6 +385,6 @@ def _closed_error(event: Pending, path: str) -> LogClosed:
 def _lifecycle_event(name: bytes, data: dict[str, Any], reason: str | None) -> Pending:
     if reason is not None:
         if not isinstance(reason, str):
-            raise TypeError(f"reason is {reason!r}; it has to be a string.")
+            raise TypeError(f"reason is {reason!r}; it must be a string.")
         data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
     return Pending(b'"%b"' % name, dumps(data).encode("ascii"))

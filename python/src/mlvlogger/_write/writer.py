@@ -68,7 +68,7 @@ class Writer(Protocol):
             skip: How many seqs are left out before the event.
 
         Raises:
-            FileChanged: If nothing was written because somebody else has changed the file.
+            FileChanged: If nothing was written because another program has changed the file.
             OSError: If the event isn't written. What is written of its line will be cut off.
         """
 
@@ -82,7 +82,7 @@ class Writer(Protocol):
         """Return when every event is on the disk. Raises OSError if that fails."""
 
     def close(self) -> None:
-        """Close the file and let go of the lock. A second call does nothing. Raises OSError."""
+        """Close the file and release the lock. A second call does nothing. Raises OSError."""
 
     def abandon(self) -> None:
         """Close the file in a forked child and touch nothing: the parent continues with the file."""

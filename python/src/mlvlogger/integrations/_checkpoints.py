@@ -1,4 +1,4 @@
-"""What the adapters have in common: where a checkpoint lies, what is left of them, and going back to one."""
+"""The common parts of the adapters: the place of a checkpoint, the remaining ones, and going back to one."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["go_back", "log_kept", "mark", "place"]
 
 
 def place(exp: Exp, path: str | os.PathLike[str]) -> str:
-    """*path* relative to the experiment where it lies in it, so that the directory can be moved; else absolute."""
+    """Return *path* relative to the experiment if it is in it, so that the directory can be moved; else absolute."""
     real = Path(os.path.realpath(path))
     home = Path(os.path.realpath(exp.path))
     return real.relative_to(home).as_posix() if home in real.parents else str(real)
 
 
 def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Log one event ``checkpoints`` with references to all files that are, or lie below, *paths* now.
+    """Log one event ``checkpoints`` with references to all files that are *paths*, or below them, now.
 
     It is for the end of training: what was rotated away before is no longer missed by anyone.
     """
@@ -43,7 +43,7 @@ def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
 
 
 def mark(exp: Exp) -> dict[str, Any]:
-    """Where the log stands, for a checkpoint."""
+    """The log position, for a checkpoint."""
     return {"experiment": exp.id, "mark": exp.mark()}
 
 

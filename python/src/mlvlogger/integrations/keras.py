@@ -11,7 +11,7 @@
 
     read("runs/mlp").metric("epoch/end", "val_loss")
 
-Each epoch is a span ``epoch`` with its number as ``n``. In it lie:
+Each epoch is a span ``epoch`` with its number as ``n``. In it are:
 
 - ``epoch/end``, the metrics of the epoch, with its number as ``step``;
 - ``epoch/batch``, on request: metrics after every so many batches, with the number of batches since the beginning of

@@ -1,4 +1,4 @@
-"""Lightning: `MLVLogger` is a logger, and as a callback it lets a run that was stopped go on without a seam.
+"""Lightning: `MLVLogger` is a logger, and as a callback it continues a stopped run without gaps.
 
 ::
 
@@ -54,11 +54,11 @@ __all__ = ["MLVLogger"]
 class MLVLogger(Logger, Callback):
     """Logs into *exp*: ``Trainer(logger=mlv, callbacks=[mlv])`` with ``mlv = MLVLogger(exp)``.
 
-    Among the callbacks, it puts a mark into every checkpoint, and rewinds the log when fitting goes on from one.
+    Among the callbacks, it puts a mark into every checkpoint, and rewinds the log when fitting continues from one.
 
     Args:
         exp: The experiment. Every rank gives its own, rank 0's is written to.
-        digests: Refer to the checkpoints that are there when fitting has ended. They are read for that, about a
+        digests: Refer to the checkpoints that exist when fitting has ended. They are read for that, about a
             gigabyte in a second.
     """
 
@@ -118,5 +118,5 @@ class MLVLogger(Logger, Callback):
         checkpoint["mlv"] = mark(self._exp)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        if trainer.is_global_zero and trainer.state.fn == "fit":  # evaluating a checkpoint goes on with nothing
+        if trainer.is_global_zero and trainer.state.fn == "fit":  # evaluating a checkpoint continues nothing
             go_back(self._exp, checkpoint.get("mlv"))

@@ -45,7 +45,7 @@ class MLVHandler(logging.Handler):
     """Logs records into *exp*.
 
     What comes after the end of *exp* is left to the other handlers. So is, with ``logging.captureWarnings``, what the
-    logger of *exp* itself has to warn of while it logs a record: it would be about itself.
+    logger of *exp* itself warns of while it logs a record: it would be about itself.
     An error goes to `handleError`, as with every handler.
 
     Args:
@@ -64,7 +64,7 @@ class MLVHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> Any:
         """As that of every handler, without its lock: events need none.
 
-        A thread that holds the lock of a stream may have to warn, and a thread that holds ours waits for that stream.
+        A thread that holds the lock of a stream may warn, and a thread that holds ours waits for that stream.
         """
         found = self.filter(record)
         if found:

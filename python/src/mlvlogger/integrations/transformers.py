@@ -23,7 +23,7 @@ The events, of the process of rank 0 alone:
 - ``train`` and ``eval``, one for each entry of ``trainer.state.log_history``, with its names and its ``step``;
 - ``predict``, the metrics of ``trainer.predict``;
 - a span ``epoch`` around each epoch;
-- ``checkpoint``, ``step`` and ``path`` of one that was saved; a run that goes on from it rewinds the log to here;
+- ``checkpoint``, ``step`` and ``path`` of one that was saved; a run that continues from it rewinds the log to here;
 - ``checkpoints``, when training has ended: references to the files of those that are still there.
 """
 
@@ -52,7 +52,7 @@ class MLVCallback(TrainerCallback):
 
     Args:
         exp: The experiment. Every rank gives its own, rank 0's is written to.
-        digests: Refer to the checkpoints that are there when training has ended. Their files are read for that, about a
+        digests: Refer to the checkpoints that exist when training has ended. Their files are read for that, about a
             gigabyte in a second.
     """
 

@@ -24,5 +24,5 @@ def command(directory: Path, text: str) -> None:
     if text == "-":
         text = sys.stdin.read().strip()
     if not text:
-        raise click.UsageError("The note is empty. Pass a TEXT, or - to read it from standard input.")
+        raise click.UsageError("The note is empty. Pass TEXT, or - to read it from standard input.")
     add(directory, description=text)

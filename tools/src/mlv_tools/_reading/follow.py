@@ -52,7 +52,7 @@ class Follower:
                 yield from self._events(stream, lines)
 
     def _added(self, stream: str) -> list[bytes]:
-        """Return the next whole lines, about a mebibyte of them; b"" stands for a line that is too long."""
+        """Return the next whole lines, about a mebibyte of them; b"" is a line that is too long."""
         offset = self._offsets.get(stream, 0)
         with (self._experiment.path / stream).open("rb") as file:
             file.seek(offset)

@@ -223,7 +223,7 @@ def _open_stream(root: int, name: str) -> int | None:
 def _opened() -> dict[str, str]:
     """Return the temporary files that processes of this host have open: the path, and the id of one process.
 
-    A forked worker that hasn't logged anything holds no lock, but has such a file open. Processes of other users are
+    A forked worker that hasn't logged anything holds no lock, but has one of them open. Processes of other users are
     invisible.
     """
     found: dict[str, str] = {}

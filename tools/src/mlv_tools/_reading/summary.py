@@ -1,4 +1,4 @@
-"""The facts of one row of `mlv ls`, read from the ends of the streams and no more of a log than necessary."""
+"""The facts of one row of `mlv ls`, read from the ends of the streams and as little of a log as possible."""
 
 from __future__ import annotations
 

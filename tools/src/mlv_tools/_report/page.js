@@ -174,7 +174,7 @@
     });
   }
 
-  // What stands on the horizontal axis: the steps, or the times, in a unit that fits the latest.
+  // The horizontal axis: the steps, or the times, in a unit that fits the latest.
   function axisOf(curve) {
     if (state.axis === "step") return { title: "step", of: (series) => series.x, means: (series) => series.mx, unit: 1 };
     const latest = curve.series.map((series) => (state.picked.has(series.e) ? series.t.at(-1) : 0));

@@ -2,7 +2,7 @@
 
 The data is in a JSON script element, which browsers don't run, without a `<`. The Content Security Policy of the page
 allows only the two scripts with the given digests, and no connection. Vega draws the charts with its own interpreter
-of expressions, so that the policy doesn't have to allow `eval`.
+of expressions, so that the policy needn't allow `eval`.
 """
 
 from __future__ import annotations

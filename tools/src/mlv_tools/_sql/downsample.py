@@ -68,7 +68,7 @@ class Curve:
         last: The value that was logged last.
         steps: The steps of the points that are kept, in order.
         times: Their times, in seconds since 1970.
-        values: Their values; None stands for a value that isn't finite.
+        values: Their values; None is a value that isn't finite.
         means: Steps, times and values of the means of all stretches, or None if every point is kept.
     """
 

@@ -72,7 +72,7 @@ def load_events(connection: duckdb.DuckDBPyConnection, streams: list[Stream]) ->
 def _load_quick(connection: duckdb.DuckDBPyConnection, files: list[tuple[str, int]]) -> set[int]:
     """Create the table `_events` with the streams that DuckDB reads as `mlvlogger` does, and return their numbers.
 
-    Every byte of such a stream belongs to a plain line, or to a line that `mlvlogger` read with the same result.
+    Every byte of a stream like this belongs to a plain line, or to a line that `mlvlogger` read with the same result.
 
     Args:
         files: The file of each stream, and its size in bytes.

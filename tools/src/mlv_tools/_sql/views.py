@@ -22,9 +22,9 @@ __all__ = ["connect", "left_out"]
 
 
 def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
-    """Load all experiments in and below the directory *root* into an in-memory database, to query them with SQL.
+    """Open an in-memory DuckDB connection with the experiments in and below a directory, to query them with SQL.
 
-    The connection to DuckDB has four views:
+    It has four views. [Query](../how-to/query.md) describes their columns:
 
     - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
       extra, error;
@@ -32,22 +32,22 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
     - `problems`: experiment, path, line, message.
 
-    A function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
+    The function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
     `plain(params->'seed')`.
 
-    The views contain the events at the time of the call, including lifecycle events and excluding superseded events.
-    A broken experiment is a row of `experiments` with its `error`. All else that could not be read is in `problems`; if
-    that view has rows, `connect` warns. The how-to page Querying describes the columns.
+    The views show the state at the call, lifecycle events included, without rewound events. A broken experiment is a
+    row of `experiments` with its `error`. Other unreadable parts are in `problems`, and there is a warning if that has
+    rows.
 
-    Symbolic links below *root* aren't followed, and nothing is written there. DuckDB doesn't load or install extensions
-    by itself, so that no query opens a network connection.
+    No symbolic link below the directory is followed, and nothing is written there. DuckDB neither loads nor installs
+    extensions by itself, so that no query opens a network connection.
 
     Args:
         root: The directory.
 
     Raises:
-        FileNotFoundError: If *root* does not exist.
-        NotADirectoryError: If *root* isn't a directory.
+        FileNotFoundError: If the directory does not exist.
+        NotADirectoryError: If `root` isn't a directory.
     """
     import duckdb
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "WriterProcess", "named"]
 
-PATIENCE = 4.0  #: seconds that the caller waits while nothing gets on
+PATIENCE = 4.0  #: seconds that the caller waits without progress
 
-_ended_later: list[int] = []  # processes of writers that nobody has waited for
+_ended_later: list[int] = []  # exited writer processes that aren't reaped yet
 
 
 class WriterProcess:
@@ -43,7 +43,7 @@ class WriterProcess:
     def start(self, ring: int, file: int, place: int) -> None:
         """Start it. After an exception, call `undo`.
 
-        We keep the end of the bell to read from, too: writing to a pipe that nobody reads could be the end of the
+        We keep the end of the bell to read from, too: writing to a pipe without a reader could be the end of the
         program (SIGPIPE).
 
         Args:
@@ -52,7 +52,7 @@ class WriterProcess:
         """
         _ended_later[:] = [pid for pid in _ended_later if not _ending(pid)]
         if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
-            raise OSError("there is no interpreter that could be started as a process of its own")
+            raise OSError("there is no interpreter that could be started as a separate process")
         self._bell += os.pipe()
         os.set_blocking(self._bell[1], False)
         spawn(
@@ -133,8 +133,8 @@ class WriterProcess:
         continues = "writes the events itself from now on."
         if lost:
             warn(
-                f"{ended} {named(lost)} lost: the memory that the two processes share was changed by somebody "
-                f"else. This process {continues} Check the program's C extensions."
+                f"{ended} {named(lost)} lost: the memory that the two processes share was changed by other "
+                f"code. This process {continues} Check the program's C extensions."
             )
         else:
             warn(f"{ended} No event is lost: this process has written the rest, and {continues}")
@@ -167,7 +167,7 @@ def _ending(pid: int) -> str:
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return "exit code unknown"  # somebody else has waited for it
+        return "exit code unknown"  # another caller has reaped it
     if not found:
         return ""
     code = os.waitstatus_to_exitcode(status)

@@ -36,8 +36,8 @@ __all__ = ["ProcessWriter"]
 
 _LOOK = 50_000_000  # nanoseconds after which an event looks again whether the other process is in order
 _CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
-_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while nobody waits for it
-_SHORT = 1000  # bytes of a record whose values are looked at by the other process alone
+_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while no caller waits for it
+_SHORT = 1000  # bytes of a record whose values only the other process inspects
 
 
 class ProcessWriter:
@@ -53,10 +53,10 @@ class ProcessWriter:
 
     def __init__(self, file: LineFile, seq: int, place: int) -> None:
         self._file = file
-        self._successor: DirectWriter | None = None  # in the place of the other process, once that has ended
+        self._successor: DirectWriter | None = None  # writes instead of the other process, once that has ended
         #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
-        self._base = seq  # the seq before the first record of the ring, as if there were no lines of our own
+        self._base = seq  # the seq before the first record of the ring, as if this process had written no line
         self.is_seal_due = False
         self._last_seal = 0  # HEAD after it
         self._looked = self._look_at = 0  # nanoseconds since 1970
@@ -120,10 +120,10 @@ class ProcessWriter:
     def put(
         self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes | None, skip: int = 0
     ) -> int:
-        """As in `Writer`: leave the event to the other process, and wait while there is no room. For `seal`, *tail* is
+        """As in `Writer`: leave the event to the other process, and wait while there is no space. For `seal`, *tail* is
         None.
 
-        Raises OSError, and leaves nothing, when the other process cannot write, or when nothing gets on for some
+        Raises OSError, and leaves nothing, when the other process cannot write, or when there is no progress for some
         seconds.
         """
         ring = self._ring
@@ -132,7 +132,7 @@ class ProcessWriter:
             if self._successor is not None:
                 return _put(self._successor, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
             if skip:
-                self._look_at = 0  # at the next event, the base is made anew
+                self._look_at = 0  # at the next event, the base is set again
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
             if self._is_starting and tail is not None and ring.is_empty:
                 seq = self._base + ring.position[1] + skip + 1
@@ -159,7 +159,7 @@ class ProcessWriter:
         return self._put_slow(record, seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
 
     def _put_slow(self, record: bytes, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
-        if event.values is not None and not are_ordinary(event.values):  # may have to warn
+        if event.values is not None and not are_ordinary(event.values):  # a warning may be due
             event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
             record = pack(seq, nanoseconds, event, is_seal)
         if len(record) <= LARGEST:
@@ -180,7 +180,7 @@ class ProcessWriter:
 
     def _write(self, line: bytes) -> None:
         """Write a line ourselves, when nothing is in the ring."""
-        self._look_at = 0  # at the next event, the base is made anew
+        self._look_at = 0  # at the next event, the base is set again
         self.settle()
         self._know_size()
         self._is_writing = True
@@ -189,7 +189,7 @@ class ProcessWriter:
         self._is_writing = False
 
     def _know_size(self) -> None:
-        """The size that the file has to have, when nothing is in the ring."""
+        """The size that the file must have, when the ring is empty."""
         if (written := self._ring.written) is None:
             self._file.look_again()
         else:
@@ -213,7 +213,7 @@ class ProcessWriter:
 
         Returns:
             The file, where in it the digits of the last seal begin, the seq of its last line, and the events that are
-            not in it: if somebody else has changed the file, those that the other process had not written.
+            not in it: if another program has changed the file, those that the other process had not written.
         """
         if self._successor is None and self._takeover.changed is None:
             if not self._process.dismiss():
@@ -278,7 +278,7 @@ class ProcessWriter:
     def _give_up(self) -> NoReturn:
         self._takeover.has_refused = True
         self._stuck_at = self._ring.words[TAIL]
-        raise TimeoutError(errno.ETIMEDOUT, "The writer process has not got on for seconds")
+        raise TimeoutError(errno.ETIMEDOUT, "The writer process made no progress for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
         """Return when *is_done*, or when we have taken over. Raises OSError as `put`."""

@@ -1,6 +1,6 @@
 """A ring of records in memory that two processes share: one puts, the other takes.
 
-It belongs to neither: what was put stays there when the process that put it is killed. Nobody waits in here, nobody is
+It belongs to neither: what was put stays there when the process that put it is killed. No process waits in here or is
 woken, and nothing is locked: each word has one process that writes it.
 
 Any process of the same user can write into this memory. So each of the two keeps its own position for itself, and a
@@ -43,12 +43,12 @@ SIZE = 512 * 1024
 LARGEST = SIZE // 4
 
 # The words, of eight bytes. HEAD and CLOSING are written by the process that puts, the others by the one that takes.
-HEAD = 0  #: bytes put, since ever, when somebody last looked after the ring; there may be more
-TAIL = 1  #: bytes taken, since ever
+HEAD = 0  #: total bytes enqueued, at the last update; there may be more
+TAIL = 1  #: total bytes dequeued
 ERROR = 2  #: the error number with which the last try to write failed, 0 when it did not
 UNSEALED = 3  #: bytes of the file since its last seal
 CLOSING = 4  #: 1: nothing more is put
-TRIES = 6  #: how many tries to write have failed, since ever
+TRIES = 6  #: how many tries to write have failed in total
 READY = 5  #: 1: the process that takes has begun
 _WRITTEN = 7  # `Ring.written`
 _WRITTEN_AGAIN = 8
@@ -57,8 +57,8 @@ _WRITTEN_AGAIN = 8
 ERRORS = range(1, 4096)
 
 _MASK = 2**64 - 1
-_DATA = 4096  # the words have a page of their own
-_MESSAGES = _DATA + SIZE  # behind the records: what the process that takes wrote to its standard error
+_DATA = 4096  # the words have a separate page
+_MESSAGES = _DATA + SIZE  # after the records: what the process that takes wrote to its standard error
 _MESSAGES_SIZE = 16 * 1024
 
 #: Bytes of the file before the record at place 0.
@@ -67,11 +67,11 @@ SKIPPED = _DATA + 8
 # Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
 _header = Struct("=II")
 pack_header = _header.pack_into
-_WRAP = 2**32 - 1  # in the place of a length: the next record begins at the begin of the ring
+_WRAP = 2**32 - 1  # instead of a length: the next record is at the start of the ring
 
 
 class Ring:
-    """The ring behind a descriptor.
+    """The ring of a descriptor.
 
     Args:
         fd: As from `Ring.make`. It is not closed.
@@ -88,11 +88,11 @@ class Ring:
         self.words = memoryview(self.memory)[:_DATA].cast("Q")
         #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.
         self.position = (0, 0)
-        self.limit = 0  #: up to which HEAD may go before we have to look
+        self.limit = 0  #: up to which HEAD may go before TAIL must be read
 
     @staticmethod
     def make() -> int:
-        """The descriptor of a new ring, all of whose pages are there: no call of `put` has to wait for one.
+        """The descriptor of a new ring, all of whose pages exist: no call of `put` must wait for one.
 
         What is written to the descriptor is what `errors` returns. Raises OSError: there is not enough memory, or a
         limit on the size of files forbids it.
@@ -107,7 +107,7 @@ class Ring:
         try:
             # Not again after a short write: at a limit on the size of files, that would be SIGXFSZ.
             if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
-                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory can be had")
+                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory are available")
             _keep_size(fd)
             os.lseek(fd, _MESSAGES, os.SEEK_SET)
         except BaseException:
@@ -117,7 +117,7 @@ class Ring:
 
     @property
     def written(self) -> int | None:
-        """The bytes that the file has, as whoever wrote to it last has left it; None if somebody else has changed this.
+        """The bytes that the file has, as its last writer left it; None if another process has changed this.
 
         Either process may write to the file: the one that takes, what is in the ring, and the other while it is empty.
         """
@@ -135,7 +135,7 @@ class Ring:
         return self.words[TAIL] == self.position[0]
 
     def put(self, record: bytes) -> bool:
-        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, where there is no room.
+        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, if there is no space.
 
         Raises ValueError: the ring is closed. A signal handler may fork at any moment, and the child closes it.
         """
@@ -167,7 +167,7 @@ class Ring:
         """Where a record of *size* can begin that does not cross the end of the ring, or -1."""
         tail = self.words[TAIL]
         if not head - SIZE <= tail <= head:
-            return -1  # somebody else has written there; the other process will put it right
+            return -1  # another process has written there; the writer process will correct it
         lap = head - head % SIZE + SIZE
         free = tail + SIZE
         start = head if head + size <= lap else lap
@@ -199,7 +199,7 @@ class Ring:
     def find(self) -> Iterator[bytes]:
         """Every record that is as it was put, of the last `SIZE` bytes, for the process that put them.
 
-        Some may have been taken long ago. TAIL and HEAD are not looked at, and damage is left out.
+        Some may have been taken long ago. TAIL and HEAD aren't read, and damage is left out.
         """
         until = self.position[0]
         start = max(0, until - SIZE)
@@ -225,7 +225,7 @@ _LONGEST = 300  # characters of a line that `errors` returns
 
 
 def _keep_size(fd: int) -> None:
-    """Let nobody shorten the memory, as far as the system can: who read behind its end would be killed (SIGBUS)."""
+    """Prevent truncation of the memory, if the system can: a process that reads after its end is killed (SIGBUS)."""
     import fcntl
 
     seals = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)

@@ -1,10 +1,10 @@
 """The other process of the process writer: it writes what the caller leaves in the ring, until that is gone or closed.
 
-It looks every few milliseconds, so that nobody has to wake it. Records stay in the ring until their lines are in the
+It looks every few milliseconds, so that no process must wake it. Records stay in the ring until their lines are in the
 file: whoever comes after it, when it is killed, finds them there.
 
-It believes no word of the ring that it can know itself, and writes no record whose checksum is wrong. Where somebody
-else has written into the ring, it ends, and the caller, which knows what it has put, writes the rest.
+It believes no word of the ring that it can know itself, and writes no record whose checksum is wrong. If another
+process has written into the ring, it ends, and the caller, which knows its records, writes the rest.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Server:
         self._bell = select.poll()
         self._bell.register(listen, select.POLLIN)
         self._is_alone = False  # has the caller closed its end of the bell?
-        self._tail = 0  # what TAIL says, unless somebody else has written there
+        self._tail = 0  # the value of TAIL, unless another process has written there
         self._ends: list[int] = []  # of the records whose lines we have tried to write last
         self._taken = 0  # records, which is lines that we have written
         self._tries = 0  # what TRIES says
@@ -67,7 +67,7 @@ class _Server:
         while True:
             words[READY], words[TAIL] = 1, self._tail
             is_last = self._is_alone or os.getppid() != owner or words[CLOSING] == 1
-            has_more = 0 < words[HEAD] - self._tail <= SIZE  # otherwise somebody else has written there
+            has_more = 0 < words[HEAD] - self._tail <= SIZE  # otherwise another process has written there
             present = time.monotonic()
             before = size
             try:
@@ -90,7 +90,7 @@ class _Server:
             if size or not has_more:
                 in_order = present
             elif present - in_order > _DAMAGE_PATIENCE:
-                raise RuntimeError("the memory that is shared with the logger was changed by somebody else")
+                raise RuntimeError("the memory that is shared with the logger was changed by another process")
             if is_last and not (size or before or has_more):  # what was put last may be visible to us a moment later
                 return
             if size <= _BATCH:  # otherwise the caller is faster than we are
@@ -109,7 +109,7 @@ class _Server:
             self._is_alone = not os.read(self._listen, 1024)
 
     def _write(self) -> int:
-        """Write some of the records that are there. Returns how many bytes; raises OSError."""
+        """Write some of the waiting records. Returns how many bytes; raises OSError."""
         self._seals.settle()
         self._let_go()
         if (written := self._ring.written) is None:

@@ -31,8 +31,8 @@ class Takeover:
 
     Attributes:
         lost: The seqs of events that could not be found in the ring.
-        has_refused: May events wait in memory whose seqs begin behind ours?
-        changed: The error if somebody else has changed the file: nothing more is written to it.
+        has_refused: May events wait in memory whose seqs begin after ours?
+        changed: The error if another program has changed the file: nothing more is written to it.
     """
 
     def __init__(self, file: LineFile, ring: Ring) -> None:
@@ -85,10 +85,10 @@ class Takeover:
                 last = number
                 self._begun = file, seals, last
             if last < seq:
-                # Events that wait in memory may have the seqs behind these.
-                behind = seq if self.has_refused else seq + 1
-                self._note(file, seals, range(last + 1, seq + 1), behind)
-                last = behind
+                # Events that wait in memory may have the seqs after these.
+                following = seq if self.has_refused else seq + 1
+                self._note(file, seals, range(last + 1, seq + 1), following)
+                last = following
             return DirectWriter(file, last, seals.place)
         except FileChanged as change:
             self.changed = change
@@ -121,7 +121,7 @@ class Takeover:
                     file.truncate(end.size)
                 file.move_to(self._file)
                 return file, Seals(file, end.place), end.seq
-            # Of what it wrote last, we may not have been told: it has to be what is next in the ring.
+            # Of what it wrote last, we may not know: it must be what is next in the ring.
             is_behind = file.size != written
             file.position = (written, 0)
             seals = Seals(file, end.place)
@@ -140,7 +140,7 @@ class Takeover:
             raise
 
     def _next_lines(self, last: int, seals: Seals) -> Iterator[tuple[bytes, bool]]:
-        """What the other process writes at once, behind the seq *last*; and whether it is a seal."""
+        """What the other process writes at once, after the seq *last*; and whether it is a seal."""
         lines = b""
         for record in self._ring.find():
             seq, nanoseconds, event, is_seal = unpack(record)
@@ -161,7 +161,7 @@ class Takeover:
             numbers = (lost[0], seq - 1, seq - lost[0])
             data = b'{"first":%d,"last":%d,"reasons":{"shared memory was changed":%d}}' % numbers
             file.write(line(seq, time.time_ns(), b'"mlv/dropped"', data, None, b""))
-        else:  # one event, and such a record would need a seq more
+        else:  # one event, and this record would need a seq more
             seals.write(seq, time.time_ns(), b'"mlv/seal"', b"")
         self._begun = file, seals, seq
         self.lost += lost
