@@ -126,5 +126,7 @@ def test_a_notebook_has_the_code_of_its_directory_and_captures_what_cells_print(
     expected = [("stdout", "a cell"), ("stderr", "a warning"), ("stdout", "a child"), ("stdout", "raw")]
     assert sorted(logged) == sorted([*expected, ("stdout", "the last")])
     shown = "".join(output.text for cell in notebook.cells for output in cell.outputs if output.output_type == "stream")
-    assert sorted(shown.splitlines()) == sorted([*(text for _, text in logged), "not captured"])
+    # What child processes print may come after the cell has ended, and nbclient doesn't wait for it.
+    cells = [line for line in shown.splitlines() if line not in ("a child", "raw")]
+    assert sorted(cells) == sorted(["a cell", "a warning", "the last", "not captured"])
     conforms(HOME, sealed=True)
