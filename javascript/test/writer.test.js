@@ -163,6 +163,22 @@ test("a process whose main thread alone has ended is alive", {
   Experiment.resume(path).close("completed");
 });
 
+test("the directory of an experiment that was moved gets no event after a second, until it is back", (context) => {
+  let now = performance.now();
+  context.mock.method(performance, "now", () => now);
+  const {path, experiment, reported} = disturbed(context, (_log, path) => fs.renameSync(path, `${path}-moved`));
+  experiment.log.event("b", {}); // the file that is open, where it is now
+  now += 1100;
+  assert.throws(() => experiment.log.event("c", {}), {message: /directory of the experiment was removed or replaced/});
+  assert.throws(() => experiment.close("completed"), Refused);
+  assert.deepEqual([fs.existsSync(path), reported()], [false, []]);
+  assert.deepEqual(namesOf(`${path}-moved`, "log.jsonl"), ["mlv/start", "a", "b"]);
+  fs.renameSync(`${path}-moved`, path);
+  experiment.log.event("d", {});
+  experiment.close("completed");
+  assert.deepEqual(namesOf(path, "log.jsonl"), ["mlv/start", "a", "b", "d", "mlv/end"]);
+});
+
 test("secrets are found by their names", () => {
   assert.ok(["hf_token", "API_KEY", "apiKey", "db-password"].every(isSecretName));
   assert.ok(!["max_tokens", "keys", "monkey", "tokenizer"].some(isSecretName));

@@ -29,6 +29,7 @@ from mlvlogger import (
     WriteFailed,
     read,
 )
+from mlvlogger._opening import Opening
 from program import program
 
 HOME = Path("runs/e")
@@ -142,6 +143,63 @@ def test_exists_number_takes_the_next_name() -> None:
     assert json.loads(Path("runs/e_2/meta.json").read_bytes())["name"] == "e_2"
     for exp in exps:
         exp.close()
+
+
+@pytest.mark.parametrize("is_sub", [False, True])
+def test_exists_number_tries_two_names_however_many_are_taken(monkeypatch: pytest.MonkeyPatch, is_sub: bool) -> None:
+    home = Path("runs/study/trial" if is_sub else "runs")
+    savedir = Exp("runs", "study") if is_sub else None
+
+    def make() -> Exp:
+        return savedir.sub("e", kind="trial", exists="number") if savedir else Exp("runs", "e", exists="number")
+
+    make().close()
+    for number in (*range(1, 200), 201):
+        shutil.copytree(home / "e", home / f"e_{number}")
+    tried = []
+    create = Opening._create
+
+    def count(self: Opening, savedir: Any, name: str, *rest: Any) -> None:
+        tried.append(name)
+        create(self, savedir, name, *rest)
+
+    monkeypatch.setattr(Opening, "_create", count)
+    for names in (["e", "e_200"], ["e", "e_202"]):
+        with make() as exp:
+            assert (tried, exp.path) == (names, home / names[1])
+        tried.clear()
+
+
+def test_exists_number_works_in_a_directory_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Exp("runs", "e").close()
+    Exp("runs", "e_1").close()
+    listdir = os.listdir
+
+    def refuse(path: Any) -> list[str]:
+        if path == Path("runs"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with Exp("runs", "e", exists="number") as exp:
+        assert exp.name == "e_2"
+
+
+def test_processes_that_number_the_same_name_make_one_experiment_for_each_call(begin: Any) -> None:
+    code = """
+        from mlvlogger import Exp
+        print("ready", flush=True)
+        input()
+        print(*(Exp("runs", "e", exists="number").name for _ in range(10)))
+    """
+    scripts = [begin(code) for _ in range(3)]
+    for script in scripts:
+        assert script.stdout.readline() == "ready\n"
+    for script in scripts:
+        print(file=script.stdin, flush=True)
+    made = [name for script in scripts for name in script.stdout.readline().split()]
+    assert len(made) == 30 and sorted(made) == sorted(os.listdir("runs"))
+    assert sorted(made) == sorted(path.parent.name for path in Path("runs").glob("*/meta.json"))
 
 
 def test_exists_resume_makes_or_goes_on(conforms: Any) -> None:

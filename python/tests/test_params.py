@@ -156,7 +156,12 @@ def test_all_that_cannot_be_resolved_is_in_one_error_with_its_key_and_the_reason
         assert "InterpolationResolutionError" in reasons[0] and "'DATA_ROOT_NOT_SET' not found" in reasons[0]
         assert "full_key: data.root" in reasons[0]
         assert "InterpolationToMissingValueError" in reasons[1] and "nowhere" in reasons[2]
-        assert type(error.__cause__).__name__ == "InterpolationResolutionError"
+        assert [type(own).__name__ for own in error.errors] == [
+            "InterpolationResolutionError",
+            "InterpolationToMissingValueError",
+            "InterpolationKeyError",
+        ]
+        assert error.__cause__ is error.errors[0]
         assert all(reason in str(error) for reason in reasons)
     assert not Path("runs").exists()
 

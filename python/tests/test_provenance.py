@@ -17,6 +17,7 @@ import pytest
 
 import mlvlogger
 from mlvlogger._environment import git as _git
+from mlvlogger._environment import snapshot
 from mlvlogger._environment.snapshot import capture, diff
 
 pytestmark = [
@@ -82,7 +83,7 @@ def project(tmp_path: Path) -> Path:
 def launch(project: Path) -> Launch:
     """`launch(*command)`: what a program that is started so records."""
 
-    def start(*command: object, cwd: Path = project, path: Path = project, stdin: str = "") -> dict[str, Any]:
+    def start(*command: object, cwd: Path = project, path: Path | str = project, stdin: str = "") -> dict[str, Any]:
         source = Path(mlvlogger.__file__).parents[1]
         variables = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{path}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
@@ -278,12 +279,59 @@ def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Become:
 
 
 @pytest.mark.parametrize("prefix", ["/", "usr", "usr/src", "usr/src/app", "usr/local", "opt/python"])
-def test_a_repository_below_the_prefix_is_the_users(tmp_path: Path, become: Become, prefix: str) -> None:
-    """In an image of a container, Python may be in /usr and the project in /usr/src/app."""
+def test_a_repository_below_a_shared_prefix_is_the_users(
+    tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """In an image of a container, Python may be in /usr and the project in /usr/src/app; or both in the home."""
+    monkeypatch.setattr(snapshot, "_SHARED", ("/", str(tmp_path / "usr"), "~"))
+    monkeypatch.setenv("HOME", str(tmp_path / "usr" / "src"))
     make_repository(tmp_path / "usr" / "src" / "app")
     found = become("usr/src/app/train.py", prefix)
     assert (found["script"], found["launcher"]) == (str(tmp_path / "usr/src/app/train.py"), None)
     assert (found["git"]["source"], found["git"]["remote"]) == ("script", "https://example.org/app.git")
+    for program in ("bin/train", "share/train/train.py", "lib/train/run.py"):
+        if prefix != "/":
+            assert become(f"{prefix}/{program}", prefix)["script"] is None, program
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("place", ["src/launch/launch.py", "launch/launch.py", "launch.py"])
+def test_a_repository_below_a_prefix_is_not_the_users(
+    tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch, place: str, is_shared: bool
+) -> None:
+    """Such as the clone that `pip install -e git+…` makes in the folder src of a virtual environment."""
+    if is_shared:  # a virtual environment belongs to one user, wherever it is
+        monkeypatch.setattr(snapshot, "_SHARED", (str(tmp_path / "proj" / ".venv"),))
+    make_repository(tmp_path / "proj")
+    make_repository((tmp_path / "proj" / ".venv" / place).parent if "/" in place else tmp_path / "proj" / ".venv" / "x")
+    (tmp_path / "proj" / ".venv" / "pyvenv.cfg").touch()
+    monkeypatch.chdir(tmp_path / "proj")
+    found = become(f"proj/.venv/{place}", "proj/.venv")
+    assert (found["script"], found["launcher"]) == (None, str(tmp_path / "proj/.venv" / place))
+    assert (found["git"]["source"], found["git"]["remote"]) == ("directory", "https://example.org/proj.git")
+    assert become("proj/train.py", "proj/.venv")["git"]["source"] == "script"
+
+
+def test_an_environment_in_the_root_of_the_repository_does_not_hide_it(tmp_path: Path, become: Become) -> None:
+    """After `python -m venv .`, what is in the folders of the environment is installed, as is a clone in them."""
+    make_repository(tmp_path / "proj")
+    (tmp_path / "proj" / "pyvenv.cfg").touch()
+    assert become("proj/src/train.py", "proj")["git"]["source"] == "script"
+    assert become("proj/bin/train", "proj")["launcher"] is not None
+    make_repository(tmp_path / "proj" / "src" / "launch")
+    assert become("proj/src/launch/launch.py", "proj")["launcher"] is not None
+
+
+@pytest.mark.slow
+def test_an_editable_installation_of_a_launcher_is_no_script_of_the_user(
+    tmp_path: Path, project: Path, launch: Launch
+) -> None:
+    interpreter = make_venv(tmp_path / "venv")
+    clone = tmp_path / "venv" / "src" / "launch"
+    make_repository(clone, launch_py="import mytrain\n")
+    found = launch(interpreter, "-m", "launch", "mytrain.py", path=f"{clone}{os.pathsep}{project}")
+    of_project(found, "directory", project, untracked=None)
+    assert (found["script"], found["launcher"]) == (None, str(clone / "launch.py"))
 
 
 def test_a_repository_around_the_prefix_is_not_that_of_a_script_below_it(

@@ -516,14 +516,23 @@ def test_all_values_that_are_refused_are_in_one_error_with_their_exceptions() ->
         ("params.b[1].c.a", "reading the value raises ZeroDivisionError: item."),
         ("params.d", "the keys 1 and '1' have the same name in JSON, '1'."),
     ]
-    assert isinstance(error.__cause__, ZeroDivisionError) and error.__cause__.args == ("tolist",)
+    assert [(type(own), own and own.args) for own in error.errors] == [
+        (type(None), None),
+        (ZeroDivisionError, ("tolist",)),
+        (type(None), None),
+        (ZeroDivisionError, ("item",)),
+        (type(None), None),
+    ]
+    assert error.__cause__ is error.errors[1]
     first, *lines = str(error).split("\n")
     assert first.startswith("params: 5 values can't be recorded. Pass a number, ")
     assert len(lines) == 5
     for line, (path, reason) in zip(lines, error.problems, strict=True):
         assert line.startswith(f"  {path}: {reason}")
+    error.errors[1] = error.__cause__ = type("Local", (Exception,), {})()  # a class that pickle can't find
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.problems) == (str(error), error.path, error.problems)
+    assert again.errors == [None] * 5
 
 
 def test_the_error_for_many_values_is_short() -> None:
@@ -533,7 +542,7 @@ def test_the_error_for_many_values_is_short() -> None:
     assert len(str(caught.value).split("\n")) == 22 and str(caught.value).endswith("\n  and 13 more")
     with pytest.raises(CannotEncode, match="at least 1000 values") as caught:
         encode([1j] * 10**5, path="params", depth=2)
-    assert len(caught.value.problems) == 1000
+    assert len(caught.value.problems) == len(caught.value.errors) == 1000
 
 
 SPELLED = [

@@ -52,6 +52,25 @@ def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(
     assert lines[6].startswith("broken: ")
 
 
+def test_an_experiment_whose_log_another_program_changed_says_where_it_continues(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    with pytest.warns(RuntimeWarning, match="by another program"), Exp(tmp_path, "e") as exp:
+        exp.log.event("train", loss=0.5)
+        os.truncate(exp.path / "log.jsonl", 0)
+        exp.log.flush()
+        exp.log.event("train", loss=0.25)
+    (row,) = rows_of(mlv("ls", tmp_path, "--format", "json"))
+    assert (row["state"], row["trouble"]) == ("open", "log.jsonl is continued in log/kept-1.jsonl")
+    assert "e: log.jsonl is continued in log/kept-1.jsonl" in mlv("ls", tmp_path).splitlines()
+    lines = [" ".join(line.split()) for line in mlv("show", exp.path).splitlines()]
+    assert any(
+        line.startswith("log.jsonl 0 0") and line.endswith("open, continued in log/kept-1.jsonl") for line in lines
+    )
+    assert any(line.startswith("log/kept-1.jsonl 3 1") and line.endswith("sealed") for line in lines)
+    assert any(line.startswith("log.jsonl: another program changed the file") for line in lines)
+
+
 def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name, kind, params in [
         ("a", "train", {"lr": 1, "seed": 7}),

@@ -83,22 +83,37 @@ class InvalidName(MLVError, ValueError):
 class CannotEncode(MLVError, TypeError):
     """Values of `params` or `extra` have no form in a record; nothing was written. A `TypeError`.
 
-    The message lists up to 20 values. The `__cause__` is the first exception that the code of a value raised; the
-    reason of a problem has the type and the message of its exception.
+    The message lists up to 20 values. The `__cause__` is the first exception of `errors`; the reason of a problem has
+    the type and the message of its exception.
 
     Attributes:
         path (str): The place of the first value, such as `params.optimizer.fn`.
         problems (list[tuple[str, str]]): The place and the reason of each value. After 1,000 problems, the rest isn't
             checked.
+        errors (list[Exception | None]): For each of `problems`, the exception that the code of the value raised, such
+            as OmegaConf's for a missing key; None if it raised none. A pickled error has None for each, because not
+            every exception can be pickled.
     """
 
     path: str
     problems: list[tuple[str, str]]
+    errors: list[Exception | None]
 
-    def __init__(self, message: str, path: str = "", problems: list[tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        path: str = "",
+        problems: list[tuple[str, str]] | None = None,
+        errors: list[Exception | None] | None = None,
+    ) -> None:
         super().__init__(message)
         self.path = path
         self.problems = [(path, message)] if problems is None else problems
+        self.errors = [None] * len(self.problems) if errors is None else errors
+
+    def __reduce__(self) -> tuple[object, ...]:
+        rest = {name: value for name, value in vars(self).items() if name != "errors"}
+        return type(self), (str(self), self.path, self.problems), rest
 
 
 class AlreadyRecorded(MLVError, ValueError):

@@ -57,7 +57,8 @@ class Exp(OpenExperiment):
             configuration of OmegaConf or ml_collections, of [values](#values).
         kind: The kind of experiment, such as `"train"`: a portable name.
         exists: If the directory already holds an experiment, `"error"` raises `ExperimentExists`, `"number"` uses
-            `name_1`, `name_2`, …, and `"resume"` continues the experiment as `Exp.resume` does.
+            the first of `name_1`, `name_2`, … that `savedir` doesn't have, and `"resume"` continues the experiment as
+            `Exp.resume` does.
         tags: Words to find the experiment by: an iterable of strings, or one string.
         description: A description of the experiment.
         extra: Any other metadata, in the forms of `params`.

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
 from ._format.names import DEFAULT, FOLDERS
+from ._read.existing import Below
 from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from ._read.existing import Below
+__all__ = ["free_names", "make_below", "make_directory", "refuse_existing"]
 
-__all__ = ["make_below", "make_directory", "refuse_existing"]
+
+def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[str]:
+    """Return the names ``name_1``, ``name_2``, … without those that *savedir* has; the directory is listed once."""
+    try:
+        if isinstance(savedir, Below):
+            with Folder(savedir.folder, savedir.kind) as folder:
+                taken = set(folder.names())
+        else:
+            taken = set(os.listdir(Path(savedir)))
+    except OSError:  # a directory that can't be listed
+        taken = set()
+    return (free for number in count(1) if (free := f"{name}_{number}") not in taken)
 
 
 def make_below(below: Below, name: str) -> Folder:

@@ -12,7 +12,7 @@ from ._files import Files
 from ._format.encode import encode
 from ._format.names import DEFAULT, portable, stream_path
 from ._format.references import ExperimentRef
-from ._new_directory import make_below, make_directory, refuse_existing
+from ._new_directory import free_names, make_below, make_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
 from ._provenance import Provenance
@@ -86,7 +86,7 @@ class Opening:
     def create(self, savedir: Any, name: str, kind: str, exists: str, parent: Any) -> None:
         """Make the experiment, or what *exists* says if there is one. Arguments and errors as for `Exp`."""
         wanted = name
-        number = 0
+        names = None  # to take instead
         while True:
             try:
                 self._create(savedir, name, kind, parent)
@@ -99,8 +99,8 @@ class Opening:
                     is_below = isinstance(savedir, Below)
                     self.resume(Folder(savedir.folder, kind, name) if is_below else Path(savedir, name))
                     return
-                number += 1
-                name = portable(f"{wanted}_{number}", "an experiment")
+                names = names or free_names(savedir, wanted)
+                name = portable(next(names), "an experiment")
 
     def _create(self, savedir: Any, name: str, kind: str, parent: Any) -> None:
         directory = Path(savedir, name)

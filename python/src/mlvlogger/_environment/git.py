@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-__all__ = ["Repository", "find"]
+__all__ = ["Repository", "find", "root_of"]
 
 _ALL = 10.0  # seconds that all facts together may take
 _QUICK = 2.0  # that git may take for one of the quick facts
@@ -43,7 +43,7 @@ def find(script: str | None, directory: str | None, installations: Iterable[str]
         directory: The working directory, or None.
         installations: The directories of this Python, such as ``sys.prefix``.
     """
-    around_script, around = _root(script), _root(directory)
+    around_script, around = root_of(script), root_of(directory)
     outer = around_script is not None and any(
         _below(script, place) and _below(place, around_script) and not _below(around_script, place)
         for place in installations
@@ -60,8 +60,8 @@ def find(script: str | None, directory: str | None, installations: Iterable[str]
     return None
 
 
-def _root(path: str | None) -> str | None:
-    """The nearest directory that holds ``.git``, from *path* upward, with links resolved."""
+def root_of(path: str | None) -> str | None:
+    """Return the nearest directory that holds ``.git``, from *path* upward, with links resolved; None without one."""
     if path is None:
         return None
     path = os.path.realpath(path)

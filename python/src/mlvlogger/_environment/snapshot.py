@@ -42,6 +42,12 @@ _VARIABLES = """
 """.split()
 
 
+# Prefixes that Python shares with everything else, so that the user's script may be below them.
+_SHARED = ("/", "/usr", "/usr/local", "~")
+# What an installation of Python consists of, there and where the prefix is the user's repository.
+_PARTS = set("bin sbin lib lib32 lib64 libexec include share Scripts Lib libs DLLs Include".split())
+
+
 def capture(
     *, variables: Iterable[str] = (), redact: bool = True, git: bool = True, packages: bool = True
 ) -> dict[str, Any]:
@@ -59,9 +65,9 @@ def capture(
 
     Returns:
         ``command``, ``directory``, ``script``, ``launcher``, ``host``, ``runtime``, ``variables`` and ``git``; what is
-        unknown is None. ``script`` is the file of the main module, unless that belongs to Python or to an installed
-        package (pytest, cProfile, a console script): then it is ``launcher``. ``git`` is None without a repository, and
-        otherwise what `_git.Repository.facts` returns.
+        unknown is None. ``script`` is the file of the main module, unless that belongs to Python, its environment or an
+        installed package (pytest, cProfile, a console script): then it is ``launcher``. ``git`` is None without a
+        repository, and otherwise what `_git.Repository.facts` returns.
 
     Raises:
         TypeError: *variables* is not an iterable of strings.
@@ -164,15 +170,14 @@ def _prefixes() -> set[str]:
 
 
 def _is_installed(path: str) -> bool:
-    """Is the file one of Python's library, of an installed package or of its programs: pytest, torchrun?
+    """Is the file one of an installation of Python, of an installed package or of its programs: pytest, torchrun?
 
-    Not all that is below a prefix is: with the prefix /usr the user's script may be in /usr/src. A program is so where
-    its file is, for a link to the user's script may be in /usr/local/bin.
+    A program is so where its file is, for a link to the user's script may be in /usr/local/bin.
     """
-    programs = {os.path.join(prefix, name) for prefix in _prefixes() for name in ("bin", "Scripts")}
+    programs: set[str] = set()
     library: tuple[str, ...] = ()
     try:
-        programs |= {
+        programs = {
             sysconfig.get_path("scripts", scheme)
             for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
         }
@@ -184,7 +189,24 @@ def _is_installed(path: str) -> bool:
         real.startswith(library)
         or os.path.dirname(real) in map(os.path.realpath, programs)
         or any({"site-packages", "dist-packages"}.intersection(file.split(os.sep)) for file in (path, real))
+        or any(_is_of_prefix(real, os.path.realpath(prefix)) for prefix in _prefixes())
     )
+
+
+def _is_of_prefix(file: str, prefix: str) -> bool:
+    """Does the file belong to the Python that is installed in *prefix*?
+
+    All that is below the prefix does, such as the clone of an editable installation in the folder src of a virtual
+    environment. If Python shares the prefix, or if the prefix is the root of the repository that the file is in
+    (`python -m venv .`), only the usual folders of an installation do.
+    """
+    inside = os.path.join(prefix, "")
+    if not file.startswith(inside):
+        return False
+    is_shared = prefix in (os.path.realpath(os.path.expanduser(shared)) for shared in _SHARED)
+    if _git.root_of(file) == prefix or (is_shared and not os.path.exists(inside + "pyvenv.cfg")):
+        return file[len(inside) :].split(os.sep)[0] in _PARTS
+    return True
 
 
 def _repository() -> _git.Repository | None:

@@ -33,6 +33,7 @@ def refusal(problems: list[Problem]) -> CannotEncode:
         if more := len(problems) - len(lines):
             lines.append(f"  and {more} more")
         message = "\n".join([f"{names}: {count} values can't be recorded. {_INSTEAD}", *lines])
-    error = CannotEncode(message, problems[0][0], [(path, reason) for path, reason, _, _ in problems])
-    error.__cause__ = next((cause for _, _, _, cause in problems if cause is not None), None)
-    return error
+    errors = [error for _, _, _, error in problems]
+    refused = CannotEncode(message, problems[0][0], [(path, reason) for path, reason, _, _ in problems], errors)
+    refused.__cause__ = next((error for error in errors if error is not None), None)
+    return refused

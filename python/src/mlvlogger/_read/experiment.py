@@ -9,11 +9,11 @@ from pathlib import Path
 
 from .._disk.blocks import blocks
 from .._disk.folder import Directory, open_regular
-from .._errors import InvalidRecord, MLVError
+from .._errors import InvalidRecord, MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
-from .._format.names import DEFAULT, is_stream_file, stream_path
+from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
 from .._messages import warn
 from .._version import check_version
 from .events import Event, moment, read_event
@@ -128,12 +128,35 @@ class Experiment(ExistingExperiment):
         return names
 
     @property
+    def continued(self) -> dict[str, list[str]]:
+        """The streams that are continued in others, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
+
+        A writer continues in another stream if another program changes the file of the stream. To read the other
+        stream, pass its path to `events`, `spans` or `metric`. It begins with all events of the stream that it
+        replaces, or it has only the events after the change (`writer.kept-bytes`).
+        """
+        kept = [path for path in self.streams if path.startswith("log/kept-")]
+        continued: dict[str, list[str]] = {}
+        for path in sorted(kept, key=lambda path: (len(path), path)):
+            replaced = None  # the last one: a copy of a kept stream has the lines of that one, too
+            try:
+                for event in self._read(path, lifecycle_lines):
+                    if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
+                        replaced = event.data["replaces"].get("stream")
+            except UnsupportedVersion:
+                pass  # reading that stream reports it
+            if isinstance(replaced, str):
+                continued.setdefault(replaced, []).append(path)
+        return continued
+
+    @property
     def state(self) -> str:
         """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
 
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, not that a
         process is running.
         """
+        self._report_continued(DEFAULT)
         state = "open"
         for event in self._read(DEFAULT, lifecycle_lines):
             state = event.state_after(state)
@@ -143,7 +166,7 @@ class Experiment(ExistingExperiment):
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
     ) -> Iterator[Event]:
         """Iterate over the events of a stream, in order. Lines that can't be read are skipped and reported in
-        `problems`.
+        `problems`, as is a stream in which this one is `continued`.
 
         Args:
             pattern: Which names: segments joined by `/`. In a segment, `*` matches any characters and `?` one
@@ -222,14 +245,27 @@ class Experiment(ExistingExperiment):
             yield from _readable(directory)
 
     def _stream(self, stream: str | None) -> str:
+        """The path of a stream that is about to be read. Raises FileNotFoundError."""
         if stream is None or stream == DEFAULT:
-            return DEFAULT
-        path = stream if stream.startswith("log/") else stream_path(stream)
-        if path not in self.streams:
-            raise FileNotFoundError(
-                f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
-            )
+            path = DEFAULT
+        else:
+            path = stream if stream.startswith("log/") else stream_path(stream)
+            if path not in self.streams:
+                raise FileNotFoundError(
+                    f"{self.path} has no stream {stream!r}. It has: {', '.join(self.streams) or 'none'}."
+                )
+        self._report_continued(path)
         return path
+
+    def _report_continued(self, path: str) -> None:
+        for kept in self.continued.get(path, ()):
+            name = stream_name(kept)
+            self._problem(
+                path,
+                None,
+                "another program changed the file while it was being written, and the writer continued in "
+                f"{kept}. To read the events there, pass stream={name!r}.",
+            )
 
     def _superseded(self, path: str) -> Callable[[int], bool] | None:
         """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""

@@ -24,7 +24,9 @@ _INSTEAD = {
     ),
     **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
     **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
-    **dict.fromkeys(("created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."),
+    **dict.fromkeys(
+        ("continued", "created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."
+    ),
 }
 _LOST = "recorded metadata is read-only, so this change would be lost."
 

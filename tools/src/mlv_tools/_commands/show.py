@@ -43,7 +43,7 @@ def command(directory: Path, spans: int) -> None:
     _meta(console, experiment)
     _records(console, experiment)
     _params(console, experiment)
-    _streams(console, streams)
+    _streams(console, streams, experiment.continued)
     for stream in experiment.streams:
         _spans(console, experiment, stream, spans)
     _files(console, experiment)
@@ -125,10 +125,12 @@ def _params(console: Console, experiment: Experiment) -> None:
             _table(console, ((printable(name), value(item)) for name, item in values.items()), "", "")
 
 
-def _streams(console: Console, streams: list[StreamFacts]) -> None:
+def _streams(console: Console, streams: list[StreamFacts], continued: dict[str, list[str]]) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
         for one in streams:
             end = f"{one.torn} bytes after the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
+            if kept := continued.get(one.name):
+                end += f", continued in {', '.join(kept)}"
             yield printable(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
 
     _head(console, f"streams: {len(streams)}")

@@ -27,7 +27,7 @@ class Summary:
             cannot be read.
         last: The time of the last event in any stream; None if there is none.
         metrics: The last values of the metrics near the end of the default stream, by event and name.
-        trouble: Why the experiment is broken, unknown or torn; "" otherwise.
+        trouble: Why the experiment is broken, unknown or torn, and which streams are continued in others; "" otherwise.
     """
 
     found: Found
@@ -58,7 +58,9 @@ def summary(found: Found) -> Summary:
     others = [stream for stream in experiment.streams if stream != experiment.default_stream]
     times = [time for time in (log.last, *(_last_time(experiment.path / stream) for stream in others)) if time]
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
-    return Summary(found, state, max(times, default=None), log.metrics, torn)
+    continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
+    trouble = "; ".join([torn, *continued] if torn else continued)
+    return Summary(found, state, max(times, default=None), log.metrics, trouble)
 
 
 class _Log:
