@@ -10,6 +10,7 @@ How a page is run, in order, in a separate directory:
 Digests, times, hosts and processes differ each time and are masked. ``…`` matches any text.
 """
 
+import builtins
 import contextlib
 import inspect
 import io
@@ -397,6 +398,15 @@ def test_a_docstring_describes_every_argument() -> None:
             if parameter not in ("self", "cls"):
                 described = re.search(rf"(?m)^    {parameter}( \(.+\))?: ", inspect.getdoc(function) or "")
                 assert described, f"{name}: {parameter}"
+
+
+def test_a_docstring_names_only_classes_that_exist() -> None:
+    """In backticks, a capitalized word is a public name, a class of Python, or written with its module."""
+    named = {
+        name: set(re.findall(r"`([A-Z][a-z]\w+)`", inspect.getdoc(function) or "")) for name, function in functions()
+    }
+    public = {*mlvlogger.__all__, *mlv_validate.__all__, *dir(builtins)}
+    assert {name: words - public for name, words in named.items() if words - public} == {}
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLU
 
 
 class Exp(OpenExperiment):
-    """An experiment to write to; also a `Place`.
+    """An experiment to write to.
 
     `Exp(savedir, name, params)` creates the directory `savedir/name` and starts to log.
     Use it in a `with` block. The end of the block ends the experiment as:
@@ -62,7 +62,7 @@ class Exp(OpenExperiment):
         tags: Words to find the experiment by: an iterable of strings, or one string.
         description: A description of the experiment.
         extra: Any other metadata, in the forms of `params`.
-        parent: The experiment that this one continues or belongs to: an `Exp`, a `Place`, an `Experiment` or an
+        parent: The experiment that this one continues or belongs to: an `Exp`, an `Experiment` or an
             `ExperimentRef`.
         variables: Environment variables to record in addition to the default ones: names, or patterns such as `"HF_*"`.
         redact: Whether values that look like secrets are redacted in `params`, `extra`, `tags`, `description`, the

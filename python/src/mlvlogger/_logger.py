@@ -163,7 +163,8 @@ class Logger:
         Raises:
             InvalidName: If `name` has an empty segment, a control character, the first segment `mlv`, or with the path
                 more than 1024 characters.
-            TypeError: If `data` isn't a mapping, or has a key that is also passed by keyword.
+            TypeError: If `data` isn't a mapping, or has a key that is also passed by keyword. A key that only has the
+                same name in JSON, such as 1 and the keyword "1", is recorded under another name, with a warning.
             LogClosed: If the stream is closed.
             WriteFailed: If writing fails, with `on_error="raise"`.
         """

@@ -85,7 +85,8 @@ class OpenExperiment(ExistingExperiment):
         Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
         logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
         and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
-        each line at once, so that a killed program loses no line.
+        each line at once, so that a killed program loses no line. If a line can't be logged, the other process warns on
+        standard error, also with `on_error="raise"`.
 
         Args:
             stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
@@ -111,7 +112,8 @@ class OpenExperiment(ExistingExperiment):
         """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
 
         Each sample is an event `sample` of numbers; the guide [Output, messages and the system's
-        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples.
+        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples. If a sample can't
+        be logged, the thread warns and continues, also with `on_error="raise"`.
 
         Args:
             seconds: The interval in seconds, at least 0.1.

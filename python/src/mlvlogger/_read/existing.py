@@ -47,8 +47,8 @@ class ExistingExperiment(ReadOnlyAttributes):
         with Exp("runs", "my_exp_1", {"lr": 3e-4}) as exp:
             (exp.path / "model.pt").write_bytes(b"abc")
 
-        place = Exp.find("runs/my_exp_1/model.pt")
-        print(place.name, place.params["lr"])
+        experiment = Exp.find("runs/my_exp_1/model.pt")
+        print(experiment.name, experiment.params["lr"])
         ```
 
         ```text

@@ -87,14 +87,16 @@ class Backlog:
             waiting: The events, in order.
             last: The seq of the last event in the file.
         """
+        import json
+
         for _, _, event in waiting:
             if event.name == b'"mlv/dropped"':  # it is about numbers of the old file
-                self._dropped += _count(event.data)
-                self._reasons["another program changed the log"] = self._dropped
+                for reason, count in json.loads(event.data)["reasons"].items():
+                    self.drop(count, reason)
         waiting = [numbered for numbered in waiting if numbered[2].name != b'"mlv/dropped"']
         both = enumerate([*waiting, *self._waiting], last + 1)
         self._waiting = [(seq, nanoseconds, event) for seq, (_, nanoseconds, event) in both]
-        self._size += sum(len(event.name) + len(event.data) for _, _, event in waiting)
+        self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
 
     def move(self, old: int, last: int) -> None:
         """Renumber what waits for another file, where it is in no span: their beginnings may be in the old file.
@@ -106,6 +108,7 @@ class Backlog:
         done = max(old + 1 - self._waiting[0][0], 0) if self._waiting else 0
         waiting = enumerate(self._waiting[done:], last + 1)
         self._waiting = [(seq, nanoseconds, event.with_tail(b"")) for seq, (_, nanoseconds, event) in waiting]
+        self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
 
 
 class HeldEvents:
@@ -130,11 +133,3 @@ class HeldEvents:
         """Return the events, and keep them no longer."""
         events, self._events, self._size = self._events, [], 0
         return events
-
-
-def _count(data: bytes) -> int:
-    """Return how many events an `mlv/dropped` is about, by its data."""
-    import json
-
-    numbers = json.loads(data)
-    return int(numbers["last"] - numbers["first"] + 1)

@@ -147,7 +147,7 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
         if meta.problems:
             name, message = meta.problems[0]
             raise InvalidRecord(
-                f"{os.path.join(directory.path, name)}: {message}. Nothing can be added to damaged records; "
+                f"{os.path.join(directory.path, name)}: {message}. Nothing can be added to damaged records. "
                 "Run mlv-validate for details."
             )
         record = {
