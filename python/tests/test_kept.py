@@ -732,8 +732,10 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
     if place == "link":  # which leads to the same file
         assert steps(Path("log/gpu.jsonl")) == [0, 1] and not said
     else:
-        assert steps(Path("log/gpu.jsonl")) == [0]
-        assert "gpu.jsonl" in said and "its events up to seq 2 are lost if" in said
+        written = steps(Path("log/gpu.jsonl"))
+        # The other process may write an event before this one compares the log with its path.
+        assert written == [0] or writer == "process" and written == [0, 1]
+        assert "gpu.jsonl" in said and f"its events up to seq {len(written) + 1} are lost if" in said
 
 
 def test_a_seal_that_waits_costs_no_event() -> None:
