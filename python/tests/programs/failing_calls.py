@@ -19,8 +19,8 @@ for number in range(20):
 try:
     exp.log.flush()
     exp.attach("source.bin")
-    exp.add({"more": 1})
-except Exception as error:
+    exp.stream("gpu").event("load", {"percent": 50})
+except OSError as error:
     print(json.dumps(["raised", type(error).__name__]), flush=True)
 print("lift", flush=True)
 input()  # the calls go through again
