@@ -49,7 +49,8 @@ WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/h
 WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
 WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md", GLOSSARY, ARCHITECTURE]
-WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md", "conformance/README.md", "conformance/DRIVER.md"]
+WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md"]
+WRITTEN += [f"conformance/{name}.md" for name in ("README", "DRIVER", "suite/README")]
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
 ELSEWHERE += ["docs/reference/mlv.md", "docs/how-to/frameworks.md", "docs/how-to/other-frameworks.md"]
