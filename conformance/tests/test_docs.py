@@ -41,14 +41,16 @@ PROCESSES = "docs/how-to/processes.md"
 CI = "docs/how-to/ci.md"
 PYTHON_REFERENCE = "docs/reference/mlvlogger.md"
 GLOSSARY = "docs/contributing/glossary.md"
+ARCHITECTURE = "docs/contributing/architecture.md"
 VALIDATOR_REFERENCE = "docs/reference/mlv-validate.md"
 WRITTEN = ["README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/tutorial.md", EXP, PROCESSES, CI]
 WRITTEN += [f"docs/how-to/{name}.md" for name in ("sub-experiments", "checkpoints", "syncing", "archiving")]
 WRITTEN += ["docs/how-to/implement.md", "docs/how-to/other-trackers.md", "docs/how-to/output-and-system.md"]
 WRITTEN += ["docs/how-to/files-and-media.md"]
 WRITTEN += [f"docs/explanation/{name}.md" for name in ("design", "recorded", "comparison", "performance", "faults")]
-WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md", GLOSSARY]
-WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md", "conformance/README.md", "conformance/DRIVER.md"]
+WRITTEN += [PYTHON_REFERENCE, VALIDATOR_REFERENCE, "docs/reference/schemas.md", GLOSSARY, ARCHITECTURE]
+WRITTEN += ["python/README.md", "trials/benchmarks/logger/README.md"]
+WRITTEN += [f"conformance/{name}.md" for name in ("README", "DRIVER", "suite/README")]
 # Their code needs mlv, or frameworks: it runs in tools/tests and in python/tests/integrations.
 ELSEWHERE = [f"docs/how-to/{name}.md" for name in ("exchange", "query", "report", "scale", "terminal")]
 ELSEWHERE += ["docs/reference/mlv.md", "docs/how-to/frameworks.md", "docs/how-to/other-frameworks.md"]
@@ -360,6 +362,22 @@ def test_the_glossary_is_short_and_in_order() -> None:
     terms = re.findall(r"(?m)^\| (.+?) \|", text_of(GLOSSARY))[2:]
     assert terms == sorted(terms, key=str.lower)
     assert len(terms) <= 40
+
+
+def test_the_architecture_names_modules_functions_and_tests_that_exist() -> None:
+    text = prose_of(ARCHITECTURE)
+    packages = [ROOT / "python/src/mlvlogger", ROOT / "conformance/src/mlv_validate"]
+    code = "".join(path.read_text("utf-8") for package in packages for path in package.rglob("*.py"))
+    for name in re.findall(r"`(_[\w/]+(?:\.py|/))`", text):
+        assert any((package / name).exists() for package in packages), name
+    named = re.findall(r"`(?:([A-Z]\w+)\.)?(?!md`)([A-Za-z_]+)`", text)  # `LineFile.write`, `Backlog`, `scan_file`
+    for name in {part for names in named for part in names} - {"", "fork_of", "mlv_validate", "mlvlogger", "seq"}:
+        assert re.search(rf"\b(class|def) {name}\b", code), name
+    tests = re.findall(r"`([\w/]+\.py)::(\w+)`", text)
+    assert len(tests) > 20
+    for path, name in tests:
+        file = ROOT / path if "/" in path else ROOT / "python/tests" / path
+        assert f"def {name}(" in file.read_text("utf-8"), name
 
 
 # The references, which mkdocstrings makes of the docstrings

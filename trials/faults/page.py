@@ -21,7 +21,7 @@ _COLUMNS = ("rounds", "acknowledged", "lost", "wrong", "duplicated", "invented",
 _HEAD = """\
 # What the fault trials found
 
-This page is for people who want to know whether what was acknowledged is kept, and how often that was tried.
+The fault trials show how many acknowledged events were lost in each kind of crash, and in how many rounds.
 The programs are real processes, and so are their ends; `trials/faults/README.md` says what each trial does and needs.
 The results are made by `python trials/faults/run.py --long --output results.json`, which takes the better \
 part of an hour and root, and the page by `python trials/faults/page.py results.json`.
