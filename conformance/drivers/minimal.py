@@ -2,7 +2,7 @@
 The smallest implementation of MLV that the suite passes as a writer: one file, the standard library, and its driver.
 
 It is an example to begin with, and what deliberately wrong writers are made of in the suite's own tests; for use, take
-`mlvlogger`. Durability is that of the kernel. Linux and macOS: it locks with `flock`.
+`mlvlogger`. Durability is that of the kernel. It locks with `flock`, and is tested on Linux.
 """
 
 import base64
