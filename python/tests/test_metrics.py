@@ -17,7 +17,7 @@ VECTORS = json.loads(
 
 @pytest.fixture
 def log() -> Path:
-    """A log with an event for each vector, each with a name of its own."""
+    """A log with an event for each vector, each with another name."""
     exp = Exp("runs", "a")
     exp.close()
     path = exp.path / "log.jsonl"

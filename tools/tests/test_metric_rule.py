@@ -18,7 +18,7 @@ VECTORS = json.loads(
 
 @pytest.fixture
 def run_of_vectors(tmp_path: Path) -> Path:
-    """An experiment with an event for each vector, each with a name of its own, and one more of each name."""
+    """An experiment with an event for each vector, each with another name, and each twice."""
     exp = Exp(tmp_path / "runs", "a")
     exp.close()
     path = exp.path / "log.jsonl"
@@ -32,7 +32,7 @@ def run_of_vectors(tmp_path: Path) -> Path:
 
 
 def expected(path: Path) -> dict[tuple[str, str], list[int]]:
-    """The steps of each metric, by the reader, which has a test of its own against the vectors."""
+    """The steps of each metric, by the reader, which python/tests compares with the vectors."""
     found = {}
     for number, vector in enumerate(VECTORS):
         for name in vector["metrics"]:
@@ -64,4 +64,3 @@ def test_in_tensorboard(run_of_vectors: Path, mlv: Callable[..., str], tmp_path:
     assert {tag: [point.step for point in scalars.Scalars(tag)] for tag in scalars.Tags()["scalars"]} == {
         f"{event}/{name}": steps for (event, name), steps in wanted.items()
     }
-

@@ -515,7 +515,7 @@ def _check_metric(name: str, data: Any) -> None:
         return
     if "float" in str(getattr(value, "dtype", "")):
         warn_once(
-            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which is no "
-            "metric. To log its one number as a metric, pass the value of its item().",
+            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which isn't "
+            "a metric. To log its one number as a metric, pass the value of its item().",
             key=f"data.{name} of one element",
         )

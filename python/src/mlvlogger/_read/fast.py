@@ -223,7 +223,7 @@ class Series:
             steps = [*map(int, tokens)]
             if steps and max(map(abs, steps)) >= 2**63:
                 raise ValueError
-        except ValueError:  # one of them has a fraction or an exponent, or is no step
+        except ValueError:  # one of them has a fraction or an exponent, or isn't a step
             steps = [_step(token, number) for number, token in enumerate(tokens, count)]
         self.steps += steps
 
