@@ -172,28 +172,45 @@ def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> N
 
 
 @pytest.mark.parametrize(
-    ("original", "name"),
+    ("original", "name", "media_type"),
     [
-        ("model best.pt", "model_best.pt"),
-        ("größe.txt", "gr__e.txt"),
-        (".hidden", "hidden"),
-        ("a.", "a"),
-        ("---", "file"),
-        ("x" * 150 + ".txt", "x" * 96 + ".txt"),
-        ("new\nline", "new_line"),
-        ("~a~", "a~"),
+        ("model best.pt", "model_best-a24a5621515364ba.pt", None),
+        ("größe.txt", "gr_e-0b54efeae538dfe4.txt", "text/plain"),
+        ("图表.png", "90f94d508982d1e8.png", "image/png"),
+        ("数据.tar.gz", "fb7997c8251be33d.tar.gz", "application/gzip"),
+        ("aux.pt", "aux-66373fd6b5e773d9.pt", None),
+        ("nul.json", "nul-01207fdcec808465.json", "application/json"),
+        ("con.图.png", "con-4a254ea6b9a74e8a.png", "image/png"),
+        (".hidden", "hidden-1692419006a88aab", None),
+        (".png", "png-b98b801d8acac8de", None),
+        ("a.", "a-5ab640fad553cbf9", None),
+        ("---", "cb3f91d54eee30e5", None),
+        ("x" * 150 + ".txt", "x" * 79 + "-a78647c1d0d9bb86.txt", "text/plain"),
+        ("new\nline", "new_line-58fb6729e555d21b", None),
+        ("~a~", "a-7386a2e1763d382b", None),
     ],
 )
-def test_the_name_of_a_source_is_made_portable_and_the_log_holds_the_original(
-    original: str, name: str, exp: Exp
+def test_the_name_of_a_source_is_made_portable_and_the_log_has_the_original(
+    original: str, name: str, media_type: str | None, exp: Exp
 ) -> None:
-    assert exp.attach(source(original)).path == f"files/{name}"
+    reference = exp.attach(source(original))
+    assert (reference.path, reference.media_type) == (f"files/{name}", media_type)
     assert noted(exp)[0]["source"] == original
 
 
-def test_a_source_whose_name_is_not_utf_8_can_be_attached(exp: Exp) -> None:
+def test_a_portable_name_of_a_source_stays(exp: Exp) -> None:
+    for name in ("a~2.png", "con1.txt", "COM0", "x" * 100):
+        assert exp.attach(source(name)).path == f"files/{name}"
+    assert all("source" not in data for data in noted(exp))
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_source_whose_name_is_not_utf_8_can_be_attached(as_bytes: bool, exp: Exp) -> None:
     Path(os.fsdecode(b"\xff.txt")).write_bytes(b"")
-    assert exp.attach(os.fsdecode(b"\xff.txt")).path == "files/txt" or noted(exp)[0]["source"] == "\\udcff.txt"
+    (entry,) = (entry for entry in os.scandir(b"." if as_bytes else ".") if entry.is_file())
+    reference = exp.attach(entry)
+    assert (reference.path, reference.media_type) == ("files/95f9c80355a7a39b.txt", "text/plain")
+    assert noted(exp)[0]["source"] == "\\udcff.txt"
 
 
 @pytest.mark.slow
