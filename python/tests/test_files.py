@@ -1,9 +1,11 @@
 """Attached files and references to files: what is published stays, and nothing leaves the experiment."""
 
+import errno
 import gc
 import hashlib
 import os
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -64,6 +66,52 @@ def test_an_attached_file_is_there_referred_to_and_in_the_log(how: str, exp: Exp
     assert noted(exp) == [{"file": File("files/cm.png", 7, sha256(b"picture"), "image/png")}]
     assert ((FILES / "cm.png").stat().st_ino == Path("cm.png").stat().st_ino) == (how == "hardlink")
     assert os.listdir(FILES) == ["cm.png"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="needs a second file system, /dev/shm")
+def test_a_hard_link_to_another_file_system_becomes_a_copy_with_one_warning(exp: Exp) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        other = Path(directory)
+        if other.stat().st_dev == HOME.stat().st_dev:
+            pytest.skip("/dev/shm and the directory of the tests are on one file system")
+        for name in ("1.pt", "2.pt"):
+            (other / name).write_bytes(name.encode())
+        with pytest.warns(RuntimeWarning) as caught:
+            first = exp.attach(other / "1.pt", how="hardlink")
+        assert [str(one.message) for one in caught] == [
+            f"{os.path.realpath(other)!r}: files of this folder can't be linked into {exp.path}: Invalid cross-device "
+            "link. They are copied. Pass how='copy', or save them on the file system of the experiment."
+        ]
+        second = exp.attach(other / "2.pt", how="hardlink")
+        (other / "1.pt").write_bytes(b"changed")
+    assert (first, second) == tuple(
+        File(f"files/{name}", 4, sha256(name.encode()), None, exp.id) for name in ("1.pt", "2.pt")
+    )
+    assert {path.name: path.read_bytes() for path in FILES.iterdir()} == {"1.pt": b"1.pt", "2.pt": b"2.pt"}
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EIO], ids=errno.errorcode.get)
+def test_a_hard_link_that_the_system_refuses_becomes_a_copy_unless_the_disk_fails(
+    refusal: int, exp: Exp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def refuse(old: Any, new: Any, **options: Any) -> None:
+        if os.path.basename(old) == "source":
+            raise OSError(refusal, os.strerror(refusal))
+        link(old, new, **options)
+
+    monkeypatch.setattr(os, "link", refuse)
+    source("source", b"weights")
+    if refusal == errno.EIO:
+        with pytest.raises(OSError) as caught:
+            exp.attach("source", how="hardlink")
+        assert caught.value.errno == errno.EIO and os.listdir(FILES) == []
+    else:
+        with pytest.warns(RuntimeWarning, match="They are copied"):
+            exp.attach("source", how="hardlink")
+        assert (FILES / "source").read_bytes() == b"weights"
+        assert (FILES / "source").stat().st_ino != Path("source").stat().st_ino
 
 
 @pytest.mark.rule("writer.same-file")

@@ -160,7 +160,8 @@ class OpenExperiment(ExistingExperiment):
                 default, the file's own name, which [`portable_name`](#mlvlogger.portable_name) makes portable; or
                 `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
             how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
-                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it.
+                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it. If the
+                system can't link the file, for example from another file system, the file is copied, with a warning.
 
         Returns:
             The reference to the attached file.
@@ -173,7 +174,7 @@ class OpenExperiment(ExistingExperiment):
             ValueError: If `how` isn't one of its values.
             InvalidName: If `name` has segments that aren't portable names, such as `..` (`file.name`).
             LogClosed: If the experiment is closed.
-            OSError: If the system refuses, for example a hard link to another file system.
+            OSError: If the system refuses.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
