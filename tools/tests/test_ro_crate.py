@@ -161,6 +161,15 @@ def test_a_file_of_any_name_is_in_the_crate_or_reported(experiment: Path, tmp_pa
     assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
 
 
+def test_a_lone_surrogate_in_a_value_is_escaped(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "demo", {"text": "\ud800", "list": ["\udcff"]}).close()
+    result = exported(tmp_path / "runs/demo", tmp_path / "crate")
+    assert (result.exit_code, result.stderr) == (0, "")
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    values = {entity["name"]: entity["value"] for entity in graph if entity["@type"] == "PropertyValue"}
+    assert values == {"text": r"\ud800", "list": r'["\udcff"]'}
+
+
 def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:
     exported(experiment, tmp_path / "crate.zip")
     with zipfile.ZipFile(tmp_path / "crate.zip") as archive:

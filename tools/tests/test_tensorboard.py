@@ -120,6 +120,15 @@ def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path: Path) -
     assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
 
 
+def test_a_lone_surrogate_in_a_parameter_is_escaped(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo", {"text": "\ud800", "list": ["\udcff"]}) as exp:
+        exp.log.event("a", x=1)
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.stderr) == (0, "")
+    run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert mlvlogger.read(tmp_path / "back/demo").params == {"text": r"\ud800", "list": r'["\udcff"]'}
+
+
 def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb/mine").touch()

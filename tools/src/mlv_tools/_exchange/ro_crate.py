@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mlv_tools._display.text import encodable
 from mlvlogger import Experiment
 
 __all__ = ["write"]
@@ -73,6 +74,7 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
 def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
     from rocrate.model.contextentity import ContextEntity
 
+    properties = {name: encodable(value) if isinstance(value, str) else value for name, value in properties.items()}
     return crate.dereference(identifier) or crate.add(
         ContextEntity(crate, identifier, properties={"@type": kind} | properties)
     )
@@ -172,7 +174,7 @@ def _software(crate: Any, environment: dict[str, Any]) -> Any:
     required = [
         _entity(
             crate,
-            f"#software-{quote(name)}-{quote(version)}",
+            f"#software-{quote(encodable(name))}-{quote(encodable(version))}",
             "SoftwareApplication",
             name=name,
             softwareVersion=version,
