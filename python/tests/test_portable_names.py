@@ -1,16 +1,20 @@
 """Any name becomes a portable one, and different names become different ones."""
 
+import logging
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlvlogger import Exp, portable_name
+from mlvlogger import Exp, portable_name, read
 from mlvlogger._format.media_types import media_type
+from mlvlogger.integrations.logging import MLVHandler
 
 CHARACTERS = "(?i:(?!(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[.]|$))[a-z0-9][a-z0-9._{}-]{{0,99}})(?<![.])"
 PORTABLE = {False: re.compile(CHARACTERS.format("")), True: re.compile(CHARACTERS.format("~"))}
@@ -80,3 +84,25 @@ def test_no_two_files_of_one_directory_become_one_attached_file(names: list[str]
             paths.append(exp.attach(Path(directory, "sources", name)).path)
         assert len({path.lower() for path in paths}) == len(names)
         assert [Path(exp.path, path).read_bytes() for path in paths] == contents
+
+
+def test_a_numbered_experiment_of_the_longest_name_has_a_portable_name() -> None:
+    names = []
+    for _ in range(3):
+        with Exp("runs", "x" * 100, exists="number") as exp:
+            names.append(exp.path.name)
+    assert names == ["x" * 100, *(portable_name("x" * 100 + f"_{number}") for number in (1, 2))]
+    assert all(PORTABLE[False].fullmatch(name) for name in names)
+
+
+@pytest.mark.slow
+def test_streams_next_to_one_of_the_longest_name_are_streams(conforms: Callable[..., Any]) -> None:
+    Exp("runs", "e").close()
+    with Exp.open("runs/e", stream="x" * 100) as exp:
+        handler = MLVHandler(exp)
+        handler.handle(logging.makeLogRecord({"msg": "logged"}))
+        with exp.watch(60), exp.capture():
+            print("captured")
+    streams = [portable_name(f"{'x' * 100}-{name}") for name in ("logging", "output", "system")]
+    assert {f"log/{name}.jsonl" for name in streams} < set(read("runs/e").streams)
+    assert conforms("runs/e", sealed=True)

@@ -143,7 +143,7 @@ class OpenExperiment(ExistingExperiment):
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
-        return name if own == DEFAULT else f"{stream_name(own)}-{name}"
+        return name if own == DEFAULT else portable_name(f"{stream_name(own)}-{name}")
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Copy a file into the experiment, below `files/`, and log its size and SHA-256.
