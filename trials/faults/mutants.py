@@ -386,13 +386,13 @@ MUTANTS = (
     Mutant(
         "m36",
         "A seal is about what the file has, whoever wrote it.",
-        (Edit("_write/written.py", "if known > end:", "if True:"),),
+        (Edit("_write/unsealed_hash.py", "if known > end:", "if True:"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
         "m41",
         "What another process has written is believed, whatever the file has.",
-        (Edit("_write/written.py", "if sha256 not in (None, found.digest()):", "if False:"),),
+        (Edit("_write/unsealed_hash.py", "if sha256 not in (None, found.digest()):", "if False:"),),
         (
             "test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",
             "test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",
@@ -401,7 +401,7 @@ MUTANTS = (
     Mutant(
         "m42",
         "The seals of a log that was published again are about what the copy has.",
-        (Edit("_write/written.py", "        copy._state = self._state\n", ""),),
+        (Edit("_write/unsealed_hash.py", "        copy._state = self._state\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(

@@ -72,7 +72,7 @@ def _names(place: Path) -> dict[str, Any]:
     text, values = plain
     nanoseconds = time.time_ns()
     ring = os.memfd_create("floor")
-    os.truncate(ring, Ring.file_size)
+    os.truncate(ring, Ring.memory_size)
     shared = Ring(ring)
     os.close(ring)
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._format.line import Numbered
     from .process.client import ProcessWriter
-    from .written import Written
+    from .unsealed_hash import UnsealedHash
 
 __all__ = ["Destination"]
 
@@ -50,22 +50,22 @@ class Destination:
         self.session = object()
         return b""
 
-    def start_process(self, written: Written) -> None:
+    def start_process(self, unsealed_hash: UnsealedHash) -> None:
         """Let another process write from now on; if none can be started, warn.
 
         Args:
-            written: The hash of the file of the writer since its last seal.
+            unsealed_hash: The hash of the file of the writer since its last seal.
         """
         try:
             from .process.client import ProcessWriter
 
-            self.writer = ProcessWriter(written, self.writer.seq)
+            self.writer = ProcessWriter(unsealed_hash, self.writer.seq)
         except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
 
     def take_back(self, writer: ProcessWriter) -> list[Numbered]:
         """Write ourselves from now on, and return the events that the other process hasn't written."""
-        written, seq, waiting = writer.hand_over()
-        self.writer = DirectWriter(written, seq)
+        unsealed_hash, seq, waiting = writer.hand_over()
+        self.writer = DirectWriter(unsealed_hash, seq)
         return waiting

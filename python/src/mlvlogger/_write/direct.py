@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._disk.line_file import LineFile
     from .._format.line import Numbers
-    from .written import Written
+    from .unsealed_hash import UnsealedHash
 
 __all__ = ["DirectWriter"]
 
@@ -23,16 +23,16 @@ class DirectWriter:
     """Writes events into a file, each before the call returns.
 
     Args:
-        written: The hash of the file since its last seal. The file belongs to the writer from now on.
+        unsealed_hash: The hash of the file since its last seal. The file belongs to the writer from now on.
         seq: The last one in it, 0 in an empty file.
     """
 
     syncs_events = True
 
-    def __init__(self, written: Written, seq: int) -> None:
-        self._file = file = written.file
+    def __init__(self, unsealed_hash: UnsealedHash, seq: int) -> None:
+        self._file = file = unsealed_hash.file
         self._looked = self._look_at = 0  # nanoseconds since 1970
-        self._seals = Seals(written)
+        self._seals = Seals(unsealed_hash)
         #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self.is_seal_due = False
@@ -43,9 +43,9 @@ class DirectWriter:
         return self._file
 
     @property
-    def written(self) -> Written:
+    def unsealed_hash(self) -> UnsealedHash:
         """The hash of the file since its last seal."""
-        return self._seals.written
+        return self._seals.unsealed_hash
 
     @property
     def seq(self) -> int:

@@ -11,8 +11,8 @@ from .._disk.folder import Folder, temporary_name
 from .._disk.line_file import FileChanged, LineFile
 from .._disk.publish import link
 from .direct import DirectWriter
+from .unsealed_hash import UnsealedHash
 from .writer import put
-from .written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Elsewhere:
         backlog.dropped_seq = 0
         old.file.abandon()
         if destination.uses_process:
-            destination.start_process(writer.written)
+            destination.start_process(writer.unsealed_hash)
         return True
 
 
@@ -188,9 +188,9 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
                 if file.size != old.file.size:
                     raise FileChanged("truncated")  # too
             if is_whole:
-                writer = DirectWriter(old.written.in_copy(file), old.seq)
+                writer = DirectWriter(old.unsealed_hash.for_copy(file), old.seq)
             else:
-                writer = DirectWriter(Written(file, 0), 0)
+                writer = DirectWriter(UnsealedHash(file, 0), 0)
             if start is not None:
                 put(writer, time.time_ns(), start)
             file.sync()

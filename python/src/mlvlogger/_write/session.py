@@ -17,8 +17,8 @@ from .._version import SPEC_VERSION, __version__
 from .direct import DirectWriter
 from .recovery import Tail, scan_file
 from .registry import is_open_here
+from .unsealed_hash import UnsealedHash, new_digest
 from .writer import put
-from .written import Written, new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def open_session(
         event = start.event(recovered=recovered, fork_of=fork_of)
         if recovered:
             file.truncate(tail.size)
-        written = Written(file, tail.place)
-        written.read(tail.size)  # of an earlier session, which has ended without a seal
-        destination.writer = DirectWriter(written, tail.seq)
+        unsealed_hash = UnsealedHash(file, tail.place)
+        unsealed_hash.read(tail.size)  # of an earlier session, which has ended without a seal
+        destination.writer = DirectWriter(unsealed_hash, tail.seq)
         destination.session = object()
         put(destination.writer, time.time_ns(), event)
         if sync:
@@ -114,7 +114,7 @@ def open_session(
             with destination.folder() as folder:
                 folder.sync()
         if destination.uses_process and fork_of is None:
-            destination.start_process(written)
+            destination.start_process(unsealed_hash)
     except BaseException:
         file.close()
         if new and not file.size:

@@ -26,7 +26,7 @@ from .gate import LAST_TIMEOUT, Gate
 from .registry import register
 from .reports import Reports
 from .session import SessionStart, open_session
-from .written import new_digest
+from .unsealed_hash import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from zlib import adler32
 from ..._disk.line_file import FileChanged
 from ..._format.line import Pending, are_ordinary, line, with_special
 from ..seals import is_seal_due
+from ..unsealed_hash import UnsealedHash
 from ..writer import put
-from ..written import Written
 from .child import PATIENCE, WriterProcess, named
 from .records import pack, unpack
 from .ring import CLOSING, ERROR, ERRORS, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
@@ -52,8 +52,8 @@ class ProcessWriter:
 
     syncs_events = False
 
-    def __init__(self, written: Written, seq: int) -> None:
-        self._file = file = written.file
+    def __init__(self, unsealed_hash: UnsealedHash, seq: int) -> None:
+        self._file = file = unsealed_hash.file
         self._successor: DirectWriter | None = None  # writes instead of the other process, once that has ended
         #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
@@ -67,17 +67,17 @@ class ProcessWriter:
         self._is_starting = True
         self._begun = time.monotonic()
         self._checked = 0  # nanoseconds since 1970, when the file was compared with the one at its path
-        self._is_writing = False  # a line ourselves, of which `Ring.written` may not know yet
+        self._is_writing = False  # a line ourselves, of which `Ring.log_size` may not know yet
         self._closed = False
-        written.hash()  # before there is anything to undo: it may import what it needs
+        unsealed_hash.update()  # before there is anything to undo: it may import what it needs
         fd = Ring.make()
         try:
             self._ring = Ring(fd)
-            self._ring.written = file.size
+            self._ring.log_size = file.size
             self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
             try:
-                self._process.start(fd, file.fd, written.start)
+                self._process.start(fd, file.fd, unsealed_hash.start)
             except BaseException:
                 self._process.undo()
                 self._ring.close()
@@ -85,8 +85,8 @@ class ProcessWriter:
         finally:
             os.close(fd)
         #: The hash of what was written without the other process, which it doesn't know yet: see `_put_slow`.
-        self._own: Written | None = written
-        self._part = written.part()  # what was reported last: see `Takeover.take`
+        self._own: UnsealedHash | None = unsealed_hash
+        self._part = unsealed_hash.digest()  # what was reported last: see `Takeover.take`
 
     @property
     def file(self) -> LineFile:
@@ -113,7 +113,7 @@ class ProcessWriter:
         self._ring.settle()
         self._file.settle()
         if self._is_writing:
-            self._ring.written = self._file.size
+            self._ring.log_size = self._file.size
             self._is_writing = False
         base, gap = self._numbering
         if gap is not None:
@@ -170,7 +170,7 @@ class ProcessWriter:
             event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
         own: tuple[int, bytes] | tuple[()] = ()
         if self._own is not None:
-            self._part = start, _, digest = self._own.part()
+            self._part = start, _, digest = self._own.digest()
             own = start, digest
         record = pack(seq, nanoseconds, event, is_seal, own)
         if len(record) <= LARGEST:
@@ -196,21 +196,21 @@ class ProcessWriter:
         self._look_at = 0  # at the next event, the base is set again
         self.settle()
         if self._own is not None:
-            self._own.hash()
+            self._own.update()
         self._know_size()
         if self._own is None or self._own.end != self._file.size:
-            self._own = Written(self._file, self._file.size)
+            self._own = UnsealedHash(self._file, self._file.size)
         self._is_writing = True
         self._file.write(line)
-        self._ring.written = self._file.size
+        self._ring.log_size = self._file.size
         self._is_writing = False
 
     def _know_size(self) -> None:
         """The size that the file must have, when the ring is empty."""
-        if (written := self._ring.written) is None:
+        if (size := self._ring.log_size) is None:
             self._file.look_again()
         else:
-            self._file.position = (written, self._file.lines)
+            self._file.position = (size, self._file.lines)
 
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`. The size is compared when nothing is in the ring, and by the other process."""
@@ -225,7 +225,7 @@ class ProcessWriter:
         self._file.check(size=is_empty)
         self._checked = nanoseconds
 
-    def hand_over(self) -> tuple[Written, int, list[Numbered]]:
+    def hand_over(self) -> tuple[UnsealedHash, int, list[Numbered]]:
         """Stop the other process: the file isn't the one at its path any more.
 
         Returns:
@@ -241,22 +241,22 @@ class ProcessWriter:
                 pass
         waiting: list[Numbered] = []
         if self._successor is not None:
-            written, seq = self._successor.written, self._successor.seq
+            unsealed_hash, seq = self._successor.unsealed_hash, self._successor.seq
         else:
             records = [unpack(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
             waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
             # Seals among them have numbers, too.
-            written, seq = Written(self._file, 0), (records[0][0] - 1 if records else self.seq)
+            unsealed_hash, seq = UnsealedHash(self._file, 0), (records[0][0] - 1 if records else self.seq)
             self._know_size()
         self._closed = True
-        file = written.file
+        file = unsealed_hash.file
         for own in (self._file, self._takeover.file):
             if own is not None and own is not file:
                 own.abandon()
         file.move_to(self._file)
         self._process.close_bell()
         self._ring.close()
-        return written, seq, waiting
+        return unsealed_hash, seq, waiting
 
     def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
         """As in `Writer`."""
@@ -326,7 +326,7 @@ class ProcessWriter:
     def _take_over(self) -> None:
         """The other process has ended: write what it has not written, and continue in its place. Raises OSError."""
         self.settle()
-        self._successor = self._takeover.take(self.seq, self._part if self._own is None else self._own.part())
+        self._successor = self._takeover.take(self.seq, self._part if self._own is None else self._own.digest())
         self._look_at = 0  # so that each event comes to it
 
     def drain(self) -> None:

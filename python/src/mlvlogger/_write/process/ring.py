@@ -50,8 +50,8 @@ UNSEALED = 3  #: bytes of the file since its last seal
 CLOSING = 4  #: 1: nothing more is put
 TRIES = 6  #: how many tries to write have failed in total
 READY = 5  #: 1: the process that takes has begun
-_WRITTEN = 7  # `Ring.written`
-_WRITTEN_AGAIN = 8
+_LOG_SIZE = 7  # `Ring.log_size`
+_LOG_SIZE_INVERTED = 8
 
 #: What the system uses as error numbers.
 ERRORS = range(1, 4096)
@@ -79,13 +79,13 @@ class Ring:
         fd: As from `Ring.make`. It is not closed.
     """
 
-    file_size = _MESSAGES + _MESSAGES_SIZE
+    memory_size = _MESSAGES + _MESSAGES_SIZE
 
     def __init__(self, fd: int) -> None:
         #: The words, and from `_DATA` on the records.
         # Without a copy of the descriptor, if Python can: a program may close descriptors that it doesn't know.
         options = {"trackfd": False} if sys.version_info >= (3, 13) else {}
-        self.memory = mmap.mmap(fd, self.file_size, **options)  # type: ignore[arg-type, unused-ignore]
+        self.memory = mmap.mmap(fd, self.memory_size, **options)  # type: ignore[arg-type, unused-ignore]
         #: The words above.
         self.words = memoryview(self.memory)[:_DATA].cast("Q")
         #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.
@@ -109,8 +109,8 @@ class Ring:
                 fd = os.dup(file.fileno())
         try:
             # Not again after a short write: at a limit on the size of files, that would be SIGXFSZ.
-            if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
-                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory are available")
+            if (written := os.write(fd, bytes(Ring.memory_size))) < Ring.memory_size:
+                raise OSError(errno.EFBIG, f"only {written} of {Ring.memory_size} bytes of shared memory are available")
             _keep_size(fd)
             os.lseek(fd, _MESSAGES, os.SEEK_SET)
         except BaseException:
@@ -119,21 +119,21 @@ class Ring:
         return fd
 
     @property
-    def written(self) -> int | None:
+    def log_size(self) -> int | None:
         """The bytes that the file has, as its last writer left it; None if another process has changed this.
 
         Either process may write to the file: the one that takes, what is in the ring, and the other while it is empty.
         """
-        size = self.words[_WRITTEN]
-        return size if size ^ _MASK == self.words[_WRITTEN_AGAIN] else None
+        size = self.words[_LOG_SIZE]
+        return size if size ^ _MASK == self.words[_LOG_SIZE_INVERTED] else None
 
-    @written.setter
-    def written(self, size: int) -> None:
-        self.words[_WRITTEN] = size
-        self.words[_WRITTEN_AGAIN] = size ^ _MASK
+    @log_size.setter
+    def log_size(self, size: int) -> None:
+        self.words[_LOG_SIZE] = size
+        self.words[_LOG_SIZE_INVERTED] = size ^ _MASK
 
     def note_digest(self, start: int, end: int, sha256: bytes) -> None:
-        """Note the digest of a part of the file, before `written` says that the file ends there.
+        """Note the digest of a part of the file, before `log_size` says that the file ends there.
 
         The digest before stays, for whoever comes after a process that was killed in between.
         """

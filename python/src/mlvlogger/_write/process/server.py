@@ -19,7 +19,7 @@ from ..._disk.line_file import FileChanged, LineFile
 from ..._disk.spawn import settle_down
 from ..._format.line import line
 from ..seals import Seals
-from ..written import Written
+from ..unsealed_hash import UnsealedHash
 from .ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
 TYPE_CHECKING = False
@@ -40,18 +40,18 @@ _BATCH = 256 * 1024  # bytes written at once
 def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
     """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
     settle_down([int(ring), int(file), int(listen)])
-    written = Written(LineFile.of_descriptor(int(file), "the log"), int(place))
-    _Server(Ring(int(ring)), written, int(listen)).run(int(owner))
+    unsealed_hash = UnsealedHash(LineFile.of_descriptor(int(file), "the log"), int(place))
+    _Server(Ring(int(ring)), unsealed_hash, int(listen)).run(int(owner))
     os._exit(0)
 
 
 class _Server:
-    def __init__(self, ring: Ring, written: Written, listen: int) -> None:
+    def __init__(self, ring: Ring, unsealed_hash: UnsealedHash, listen: int) -> None:
         self._ring = ring
         self._words = ring.words
-        self._file = written.file
-        self._written = written
-        self._seals = Seals(written)
+        self._file = unsealed_hash.file
+        self._unsealed_hash = unsealed_hash
+        self._seals = Seals(unsealed_hash)
         self._listen = listen
         self._bell = select.poll()
         self._bell.register(listen, select.POLLIN)
@@ -114,10 +114,10 @@ class _Server:
         """Write some of the waiting records. Returns how many bytes; raises OSError."""
         self._seals.settle()
         self._let_go()
-        if (written := self._ring.written) is None:
+        if (size := self._ring.log_size) is None:
             self._file.look_again()
         else:
-            self._file.position = (written, self._file.lines)  # with a large line that the caller has written itself
+            self._file.position = (size, self._file.lines)  # with a large line that the caller has written itself
         before = self._file.size
         lines: list[bytes] = []
         ends: list[int] = []
@@ -127,7 +127,7 @@ class _Server:
             if own:
                 if lines:
                     break
-                self._written.read_part(*own)
+                self._unsealed_hash.read_rest(*own)
             if tail is None:
                 if not lines:
                     self._ends = [end]
@@ -141,7 +141,7 @@ class _Server:
         if lines:
             self._ends = ends
             self._file.write(b"".join(lines), len(lines))
-        self._words[UNSEALED] = self._seals.unsealed
+        self._words[UNSEALED] = self._seals.unsealed_size
         self._let_go()
         return self._file.size - before
 
@@ -149,10 +149,10 @@ class _Server:
         """Of the records whose lines are written."""
         if done := self._file.lines - self._taken:
             try:
-                self._ring.note_digest(*self._written.part())
+                self._ring.note_digest(*self._unsealed_hash.digest())
             except OSError:
                 pass  # a part that the caller has written can't be read now
-            self._ring.written = self._file.size
+            self._ring.log_size = self._file.size
             self._tail = self._words[TAIL] = self._ends[done - 1]
             self._taken += done
             del self._ends[:done]

@@ -12,7 +12,7 @@ from ..._format.seal import SEAL_END
 from ..direct import DirectWriter
 from ..recovery import scan_file
 from ..seals import Seals
-from ..written import Written
+from ..unsealed_hash import UnsealedHash
 from .records import unpack
 from .ring import Ring
 
@@ -62,7 +62,7 @@ class Takeover:
 
         Args:
             seq: The seq of the last event that was put into the ring.
-            own: The part of the file that the caller has written itself last (`Written.part`).
+            own: The part of the file that the caller has written itself last (`UnsealedHash.digest`).
 
         Raises:
             OSError: If the system refuses.
@@ -91,7 +91,7 @@ class Takeover:
                 following = seq if self.has_refused else seq + 1
                 self._note(file, seals, range(last + 1, seq + 1), following)
                 last = following
-            return DirectWriter(seals.written, last)
+            return DirectWriter(seals.unsealed_hash, last)
         except FileChanged as change:
             self.changed = change
             raise
@@ -115,17 +115,17 @@ class Takeover:
         try:
             if file.identity != self._file.identity:
                 raise FileChanged("closed")
-            written = self._ring.written
+            log_size = self._ring.log_size
             with file.reader() as stream:
-                end = scan_file(stream, written)
-            if written is None:
+                end = scan_file(stream, log_size)
+            if log_size is None:
                 if end.size < file.size:
                     file.truncate(end.size)
                 file.move_to(self._file)
-                return file, Seals(Written(file, end.place)), end.seq
+                return file, Seals(UnsealedHash(file, end.place)), end.seq
             # Of what it wrote last, we may not know: it must be what is next in the ring.
-            is_behind = file.size != written
-            file.position = (written, 0)
+            is_behind = file.size != log_size
+            file.position = (log_size, 0)
             seals = Seals(self._find_hash(file, end.place, own))
             if is_behind:
                 for expected, is_seal in self._next_lines(end.seq, seals):
@@ -133,7 +133,7 @@ class Takeover:
                     file.settle()
                     end.seq += file.lines
                     if is_seal and file.lines:
-                        seals.written.restart(file.size - SEAL_END)
+                        seals.unsealed_hash.restart(file.size - SEAL_END)
                 file.check()
             file.move_to(self._file)  # so that it is compared with the file at its path
             return file, seals, end.seq
@@ -141,16 +141,16 @@ class Takeover:
             file.abandon()
             raise
 
-    def _find_hash(self, file: LineFile, place: int, own: tuple[int, int, bytes]) -> Written:
+    def _find_hash(self, file: LineFile, place: int, own: tuple[int, int, bytes]) -> UnsealedHash:
         """The hash of the file since its last seal: as the two processes have written it. Raises OSError."""
-        found = Written(file, place)
+        found = UnsealedHash(file, place)
         start, end, sha256 = own
         if end != file.size:  # the other process has written after it, and knew it
             start = file.size
         if (digest := self._ring.digest(place, start)) is not None:
             found.read(start, digest)
         if start < file.size:
-            found.read_part(start, sha256)
+            found.read_rest(start, sha256)
         return found
 
     def _next_lines(self, last: int, seals: Seals) -> Iterator[tuple[bytes, bool]]:
