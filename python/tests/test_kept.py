@@ -515,7 +515,7 @@ def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events
     span = exp.log.span("epoch")
     change(LOG)
     if change is not emptied:
-        exp.log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+        exp.log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         assert span.end(loss=0.5) is not None
     exp.close()
@@ -857,7 +857,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
     log = Logger("logs/a.jsonl", writer="direct")
     log.event("x", step=0)
     replaced(Path("logs/a.jsonl"))
-    log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+    log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         log.event("x", step=1)
     kept = Path("logs/a.kept-1.jsonl")

@@ -232,8 +232,8 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_write.process.client.PATIENCE", 0.3)
-    constant("_write.process.child.PATIENCE", 0.3)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     log = opened()
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
     fill = "y" * 700
@@ -242,8 +242,8 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
-    constant("_write.process.client.PATIENCE", 60.0)  # from now on, it only shares the processor
-    constant("_write.process.child.PATIENCE", 60.0)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # from now on, it only shares the processor
+    constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
     while log.event("later") is None:
         time.sleep(0.01)
@@ -440,11 +440,11 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         length = (length * 31 + 7) % 2000
         record = bytes([number % 251]) * length
         while not one.put(record):
-            for found, end in other.take(other.words[TAIL]):
+            for found, end in other.records_from(other.words[TAIL]):
                 taken.append(found)
                 other.words[TAIL] = end
         put.append(record)
-    for found, end in other.take(other.words[TAIL]):
+    for found, end in other.records_from(other.words[TAIL]):
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0

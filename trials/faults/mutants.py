@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "m12",
         "A torn end stays when the next session begins.",
-        (Edit("_write/session.py", "            file.truncate(tail.size)\n", "            pass\n"),),
+        (Edit("_write/session.py", "            file.truncate(state.size)\n", "            pass\n"),),
         (
             "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
             "test_streams.py::test_a_torn_end_of_any_size_is_removed",
@@ -325,7 +325,7 @@ MUTANTS = (
     Mutant(
         "m22",
         "A writer process whose caller is gone gives up at the first error.",
-        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
+        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_TIMEOUT:", "else:"),),
         ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
     ),
     Mutant(
@@ -407,13 +407,13 @@ MUTANTS = (
     Mutant(
         "m43",
         "What a writer process has written is forgotten when it is killed.",
-        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(place, start)) is not None", "False"),),
+        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(hash_start, start)) is not None", "False"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",),
     ),
     Mutant(
         "m44",
         "The writer process doesn't know what the caller has written.",
-        (Edit("_write/process/client.py", "            own = start, digest\n", ""),),
+        (Edit("_write/process/client.py", "            direct_range = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .gate import Gate
     from .reports import Reports
 
-    #: Gives the tail of an event when no other thread writes to the stream, or None to write nothing.
-    Tail: TypeAlias = Callable[[], bytes | None]
+    #: Returns the span members of an event, or None to write nothing. No other thread writes to the stream meanwhile.
+    GetSpanMembers: TypeAlias = Callable[[], bytes | None]
 
 __all__ = ["Appender"]
 
@@ -52,12 +52,12 @@ class Appender:
         self._sync = sync
         self.backlog = Backlog()
 
-    def write(self, event: Pending, tail: Tail | None = None) -> tuple[int | None, bool]:
+    def write(self, event: Pending, get_span_members: GetSpanMembers | None = None) -> tuple[int | None, bool]:
         """Write an event after what waits.
 
         Args:
             event: The event.
-            tail: Gives the tail again, if the spans have ended meanwhile.
+            get_span_members: Returns the span members again, if the spans have ended meanwhile.
 
         Returns:
             As `Stream.append`.
@@ -73,7 +73,7 @@ class Appender:
             if destination.session is not session:  # the spans are over; what ends one becomes an event
                 if event.name == b'"mlv/rewind"':
                     return None, False  # to a line that isn't in this file
-                event = event.with_tail((tail() if tail is not None else None) or b"")
+                event = event.with_span_members((get_span_members() if get_span_members is not None else None) or b"")
             seq = put(destination.writer, time.time_ns(), event)
         except WriteFailed:
             raise

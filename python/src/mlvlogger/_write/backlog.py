@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .._format.json import dumps
+from .._format.lifecycle import DROPPED, dropped_data, dropped_reasons
 from .._format.line import Pending
 from .writer import put
 
@@ -74,9 +74,9 @@ class Backlog:
             self._waiting, self._size = [], 0
         if self._dropped:
             first, last = writer.seq + 1, writer.seq + self._dropped
-            data = dumps({"first": first, "last": last, "reasons": self._reasons}).encode("ascii")
+            event = Pending(DROPPED, dropped_data(first, last, self._reasons))
             self.dropped_seq = last + 1
-            put(writer, time.time_ns(), Pending(b'"mlv/dropped"', data), self._dropped)
+            put(writer, time.time_ns(), event, self._dropped)
             writer.settle()
             self._dropped, self._reasons, self.dropped_seq = 0, {}, 0
 
@@ -87,13 +87,11 @@ class Backlog:
             waiting: The events, in order.
             last: The seq of the last event in the file.
         """
-        import json
-
         for _, _, event in waiting:
-            if event.name == b'"mlv/dropped"':  # it is about numbers of the old file
-                for reason, count in json.loads(event.data)["reasons"].items():
+            if event.name == DROPPED:  # its seqs are of the old file
+                for reason, count in dropped_reasons(event.data).items():
                     self.drop(count, reason)
-        waiting = [numbered for numbered in waiting if numbered[2].name != b'"mlv/dropped"']
+        waiting = [numbered for numbered in waiting if numbered[2].name != DROPPED]
         both = enumerate([*waiting, *self._waiting], last + 1)
         self._waiting = [(seq, nanoseconds, event) for seq, (_, nanoseconds, event) in both]
         self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
@@ -107,7 +105,7 @@ class Backlog:
         """
         done = max(old + 1 - self._waiting[0][0], 0) if self._waiting else 0
         waiting = enumerate(self._waiting[done:], last + 1)
-        self._waiting = [(seq, nanoseconds, event.with_tail(b"")) for seq, (_, nanoseconds, event) in waiting]
+        self._waiting = [(seq, nanoseconds, event.with_span_members(b"")) for seq, (_, nanoseconds, event) in waiting]
         self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
 
 

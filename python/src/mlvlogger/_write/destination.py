@@ -46,7 +46,7 @@ class Destination:
         return Folder(self.root, *self.name.split("/")[:-1])
 
     def end_spans(self) -> bytes:
-        """End all open spans, and return the tail of the event that does it."""
+        """End all open spans, and return the span members of the event that does it."""
         self.session = object()
         return b""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectWriter"]
 
-_CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
+_CHECK_INTERVAL = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
 
 
 class DirectWriter:
@@ -31,7 +31,7 @@ class DirectWriter:
 
     def __init__(self, unsealed_hash: UnsealedHash, seq: int) -> None:
         self._file = file = unsealed_hash.file
-        self._looked = self._look_at = 0  # nanoseconds since 1970
+        self._checked_at = self._next_check = 0  # nanoseconds since 1970
         self._seals = Seals(unsealed_hash)
         #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
@@ -64,15 +64,15 @@ class DirectWriter:
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`."""
         self._file.check()
-        self._looked, self._look_at = nanoseconds, nanoseconds + _CHECK
+        self._checked_at, self._next_check = nanoseconds, nanoseconds + _CHECK_INTERVAL
 
     def put(
-        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes, skip: int = 0
     ) -> int:
         """As in `Writer`: the event is with the kernel when the call returns."""
         file = self._file
         base, gap = self._numbering
-        if skip or gap is not None or file.pending or not self._looked <= nanoseconds < self._look_at:
+        if skip or gap is not None or file.pending or not self._checked_at <= nanoseconds < self._next_check:
             self.settle()
             self.check(nanoseconds)
             base, _ = self._numbering
@@ -80,7 +80,7 @@ class DirectWriter:
                 self._numbering = (base, (file.lines + 1, skip))
                 base += skip
         seq = base + file.position[1] + 1
-        file.write(line(seq, nanoseconds, name, data, values, tail))
+        file.write(line(seq, nanoseconds, name, data, values, span_members))
         if file.position[0] >= self._seals.next:
             self.is_seal_due = self._seals.keep_up()
         return seq

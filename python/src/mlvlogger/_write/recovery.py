@@ -15,16 +15,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
 
-__all__ = ["Tail", "scan_file"]
+__all__ = ["StreamState", "scan_file"]
 
 
-class Tail:
+class StreamState:
     """The state of a stream that a writer needs to continue it; at first, that of an empty stream."""
 
     def __init__(self) -> None:
         self.size = 0  # bytes up to and including the last line feed
         self.seq = 0  # of the last event
-        self.place = 0  # of the last seal, 0 without one
+        self.hash_start = 0  # of the last seal, 0 without one
         self.sealed = False  # is the last line a seal?
         self.paused = False
         self.last_start = b""  # the line of the last mlv/start
@@ -37,21 +37,21 @@ class Tail:
         return _parse(self.last_start).get("data")
 
 
-def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
+def scan_file(file: IO[bytes], size: int | None = None) -> StreamState:
     """Read a stream, or its first *size* bytes, from the position of the file, in constant memory. Raises OSError."""
-    tail = Tail()
+    state = StreamState()
     number = 0
     for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
         for line in block.split(b"\n")[:-1] if block is not None else [b""]:
             number += 1
-            tail.size += length if block is None else len(line) + 1
-            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-            tail.sealed = False
+            state.size += length if block is None else len(line) + 1
+            state.seq += 1  # right for every line that is in order, and the best guess for a garbled one
+            state.sealed = False
             if number == 1 or block is None or may_be_lifecycle(line):
-                _note(tail, line, number)
-    if tail.size:
-        _correct_seq(tail, file)
-    return tail
+                _note(state, line, number)
+    if state.size:
+        _correct_seq(state, file)
+    return state
 
 
 _patterns: Any = None
@@ -77,43 +77,43 @@ def _quick() -> Any:
     return _patterns
 
 
-def _note(tail: Tail, line: bytes, number: int) -> None:
+def _note(state: StreamState, line: bytes, number: int) -> None:
     start, seal = _quick()
     if match := start(line):
         if b'"requires"' not in line:
-            tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
+            state.seq, state.last_start, state.paused = int(match[1]), line, False
             return
     elif (match := seal(line)) and number > 1:
-        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
-        tail.paused = is_paused_after(tail.paused, f"mlv/{match[2].decode()}")
+        state.seq, state.sealed, state.hash_start = int(match[1]), True, state.size - SEAL_END
+        state.paused = is_paused_after(state.paused, f"mlv/{match[2].decode()}")
         return
     event = _parse(line)
     name = event.get("event")
     data = event.get("data")
     if number == 1 and name != "mlv/start":
-        tail.first = False
+        state.first = False
     if not isinstance(data, dict) or not isinstance(name, str):
         return
-    tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
-    tail.paused = is_paused_after(tail.paused, name)
+    state.seq = integer(event.get("seq")) or state.seq  # after mlv/dropped, numbers are missing
+    state.paused = is_paused_after(state.paused, name)
     if name == "mlv/start":
-        tail.last_start = line
-        if tail.refused is None:
+        state.last_start = line
+        if state.refused is None:
             try:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
             except UnsupportedVersion as error:
-                tail.refused = str(error)
+                state.refused = str(error)
     elif is_seal(name):
-        tail.sealed = line.endswith(SUFFIX[:-1])
-        tail.place = tail.size - SEAL_END if tail.sealed else tail.place
+        state.sealed = line.endswith(SUFFIX[:-1])
+        state.hash_start = state.size - SEAL_END if state.sealed else state.hash_start
 
 
-def _correct_seq(tail: Tail, file: Any) -> None:
+def _correct_seq(state: StreamState, file: Any) -> None:
     """Take the seq of the last line from the line itself, if it can be read."""
-    start = max(0, tail.size - 64 * 1024)
+    start = max(0, state.size - 64 * 1024)
     file.seek(start)
-    last = file.read(tail.size - start).rstrip(b"\n").rpartition(b"\n")[2]
-    tail.seq = integer(_parse(last).get("seq")) or tail.seq
+    last = file.read(state.size - start).rstrip(b"\n").rpartition(b"\n")[2]
+    state.seq = integer(_parse(last).get("seq")) or state.seq
 
 
 def _parse(line: bytes) -> dict[str, Any]:

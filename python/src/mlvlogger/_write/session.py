@@ -15,7 +15,7 @@ from .._format.json import dumps
 from .._format.line import Pending
 from .._version import SPEC_VERSION, __version__
 from .direct import DirectWriter
-from .recovery import Tail, scan_file
+from .recovery import StreamState, scan_file
 from .registry import is_open_here
 from .unsealed_hash import UnsealedHash, new_digest
 from .writer import put
@@ -97,16 +97,16 @@ def open_session(
     """
     file = _lock_file(destination, new)
     try:
-        tail, recovered = (Tail(), None) if new else _recover(file, destination.path)
+        state, recovered = (StreamState(), None) if new else _recover(file, destination.path)
         if record is not None:
             start.record = record()
         # What may still be refused is refused before anything is changed.
         event = start.event(recovered=recovered, fork_of=fork_of)
         if recovered:
-            file.truncate(tail.size)
-        unsealed_hash = UnsealedHash(file, tail.place)
-        unsealed_hash.read(tail.size)  # of an earlier session, which has ended without a seal
-        destination.writer = DirectWriter(unsealed_hash, tail.seq)
+            file.truncate(state.size)
+        unsealed_hash = UnsealedHash(file, state.hash_start)
+        unsealed_hash.read(state.size)  # of an earlier session, which has ended without a seal
+        destination.writer = DirectWriter(unsealed_hash, state.seq)
         destination.session = object()
         put(destination.writer, time.time_ns(), event)
         if sync:
@@ -173,23 +173,23 @@ def _describe_holder(root: Folder, name: str, path: str) -> str:
     )
 
 
-def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
+def _recover(file: LineFile, path: str) -> tuple[StreamState, dict[str, Any] | None]:
     """Return the end of a stream, and what is to be recorded about bytes after its last line feed."""
     with file.reader() as reader:
-        tail = scan_file(reader)
-    if tail.size and not tail.first:
+        state = scan_file(reader)
+    if state.size and not state.first:
         raise InvalidRecord(f"{path} is not an MLV stream: its first line isn't mlv/start. Log to another file.")
-    if tail.refused is not None:
-        raise UnsupportedVersion(f"{path}: {tail.refused}")
-    if not tail.size and not _is_ours(file.read(len(_BEGINNING), 0)):
+    if state.refused is not None:
+        raise UnsupportedVersion(f"{path}: {state.refused}")
+    if not state.size and not _is_ours(file.read(len(_BEGINNING), 0)):
         raise InvalidRecord(f"{path} is not an MLV stream: it does not begin as one. Log to another file.")
-    torn = file.size - tail.size
+    torn = file.size - state.size
     if not torn:
-        return tail, None
+        return state, None
     digest = new_digest()
-    for offset in range(tail.size, file.size, CHUNK):
+    for offset in range(state.size, file.size, CHUNK):
         digest.update(file.read(min(CHUNK, file.size - offset), offset))
-    return tail, {"size": torn, "sha256": digest.hexdigest()}
+    return state, {"size": torn, "sha256": digest.hexdigest()}
 
 
 def _is_ours(beginning: bytes) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._format.line import Numbers
-    from .appender import Tail
+    from .appender import GetSpanMembers
     from .writer import Writer
 
 __all__ = ["Stream"]
@@ -145,14 +145,14 @@ class Stream:
         self._gate.is_fast = True
 
     def append(
-        self, name: bytes, data: bytes, values: Numbers | None = None, tail: Tail | None = None
+        self, name: bytes, data: bytes, values: Numbers | None = None, get_span_members: GetSpanMembers | None = None
     ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
             name, data, values: As for `Pending`.
-            tail: A function that gives the tail, or None to write nothing. It is called when no thread writes to the
-                stream, no signal handler either.
+            get_span_members: Returns the span members, or None to write nothing. It is called while no other thread
+                or signal handler writes to the stream.
 
         Returns:
             The seq of the event, None if it has none yet; and whether the event is kept at the level of *sync*. Events
@@ -166,25 +166,25 @@ class Stream:
         gate = self._gate
         with gate.lock:
             if gate.is_busy or gate.deferred or not gate.is_fast:
-                return self._append_slow(Pending(name, data, values), tail)
+                return self._append_slow(Pending(name, data, values), get_span_members)
             gate.is_busy = True
-            text, writer = b"", self._destination.writer
+            span_members, writer = b"", self._destination.writer
             try:
-                if tail is not None:
-                    if (given := tail()) is None:
+                if get_span_members is not None:
+                    if (given := get_span_members()) is None:
                         return None, False
-                    text = given
-                seq = writer.put(time.time_ns(), name, data, values, text)
+                    span_members = given
+                seq = writer.put(time.time_ns(), name, data, values, span_members)
                 if writer.is_seal_due or self._sync:
                     return seq, self._appender.follow_up()
                 return seq, True
             except (OSError, TypeError, ValueError) as error:  # of memory that is closed, too
                 if self._inherited is not None or self._destination.writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.
-                    return self._append_slow(Pending(name, data, values), tail)
-                event = Pending(name, data, values, text)
+                    return self._append_slow(Pending(name, data, values), get_span_members)
+                event = Pending(name, data, values, span_members)
                 if isinstance(error, FileChanged):
-                    return self._appender.write(event, tail)
+                    return self._appender.write(event, get_span_members)
                 if not isinstance(error, OSError):
                     raise
                 return self._appender.keep(event, error), False
@@ -193,35 +193,35 @@ class Stream:
                 if gate.deferred:
                     gate.run_deferred()
 
-    def _append_slow(self, event: Pending, tail: Tail | None) -> tuple[int | None, bool]:
+    def _append_slow(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         gate = self._gate
         if gate.is_busy:
             if self.closed:
                 raise _closed_error(event, self.path)
-            gate.deferred.append(lambda: self._append_locked(event, tail))
+            gate.deferred.append(lambda: self._append_locked(event, get_span_members))
             return None, False
         gate.run_deferred()
         gate.is_busy = True
         try:
-            return self._append_locked(event, tail)
+            return self._append_locked(event, get_span_members)
         finally:
             # Here, and not in a function: an exception of a signal handler may come at its entry.
             gate.is_busy = False
             if gate.deferred:
                 gate.run_deferred()
 
-    def _append_locked(self, event: Pending, tail: Tail | None) -> tuple[int | None, bool]:
+    def _append_locked(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """As `append`, for a caller who has made the stream busy."""
         if self._closing.is_closed or self._closing.is_recorded:
             raise _closed_error(event, self.path)
         self._closing.cancel()
-        text = b"" if tail is None else tail()
-        if text is None:
+        span_members = b"" if get_span_members is None else get_span_members()
+        if span_members is None:
             return None, False
-        event = event.with_tail(text)
+        event = event.with_span_members(span_members)
         if self._inherited is not None and not self._open_child(event):
             return None, False
-        return self._appender.write(event, tail)
+        return self._appender.write(event, get_span_members)
 
     def flush(self) -> None:
         """Write what waits; return when everything is in the kernel, and with *sync*, on the disk.

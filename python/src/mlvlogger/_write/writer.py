@@ -58,13 +58,13 @@ class Writer(Protocol):
         """
 
     def put(
-        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes, skip: int = 0
     ) -> int:
         """Take an event and return its seq.
 
         Args:
             nanoseconds: The time, since 1970 in UTC.
-            name, data, values, tail: As for `Pending`.
+            name, data, values, span_members: As for `Pending`.
             skip: How many seqs are left out before the event.
 
         Raises:
@@ -90,4 +90,4 @@ class Writer(Protocol):
 
 def put(writer: Writer, nanoseconds: int, event: Pending, skip: int = 0) -> int:
     """Pass an event to a writer and return its seq. Arguments and errors as for `Writer.put`."""
-    return writer.put(nanoseconds, event.name, event.data, event.values, event.tail, skip)
+    return writer.put(nanoseconds, event.name, event.data, event.values, event.span_members, skip)
