@@ -18,7 +18,7 @@ def test_events_that_another_process_dropped_keep_their_reasons() -> None:
     backlog.drop(3, FULL)
     data = json.dumps({"first": 5, "last": 7, "reasons": {FULL: 1, CHANGED: 2}}).encode()
     waiting = [(4, 0, Pending(b'"x"', b"{}")), (5, 0, Pending(b'"mlv/dropped"', data))]
-    backlog.take_over(waiting, writer.seq)
+    backlog.insert(waiting, writer.seq)
     backlog.flush(writer)
     x, dropped = map(json.loads, Path("a.jsonl").read_text().splitlines()[1:])
     assert (x["seq"], x["event"]) == (2, "x")

@@ -16,6 +16,7 @@ import pytest
 
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
+from mlvlogger._format.lifecycle import SEAL
 from mlvlogger._write import elsewhere
 from mlvlogger._write.process.ring import UNSEALED
 from program import program
@@ -311,7 +312,7 @@ def published_again(exp: Exp, writer: str) -> Exp:
 
 
 def sealed(exp: Exp, writer: str) -> Exp:
-    exp.log._stream._appender.seal(b"mlv/seal", {})
+    exp.log._stream._appender.seal(SEAL, {})
     exp.log.event("early", step=1)
     return exp
 
@@ -423,7 +424,7 @@ def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
         exp.log.event("early", step=1)
         process = at_work(exp.log)._process.pid
         exp.log.event("late", step=1)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
         exp.flush()
         if large:
             exp.log.event("large", text=LARGE)
@@ -747,7 +748,7 @@ def test_a_seal_that_waits_costs_no_event() -> None:
     os.kill(writer._process.pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
     extended(LOG)
     os.kill(writer._process.pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):

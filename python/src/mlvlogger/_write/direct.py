@@ -1,6 +1,6 @@
-"""The direct writer: the caller itself writes each event into the file.
+"""The direct writer: the calling thread writes each event into the file.
 
-The contract of its methods is in `Writer`.
+`Writer` has the contract of the methods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectWriter"]
 
-_CHECK_INTERVAL = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
+_CHECK_INTERVAL = 1_000_000_000  # nanoseconds after which an event compares the file with the one at its path
 
 
 class DirectWriter:
@@ -24,7 +24,7 @@ class DirectWriter:
 
     Args:
         unsealed_hash: The hash of the file since its last seal. The file belongs to the writer from now on.
-        seq: The last one in it, 0 in an empty file.
+        seq: The seq of the last event in the file; 0 if it is empty.
     """
 
     syncs_events = True
@@ -33,7 +33,7 @@ class DirectWriter:
         self._file = file = unsealed_hash.file
         self._checked_at = self._next_check = 0  # nanoseconds since 1970
         self._seals = Seals(unsealed_hash)
-        #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
+        #: The seq before the first line of this writer. If seqs are left out: also before which line, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self.is_seal_due = False
 
@@ -69,7 +69,7 @@ class DirectWriter:
     def put(
         self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes, skip: int = 0
     ) -> int:
-        """As in `Writer`: the event is with the kernel when the call returns."""
+        """As in `Writer`: the event is in the kernel when the call returns."""
         file = self._file
         base, gap = self._numbering
         if skip or gap is not None or file.pending or not self._checked_at <= nanoseconds < self._next_check:
@@ -94,10 +94,10 @@ class DirectWriter:
         return seq
 
     def drain(self) -> None:
-        """As in `Writer`: each event is with the kernel."""
+        """As in `Writer`: each event is in the kernel already."""
 
     def sync(self) -> None:
-        """As in `Writer`. Raises OSError as `LineFile.sync`."""
+        """As in `Writer`. Errors as for `LineFile.sync`."""
         self._file.sync()
 
     def close(self) -> None:

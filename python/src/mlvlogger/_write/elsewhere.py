@@ -33,12 +33,15 @@ _MAX_TRIES = 1000  # for a free name
 
 
 class Elsewhere:
-    """Continues a stream when its file isn't at its path any more: there again, or in a new stream.
+    """Continues a stream whose file isn't at its path any more: at the same path, or in a new stream.
 
     Args:
-        destination: The file; it becomes another one.
-        start: The members of `mlv/start`, for a new stream.
-        reports: Where a change of the file is reported.
+        destination: The file, which is replaced by another one.
+        start: Makes the `mlv/start` of a new stream.
+        reports: Reports the change of the file.
+
+    Attributes:
+        replaced: The streams that this one replaces (`writer.kept-stream`), and whether it has all lines of each.
     """
 
     def __init__(self, destination: Destination, start: SessionStart, reports: Reports) -> None:
@@ -49,16 +52,15 @@ class Elsewhere:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again, in a forked child."""
-        #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
+        """Forget the state of the parent, in a forked child."""
         self.replaced: dict[str, bool] = {}
         self._published_again = False
-        self._is_away = False  # isn't the file at its path, and could we not continue elsewhere?
-        self._retry_at = 0.0  # time.monotonic, for trying that again
-        self._trouble = OSError()  # with which it failed last
+        self._is_away = False  # whether the file isn't at its path, and continuing elsewhere failed
+        self._retry_at = 0.0  # the time (`time.monotonic`) of the next try to continue elsewhere
+        self._last_error = OSError()  # of the last try
 
     def at_risk(self) -> str:
-        """Return what a message says of the events that were acknowledged; "" if they are where they should be."""
+        """Return a warning about acknowledged events that may be lost, for a message; empty if they are safe."""
         if not self._is_away:
             return ""
         return (
@@ -67,28 +69,28 @@ class Elsewhere:
         )
 
     def free_names(self, kind: str) -> Iterator[str]:
-        """Names for a new stream that takes up this one; see `_free_names`."""
+        """Iterate over names for a new stream that continues this one; see `_free_names`."""
         name = None if self._start.experiment is not None else self._first_name
         return _free_names(self._destination.root, name, kind)
 
     def continue_there(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
-        """Make sure that events can be written again.
+        """Continue the stream at its path or in a new stream.
 
         Args:
-            change: What was found.
-            backlog: What waits. It is renumbered for the new file.
-            at_once: Whether to try again what has just failed.
+            change: How the file was changed.
+            backlog: The waiting events. They are renumbered for the new file.
+            at_once: Whether to retry immediately after a failed try.
 
         Raises:
-            OSError: If neither works. Nothing is written then, and it can be tried again.
+            OSError: If both fail. Nothing is written, and a later call can try again.
         """
         if not at_once and time.monotonic() < self._retry_at:
-            raise self._trouble from None
+            raise self._last_error from None
         self._is_away = True
         try:
             self._continue(change, backlog)
         except OSError as error:
-            self._trouble, self._retry_at = error, time.monotonic() + _RETRY
+            self._last_error, self._retry_at = error, time.monotonic() + _RETRY
             raise
         self._is_away = False
 
@@ -96,7 +98,7 @@ class Elsewhere:
         destination = self._destination
         last = destination.writer.seq
         if not isinstance(destination.writer, DirectWriter):
-            backlog.take_over(destination.take_back(destination.writer), destination.writer.seq)
+            backlog.insert(destination.stop_process(destination.writer), destination.writer.seq)
             try:
                 destination.writer.check()
             except FileChanged as again:
@@ -137,7 +139,16 @@ class Elsewhere:
         raise FileNotFoundError(errno.ENOENT, gone, path)
 
     def _publish_kept(self, is_whole: bool, last: int, backlog: Backlog) -> None:
-        """Continue in a new stream, which says whose place it takes (`writer.kept-stream`). Raises OSError."""
+        """Continue in a new stream, whose start names the stream that it replaces (`writer.kept-stream`).
+
+        Args:
+            is_whole: Whether the new stream begins with a copy of the old file.
+            last: The last seq in the old file.
+            backlog: The waiting events.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         destination = self._destination
         old_name, old_seq = destination.name, destination.writer.seq
         start = self._start.event(replaces={"stream": old_name, "last": last})
@@ -146,12 +157,13 @@ class Elsewhere:
                 break
         self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
         destination.session = object()
-        backlog.move(old_seq, destination.writer.seq)  # after the start
+        backlog.move(old_seq, destination.writer.seq)  # here, because their seqs follow that of the start
 
     def _publish(self, name: str, start: Pending | None, is_whole: bool, backlog: Backlog) -> bool:
-        """Continue in a file that `_copy` makes, and return True; or return False if the name is taken.
+        """Continue in a file that `_copy` makes, and return True. If the name is taken, return False.
 
-        Raises OSError; then everything is as it was.
+        Raises:
+            OSError: If that fails. Nothing is changed.
         """
         destination, old = self._destination, self._destination.writer
         assert isinstance(old, DirectWriter)
@@ -168,13 +180,20 @@ class Elsewhere:
 
 
 def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_whole: bool) -> DirectWriter | None:
-    """Make a file of the lines of an old one (with *is_whole*) and an `mlv/start` (with *start*).
+    """Make a new file, and publish it under its name when it is complete.
+
+    Args:
+        root: The folder of the name.
+        old: The writer of the old file.
+        name: The path of the new file.
+        start: An `mlv/start` to write, or None.
+        is_whole: Whether the new file begins with a copy of the old one.
 
     Returns:
-        Its writer, None if the name is taken.
+        The writer of the new file, or None if the name is taken.
 
     Raises:
-        OSError: If that fails; then nothing of it is left.
+        OSError: If that fails. Nothing of the new file is left.
     """
     *folders, last = name.split("/")
     temporary = temporary_name()
@@ -186,7 +205,7 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
                 for offset in range(0, old.file.size, CHUNK):
                     file.write(old.file.read(min(CHUNK, old.file.size - offset), offset), 0)
                 if file.size != old.file.size:
-                    raise FileChanged("truncated")  # too
+                    raise FileChanged("truncated")  # and not only moved
             if is_whole:
                 writer = DirectWriter(old.unsealed_hash.for_copy(file), old.seq)
             else:
@@ -207,15 +226,15 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
 
 
 def _free_names(root: Folder, name: str | None, kind: str) -> Iterator[str]:
-    """Names that no stream has: ``log/fork-1.jsonl`` of an experiment, ``train.fork-1.jsonl`` of a bare log.
+    """Iterate over names that no stream has, such as ``log/fork-1.jsonl``, or ``train.fork-1.jsonl`` for a bare log.
 
     Args:
         root: The directory of the experiment or of the bare log.
-        name: The name of the bare log, None for an experiment.
+        name: The name of the bare log, or None for an experiment.
         kind: The word before the number.
 
     Raises:
-        OSError: If other processes take each of them.
+        OSError: If other processes take all of the names.
     """
     folder, stem, suffix = "log/", "", ".jsonl"
     if name is not None:

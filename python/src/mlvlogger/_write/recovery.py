@@ -1,4 +1,4 @@
-"""The end of a stream: the state that a writer needs to continue it, and whether it may."""
+"""The state of a stream that a writer needs to continue it, and whether it may be continued."""
 
 from __future__ import annotations
 
@@ -17,51 +17,69 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamState", "scan_file"]
 
+_patterns: Any = None
+
 
 class StreamState:
-    """The state of a stream that a writer needs to continue it; at first, that of an empty stream."""
+    """The state of a stream. At first, that of an empty stream.
+
+    Attributes:
+        size: Bytes up to and including the last line feed.
+        seq: The seq of the last event.
+        hash_start: The offset of the digits of the last seal, at which the hash of the next seal begins; 0 without one.
+        sealed: Whether the last line is a seal.
+        paused: Whether the stream is paused.
+        last_start: The line of the last `mlv/start`.
+        first: Whether the first line is an `mlv/start`.
+        refused: Why no session may be appended, or None.
+    """
 
     def __init__(self) -> None:
-        self.size = 0  # bytes up to and including the last line feed
-        self.seq = 0  # of the last event
-        self.hash_start = 0  # of the last seal, 0 without one
-        self.sealed = False  # is the last line a seal?
+        self.size = 0
+        self.seq = 0
+        self.hash_start = 0
+        self.sealed = False
         self.paused = False
-        self.last_start = b""  # the line of the last mlv/start
-        self.first = True  # is the first line an mlv/start?
-        self.refused: str | None = None  # why no session may be appended
+        self.last_start = b""
+        self.first = True
+        self.refused: str | None = None
 
     @property
     def start(self) -> dict[str, Any] | None:
-        """The data of the last mlv/start."""
+        """The data of the last `mlv/start`."""
         return _parse(self.last_start).get("data")
 
 
 def scan_file(file: IO[bytes], size: int | None = None) -> StreamState:
-    """Read a stream, or its first *size* bytes, from the position of the file, in constant memory. Raises OSError."""
+    """Read a stream in constant memory, and return its state.
+
+    Args:
+        file: The file, at the beginning of the stream.
+        size: The number of bytes to read; by default all.
+
+    Raises:
+        OSError: If the file can't be read.
+    """
     state = StreamState()
     number = 0
     for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
         for line in block.split(b"\n")[:-1] if block is not None else [b""]:
             number += 1
             state.size += length if block is None else len(line) + 1
-            state.seq += 1  # right for every line that is in order, and the best guess for a garbled one
+            state.seq += 1  # the seq of a correct line, and the best guess for a damaged one
             state.sealed = False
             if number == 1 or block is None or may_be_lifecycle(line):
-                _note(state, line, number)
+                _apply(state, line, number)
     if state.size:
         _correct_seq(state, file)
     return state
 
 
-_patterns: Any = None
-
-
-def _quick() -> Any:
-    """Patterns of the start and of a seal as this logger writes them: of most sessions that is all that counts."""
+def _fast_patterns() -> Any:
+    """Return patterns of an `mlv/start` and of a seal as mlvlogger writes them, for which `_apply` needs no parser."""
     global _patterns
     if _patterns is None:
-        import re  # which takes milliseconds, and a new log needs none of this
+        import re  # takes milliseconds, and a new log doesn't need it
 
         begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
         _patterns = (
@@ -77,8 +95,9 @@ def _quick() -> Any:
     return _patterns
 
 
-def _note(state: StreamState, line: bytes, number: int) -> None:
-    start, seal = _quick()
+def _apply(state: StreamState, line: bytes, number: int) -> None:
+    """Update the state with a line that may be a lifecycle event, or with the first line."""
+    start, seal = _fast_patterns()
     if match := start(line):
         if b'"requires"' not in line:
             state.seq, state.last_start, state.paused = int(match[1]), line, False
@@ -94,7 +113,7 @@ def _note(state: StreamState, line: bytes, number: int) -> None:
         state.first = False
     if not isinstance(data, dict) or not isinstance(name, str):
         return
-    state.seq = integer(event.get("seq")) or state.seq  # after mlv/dropped, numbers are missing
+    state.seq = integer(event.get("seq")) or state.seq  # an mlv/dropped leaves out seqs
     state.paused = is_paused_after(state.paused, name)
     if name == "mlv/start":
         state.last_start = line
@@ -109,7 +128,7 @@ def _note(state: StreamState, line: bytes, number: int) -> None:
 
 
 def _correct_seq(state: StreamState, file: Any) -> None:
-    """Take the seq of the last line from the line itself, if it can be read."""
+    """Set the seq of the state to that of the last line, if the line can be parsed."""
     start = max(0, state.size - 64 * 1024)
     file.seek(start)
     last = file.read(state.size - start).rstrip(b"\n").rpartition(b"\n")[2]
@@ -122,5 +141,5 @@ def _parse(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        return {}  # garbled, nested too deep, or with an integer of more digits than Python reads
+        return {}  # it is damaged, nested too deep, or has an integer of more digits than Python reads
     return value if isinstance(value, dict) else {}

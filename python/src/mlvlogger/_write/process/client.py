@@ -363,7 +363,7 @@ class ProcessWriter:
         self._next_check = 0  # so that `put` passes each event to the successor
 
     def drain(self) -> None:
-        """As in `Writer`. The message of the OSError names the events that aren't with the kernel."""
+        """As in `Writer`. The message of the OSError names the events that aren't in the file."""
         try:
             self._drain()
         except FileChanged:

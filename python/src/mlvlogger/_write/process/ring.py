@@ -49,7 +49,7 @@ HEAD = 0  #: Total bytes put, at the last call of `settle`; there may be more.
 TAIL = 1  #: Total bytes taken.
 ERROR = 2  #: The error number of the last try to write; 0 if it succeeded.
 UNSEALED = 3  #: Bytes of the log file since its last seal.
-CLOSING = 4  #: 1: the logger process puts no more records.
+CLOSING = 4  #: 1: the logger process has put the last record.
 READY = 5  #: 1: the writer process has started.
 TRIES = 6  #: How many tries to write have failed in total.
 _LOG_SIZE = 7  # `Ring.log_size`
@@ -78,7 +78,7 @@ _MAX_ERROR_LINE = 300  # characters
 
 
 class Ring:
-    """The ring buffer behind a file descriptor.
+    """The ring buffer of a file descriptor.
 
     Args:
         fd: A descriptor from `Ring.make`. The caller closes it.

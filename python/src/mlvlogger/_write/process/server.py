@@ -115,7 +115,7 @@ class _Server:
         """Wait until the logger process wakes this one, or until the next check is due.
 
         Args:
-            is_last: Whether the logger process puts no more records.
+            is_last: Whether the logger process has put the last record.
             idle: Seconds since the last record.
         """
         if is_last:
