@@ -67,7 +67,7 @@ def _in_time() -> Iterator[None]:
 
 @pytest.fixture
 def constant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
-    """`constant("_output._PATIENCE", 0.3)`: give a name of one module of mlvlogger another value.
+    """`constant("_output._STOP_TIMEOUT", 0.3)`: give a name of one module of mlvlogger another value.
 
     A module or a name that doesn't exist is an error.
     """
