@@ -17,7 +17,7 @@ import pytest
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
 from mlvlogger._format.lifecycle import SEAL
-from mlvlogger._write import elsewhere
+from mlvlogger._write import relocation
 from mlvlogger._write.process.ring import UNSEALED
 from program import program
 from writer_process import at_work
@@ -479,7 +479,7 @@ def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: 
 
 
 def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
-    constant("_write.elsewhere._MAX_COPY", 1000)
+    constant("_write.relocation._MAX_COPY", 1000)
     exp = Exp("runs", "e")
     for step in range(100):
         exp.log.event("x", step=step)
@@ -841,7 +841,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, events: Any
 ) -> None:
     """The stream closes when the event is written, and has its directory until then."""
-    copy, at = elsewhere._copy, Folder.at
+    copy, at = relocation._copy, Folder.at
 
     def at_and_close(self: Folder, name: str) -> str:
         path = at(self, name)
@@ -853,7 +853,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
             patched.setattr(Folder, "at", at_and_close)
             return copy(*arguments)
 
-    monkeypatch.setattr(elsewhere, "_copy", close_while_copying)
+    monkeypatch.setattr(relocation, "_copy", close_while_copying)
     Path("logs").mkdir()
     log = Logger("logs/a.jsonl", writer="direct")
     log.event("x", step=0)

@@ -380,7 +380,7 @@ MUTANTS = (
     Mutant(
         "m35",
         "A log that took the place of another one begins empty.",
-        (Edit("_write/elsewhere.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
+        (Edit("_write/relocation.py", 'has_copy = how in ("removed", "replaced") and', "has_copy = False and"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(

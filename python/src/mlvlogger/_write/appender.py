@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from .._format.line import Pending
     from .destination import Destination
-    from .elsewhere import Elsewhere
     from .gate import Gate
+    from .relocation import Relocation
     from .reports import Reports
 
     #: Returns the span members of an event, or None to write nothing. No other thread writes to the stream meanwhile.
@@ -37,7 +37,7 @@ class Appender:
 
     Args:
         destination: The file and its writer.
-        elsewhere: Continues in another file, if the file isn't at its path any more.
+        relocation: Continues in another file, if the file isn't at its path any more.
         gate: While its `is_fast` is true, events go straight to the writer.
         reports: Reports errors.
         sync: Whether each event must be on disk.
@@ -47,10 +47,10 @@ class Appender:
     """
 
     def __init__(
-        self, destination: Destination, elsewhere: Elsewhere, gate: Gate, reports: Reports, sync: bool
+        self, destination: Destination, relocation: Relocation, gate: Gate, reports: Reports, sync: bool
     ) -> None:
         self._destination = destination
-        self._elsewhere = elsewhere
+        self._relocation = relocation
         self._gate = gate
         self._reports = reports
         self._sync = sync
@@ -102,7 +102,7 @@ class Appender:
         path, last = self._destination.path, self._destination.writer.seq
         if self._reports.raises:
             rest = (
-                self._elsewhere.at_risk()
+                self._relocation.describe_risk()
                 or f"Everything before it is intact; free what is missing and log again (last seq: {last})."
             )
             raise WriteFailed(f"an event could not be written to {path}: {error}. {rest}") from error
@@ -143,7 +143,7 @@ class Appender:
             self._destination.writer.settle()
             self._destination.writer.check()
         except FileChanged as change:
-            self._elsewhere.continue_there(change, self.backlog, at_once)
+            self._relocation.relocate(change, self.backlog, at_once)
         self.backlog.flush(self._destination.writer)
         self._gate.is_fast = True
 
@@ -163,7 +163,7 @@ class Appender:
         except OSError as error:
             waiting = len(self.backlog)
             what = f"{waiting} events could not be written" if waiting else "the log could not be put in order"
-            rest = self._elsewhere.at_risk() or "It is tried again with the next event."
+            rest = self._relocation.describe_risk() or "It is tried again with the next event."
             self._reports.fail(f"{self._destination.path}: {what}: {error}. {rest}", error)
             return False
         try:

@@ -44,10 +44,10 @@ def with_traceback(error: BaseException) -> dict[str, str]:
     except Exception:  # the exception can't be formatted
         trace = "".join(_traceback.format_tb(error.__traceback__))
     texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
-    return {name: _without_secrets(_shortened(text)) for name, text in texts.items()}
+    return {name: _without_secrets(_shorten(text)) for name, text in texts.items()}
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text[-_MAX_TEXT:].encode("utf-8", "backslashreplace").decode("utf-8")
 
 

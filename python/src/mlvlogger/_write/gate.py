@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["LAST_TIMEOUT", "Gate"]
+__all__ = ["EXIT_TIMEOUT", "Gate"]
 
 #: Seconds to wait, as the program ends, for a thread that may have stopped permanently.
-LAST_TIMEOUT = 0.5
+EXIT_TIMEOUT = 0.5
 
 
 class Gate:
@@ -40,7 +40,7 @@ class Gate:
 
     def reset(self) -> None:
         """Replace the lock, if its thread no longer runs. An event that this thread was writing isn't continued."""
-        self.lock: RLock | _LastLock = RLock()
+        self.lock: RLock | _ExitLock = RLock()
         self.is_busy = False
         self.deferred: list[Callable[[], object]] = []
         self.is_fast = False
@@ -63,10 +63,10 @@ class Gate:
 
     def prepare_for_exit(self) -> None:
         """Stop waiting for threads that the interpreter has frozen, from now on."""
-        self.lock = _LastLock(self)
+        self.lock = _ExitLock(self)
 
 
-class _LastLock:
+class _ExitLock:
     """The lock while the program ends. If a daemon thread that the interpreter has frozen holds it, it is replaced."""
 
     def __init__(self, gate: Gate) -> None:
@@ -74,7 +74,7 @@ class _LastLock:
         self._lock: Any = gate.lock
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=LAST_TIMEOUT if sys.is_finalizing() else -1):
+        if not self._lock.acquire(timeout=EXIT_TIMEOUT if sys.is_finalizing() else -1):
             self._gate.reset()
             self._lock = self._gate.lock
             self._lock.acquire()

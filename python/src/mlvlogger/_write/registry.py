@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_open_here", "register"]
 
-_streams = ForkAware(lambda stream: stream.forked())
+_streams = ForkAware(lambda stream: stream.after_fork())
 _has_hook = False
 
 

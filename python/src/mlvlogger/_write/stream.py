@@ -21,10 +21,10 @@ from .appender import Appender
 from .backlog import Backlog, HeldEvents
 from .closing import Closing
 from .destination import Destination
-from .elsewhere import Elsewhere
 from .exceptions import preload
-from .gate import LAST_TIMEOUT, Gate
+from .gate import EXIT_TIMEOUT, Gate
 from .registry import register
+from .relocation import Relocation
 from .reports import Reports
 from .session import SessionStart, open_session
 from .unsealed_hash import new_digest
@@ -84,8 +84,8 @@ class Stream:
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
         self._destination = Destination(root, name, process)
-        self._elsewhere = Elsewhere(self._destination, self._start, self._reports)
-        self._appender = Appender(self._destination, self._elsewhere, self._gate, self._reports, sync)
+        self._relocation = Relocation(self._destination, self._start, self._reports)
+        self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
         #: In a forked child that has no stream yet, the last event of its parent; otherwise None.
         self._inherited: EventRef | None = None
         self._held = HeldEvents()
@@ -127,7 +127,7 @@ class Stream:
     @property
     def replaced(self) -> dict[str, bool]:
         """The streams that this one replaces (`writer.kept-stream`), and whether it has all lines of each."""
-        return self._elsewhere.replaced
+        return self._relocation.replaced
 
     @property
     def closed(self) -> bool:
@@ -315,12 +315,12 @@ class Stream:
         else:
             self._closing.close(data)
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """Leave the parent's file alone, in a forked child. The first event of the child opens a separate stream."""
         self._gate.reset()  # a thread that exists only in the parent may hold the lock
         if self.closed:
             return
-        self._elsewhere.reset()
+        self._relocation.reset()
         self._reports.reset()
         if self._inherited is None:
             self._inherited = EventRef(self._start.experiment, self.name, max(self.seq, 1))
@@ -331,7 +331,7 @@ class Stream:
         """Open the stream of a forked child. If that fails, hold the event until it works."""
         inherited, path, name = self._inherited, self.path, self.name
         try:
-            for free in self._elsewhere.free_names("fork"):
+            for free in self._relocation.free_names("fork"):
                 self._destination.name = free
                 try:
                     self._open(True, None, inherited)
@@ -366,7 +366,7 @@ class Stream:
             self.close(*self._closing.requested)  # an exception of a signal handler interrupted this call
             return
         lock: Any = self._gate.lock
-        if lock.acquire(timeout=LAST_TIMEOUT):
+        if lock.acquire(timeout=EXIT_TIMEOUT):
             try:
                 self.flush()
             finally:

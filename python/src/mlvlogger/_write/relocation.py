@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from .reports import Reports
     from .session import SessionStart
 
-__all__ = ["Elsewhere"]
+__all__ = ["Relocation"]
 
 _MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
-_RETRY = 1.0  # seconds after which continuing elsewhere is tried again, if it failed
+_RETRY = 1.0  # seconds from a failed try to the next one
 _MAX_TRIES = 1000  # for a free name
 
 
-class Elsewhere:
+class Relocation:
     """Continues a stream whose file isn't at its path any more: at the same path, or in a new stream.
 
     Args:
@@ -54,14 +54,14 @@ class Elsewhere:
     def reset(self) -> None:
         """Forget the state of the parent, in a forked child."""
         self.replaced: dict[str, bool] = {}
-        self._published_again = False
-        self._is_away = False  # whether the file isn't at its path, and continuing elsewhere failed
-        self._retry_at = 0.0  # the time (`time.monotonic`) of the next try to continue elsewhere
+        self._was_republished = False
+        self._has_failed = False  # whether the file isn't at its path, and relocating it failed
+        self._retry_at = 0.0  # the time (`time.monotonic`) of the next try
         self._last_error = OSError()  # of the last try
 
-    def at_risk(self) -> str:
+    def describe_risk(self) -> str:
         """Return a warning about acknowledged events that may be lost, for a message; empty if they are safe."""
-        if not self._is_away:
+        if not self._has_failed:
             return ""
         return (
             f"The log isn't at its path, and its events up to seq {self._destination.writer.seq} are lost if this "
@@ -73,7 +73,7 @@ class Elsewhere:
         name = None if self._start.experiment is not None else self._first_name
         return _free_names(self._destination.root, name, kind)
 
-    def continue_there(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
+    def relocate(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
         """Continue the stream at its path or in a new stream.
 
         Args:
@@ -86,15 +86,16 @@ class Elsewhere:
         """
         if not at_once and time.monotonic() < self._retry_at:
             raise self._last_error from None
-        self._is_away = True
+        self._has_failed = True
         try:
-            self._continue(change, backlog)
+            self._relocate(change, backlog)
         except OSError as error:
             self._last_error, self._retry_at = error, time.monotonic() + _RETRY
             raise
-        self._is_away = False
+        self._has_failed = False
 
-    def _continue(self, change: FileChanged, backlog: Backlog) -> None:
+    def _relocate(self, change: FileChanged, backlog: Backlog) -> None:
+        """Continue the stream once, and add a report. Arguments and errors as for `relocate`."""
         destination = self._destination
         last = destination.writer.seq
         if not isinstance(destination.writer, DirectWriter):
@@ -104,31 +105,32 @@ class Elsewhere:
             except FileChanged as again:
                 change = again
         if destination.root.is_removed:
-            self._refuse()
+            self._raise_removed()
         how, old, path = change.how, destination.writer.file, destination.path
-        is_whole = how in ("removed", "replaced") and old.size <= _MAX_COPY
-        is_again = False
+        has_copy = how in ("removed", "replaced") and old.size <= _MAX_COPY
+        is_same_path = False
         try:
-            if how == "removed" and is_whole and not self._published_again:
-                is_again = self._publish(destination.name, None, True, backlog)
-            if not is_again:
-                self._publish_kept(is_whole, last, backlog)
+            if how == "removed" and has_copy and not self._was_republished:
+                is_same_path = self._publish(destination.name, None, True, backlog)
+            if not is_same_path:
+                self._publish_kept(has_copy, last, backlog)
         except FileChanged:
-            is_whole = False
-            self._publish_kept(is_whole, last, backlog)
-        self._published_again = is_again
-        if is_again:
+            has_copy = False
+            self._publish_kept(has_copy, last, backlog)
+        self._was_republished = is_same_path
+        if is_same_path:
             what = f"Its {old.size} bytes were written again under the same name, and logging continues there"
         else:
             what = f"Logging continues in {destination.path}, which " + (
-                "begins with all events of the old file" if is_whole else f"follows event {last} of the old file"
+                "begins with all events of the old file" if has_copy else f"follows event {last} of the old file"
             )
         self._reports.add_change(
             f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
             "editors, away from logs that are being written."
         )
 
-    def _refuse(self) -> NoReturn:
+    def _raise_removed(self) -> NoReturn:
+        """Raise FileNotFoundError because the directory is gone, and warn about it once."""
         gone, path = "The directory was removed by another program", self._destination.root.path
         if not self._reports.raises:
             self._reports.warn_once(
@@ -138,11 +140,11 @@ class Elsewhere:
             )
         raise FileNotFoundError(errno.ENOENT, gone, path)
 
-    def _publish_kept(self, is_whole: bool, last: int, backlog: Backlog) -> None:
+    def _publish_kept(self, has_copy: bool, last: int, backlog: Backlog) -> None:
         """Continue in a new stream, whose start names the stream that it replaces (`writer.kept-stream`).
 
         Args:
-            is_whole: Whether the new stream begins with a copy of the old file.
+            has_copy: Whether the new stream begins with a copy of the old file.
             last: The last seq in the old file.
             backlog: The waiting events.
 
@@ -153,13 +155,13 @@ class Elsewhere:
         old_name, old_seq = destination.name, destination.writer.seq
         start = self._start.event(replaces={"stream": old_name, "last": last})
         for name in self.free_names("kept"):
-            if self._publish(name, start, is_whole, backlog):
+            if self._publish(name, start, has_copy, backlog):
                 break
-        self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
+        self.replaced = {name: has and has_copy for name, has in self.replaced.items()} | {old_name: has_copy}
         destination.session = object()
         backlog.move(old_seq, destination.writer.seq)  # here, because their seqs follow that of the start
 
-    def _publish(self, name: str, start: Pending | None, is_whole: bool, backlog: Backlog) -> bool:
+    def _publish(self, name: str, start: Pending | None, has_copy: bool, backlog: Backlog) -> bool:
         """Continue in a file that `_copy` makes, and return True. If the name is taken, return False.
 
         Raises:
@@ -167,7 +169,7 @@ class Elsewhere:
         """
         destination, old = self._destination, self._destination.writer
         assert isinstance(old, DirectWriter)
-        writer = _copy(destination.root, old, name, start, is_whole)
+        writer = _copy(destination.root, old, name, start, has_copy)
         if writer is None:
             return False
         writer.file.name = destination.name = name
@@ -179,15 +181,15 @@ class Elsewhere:
         return True
 
 
-def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_whole: bool) -> DirectWriter | None:
+def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, has_copy: bool) -> DirectWriter | None:
     """Make a new file, and publish it under its name when it is complete.
 
     Args:
-        root: The folder of the name.
+        root: The folder that *name* is relative to.
         old: The writer of the old file.
         name: The path of the new file.
         start: An `mlv/start` to write, or None.
-        is_whole: Whether the new file begins with a copy of the old one.
+        has_copy: Whether the new file begins with a copy of the old one.
 
     Returns:
         The writer of the new file, or None if the name is taken.
@@ -201,12 +203,12 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
     with Folder(root, *folders) as folder:
         try:
             file = LineFile("/".join([*folders, temporary]), new=True, root=root)
-            if is_whole:
+            if has_copy:
                 for offset in range(0, old.file.size, CHUNK):
                     file.write(old.file.read(min(CHUNK, old.file.size - offset), offset), 0)
                 if file.size != old.file.size:
-                    raise FileChanged("truncated")  # and not only moved
-            if is_whole:
+                    raise FileChanged("truncated")  # another program has changed its size, too
+            if has_copy:
                 writer = DirectWriter(old.unsealed_hash.for_copy(file), old.seq)
             else:
                 writer = DirectWriter(UnsealedHash(file, 0), 0)
