@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--writer process`, another process writes what a test logs; each call returns when it is in the file."""
+    """With `--writer process`, a writer process writes what a test logs; each call returns when it is in the file."""
     if request.config.getoption("--writer") == "direct":
         return
     calls: Any = (Logger.__init__, Exp.__init__, Exp.resume, Exp.open, Exp.join)

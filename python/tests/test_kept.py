@@ -417,7 +417,7 @@ def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process
 
 
 def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
-    """Nothing was edited: whoever wrote a line, and whatever of it the other process did not know."""
+    """Nothing was edited: whoever wrote a line, and whatever of it the writer process did not know."""
     for large in (False, True):
         shutil.rmtree("runs", ignore_errors=True)
         exp = Exp("runs", "e", writer="process")
@@ -734,7 +734,7 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
         assert steps(Path("log/gpu.jsonl")) == [0, 1] and not said
     else:
         written = steps(Path("log/gpu.jsonl"))
-        # The other process may write an event before this one compares the log with its path.
+        # The writer process may write an event before this one compares the log with its path.
         assert written == [0] or writer == "process" and written == [0, 1]
         assert "gpu.jsonl" in said and f"its events up to seq {len(written) + 1} are lost if" in said
 

@@ -407,7 +407,7 @@ def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
 @linux
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..., Any], events: Any) -> None:
-    """A disk that is full for ever: RLIMIT_FSIZE of the other process."""
+    """A disk that is full for ever: RLIMIT_FSIZE of the writer process."""
     code = program("process_faults_other_cannot_write")
     [message] = [line for line in run(code, on_error).stdout.splitlines() if line]
     Logger(PATH).close()

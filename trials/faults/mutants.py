@@ -224,7 +224,13 @@ MUTANTS = (
     Mutant(
         "m27",
         "No one waits for the writer process of a logger that is gone.",
-        (Edit("_write/session.py", "if time.monotonic() > until or not _is_gone(holder, root, name):", "if True:"),),
+        (
+            Edit(
+                "_write/session.py",
+                "if time.monotonic() > until or not _has_opener_ended(start, root, name):",
+                "if True:",
+            ),
+        ),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.

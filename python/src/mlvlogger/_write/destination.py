@@ -64,7 +64,9 @@ class Destination:
             self.writer = ProcessWriter(unsealed_hash, self.writer.seq)
         except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
+            warn(
+                f"no process could be started to write {self.path}: {reason}. This process writes the events directly."
+            )
 
     def stop_process(self, writer: ProcessWriter) -> list[Numbered]:
         """Write directly from now on, and return the events that the writer process hasn't written."""

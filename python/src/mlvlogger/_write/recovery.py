@@ -30,8 +30,8 @@ class StreamState:
         sealed: Whether the last line is a seal.
         paused: Whether the stream is paused.
         last_start: The line of the last `mlv/start`.
-        first: Whether the first line is an `mlv/start`.
-        refused: Why no session may be appended, or None.
+        has_start: Whether the first line is an `mlv/start`.
+        refusal: Why no session may be appended, or None.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class StreamState:
         self.sealed = False
         self.paused = False
         self.last_start = b""
-        self.first = True
-        self.refused: str | None = None
+        self.has_start = True
+        self.refusal: str | None = None
 
     @property
     def start(self) -> dict[str, Any] | None:
@@ -110,18 +110,18 @@ def _apply(state: StreamState, line: bytes, number: int) -> None:
     name = event.get("event")
     data = event.get("data")
     if number == 1 and name != "mlv/start":
-        state.first = False
+        state.has_start = False
     if not isinstance(data, dict) or not isinstance(name, str):
         return
     state.seq = integer(event.get("seq")) or state.seq  # an mlv/dropped leaves out seqs
     state.paused = is_paused_after(state.paused, name)
     if name == "mlv/start":
         state.last_start = line
-        if state.refused is None:
+        if state.refusal is None:
             try:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
             except UnsupportedVersion as error:
-                state.refused = str(error)
+                state.refusal = str(error)
     elif is_seal(name):
         state.sealed = line.endswith(SUFFIX[:-1])
         state.hash_start = state.size - SEAL_END if state.sealed else state.hash_start

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionStart", "open_session"]
 
-_LOCK_TIMEOUT = 5.0  # seconds to wait for a lock whose holder is dead
+_LOCK_TIMEOUT = 5.0  # seconds to wait for a writer process whose logger process has ended
 _BEGINNING = b'{"seq":1,"time":"'  # of the first line that mlvlogger writes
 
 
@@ -127,27 +127,27 @@ def open_session(
 
 
 def _lock_file(destination: Destination, new: bool) -> LineFile:
+    """Open and lock the file. If the writer process of a process that has ended holds the lock, wait for it."""
     root, name = destination.root, destination.name
     until = time.monotonic() + _LOCK_TIMEOUT
-    holder: dict[str, Any] | None = None
+    start: dict[str, Any] | None = None
     while True:
         try:
             return LineFile(name, new=new, root=root)
         except StreamBusy:
-            # The writer process of a killed logger process may hold the lock for some milliseconds.
-            holder = _holder(root, name) if holder is None else holder
-            if time.monotonic() > until or not _is_gone(holder, root, name):
+            start = _last_start(root, name) if start is None else start
+            if time.monotonic() > until or not _has_opener_ended(start, root, name):
                 raise StreamBusy(_describe_holder(root, name, destination.path)) from None
             time.sleep(0.005)
 
 
-def _holder(root: Folder, name: str) -> dict[str, Any]:
+def _last_start(root: Folder, name: str) -> dict[str, Any]:
     """Return the data of the last `mlv/start` in the file."""
     with open_regular(root.at(name), dir_fd=root.fd) as file:
         return scan_file(file).start or {}
 
 
-def _is_gone(start: dict[str, Any], root: Folder, name: str) -> bool:
+def _has_opener_ended(start: dict[str, Any], root: Folder, name: str) -> bool:
     """Return whether the process that opened a stream has ended. On another host, that is unknown: return False."""
     pid = start.get("pid")
     if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
@@ -164,7 +164,8 @@ def _is_gone(start: dict[str, Any], root: Folder, name: str) -> bool:
 
 
 def _describe_holder(root: Folder, name: str, path: str) -> str:
-    start = _holder(root, name)
+    """Return the message of a StreamBusy."""
+    start = _last_start(root, name)
     if start.get("host") == host() and start.get("pid") == os.getpid() and is_open_here(identity(root.stat(name))):
         return (
             f"{path}: this process ({os.getpid()}) has the log open already, as after a notebook cell that "
@@ -180,10 +181,10 @@ def _recover(file: LineFile, path: str) -> tuple[StreamState, dict[str, Any] | N
     """Return the state of a stream, and the member `recovered` if there are bytes after the last line feed."""
     with file.reader() as reader:
         state = scan_file(reader)
-    if state.size and not state.first:
+    if state.size and not state.has_start:
         raise InvalidRecord(f"{path} is not an MLV stream: its first line isn't mlv/start. Log to another file.")
-    if state.refused is not None:
-        raise UnsupportedVersion(f"{path}: {state.refused}")
+    if state.refusal is not None:
+        raise UnsupportedVersion(f"{path}: {state.refusal}")
     if not state.size and not _may_be_emptied(file.read(len(_BEGINNING), 0)):
         raise InvalidRecord(f"{path} is not an MLV stream: it does not begin as one. Log to another file.")
     torn = file.size - state.size

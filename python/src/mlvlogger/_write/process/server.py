@@ -104,7 +104,7 @@ class _Server:
             if size or not has_more:
                 in_order = present
             elif present - in_order > _DAMAGE_TIMEOUT:
-                raise RuntimeError("the memory that is shared with the logger was changed by another process")
+                raise RuntimeError("the memory that is shared with the logger process was changed by another program")
             # One more round after the last write: the last record may become visible to this process a moment later.
             if is_last and not (size or before or has_more):
                 return
