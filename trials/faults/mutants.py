@@ -300,7 +300,7 @@ MUTANTS = (
     ),
     Mutant(
         "m26",
-        "The caller writes again what the writer process has written.",
+        "The logger process writes again what the writer process has written.",
         (
             Edit(
                 "_write/process/takeover.py",
@@ -330,7 +330,7 @@ MUTANTS = (
     ),
     Mutant(
         "m22",
-        "A writer process whose caller is gone gives up at the first error.",
+        "A writer process whose logger process is gone gives up at the first error.",
         (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_TIMEOUT:", "else:"),),
         ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
     ),
@@ -418,7 +418,7 @@ MUTANTS = (
     ),
     Mutant(
         "m44",
-        "The writer process doesn't know what the caller has written.",
+        "The writer process doesn't know what the logger process has written.",
         (Edit("_write/process/client.py", "            direct_range = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),

@@ -118,7 +118,7 @@ class Ring:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
         try:
-            # A second write after a short one would raise SIGXFSZ at a limit on the size of files.
+            # No second write after a short one: at a limit on the size of files, it would cause the signal SIGXFSZ.
             if (written := os.write(fd, bytes(Ring.memory_size))) < Ring.memory_size:
                 raise OSError(errno.EFBIG, f"only {written} of {Ring.memory_size} bytes of shared memory are available")
             _fix_size(fd)
