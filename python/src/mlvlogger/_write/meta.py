@@ -43,8 +43,8 @@ def members(params: Any, extra: Any, tags: Iterable[str], description: str | Non
 
     Raises:
         CannotEncode: If values have no form in a record.
-        TypeError: If *params* or *extra* isn't a mapping, or a tag or the description isn't a string.
-        ValueError: If a tag is empty, or a string has a lone surrogate.
+        TypeError: If *params* or *extra* isn't a mapping, or the description isn't a string.
+        ValueError: If a tag isn't a non-empty string, or a string has a lone surrogate.
     """
     members: dict[str, Any] = {}
     refused: list[Problem] = []
@@ -170,7 +170,7 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
 def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], Meta]) -> Meta:
     """Publish the next addition, and return all records with it.
 
-    Values of `params` and `extra` that are recorded already, and tags, are left out.
+    Values of `params` and `extra` and tags that are recorded already are left out.
 
     Args:
         directory: The directory of the experiment.
