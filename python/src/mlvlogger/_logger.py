@@ -16,7 +16,7 @@ from ._messages import brief, pass_on, qualname, short, warn_once
 from ._options import choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
-from ._write.large import MANY_NUMBERS, MAX_DATA, shorten, warn_if_large
+from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
@@ -234,8 +234,8 @@ class Logger:
             tree = {**given, **tree}
         text = dumps(tree)
         if len(text) >= MAX_DATA:
-            text = shorten(tree)
-        elif len(text) > 2 * MANY_NUMBERS:
+            text = shortened(tree)
+        elif len(text) > 2 * MANY:
             warn_if_large(tree, len(text))
         return text.encode("ascii"), None
 

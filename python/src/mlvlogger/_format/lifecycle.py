@@ -1,4 +1,4 @@
-"""Lifecycle events: their names and data, and what they say together (specification 1.0, chapter Lifecycle)."""
+"""Lifecycle events: how they are recognized, and what they say together (specification 1.0, chapter Lifecycle)."""
 
 from __future__ import annotations
 

@@ -5,5 +5,5 @@ __all__ = ["SEAL_END", "SUFFIX"]
 #: The end of the line of a seal, after the digits of its digest.
 SUFFIX = b'"}}\n'
 
-#: Bytes from the first digit of a seal to the end of its line: the digits, and `SUFFIX`.
+#: Bytes from the place of a seal to the end of its line: the digits, and `SUFFIX`.
 SEAL_END = 64 + len(SUFFIX)

@@ -11,19 +11,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["MANY_NUMBERS", "MAX_DATA", "shorten", "warn_if_large"]
+__all__ = ["MANY", "MAX_DATA", "shortened", "warn_if_large"]
 
 #: The most characters of data as JSON text. They leave space for a name of up to 12 KiB and the rest of the line.
 MAX_DATA = MAX_RECORD - 16 * 1024
 
 #: A member with more numbers than this causes a warning. Each number takes two characters or more.
-MANY_NUMBERS = 10_000
+MANY = 10_000
 
 _LARGE_MEMBER = 64 * 1024
 _LARGE = 1024 * 1024  # characters of a member that cause a warning
 
 
-def shorten(tree: dict[str, Any]) -> str:
+def shortened(tree: dict[str, Any]) -> str:
     """Return the JSON text of data that fits into a record: large members are replaced by the beginning of theirs."""
     warn_once(
         "data is larger than a record may be (16 MiB); its large members were recorded as the beginning of "
@@ -51,10 +51,10 @@ def warn_if_large(tree: dict[str, Any], length: int) -> None:
         length: The number of characters of the data as JSON text.
     """
     for name, value in tree.items():
-        if _count(value) > MANY_NUMBERS or (length > _LARGE and len(dumps(value)) > _LARGE):
+        if _count(value) > MANY or (length > _LARGE and len(dumps(value)) > _LARGE):
             warn_once(
-                f"data.{shown(name[:100])}: more than {MANY_NUMBERS} numbers or 1 MiB of text were logged in one "
-                "event, which makes the log large and slow to read. Save the value to a file and attach the file: "
+                f"data.{shown(name[:100])}: more than {MANY} numbers or 1 MiB of text were logged in one event, "
+                "which makes the log large and slow to read. Save the value to a file and attach the file: "
                 "numpy.save(path, array), exp.attach(path). Or log a summary: numpy.histogram(array)."
             )
             return
