@@ -273,11 +273,11 @@ class Logger:
         text, values = self._data(data, members)
         session: list[object] = []
 
-        def tail() -> bytes:
+        def span_members() -> bytes:
             session[:] = [self._stream.session]
             return self._within() + b',"span":"begin"'
 
-        seq, _ = self._stream.append(full, text, values, tail)
+        seq, _ = self._stream.append(full, text, values, span_members)
         return Span(self, str.__str__(name), seq, session)
 
     def sub(self, name: str) -> Logger:
@@ -448,13 +448,13 @@ class Span(Logger):
         # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
         full = self._above._name(self._segment)
         text, values = self._above._data(data, members)
-        tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
+        span_members = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
             if not self.is_open:
                 return None  # another thread or a signal handler has ended it
             self._ended = True
-            return tail
+            return span_members
 
         try:
             seq, kept = self._stream.append(full, text, values, end)
