@@ -197,7 +197,7 @@ class OpenExperiment(ExistingExperiment):
         @overload
         def create(self, name: str, mode: Literal["w"]) -> NewText: ...
 
-    def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
+    def create(self, name: str, mode: Literal["wb", "w"] = "wb") -> NewFile | NewText:
         """Return a new file below `files/` to write into.
 
         The file is published, hashed and logged when you close it; then its attribute `ref` is its reference. If an

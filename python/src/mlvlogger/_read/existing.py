@@ -17,7 +17,7 @@ from .readonly import ReadOnlyAttributes, read_only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
     from .. import Exp, Experiment
     from .._format.meta import Meta
@@ -94,6 +94,14 @@ class ExistingExperiment(ReadOnlyAttributes):
                     parent._hint = relative(directory, self.path)
                     return parent
         return None
+
+    if TYPE_CHECKING:
+
+        @overload
+        def ref(self, path: None = None) -> ExperimentRef: ...
+
+        @overload
+        def ref(self, path: str | os.PathLike[str]) -> File: ...
 
     def ref(self, path: str | os.PathLike[str] | None = None) -> ExperimentRef | File:
         """Return a reference to the experiment or to a file in it.

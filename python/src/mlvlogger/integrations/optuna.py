@@ -69,7 +69,7 @@ class MLVTrials:
         """
         given = trial.params if params is None else params
         sub = self._exp.sub(str(trial.number), given, kind="trial", **options)
-        self._refs[trial.number] = sub.ref()  # type: ignore[assignment]
+        self._refs[trial.number] = sub.ref()
         try:
             yield sub
         except TrialPruned as error:
