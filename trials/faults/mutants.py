@@ -174,7 +174,7 @@ MUTANTS = (
         (
             Edit(
                 "_disk/claims.py",
-                "            if self._is_ours(fd):\n                self._folder",
+                "            if self._holds_name(fd):\n                self._folder",
                 "            if False:\n                self._folder",
             ),
         ),
@@ -422,7 +422,7 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "        if self._leads(self._given):\n            return",
+                "        if self._is_at(self._given):\n            return",
                 "        if True:\n            return",
             ),
         ),

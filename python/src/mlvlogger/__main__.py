@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_BESIDE = (
+_PACKAGES = (
     *("mlv-validate", "mlvlogger-tools", "numpy", "torch", "transformers", "lightning", "pytorch-lightning"),
     *("accelerate", "xgboost", "lightgbm", "optuna", "keras", "pandas", "polars", "pyarrow", "pillow", "matplotlib"),
 )
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     place = os.path.realpath(directory)
     _print("directory", place)
     _print("file system", _file_system(place))
-    is_fine = _try_out(place)
+    is_fine = _check_directory(place)
     _print("left out", "the host's and the user's name, environment variables, files and what is in them")
     return 0 if is_fine else 1
 
@@ -72,7 +72,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _installed() -> Iterator[str]:
-    for name in _BESIDE:
+    for name in _PACKAGES:
         try:
             yield f"{name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
@@ -95,32 +95,32 @@ def _file_system(place: str) -> str:
     return found[1]
 
 
-def _try_out(place: str) -> bool:
+def _check_directory(place: str) -> bool:
     """Tell what can be done in *place*; whether all that logging needs can."""
     try:
         _print("free space", f"{shutil.disk_usage(place).free // 2**20} MiB")
         folder = tempfile.mkdtemp(prefix=".mlv-", dir=place)
     except OSError as error:
-        _print("write", f"no: {_why(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
+        _print("write", f"no: {_reason(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
         return False
     try:
         # Without links there is another way to publish a file, and without locks each session has its own stream.
         answers = [
-            _answer("write and sync", _sync, folder, "choose another directory: nothing can be logged here"),
-            _answer("sync of folders", _sync_folder, folder, "a power cut may lose names of files"),
-            _answer("hard links", _link, folder, "files are published by renaming"),
-            _answer("locks", _lock, folder, "each session takes a separate stream"),
+            _check("write and sync", _sync, folder, "choose another directory: nothing can be logged here"),
+            _check("sync of folders", _sync_folder, folder, "a power cut may lose names of files"),
+            _check("hard links", _link, folder, "files are published by renaming"),
+            _check("locks", _lock, folder, "each session takes a separate stream"),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return answers[0]
 
 
-def _answer(what: str, attempt: Callable[[str], None], folder: str, otherwise: str) -> bool:
+def _check(what: str, attempt: Callable[[str], None], folder: str, otherwise: str) -> bool:
     try:
         attempt(folder)
     except OSError as error:
-        _print(what, f"no: {_why(error)}; {otherwise}")
+        _print(what, f"no: {_reason(error)}; {otherwise}")
         return False
     _print(what, "yes")
     return True
@@ -169,7 +169,7 @@ def _lock(folder: str) -> None:
     raise OSError("two writers get the same lock")
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return error.strerror or str(error)  # without the path, which is printed already
 
 

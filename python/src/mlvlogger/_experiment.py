@@ -12,7 +12,7 @@ from ._format.names import portable, stream_path
 from ._messages import short
 from ._open_experiment import OpenExperiment
 from ._opening import Opening
-from ._options import choice
+from ._options import check_choice
 from ._read.experiment import Experiment
 from ._read.meta import is_experiment
 from ._read.nearest import enclosing
@@ -124,12 +124,12 @@ class Exp(OpenExperiment):
         writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
-        choice("exists", exists, ("error", "number", "resume"))
+        check_choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
         with Opening(on_error, writer, durability) as opening:
             opening.record(params, extra, tags, description, variables, redact, diff)
             opening.create(savedir, name, kind, exists, parent)
-            self._begin(opening)
+            self._adopt(opening)
 
     @classmethod
     def resume(
@@ -179,7 +179,7 @@ class Exp(OpenExperiment):
         with Opening(on_error, writer, durability) as opening:
             opening.record(params, extra, tags, description, variables, redact, diff)
             opening.resume(path)
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @classmethod
@@ -228,7 +228,7 @@ class Exp(OpenExperiment):
                 opening.add(path)
             else:
                 opening.resume(path, stream_path(portable(stream, "a stream")))
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @classmethod
@@ -270,7 +270,7 @@ class Exp(OpenExperiment):
         with Opening(on_error, writer, durability) as opening:
             _wait_for(path, timeout)
             opening.join(path, stream_path(f"rank-{rank}"))
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @staticmethod

@@ -9,7 +9,7 @@ import stat
 import time
 
 from ._disk.folder import Folder, open_regular, temporary_name
-from ._disk.publish import link, sync, tidy_up
+from ._disk.publish import link, remove_temporary, sync
 from ._errors import CannotAttach
 from ._format.media_types import media_type
 from ._format.names import numbered
@@ -38,7 +38,7 @@ class Files:
         self.root = root
         #: By the path of a folder below ``files``: when it was read, how long that took, and its entries.
         self._listings: dict[str, tuple[float, float, dict[str, list[str]]]] = {}
-        self._series: dict[str, _Series] = {}
+        self._versions: dict[str, _NameVersions] = {}
 
     def attach(self, source: str | os.PathLike[str], name: str, how: str) -> File:
         """Copy or link *source* to *name*; return its reference, with the name that it got.
@@ -58,11 +58,11 @@ class Files:
                 else:
                     with open(temporary, "x+b", opener=folder.opener) as file:
                         size, sha256 = _copy(source, file, how)
-                return self.settle(folder, temporary, name, size, sha256)
+                return self.publish_as(folder, temporary, name, size, sha256)
             finally:
-                tidy_up(folder, temporary)
+                remove_temporary(folder, temporary)
 
-    def settle(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
+    def publish_as(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
         """Publish *temporary*, in *folder*, as *name* or with ``~2``, ``~3``, … in it; return its reference.
 
         Raises:
@@ -71,13 +71,13 @@ class Files:
         """
         path = self._publish(folder, temporary, name)
         if path is None:
-            series = self._series.setdefault(name, _Series())
+            versions = self._versions.setdefault(name, _NameVersions())
             while path is None:
-                path = series.find(self.root, size, sha256)
+                path = versions.find(self.root, size, sha256)
                 if path is None:
-                    path = self._publish(folder, temporary, series.candidate(name))
+                    path = self._publish(folder, temporary, versions.candidate(name))
                     # If it is taken, perhaps by another process: it may have the same bytes.
-                    series.note(self.root, series.candidate(name), None if path is None else sha256)
+                    versions.add_candidate(self.root, versions.candidate(name), None if path is None else sha256)
         return File(f"files/{path}", size, sha256, media_type(path))
 
     def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
@@ -132,7 +132,7 @@ class Files:
             return []
 
 
-class _Series:
+class _NameVersions:
     """The files that have one name, and the same name with ``~2``, ``~3``, …: each is inspected once."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class _Series:
         """The first name that seems to be free."""
         return name if self._number == 1 else numbered(name, self._number)
 
-    def note(self, root: Folder, path: str, sha256: str | None) -> None:
+    def add_candidate(self, root: Folder, path: str, sha256: str | None) -> None:
         """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
         self._number += 1
         try:
@@ -152,7 +152,7 @@ class _Series:
         except OSError:
             return  # it is a name that differs by case
         if sha256 is not None:
-            self._known[status.st_size, sha256] = (path, _state(status))
+            self._known[status.st_size, sha256] = (path, _file_state(status))
         elif stat.S_ISREG(status.st_mode):
             self._unknown.setdefault(status.st_size, []).append(path)
 
@@ -161,20 +161,20 @@ class _Series:
         for path in self._unknown.pop(size, ()):
             try:
                 with open_regular(root.at(f"files/{path}"), dir_fd=root.fd) as file:
-                    state, found = _state(os.fstat(file.fileno())), digest_of(file, path)
+                    state, found = _file_state(os.fstat(file.fileno())), digest_of(file, path)
                 self._known.setdefault(found[:2], (path, state))
             except (OSError, CannotAttach):
                 continue
         path, state = self._known.get((size, sha256), ("", ()))
         try:
-            if path and _state(root.stat(f"files/{path}")) == state:
+            if path and _file_state(root.stat(f"files/{path}")) == state:
                 return path
         except OSError:
             pass  # it was removed
         return None
 
 
-def _state(status: os.stat_result) -> tuple[int, ...]:
+def _file_state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -286,7 +286,7 @@ class NewFile(io.BufferedRandom):
             try:
                 super().close()
             finally:
-                tidy_up(self._folder, self._temporary)
+                remove_temporary(self._folder, self._temporary)
                 self._folder.close()
 
     def _publish(self) -> None:
@@ -299,7 +299,7 @@ class NewFile(io.BufferedRandom):
         for chunk in chunks(self):
             digest.update(chunk)
             size += len(chunk)
-        file = self._files.settle(self._folder, self._temporary, self._name, size, digest.hexdigest())
+        file = self._files.publish_as(self._folder, self._temporary, self._name, size, digest.hexdigest())
         self.ref = self._published(file)
 
 

@@ -12,8 +12,8 @@ from ._format.encode import encode, free_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
-from ._messages import brief, pass_on, qualname, short, warn_once
-from ._options import choice, writer_options
+from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
+from ._options import check_choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
 from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
@@ -90,7 +90,7 @@ class Logger:
         writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
-        choice("exists", exists, ("resume", "error"))
+        check_choice("exists", exists, ("resume", "error"))
         file = os.fsdecode(path)
         process, sync = writer_options(on_error, writer, durability)
 
@@ -107,9 +107,9 @@ class Logger:
                 stream = open_stream(False)
             except FileNotFoundError:
                 stream = open_stream(True)
-        self._set(stream, None, "", None, None)
+        self._initialize(stream, None, "", None, None)
 
-    def _set(self, stream: Stream, parent: Logger | None, path: str, span: Span | None, own: str | None) -> None:
+    def _initialize(self, stream: Stream, parent: Logger | None, path: str, span: Span | None, own: str | None) -> None:
         self._stream = stream
         self._parent = parent
         self._path = path
@@ -169,7 +169,7 @@ class Logger:
             WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
-        text, values = (numbers(members) if data is None else None) or self._data(data, members)
+        text, values = (numbers(members) if data is None else None) or self._data_text(data, members)
         # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
         seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
@@ -178,7 +178,7 @@ class Logger:
         span = self._span
         while span is not None and not span.is_open:
             span = span._outer
-        return b"" if span is None else span._within_it
+        return b"" if span is None else span._within_member
 
     def _name(self, name: str) -> bytes:
         # The text itself: an enumeration of strings has another idea of what it is called.
@@ -204,7 +204,7 @@ class Logger:
             self._names[name] = text
         return text
 
-    def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
+    def _data_text(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
         if type(data) is dict and not members:
             copy = data.copy()
             for name in copy:
@@ -213,14 +213,14 @@ class Logger:
             else:
                 if plain := numbers(copy):
                     return plain
-        tree = self._tree(members) if members else {}
+        tree = self._data_tree(members) if members else {}
         if data is not None:
             if not is_mapping(data):
                 raise TypeError(
                     f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
                     "event(name, value=…)."
                 )
-            given = self._tree(data, tree)
+            given = self._data_tree(data, tree)
             names: dict[str, int] = {}
             for key in [key for key in tree if key in given]:
                 if _is_given_twice(key, data, members):
@@ -239,7 +239,7 @@ class Logger:
             warn_if_large(tree, len(text))
         return text.encode("ascii"), None
 
-    def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
+    def _data_tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
         tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
         if type(tree) is dict and "_mlv" not in tree:
             return tree
@@ -261,7 +261,7 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = self._data(data, members)
+        text, values = self._data_text(data, members)
         session: list[object] = []
 
         def tail() -> bytes:
@@ -283,7 +283,7 @@ class Logger:
         """
         self._name(name)
         logger = Logger.__new__(Logger)
-        logger._set(self._stream, self, self._prefix + str.__str__(name), self._span, self._own)
+        logger._initialize(self._stream, self, self._prefix + str.__str__(name), self._span, self._own)
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
@@ -360,10 +360,10 @@ class StreamLogger(Logger):
     """The root logger of a stream of an experiment."""
 
     def __init__(self, stream: Stream, own: str) -> None:
-        self._set(stream, None, "", None, own)
+        self._initialize(stream, None, "", None, own)
         #: What continues while a logger lives, even if the experiment is dropped: it lives as long as this logger, and
         #: so as loggers below it.
-        self._companions: dict[str, object] = {}
+        self._background: dict[str, object] = {}
 
 
 class Span(Logger):
@@ -389,12 +389,12 @@ class Span(Logger):
     """
 
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
-        self._set(parent._stream, parent, parent._prefix + name, None, parent._own)
+        self._initialize(parent._stream, parent, parent._prefix + name, None, parent._own)
         self._outer = parent._span
-        self._above = parent
+        self._opened_by = parent
         self._segment = name
         self._seq = seq
-        self._within_it = b"" if seq is None else b',"within":%d' % seq
+        self._within_member = b"" if seq is None else b',"within":%d' % seq
         self._session = session  # the stream's when it was begun, in a list; an empty one when it never was
         self._clock = time.perf_counter()
         self._ended = False
@@ -437,8 +437,8 @@ class Span(Logger):
         if not self.is_open:
             return None
         # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
-        full = self._above._name(self._segment)
-        text, values = self._above._data(data, members)
+        full = self._opened_by._name(self._segment)
+        text, values = self._opened_by._data_text(data, members)
         tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
@@ -480,7 +480,7 @@ def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
     try:
         return not hasattr(type(data), "keys") or any(key in data for key in keys)
     except Exception as error:  # code of the mapping
-        pass_on(error)
+        reraise_exhaustion(error)
         return True
 
 

@@ -13,23 +13,23 @@ import zlib
 from importlib import import_module
 
 from ._errors import CannotAttach
-from ._format.convert import is_of as _is
+from ._format.convert import is_of
 from ._messages import qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["encoded", "png"]
+__all__ = ["encode_file", "png"]
 
-_COLOURS = {1: 0, 3: 2, 4: 6}  # channels → PNG's colour type: grey, RGB, RGBA
-_KINDS = (
+_COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → PNG's colour type: grey, RGB, RGBA
+_ACCEPTED = (
     "Give a path, bytes with a name, a PIL image, an array or tensor as an image, a matplotlib or plotly figure, "
     "or a pandas, polars or pyarrow table; for anything else write the file yourself: exp.create(name)."
 )
 
 
-def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
+def encode_file(value: Any, name: str | None) -> tuple[str, bytes]:
     """The name and the bytes of the file that *value* becomes; the end of *name* chooses the format.
 
     All of it is made in memory before anything is written, so that a value that fails leaves no file.
@@ -45,22 +45,22 @@ def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
                 "A path is given as a string or a pathlib.Path."
             )
         return name, bytes(value)
-    if _is(value, "PIL.Image", "Image"):
+    if is_of(value, "PIL.Image", "Image"):
         default, write = "image.png", _image
-    elif _is(value, "matplotlib.figure", "Figure"):
+    elif is_of(value, "matplotlib.figure", "Figure"):
         default, write = "figure.png", _matplotlib
-    elif _is(value, "plotly.basedatatypes", "BaseFigure"):
+    elif is_of(value, "plotly.basedatatypes", "BaseFigure"):
         default, write = "figure.json", _plotly
-    elif _is(value, "pandas", "DataFrame", "Series") or _is(value, "polars", "DataFrame", "Series"):
+    elif is_of(value, "pandas", "DataFrame", "Series") or is_of(value, "polars", "DataFrame", "Series"):
         default, write = "table.csv", _frame
-    elif _is(value, "pyarrow", "Table"):
+    elif is_of(value, "pyarrow", "Table"):
         default, write = "table.csv", _arrow
-    elif _is(value, "polars", "LazyFrame"):
+    elif is_of(value, "polars", "LazyFrame"):
         raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
     elif all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
         default, write = "image.png", _array
     else:
-        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_KINDS}")
+        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_ACCEPTED}")
     name = default if name is None else name
     _, dot, suffix = name.rpartition("/")[2].rpartition(".")
     try:
@@ -84,7 +84,7 @@ def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
     """
     row = len(pixels) // height
     depth = 8 * row // (width * channels)
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOURS[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)
     lines = b"".join(b"\0" + pixels[at : at + row] for at in range(0, len(pixels), row))  # 0: no filter
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -112,7 +112,7 @@ def _image(value: Any, suffix: str) -> bytes:
 def _array(value: Any, suffix: str) -> bytes:
     if suffix != "png":
         raise _wrong_end(value, suffix, ".png; an array that isn't an image is written with exp.create(name)")
-    is_torch = _is(value, "torch", "Tensor")
+    is_torch = is_of(value, "torch", "Tensor")
     numpy = sys.modules.get("numpy")
     if numpy is None:
         raise _refusal(value, "needs NumPy to be read, and the program has not imported it. Import numpy before.")
@@ -123,12 +123,16 @@ def _array(value: Any, suffix: str) -> bytes:
         value = value.resolve_conj().resolve_neg()
     array = numpy.asarray(value)
     shape = tuple(array.shape)
-    if is_torch and len(shape) == 3 and shape[0] in _COLOURS:
+    if is_torch and len(shape) == 3 and shape[0] in _COLOR_TYPES:
         array = array.transpose(1, 2, 0)
     elif len(shape) == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in _COLOURS or 0 in shape:
-        hint = "array.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in _COLOURS else "batch[0] for one of a batch"
+    if array.ndim != 3 or array.shape[2] not in _COLOR_TYPES or 0 in shape:
+        hint = (
+            "array.transpose(1, 2, 0)"
+            if len(shape) == 3 and shape[0] in _COLOR_TYPES
+            else "batch[0] for one of a batch"
+        )
         raise _refusal(
             value,
             f"of shape {shape} isn't an image. Give height x width, or height x width x 1, 3 or 4 channels "
@@ -179,7 +183,7 @@ def _plotly(value: Any, suffix: str) -> bytes:
 
 
 def _frame(value: Any, suffix: str) -> bytes:
-    is_pandas = not _is(value, "polars", "DataFrame", "Series")
+    is_pandas = not is_of(value, "polars", "DataFrame", "Series")
     frame = value.to_frame() if type(value).__name__ == "Series" else value
     file = io.BytesIO()
     if suffix == "csv" and is_pandas:
@@ -198,7 +202,7 @@ def _frame(value: Any, suffix: str) -> bytes:
 
 def _is_plain(index: Any) -> bool:
     """Does the index of a pandas frame only count its rows from 0?"""
-    plain = _is(index, "pandas", "RangeIndex") and index.name is None
+    plain = is_of(index, "pandas", "RangeIndex") and index.name is None
     return bool(plain and index.start == 0 and index.step == 1)
 
 

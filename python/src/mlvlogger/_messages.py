@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "brief",
     "cut",
-    "pass_on",
+    "error_line",
+    "message_of",
+    "printable",
     "qualname",
-    "said",
+    "reraise_exhaustion",
     "short",
-    "shown",
-    "text_of",
     "to_ascii",
     "type_name",
     "warn",
@@ -36,7 +36,7 @@ class _StackExhausted(RecursionError):
     """The calls that led to the encoder have used up the interpreter's stack: no fault of a value."""
 
 
-def pass_on(error: Exception) -> None:
+def reraise_exhaustion(error: Exception) -> None:
     """Raise *error* again if it isn't the fault of the value whose code raised it.
 
     That is a MemoryError, and a RecursionError if the stack has no space for `_FREE_CALLS` further ones. If it has, the
@@ -71,8 +71,8 @@ def short(value: Any) -> str:
             text = repr(value[: _MAX_REPR + 1] if kind in (str, bytes) else value)
         return cut(str.__str__(text))
     except Exception as error:
-        pass_on(error)
-        return f"<{qualname(kind)}, whose repr raises {said(error)}>"
+        reraise_exhaustion(error)
+        return f"<{qualname(kind)}, whose repr raises {error_line(error)}>"
 
 
 def cut(text: str, length: int = _MAX_REPR) -> str:
@@ -81,10 +81,10 @@ def cut(text: str, length: int = _MAX_REPR) -> str:
 
 def brief(value: Any) -> str:
     """Return the form of a key or a name in a message."""
-    return shown(cut(short(value), 100))
+    return printable(cut(short(value), 100))
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return the form of a string in a message: on one line, and without a command for the terminal."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
@@ -94,7 +94,7 @@ def qualname(kind: type) -> str:
     try:
         return cut(to_ascii(kind.__qualname__), 200)
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
         return "a type without a name"
 
 
@@ -103,21 +103,21 @@ def type_name(kind: type) -> str:
         module = kind.__module__
         return qualname(kind) if module == "builtins" else f"{cut(to_ascii(module), 200)}.{qualname(kind)}"
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
         return qualname(kind)
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Type and message of an exception, on one line."""
     try:
         text = " ".join(to_ascii(str.__str__(str(error))[:1000]).split())
     except Exception as other:
-        pass_on(other)
+        reraise_exhaustion(other)
         text = f"<its message raises {qualname(type(other))}>"
     return f"{qualname(type(error))}: {cut(text, 300)}" if text else qualname(type(error))
 
 
-def text_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """The message of an exception, valid UTF-8, whatever its `__str__` does."""
     try:
         text = str.__str__(str(error))
@@ -134,13 +134,13 @@ def warn(message: str) -> None:
     """Warn, pointing at the line of the user's that called us."""
     level = 2
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame.f_globals.get("__package__")):
+    while frame is not None and _is_internal(frame.f_globals.get("__package__")):
         frame = frame.f_back
         level += 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)
 
 
-def _is_ours(package: Any) -> bool:
+def _is_internal(package: Any) -> bool:
     """Whether a module of *package* is one of mlvlogger; the adapters count as the caller's."""
     return package == __package__ or (isinstance(package, str) and package.startswith(f"{__package__}._"))
 

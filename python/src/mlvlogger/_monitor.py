@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-_LEAST = 0.1  # seconds from sample to sample
-_GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take: a driver may hang
+_MIN_SECONDS = 0.1  # seconds from sample to sample
+_GPU_TIMEOUT = 10.0  # seconds that nvidia-smi may take: a driver may hang
 _SECTOR = 512  # bytes: the unit of /proc/diskstats, whatever the disk
 
 
@@ -38,18 +38,18 @@ class Watch:
     """
 
     def __init__(self, open_log: Callable[[], Logger], root: Folder, seconds: float) -> None:
-        if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
-            raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
+        if type(seconds) not in (int, float) or not _MIN_SECONDS <= seconds <= 86_400:
+            raise ValueError(f"seconds is {short(seconds)}; give a number from {_MIN_SECONDS} to 86400, such as 10.")
         self._log = open_log()
         self._owner = os.getpid()
         self._stopped = False
         # Held until the thread is to stop. Unlike a `threading.Event`, whose own lock the thread may hold at that
         # moment, it can be released by `__del__` wherever the garbage collector runs.
-        self._until = threading.Lock()
-        self._until.acquire()
+        self._stop_lock = threading.Lock()
+        self._stop_lock.acquire()
         # The thread keeps neither the watch nor, between two samples, the logger: a watch that is dropped ends.
-        arguments = (ref(self._log), _Probe(root), self._until, seconds)
-        self._thread = threading.Thread(target=_watch, args=arguments, name="mlv-watch", daemon=True)
+        arguments = (ref(self._log), _Probe(root), self._stop_lock, seconds)
+        self._thread = threading.Thread(target=_sample_until_stopped, args=arguments, name="mlv-watch", daemon=True)
         self._thread.start()
 
     @property
@@ -61,13 +61,13 @@ class Watch:
         """Take a last sample, and end. The stream ends with the experiment. A second call does nothing."""
         if self.is_running:
             self._stopped = True
-            self._until.release()
-            self._thread.join(_GPU_PATIENCE)
+            self._stop_lock.release()
+            self._thread.join(_GPU_TIMEOUT)
 
     def __del__(self) -> None:
         if not getattr(self, "_stopped", True):  # it has none if __init__ raised
             self._stopped = True
-            self._until.release()
+            self._stop_lock.release()
 
     def __enter__(self) -> Watch:
         return self
@@ -78,7 +78,7 @@ class Watch:
         self.stop()
 
 
-def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: float) -> None:
+def _sample_until_stopped(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: float) -> None:
     due, is_last = time.monotonic(), False
     try:
         while True:
@@ -211,7 +211,7 @@ class _Probe:
         return found
 
     def _gpus(self) -> _Metrics:
-        return dict(gpu_metrics(_GPU_PATIENCE))
+        return dict(gpu_metrics(_GPU_TIMEOUT))
 
 
 def _busy(*times: float) -> _Counter:

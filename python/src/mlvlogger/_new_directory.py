@@ -9,20 +9,20 @@ from pathlib import Path
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
 from ._format.names import DEFAULT, FOLDERS
-from ._read.existing import Below
+from ._read.existing import SubSavedir
 from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["free_names", "make_below", "make_directory", "refuse_existing"]
+__all__ = ["free_names", "make_directory", "make_sub_directory", "refuse_existing"]
 
 
-def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[str]:
+def free_names(savedir: str | os.PathLike[str] | SubSavedir, name: str) -> Iterator[str]:
     """Return the names ``name_1``, ``name_2``, … without those that *savedir* has; the directory is listed once."""
     try:
-        if isinstance(savedir, Below):
+        if isinstance(savedir, SubSavedir):
             with Folder(savedir.folder, savedir.kind) as folder:
                 taken = set(folder.names())
         else:
@@ -32,7 +32,7 @@ def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[s
     return (free for number in count(1) if (free := f"{name}_{number}") not in taken)
 
 
-def make_below(below: Below, name: str) -> Folder:
+def make_sub_directory(below: SubSavedir, name: str) -> Folder:
     """Make the directory of a sub-experiment and hold it open.
 
     Raises:

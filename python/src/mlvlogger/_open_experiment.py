@@ -10,10 +10,10 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
 from ._format.references import File
-from ._media import encoded
+from ._media import encode_file
 from ._messages import qualname
 from ._monitor import Watch
-from ._options import choice
+from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment
 from ._write.endings import ending, outcome
@@ -39,7 +39,7 @@ class OpenExperiment(ExistingExperiment):
     _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
 
-    def _begin(self, opening: Opening) -> None:
+    def _adopt(self, opening: Opening) -> None:
         """Take over what was opened, and note the file of uncommitted changes in the log."""
         self._directory = self._folder = opening.folder
         self._files = opening.files
@@ -48,12 +48,12 @@ class OpenExperiment(ExistingExperiment):
         self._sync = opening.sync
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._take(opening.meta)
+        self._load_meta(opening.meta)
         self.log = opening.log
         if opening.diff is not None:
-            self._note(opening.diff, "")
+            self._log_file(opening.diff, "")
 
-    def _held(self) -> Folder:
+    def _open_folder(self) -> Folder:
         """As that of `ExistingExperiment`."""
         return self._folder
 
@@ -104,8 +104,8 @@ class OpenExperiment(ExistingExperiment):
             InvalidRecord: If the stream is damaged.
         """
         self._refuse_closed()
-        capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
-        self._capture = self.log._companions["capture"] = capture
+        capture = Capture(self._folder, self.id, self._record, self._stream_name_for("output", stream), self._sync)
+        self._capture = self.log._background["capture"] = capture
         return capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
@@ -135,11 +135,11 @@ class OpenExperiment(ExistingExperiment):
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companions["watch"] = watch
+        watch = Watch(lambda: self.stream(self._stream_name_for("system", stream)), self._folder, seconds)
+        self._watch = self.log._background["watch"] = watch
         return watch
 
-    def _beside(self, name: str, given: str | None) -> str:
+    def _stream_name_for(self, name: str, given: str | None) -> str:
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
@@ -175,19 +175,19 @@ class OpenExperiment(ExistingExperiment):
             LogClosed: If the experiment is closed.
             OSError: If the system refuses, for example a hard link to another file system.
         """
-        choice("how", how, ("copy", "hardlink", "reflink"))
+        check_choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
         if isinstance(source, (str, os.PathLike)):
             original = os.path.basename(os.fspath(source))
-            name = portable_path(name if name is not None else _portable(original), "an attached file")
-            return self._note(self._files.attach(source, name, how), original)
+            name = portable_path(name if name is not None else _portable_name(original), "an attached file")
+            return self._log_file(self._files.attach(source, name, how), original)
         if name is not None:
             name = portable_path(name, "an attached file")
         if how != "copy":
             raise CannotAttach(
                 f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
             )
-        return self._note(attach_bytes(self._files, *encoded(source, name)), "")
+        return self._log_file(attach_bytes(self._files, *encode_file(source, name)), "")
 
     if TYPE_CHECKING:
 
@@ -218,17 +218,17 @@ class OpenExperiment(ExistingExperiment):
             ValueError: If `mode` isn't one of its values.
             OSError: If the system refuses.
         """
-        choice("mode", mode, ("wb", "w"))
+        check_choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
         name = portable_path(name, "a new file")
-        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._note(new, name))
+        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._log_file(new, name))
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
         if self.log._stream.closed:
             raise LogClosed(f"{self.path} was closed. Attach files before close(), or inside the with block.")
 
-    def _note(self, file: File, original: str) -> File:
+    def _log_file(self, file: File, original: str) -> File:
         data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
         if original and file.path != f"files/{original}":
             data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -313,7 +313,7 @@ class OpenExperiment(ExistingExperiment):
         )
 
 
-def _portable(name: str) -> str:
+def _portable_name(name: str) -> str:
     cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "._~-") else "_" for char in name)
     cleaned = cleaned[-100:].lstrip("._~-").rstrip(".")
     return cleaned or "file"

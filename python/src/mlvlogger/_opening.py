@@ -12,11 +12,11 @@ from ._files import Files
 from ._format.encode import encode
 from ._format.names import DEFAULT, portable, stream_path
 from ._format.references import ExperimentRef
-from ._new_directory import free_names, make_below, make_directory, refuse_existing
+from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
 from ._provenance import Provenance
-from ._read.existing import Below
+from ._read.existing import SubSavedir
 from ._read.meta import load
 from ._read.nearest import relative
 from ._write import meta as _meta
@@ -67,7 +67,7 @@ class Opening:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._let_go()
+            self._release()
 
     def record(
         self,
@@ -92,11 +92,11 @@ class Opening:
                 self._create(savedir, name, kind, parent)
                 return
             except ExperimentExists:
-                self._let_go()
+                self._release()
                 if exists == "error":
                     raise
                 if exists == "resume":
-                    is_below = isinstance(savedir, Below)
+                    is_below = isinstance(savedir, SubSavedir)
                     self.resume(Folder(savedir.folder, kind, name) if is_below else Path(savedir, name))
                     return
                 names = names or free_names(savedir, wanted)
@@ -104,13 +104,13 @@ class Opening:
 
     def _create(self, savedir: Any, name: str, kind: str, parent: Any) -> None:
         directory = Path(savedir, name)
-        if isinstance(savedir, Below):
-            self._hold(make_below(savedir, name))
+        if isinstance(savedir, SubSavedir):
+            self._open_folder(make_sub_directory(savedir, name))
             parent = savedir.parent if parent is None else parent
         else:
             absolute, outer = make_directory(directory)
-            self._hold(absolute)
-            self.folder.known_as(directory)
+            self._open_folder(absolute)
+            self.folder.prefer_path(directory)
             if parent is None and outer is not None:
                 parent = ExperimentRef(load(outer, environments=False).id, relative(outer, Path(self.folder.path)))
         members = {**self._members, "environment": self._environment("uncommitted.diff")}
@@ -124,34 +124,34 @@ class Opening:
         except FileExistsError:
             refuse_existing(directory, self.folder.has)
             raise
-        self._start(DEFAULT, self._last_record, new=True)
+        self._open_stream(DEFAULT, self._last_record, new=True)
 
     def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT) -> None:
         """Add the meta record, and a session to the stream, given by its path. Errors as for `Exp.resume`."""
-        self._hold(path)
+        self._open_folder(path)
         self.meta = self._load()
         try:
             # The lock first: a script that cannot have the stream must not leave a record.
-            self._start(stream, self._add)
+            self._open_stream(stream, self._add_record)
         except LocksUnsupported:
             # If the file system can't show whether the stream has a writer, the session gets a separate stream.
-            number, _ = self._add()
-            self._start(stream_path(f"run-{number}"), self._last_record, new=True)
+            number, _ = self._add_record()
+            self._open_stream(stream_path(f"run-{number}"), self._last_record, new=True)
 
     def add(self, path: str | os.PathLike[str]) -> None:
         """Add the meta record, and a stream with its number. Errors as for `Exp.resume`."""
-        self._hold(path)
+        self._open_folder(path)
         self.meta = self._load()
-        number, _ = self._add()
-        self._start(stream_path(f"run-{number}"), self._last_record)
+        number, _ = self._add_record()
+        self._open_stream(stream_path(f"run-{number}"), self._last_record)
 
     def join(self, path: str | os.PathLike[str], stream: str) -> None:
         """Add a session to the stream, given by its path, and no meta record. Errors as for `Exp.resume`."""
-        self._hold(path)
+        self._open_folder(path)
         self.meta = self._load()
-        self._start(stream, self._last_record)
+        self._open_stream(stream, self._last_record)
 
-    def _hold(self, path: str | os.PathLike[str] | Folder) -> None:
+    def _open_folder(self, path: str | os.PathLike[str] | Folder) -> None:
         if isinstance(path, Folder):
             self.folder = path
         else:
@@ -164,14 +164,14 @@ class Opening:
                 ) from None
         self.files = Files(self.folder)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if hasattr(self, "folder"):
             self.folder.close()
 
     def _load(self) -> Meta:
         return load(self.folder, environments=False)
 
-    def _add(self) -> tuple[int, str]:
+    def _add_record(self) -> tuple[int, str]:
         environment = self._environment(f"uncommitted-{self.meta.last[0] + 1}.diff")
         new = {**self._members, "environment": environment}
         self.meta = _meta.add(self.folder, self.meta, new, self._load)
@@ -186,6 +186,6 @@ class Opening:
     def _last_record(self) -> tuple[int, str]:
         return self.meta.last
 
-    def _start(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
+    def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
         self.streams = OpenStreams(self.folder, self.meta.id, self._on_error, self.sync, self._process)
         self.log = self.streams.open(name, record, new)

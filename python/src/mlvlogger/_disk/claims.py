@@ -57,7 +57,7 @@ class Claim:
                 self._make_directory()
                 return
             self._fd = fd
-            if self._is_ours(fd):
+            if self._holds_name(fd):
                 return
             self._fd = None
             os.close(fd)  # its holder has removed it, and another process may have made a new one
@@ -69,12 +69,12 @@ class Claim:
             return
         fd, self._fd = self._fd, None
         try:
-            if self._is_ours(fd):
+            if self._holds_name(fd):
                 self._folder.remove(self._name)
         finally:
             os.close(fd)
 
-    def _is_ours(self, fd: int) -> bool:
+    def _holds_name(self, fd: int) -> bool:
         try:
             return os.path.samestat(os.fstat(fd), self._folder.stat(self._name))
         except FileNotFoundError:

@@ -52,9 +52,9 @@ class Directory:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._know(os.fspath(path), os.stat(os.fspath(path) or os.curdir))
+        self._identify(os.fspath(path), os.stat(os.fspath(path) or os.curdir))
 
-    def _know(self, path: str, status: os.stat_result) -> None:
+    def _identify(self, path: str, status: os.stat_result) -> None:
         self._given = path
         self._absolute = os.path.abspath(path)
         self._identity = identity(status)
@@ -66,13 +66,13 @@ class Directory:
         The path as given, as long as it leads there; otherwise the absolute path from the beginning. If the directory
         was moved and is held open, its new path (Linux and macOS).
         """
-        if self._leads(self._given):
+        if self._is_at(self._given):
             return self._given
-        if self._leads(self._absolute):
+        if self._is_at(self._absolute):
             return self._absolute
-        return self._moved() or self._absolute
+        return self._moved_path() or self._absolute
 
-    def known_as(self, path: str | os.PathLike[str]) -> None:
+    def prefer_path(self, path: str | os.PathLike[str]) -> None:
         """Let `path` be *path*, as long as that leads to it."""
         self._given = os.fspath(path)
 
@@ -83,15 +83,15 @@ class Directory:
     @property
     def exists(self) -> bool:
         """Whether `path` leads to it: not after it was removed, and not after a move that can't be followed."""
-        return self._leads(self.path)
+        return self._is_at(self.path)
 
-    def _leads(self, path: str) -> bool:
+    def _is_at(self, path: str) -> bool:
         try:
             return identity(os.stat(path or os.curdir)) == self._identity
         except (OSError, ValueError):
             return False
 
-    def _moved(self) -> str | None:
+    def _moved_path(self) -> str | None:
         return None
 
 
@@ -126,7 +126,7 @@ class Folder(Directory):
                 except FileExistsError:
                     pass
                 self._open(name, self, follow=False)
-            self._know(path, os.stat(path or os.curdir) if self._fd is None else os.fstat(self._fd))
+            self._identify(path, os.stat(path or os.curdir) if self._fd is None else os.fstat(self._fd))
         except BaseException as error:
             self.close()
             if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and inner is not None:
@@ -137,11 +137,11 @@ class Folder(Directory):
             raise
 
     @classmethod
-    def of_descriptor(cls, fd: int, path: str) -> Folder:
+    def from_descriptor(cls, fd: int, path: str) -> Folder:
         """Return the folder of a descriptor, which is closed with it. *path* led there."""
         folder = cls.__new__(cls)
         folder._fd = fd
-        folder._know(path, os.fstat(fd))
+        folder._identify(path, os.fstat(fd))
         return folder
 
     def _open(self, name: str, outer: object, follow: bool) -> None:
@@ -159,7 +159,7 @@ class Folder(Directory):
         """For the arguments `dir_fd` of the functions of `os`, after `at`. None if it isn't held open."""
         return self._fd
 
-    def _is_ours(self) -> bool:
+    def _owns_descriptor(self) -> bool:
         """Whether the descriptor leads here: a program may close descriptors that it doesn't know."""
         try:
             return self._fd is not None and identity(os.fstat(self._fd)) == self._identity
@@ -172,10 +172,10 @@ class Folder(Directory):
         Raises:
             FileNotFoundError: If the folder isn't held open, and its path doesn't lead to it any more.
         """
-        if self._is_ours():
+        if self._owns_descriptor():
             return name
         self._fd = None
-        if not self._leads(self._absolute):
+        if not self._is_at(self._absolute):
             raise FileNotFoundError(errno.ENOENT, "The directory was moved or removed", self._absolute)
         return os.path.join(self._absolute, name)
 
@@ -207,15 +207,15 @@ class Folder(Directory):
     @property
     def is_removed(self) -> bool:
         """Whether the directory itself was removed, so that nothing can be made in it any more."""
-        if not self._is_ours() or self._fd is None:
-            return not self._leads(self._absolute)
+        if not self._owns_descriptor() or self._fd is None:
+            return not self._is_at(self._absolute)
         try:
             return not os.fstat(self._fd).st_nlink
         except OSError as error:
             return error.errno == errno.ESTALE  # on a network file system; otherwise the disk is in trouble
 
-    def _moved(self) -> str | None:
-        if self._fd is None or not self._is_ours() or self.is_removed:
+    def _moved_path(self) -> str | None:
+        if self._fd is None or not self._owns_descriptor() or self.is_removed:
             return None
         try:
             if os.path.isdir("/proc/self/fd"):
@@ -226,7 +226,7 @@ class Folder(Directory):
                 path = os.fsdecode(fcntl(self._fd, F_GETPATH, bytes(1024)).rstrip(b"\0"))
         except (ImportError, OSError):
             return None
-        return path if self._leads(path) else None
+        return path if self._is_at(path) else None
 
     def remove(self, name: str) -> None:
         """Remove an entry that is ours, if it still exists."""
@@ -245,7 +245,7 @@ class Folder(Directory):
 
     def close(self) -> None:
         """Close it. A second call does nothing."""
-        is_ours = not hasattr(self, "_identity") or self._is_ours()
+        is_ours = not hasattr(self, "_identity") or self._owns_descriptor()
         fd, self._fd = self._fd, None
         if fd is not None and is_ours:
             try:

@@ -80,14 +80,14 @@ class LineFile:
             *folders, last = name.split("/")
             with Folder(root, *folders) as folder:
                 fd = folder.opener(last, flags)
-        self._take(fd, name, root)
+        self._initialize(fd, name, root)
         try:
             status = os.fstat(self._fd)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(f"{self.path} is not a regular file")
             self.identity = identity(status)
             _lock(self._fd, self.path)
-            self.look_again()
+            self.refresh()
         except LocksUnsupported:
             if not new:  # no other process can have a file that was just made
                 self.abandon()
@@ -97,21 +97,21 @@ class LineFile:
             raise
 
     @classmethod
-    def of_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
+    def from_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
         """Return the file of a descriptor, which is locked already and closed by `close`.
 
         Args:
             size: The bytes that it has, if they aren't read from the file: a difference is another program's change.
         """
         file = cls.__new__(cls)
-        file._take(fd, os.fspath(path), None)
+        file._initialize(fd, os.fspath(path), None)
         file.identity = identity(os.fstat(fd))
-        file.look_again()
+        file.refresh()
         if size is not None:
             file.position = (size, 0)
         return file
 
-    def _take(self, fd: int, name: str, root: Folder | None) -> None:
+    def _initialize(self, fd: int, name: str, root: Folder | None) -> None:
         self._fd = fd
         #: As given: what `check` asks for, and what is in messages.
         self.name: str = name
@@ -126,7 +126,7 @@ class LineFile:
         #: Lines that an error or an exception may have left in part: `settle` finds out.
         self.pending = b""
 
-    def move_to(self, other: LineFile) -> None:
+    def adopt_path(self, other: LineFile) -> None:
         """Be at the path of another object for the same file."""
         self.name, self._root = other.name, other._root
 
@@ -162,7 +162,7 @@ class LineFile:
             self.settle()
         size, lines = self.position
         if _seek(self._fd, 0, _END) != size:
-            self._refuse()
+            self._raise_changed()
         self.pending = line
         length = len(line)
         written = os.write(self._fd, line)
@@ -188,7 +188,7 @@ class LineFile:
         length = self._size() - size
         found = self.read(length, size)
         if length != len(found) or not self.pending.startswith(found):
-            self._refuse()
+            self._raise_changed()
         whole = found.rfind(b"\n") + 1
         if whole < len(found):
             os.ftruncate(self._fd, size + whole)
@@ -211,7 +211,7 @@ class LineFile:
         """
         found = self._size()
         if size and not self.pending and found != self.position[0]:
-            self._refuse()  # whatever became of the name: its bytes may not be ours
+            self._raise_changed()  # whatever became of the name: its bytes may not be ours
         if self._root is not None:
             try:
                 there = self._root.stat(self.name)
@@ -235,10 +235,10 @@ class LineFile:
         self._closed = True  # the program has closed descriptors that it doesn't know: the number is another file's
         raise FileChanged("closed")
 
-    def _refuse(self) -> NoReturn:
+    def _raise_changed(self) -> NoReturn:
         raise FileChanged("truncated" if self._size() < self.position[0] else "extended")
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """Take the size from the file: the writer process, which also has its descriptor, has added whole lines."""
         self.position = (os.fstat(self._fd).st_size, self.position[1])
 
@@ -294,14 +294,14 @@ class LineFile:
     def abandon(self) -> None:
         """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
         if not self._closed:
-            is_ours = self._has_file()
+            is_ours = self._owns_descriptor()
             # From here to the call of `close`, no exception of a signal handler can come.
             self._closed = True
             fd, self._fd = self._fd, -1  # the number may soon be another file's
             if is_ours:
                 os.close(fd)
 
-    def _has_file(self) -> bool:
+    def _owns_descriptor(self) -> bool:
         """Whether the descriptor is the file's: a program may close descriptors that it doesn't know."""
         try:
             return not hasattr(self, "identity") or identity(os.fstat(self._fd)) == self.identity

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .folder import Folder
 
-__all__ = ["link", "publish", "sync", "tidy_up"]
+__all__ = ["link", "publish", "remove_temporary", "sync"]
 
 # What a system says that can't sync a file at all: network and FUSE file systems.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -42,10 +42,10 @@ def publish(folder: Folder, name: str, data: bytes) -> None:
             sync(file.fileno())
         link(folder, temporary, folder, name)
     finally:
-        tidy_up(folder, temporary)
+        remove_temporary(folder, temporary)
 
 
-def tidy_up(folder: Folder, temporary: str) -> None:
+def remove_temporary(folder: Folder, temporary: str) -> None:
     """Remove a temporary name. What was published stays, with or without it, and what failed has raised."""
     try:
         folder.remove(temporary)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-__all__ = ["exit_reason", "settle_down", "spawn"]
+__all__ = ["detach", "exit_reason", "spawn"]
 
 # The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
 _COMMAND = (
@@ -82,7 +82,7 @@ def exit_reason(pid: int, wait: bool = False) -> str:
         return f"signal {-code}"
 
 
-def settle_down(descriptors: Sequence[int]) -> None:
+def detach(descriptors: Sequence[int]) -> None:
     """In the other process: outlive the signals that end the program, and keep nothing open but *descriptors*."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
         # What ends the program must not end us before we have written what it left. SIGKILL is for those who mean it.

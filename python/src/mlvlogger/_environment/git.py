@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Repository", "find", "root_of"]
 
-_ALL = 10.0  # seconds that all facts together may take
-_QUICK = 2.0  # that git may take for one of the quick facts
+_TOTAL_SECONDS = 10.0  # seconds that all facts together may take
+_QUICK_SECONDS = 2.0  # that git may take for one of the quick facts
 _COMPARE_SECONDS = 5.0  # that git may take to compare all files
 _MAX_PATHS = 1000  # more says that something else is wrong
 _MAX_LIST = 64 * 1024 * 1024  # bytes of the list of tracked files
@@ -95,12 +95,12 @@ class Repository:
         """Open the repository whose ``.git`` is in the directory *root*; its facts may take *seconds* together."""
         self.source = source
         self._script = script
-        self._deadline = time.monotonic() + (_ALL if seconds is None else seconds)
+        self._deadline = time.monotonic() + (_TOTAL_SECONDS if seconds is None else seconds)
         self._root = self._top = root  # the top of the working tree may be elsewhere
         self._read_settings: list[tuple[str, str]] | None = None
         self._refusal: Failed | None = None  # why git doesn't open the repository
         try:
-            self._top = self._ask("rev-parse", "--show-toplevel").removesuffix("\n")
+            self._top = self._run_quick("rev-parse", "--show-toplevel").removesuffix("\n")
             if not os.path.isdir(self._top):
                 raise Failed(_NOT_UNDERSTOOD)
         except Failed as failure:
@@ -111,7 +111,7 @@ class Repository:
         """Whether the repository ignores the script."""
         path = self._script_path()
         try:
-            return path is not None and self._ask("check-ignore", "--", os.path.join(self._top, path)) != ""
+            return path is not None and self._run_quick("check-ignore", "--", os.path.join(self._top, path)) != ""
         except Failed:
             return False
 
@@ -177,7 +177,7 @@ class Repository:
 
     def _branch(self) -> str:
         try:
-            ref = self._ask("symbolic-ref", "--quiet", "HEAD").removesuffix("\n")
+            ref = self._run_quick("symbolic-ref", "--quiet", "HEAD").removesuffix("\n")
         except Failed as failure:
             raise Failed(_DETACHED) if failure.code == 1 else failure from None
         if not ref.startswith("refs/"):
@@ -186,7 +186,7 @@ class Repository:
 
     def _commit(self) -> str:
         try:
-            commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
+            commit = self._run_quick("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
         except Failed as failure:
             raise Failed(_NO_COMMIT) if failure.code == 1 else failure from None
         if not _is_commit(commit):
@@ -211,7 +211,7 @@ class Repository:
     def _settings(self) -> list[tuple[str, str]]:
         """The names and values of the configuration, in their order."""
         if self._read_settings is None:
-            text, cut = self._run(["config", "--list", "-z"], _QUICK)
+            text, cut = self._run(["config", "--list", "-z"], _QUICK_SECONDS)
             if cut:
                 raise Failed("the configuration of git is too long")
             settings = (setting.partition("\n") for setting in os.fsdecode(text).split("\0")[:-1])
@@ -240,7 +240,7 @@ class Repository:
         if self._script is None:
             raise Failed("there is no script")
         path = self._script_path()
-        return path is None or self._ask("ls-files", "-z", "--", f":(top,literal){path}") == ""
+        return path is None or self._run_quick("ls-files", "-z", "--", f":(top,literal){path}") == ""
 
     def _changes(self) -> tuple[list[str], list[str], bool]:
         """The paths that changed, those that may have, and whether there are more. Submodules are paths, too."""
@@ -290,7 +290,7 @@ class Repository:
         while some:
             # The paths are arguments, whose length is limited.
             places = [os.path.join(self._top, path) for path in some[:100]]
-            values = self._ask("check-attr", "-z", "filter", "--", *places).split("\0")[2::3]
+            values = self._run_quick("check-attr", "-z", "filter", "--", *places).split("\0")[2::3]
             found |= {path for path, value in zip(some, values, strict=False) if value in filters}
             del some[:100]
         return found
@@ -305,8 +305,8 @@ class Repository:
         paths = re.findall(rb"160000 [0-9a-f]+ [0-3]\t([^\0]+)\0", tracked)
         return [path for path in map(os.fsdecode, paths) if os.path.lexists(os.path.join(self._top, path, ".git"))]
 
-    def _ask(self, *words: str) -> str:
-        return os.fsdecode(self._run([*words], _QUICK)[0])
+    def _run_quick(self, *words: str) -> str:
+        return os.fsdecode(self._run([*words], _QUICK_SECONDS)[0])
 
     def _run(self, words: list[str], seconds: float, cap: int = 4 * 1024 * 1024) -> tuple[bytes, bool]:
         """Run git so that it runs nothing that the repository configures, but for filters: see `_without`."""

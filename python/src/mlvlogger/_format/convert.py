@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .._messages import pass_on
+from .._messages import reraise_exhaustion
 from .forms import LARGEST_INT, decimal
 
 TYPE_CHECKING = False
@@ -20,14 +20,14 @@ __all__ = [
     "Failed",
     "as_text",
     "count_elements",
-    "is_fine_time",
+    "is_finer_than_microseconds",
     "is_mapping",
     "is_of",
     "key_name",
-    "kinds",
     "leaf_type",
     "members_of",
     "plain_mapping",
+    "stdlib_types",
     "without_omegaconf",
 ]
 
@@ -58,7 +58,7 @@ def members_of(keys: Iterable[Any], get: Callable[[Any], Any]) -> Iterator[tuple
         try:
             item = get(key)
         except Exception as error:
-            pass_on(error)
+            reraise_exhaustion(error)
             item = Failed(error)
         yield key, item
 
@@ -77,7 +77,7 @@ def key_name(key: Any) -> str | None:
     if issubclass(kind, float):
         text = float.__repr__(key)
         return _FLOAT_KEYS.get(text, text)
-    if issubclass(kind, kinds()[0]):  # an Enum
+    if issubclass(kind, stdlib_types()[0]):  # an Enum
         return key.name or str(key)
     if hasattr(key, "tolist") and tuple(getattr(key, "shape", (0,))) == ():  # a scalar of NumPy
         listed = key.tolist()
@@ -129,7 +129,7 @@ def count_elements(shape: Any) -> int:
     return count
 
 
-def kinds() -> tuple[Any, Any, Any, Any, Any]:
+def stdlib_types() -> tuple[Any, Any, Any, Any, Any]:
     """Enum, the types of times, Mapping, views of one, and arrays: imported when a value may be one of them."""
     global _loaded
     if _loaded is None:
@@ -146,7 +146,7 @@ def kinds() -> tuple[Any, Any, Any, Any, Any]:
 _loaded: tuple[Any, Any, Any, Any, Any] | None = None
 
 
-def is_fine_time(dtype: Any) -> bool:
+def is_finer_than_microseconds(dtype: Any) -> bool:
     if "64[" not in (name := str(dtype)):
         return False
     import re
@@ -159,12 +159,12 @@ def is_mapping(value: Any) -> bool:
     try:
         return (
             type(value) is dict
-            or isinstance(value, kinds()[2])
+            or isinstance(value, stdlib_types()[2])
             or is_of(value, "ml_collections", "ConfigDict")
             or plain_mapping(value) is not None
         )
     except Exception as error:  # `__class__` may run the value's code
-        pass_on(error)
+        reraise_exhaustion(error)
         return False
 
 
@@ -206,7 +206,7 @@ def without_omegaconf(value: Any) -> Any:
     try:
         return OmegaConf.to_container(value, resolve=True)
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
 
         def get(key: Any) -> Any:
             return "???" if OmegaConf.is_missing(value, key) else value[key]

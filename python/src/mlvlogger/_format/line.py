@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     #: An event with its seq and its time, in nanoseconds since 1970.
     Numbered: TypeAlias = "tuple[int, int, Pending]"
 
-__all__ = ["Pending", "are_ordinary", "line", "now", "numbers", "with_special"]
+__all__ = ["Pending", "are_json_numbers", "line", "now", "numbers", "with_special"]
 
 _TEMPLATES = 1000  # and members in one of them
 _LONG = 100  # characters of a name
@@ -56,7 +56,7 @@ def _learn(data: dict[Any, Any]) -> bytes | None:
     return template
 
 
-def are_ordinary(values: Numbers) -> bool:
+def are_json_numbers(values: Numbers) -> bool:
     """Are they numbers of JSON, and no special values (`value.float`, `value.int`)?"""
     try:
         # One comparison for all of them: it fails for nan and the infinities, too. What else it keeps off is rare.
@@ -118,7 +118,7 @@ def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers |
         name, data, values, tail: As for `Pending`.
     """
     if values is not None:
-        data = data % values if are_ordinary(values) else with_special(data, values)
+        data = data % values if are_json_numbers(values) else with_special(data, values)
     return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, tail)
 
 

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Meta", "are_same", "fold", "head", "without_environment"]
+__all__ = ["Meta", "are_same", "fold", "next_addition_head", "without_environment"]
 
 _ENVIRONMENT = b',\n  "environment": {'
 
@@ -66,7 +66,7 @@ def fold(meta: Meta, name: str, record: dict[str, Any], digest: str, whole: bool
         meta.descriptions.append(description)
 
 
-def head(meta: Meta) -> bytes:
+def next_addition_head(meta: Meta) -> bytes:
     """How the next addition begins, as `_write.meta` lays it out, up to the value of `created`."""
     return (
         f'{{\n  "mlv": "{SPEC_VERSION}",\n  "experiment": "{meta.id}",\n  "previous": "sha256:{meta.digests[-1]}",'

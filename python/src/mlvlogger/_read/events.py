@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     State = TypeVar("State")
 
-__all__ = ["Draft", "Event", "moment", "read_event"]
+__all__ = ["Draft", "Event", "parse_time", "read_event"]
 
 
 class Draft:
@@ -117,7 +117,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")
-    time = moment(tree["time"])
+    time = parse_time(tree["time"])
     if time is None:
         raise ValueError(f"{tree['time']!r} isn't a time")
     span, seconds = tree.get("span"), tree.get("seconds")
@@ -127,7 +127,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
 
 
-def moment(text: Any) -> datetime | None:
+def parse_time(text: Any) -> datetime | None:
     """The time that *text* says, or None where it says none."""
     value = decode({"_mlv": "datetime", "value": text})
     return value if isinstance(value, datetime) else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._format.meta import Meta
     from .._format.references import File
 
-__all__ = ["Below", "ExistingExperiment"]
+__all__ = ["ExistingExperiment", "SubSavedir"]
 
 
 class ExistingExperiment(ReadOnlyAttributes):
@@ -57,14 +57,14 @@ class ExistingExperiment(ReadOnlyAttributes):
     """
 
     _directory: Directory
-    _hint: str | None = None  # how a sub-experiment, whose parent this is, refers to it
+    _path_hint: str | None = None  # how a sub-experiment, whose parent this is, refers to it
 
     @property
     def path(self) -> Path:
         """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path."""
         return Path(self._directory.path)
 
-    def _take(self, meta: Meta) -> None:
+    def _load_meta(self, meta: Meta) -> None:
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
@@ -91,7 +91,7 @@ class ExistingExperiment(ReadOnlyAttributes):
             if directory is not None and is_experiment(directory):
                 parent = Experiment(directory)
                 if parent.id == self.parent_ref.id:
-                    parent._hint = relative(directory, self.path)
+                    parent._path_hint = relative(directory, self.path)
                     return parent
         return None
 
@@ -118,7 +118,7 @@ class ExistingExperiment(ReadOnlyAttributes):
             InvalidName: If `path` is outside of the experiment, or in a sub-experiment.
         """
         if path is None:
-            return ExperimentRef(self.id, self._hint)
+            return ExperimentRef(self.id, self._path_hint)
         return file_in(self.path, self.id, path)
 
     def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
@@ -139,9 +139,9 @@ class ExistingExperiment(ReadOnlyAttributes):
         from .. import Exp
 
         kind = portable(kind, "a kind")
-        return Exp(Below(self, self._held(), kind), name, params, kind, **options)
+        return Exp(SubSavedir(self, self._open_folder(), kind), name, params, kind, **options)
 
-    def _held(self) -> Folder:
+    def _open_folder(self) -> Folder:
         """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
         try:
             folder = Folder(self.path)
@@ -157,7 +157,7 @@ class ExistingExperiment(ReadOnlyAttributes):
         return f"<{type(self).__name__} {str(self.path)!r}>"
 
 
-class Below:
+class SubSavedir:
     """The savedir of sub-experiments of one kind: it is found through the directory of their experiment.
 
     Args:

@@ -16,7 +16,7 @@ from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
 from .._messages import warn
 from .._version import check_version
-from .events import Event, moment, read_event
+from .events import Event, parse_time, read_event
 from .existing import ExistingExperiment
 from .fast import Series, quick_events
 from .meta import is_experiment, load
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, TypeAlias
 
     # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
-    Skim: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
+    BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
-__all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
+__all__ = ["Event", "Experiment", "Problem", "SpanTree", "read"]
 
-_IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
-_TOLD = 5  # problems that a notebook shows
+_MAX_NOTEBOOK_EVENTS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
+_MAX_NOTEBOOK_PROBLEMS = 5  # problems that a notebook shows
 
 
 class Problem(Immutable):
@@ -102,19 +102,19 @@ class Experiment(ExistingExperiment):
     """
 
     default_stream: ClassVar[str] = DEFAULT
-    _last_attribute: ClassVar[str] = "_told"
+    _last_attribute: ClassVar[str] = "_reported"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         meta = load(Path(path))
         self._directory = Directory(path)
-        self._take(meta)
+        self._load_meta(meta)
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
-        self.created: datetime | None = moment(meta.records[0].get("created"))
+        self.created: datetime | None = parse_time(meta.records[0].get("created"))
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
-        self._told = set(self.problems)
+        self._reported = set(self.problems)
 
     @property
     def streams(self) -> list[str]:
@@ -181,7 +181,7 @@ class Experiment(ExistingExperiment):
             UnsupportedVersion: If a session has an unknown major version or requires an unknown feature.
         """
         matches = matcher(pattern)
-        path = self._stream(stream)
+        path = self._stream_to_read(stream)
         is_hidden = None if rewound else self._superseded(path)
         for event in self._read(path):
             if event.is_lifecycle:
@@ -222,18 +222,18 @@ class Experiment(ExistingExperiment):
                 among the events of its name that have the metric, from 0.
         """
         matches = matcher(pattern)
-        path = self._stream(stream)
+        path = self._stream_to_read(stream)
         series = Series(name, matches, None)
-        for event in self._read(path, series.skim):
-            series.take(event)
+        for event in self._read(path, series.read_block):
+            series.add(event)
             if event.name == "mlv/rewind":
                 break
         else:
             return series.steps, series.values
         # Few streams have a rewind. One that has is read again, now that it matters which events count.
         series = Series(name, matches, self._superseded(path))
-        for event in self._read(path, series.skim):
-            series.take(event)
+        for event in self._read(path, series.read_block):
+            series.add(event)
         return series.steps, series.values
 
     def subs(self) -> Iterator[Experiment]:
@@ -244,7 +244,7 @@ class Experiment(ExistingExperiment):
         for directory in _experiments(self.path, below=True):
             yield from _readable(directory)
 
-    def _stream(self, stream: str | None) -> str:
+    def _stream_to_read(self, stream: str | None) -> str:
         """The path of a stream that is about to be read. Raises FileNotFoundError."""
         if stream is None or stream == DEFAULT:
             path = DEFAULT
@@ -274,11 +274,11 @@ class Experiment(ExistingExperiment):
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
-        if problem not in self._told:
-            self._told.add(problem)
+        if problem not in self._reported:
+            self._reported.add(problem)
             self.problems.append(problem)
 
-    def _read(self, path: str, skim: Skim = quick_events) -> Iterator[Event]:
+    def _read(self, path: str, read_block: BlockReader = quick_events) -> Iterator[Event]:
         """The events of a stream on those lines that *skim* gives of each block, up to the size that it has now."""
         try:
             file = open_regular(self.path / path)
@@ -294,13 +294,13 @@ class Experiment(ExistingExperiment):
                     self._problem(path, first, "the line is longer than 16 MiB and was left out")
                     first += 1
                     continue
-                for found in skim(path, first, block):
+                for found in read_block(path, first, block):
                     if isinstance(found, tuple):
                         number, line = found
                         try:
                             found = read_event(path, number, line)
-                        except _NO_EVENT as error:
-                            self._problem(path, number, f"{_no_event(error)} and was left out")
+                        except _NOT_AN_EVENT as error:
+                            self._problem(path, number, f"{_reason(error)} and was left out")
                             continue
                         if found.name == "mlv/start":
                             where = f"the session on line {number} of {self.path / path}"
@@ -322,18 +322,18 @@ class Experiment(ExistingExperiment):
             facts["state"] = self.state
             for stream in self.streams:
                 events = self.events(stream=stream)
-                sparks(islice(events, _IN_NOTEBOOKS), found)
+                sparks(islice(events, _MAX_NOTEBOOK_EVENTS), found)
                 if next(events, None):
-                    notes.append(f"Of {stream} only the first {_IN_NOTEBOOKS} events were read for this.")
+                    notes.append(f"Of {stream} only the first {_MAX_NOTEBOOK_EVENTS} events were read for this.")
         except (MLVError, OSError) as error:
             notes.append(str(error))
-        return card(self.name, facts, self.params, found, [*notes, *map(str, self.problems[:_TOLD])])
+        return card(self.name, facts, self.params, found, [*notes, *map(str, self.problems[:_MAX_NOTEBOOK_PROBLEMS])])
 
 
-_NO_EVENT = (ValueError, KeyError, TypeError, RecursionError)
+_NOT_AN_EVENT = (ValueError, KeyError, TypeError, RecursionError)
 
 
-def _no_event(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
 
 
@@ -395,8 +395,8 @@ class _Read:
         """
         try:
             return read_event("", 0, line)
-        except _NO_EVENT as error:
-            raise InvalidRecord(_no_event(error)) from None
+        except _NOT_AN_EVENT as error:
+            raise InvalidRecord(_reason(error)) from None
 
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
         """Iterate over the experiments in and below a directory, sub-experiments included, in the order of their paths.

@@ -160,11 +160,11 @@ class Series:
         self._shapes: dict[Shape, None] = {}
         self._compile()
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Take the value of an event that was read in full, if it has one and counts."""
         self._event = event
         value = event.data.get(self._metric)
-        if not is_metric(value) or not self._counts_in(event.name):
+        if not is_metric(value) or not self._is_counted(event.name):
             return
         if self._is_hidden is None or not self._is_hidden(event.seq):
             number = self._counts.get(event.name, 0)
@@ -173,10 +173,10 @@ class Series:
             self.steps.append(number if step is None else step)
             self.values.append(value)
 
-    def skim(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    def read_block(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
         """Take the values of a block of lines, and give those lines that must be read in full, with their numbers.
 
-        If one of these lines is an event, it must be given to `take` before the next line is asked for.
+        If one of these lines is an event, it must be given to `add` before the next line is asked for.
 
         Args:
             stream: The path of the stream.
@@ -186,27 +186,27 @@ class Series:
         learned = done = 0
         found = self._regex.findall(block.decode("latin-1"))
         for at in [at for at, parts in enumerate(found) if parts[-1]]:
-            self._take(found[done:at])
+            self._add_matches(found[done:at])
             done = at + 1
             self._event = None
             yield number + at, found[at][-1][:-1].encode("latin-1")
             if self._event is not None and learned < _MAX_LEARNED:
                 learned += 1
-                self._learn(self._event)
-        self._take(found[done:])
+                self._learn_shape(self._event)
+        self._add_matches(found[done:])
         if known != (self._date, len(self._shapes)):
             self._compile()
 
-    def _take(self, found: list[tuple[str, ...]]) -> None:
+    def _add_matches(self, found: list[tuple[str, ...]]) -> None:
         """Take the values of lines that have known shapes."""
         if len(self._places) == 1:
-            self._take_alike(found, *self._places[0])
+            self._add_at(found, *self._places[0])
         else:
             for parts in found:
                 for place in self._places:
-                    self._take_alike([parts], *place)
+                    self._add_at([parts], *place)
 
-    def _take_alike(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
+    def _add_at(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
         """Take the values at one place, of those lines that have one there."""
         found = [parts for parts in found if parts[value]]
         if self._is_hidden is not None:
@@ -224,10 +224,10 @@ class Series:
         except ValueError:  # one of them has a fraction or an exponent
             self.steps += [_step(token, number) for number, token in enumerate(tokens, count)]
 
-    def _counts_in(self, name: str) -> bool:
+    def _is_counted(self, name: str) -> bool:
         return not is_lifecycle(name) and self._matches(name)
 
-    def _learn(self, event: Event) -> None:
+    def _learn_shape(self, event: Event) -> None:
         if event.time.day > 28:
             self._date = event.time.date().isoformat()
         if is_lifecycle(event.name) or len(event.data) > _MAX_MEMBERS or len(self._shapes) == _MAX_SHAPES:
@@ -242,7 +242,7 @@ class Series:
         count = COUNT if self._is_hidden is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:
-            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._counts_in(event) else ()
+            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._is_counted(event) else ()
             places: dict[str, int] = {}
             texts = []
             for name, token in members:

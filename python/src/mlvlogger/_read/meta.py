@@ -12,7 +12,7 @@ from pathlib import Path
 from .._disk.folder import Folder, read_regular
 from .._errors import InvalidRecord, NotAnExperiment
 from .._format.json import MAX_RECORD
-from .._format.meta import Meta, fold, head, without_environment
+from .._format.meta import Meta, fold, next_addition_head, without_environment
 from .._format.parse import parse_record
 from .._version import SPEC_VERSION, check_version
 
@@ -95,7 +95,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         try:
             data = read(name)
             small = data if environments else without_environment(data)
-            begin = head(meta)
+            begin = next_addition_head(meta)
             if not environments and small.startswith(begin) and _REST.fullmatch(small, len(begin)):
                 meta.digests.append(hashlib.sha256(data).hexdigest())
                 continue

@@ -43,7 +43,7 @@ class _Metadata:
     _member: str
     _exp: ref[Any]
 
-    def _know(self, member: str, exp: ref[Any]) -> None:
+    def _bind(self, member: str, exp: ref[Any]) -> None:
         object.__setattr__(self, "_member", member)
         object.__setattr__(self, "_exp", exp)
 
@@ -67,7 +67,7 @@ class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
 
     def __init__(self, items: dict[str, Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        self._know(member, exp)
+        self._bind(member, exp)
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
@@ -84,7 +84,7 @@ class ReadOnlyList(_Metadata, list):  # type: ignore[type-arg]
 
     def __init__(self, items: list[Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        self._know(member, exp)
+        self._bind(member, exp)
 
     def __reduce__(self) -> Any:
         return list, (list(self),)

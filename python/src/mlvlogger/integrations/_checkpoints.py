@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .. import Exp
 
-__all__ = ["go_back", "log_kept", "mark", "place"]
+__all__ = ["log_remaining", "mark", "place", "rewind_to"]
 
 
 def place(exp: Exp, path: str | os.PathLike[str]) -> str:
@@ -25,7 +25,7 @@ def place(exp: Exp, path: str | os.PathLike[str]) -> str:
     return real.relative_to(home).as_posix() if home in real.parents else str(real)
 
 
-def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
+def log_remaining(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
     """Log one event ``checkpoints`` with references to all files that are *paths*, or below them, now.
 
     It is for the end of training: what was rotated away before is no longer missed by anyone.
@@ -47,7 +47,7 @@ def mark(exp: Exp) -> dict[str, Any]:
     return {"experiment": exp.id, "mark": exp.mark()}
 
 
-def go_back(exp: Exp, state: Mapping[str, Any] | None) -> None:
+def rewind_to(exp: Exp, state: Mapping[str, Any] | None) -> None:
     """Rewind to what `mark` gave. A checkpoint without it, or of another experiment, rewinds nothing."""
     if state and state["experiment"] == exp.id:
         exp.rewind(state["mark"], "resumed from a checkpoint")

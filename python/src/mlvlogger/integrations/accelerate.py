@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
-from ._checkpoints import go_back, mark
+from ._checkpoints import mark, rewind_to
 from ._settings import settings
 
 TYPE_CHECKING = False
@@ -79,4 +79,4 @@ class MLVTracker(GeneralTracker):
 
     @on_main_process
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        go_back(self._exp, state)
+        rewind_to(self._exp, state)

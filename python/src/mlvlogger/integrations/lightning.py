@@ -38,7 +38,7 @@ except ModuleNotFoundError:  # its older name; where both are there, the trainer
     from pytorch_lightning.loggers.logger import Logger
     from pytorch_lightning.utilities import rank_zero_only
 
-from ._checkpoints import go_back, log_kept, mark, place
+from ._checkpoints import log_remaining, mark, place, rewind_to
 from ._settings import settings
 
 TYPE_CHECKING = False
@@ -110,7 +110,7 @@ class MLVLogger(Logger, Callback):
         # Called after each fit, validate and test, at an exception, and before a preempted job saves its last
         # checkpoint: it is not the end of the experiment.
         if status == "success" and self._digests:
-            log_kept(self._exp, self._saved)
+            log_remaining(self._exp, self._saved)
             self._saved.clear()
         self._exp.flush()
 
@@ -119,4 +119,4 @@ class MLVLogger(Logger, Callback):
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         if trainer.is_global_zero and trainer.state.fn == "fit":  # evaluating a checkpoint continues nothing
-            go_back(self._exp, checkpoint.get("mlv"))
+            rewind_to(self._exp, checkpoint.get("mlv"))

@@ -58,7 +58,7 @@ class MLVHandler(logging.Handler):
 
     def __init__(self, exp: Exp, level: int | str = logging.NOTSET, stream: str | None = None) -> None:
         super().__init__(level)
-        self._log = exp.stream(exp._beside("logging", stream))
+        self._log = exp.stream(exp._stream_name_for("logging", stream))
         self._now = threading.local()
 
     def handle(self, record: logging.LogRecord) -> Any:

@@ -35,7 +35,7 @@ from pathlib import Path
 from transformers import TrainerCallback
 
 from .. import read
-from ._checkpoints import log_kept, place
+from ._checkpoints import log_remaining, place
 from ._settings import settings
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ class MLVCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         if state.is_world_process_zero:
             if state.global_step:
-                self._go_back(state.global_step)
+                self._rewind_to_step(state.global_step)
             config: Any = getattr(model, "config", None)
             if hasattr(config, "to_dict"):
                 config = config.to_dict()
@@ -73,7 +73,7 @@ class MLVCallback(TrainerCallback):
                 "trainer", arguments=settings(args.to_dict(), "arguments"), model=settings(config, "model")
             )
 
-    def _go_back(self, step: int) -> None:
+    def _rewind_to_step(self, step: int) -> None:
         # No callback sees the path that training resumes from, but all know the step. The mark is in the log and not in
         # the checkpoint, where the trainer keeps states of callbacks only to make new callbacks of them. A checkpoint
         # without an event is one during which the process was killed: nothing was logged after it.
@@ -114,4 +114,4 @@ class MLVCallback(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self._digests:
-            log_kept(self._exp, self._saved)
+            log_remaining(self._exp, self._saved)

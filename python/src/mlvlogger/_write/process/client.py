@@ -15,7 +15,7 @@ from marshal import dumps, loads
 from zlib import adler32
 
 from ..._disk.line_file import FileChanged
-from ..._format.line import Pending, are_ordinary, line, with_special
+from ..._format.line import Pending, are_json_numbers, line, with_special
 from ..seals import is_seal_due
 from ..writer import put
 from ..written import Written
@@ -166,7 +166,7 @@ class ProcessWriter:
         return self._put_slow(seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
 
     def _put_slow(self, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
-        if event.values is not None and not are_ordinary(event.values):  # a warning may be due
+        if event.values is not None and not are_json_numbers(event.values):  # a warning may be due
             event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
         own: tuple[int, bytes] | tuple[()] = ()
         if self._own is not None:
@@ -208,7 +208,7 @@ class ProcessWriter:
     def _know_size(self) -> None:
         """The size that the file must have, when the ring is empty."""
         if (written := self._ring.written) is None:
-            self._file.look_again()
+            self._file.refresh()
         else:
             self._file.position = (written, self._file.lines)
 
@@ -253,7 +253,7 @@ class ProcessWriter:
         for own in (self._file, self._takeover.file):
             if own is not None and own is not file:
                 own.abandon()
-        file.move_to(self._file)
+        file.adopt_path(self._file)
         self._process.close_bell()
         self._ring.close()
         return written, seq, waiting

@@ -16,7 +16,7 @@ import select
 import time
 
 from ..._disk.line_file import FileChanged, LineFile
-from ..._disk.spawn import settle_down
+from ..._disk.spawn import detach
 from ..._format.line import line
 from ..seals import Seals
 from ..written import Written
@@ -39,8 +39,8 @@ _BATCH = 256 * 1024  # bytes written at once
 
 def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
     """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
-    settle_down([int(ring), int(file), int(listen)])
-    written = Written(LineFile.of_descriptor(int(file), "the log"), int(place))
+    detach([int(ring), int(file), int(listen)])
+    written = Written(LineFile.from_descriptor(int(file), "the log"), int(place))
     _Server(Ring(int(ring)), written, int(listen)).run(int(owner))
     os._exit(0)
 
@@ -115,7 +115,7 @@ class _Server:
         self._seals.settle()
         self._let_go()
         if (written := self._ring.written) is None:
-            self._file.look_again()
+            self._file.refresh()
         else:
             self._file.position = (written, self._file.lines)  # with a large line that the caller has written itself
         before = self._file.size

@@ -109,7 +109,7 @@ class Takeover:
     def _take_file(self, own: tuple[int, int, bytes]) -> tuple[LineFile, Seals, int]:
         """The file of a process that has ended: with its seals, and the seq of its last line. Raises OSError."""
         try:
-            file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
+            file = LineFile.from_descriptor(os.dup(self._file.fd), self._file.path)
         except OSError as error:
             raise FileChanged("closed") if error.errno == errno.EBADF else error from None
         try:
@@ -121,7 +121,7 @@ class Takeover:
             if written is None:
                 if end.size < file.size:
                     file.truncate(end.size)
-                file.move_to(self._file)
+                file.adopt_path(self._file)
                 return file, Seals(Written(file, end.place)), end.seq
             # Of what it wrote last, we may not know: it must be what is next in the ring.
             is_behind = file.size != written
@@ -135,7 +135,7 @@ class Takeover:
                     if is_seal and file.lines:
                         seals.written.restart(file.size - SEAL_END)
                 file.check()
-            file.move_to(self._file)  # so that it is compared with the file at its path
+            file.adopt_path(self._file)  # so that it is compared with the file at its path
             return file, seals, end.seq
         except BaseException:
             file.abandon()
