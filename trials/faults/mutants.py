@@ -446,8 +446,8 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "                    self.sync()  # what is published",
-                "                    pass  # what is published",
+                "                    self.sync()  # files that are published",
+                "                    pass  # files that are published",
             ),
         ),
         ("test_disk_order.py::test_the_names_of_new_folders_are_on_the_disk",),
