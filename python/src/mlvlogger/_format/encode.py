@@ -1,6 +1,6 @@
-"""From Python values to the JSON of a record (specification 1.0, chapter Values).
+"""Encoding: from Python values to the JSON of a record (specification 1.0, chapter Values).
 
-What JSON cannot say becomes a typed value.
+A value that JSON can't represent becomes a typed value.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["encode", "free_name"]
 
-_MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
-_MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
-_MAX_ELEMENTS = 1000  # of an array among parameters
+_MAX_PARTS = 1_000_000  # more don't fit into MAX_RECORD in practice; shared parts may be exponentially many
+_MAX_MESSAGES = 10  # warnings for one event: an array of a million objects is one mistake
+_MAX_ELEMENTS = 1000  # of an array in `params` or `extra`
 _ATTACH = "Attach it as a file: exp.attach(path)."
-_OTHER: Any = object()  # what a method gives for a value that isn't of its kinds
+_OTHER: Any = object()  # a method's result for a value of types that the method doesn't handle
 
 
 def encode(
@@ -54,30 +54,31 @@ def encode(
     lenient: Callable[[str], None] | None = None,
     refused: list[Problem] | None = None,
 ) -> Any:
-    """Return the JSON tree of *value*, with typed values for what JSON cannot say and `_mlv` keys escaped.
+    """Return the JSON tree of *value*, with typed values for what JSON can't represent, and `_mlv` keys escaped.
 
-    Every entry point encodes with this function: params, extra, the data of events and spans, and the adapters.
+    All values go through this function: `params`, `extra`, and the data of events, spans and adapters.
 
     Args:
-        value: Anything. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists what becomes of the others.
-        path: The name of the value, for messages: ``params``.
+        value: Any value. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists the forms of other types.
+        path: The name of the value, for messages, such as `params`.
         depth: The depth of the value in its record, which has depth 1.
-        own: The id of the experiment that the record belongs to; references into it leave the id out.
-        lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
-        refused: Without *lenient*: gets the values that cannot be encoded, instead of an error.
+        own: The id of the experiment that the record belongs to; references to it omit the id.
+        lenient: A function that is called with a message for each of the first values that can't be encoded. All such
+            values become `Unencodable`.
+        refused: Without *lenient*: a list to which the values that can't be encoded are added, instead of an error.
 
     Raises:
         CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
-        MemoryError: If memory runs out, in code of the value too.
-        RecursionError: If the calls that led here have used up the interpreter's stack. An endless recursion in code of
-            the value is the value's: it cannot be encoded.
+        MemoryError: If memory runs out, also in code of the value.
+        RecursionError: If the calls before this one have used up the interpreter's stack. If code of the value recurses
+            endlessly, the value can't be encoded.
     """
     encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
     try:
         tree = encoder.encode(value, depth)
     except _TooLarge:
         tree = encoder.refuse(value, f"of more than {_MAX_PARTS} parts")
-    if lenient is not None:  # only now: a warning may be an exception, which is then not the value's
+    if lenient is not None:  # only now: a warning may be an exception, which isn't one of the value's code
         for message in encoder.messages:
             lenient(message)
         if encoder.more:
@@ -88,21 +89,23 @@ def encode(
 
 
 class _TooLarge(Exception):
-    """The value has more parts than a record can hold; nothing of it is kept."""
+    """The value has more parts than a record can hold; none of them is recorded."""
 
 
 class _Encoder:
+    """The state of one call of `encode`."""
+
     def __init__(self, path: str, top: int, own: str | None, lenient: bool, refused: list[Problem]) -> None:
         self._path = path
         self._top = top
         self._own = own
         self._lenient = lenient
-        self.messages: list[str] = []  # a message for each of the first values that cannot be encoded
-        self.more = 0  # further ones
-        self.refused = refused  # those, if not lenient
+        self.messages: list[str] = []  # if lenient: a message for each of the first values that can't be encoded
+        self.more = 0  # the number of such values without a message
+        self.refused = refused  # if not lenient: the values that can't be encoded
         self._parts = 0
-        self._ancestors: set[int] = set()  # ids of the containers around the present value: a cycle shows
-        self._keys: list[Any] = []  # their keys and indices that lead to it
+        self._ancestors: set[int] = set()  # ids of the containers around the current value, to detect a cycle
+        self._keys: list[Any] = []  # the keys and indices that lead to the current value
 
     def encode(self, value: Any, depth: int) -> Any:
         self._parts += 1
@@ -119,7 +122,7 @@ class _Encoder:
             raise _TooLarge
         parts = self._parts
         try:
-            # Copies of built-ins are made at once: what another thread does to the original meanwhile does not show.
+            # Built-ins are copied in one step, so that changes by another thread have no effect.
             if kind is dict:
                 return self._mapping(value, value.copy().items(), depth)
             if kind is list or kind is tuple:
@@ -130,9 +133,9 @@ class _Encoder:
         except _TooLarge:
             if depth != self._top + 1:
                 raise
-            self._parts = parts  # the other members of the whole are kept
+            self._parts = parts  # the other members of the whole are recorded
             return self.refuse(value, f"of more than {_MAX_PARTS} parts")
-        except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
+        except Exception as error:  # from code of the value: iteration, hashing, __fspath__, tolist, …
             reraise_exhaustion(error)
             return self.refuse(value, f"of type {qualname(type(value))} and raises {error_line(error)}", error=error)
 
@@ -142,8 +145,8 @@ class _Encoder:
         return {"_mlv": "int", "value": decimal(value)}
 
     def _enter_container(self, value: Any, depth: int) -> str | None:
-        """Go into a container; or say why not."""
-        # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
+        """Enter a container, or return the reason why it can't be encoded."""
+        # At the last level there is no space for the content of a container, but for an `unencodable` object.
         if depth >= MAX_DEPTH:
             return f"nested deeper than {MAX_DEPTH} levels"
         if id(value) in self._ancestors:
@@ -176,8 +179,8 @@ class _Encoder:
         if what := self._enter_container(value, depth):
             return self.refuse(value, what)
         tree: dict[str, Any] = {}
-        keys: dict[str, Any] = {}  # by the name, if they are not the name itself
-        numbers: dict[str, int] = {}  # of the names that several keys have
+        keys: dict[str, Any] = {}  # by name, if the key isn't the name itself
+        numbers: dict[str, int] = {}  # by name, if several keys have it
         try:
             for key, item in items:
                 self._keys[-1] = name = key if type(key) is str and key.isascii() else self._name(key)
@@ -197,7 +200,7 @@ class _Encoder:
         return tree
 
     def _name(self, key: Any) -> str:
-        """The name of a member in JSON; for a key without one, a string that shows the key."""
+        """Return the name of a member in JSON; for a key that has none, a string that shows the key."""
         error = None
         try:
             name = key_name(key)
@@ -225,7 +228,7 @@ class _Encoder:
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
-        # In this order: a configuration, for example, may have attributes of all kinds.
+        # The order matters: a configuration, for example, may have attributes of any name.
         if (tree := self._scalar(value, depth)) is not _OTHER:
             return tree
         if (tree := self._container(value, depth)) is not _OTHER:
@@ -237,7 +240,7 @@ class _Encoder:
     def _scalar(self, value: Any, depth: int) -> Any:
         Enum, times, _, _, _ = stdlib_types()
         if isinstance(value, Enum):
-            # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
+            # Before int and str: an IntEnum is an int, and is recorded as its value. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
             return self.encode(plain, depth)
         if isinstance(value, str):
@@ -275,7 +278,7 @@ class _Encoder:
             items: list[Any] = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))  # type: ignore[call-overload]
             array = self._array(value, items, depth)
             if is_set and type(array) is list:
-                # In a fixed order, so that equal sets give equal records.
+                # The order is fixed, so that equal sets give equal records.
                 array.sort(key=lambda tree: (type(tree).__name__, dumps(tree)))
             return array
         if type(value) is slice:
@@ -292,7 +295,7 @@ class _Encoder:
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
             if (tree := self._numeric(value, depth)) is not _OTHER:
                 return tree
-        if is_of(value, "functools", "partial"):  # before functions, whose attributes it may have
+        if is_of(value, "functools", "partial"):  # before functions: a partial may have the same attributes
             parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
             return self._mapping(value, parts.items(), depth)
         return _OTHER if (named := as_text(value)) is None else self.encode(named, depth)
@@ -322,7 +325,7 @@ class _Encoder:
         else:
             type_names = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
             members = {name: getattr(value, name) for name in value.__match_args__}
-            # Texts of the world outside may have lone surrogates, which become typed values themselves.
+            # Strings from the system may have lone surrogates; such strings become typed values themselves.
             texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
             tree = {"_mlv": type_names[type(value)], **texts}
         if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
@@ -336,25 +339,32 @@ class _Encoder:
         return tree
 
     def refuse(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
-        """Report *value* and return its replacement."""
+        """Report that *value* can't be encoded, and return its replacement.
+
+        Args:
+            value: The value.
+            what: A description of the value, for the message.
+            advice: What the user can do, if the general advice doesn't fit.
+            error: The exception that the code of the value raised.
+        """
         if type(value) is Failed:
             kind, text = type(value.error), error_line(value.error)
             reason = f"reading the value raises {printable(text)}."
         else:
             kind, text = type(value), short(value)
             reason = f"the value is {printable(what)}, which a record can't hold: {printable(text)}."
-            if self._lenient:  # a warning is too short for the value, which is in the record
+            if self._lenient:  # without the repr, which is in the record
                 reason = f"the value is {printable(what)}."
         self._report(self._where(self._keys), reason, "It was recorded as its type and repr only.", advice, error)
         return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}
 
     def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
-        """Remember a problem; in an event, *instead* says what was recorded."""
+        """Add a problem, or for an event a message, in which *instead* describes what was recorded."""
         if not self._lenient:
             self.refused.append((path, reason, advice, error))
             if len(self.refused) >= MAX_REFUSED:
                 raise refusal(self.refused)
-        elif len(self.messages) < _MAX_LOST:
+        elif len(self.messages) < _MAX_MESSAGES:
             self.messages.append(f"{path}: {reason} {instead} {advice}".rstrip())
         else:
             self.more += 1
@@ -364,7 +374,13 @@ class _Encoder:
 
 
 def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
-    """Return the first of ``name~2``, ``name~3``, … that isn't taken; *numbers* remembers where to continue."""
+    """Return the first of `name~2`, `name~3`, … that isn't taken.
+
+    Args:
+        name: The name.
+        taken: The names that are taken.
+        numbers: The last number of each name; it is updated, so that the next call continues after it.
+    """
     while True:
         numbers[name] = number = numbers.get(name, 1) + 1
         if (free := f"{name}~{number}") not in taken:

@@ -20,21 +20,29 @@ __all__ = [
 ]
 
 FOLDERS = ("meta", "log", "files")
-"""The folders of an experiment's record: no experiment is in them."""
+"""The folders of an experiment's directory that belong to its record: no experiment is in them."""
 
 #: The path of the default stream.
 DEFAULT = "log.jsonl"
 
-_LONGEST = 100  # characters of a portable name
+_MAX_LENGTH = 100  # characters of a portable name
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 
 
 def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
-    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
+    """Return *name* as a string, if it is a portable name.
 
-    The string itself is checked: a subclass of str, such as an enumeration, may have another format.
+    The characters of the string are checked: for a subclass of str, such as an enumeration, `format` may give others.
+
+    Args:
+        name: The name.
+        what: What the name is for, in the message.
+        pattern: The regular expression for the name.
+
+    Raises:
+        InvalidName: If *name* isn't a portable name.
     """
     if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
@@ -52,13 +60,21 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
     bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
     if bad:
         return f"it has {bad[0]!r} in it"
-    if not 1 <= len(name) <= _LONGEST:
+    if not 1 <= len(name) <= _MAX_LENGTH:
         return f"it has {len(name)} characters"
     return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character isn't allowed there"
 
 
 def portable_path(name: str, what: str) -> str:
-    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
+    """Return *name* as a string, if it consists of portable names joined by slashes.
+
+    Args:
+        name: The path.
+        what: What the path is for, in the message.
+
+    Raises:
+        InvalidName: If *name* isn't such a path.
+    """
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
         raise InvalidName(f"{short(name)} isn't a name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
     for segment in text.split("/"):
@@ -67,17 +83,17 @@ def portable_path(name: str, what: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """Return *name* with ``~2`` or another *number* in it, before its suffix, and at most as long as a name may be."""
+    """Return *name* with `~2` or another *number* before its suffix, cut to the length of a portable name."""
     folder, slash, last = name.rpartition("/")
     stem, dot, suffix = last.rpartition(".")
     if not stem:
         stem, dot, suffix = last, "", ""
     mark = f"~{number}{dot}{suffix}"
-    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
+    return f"{folder}{slash}{stem[: _MAX_LENGTH - len(mark)]}{mark}"
 
 
 def stream_path(name: str) -> str:
-    """Return the path of the stream *name*: ``log/gpu.jsonl``."""
+    """Return the path of the stream *name*, such as `log/gpu.jsonl`."""
     return f"log/{name}.jsonl"
 
 
@@ -87,12 +103,12 @@ def stream_name(path: str) -> str:
 
 
 def is_stream_path(path: str) -> bool:
-    """Whether *path* is that of the default stream, or has the form of another one's."""
+    """Return whether *path* is the path of the default stream, or has the form of another stream's path."""
     return path == DEFAULT or (path.startswith("log/") and path.endswith(".jsonl"))
 
 
 def is_stream_file(name: str) -> bool:
-    """Whether an entry of the folder ``log`` is named as a stream's file is."""
+    """Return whether *name*, of an entry of the folder `log`, is the name of a stream's file."""
     try:
         return portable(name.removesuffix(".jsonl"), "a stream") + ".jsonl" == name
     except InvalidName:
