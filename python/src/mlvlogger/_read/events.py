@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     State = TypeVar("State")
 
-__all__ = ["Draft", "Event", "parse_time", "read_event"]
+__all__ = ["NOT_AN_EVENT", "Draft", "Event", "parse_time", "read_event", "why_not_an_event"]
+
+NOT_AN_EVENT = (ValueError, KeyError, TypeError, RecursionError)
+"""The exceptions that `read_event` raises for a line that isn't an event."""
 
 
 class Draft:
@@ -125,6 +128,11 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     if (begin, within) != (tree.get("begin"), tree.get("within")) or span not in (None, "begin", "end"):
         raise ValueError("span, begin or within is of another type")
     return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
+
+
+def why_not_an_event(error: Exception) -> str:
+    """Return the reason in a message for one of the exceptions `NOT_AN_EVENT`."""
+    return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
 
 
 def parse_time(text: Any) -> datetime | None:

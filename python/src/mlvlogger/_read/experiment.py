@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
 from pathlib import Path
 
 from .._disk.blocks import blocks
 from .._disk.folder import Directory, open_regular
-from .._errors import InvalidRecord, MLVError, UnsupportedVersion
+from .._errors import MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
 from .._messages import warn
 from .._version import check_version
-from .events import Event, parse_time, read_event
+from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
 from .existing import ExistingExperiment
 from .fast import Series, quick_events
 from .meta import is_experiment, load
@@ -34,10 +33,7 @@ if TYPE_CHECKING:
     # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
     BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
-__all__ = ["Event", "Experiment", "Problem", "SpanTree", "read"]
-
-_MAX_NOTEBOOK_EVENTS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
-_MAX_NOTEBOOK_PROBLEMS = 5  # problems that a notebook shows
+__all__ = ["Experiment", "Problem", "readable_experiments"]
 
 
 class Problem(Immutable):
@@ -241,8 +237,7 @@ class Experiment(ExistingExperiment):
 
         A sub-experiment that can't be read is skipped with a warning.
         """
-        for directory in _experiments(self.path, below=True):
-            yield from _readable(directory)
+        yield from readable_experiments(self.path, below=True)
 
     def _stream_to_read(self, stream: str | None) -> str:
         """The path of a stream that is about to be read. Raises FileNotFoundError."""
@@ -299,8 +294,8 @@ class Experiment(ExistingExperiment):
                         number, line = found
                         try:
                             found = read_event(path, number, line)
-                        except _NOT_AN_EVENT as error:
-                            self._problem(path, number, f"{_reason(error)} and was left out")
+                        except NOT_AN_EVENT as error:
+                            self._problem(path, number, f"{why_not_an_event(error)} and was left out")
                             continue
                         if found.name == "mlv/start":
                             where = f"the session on line {number} of {self.path / path}"
@@ -309,32 +304,10 @@ class Experiment(ExistingExperiment):
                 first += block.count(b"\n")
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""
-        from .notebook import Spark, card, sparks
+        """Return what a notebook shows: state, parameters, and a small curve of each metric of the first events."""
+        from .notebook import experiment_html
 
-        facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id}
-        facts["tags"] = ", ".join(map(str, self.tags))
-        facts["created"] = f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else None
-        facts["description"] = "\n".join(map(str, self.descriptions))
-        found: dict[str, Spark] = {}
-        notes = []
-        try:
-            facts["state"] = self.state
-            for stream in self.streams:
-                events = self.events(stream=stream)
-                sparks(islice(events, _MAX_NOTEBOOK_EVENTS), found)
-                if next(events, None):
-                    notes.append(f"Of {stream} only the first {_MAX_NOTEBOOK_EVENTS} events were read for this.")
-        except (MLVError, OSError) as error:
-            notes.append(str(error))
-        return card(self.name, facts, self.params, found, [*notes, *map(str, self.problems[:_MAX_NOTEBOOK_PROBLEMS])])
-
-
-_NOT_AN_EVENT = (ValueError, KeyError, TypeError, RecursionError)
-
-
-def _reason(error: Exception) -> str:
-    return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
+        return experiment_html(self)
 
 
 def _is_regular(path: Path) -> bool:
@@ -344,75 +317,20 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
-    """The experiment directories in and below *root*, in order; no links are followed."""
+def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment]:
+    """Yield the experiments in and below *root*, in the order of their paths, without following links.
+
+    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning.
+
+    Args:
+        root: The directory.
+        below: Whether to skip *root* itself.
+    """
     for directory, _, error in walk(root, is_experiment):
         if error is not None:
             warn(f"{directory} could not be searched: {error}")
         elif not (below and directory == root):
-            yield directory
-
-
-def _readable(directory: Path) -> Iterator[Experiment]:
-    try:
-        yield Experiment(directory)
-    except (MLVError, OSError) as error:
-        warn(f"left out: {error}")
-
-
-class _Read:
-    """``read(path)`` reads an experiment, ``read.all(root)`` all of a directory, ``read.event(line)`` one line."""
-
-    def __call__(self, path: str | os.PathLike[str]) -> Experiment:
-        """Read the experiment at `path`.
-
-        Reading takes no locks, writes nothing, follows no symbolic links below the directory, and works while the
-        experiment is being written.
-
-        Args:
-            path: The directory of the experiment.
-
-        Raises:
-            NotAnExperiment: If there is no experiment at `path`.
-            InvalidRecord: If `meta.json` is damaged.
-            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
-                (`reader.major`, `reader.requires`).
-            OSError: If `meta.json` can't be opened.
-        """
-        return Experiment(path)
-
-    def event(self, line: bytes) -> Event:
-        """Parse one line of a stream, for other readers that should agree with this one.
-
-        Args:
-            line: The bytes of the line, without its line feed.
-
-        Returns:
-            The event, with an empty `stream` and the `line` 0.
-
-        Raises:
-            InvalidRecord: If a reader must skip the line; the message gives the reason (`reader.garbled`).
-        """
-        try:
-            return read_event("", 0, line)
-        except _NOT_AN_EVENT as error:
-            raise InvalidRecord(_reason(error)) from None
-
-    def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
-        """Iterate over the experiments in and below a directory, sub-experiments included, in the order of their paths.
-
-        An experiment that can't be read is skipped with a warning.
-
-        Args:
-            root: The directory.
-
-        Raises:
-            FileNotFoundError: If `root` isn't a directory.
-        """
-        if not Path(root).is_dir():
-            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory")
-        for directory in _experiments(Path(root)):
-            yield from _readable(directory)
-
-
-read: _Read = _Read()
+            try:
+                yield Experiment(directory)
+            except (MLVError, OSError) as failure:
+                warn(f"left out: {failure}")

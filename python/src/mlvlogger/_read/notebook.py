@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from html import escape
+from itertools import islice
 
+from .._errors import MLVError
 from .._format.names import DEFAULT
 
 TYPE_CHECKING = False
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .events import Event
+    from .experiment import Experiment
 
-__all__ = ["Spark", "card", "sparks"]
+__all__ = ["experiment_html"]
+
+_MAX_EVENTS = 200_000  # of a stream, for the curves: to read them takes about a second
+_MAX_PROBLEMS = 5
 
 _WIDTH, _HEIGHT = 160, 28  # of a curve, in pixels
 _METRICS = 20  # rows of the table of metrics
@@ -88,6 +94,27 @@ def _both(a: tuple[float, float] | None, b: tuple[float, float] | None = None) -
     if a is None or b is None:
         return a or b
     return min(a[0], b[0]), max(a[1], b[1])
+
+
+def experiment_html(experiment: Experiment) -> str:
+    """Return the HTML of an experiment: its facts, parameters and metrics, and notes about missing parts."""
+    facts: dict[str, Any] = {"directory": str(experiment.path), "kind": experiment.kind, "id": experiment.id}
+    facts["tags"] = ", ".join(map(str, experiment.tags))
+    facts["created"] = f"{experiment.created:%Y-%m-%d %H:%M:%S} UTC" if experiment.created else None
+    facts["description"] = "\n".join(map(str, experiment.descriptions))
+    found: dict[str, Spark] = {}
+    notes = []
+    try:
+        facts["state"] = experiment.state
+        for stream in experiment.streams:
+            events = experiment.events(stream=stream)
+            sparks(islice(events, _MAX_EVENTS), found)
+            if next(events, None):
+                notes.append(f"Of {stream} only the first {_MAX_EVENTS} events were read for this.")
+    except (MLVError, OSError) as error:
+        notes.append(str(error))
+    notes += map(str, experiment.problems[:_MAX_PROBLEMS])
+    return card(experiment.name, facts, experiment.params, found, notes)
 
 
 def sparks(events: Iterable[Event], found: dict[str, Spark]) -> None:
