@@ -1,4 +1,4 @@
-"""What an experiment has that exists, whether this process reads it or writes to it: metadata, parent, references."""
+"""The base class of experiments that this process reads or writes: metadata, parent, references, sub-experiments."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ExistingExperiment(ReadOnlyAttributes):
     """
 
     _directory: Directory
-    _path_hint: str | None = None  # how a sub-experiment, whose parent this is, refers to it
+    _path_hint: str | None = None  # of a parent: its path, relative to the sub-experiment that it was found from
 
     @property
     def path(self) -> Path:
@@ -78,7 +78,7 @@ class ExistingExperiment(ReadOnlyAttributes):
     def parent(self) -> Experiment | None:
         """The parent experiment, or None if it isn't found.
 
-        The parent is found if it encloses this experiment, or if it is where the hint of the reference says.
+        The parent is found if it encloses this experiment, or if the recorded path still leads to it.
         """
         if self.parent_ref is None:
             return None
@@ -142,7 +142,12 @@ class ExistingExperiment(ReadOnlyAttributes):
         return Exp(SubSavedir(self, self._open_folder(), kind), name, params, kind, **options)
 
     def _open_folder(self) -> Folder:
-        """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
+        """Return the open directory of the experiment.
+
+        Raises:
+            NotAnExperiment: If the directory was moved or removed.
+            OSError: If the system refuses.
+        """
         try:
             folder = Folder(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -158,12 +163,12 @@ class ExistingExperiment(ReadOnlyAttributes):
 
 
 class SubSavedir:
-    """The savedir of sub-experiments of one kind: it is found through the directory of their experiment.
+    """The savedir of sub-experiments of one kind: the folder `<kind>` in the directory of their parent.
 
     Args:
-        parent: The experiment.
-        folder: The directory of the experiment.
-        kind: The kind.
+        parent: The parent.
+        folder: The open directory of the parent.
+        kind: The kind of the sub-experiments.
     """
 
     def __init__(self, parent: ExistingExperiment, folder: Folder, kind: str) -> None:

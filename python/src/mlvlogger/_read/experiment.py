@@ -1,4 +1,4 @@
-"""Reading experiments: never locks, never writes, works while they are written, and reports what it skips."""
+"""Reading an experiment: without locks and writes, also while it is being written; skipped parts are reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, ClassVar, TypeAlias
 
-    # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
+    # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
+    # events, and numbered lines that `read_event` must read.
     BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
 __all__ = ["Experiment", "Problem", "readable_experiments"]
@@ -125,7 +126,7 @@ class Experiment(ExistingExperiment):
 
     @property
     def continued(self) -> dict[str, list[str]]:
-        """The streams that are continued in others, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
+        """The streams that are continued in other streams, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
 
         A writer continues in another stream if another program changes the file of the stream. To read the other
         stream, pass its path to `events`, `spans` or `metric`. It begins with all events of the stream that it
@@ -134,13 +135,13 @@ class Experiment(ExistingExperiment):
         kept = [path for path in self.streams if path.startswith("log/kept-")]
         continued: dict[str, list[str]] = {}
         for path in sorted(kept, key=lambda path: (len(path), path)):
-            replaced = None  # the last one: a copy of a kept stream has the lines of that one, too
+            replaced = None  # the last one counts: if such a stream was replaced, too, the copy also has its lines
             try:
                 for event in self._read(path, lifecycle_lines):
                     if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
                         replaced = event.data["replaces"].get("stream")
             except UnsupportedVersion:
-                pass  # reading that stream reports it
+                pass  # reading that stream raises the error
             if isinstance(replaced, str):
                 continued.setdefault(replaced, []).append(path)
         return continued
@@ -161,13 +162,15 @@ class Experiment(ExistingExperiment):
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
     ) -> Iterator[Event]:
-        """Iterate over the events of a stream, in order. Lines that can't be read are skipped and reported in
-        `problems`, as is a stream in which this one is `continued`.
+        """Iterate over the events of a stream, in order.
+
+        Lines that can't be read are skipped and reported in `problems`, as is a stream in which this one is
+        `continued`.
 
         Args:
-            pattern: Which names: segments joined by `/`. In a segment, `*` matches any characters and `?` one
-                character; the segment `**` matches any number of segments. For example `"epoch/batch"`, `"epoch/*"`,
-                `"**/loss"`.
+            pattern: The pattern of the names: segments joined by `/`. In a segment, `*` matches any characters and `?`
+                one character; the segment `**` matches any number of segments. For example `"epoch/batch"`,
+                `"epoch/*"`, `"**/loss"`.
             stream: The name (`"gpu"`) or the path (`"log/gpu.jsonl"`) of the stream; by default `log.jsonl`.
             rewound: Whether to include the events that a rewind superseded (`reader.rewind`).
             lifecycle: Whether to include the lifecycle events, `mlv/…`.
@@ -189,8 +192,8 @@ class Experiment(ExistingExperiment):
     def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
         """Iterate over the spans of a stream whose names match, as trees, in the order of their begin events.
 
-        A matching span inside of another one is yielded, too. The spans of the stream are kept in memory. The
-        exceptions are those of `events`.
+        A matching span inside another one is yielded, too. The spans of the stream are stored in memory. The exceptions
+        are those of `events`.
 
         Args:
             pattern: As for `events`.
@@ -208,9 +211,9 @@ class Experiment(ExistingExperiment):
         The exceptions are those of `events`.
 
         Args:
-            pattern: Which events, as for `events`.
-            name: The member of their data. A value is a float or an integer, NaN and infinities included; events
-                without one are skipped.
+            pattern: As for `events`.
+            name: The member of the data. A value is a float or an integer, NaN and infinities included; events without
+                such a member are skipped.
             stream: As for `events`.
 
         Returns:
@@ -226,7 +229,7 @@ class Experiment(ExistingExperiment):
                 break
         else:
             return series.steps, series.values
-        # Few streams have a rewind. One that has is read again, now that it matters which events count.
+        # Few streams have a rewind. Such a stream is read again, without the superseded events.
         series = Series(name, matches, self._superseded(path))
         for event in self._read(path, series.read_block):
             series.add(event)
@@ -240,7 +243,11 @@ class Experiment(ExistingExperiment):
         yield from readable_experiments(self.path, below=True)
 
     def _stream_to_read(self, stream: str | None) -> str:
-        """The path of a stream that is about to be read. Raises FileNotFoundError."""
+        """Return the path of a stream that the user asks for, and report in which streams it continues.
+
+        Raises:
+            FileNotFoundError: If there is no such stream.
+        """
         if stream is None or stream == DEFAULT:
             path = DEFAULT
         else:
@@ -263,7 +270,7 @@ class Experiment(ExistingExperiment):
             )
 
     def _superseded(self, path: str) -> Callable[[int], bool] | None:
-        """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
+        """Return a function that returns whether the user's event of a seq is superseded; None without a rewind."""
         events = self._read(path, lifecycle_lines)
         return superseded((event.seq, event.data) for event in events if event.name == "mlv/rewind")
 
@@ -274,7 +281,7 @@ class Experiment(ExistingExperiment):
             self.problems.append(problem)
 
     def _read(self, path: str, read_block: BlockReader = quick_events) -> Iterator[Event]:
-        """The events of a stream on those lines that *skim* gives of each block, up to the size that it has now."""
+        """Yield the events that *read_block* finds in the blocks of a stream, up to its current size."""
         try:
             file = open_regular(self.path / path)
         except FileNotFoundError:

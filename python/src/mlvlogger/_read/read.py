@@ -19,7 +19,10 @@ __all__ = ["read"]
 
 
 class _Read:
-    """``read(path)`` reads an experiment, ``read.all(root)`` all of a directory, ``read.event(line)`` one line."""
+    """A function with two further functions.
+
+    `read(path)` reads an experiment, `read.all(root)` all experiments of a directory, and `read.event(line)` one line.
+    """
 
     def __call__(self, path: str | os.PathLike[str]) -> Experiment:
         """Read the experiment at `path`.
@@ -57,9 +60,10 @@ class _Read:
             raise InvalidRecord(why_not_an_event(error)) from None
 
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
-        """Iterate over the experiments in and below a directory, sub-experiments included, in the order of their paths.
+        """Iterate over the experiments in and below a directory, in the order of their paths.
 
-        An experiment that can't be read is skipped with a warning.
+        Sub-experiments are included. An experiment that can't be read, and a directory that can't be searched, are
+        skipped with a warning.
 
         Args:
             root: The directory.

@@ -1,4 +1,4 @@
-"""Metadata that refuses a change which would not be recorded, and names the call that records it."""
+"""Read-only metadata: a change, which wouldn't be recorded, raises an error that names the call that records it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
 
-# How `Exp.open` adds to a member, by the names under which people look for it.
+# The argument of `Exp.open` that adds to a member, also by names that users of other libraries try.
 _ADDITIONS = {
     "params": "{'name': value}",
     "extra": "extra={'name': value}",
     "tags": "tags=['tag']",
     **dict.fromkeys(("descriptions", "description", "notes", "note"), "description='text'"),
 }
-# What to do instead of assigning an attribute that nothing can be added to.
+# The advice for attributes to which nothing can be added.
 _INSTEAD = {
     **dict.fromkeys(
         ("kind", "name", "parent", "parent_ref"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."
@@ -32,11 +32,11 @@ _LOST = "recorded metadata is read-only, so this change would be lost."
 
 
 class _Metadata:
-    """What read-only dicts and lists have in common.
+    """The common part of read-only dicts and lists.
 
-    Args:
-        member: The attribute of an experiment that it is the value of, or a part of it.
-        exp: A weak reference to the experiment: a reference to the metadata must not keep it alive.
+    Attributes:
+        _member: The attribute of the experiment to which this dict or list belongs.
+        _exp: A weak reference to the experiment, which the metadata must not keep alive.
     """
 
     __slots__ = ()
@@ -72,7 +72,7 @@ class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
 
-    if not TYPE_CHECKING:  # a checker would compare the signatures with those of dict
+    if not TYPE_CHECKING:  # a type checker would compare the signatures with those of dict
         __setitem__ = __delitem__ = __ior__ = _Metadata._refuse
         update = setdefault = pop = popitem = clear = _Metadata._refuse
 
@@ -98,9 +98,9 @@ def read_only(tree: Any, member: str, exp: object) -> Any:
     """Return *tree* with read-only dicts and lists, at every depth.
 
     Args:
-        tree: The recorded value, made of dicts, lists and values that are immutable.
-        member: The attribute of *exp* that it becomes.
-        exp: The experiment, whose `path` the message of an attempted change names.
+        tree: The recorded value: dicts, lists and immutable values.
+        member: The attribute of *exp* that gets the result.
+        exp: The experiment; the message of an attempted change has its `path`.
     """
     return _read_only(tree, member, ref(exp))
 
@@ -121,12 +121,12 @@ def _addition(member: str, path: object) -> str:
 
 
 class ReadOnlyAttributes:
-    """A base class of experiments: once one is complete, its public attributes cannot be assigned or deleted.
+    """A base class of experiments: once one is complete, its public attributes can't be assigned or deleted.
 
     A user's subclass may have further attributes.
     """
 
-    _last_attribute: ClassVar[str]  # the one that completes an experiment
+    _last_attribute: ClassVar[str]  # the attribute whose assignment completes an experiment
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and self._last_attribute in self.__dict__:
