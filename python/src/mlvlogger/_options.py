@@ -1,4 +1,4 @@
-"""Options that have a few values, as strings: checked before anything is done."""
+"""Checks of arguments that have a few values, as strings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ __all__ = ["check_choice", "writer_options"]
 
 
 def writer_options(on_error: str, writer: str, durability: str) -> tuple[bool, bool]:
-    """Check the options that every stream has; does another process write it, and is it to be synced?"""
+    """Check the options of every stream.
+
+    Returns:
+        Whether another process writes the stream, and whether events are synced to the disk.
+
+    Raises:
+        ValueError: If an option isn't one of its values.
+    """
     check_choice("on_error", on_error, ("warn", "raise"))
     check_choice("writer", writer, ("direct", "process"))
     check_choice("durability", durability, ("kernel", "disk"))
