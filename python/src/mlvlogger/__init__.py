@@ -10,9 +10,9 @@
 
     read("runs/my_exp_1").metric("batch", "loss")  # ([0, 1, 2], [1.0, 0.5, 0.333…])
 
-The directory that this makes is described by the MLV specification, needs nothing to be read, and is checked by
-``mlv-validate``. Only the standard library is imported; importing does nothing else,
-and takes what a name needs when the name is asked for.
+The MLV specification describes the directory that this code creates. Any program that parses JSON can read it, and
+`mlv-validate` checks it. mlvlogger imports only the standard library, and each of its modules when a name of the module
+is first used.
 """
 
 TYPE_CHECKING = False
@@ -90,8 +90,8 @@ __all__ = [
     "ref",
 ]
 
-# Where the names are, for a type checker above. A program that only logs has no use for the reader, and the other way
-# round: a module is imported when one of its names is asked for.
+# The modules of the public names; for type checkers, the imports above are the same. A module is imported when one of
+# its names is used: a program that only logs doesn't load the reader, and a program that only reads not the logger.
 _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
     "_errors": (

@@ -1,19 +1,19 @@
-"""Every error that mlvlogger raises about an experiment, a stream or a value; wrong arguments raise the built-in ones.
+"""The exceptions that mlvlogger raises about an experiment, a stream or a value. Wrong arguments raise built-in ones.
 
-Each is an `MLVError` and also the built-in error that a caller would expect::
+Each exception is an `MLVError` and also the built-in exception that a caller would expect::
 
     MLVError(Exception)
-    ├── ExperimentExists(MLVError, FileExistsError)    the directory holds an experiment already
+    ├── ExperimentExists(MLVError, FileExistsError)    the directory already holds an experiment
     ├── NotAnExperiment(MLVError, FileNotFoundError)   there is no meta.json
     ├── InvalidRecord(MLVError, ValueError)            a meta record or a stream is damaged
-    ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
-    ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
-    ├── CannotEncode(MLVError, TypeError)              parameters without a form in the record; `.problems` has all
-    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata; `.path` says what
-    ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
+    ├── UnsupportedVersion(MLVError, ValueError)       an unknown major version, or an unknown feature in `requires`
+    ├── InvalidName(MLVError, ValueError)              the specification doesn't allow the name
+    ├── CannotEncode(MLVError, TypeError)              values of `params` or `extra` can't be recorded
+    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata
+    ├── CannotAttach(MLVError, ValueError)             the file can't be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
-    ├── LogClosed(MLVError, RuntimeError)              an event came after the stream was closed
-    └── WriteFailed(MLVError, OSError)                 the system refused to write; the cause is in `__cause__`
+    ├── LogClosed(MLVError, RuntimeError)              the stream is closed
+    └── WriteFailed(MLVError, OSError)                 the system refused to write
 """
 
 from __future__ import annotations
@@ -76,8 +76,10 @@ class UnsupportedVersion(MLVError, ValueError):
 
 
 class InvalidName(MLVError, ValueError):
-    """A name of an experiment, a kind, a stream, an attached file or an event breaks the specification. A
-    `ValueError`."""
+    """A name of an experiment, a kind, a stream, an attached file or an event breaks the specification.
+
+    A `ValueError`.
+    """
 
 
 class CannotEncode(MLVError, TypeError):
@@ -87,8 +89,8 @@ class CannotEncode(MLVError, TypeError):
     the type and the message of its exception.
 
     Attributes:
-        path (str): The place of the first value, such as `params.optimizer.fn`.
-        problems (list[tuple[str, str]]): The place and the reason of each value. After 1,000 problems, the rest isn't
+        path (str): The path of the first value, such as `params.optimizer.fn`.
+        problems (list[tuple[str, str]]): The path and the reason of each value. After 1,000 problems, the rest isn't
             checked.
         errors (list[Exception | None]): For each of `problems`, the exception that the code of the value raised, such
             as OmegaConf's for a missing key; None if it raised none. A pickled error has None for each, because not
@@ -146,8 +148,10 @@ class LogClosed(MLVError, RuntimeError):
 
 
 class WriteFailed(MLVError, OSError):
-    """The system refused to write. The events before are intact, and the `__cause__` is the system's error. An
-    `OSError`."""
+    """The system refused to write. Earlier events are intact, and the `__cause__` is the system's error.
+
+    An `OSError`.
+    """
 
 
 for _error in (MLVError, *MLVError.__subclasses__()):

@@ -26,22 +26,27 @@ __all__ = ["Files", "NewFile", "NewText", "attach_bytes"]
 
 
 class Files:
-    """The folder ``files`` of an experiment: every file in it gets a separate name.
+    """The attached files of an experiment, in the folder `files`.
 
-    The same bytes under one name are one file (`writer.same-file`).
+    Every attached file has its own name; the same bytes under one name are one file (`writer.same-file`).
 
     Args:
-        root: The experiment's directory.
+        root: The open directory of the experiment.
     """
 
     def __init__(self, root: Folder) -> None:
         self.root = root
-        #: By the path of a folder below ``files``: when it was read, how long that took, and its entries.
+        #: Path of a folder below `files` → when it was listed, how long that took, and its entries by lower-case name.
         self._listings: dict[str, tuple[float, float, dict[str, list[str]]]] = {}
         self._versions: dict[str, _NameVersions] = {}
 
     def attach(self, source: str | os.PathLike[str], name: str, how: str) -> File:
-        """Copy or link *source* to *name*; return its reference, with the name that it got.
+        """Attach a file, and return the reference to it. The log doesn't have the file yet.
+
+        Args:
+            source: The path of the file.
+            name: The path below `files`; if other bytes have it, `~2`, `~3`, … is added.
+            how: `"copy"`, `"reflink"` or `"hardlink"`, as for `Exp.attach`.
 
         Raises:
             CannotAttach: If it isn't a regular file, or changes while it is copied.
@@ -63,10 +68,17 @@ class Files:
                 remove_temporary(folder, temporary)
 
     def publish_as(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
-        """Publish *temporary*, in *folder*, as *name* or with ``~2``, ``~3``, … in it; return its reference.
+        """Publish a temporary file, and return the reference to it.
+
+        Args:
+            folder: The folder of the temporary file.
+            temporary: The name of the temporary file.
+            name: The path below `files`; if other bytes have it, `~2`, `~3`, … is added.
+            size: The size of the file in bytes.
+            sha256: The SHA-256 of the file.
 
         Raises:
-            CannotAttach: If the folder for it isn't a directory.
+            CannotAttach: If a folder of the path isn't a directory.
             OSError: If the system refuses.
         """
         path = self._publish(folder, temporary, name)
@@ -76,12 +88,16 @@ class Files:
                 path = versions.find(self.root, size, sha256)
                 if path is None:
                     path = self._publish(folder, temporary, versions.candidate(name))
-                    # If it is taken, perhaps by another process: it may have the same bytes.
+                    # If the name was taken, maybe by another process, its file may have the same bytes.
                     versions.add_candidate(self.root, versions.candidate(name), None if path is None else sha256)
         return File(f"files/{path}", size, sha256, media_type(path))
 
     def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
-        """Give *temporary* the name *path*, unless it is taken, or differs only by case from another (`file.twins`)."""
+        """Publish a temporary file at *path*, unless this path or one that differs only by case exists (`file.twins`).
+
+        Returns:
+            The path, or None if it is taken.
+        """
         if self._has_twin(path):
             return None
         *folders, last = path.split("/")
@@ -107,10 +123,10 @@ class Files:
         return bool(found)
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
-        """The entries of a folder by their names in lower case.
+        """Return the entries of a folder by their lower-case names.
 
-        They may be a little old, so that many files in one folder take no more than a twentieth of the time for this.
-        What has the very name is found all the same: publishing fails then.
+        A listing is reused for 20 times as long as it took, so that listing takes at most 5 % of the time if many files
+        are attached. If a listing misses an entry of the same name, publishing fails.
         """
         read_at, seconds, entries = self._listings.get(folder, (0.0, 0.0, {}))
         begin = time.monotonic()
@@ -133,31 +149,37 @@ class Files:
 
 
 class _NameVersions:
-    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is inspected once."""
+    """The files that have one name, or the same name with `~2`, `~3`, …. Each file is inspected once."""
 
     def __init__(self) -> None:
         self._number = 1
         self._known: dict[tuple[int, str], tuple[str, tuple[int, ...]]] = {}  # by size and digest
-        self._unknown: dict[int, list[str]] = {}  # by size: those that aren't hashed yet
+        self._unknown: dict[int, list[str]] = {}  # by size: files that aren't hashed yet
 
     def candidate(self, name: str) -> str:
-        """The first name that seems to be free."""
+        """Return the next name that may be free."""
         return name if self._number == 1 else numbered(name, self._number)
 
     def add_candidate(self, root: Folder, path: str, sha256: str | None) -> None:
-        """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
+        """Add the file that has the candidate's name, and continue with the next candidate.
+
+        Args:
+            root: The open directory of the experiment.
+            path: The path of the file below `files`.
+            sha256: The SHA-256 of the file, if this process made it.
+        """
         self._number += 1
         try:
             status = root.stat(f"files/{path}")
         except OSError:
-            return  # it is a name that differs by case
+            return  # the name of the existing file differs by case
         if sha256 is not None:
             self._known[status.st_size, sha256] = (path, _file_state(status))
         elif stat.S_ISREG(status.st_mode):
             self._unknown.setdefault(status.st_size, []).append(path)
 
     def find(self, root: Folder, size: int, sha256: str) -> str | None:
-        """The path of a file of these bytes, None if there is none."""
+        """Return the path of a file with this size and SHA-256, or None."""
         for path in self._unknown.pop(size, ()):
             try:
                 with open_regular(root.at(f"files/{path}"), dir_fd=root.fd) as file:
@@ -238,7 +260,7 @@ class NewFile(io.BufferedRandom):
         self._temporary = temporary_name()
         self._files = files
         self._name = name
-        self._check = check  # raises where nothing may be published any more
+        self._check = check  # raises an exception if the experiment is closed
         self._published = published
         self._discard = False
         self._process = os.getpid()
@@ -264,7 +286,7 @@ class NewFile(io.BufferedRandom):
             if not self.closed:
                 self.discard()
         except (AttributeError, ValueError):
-            pass  # where __init__ failed, there is nothing to close
+            pass  # __init__ failed, so there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.
@@ -276,7 +298,7 @@ class NewFile(io.BufferedRandom):
         if self.closed:
             return
         if self._process != os.getpid():
-            self.raw.close()  # a forked child: what was written, and what is still to be, is the parent's
+            self.raw.close()  # in a forked child: the parent publishes the file, with the bytes that aren't flushed yet
             self._folder.close()
             return
         try:
@@ -334,7 +356,7 @@ class NewText(io.TextIOWrapper):
             if not self.closed:
                 self.discard()
         except (AttributeError, ValueError):
-            pass  # where __init__ failed, there is nothing to close
+            pass  # __init__ failed, so there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.
@@ -354,7 +376,12 @@ class NewText(io.TextIOWrapper):
 
 
 def attach_bytes(files: Files, name: str, data: bytes) -> File:
-    """Attach bytes and return the reference to the file. The log doesn't say so yet."""
+    """Attach bytes, and return the reference to the file. The log doesn't have the file yet.
+
+    Raises:
+        CannotAttach: If a folder of the path isn't a directory.
+        OSError: If the system refuses.
+    """
     with NewFile(files, name, lambda: None, lambda file: file) as new:
         new.write(data)
     assert new.ref is not None

@@ -1,4 +1,4 @@
-"""What can be done with an experiment that this process writes (specification 1.0, chapters Files and Lifecycle)."""
+"""The methods of an experiment to which this process writes (specification 1.0, chapters Files and Lifecycle)."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ __all__ = ["OpenExperiment"]
 
 
 class OpenExperiment(ExistingExperiment):
-    """What an `Exp` can do, whichever way it was opened."""
+    """The base class of `Exp`: an experiment to which this process writes, however it was opened."""
 
     _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
 
     def _adopt(self, opening: Opening) -> None:
-        """Take over what was opened, and note the file of uncommitted changes in the log."""
+        """Set the attributes from *opening*, and log the file of uncommitted changes."""
         self._directory = self._folder = opening.folder
         self._files = opening.files
         self._streams = opening.streams
@@ -54,7 +54,6 @@ class OpenExperiment(ExistingExperiment):
             self._log_file(opening.diff, "")
 
     def _open_folder(self) -> Folder:
-        """As that of `ExistingExperiment`."""
         return self._folder
 
     def _last_record(self) -> tuple[int, str]:
@@ -140,6 +139,10 @@ class OpenExperiment(ExistingExperiment):
         return watch
 
     def _stream_name_for(self, name: str, given: str | None) -> str:
+        """Return the name of a stream for output, samples or messages: *given*, or by default *name*.
+
+        For an experiment whose main stream isn't `log.jsonl`, the default is `rank-3-output`, for example.
+        """
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
@@ -236,17 +239,20 @@ class OpenExperiment(ExistingExperiment):
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:
-        """Return the log positions of this process, to be saved in a checkpoint: for each stream path, its last `seq`.
+        """Return the log positions of this process, to be saved in a checkpoint.
 
-        The streams are flushed first, so that the events up to the mark are kept if the process is killed. The
-        exceptions are those of `flush`.
+        The streams are flushed first, so that a killed process loses no event up to these positions. The exceptions are
+        those of `flush`.
+
+        Returns:
+            For the path of each open stream, its last `seq`.
         """
         return self._streams.mark()
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
-        """Go back to a `mark`: the events after it are superseded.
+        """Supersede the events after a log position, such as that of a checkpoint (`mlv/rewind`).
 
-        No event is deleted, and open spans stay unfinished (`mlv/rewind`).
+        No event is deleted, and open spans stay unfinished.
 
         Args:
             mark: A log position that `mark` returned.
@@ -254,9 +260,15 @@ class OpenExperiment(ExistingExperiment):
 
         Raises:
             TypeError: If `mark` isn't a mapping.
-            ValueError: If `mark` isn't from this experiment, or names `log.jsonl` while this process doesn't write it.
+            ValueError: If `mark` isn't from this experiment, or contains `log.jsonl` while this process doesn't write
+                it. Nothing was rewound.
+            InvalidName: If `mark` contains a path that isn't a stream's. Nothing was rewound.
+            StreamBusy: If another writer has one of the streams. Nothing was rewound.
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If one of the streams is damaged. Nothing was rewound.
+            UnsupportedVersion: If one of the streams has an unknown major version or requires an unknown feature.
                 Nothing was rewound.
-            StreamBusy: If another process has one of the streams.
+            WriteFailed: If writing fails, with `on_error="raise"`.
             OSError: If the system refuses.
         """
         self._streams.rewind(mark, reason, self._last_record)
@@ -270,7 +282,7 @@ class OpenExperiment(ExistingExperiment):
         self._streams.flush()
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the work of this process on the experiment: end and seal each of its streams.
+        """End and seal each stream of this process.
 
         Each stream gets an `mlv/end`, which seals it. If `log` is paused, the streams are sealed without an end, and
         the experiment stays paused. A second call does nothing.
