@@ -7,26 +7,22 @@ import time
 
 from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
-from ._format.convert import is_mapping
-from ._format.encode import encode, free_name
+from ._event_data import data_json
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
-from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
+from ._messages import short
 from ._options import check_choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
-from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, TypeVar
-
-    from ._format.line import Numbers
 
     _L = TypeVar("_L", bound="Logger")
 
@@ -109,13 +105,15 @@ class Logger:
                 stream = open_stream(True)
         self._initialize(stream, None, "", None, None)
 
-    def _initialize(self, stream: Stream, parent: Logger | None, path: str, span: Span | None, own: str | None) -> None:
+    def _initialize(
+        self, stream: Stream, parent: Logger | None, path: str, span: Span | None, experiment: str | None
+    ) -> None:
         self._stream = stream
         self._parent = parent
         self._path = path
         self._prefix = path + "/" if path else ""
         self._span = span  # the innermost span that this logger is in
-        self._own = own  # the id of the experiment, None for a bare log
+        self._experiment_id = experiment  # the id, None for a bare log
         self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
 
     @property
@@ -169,7 +167,7 @@ class Logger:
             WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
-        text, values = (numbers(members) if data is None else None) or self._data_text(data, members)
+        text, values = (numbers(members) if data is None else None) or data_json(data, members, self._experiment_id)
         # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
         seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
@@ -204,48 +202,6 @@ class Logger:
             self._names[name] = text
         return text
 
-    def _data_text(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
-        if type(data) is dict and not members:
-            copy = data.copy()
-            for name in copy:
-                if type(name) is not str:
-                    break
-            else:
-                if plain := numbers(copy):
-                    return plain
-        tree = self._data_tree(members) if members else {}
-        if data is not None:
-            if not is_mapping(data):
-                raise TypeError(
-                    f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
-                    "event(name, value=…)."
-                )
-            given = self._data_tree(data, tree)
-            names: dict[str, int] = {}
-            for key in [key for key in tree if key in given]:
-                if _is_given_twice(key, data, members):
-                    raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
-                second = free_name(key, {**given, **tree}, names)
-                tree[second] = tree.pop(key)
-                warn_once(
-                    f"data: a key of the mapping and the keyword {brief(key)} have the same name in JSON. The value of "
-                    f"the keyword was recorded under the name {brief(second)}. Rename one of them."
-                )
-            tree = {**given, **tree}
-        text = dumps(tree)
-        if len(text) >= MAX_DATA:
-            text = shortened(tree)
-        elif len(text) > 2 * MANY:
-            warn_if_large(tree, len(text))
-        return text.encode("ascii"), None
-
-    def _data_tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
-        tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
-        if type(tree) is dict and "_mlv" not in tree:
-            return tree
-        # The whole has no form: data is never a typed value itself.
-        return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
-
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
         """Begin a span, such as an epoch: log its begin event and return a logger one level down.
 
@@ -261,7 +217,7 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = self._data_text(data, members)
+        text, values = data_json(data, members, self._experiment_id)
         session: list[object] = []
 
         def tail() -> bytes:
@@ -283,7 +239,7 @@ class Logger:
         """
         self._name(name)
         logger = Logger.__new__(Logger)
-        logger._initialize(self._stream, self, self._prefix + str.__str__(name), self._span, self._own)
+        logger._initialize(self._stream, self, self._prefix + str.__str__(name), self._span, self._experiment_id)
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
@@ -359,8 +315,8 @@ class Logger:
 class StreamLogger(Logger):
     """The root logger of a stream of an experiment."""
 
-    def __init__(self, stream: Stream, own: str) -> None:
-        self._initialize(stream, None, "", None, own)
+    def __init__(self, stream: Stream, experiment: str) -> None:
+        self._initialize(stream, None, "", None, experiment)
         #: What continues while a logger lives, even if the experiment is dropped: it lives as long as this logger, and
         #: so as loggers below it.
         self._background: dict[str, object] = {}
@@ -389,7 +345,7 @@ class Span(Logger):
     """
 
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
-        self._initialize(parent._stream, parent, parent._prefix + name, None, parent._own)
+        self._initialize(parent._stream, parent, parent._prefix + name, None, parent._experiment_id)
         self._outer = parent._span
         self._opened_by = parent
         self._segment = name
@@ -438,7 +394,7 @@ class Span(Logger):
             return None
         # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
         full = self._opened_by._name(self._segment)
-        text, values = self._opened_by._data_text(data, members)
+        text, values = data_json(data, members, self._experiment_id)
         tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
@@ -470,18 +426,6 @@ class Span(Logger):
             error: Has no effect.
         """
         self.end()
-
-
-def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
-    """Whether a name that two members have in JSON is one key that was given twice, and not two with one spelling."""
-    keys = {name, name[1:]} if name[:1] == "_" else {name}  # the name may be escaped
-    if not any(key in members for key in keys):
-        return False  # it is the same for all of them
-    try:
-        return not hasattr(type(data), "keys") or any(key in data for key in keys)
-    except Exception as error:  # code of the mapping
-        reraise_exhaustion(error)
-        return True
 
 
 def _has_control(name: str) -> bool:
