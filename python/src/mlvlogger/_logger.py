@@ -1,4 +1,4 @@
-"""Loggers: hierarchical events, spans and navigation over one stream (specification 1.0, chapter Events)."""
+"""Loggers and spans, which log events with hierarchical names to one stream (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Logger", "Span", "StreamLogger"]
 
 _MAX_NAME = 1024  # `event.name`
-_NAMES = 1000
+_MAX_CACHED_NAMES = 1000  # of a logger
 
 
 class Logger:
@@ -42,13 +42,13 @@ class Logger:
     Args:
         path: The file. If it exists, it must be an MLV stream.
         exists: If the file exists, `"resume"` appends a session to it, and `"error"` raises `FileExistsError`.
-        on_error: If the system refuses to write, `"warn"` warns once per cause, keeps events in memory (16 MiB) until
+        on_error: If the system refuses to write, `"warn"` warns once per cause, buffers events in memory (16 MiB) until
             writing works again, and records the number of dropped events as `mlv/dropped` (`writer.dropped`); `"raise"`
-            raises `WriteFailed`, and the event isn't kept.
+            raises `WriteFailed`, and the event is dropped.
         writer: `"direct"` writes in `event` itself. `"process"` lets another process write within 20 milliseconds, from
             shared memory (512 KiB), so that `event` takes less time and waits only while this memory is full. If one of
             the two processes is killed, the other one writes the events; if both are killed, the events in memory are
-            lost. A forked child writes directly. If no process can be started, there is a warning, and `event` writes.
+            lost. A forked child writes directly. If no process can be started, the logger warns and writes directly.
         durability: `"kernel"` passes an event to the kernel before `event` returns: if the process is killed, no event
             is lost. `"disk"` also waits until the event is on the disk: at a power cut, no event is lost. With
             `writer="process"`, this holds when `flush` or `close` returns.
@@ -75,7 +75,7 @@ class Logger:
         ```
     """
 
-    _root: Folder | None = None  # of a bare log
+    _root: Folder | None = None  # the directory of the file, for a logger without an experiment
 
     def __init__(
         self,
@@ -114,11 +114,11 @@ class Logger:
         self._prefix = path + "/" if path else ""
         self._span = span  # the innermost span that this logger is in
         self._experiment_id = experiment  # the id, None for a bare log
-        self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
+        self._names: dict[str, bytes] = {}  # argument of `event` → the event's full name as JSON
 
     @property
     def parent(self) -> Logger | None:
-        """The logger one level up, None at the root."""
+        """The logger one level up; None for a root logger."""
         return self._parent
 
     @property
@@ -128,7 +128,7 @@ class Logger:
 
     @property
     def path(self) -> str:
-        """The prefix of the event names of this logger, such as `"epoch/validation"`; empty at the root."""
+        """The prefix of the event names of this logger, such as `"epoch/validation"`; empty for a root logger."""
         return self._path
 
     @property
@@ -156,7 +156,8 @@ class Logger:
             members: More data, by keyword.
 
         Returns:
-            The `seq` of the event, once it is kept as `durability` says, or None if it couldn't be kept.
+            The `seq` of the event, if the event is stored as `writer` and `durability` say; None if it is buffered in
+                memory after a failed write, or was dropped.
 
         Raises:
             InvalidName: If `name` has an empty segment, a control character, the first segment `mlv`, or with the path
@@ -168,18 +169,20 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or data_json(data, members, self._experiment_id)
-        # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
-        seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
-        return seq if kept else None
+        # The stream calls `_within` under its lock, so that no other thread ends or rewinds the span in between.
+        seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._within)
+        return seq if is_stored else None
 
     def _within(self) -> bytes:
+        """Return the member `within` for the innermost open span, with a comma in front, or nothing."""
         span = self._span
         while span is not None and not span.is_open:
             span = span._outer
         return b"" if span is None else span._within_member
 
     def _name(self, name: str) -> bytes:
-        # The text itself: an enumeration of strings has another idea of what it is called.
+        """Return the full name of an event as JSON. Raises InvalidName."""
+        # `str.__str__` gives the characters: `str` and `format` of an enumeration of strings may give others.
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
@@ -198,12 +201,12 @@ class Logger:
                 f"{short(name)} isn't an event name: it has a lone surrogate. Decode it properly first."
             ) from None
         text = dumps(full).encode("ascii")
-        if len(self._names) < _NAMES and type(name) is str:
+        if len(self._names) < _MAX_CACHED_NAMES and type(name) is str:
             self._names[name] = text
         return text
 
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
-        """Begin a span, such as an epoch: log its begin event and return a logger one level down.
+        """Begin a span, such as an epoch: log its begin event, and return a logger one level down.
 
         The names of its events begin with the path of this logger and `name`, and the events are recorded as within the
         span (`span.within`). The exceptions are those of `event`.
@@ -231,8 +234,8 @@ class Logger:
         """Return a logger one level down. Nothing is written.
 
         Args:
-            name: One segment, or several joined by `/`: the names of the events begin with the path of this logger and
-                `name`.
+            name: One segment, or several joined by `/`. The names of the logger's events begin with the path of this
+                logger and `name`.
 
         Raises:
             InvalidName: If `name` isn't valid for `event`.
@@ -245,29 +248,37 @@ class Logger:
     def pause(self, reason: str | None = None) -> int | None:
         """Record that the work stops for a while (`mlv/pause`).
 
-        If the stream is closed while it is paused, it is sealed and stays paused. The exceptions are those of `event`.
+        If the stream is closed while it is paused, it is sealed and stays paused.
 
         Args:
-            reason: Why, as a description for the log.
+            reason: The reason, as a string for people who read the log.
 
         Returns:
-            The `seq` of the event, or None if it couldn't be kept.
+            As for `event`.
+
+        Raises:
+            LogClosed: If the stream is closed.
+            WriteFailed: If writing fails, with `on_error="raise"`.
         """
         return self._stream.pause(True, reason)
 
     def resume(self, reason: str | None = None) -> int | None:
-        """Record that the work continues (`mlv/resume`). The exceptions are those of `event`.
+        """Record that the work continues (`mlv/resume`).
 
         Args:
-            reason: Why, as a description for the log.
+            reason: The reason, as a string for people who read the log.
 
         Returns:
-            The `seq` of the event, or None if it couldn't be kept.
+            As for `event`.
+
+        Raises:
+            LogClosed: If the stream is closed.
+            WriteFailed: If writing fails, with `on_error="raise"`.
         """
         return self._stream.pause(False, reason)
 
     def flush(self) -> None:
-        """Write the waiting events: return when all are in the kernel, or with `durability="disk"`, on the disk.
+        """Write the buffered events: return when all are in the kernel, or with `durability="disk"`, on the disk.
 
         Raises:
             WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
@@ -290,7 +301,7 @@ class Logger:
         """
         data = ending(status, error)
         self._stream.close(None if self._stream.paused else data)
-        if self._root is not None and self._stream.closed:  # not yet, in a signal handler that interrupts an event
+        if self._root is not None and self._stream.closed:  # still open in a signal handler that interrupted an event
             self._root.close()
 
     def __enter__(self: _L) -> _L:
@@ -317,8 +328,8 @@ class StreamLogger(Logger):
 
     def __init__(self, stream: Stream, experiment: str) -> None:
         self._initialize(stream, None, "", None, experiment)
-        #: What continues while a logger lives, even if the experiment is dropped: it lives as long as this logger, and
-        #: so as loggers below it.
+        #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
+        #: logger and all loggers below it are dropped.
         self._background: dict[str, object] = {}
 
 
@@ -351,14 +362,15 @@ class Span(Logger):
         self._segment = name
         self._seq = seq
         self._within_member = b"" if seq is None else b',"within":%d' % seq
-        self._session = session  # the stream's when it was begun, in a list; an empty one when it never was
+        self._session = session  # a list with the session in which the span was begun; empty if it wasn't begun
         self._clock = time.perf_counter()
         self._ended = False
 
-    # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
+    # A property, not an attribute: an object that refers to itself lives until the garbage collector runs, and with it
+    # the stream.
     @property
     def _span(self) -> Span:
-        """The innermost span that this logger is in: itself."""
+        """The innermost span that this logger is in, which is this one."""
         return self
 
     @_span.setter
@@ -367,17 +379,16 @@ class Span(Logger):
 
     @property
     def seq(self) -> int | None:
-        """The `seq` of the begin event, None if the event couldn't be kept."""
+        """The `seq` of the begin event, or None if it has none: it was dropped, or is buffered in a forked child."""
         return self._seq
 
     @property
     def is_open(self) -> bool:
-        """Whether the span is open. Always False after a rewind and in a forked child, whose stream has no begin
-        event."""
+        """Whether the span is open. Always False after a rewind, and in a forked child."""
         return not self._ended and self._seq is not None and self._session[0] is self._stream.session
 
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
-        """Write the end event, with the seconds since the begin by the monotonic clock.
+        """Log the end event, with the seconds since the begin event by the monotonic clock.
 
         If the span isn't open, nothing is written. Later events of this logger keep their names, and are within the
         next outer span that is open. The exceptions are those of `Logger.event`.
@@ -387,28 +398,28 @@ class Span(Logger):
             members: More data, by keyword.
 
         Returns:
-            The `seq` of the event, or None if it wasn't written.
+            As for `Logger.event`; None if the span isn't open.
         """
         seconds = time.perf_counter() - self._clock
         if not self.is_open:
             return None
-        # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
+        # The code of values runs before the lock is taken: if it hangs, other threads can still log.
         full = self._opened_by._name(self._segment)
         text, values = data_json(data, members, self._experiment_id)
         tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
             if not self.is_open:
-                return None  # another thread or a signal handler has ended it
+                return None  # another thread or a signal handler has ended the span
             self._ended = True
             return tail
 
         try:
-            seq, kept = self._stream.append(full, text, values, end)
+            seq, is_stored = self._stream.append(full, text, values, end)
         except WriteFailed:
             self._ended = False
             raise
-        return seq if kept else None
+        return seq if is_stored else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
