@@ -379,7 +379,7 @@ class Span(Logger):
 
     @property
     def seq(self) -> int | None:
-        """The `seq` of the begin event, or None if it has none: it was dropped, or is buffered in a forked child."""
+        """The `seq` of the begin event; None if it was dropped, or wasn't written yet when `Logger.span` returned."""
         return self._seq
 
     @property
