@@ -57,33 +57,44 @@ class MLVError(Exception):
 
 
 class ExperimentExists(MLVError, FileExistsError):
-    """The directory already holds an experiment, which wasn't changed (`writer.meta-once`). A `FileExistsError`."""
+    """The error for a directory that already holds an experiment, which wasn't changed (`writer.meta-once`).
+
+    A `FileExistsError`.
+    """
 
 
 class NotAnExperiment(MLVError, FileNotFoundError):
-    """There is no experiment: no `meta.json` with a string member `mlv`. A `FileNotFoundError`."""
+    """The error for a directory without an experiment: it has no `meta.json` with a string member `mlv`.
+
+    A `FileNotFoundError`.
+    """
 
 
 class InvalidRecord(MLVError, ValueError):
-    """A meta record or a stream is damaged and can't be continued. Run `mlv-validate` for details. A `ValueError`."""
+    """The error for a damaged meta record, stream or line. For details, run `mlv-validate`.
+
+    A `ValueError`.
+    """
 
 
 class UnsupportedVersion(MLVError, ValueError):
-    """The record has an unknown major version (`reader.major`) or requires an unknown feature (`reader.requires`).
+    """The error for an unknown major version (`reader.major`) or an unknown required feature (`reader.requires`).
 
     A `ValueError`.
     """
 
 
 class InvalidName(MLVError, ValueError):
-    """A name of an experiment, a kind, a stream, an attached file or an event breaks the specification.
+    """The error for a name of an experiment, kind, stream, attached file or event that breaks the specification.
 
     A `ValueError`.
     """
 
 
 class CannotEncode(MLVError, TypeError):
-    """Values of `params` or `extra` have no form in a record; nothing was written. A `TypeError`.
+    """The error for values of `params` or `extra` that have no form in a record; nothing was written.
+
+    A `TypeError`.
 
     The message lists up to 20 values. The `__cause__` is the first exception of `errors`; the reason of a problem has
     the type and the message of its exception.
@@ -119,7 +130,7 @@ class CannotEncode(MLVError, TypeError):
 
 
 class AlreadyRecorded(MLVError, ValueError):
-    """An addition has a name that is recorded with another value; nothing was written (`addition.new-names`).
+    """The error for a name that is already recorded with another value; nothing was written (`addition.new-names`).
 
     A `ValueError`.
 
@@ -133,24 +144,31 @@ class AlreadyRecorded(MLVError, ValueError):
 
 
 class CannotAttach(MLVError, ValueError):
-    """A file can't be attached or referred to. A `ValueError`.
+    """The error for a file that can't be attached or referred to.
 
-    It isn't a regular file, or changes while it is read; or a value has no form in a file of that name.
+    The file isn't a regular file, or changes while it is read; or a value has no form in a file of this name. A
+    `ValueError`.
     """
 
 
 class StreamBusy(MLVError, BlockingIOError):
-    """Another writer has the stream; the message names its host and process (`writer.one`). A `BlockingIOError`."""
+    """The error for a stream that another writer has; the message names its host and process (`writer.one`).
+
+    A `BlockingIOError`.
+    """
 
 
 class LogClosed(MLVError, RuntimeError):
-    """The stream is closed; nothing was written. A `RuntimeError`."""
+    """The error for a call after the stream was closed; nothing was written.
+
+    A `RuntimeError`.
+    """
 
 
 class WriteFailed(MLVError, OSError):
-    """The system refused to write. Earlier events are intact, and the `__cause__` is the system's error.
+    """The error for a write that the system refused. Earlier events are intact.
 
-    An `OSError`.
+    The `__cause__` is the system's error. An `OSError`.
     """
 
 

@@ -334,10 +334,10 @@ class StreamLogger(Logger):
 
 
 class Span(Logger):
-    """A span that has begun, as returned by `Logger.span`: a logger one level down.
+    """A span, as returned by `Logger.span`: a logger one level down.
 
-    It ends at the end of its `with` block, or when you call `end`. If an exception leaves the block, the end event has
-    its type and message in `error`.
+    A span ends at the end of its `with` block, or when you call `end`. If an exception leaves the block, the end event
+    has the type and the message of the exception in `error`.
 
     Example:
         ```python

@@ -33,7 +33,7 @@ _FREE_CALLS = 150  # nested calls that mlvlogger needs to finish, for any value
 
 
 class _StackExhausted(RecursionError):
-    """The calls before mlvlogger's have used up the interpreter's stack, which isn't the fault of a value."""
+    """The error if the calls before mlvlogger's have used up the interpreter's stack, which no value has caused."""
 
 
 def reraise_exhaustion(error: Exception) -> None:

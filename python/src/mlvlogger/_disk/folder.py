@@ -33,7 +33,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) 
 
 
 class NotAFolder(CannotAttach, NotADirectoryError):
-    """The name of a folder belongs to something else, such as a symbolic link, which would lead outside."""
+    """The error for a folder whose name belongs to something else, such as a symbolic link that leads outside."""
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -77,7 +77,7 @@ class Directory:
         self._given = os.fspath(path)
 
     def is_same(self, other: Directory) -> bool:
-        """Return whether *other* is the same directory, whatever their paths are."""
+        """Return whether *other* is the same directory; their paths may differ."""
         return self._identity == other._identity
 
     @property

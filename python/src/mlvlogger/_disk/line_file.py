@@ -33,11 +33,13 @@ _LOCKED_BYTE = 2**62
 
 
 class LocksUnsupported(OSError):
-    """The file system has no locks, so a second writer can't be excluded."""
+    """The error for a file system without locks, on which a second writer can't be excluded."""
 
 
 class FileChanged(OSError):
-    """Another program changed the file since the last write. Nothing was written, and nothing may be written to it.
+    """The error for a file that another program changed since the last write.
+
+    Nothing was written, and nothing may be written to the file any more.
 
     Attributes:
         how: The change: "removed" (the name is free), "replaced" (another file has the name), "truncated" or

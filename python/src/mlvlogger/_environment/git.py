@@ -24,7 +24,7 @@ __all__ = ["Repository", "find", "root_of"]
 _TOTAL_SECONDS = 10.0  # limit for all facts together
 _QUICK_SECONDS = 2.0  # limit for one of the quick facts
 _COMPARE_SECONDS = 5.0  # limit for comparing all files
-_MAX_PATHS = 1000  # limit of recorded paths: more of them tell a reader nothing
+_MAX_PATHS = 1000  # limit of recorded paths
 _MAX_LIST = 64 * 1024 * 1024  # limit of the list of tracked files, in bytes
 
 _NO_COMMIT = "there is no commit yet"

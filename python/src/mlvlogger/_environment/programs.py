@@ -20,7 +20,7 @@ _MAX_OUTPUT = 4 * 1024 * 1024  # bytes
 
 
 class Failed(Exception):
-    """A program failed. The message is the reason: one sentence without a period.
+    """The error for a program that failed. The message is the reason: one sentence without a period.
 
     Attributes:
         code: The exit status, or None if the program didn't end by itself.

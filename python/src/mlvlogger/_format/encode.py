@@ -89,7 +89,7 @@ def encode(
 
 
 class _TooLarge(Exception):
-    """The value has more parts than a record can hold; none of them is recorded."""
+    """The error for a value that has more parts than a record can hold; none of them is recorded."""
 
 
 class _Encoder:
@@ -108,6 +108,7 @@ class _Encoder:
         self._keys: list[Any] = []  # the keys and indices that lead to the current value
 
     def encode(self, value: Any, depth: int) -> Any:
+        """Return the JSON tree of *value*, which is at this depth of the record."""
         self._parts += 1
         kind = type(value)
         if kind is str and len(value) <= MAX_RECORD:

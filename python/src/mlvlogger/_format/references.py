@@ -76,7 +76,8 @@ class ExperimentRef(Immutable):
 
     Args:
         id: The id of the experiment: `sha256:` and 64 hexadecimal digits.
-        path: A hint where the experiment was, relative to the experiment that contains the reference.
+        path: The path of the experiment when the reference was made, relative to the experiment that contains the
+            reference; None if it isn't recorded. The experiment may have been moved since.
     """
 
     __slots__ = __match_args__ = ("id", "path")
