@@ -39,8 +39,8 @@ class _StackExhausted(RecursionError):
 def reraise_exhaustion(error: Exception) -> None:
     """Raise *error* again if it isn't the fault of the value whose code raised it.
 
-    Such an error is a MemoryError, or a RecursionError if the stack has no space for `_FREE_CALLS` further calls. If it
-    has this space, code of the value had used up the stack, and has returned.
+    A MemoryError is raised again, and so is a RecursionError if the stack has no space for `_FREE_CALLS` further calls.
+    If it has this space, code of the value had used up the stack, and has returned.
     """
     if isinstance(error, (MemoryError, _StackExhausted)):
         raise error

@@ -113,7 +113,7 @@ def _are_secret_words(words: list[str]) -> bool:
 
 
 # Formats of credentials: on each line, the literals with which one begins, and a regular expression for the rest, in
-# which LENGTH stands for the length of the literal. The search takes time linear in the text: it first finds the
+# which LENGTH means the length of the literal. The search takes time linear in the text: it first finds the
 # literals, which is fast, and an unbounded repetition can't match the start of another credential.
 _FORMATS = r"""
     ghp_ gho_ ghs_ ghu_ ghr_ hf_ [A-Za-z0-9]{30}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["capture", "diff"]
 
 
-# The environment variables that affect a computation and its devices; * stands for any ending. TensorFlow's are listed
+# The environment variables that affect a computation and its devices; * matches any ending. TensorFlow's are listed
 # one by one, because TF_TOKEN_… and TF_VAR_… are Terraform's, with secrets.
 _VARIABLES = """
     CUDA_* NVIDIA_VISIBLE_DEVICES NVIDIA_TF32_OVERRIDE NVIDIA_DRIVER_CAPABILITIES CUBLAS_* CUBLASLT_* CUDNN_* NCCL_*

@@ -147,7 +147,7 @@ def count_elements(shape: Any) -> int:
 def stdlib_types() -> tuple[Any, Any, Any, Any, Any]:
     """Return `Enum`, the classes of times, `Mapping`, its views, and the sequences.
 
-    The first call imports them: most programs never log such a value.
+    The first call imports them: most programs never log a value of these classes.
     """
     global _loaded
     if _loaded is None:

@@ -73,7 +73,7 @@ def portable_path(name: str, what: str) -> str:
         what: What the path is for, in the message.
 
     Raises:
-        InvalidName: If *name* isn't such a path.
+        InvalidName: If *name* isn't a path of portable names.
     """
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
         raise InvalidName(f"{short(name)} isn't a name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")

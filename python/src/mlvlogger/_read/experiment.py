@@ -135,7 +135,7 @@ class Experiment(ExistingExperiment):
         kept = [path for path in self.streams if path.startswith("log/kept-")]
         continued: dict[str, list[str]] = {}
         for path in sorted(kept, key=lambda path: (len(path), path)):
-            replaced = None  # the last one counts: if such a stream was replaced, too, the copy also has its lines
+            replaced = None  # the last one counts: if the other stream was replaced, too, the copy also has its lines
             try:
                 for event in self._read(path, lifecycle_lines):
                     if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
@@ -213,7 +213,7 @@ class Experiment(ExistingExperiment):
         Args:
             pattern: As for `events`.
             name: The member of the data. A value is a float or an integer, NaN and infinities included; events without
-                such a member are skipped.
+                this member are skipped.
             stream: As for `events`.
 
         Returns:
@@ -229,7 +229,7 @@ class Experiment(ExistingExperiment):
                 break
         else:
             return series.steps, series.values
-        # Few streams have a rewind. Such a stream is read again, without the superseded events.
+        # Few streams have a rewind. They are read again, without the superseded events.
         series = Series(name, matches, self._superseded(path))
         for event in self._read(path, series.read_block):
             series.add(event)

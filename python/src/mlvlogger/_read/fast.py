@@ -1,7 +1,7 @@
 """The fast path for reading lines in the form that writers give them (specification 1.0, Events and Metrics).
 
 `read_event` parses any line in full, and checks each part. The fast path finds all lines of a block that have the usual
-form, with one regular expression. For such a line, it gives the same event as `read_event`, as a test checks; every
+form, with one regular expression. For these lines, it gives the same events as `read_event`, as a test checks; every
 other line must be read with `read_event`.
 """
 
