@@ -11,7 +11,7 @@ import os
 import re
 import time
 
-from .._disk.folder import read_regular
+from .git_files import commit_and_branch, is_commit
 from .programs import Failed, run
 
 TYPE_CHECKING = False
@@ -198,7 +198,7 @@ class Repository:
             commit = self._run_quick("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
         except Failed as failure:
             raise Failed(_NO_COMMIT) if failure.code == 1 else failure from None
-        if not _is_commit(commit):
+        if not is_commit(commit):
             raise Failed(_NOT_UNDERSTOOD)
         return commit
 
@@ -207,7 +207,7 @@ class Repository:
         if not {"commit", "branch"} & {name for name in missing if missing[name] not in (_NO_COMMIT, _DETACHED)}:
             return
         try:
-            found = dict(zip(("commit", "branch"), _head(os.path.join(self._root, ".git")), strict=True))
+            found = dict(zip(("commit", "branch"), commit_and_branch(os.path.join(self._root, ".git")), strict=True))
         except (OSError, ValueError):
             return
         facts["from_files"] = [name for name, value in found.items() if value and facts[name] is None]
@@ -365,45 +365,3 @@ def _remote(settings: list[tuple[str, str]], branch: str | None) -> str:
     if not url:
         raise Failed("no remote is configured")
     return url
-
-
-def _head(directory: str) -> tuple[str | None, str | None]:
-    """Return the commit and the branch according to the files of a repository, None if there isn't one.
-
-    Args:
-        directory: The path of `.git`.
-
-    Raises:
-        OSError: If a file can't be read.
-        ValueError: If HEAD has another form.
-    """
-    if os.path.isfile(directory):  # for a worktree or a submodule
-        directory = os.path.join(os.path.dirname(directory), _line(directory).removeprefix("gitdir: "))
-    head = _line(os.path.join(directory, "HEAD"))
-    if _is_commit(head):
-        return head, None
-    ref = head.removeprefix("ref: ")
-    if not ref.startswith("refs/heads/") or ".." in ref or ref == "refs/heads/.invalid":  # another ref storage
-        raise ValueError(head)
-    try:
-        common = os.path.join(directory, _line(os.path.join(directory, "commondir")))
-    except OSError:
-        common = directory
-    commit = None
-    try:
-        commit = _line(os.path.join(common, ref))
-    except OSError:
-        try:
-            packed = read_regular(os.path.join(common, "packed-refs"), _MAX_LIST).decode("utf-8", "surrogateescape")
-            commit = next((line[: -len(ref) - 1] for line in packed.splitlines() if line.endswith(" " + ref)), None)
-        except OSError:
-            pass
-    return commit if commit and _is_commit(commit) else None, ref.removeprefix("refs/heads/")
-
-
-def _line(path: str) -> str:
-    return os.fsdecode(read_regular(path, 10_000)).removesuffix("\n")
-
-
-def _is_commit(text: str) -> bool:
-    return re.fullmatch("[0-9a-f]{40}(?:[0-9a-f]{24})?", text) is not None
