@@ -86,8 +86,8 @@ def make_directory(directory: Path) -> tuple[Path, Path | None]:
             with Folder(created.parent) as folder:
                 folder.sync()
     except OSError as error:
-        what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
-        raise OSError(error.errno, what, os.fspath(directory)) from None
+        reason = f"{error.strerror}. Give Exp a savedir in which you may make directories"
+        raise OSError(error.errno, reason, os.fspath(directory)) from None
     return absolute, outer
 
 
@@ -100,11 +100,11 @@ def refuse_existing(directory: Path, has: Callable[[str], bool]) -> None:
     """
     for name in ("meta.json", DEFAULT):
         if has(name):
-            what = "holds an experiment already"
+            reason = "holds an experiment already"
             if name != "meta.json":
-                what = f"has a {name} that belongs to no experiment"
+                reason = f"has a {name} that belongs to no experiment"
             raise ExperimentExists(
-                f"{directory} {what}. Choose another name, or exists='number'; to continue it use Exp.resume(path) "
+                f"{directory} {reason}. Choose another name, or exists='number'; to continue it use Exp.resume(path) "
                 "or exists='resume', to add to it Exp.open(path)."
             )
 

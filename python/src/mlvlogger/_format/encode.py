@@ -163,8 +163,8 @@ class _Encoder:
         self._keys.pop()
 
     def _array(self, value: Any, items: Iterable[Any], depth: int) -> Any:
-        if what := self._enter_container(value, depth):
-            return self.refuse(value, what)
+        if description := self._enter_container(value, depth):
+            return self.refuse(value, description)
         try:
             array = []
             for number, item in enumerate(items):
@@ -177,8 +177,8 @@ class _Encoder:
             self._leave_container(value)
 
     def _mapping(self, value: Any, items: Iterable[tuple[Any, Any]], depth: int) -> Any:
-        if what := self._enter_container(value, depth):
-            return self.refuse(value, what)
+        if description := self._enter_container(value, depth):
+            return self.refuse(value, description)
         tree: dict[str, Any] = {}
         keys: dict[str, Any] = {}  # by name, if the key isn't the name itself
         numbers: dict[str, int] = {}  # by name, if several keys have it
@@ -214,13 +214,13 @@ class _Encoder:
         name = cut(to_ascii(short(key)), 100) if name is None else to_ascii(name)
         reason = f"the key {brief(key)} {printable(fault)}, and a name in JSON can't be that."
         instead = f"The value was recorded under the name {brief(name)}."
-        self._report(self._where(self._keys[:-1]), reason, instead, "Make the key a string.", error)
+        self._report(self._path_to(self._keys[:-1]), reason, instead, "Make the key a string.", error)
         return name
 
     def _report_second(self, first: Any, key: Any, name: str) -> None:
         reason = f"the keys {brief(first)} and {brief(key)} have the same name in JSON, {brief(self._keys[-1])}."
         instead = f"The value of the second was recorded under the name {brief(name)}."
-        self._report(self._where(self._keys[:-1]), reason, instead, "Rename one of them.")
+        self._report(self._path_to(self._keys[:-1]), reason, instead, "Rename one of them.")
 
     def _convertible(self, value: Any, depth: int) -> Any:
         if type(value) is Failed:
@@ -306,8 +306,8 @@ class _Encoder:
         if count > _MAX_PARTS:
             return self.refuse(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
         if count > _MAX_ELEMENTS and not self._lenient:
-            what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
-            return self.refuse(value, what, "Save it to a file and pass mlvlogger.ref(path).")
+            description = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
+            return self.refuse(value, description, "Save it to a file and pass mlvlogger.ref(path).")
         listed = value.tolist()
         if is_finer_than_microseconds(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
             advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
@@ -339,12 +339,12 @@ class _Encoder:
             return self.refuse(value, "an Opaque of a wrong form")
         return tree
 
-    def refuse(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
+    def refuse(self, value: Any, description: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
         """Report that *value* can't be encoded, and return its replacement.
 
         Args:
             value: The value.
-            what: A description of the value, for the message.
+            description: A description of the value, for the message.
             advice: What the user can do, if the general advice doesn't fit.
             error: The exception that the code of the value raised.
         """
@@ -353,10 +353,10 @@ class _Encoder:
             reason = f"reading the value raises {printable(text)}."
         else:
             kind, text = type(value), short(value)
-            reason = f"the value is {printable(what)}, which a record can't hold: {printable(text)}."
+            reason = f"the value is {printable(description)}, which a record can't hold: {printable(text)}."
             if self._lenient:  # without the repr, which is in the record
-                reason = f"the value is {printable(what)}."
-        self._report(self._where(self._keys), reason, "It was recorded as its type and repr only.", advice, error)
+                reason = f"the value is {printable(description)}."
+        self._report(self._path_to(self._keys), reason, "It was recorded as its type and repr only.", advice, error)
         return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}
 
     def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
@@ -370,8 +370,8 @@ class _Encoder:
         else:
             self.more += 1
 
-    def _where(self, at: list[Any]) -> str:
-        return self._path + "".join(f"[{key}]" if type(key) is int else f".{printable(cut(key, 100))}" for key in at)
+    def _path_to(self, keys: list[Any]) -> str:
+        return self._path + "".join(f"[{key}]" if type(key) is int else f".{printable(cut(key, 100))}" for key in keys)
 
 
 def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:

@@ -31,14 +31,14 @@ _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 
 
-def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
+def portable(name: str, purpose: str, pattern: re.Pattern[str] = _NAME) -> str:
     """Return *name* as a string, if it is a portable name.
 
     The characters of the string are checked: for a subclass of str, such as an enumeration, `format` may give others.
 
     Args:
         name: The name.
-        what: What the name is for, in the message.
+        purpose: The use of the name, for the message, such as `"a stream"`.
         pattern: The regular expression for the name.
 
     Raises:
@@ -46,7 +46,7 @@ def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
     """
     if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
-            f"{short(name)} isn't a name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
+            f"{short(name)} isn't a name for {purpose}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
             "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
             "device's, such as CON."
         )
@@ -65,20 +65,22 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
     return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character isn't allowed there"
 
 
-def portable_path(name: str, what: str) -> str:
+def portable_path(name: str, purpose: str) -> str:
     """Return *name* as a string, if it consists of portable names joined by slashes.
 
     Args:
         name: The path.
-        what: What the path is for, in the message.
+        purpose: The use of the path, for the message, such as `"a new file"`.
 
     Raises:
         InvalidName: If *name* isn't a path of portable names.
     """
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
-        raise InvalidName(f"{short(name)} isn't a name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+        raise InvalidName(
+            f"{short(name)} isn't a name for {purpose}: give a string such as 'best.pt' or 'samples/9.png'."
+        )
     for segment in text.split("/"):
-        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
+        portable(segment, f"{purpose} (in {short(text)})" if segment != text else purpose, _SEGMENT)
     return text
 
 

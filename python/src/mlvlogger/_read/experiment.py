@@ -181,12 +181,12 @@ class Experiment(ExistingExperiment):
         """
         matches = matcher(pattern)
         path = self._stream_to_read(stream)
-        is_hidden = None if rewound else self._superseded(path)
+        is_superseded = None if rewound else self._superseded(path)
         for event in self._read(path):
             if event.is_lifecycle:
                 if lifecycle and matches(event.name):
                     yield event
-            elif matches(event.name) and not (is_hidden and is_hidden(event.seq)):
+            elif matches(event.name) and not (is_superseded and is_superseded(event.seq)):
                 yield event
 
     def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
@@ -305,13 +305,13 @@ class Experiment(ExistingExperiment):
                             self._problem(path, number, f"{why_not_an_event(error)} and was left out")
                             continue
                         if found.name == "mlv/start":
-                            where = f"the session on line {number} of {self.path / path}"
-                            check_version(found.data.get("mlv"), found.data.get("requires"), where)
+                            session = f"the session on line {number} of {self.path / path}"
+                            check_version(found.data.get("mlv"), found.data.get("requires"), session)
                     yield found
                 first += block.count(b"\n")
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: state, parameters, and a small curve of each metric of the first events."""
+        """Return the HTML for a notebook: state, parameters, and a small curve of each metric of the first events."""
         from .notebook import experiment_html
 
         return experiment_html(self)

@@ -158,12 +158,14 @@ class Series:
         values: The values that were found so far.
     """
 
-    def __init__(self, metric: str, matches: Callable[[str], bool], is_hidden: Callable[[int], bool] | None) -> None:
+    def __init__(
+        self, metric: str, matches: Callable[[str], bool], is_superseded: Callable[[int], bool] | None
+    ) -> None:
         self.steps: list[int] = []
         self.values: list[float] = []
         self._metric = metric
         self._matches = matches
-        self._is_hidden = is_hidden
+        self._is_superseded = is_superseded
         self._counts: dict[str, int] = {}
         self._event: Event | None = None  # the last event that was read in full
         # The last date of an event with a day that not every month has. That this date exists was checked.
@@ -175,9 +177,9 @@ class Series:
         """Add the value of an event that was read in full, if the event has one and is included."""
         self._event = event
         value = event.data.get(self._metric)
-        if not is_metric(value) or not self._is_counted(event.name):
+        if not is_metric(value) or not self._is_included(event.name):
             return
-        if self._is_hidden is None or not self._is_hidden(event.seq):
+        if self._is_superseded is None or not self._is_superseded(event.seq):
             number = self._counts.get(event.name, 0)
             self._counts[event.name] = number + 1
             step = event.step
@@ -185,22 +187,23 @@ class Series:
             self.values.append(value)
 
     def read_block(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take the values of a block of lines, and give those lines that must be read in full, with their numbers.
+        """Add the values of a block of lines, and yield the numbered lines that must be read in full.
 
-        If one of these lines is an event, it must be given to `add` before the next line is asked for.
+        If a yielded line is an event, pass the event to `add` before you request the next line.
 
         Args:
-            stream: The path of the stream.
-            number: Of the first line.
+            stream: Not used: the signature is that of `quick_events`.
+            number: The number of the first line.
+            block: Whole lines.
         """
         known = (self._date, len(self._shapes))
         learned = done = 0
         found = self._regex.findall(block.decode("latin-1"))
-        for at in [at for at, parts in enumerate(found) if parts[-1]]:
-            self._add_matches(found[done:at])
-            done = at + 1
+        for index in [index for index, parts in enumerate(found) if parts[-1]]:
+            self._add_matches(found[done:index])
+            done = index + 1
             self._event = None
-            yield number + at, found[at][-1][:-1].encode("latin-1")
+            yield number + index, found[index][-1][:-1].encode("latin-1")
             if self._event is not None and learned < _MAX_LEARNED:
                 learned += 1
                 self._learn_shape(self._event)
@@ -210,14 +213,14 @@ class Series:
 
     def _add_matches(self, found: list[tuple[str, ...]]) -> None:
         """Add the values of lines that have known shapes."""
-        if len(self._places) == 1:
-            self._add_at(found, *self._places[0])
+        if len(self._groups) == 1:
+            self._add_group(found, *self._groups[0])
         else:
             for parts in found:
-                for place in self._places:
-                    self._add_at([parts], *place)
+                for groups in self._groups:
+                    self._add_group([parts], *groups)
 
-    def _add_at(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
+    def _add_group(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
         """Add the values of one group, from the lines in which the group matched.
 
         Args:
@@ -227,8 +230,8 @@ class Series:
             step: The index of the step's group, or None if the event has no step.
         """
         found = [parts for parts in found if parts[value]]
-        if self._is_hidden is not None:
-            found = [parts for parts in found if not self._is_hidden(int(parts[0]))]
+        if self._is_superseded is not None:
+            found = [parts for parts in found if not self._is_superseded(int(parts[0]))]
         tokens = [parts[value] for parts in found]
         self.values += [float(token) if "." in token else _number(token) for token in tokens]
         count = self._counts.get(name, 0)
@@ -239,10 +242,10 @@ class Series:
         tokens = [parts[step] for parts in found]
         try:
             self.steps += [*map(int, tokens)]
-        except ValueError:  # one of them has a fraction or an exponent
+        except ValueError:  # a step has a fraction or an exponent
             self.steps += [_step(token, number) for number, token in enumerate(tokens, count)]
 
-    def _is_counted(self, name: str) -> bool:
+    def _is_included(self, name: str) -> bool:
         return not is_lifecycle(name) and self._matches(name)
 
     def _learn_shape(self, event: Event) -> None:
@@ -255,22 +258,22 @@ class Series:
             self._shapes[event.name, members] = None
 
     def _compile(self) -> None:
-        self._places: list[tuple[str, int, int | None]] = []  # event name; indices of the groups of value and step
-        groups = 0 if self._is_hidden is None else 1  # the group of the seq; capturing it is expensive
-        count = COUNT if self._is_hidden is None else f"({COUNT})"
+        self._groups: list[tuple[str, int, int | None]] = []  # event name; indices of the groups of value and step
+        group_count = 0 if self._is_superseded is None else 1  # the group of the seq; capturing it is expensive
+        count = COUNT if self._is_superseded is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:
-            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._is_counted(event) else ()
-            places: dict[str, int] = {}
+            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._is_included(event) else ()
+            groups: dict[str, int] = {}
             texts = []
             for name, token in members:
                 if name in wanted and token is NUMBER:
-                    places[name] = groups
-                    groups += 1
+                    groups[name] = group_count
+                    group_count += 1
                     token = f"({token})"
                 texts.append(re.escape(f'"{name}":') + token)
             if wanted:
-                self._places.append((event, places[self._metric], places.get("step")))
+                self._groups.append((event, groups[self._metric], groups.get("step")))
             shapes.append(re.escape(event) + r'","data":\{' + ",".join(texts) + r"\}")
         head = rf'\{{"seq":{count},"time":"(?:{self._date}|{_DATE})T{CLOCK}Z","event":"'
         # There are at least two groups, also if there is no value, so that `findall` gives tuples.

@@ -55,9 +55,9 @@ class _Metadata:
 
     def _why(self) -> str:
         path = getattr(self._exp(), "path", None)
-        what = f"{self._member} of {path}" if path else self._member
+        subject = f"{self._member} of {path}" if path else self._member
         copy = f"To change a copy, call copy.deepcopy(exp.{self._member})."
-        return f"{what}: {_LOST}{_addition(self._member, path)} {copy}"
+        return f"{subject}: {_LOST}{_addition(self._member, path)} {copy}"
 
 
 class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
@@ -116,8 +116,8 @@ def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
 def _addition(member: str, path: object) -> str:
     if member not in _ADDITIONS:
         return ""
-    where = repr(str(path)) if path else "path"
-    return f" To record an addition, call Exp.open({where}, {_ADDITIONS[member]}).close()."
+    argument = repr(str(path)) if path else "path"
+    return f" To record an addition, call Exp.open({argument}, {_ADDITIONS[member]}).close()."
 
 
 class ReadOnlyAttributes:
@@ -141,13 +141,13 @@ class ReadOnlyAttributes:
 
 def _refuse(exp: object, name: str) -> None:
     kind, path = type(exp), getattr(exp, "path", "")
-    what = f"{kind.__name__}.{name} of {path}: "
+    subject = f"{kind.__name__}.{name} of {path}: "
     if name in _ADDITIONS:
-        raise AttributeError(f"{what}{_LOST}{_addition(name, path)}")
+        raise AttributeError(f"{subject}{_LOST}{_addition(name, path)}")
     if name in _INSTEAD:
-        raise AttributeError(f"{what}{_LOST} {_INSTEAD[name]}")
+        raise AttributeError(f"{subject}{_LOST} {_INSTEAD[name]}")
     if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         raise AttributeError(
-            f"{what}there is no such attribute to assign, so the value would be lost. "
+            f"{subject}there is no such attribute to assign, so the value would be lost. "
             f"To record it, call Exp.open({str(path)!r}, extra={{{name!r}: value}}).close()."
         )
