@@ -242,7 +242,7 @@ def test_without_nvidia_smi_gpus_are_those_of_the_driver(
         monkeypatch.setenv("PATH", str(tmp_path))
     else:
         program("nvidia-smi", text)
-    monkeypatch.setattr(nvidia, "_NVIDIA", str(tmp_path))
+    monkeypatch.setattr(nvidia, "_DRIVER", str(tmp_path))
     assert capture()["host"]["gpus"] == []
     (tmp_path / "version").write_text(
         "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build\nGCC version: 12.2.0\n"
@@ -741,7 +741,7 @@ def broken_git(
 ) -> Callable[..., str]:
     """`broken_git(text, *patterns)`: a git that runs *text* for a command line that holds one of *patterns*."""
     git("remote", "add", "origin", "https://example.org/digits.git")
-    monkeypatch.setattr(_git, "_QUICK", 1.0)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 1.0)
     monkeypatch.setattr(_git, "_COMPARE_SECONDS", 1.0)
 
     def make(text: str, *patterns: str) -> str:
@@ -829,7 +829,7 @@ def test_a_slow_git_is_killed_with_all_it_started(
     tmp_path: Path, repository: Path, git: Git, program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_QUICK", 0.5)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 0.5)
     program("git", f"sleep 60 & echo $! > '{tmp_path}/child'; echo $$ > '{tmp_path}/parent'; wait")
     assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
     assert diff({}) is None
@@ -844,7 +844,7 @@ def test_all_calls_of_git_together_have_a_bound(
     repository: Path, git: Git, program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_ALL", 1.0)
+    monkeypatch.setattr(_git, "_TOTAL_SECONDS", 1.0)
     program("git", f'sleep 0.6; exec {shutil.which("git")} "$@"')
     found = capture()["git"]
     assert (found["commit"], found["branch"], found["changed"]) == (commit, "main", None)
@@ -860,7 +860,7 @@ def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(
 ) -> None:
     """It keeps the pipe open, so its end never comes."""
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_QUICK", 0.5)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 0.5)
     program("git", f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 60' & exit 0")
     assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
     os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)

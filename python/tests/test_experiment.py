@@ -516,7 +516,7 @@ def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
     with (
         Exp("runs", "one") as one,
         Exp("runs", "two", parent=one) as two,
-        Exp("runs", "three", parent=two.ref()) as three,  # type: ignore[arg-type]
+        Exp("runs", "three", parent=two.ref()) as three,
     ):
         assert two.parent is not None and two.parent.id == one.id
         assert three.parent is None  # no hint where it is

@@ -283,7 +283,12 @@ def test_what_is_no_regular_file_cannot_be_attached_or_referred_to(
 
 
 def test_a_missing_source_is_missing(exp: Exp) -> None:
-    for call in (lambda: exp.attach("missing"), lambda: ref("missing"), lambda: exp.ref("missing")):
+    calls: list[Callable[[], object]] = [
+        lambda: exp.attach("missing"),
+        lambda: ref("missing"),
+        lambda: exp.ref("missing"),
+    ]
+    for call in calls:
         with pytest.raises(FileNotFoundError):
             call()
 

@@ -91,7 +91,7 @@ def test_a_claim_that_can_never_be_had_is_an_error_and_no_loop(
         return False
 
     if trouble == "identity":
-        monkeypatch.setattr(claims.Claim, "_is_ours", fail)
+        monkeypatch.setattr(claims.Claim, "_holds_name", fail)
     else:
         monkeypatch.setattr(claims.Claim, "_remove_stale", fail)
     if trouble == "directory":

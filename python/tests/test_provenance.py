@@ -688,7 +688,7 @@ def test_a_submodule_that_cannot_be_looked_into_is_unchecked(
         )
         program.chmod(0o755)
         monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-        monkeypatch.setattr(_git, "_QUICK", 1.0)
+        monkeypatch.setattr(_git, "_QUICK_SECONDS", 1.0)
     assert state() == (None, [], ["inner"])
     (outer / "model.py").write_text("other\n")
     assert state() == (True, ["model.py"], ["inner"])

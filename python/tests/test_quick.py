@@ -140,7 +140,7 @@ def test_most_lines_are_read_the_quick_way() -> None:
     block = b"".join(LOG.read_bytes().splitlines(True)[1:-1])
     assert all(type(found) is Event for found in quick_events("log.jsonl", 2, block))
     series = Series("loss", lambda name: True, None)
-    for event in read("runs/e")._read("log.jsonl", series.skim):
-        series.take(event)
+    for event in read("runs/e")._read("log.jsonl", series.read_block):
+        series.add(event)
     half = len(series.steps)
-    assert list(series.skim("log.jsonl", 2, block)) == [] and len(series.steps) == 2 * half == 6000
+    assert list(series.read_block("log.jsonl", 2, block)) == [] and len(series.steps) == 2 * half == 6000

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import _secrets
+from mlvlogger import _secret_names, _secrets
 from mlvlogger._format.references import Redacted
-from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_name, secret_value
+from mlvlogger._secret_names import secret_name
+from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_value
 
 HIDDEN = Redacted()
 LONG = os.environ.get("MLV_LONG")
@@ -174,7 +175,7 @@ def test_the_tables_are_large_enough() -> None:
 # What the patterns are made of: the literals of the formats, the hints of names, and the characters around them.
 PARTS = [
     *(literal for line in _secrets._FORMATS.split("\n")[1:-1] for literal in line.split()[:-1]),
-    *_secrets._HINTS.split("|"),
+    *_secret_names.HINTS.split("|"),
     *"a A 0 aA0 = : :// http:// @ ? & # ; / [ [{ { } - -- --a --key key= key: ?a= &key ' \" , . _ + < >".split(),
     *"A= a= @: x:y@ u:p@h: ://a: SG.aaaaaaaaaaaaaaaa .eyJaaaaaaaaaa 12345678 null @@".split(),
     *(" ", "\t", "\n", "\r", "\r\n", "\f", "\x1c", "\x85", "\xa0", "\u2003", "\u3000", "\u0130", "\\", "\udcff"),
@@ -476,5 +477,5 @@ def test_a_redacted_command_line_is_left_alone() -> None:
 
 
 def test_the_module_exports_what_its_docstrings_promise() -> None:
-    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
+    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_value"]
     assert all(getattr(_secrets, name).__doc__ for name in _secrets.__all__)

@@ -174,7 +174,7 @@ MUTANTS = (
         (
             Edit(
                 "_disk/claims.py",
-                "            if self._is_ours(fd):\n                self._folder",
+                "            if self._holds_name(fd):\n                self._folder",
                 "            if False:\n                self._folder",
             ),
         ),
@@ -428,7 +428,7 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "        if self._leads(self._given):\n            return",
+                "        if self._is_at(self._given):\n            return",
                 "        if True:\n            return",
             ),
         ),
@@ -452,8 +452,8 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "                    self.sync()  # what is published",
-                "                    pass  # what is published",
+                "                    self.sync()  # files that are published",
+                "                    pass  # files that are published",
             ),
         ),
         ("test_disk_order.py::test_the_names_of_new_folders_are_on_the_disk",),

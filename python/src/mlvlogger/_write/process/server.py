@@ -16,7 +16,7 @@ import select
 import time
 
 from ..._disk.line_file import FileChanged, LineFile
-from ..._disk.spawn import settle_down
+from ..._disk.spawn import detach
 from ..._format.line import line
 from ..seals import Seals
 from ..unsealed_hash import UnsealedHash
@@ -47,8 +47,8 @@ def serve(ring: str, file: str, wake_pipe: str, logger_pid: str, hash_start: str
         logger_pid: The process id of the logger process.
         hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
     """
-    settle_down([int(ring), int(file), int(wake_pipe)])
-    unsealed_hash = UnsealedHash(LineFile.of_descriptor(int(file), "the log"), int(hash_start))
+    detach([int(ring), int(file), int(wake_pipe)])
+    unsealed_hash = UnsealedHash(LineFile.from_descriptor(int(file), "the log"), int(hash_start))
     _Server(Ring(int(ring)), unsealed_hash, int(wake_pipe)).run(int(logger_pid))
     os._exit(0)
 
@@ -132,7 +132,7 @@ class _Server:
         self._seals.settle()
         self._release_written()
         if (size := self._ring.log_size) is None:
-            self._file.look_again()
+            self._file.refresh()
         else:
             self._file.position = (size, self._file.lines)  # includes large lines that the logger process wrote
         before = self._file.size
