@@ -75,8 +75,10 @@ def _tree(mapping: Any, experiment: str | None, taken: Container[str] = ()) -> d
     tree = encode(mapping, path="data", depth=2, own=experiment, lenient=warn_once)
     if type(tree) is dict and "_mlv" not in tree:
         for name, value in tree.items():
-            if type(value) is list and len(value) == 1:
-                _check_metric(name, mapping)
+            while type(value) is list and len(value) == 1:
+                value = value[0]
+                if type(value) is float:
+                    _check_metric(name, mapping)
         return tree
     # The mapping as a whole can't be encoded, and data can't be a typed value itself.
     return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
