@@ -139,8 +139,12 @@ def test_a_finding_that_is_only_counted_is_counted_once() -> None:
     for line in range(1, 1501):
         for _ in range(2):
             findings.add("log.blank", "log.jsonl", line, "the line is blank")
-    assert (len(findings.found), findings.omitted[0].number) == (1000, 500)
-    assert findings.at("log.jsonl", 1000) and findings.at("log.jsonl", 1500) and not findings.at("log.jsonl", 1501)
+    assert (len(findings.listed), findings.omitted[0].number) == (1000, 500)
+    assert (
+        findings.has_finding_at("log.jsonl", 1000)
+        and findings.has_finding_at("log.jsonl", 1500)
+        and not findings.has_finding_at("log.jsonl", 1501)
+    )
 
 
 def test_of_many_experiments_the_number_is_printed(experiment: Make, run: Run) -> None:

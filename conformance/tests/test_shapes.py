@@ -345,7 +345,7 @@ def test_findings_that_are_only_counted_are_the_same(
     chance = random.Random(SEED + seed)
     x = experiment()
     lines = log(x, chance, blanks)
-    monkeypatch.setattr(_findings, "KEPT", kept)
+    monkeypatch.setattr(_findings, "MAX_LISTED", kept)
     learned = 0
     for number in range(8):
         changed = lines[:1] + lines[1:60] * (number % 2)
@@ -376,7 +376,7 @@ def test_after_a_line_that_may_have_been_a_start_no_version_is_known(
     line = b'{"seq":9,"time":"2026-11-22T18:24:00.000000Z","event":%s}\n'
     no_name, odd = line % b'5,"data":{}', line % b'"a","data":{},"more":1'
     path.write_bytes(start + no_name * 4 + start + no_name + odd * 2 + start + odd * 4 + no_name + odd)
-    monkeypatch.setattr(_findings, "KEPT", 1)
+    monkeypatch.setattr(_findings, "MAX_LISTED", 1)
     report = fast(monkeypatch, x.path)
     assert report == slow(monkeypatch, x.path)
     assert [(one.rule, one.number) for one in report.targets[0].omitted if "seq" not in one.rule] == [
@@ -399,7 +399,7 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
         learn(patch, shapes)
         validate(x.path)
     assert [found.unknown for found in shapes.flaws._flaws] == [()]
-    monkeypatch.setattr(_findings, "KEPT", 1)
+    monkeypatch.setattr(_findings, "MAX_LISTED", 1)
     report = fast(monkeypatch, x.path)
     assert report == slow(monkeypatch, x.path)
     assert [(one.rule, one.number) for one in report.targets[0].omitted] == [("event.reserved", 6)]

@@ -84,4 +84,4 @@ class References:
             self._problems[name] = str(error)
         except Unreadable as error:
             self._problems[name] = ""  # reported once, and not a finding
-            self._findings.unchecked(name, str(error))
+            self._findings.add_unchecked(name, str(error))

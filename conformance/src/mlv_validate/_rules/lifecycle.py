@@ -138,7 +138,7 @@ def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[
             line, why = stream.lines, None
             if stream.last not in ("mlv/seal", "mlv/end"):
                 why = f"the last line is {show(stream.last)}, not a seal"
-            elif findings.at(stream.path, line):
+            elif findings.has_finding_at(stream.path, line):
                 why = "the last line is a seal, but there is a finding at it"
             elif stream.torn:
                 why = f"the seal is followed by {stream.torn} bytes"

@@ -48,13 +48,13 @@ def read_meta_record(folder: Directory, name: str, number: int, findings: Findin
             digest = hashlib.sha256(raw).hexdigest() if len(raw) == file.size else _digest(file, path, findings)
             changed = file.changed(folder)
     except Absent:
-        findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
+        findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         return MetaRecord(number, path, None, True)
     except Unreadable as error:
-        findings.unchecked(path, str(error))
+        findings.add_unchecked(path, str(error))
         return MetaRecord(number, path, None, True)
     if changed:
-        findings.unchecked(path, changed)
+        findings.add_unchecked(path, changed)
     parsed = parse(raw, line=False)
     broken, typed = parsed.broken, list[dict[str, Any]]()
     masked = bool(broken)
@@ -91,7 +91,7 @@ def _digest(file: File, path: str, findings: Findings) -> str | None:
     try:
         return file.digest(0, file.size)
     except Unreadable as error:
-        findings.unchecked(path, str(error))
+        findings.add_unchecked(path, str(error))
         return None
 
 

@@ -42,5 +42,5 @@ def _beginning(directory: Directory, name: str, prefix: str, findings: Findings)
     except Absent:
         return None
     except Unreadable as error:
-        findings.unchecked(prefix + name, str(error))
+        findings.add_unchecked(prefix + name, str(error))
         return None

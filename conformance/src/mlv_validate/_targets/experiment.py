@@ -104,7 +104,7 @@ class _ExperimentChecker:
         """Return the result of an experiment that can't be checked, with the reasons by path."""
         findings = Findings(self._path)
         for path, reason in reasons.items():
-            findings.unchecked(path, reason)
+            findings.add_unchecked(path, reason)
         return ExperimentResult(self._path, f"sha256:{digest}" if digest else None, None, findings, checked=False)
 
     def _sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
@@ -115,10 +115,10 @@ class _ExperimentChecker:
             broken.append(("seal.last", "log.jsonl", None, "there is no log.jsonl"))
         if not self._unknown:
             broken += unsealed_records(streams, chain, id_)
-        unsealed = bool(broken) or any(finding.level == "error" for finding in findings.found)
+        unsealed = bool(broken) or any(finding.level == "error" for finding in findings.listed)
         for rule, path, line, message in broken if report else []:
             findings.add(rule, path, line, message)
-        return None if findings.not_checked else not unsealed
+        return None if findings.unchecked else not unsealed
 
     def _type(self, name: str) -> str | None:
         """Return the type of an entry, which may have appeared after the directory was listed."""
@@ -133,10 +133,10 @@ class _ExperimentChecker:
                 self._streams[path] = check_stream(folder, file, path, base, self._findings, references, self._jobs)
         except Absent:
             self._unknown.add(path)
-            self._findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
+            self._findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         except (Unreadable, MemoryError) as error:
             self._unknown.add(path)
-            self._findings.unchecked(path, str(error) or "there was not enough memory")
+            self._findings.add_unchecked(path, str(error) or "there was not enough memory")
 
     def _further_stream(
         self, folder: Directory, listing: dict[str, str], base: Version | None, references: References
@@ -174,7 +174,7 @@ class _ExperimentChecker:
                 check(folder, listing)
         except Absent:
             self._unknown.add(name)
-            self._findings.unchecked(name, "it was moved, removed or replaced while the directory was read")
+            self._findings.add_unchecked(name, "it was moved, removed or replaced while the directory was read")
         except Unreadable as error:
             self._unknown.add(name)
-            self._findings.unchecked(name, str(error))
+            self._findings.add_unchecked(name, str(error))

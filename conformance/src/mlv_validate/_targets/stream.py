@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
-from mlv_validate._findings import Broken, Findings, Kind
+from mlv_validate._findings import Broken, Findings, RuleFindings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
 from mlv_validate._rules.bytes import MAX_INTEGER, parse, too_long, torn
@@ -61,7 +61,7 @@ class _StreamChecker:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
-        self._only_counted: dict[tuple[str, ...], list[Kind]] = {}
+        self._counters: dict[tuple[str, ...], list[RuleFindings]] = {}
         self._last = b""  # the last line, if its name was not checked
 
     def run(self, folder: Directory | None) -> Stream:
@@ -79,7 +79,7 @@ class _StreamChecker:
             self._findings.add(rule, self._path, self._stream.lines + 1, message)
         changed = self._file.changed(folder)
         if changed:
-            self._findings.unchecked(self._path, changed)
+            self._findings.add_unchecked(self._path, changed)
         return self._stream
 
     def _item(self, item: Item, block: Block) -> bool:
@@ -119,9 +119,9 @@ class _StreamChecker:
     def _no_span(self, within: int, first: int, last: int) -> None:
         """Report the lines from `first` to `last`, whose `within` names no open span."""
         for line in range(first, last + 1):
-            kinds = self._full(("span.within",))
-            if kinds:
-                kinds[0].count(last + 1 - line, last)
+            counters = self._only_counted(("span.within",))
+            if counters:
+                counters[0].count(last + 1 - line, last)
                 break
             self._findings.add("span.within", self._path, line, no_span("within", within))
 
@@ -150,14 +150,14 @@ class _StreamChecker:
         lines, end = self._stream.lines, start
         for flaw, number, size in runs[at:] if at else runs:
             rules = flaw.known if is_known else flaw.unknown
-            kinds = self._only_counted.get(rules) or self._full(rules) if rules else None
-            if not kinds:
+            counters = self._counters.get(rules) or self._only_counted(rules) if rules else None
+            if not counters:
                 break
             at += 1
             lines += number
             end += size
-            for kind in kinds:
-                kind.count(number, lines)
+            for counter in counters:
+                counter.count(number, lines)
             if flaw.may_start:
                 is_known, may_start = False, True
         if end > start:
@@ -165,14 +165,14 @@ class _StreamChecker:
             self._masked(start, end, may_start)
         return at, end
 
-    def _full(self, rules: tuple[str, ...]) -> list[Kind] | None:
-        """Return the findings of each of these rules, if further ones of all of them are only counted."""
-        kinds = self._only_counted.get(rules)
-        if kinds is None:
-            kinds = self._findings.full(self._path, rules)
-            if kinds is not None:
-                self._only_counted[rules] = kinds
-        return kinds
+    def _only_counted(self, rules: tuple[str, ...]) -> list[RuleFindings] | None:
+        """Return the findings of each rule; None if a further finding of one of them must be listed."""
+        counters = self._counters.get(rules)
+        if counters is None:
+            counters = self._findings.only_counted(self._path, rules)
+            if counters is not None:
+                self._counters[rules] = counters
+        return counters
 
     def _each(self, start: int, end: int, block: Block) -> Iterator[Line]:
         """Yield the lines between these offsets of a block, none of which is counted yet."""
@@ -217,7 +217,7 @@ class _StreamChecker:
             data = data if isinstance(data, dict) else {}
             refused = refusal(data)
             if refused:
-                self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
+                self._findings.add_unchecked(self._path, f"from line {line.number} on: {refused}")
                 return True
             own = version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
@@ -252,7 +252,7 @@ class _StreamChecker:
 
     def _is_quiet(self, rule: str) -> bool:
         """Return whether further findings of a rule are only counted, so that their messages may be left out."""
-        return self._full((rule,)) is not None
+        return self._only_counted((rule,)) is not None
 
     def _report(self, line: Line, broken: list[Broken]) -> None:
         for rule, message in broken:

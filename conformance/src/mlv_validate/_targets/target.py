@@ -63,8 +63,8 @@ def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchec
     with opened:
         if isinstance(opened, File):
             raise NotADirectoryError(f"{path!r} isn't a directory")
-        walk(opened.duplicate(), visit, findings.unchecked)
-    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.not_checked))
+        walk(opened.duplicate(), visit, findings.add_unchecked)
+    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.unchecked))
 
 
 def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
@@ -75,8 +75,8 @@ def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
         for rule, where, line, message in unsealed_streams([stream], findings) if sealed else []:
             findings.add(rule, where, line, message)
     except (Unreadable, MemoryError) as error:
-        findings.unchecked(".", str(error) or "there was not enough memory")
-    return Target(path, (), tuple(findings.found), tuple(findings.omitted), tuple(findings.not_checked), events)
+        findings.add_unchecked(".", str(error) or "there was not enough memory")
+    return Target(path, (), tuple(findings.listed), tuple(findings.omitted), tuple(findings.unchecked), events)
 
 
 def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Target:
@@ -92,14 +92,14 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: i
             copies.check(result.id, os.path.join(path, result.path), identity, known)
         results.append(result)
     if not results:
-        whole.unchecked(".", "there is no experiment in it")
+        whole.add_unchecked(".", "there is no experiment in it")
     parts = [whole, *(result.findings for result in results)]
     return Target(
         path,
         tuple(result.experiment for result in results),
-        tuple(finding for part in parts for finding in part.found),
+        tuple(finding for part in parts for finding in part.listed),
         tuple(number for part in parts for number in part.omitted),
-        tuple(dict.fromkeys(entry for part in parts for entry in part.not_checked)),
+        tuple(dict.fromkeys(entry for part in parts for entry in part.unchecked)),
         sum(result.events for result in results),
     )
 
@@ -134,11 +134,11 @@ def _check_all(
                 for where in [where for where, other in others.items() if other == number]:
                     found[where] = given.get(where, (reason, (0, 0)))
     except WorkerFailed as error:
-        whole.unchecked(".", str(error))
+        whole.add_unchecked(".", str(error))
         return {}
     for where, (result, _) in found.items():
         if isinstance(result, str):
-            whole.unchecked(where or ".", result)
+            whole.add_unchecked(where or ".", result)
     return {where: (result, identity) for where, (result, identity) in found.items() if not isinstance(result, str)}
 
 
@@ -171,7 +171,7 @@ def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Finding
             found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)
         return set(FOLDERS)
 
-    walk(root.reopened() if number < jobs - 1 else root.duplicate(), visit, whole.unchecked)
+    walk(root.reopened() if number < jobs - 1 else root.duplicate(), visit, whole.add_unchecked)
     return found
 
 
