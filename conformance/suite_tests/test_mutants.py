@@ -186,7 +186,7 @@ def every_line(block: bytes) -> Iterator[shapes.Item]:
     """The lines of a block, none of them accepted by its shape alone."""
     start = 0
     for line in block[:-1].split(b"\n"):
-        yield shapes.Whole(start, start + len(line) + 1)
+        yield shapes.UnknownLine(start, start + len(line) + 1)
         start += len(line) + 1
 
 
@@ -195,7 +195,7 @@ def left_out(mutant: Mutant) -> Iterator[None]:
     """The checks of the validator are without what the mutant lacks, and judge every line."""
     forget()
     with ExitStack() as stack:
-        stack.enter_context(patch.object(parallel, "facts", every_line))
+        stack.enter_context(patch.object(parallel, "check_block", every_line))
         for check, removed in mutant.items():
             schema = without(check._validator.schema, removed)
             validator = Draft202012Validator(schema, registry=Registry())

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
+from mlv_validate._fast import BrokenRules, InvalidLines, Item, Run, UnknownLine, learn_from, read
 from mlv_validate._findings import Broken, Findings, RuleFindings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
@@ -86,11 +86,11 @@ class _StreamChecker:
         """Check a line, or a run of lines. True means that the rest of the stream can't be checked."""
         if isinstance(item, Run):
             return self._run(item, block)
-        if isinstance(item, Bad):
-            return self._bad(item, block)
-        raw = self._raw(block, item.start, item.end) if isinstance(item, Whole) else None
+        if isinstance(item, InvalidLines):
+            return self._invalid(item, block)
+        raw = self._raw(block, item.start, item.end) if isinstance(item, UnknownLine) else None
         line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
-        if isinstance(item, Whole):
+        if isinstance(item, UnknownLine):
             return self._line(line)
         self._stream.lines += 1
         self._event(line, item.event, item.event["event"], item.event["seq"])
@@ -125,31 +125,40 @@ class _StreamChecker:
                 break
             self._findings.add("span.within", self._path, line, no_span("within", within))
 
-    def _bad(self, bad: Bad, block: Block) -> bool:
-        """Check lines that break known rules; the full path makes the findings that are listed."""
-        at, start = self._counted(bad.runs, 0, block.start + bad.start)
-        while at < len(bad.runs):
-            flaw, left, size = bad.runs[at]
+    def _invalid(self, invalid: InvalidLines, block: Block) -> bool:
+        """Count the findings of lines that break known rules; the full path makes those that are listed."""
+        at, start = self._count(invalid.runs, 0, block.start + invalid.start)
+        while at < len(invalid.runs):
+            broken, left, size = invalid.runs[at]
             end = start + size
             for line in self._each(start - block.start, end - block.start, block):
-                if self._counted(((flaw, left, end - line.start),), 0, line.start)[0]:
+                if self._count(((broken, left, end - line.start),), 0, line.start)[0]:
                     break
-                if flaw.unknown == () and not known(self._version):
+                if broken.if_unknown == () and not known(self._version):
                     self._stream.lines += 1
-                    event = json.loads(line.raw or b"")  # its text keeps all rules
+                    event = json.loads(line.raw or b"")  # the line breaks no rule
                     self._event(line, event, event["event"], int(event["seq"]))
                 elif self._line(line):
                     return True
                 left -= 1
-            at, start = self._counted(bad.runs, at + 1, end)
+            at, start = self._count(invalid.runs, at + 1, end)
         return False
 
-    def _counted(self, runs: tuple[tuple[Flaw, int, int], ...], at: int, start: int) -> tuple[int, int]:
-        """Count the findings of lines with flaws, from run `at` to the first that is listed; return where that is."""
+    def _count(self, runs: tuple[tuple[BrokenRules, int, int], ...], at: int, start: int) -> tuple[int, int]:
+        """Count the findings of invalid lines, up to the first one that must be listed.
+
+        Args:
+            runs: The runs of `InvalidLines`.
+            at: The index of the first run to count.
+            start: The offset of its first line.
+
+        Returns:
+            The index of the first run that isn't counted, and the offset of its first line.
+        """
         is_known, may_start = known(self._version), False
         lines, end = self._stream.lines, start
-        for flaw, number, size in runs[at:] if at else runs:
-            rules = flaw.known if is_known else flaw.unknown
+        for broken, number, size in runs[at:] if at else runs:
+            rules = broken.if_known if is_known else broken.if_unknown
             counters = self._counters.get(rules) or self._only_counted(rules) if rules else None
             if not counters:
                 break
@@ -158,7 +167,7 @@ class _StreamChecker:
             end += size
             for counter in counters:
                 counter.count(number, lines)
-            if flaw.may_start:
+            if broken.may_start:
                 is_known, may_start = False, True
         if end > start:
             self._stream.lines = lines
@@ -223,7 +232,7 @@ class _StreamChecker:
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
         checked = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
         if checked.broken or not known(own):
-            lesson(line.raw, event, checked.broken, known(own))
+            learn_from(line.raw, event, checked.broken, known(own))
         if checked.masked:
             name = event.get("event") if isinstance(event, dict) else None
             return self._mask(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
