@@ -355,6 +355,16 @@ def test_wrong_usage(arguments: list[str], run: Run) -> None:
     assert done.stderr.startswith("mlv-validate: error: ")
 
 
+def test_the_hint_to_help_is_printed_once(run: Run) -> None:
+    done = run("gone", "away")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "mlv-validate: error: 'gone' does not exist.",
+        "mlv-validate: error: 'away' does not exist.",
+        "Try 'mlv-validate --help'.",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 def test_no_option_turns_unchecked_into_valid(experiment: Make, run: Run) -> None:

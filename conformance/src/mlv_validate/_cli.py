@@ -107,9 +107,9 @@ def _command(
             " Filter its findings by their member 'rule'."
         )
     existing = [path for path in paths if may_exist(path)]
-    for path in paths:
-        if path not in existing:
-            _print_error(f"{path!r} does not exist")
+    missing = [path for path in paths if path not in existing]
+    if missing:
+        _print_errors(f"{path!r} does not exist." for path in missing)
     if not existing:
         return _USAGE
     with nullcontext() if quiet else on_terminal() as progress:
@@ -118,7 +118,7 @@ def _command(
         report = report.only(rules)
     with _ignore_closed_pipe():
         _report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
-    if report.verdict != "unchecked" and len(existing) < len(paths):
+    if report.verdict != "unchecked" and missing:
         return _USAGE
     warnings = sum(target.warnings for target in report.targets)
     if report.exit_code == 0 and warnings and fail_on == "warning":
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         with _ignore_closed_pipe():
             code = _command.main(arguments, prog_name="mlv-validate", standalone_mode=False)
     except click.ClickException as error:
-        _print_error(error.format_message())
+        _print_errors([error.format_message()])
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130
@@ -202,8 +202,10 @@ def _ignore_closed_pipe() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for output that is flushed at exit
 
 
-def _print_error(message: str) -> None:
-    print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
+def _print_errors(messages: Iterable[str]) -> None:
+    """Print the messages of errors in the usage, and after them, once, how to get help."""
+    for message in messages:
+        print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
     print("Try 'mlv-validate --help'.", file=sys.stderr)
 
 
@@ -228,8 +230,7 @@ def _styled(line: ReportLine) -> Text:
 def _explain(name: str) -> int:
     rule = RULES.get(name)
     if rule is None:
-        _print_error(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
-        return _USAGE
+        raise click.UsageError(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
     who = f"a {rule.class_}" + (", checked in phase " + rule.phase if rule.phase else "")
     print(rule.id)
     print(f"  {rule.text}")
