@@ -16,7 +16,7 @@ from mlv_validate._output.github import annotations
 from mlv_validate._output.junit import junit
 from mlv_validate._output.progress import on_terminal
 from mlv_validate._output.sarif import sarif
-from mlv_validate._output.text import ReportLine, lines, verdict
+from mlv_validate._output.text import ReportLine, report_lines, verdict_line
 from mlv_validate._report import Report
 from mlv_validate._requirements import RULES, Rule, rules_at
 from mlv_validate._text import count, visible
@@ -100,7 +100,7 @@ def _command(
         return _list_rules()
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
-    rules = _selected(select, ignore, "sealed" if require_sealed else "core")
+    rules = _selected_rules(select, ignore, "sealed" if require_sealed else "core")
     if rules is not None and format_ == "json":
         raise click.UsageError(
             "--format json reports all rules and cannot be combined with --select or --ignore."
@@ -117,7 +117,7 @@ def _command(
     if rules is not None:
         report = report.only(rules)
     with _ignore_closed_pipe():
-        _report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
+        _print_report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
     if report.verdict != "unchecked" and missing:
         return _USAGE
     warnings = sum(target.warnings for target in report.targets)
@@ -128,7 +128,7 @@ def _command(
     return report.exit_code
 
 
-def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
+def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
     match format_:
         case "json":
             print(report.dumps())
@@ -136,29 +136,29 @@ def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -
             for line in annotations(report):
                 print(line)
             for target in () if quiet else report.targets:
-                print("".join(verdict(target, report)))
+                print("".join(verdict_line(target, report)))
         case "sarif":
             print(sarif(report))
         case "junit":
             print(junit(report, warnings_fail=warnings_fail))
         case _:
-            _print(lines(report, quiet=quiet))
+            _print_lines(report_lines(report, quiet=quiet))
 
 
-def _selected(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
+def _selected_rules(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
     """Return the names of the rules whose findings are reported; None for all."""
-    selected, ignored = _named(select), _named(ignore)
+    selected, ignored = _rules_in(select), _rules_in(ignore)
     if not selected and not ignored:
         return None
-    judged = rules_at(level)
-    rules = (selected or judged) - ignored
-    if not rules & judged:
+    checked = rules_at(level)
+    rules = (selected or checked) - ignored
+    if not rules & checked:
         more = " Add --require-sealed for those of level Sealed." if rules & rules_at("sealed") else ""
         raise click.UsageError(f"--select and --ignore leave no rule of level {level.capitalize()}.{more}")
     return rules
 
 
-def _named(lists: Iterable[str]) -> frozenset[str]:
+def _rules_in(lists: Iterable[str]) -> frozenset[str]:
     """Return the rules in lists such as `log.seq,seal`: a name, or the part of names before the dot."""
     rules = rules_at("sealed")
     found = set[str]()
@@ -213,7 +213,7 @@ def _console() -> Console:
     return Console(soft_wrap=True, markup=False, emoji=False, highlight=False, force_terminal=sys.stdout.isatty())
 
 
-def _print(lines: Iterable[ReportLine]) -> None:
+def _print_lines(lines: Iterable[ReportLine]) -> None:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines)
         return
@@ -235,7 +235,7 @@ def _explain(name: str) -> int:
     print(rule.id)
     print(f"  {rule.text}")
     print()
-    print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
+    print(f"  level    {rule.level}" + (f", a finding is {_severity(rule)}" if rule.phase else ""))
     print(f"  for      {who}, at level {rule.at.capitalize()} and above, since version {rule.since}")
     print(f"  chapter  spec/{SPEC_VERSION}/{rule.chapter}.md#{rule.id}")
     print(f"  why      {rule.why}")
@@ -244,20 +244,20 @@ def _explain(name: str) -> int:
 
 
 def _suggestion(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
-    return f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
+    similar = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
+    return f" Did you mean {' or '.join(similar)}?" if similar else " See --list-rules."
 
 
-def _article(rule: Rule) -> str:
+def _severity(rule: Rule) -> str:
     return "an error" if rule.severity == "error" else "a warning"
 
 
 def _list_rules() -> int:
-    judged = [rule for rule in RULES.values() if rule.class_ == "directory"]
+    listed = [rule for rule in RULES.values() if rule.class_ == "directory"]
     if sys.stdout.isatty():
-        _console().print(_table(judged), soft_wrap=False)
+        _console().print(_table(listed), soft_wrap=False)
     else:
-        sys.stdout.writelines(f"{rule.id}\t{rule.severity}\t{rule.phase}\t{rule.at}\t{rule.text}\n" for rule in judged)
+        sys.stdout.writelines(f"{rule.id}\t{rule.severity}\t{rule.phase}\t{rule.at}\t{rule.text}\n" for rule in listed)
     return 0
 
 

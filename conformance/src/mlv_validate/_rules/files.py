@@ -71,7 +71,7 @@ class References:
     def _examine(self, name: str, size: int) -> None:
         """Find the size of a file, and its digest if the size is right."""
         try:
-            folder, file = self._root.below(name)
+            folder, file = self._root.open_below(name)
             with folder, file:
                 self._sizes[name] = file.size
                 if file.size == size:

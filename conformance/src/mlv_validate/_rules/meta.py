@@ -43,10 +43,10 @@ def read_meta_record(folder: Directory, name: str, number: int, findings: Findin
     """Read a meta record, and check it by the rules for a single record."""
     path = name if number == 1 else f"meta/{name}"
     try:
-        with folder.file(name) as file:
+        with folder.open_file(name) as file:
             raw = file.read(0, MAX_SIZE + 1)
             digest = hashlib.sha256(raw).hexdigest() if len(raw) == file.size else _digest(file, path, findings)
-            changed = file.changed(folder)
+            changed = file.how_changed(folder)
     except Absent:
         findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         return MetaRecord(number, path, None, True)

@@ -87,7 +87,7 @@ class Streams:
         if not is_stream(path):
             return -1
         try:
-            folder, file = self._root.below(path)
+            folder, file = self._root.open_below(path)
             with folder, file:
                 return file.size
         except Absent:

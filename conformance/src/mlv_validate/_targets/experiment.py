@@ -129,7 +129,7 @@ class _ExperimentChecker:
 
     def _stream(self, folder: Directory, name: str, path: str, base: Version | None, references: References) -> None:
         try:
-            with folder.file(name) as file:
+            with folder.open_file(name) as file:
                 self._streams[path] = check_stream(folder, file, path, base, self._findings, references, self._jobs)
         except Absent:
             self._unknown.add(path)
@@ -168,7 +168,7 @@ class _ExperimentChecker:
         if self._type(name) != "directory":
             return
         try:
-            with self._root.directory(name) as folder:
+            with self._root.open_directory(name) as folder:
                 listing = {f"{name}/{entry}": type_ for entry, type_ in folder.entries().items()}
                 check_listing(listing.items(), self._findings)
                 check(folder, listing)

@@ -77,7 +77,7 @@ class _StreamChecker:
             self._stream.torn = self._file.size - end
             rule, message = torn(self._stream.torn)
             self._findings.add(rule, self._path, self._stream.lines + 1, message)
-        changed = self._file.changed(folder)
+        changed = self._file.how_changed(folder)
         if changed:
             self._findings.add_unchecked(self._path, changed)
         return self._stream
