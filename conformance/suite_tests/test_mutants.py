@@ -56,7 +56,7 @@ def killer(rule: str, made: dict[str, Path]) -> str | None:
 
 def forget() -> None:
     """Forget what was found good: it was judged by another mutant."""
-    values._good.clear()
+    values._valid_values.clear()
 
 
 @contextmanager

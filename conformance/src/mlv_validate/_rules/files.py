@@ -38,7 +38,7 @@ class References:
     def finish(self, streams: Streams) -> None:
         """Check what needs all records: that events exist, and that no paths differ only by case."""
         for path, line, stream, seq in self._events:
-            why = streams.lacks(stream, seq, reach=False)
+            why = streams.why_missing(stream, seq, reach=False)
             if why:
                 self._findings.add("event.exists", path, line, why)
         for path, first in twins(self._attached):
