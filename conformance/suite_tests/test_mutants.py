@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from mlv_conformance._cli import SUITE
-from mlv_conformance._suite.cases import Case, Finding, load, materialize
+from mlv_conformance._suite.cases import Case, Finding, load_cases, materialize
 from mlv_validate import RULES, validate
 from mlv_validate._fast import parallel, shapes
 from mlv_validate._findings import Findings
@@ -28,7 +28,7 @@ from mlv_validate._schema.checks import Check
 from mlv_validate._schema.predicates import predicate
 from mlv_validate._targets import discovery, stream
 
-CASES = load(SUITE)
+CASES = load_cases(SUITE)
 OF_DIRECTORIES = [name for name, rule in RULES.items() if rule.class_ == "directory"]
 MASKING = [name for name in OF_DIRECTORIES if RULES[name].phase in ("bytes", "json", "schema") and name != "log.torn"]
 """Rules whose breach masks a record, so that not judging one is more than not reporting it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlv_conformance._suite.cases import load, materialize
+from mlv_conformance._suite.cases import load_cases, materialize
 from mlv_validate import _findings, _jobs, validate
 from mlv_validate._fast import invalid as _invalid
 from mlv_validate._fast import parallel as _parallel
@@ -411,7 +411,7 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, case in enumerate(case for case in load(SUITE) if case.base == base):
+    for number, case in enumerate(case for case in load_cases(SUITE) if case.base == base):
         target = materialize(SUITE, case, tmp_path / str(number))
         sealed = case.level == "sealed"
         assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
