@@ -170,6 +170,7 @@ class Process:
         self._errors.close()
 
     def _read_line(self) -> bytes:
+        """Return the next line of the standard output, without its LF."""
         assert self._process.stdout
         deadline = time.monotonic() + self._seconds
         parts = [self._rest]
@@ -192,6 +193,7 @@ class Process:
         return line
 
     def _wait(self, wanted: int | None) -> None:
+        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`."""
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:

@@ -30,6 +30,7 @@ def _batches(reads: list[Read]) -> Iterator[list[Read]]:
 
 
 def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> Iterator[Result]:
+    """Return the results of reads that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Read, Path]]()
         for number, read in enumerate(reads):

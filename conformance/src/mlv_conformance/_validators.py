@@ -24,6 +24,7 @@ def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
 
 
 def _run_batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> Iterator[Result]:
+    """Return the results of cases that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Case, Path]]()
         for number, case in enumerate(cases):

@@ -129,6 +129,7 @@ def _command(
 
 
 def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
+    """Print a report in one of the formats."""
     match format_:
         case "json":
             print(report.dumps())
@@ -228,6 +229,7 @@ def _styled(line: ReportLine) -> Text:
 
 
 def _explain(name: str) -> int:
+    """Print a rule with its reason and hint, and return the exit code."""
     rule = RULES.get(name)
     if rule is None:
         raise click.UsageError(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
@@ -244,11 +246,13 @@ def _explain(name: str) -> int:
 
 
 def _suggestion(name: str, names: list[str]) -> str:
+    """Return a sentence that suggests names similar to an unknown one."""
     similar = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
     return f" Did you mean {' or '.join(similar)}?" if similar else " See --list-rules."
 
 
 def _severity(rule: Rule) -> str:
+    """Return the severity of a rule with its article."""
     return "an error" if rule.severity == "error" else "a warning"
 
 

@@ -152,6 +152,7 @@ class Report:
 
 
 def _target(target: Target) -> dict[str, Any]:
+    """Return a target as a JSON object of the report."""
     return {
         "path": storable(target.path),
         "verdict": target.verdict,

@@ -42,6 +42,7 @@ class Case:
 
     @property
     def id(self) -> str:
+        """The name of the case in results: its rule and its name."""
         return f"{self.rule}/{self.name}"
 
     @property

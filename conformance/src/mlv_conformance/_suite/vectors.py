@@ -73,6 +73,7 @@ def _slot_edit(slot: dict[str, Any], text: Any) -> Edit:
 
 
 def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each vector whose text stands in the slot of a valid directory."""
     slot = file["slot"]
     stream = ("streams", slot["path"])
     reads = []
@@ -185,6 +186,7 @@ def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
 
 
 def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each list of meta records, with the effective meta that results."""
     reads = []
     for vector in file["vectors"]:
         first, *additions = vector["records"]

@@ -126,6 +126,7 @@ class _Attempt:
         yield from self._written.equal_nonces()
 
     def _run_sessions(self, run: Run, sessions: list[Session], killed_after: int | None) -> None:
+        """Do the steps of a run, the sessions in turn, and kill the driver after the step `killed_after`."""
         with ExitStack() as stack:
             environment = {"TZ": _ZONE, **run.env}
             processes = [stack.enter_context(self._driver.write(self._savedir.path, environment)) for _ in sessions]

@@ -120,7 +120,7 @@ def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEven
 
 
 def _is_valid(event: dict[str, Any]) -> bool:
-    """Return whether an event is one of the user, and surely keeps all rules of phase `schema`, its `data` left out."""
+    """Return whether an event is one of the user, and surely valid by phase `schema`, apart from its `data`."""
     seq, time, name, data = event.get("seq"), event.get("time"), event.get("event"), event.get("data")
     if type(seq) is not int or type(time) is not str or type(name) is not str or type(data) is not dict:
         return False

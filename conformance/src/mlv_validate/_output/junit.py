@@ -27,6 +27,7 @@ def junit(report: Report, *, warnings_fail: bool) -> str:
 
 
 def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.Element:
+    """Return the test suite of a target."""
     paths = {experiment.path for experiment in target.experiments}
     cases = {path: _Case() for path in sorted(paths, key=path_order) or ["."]}
 

@@ -124,6 +124,7 @@ class Chain:
         self.digests[record.number] = record.digest
 
     def _check(self, record: MetaRecord) -> list[Broken]:
+        """Return the rules that an addition breaks because of the records before it."""
         broken, number, members = list[Broken](), record.number, record.members
         if number - 1 not in self.digests:
             broken.append(("addition.numbers", f"there is no record {number - 1}"))

@@ -96,6 +96,7 @@ def _number(given: dict[str, Any]) -> list[Predicate]:
 
 
 def _array(given: dict[str, Any]) -> list[Predicate]:
+    """Return the predicate of the keywords for arrays."""
     is_item, is_contained = (predicate(given[name]) if name in given else None for name in ("items", "contains"))
     must_differ = given.get("uniqueItems", False)
 
@@ -121,6 +122,7 @@ def _key(value: Any) -> Any:
 
 
 def _object(given: dict[str, Any]) -> list[Predicate]:
+    """Return the predicate of the keywords for objects."""
     required = given.get("required", [])
     members = [(name, predicate(part)) for name, part in given.get("properties", {}).items()]
     known = frozenset(name for name, _ in members)

@@ -50,6 +50,8 @@ def check_experiment(
 
 
 class _ExperimentChecker:
+    """A check of one experiment, in the order of reading that the module describes."""
+
     def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int) -> None:
         self._jobs = jobs
         self._root = root
@@ -60,6 +62,7 @@ class _ExperimentChecker:
         self._unknown: set[str] = set()  # streams that could not be read
 
     def check(self, sealed: bool) -> ExperimentResult:
+        """Check all parts of the experiment; `sealed` says whether to report findings of level Sealed."""
         findings = self._findings
         check_listing(self._entries.items(), findings)
         type_ = self._entry_type("meta.json")
@@ -145,6 +148,7 @@ class _ExperimentChecker:
     def _check_further_streams(
         self, folder: Directory, listing: dict[str, str], base: Version | None, references: References
     ) -> None:
+        """Check the streams in the folder `log`."""
         for path, type_ in listing.items():
             if type_ == "file" and is_stream(path):
                 self._check_stream(folder, path.removeprefix("log/"), path, base, references)
@@ -157,6 +161,7 @@ class _ExperimentChecker:
         references: References,
         refusals: dict[str, str],
     ) -> None:
+        """Check the additions in the folder `meta`; `refusals` takes why the experiment can't be checked, by path."""
         numbers = [record_number(path) for path, type_ in listing.items() if type_ == "file"]
         for number in sorted(number for number in numbers if number is not None):
             record = read_meta_record(folder, f"{number}.json", number, self._findings)

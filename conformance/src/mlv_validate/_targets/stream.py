@@ -42,6 +42,8 @@ def check_stream(
 
 
 class _StreamChecker:
+    """A check of one stream, from its first line to its last."""
+
     def __init__(
         self,
         file: File,
@@ -65,6 +67,7 @@ class _StreamChecker:
         self._last = b""  # the last line, if it is that of a run: its name is parsed at the end
 
     def check(self, folder: Directory | None) -> Stream:
+        """Check all lines, and that the file has stayed the same."""
         end = 0
         for block, items in read(self._file, self._jobs):
             end = block.end
@@ -245,6 +248,7 @@ class _StreamChecker:
         return False
 
     def _report_masked(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
+        """Report the rules for which a line is masked, and return False: the next line can be checked."""
         self._report(line, broken)
         self._add_masked(line.start, line.end, may_start)
         return False
@@ -265,10 +269,12 @@ class _StreamChecker:
         return self._only_counted((rule,)) is not None
 
     def _report(self, line: Line, broken: list[Broken]) -> None:
+        """Report the rules that a line breaks."""
         for rule, message in broken:
             self._findings.add(rule, self._path, line.number, message)
 
     def _check_event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
+        """Check the next event, which isn't masked, by the rules about the lines before it."""
         stream, data, broken = self._stream, event["data"], list[Broken]()
         stream.events += 1
         stream.last = name
@@ -287,6 +293,7 @@ class _StreamChecker:
         self._report(line, broken)
 
     def _check_lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
+        """Check a lifecycle event, and change the state of the stream."""
         stream = self._stream
         stream.state = _STATES.get(name, stream.state)
         match name:

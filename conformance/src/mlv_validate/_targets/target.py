@@ -68,6 +68,7 @@ def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchec
 
 
 def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
+    """Check a single log file."""
     findings, events = Findings(), 0
     try:
         stream = check_stream(None, file, ".", (1, 0), findings, None, jobs)
@@ -80,6 +81,7 @@ def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
 
 
 def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Target:
+    """Check the experiments in and below a directory, and compare them with one another."""
     common = Findings()
     found = _check_all(root, sealed, jobs, common)
     results = []
