@@ -73,7 +73,7 @@ def _slot_edit(slot: dict[str, Any], text: Any) -> Edit:
 
 
 def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
-    """Return a read for each vector whose text stands in the slot of a valid directory."""
+    """Return a read for each vector, whose text is put into the slot of a base."""
     slot = file["slot"]
     stream = ("streams", slot["path"])
     reads = []

@@ -30,12 +30,12 @@ class WrittenTree:
 
     def __init__(self, savedir: Savedir) -> None:
         self._savedir = savedir
-        self._before: dict[str, bytes] = {}
-        self._counts: Counter[str] = Counter()
+        self._before: dict[str, bytes] = {}  # the files before the run
+        self._counts: Counter[str] = Counter()  # of the user's events before the run, by stream
         self._report: Target | None = None
-        self._foreign: dict[str, Entry] = {}
-        self._edited: set[str] = set()
-        self._removed: set[str] = set()
+        self._foreign: dict[str, Entry] = {}  # entries that another program wrote, and the writer must not change
+        self._edited: set[str] = set()  # paths that another program wrote or removed
+        self._removed: set[str] = set()  # directories of experiments that another program removed
         self._continues_anywhere = False
         self._expected: _Continuation | None = None
 
