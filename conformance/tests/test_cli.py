@@ -139,8 +139,12 @@ def test_a_finding_that_is_only_counted_is_counted_once() -> None:
     for line in range(1, 1501):
         for _ in range(2):
             findings.add("log.blank", "log.jsonl", line, "the line is blank")
-    assert (len(findings.found), findings.omitted[0].number) == (1000, 500)
-    assert findings.at("log.jsonl", 1000) and findings.at("log.jsonl", 1500) and not findings.at("log.jsonl", 1501)
+    assert (len(findings.listed), findings.omitted[0].number) == (1000, 500)
+    assert (
+        findings.has_finding_at("log.jsonl", 1000)
+        and findings.has_finding_at("log.jsonl", 1500)
+        and not findings.has_finding_at("log.jsonl", 1501)
+    )
 
 
 def test_of_many_experiments_the_number_is_printed(experiment: Make, run: Run) -> None:
@@ -349,6 +353,16 @@ def test_wrong_usage(arguments: list[str], run: Run) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mlv-validate: error: ")
+
+
+def test_the_hint_to_help_is_printed_once(run: Run) -> None:
+    done = run("gone", "away")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "mlv-validate: error: 'gone' does not exist.",
+        "mlv-validate: error: 'away' does not exist.",
+        "Try 'mlv-validate --help'.",
+    ]
 
 
 @pytest.mark.slow

@@ -488,15 +488,15 @@ def test_a_file_that_shrinks_is_not_called_valid(experiment: Make, tmp_path: Pat
 
     path = tmp_path / "a"
     path.write_bytes(b"x" * 10)
-    with Directory(os.open(tmp_path, os.O_RDONLY)) as parent, parent.file("a") as file:
+    with Directory(os.open(tmp_path, os.O_RDONLY)) as parent, parent.open_file("a") as file:
         path.write_bytes(b"x" * 20)
-        assert file.changed(parent) is None and file.read(0, 100) == b"x" * 10
+        assert file.how_changed(parent) is None and file.read(0, 100) == b"x" * 10
         path.write_bytes(b"x" * 5)
-        assert file.changed(parent) == "it became shorter while it was read"
+        assert file.how_changed(parent) == "it became shorter while it was read"
         assert file.digest(0, 10) is None
         path.unlink()
         path.write_bytes(b"x" * 10)
-        assert "was" in (file.changed(parent) or "")
+        assert "was" in (file.how_changed(parent) or "")
 
 
 # What the command does to the machine.

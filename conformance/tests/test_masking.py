@@ -178,16 +178,16 @@ def test_ranges_are_a_set_of_integers() -> None:
 def test_a_sequence_knows_what_a_masked_line_may_have_been() -> None:
     sequence = Sequence()
     for seq in (1, 2, None, 7, 3):
-        sequence.mask() if seq is None else sequence.add(seq)
+        sequence.add_masked() if seq is None else sequence.add(seq)
     assert [seq for seq in range(10) if seq in sequence] == [1, 2, 3, 4, 5, 6, 7]
     assert (sequence.reaches(7), sequence.reaches(8)) == (True, False)
-    sequence.mask()
+    sequence.add_masked()
     assert 8 in sequence and 3 in sequence and sequence.reaches(10**15)
 
 
 def test_a_span_that_may_have_been_begun_ends_once() -> None:
     spans = Spans()
-    spans.masked(3, 5)
+    spans.add_masked(3, 5)
     assert [spans.is_open(seq) for seq in (2, 3, 5, 6)] == [False, True, True, False]
     assert spans.end(4) is None and not spans.is_open(4)
     spans.clear()

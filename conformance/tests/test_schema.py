@@ -13,7 +13,7 @@ from mlv_validate import RULES
 from mlv_validate._rules.events import check_event
 from mlv_validate._rules.meta import check_meta
 from mlv_validate._rules.values import check_typed
-from mlv_validate._rules.versions import known, version
+from mlv_validate._rules.versions import is_known, parse_version
 from mlv_validate._schema.checks import SCHEMAS
 
 REGISTRY: Registry = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in SCHEMAS.values())
@@ -144,7 +144,7 @@ def test_a_meta_record_breaks_the_rules_that_its_schema_names(number: int) -> No
     record |= {"name": "a", "kind": "b", "nonce": "0" * 32} if number == 1 else {"experiment": ID, "previous": ID}
     for changed in mutations(record, 500, number):
         expected = broken_by_the_schema("meta" if number == 1 else "meta-addition", changed)
-        if not known(version(changed.get("mlv"))):
+        if not is_known(parse_version(changed.get("mlv"))):
             expected -= {"meta.unknown-members"}
         found = {rule for rule, _ in check_meta(changed, number).broken}
         assert {rule for rule in found if not rule.startswith("value.")} == expected, changed

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mlv_conformance._suite.cases import load, materialize
+from mlv_conformance._suite.cases import load_cases, materialize
 from mlv_validate import _findings, _jobs, validate
-from mlv_validate._fast import flaws as _flaws
+from mlv_validate._fast import invalid as _invalid
 from mlv_validate._fast import parallel as _parallel
 from mlv_validate._fast import shapes as _shapes
-from mlv_validate._fast.shapes import Bad, Clean, Item, Run, Shapes, Whole, facts
+from mlv_validate._fast.shapes import InvalidLines, Item, Run, Shapes, UnknownLine, ValidLine, check_block
 from mlv_validate._report import Report
 from mlv_validate._rules.bytes import parse
 from mlv_validate._rules.events import check_event
@@ -29,16 +29,16 @@ SUITE = Path(__file__).parents[1] / "suite"
 
 
 def whole(block: bytes) -> Iterator[Item]:
-    """What `facts` would say if it knew nothing: every line takes the full path."""
+    """What `check_block` would say if it knew nothing: every line takes the full path."""
     start = 0
     for line in block[:-1].split(b"\n"):
-        yield Whole(start, start + len(line) + 1)
+        yield UnknownLine(start, start + len(line) + 1)
         start += len(line) + 1
 
 
 def slow(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
     with monkeypatch.context() as patch:
-        patch.setattr(_parallel, "facts", whole)
+        patch.setattr(_parallel, "check_block", whole)
         return validate(path, **options)
 
 
@@ -47,16 +47,16 @@ def fast(monkeypatch: pytest.MonkeyPatch, path: Path, **options: Any) -> Report:
     shapes = Shapes()
     with monkeypatch.context() as patch:
         learn(patch, shapes)
-        validate(path, **options)  # the lesson
+        validate(path, **options)  # learns from the lines
         return validate(path, **options)
 
 
 def learn(patch: pytest.MonkeyPatch, shapes: Shapes) -> None:
-    """Every line is a lesson, for these shapes alone."""
-    patch.setattr(_shapes, "_LESSON", 1)
-    patch.setattr(_flaws, "_LESSON", 1)
-    patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
-    patch.setattr(_stream, "lesson", lambda line, *found: shapes.flaws.see_event(line[:-1], *found))
+    """Every line is a sample to learn from, for these shapes alone."""
+    patch.setattr(_shapes, "_SAMPLE_EVERY", 1)
+    patch.setattr(_invalid, "_SAMPLE_EVERY", 1)
+    patch.setattr(_parallel, "check_block", lambda block: check_block(block, shapes))
+    patch.setattr(_stream, "learn_from", lambda line, *found: shapes.invalid.learn_from_event(line[:-1], *found))
 
 
 def rules_of(line: bytes) -> list[str]:
@@ -68,14 +68,15 @@ def rules_of(line: bytes) -> list[str]:
 
 def is_right(item: Item, line: bytes) -> bool:
     """Whether what was found fast of one line is what the full path finds."""
-    if isinstance(item, Bad):
-        [(flaw, lines, size)] = item.runs
-        return (lines, size) == (1, len(line)) and (flaw.known is None or sorted(flaw.known) == sorted(rules_of(line)))
+    if isinstance(item, InvalidLines):
+        [(broken, lines, size)] = item.runs
+        rules = broken.if_known
+        return (lines, size) == (1, len(line)) and (rules is None or sorted(rules) == sorted(rules_of(line)))
     event = parse(line[:-1], line=True).value
     if isinstance(item, Run):
         right = Run(event["seq"], 1, ((event.get("within", 0), 1),), 0, 0, len(line))
         return not rules_of(line) and item == right
-    return isinstance(item, Clean) and not rules_of(line) and item.event == event
+    return isinstance(item, ValidLine) and not rules_of(line) and item.event == event
 
 
 # --- generated lines ---
@@ -194,10 +195,10 @@ def test_changed_logs_have_the_same_findings(
     lines = log(x, chance, blanks)
     path = x.path / "log.jsonl"
     shapes = Shapes()
-    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    monkeypatch.setattr(_shapes, "_SAMPLE_EVERY", 1)
     path.write_bytes(b"".join(lines))
     with monkeypatch.context() as patch:
-        patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
+        patch.setattr(_parallel, "check_block", lambda block: check_block(block, shapes))
         assert validate(x.path).verdict == validate(x.path).verdict == "valid"
     for _ in range(25):
         changed = lines
@@ -205,7 +206,7 @@ def test_changed_logs_have_the_same_findings(
             changed = mutated(changed, chance)
         path.write_bytes(b"".join(changed))
         with monkeypatch.context() as patch:
-            patch.setattr(_parallel, "facts", lambda block: facts(block, shapes))
+            patch.setattr(_parallel, "check_block", lambda block: check_block(block, shapes))
             found = validate(x.path)
         assert found == slow(monkeypatch, x.path), changed
 
@@ -219,19 +220,19 @@ def test_what_is_said_of_a_line_is_what_the_full_path_says(
     chance = random.Random(SEED)
     lines = log(experiment(), chance, blanks)
     shapes = Shapes()
-    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    monkeypatch.setattr(_shapes, "_SAMPLE_EVERY", 1)
     for _ in range(3):
-        list(facts(b"".join(lines), shapes))
+        list(check_block(b"".join(lines), shapes))
     accepted = refused = 0
     for _ in range(8000):
         [line] = mutated([chance.choice(lines)], chance)
         if not line.endswith(b"\n") or line.count(b"\n") != 1:
             continue
-        [item] = facts(line, shapes)
-        if isinstance(item, Whole):
+        [item] = check_block(line, shapes)
+        if isinstance(item, UnknownLine):
             continue
-        accepted += not isinstance(item, Bad)
-        refused += isinstance(item, Bad)
+        accepted += not isinstance(item, InvalidLines)
+        refused += isinstance(item, InvalidLines)
         assert is_right(item, line), line
     assert accepted > 800 and refused > 800
 
@@ -244,9 +245,9 @@ def test_no_value_is_accepted_in_place_of_another_that_the_full_path_refuses(
 ) -> None:
     lines = log(experiment(), random.Random(SEED), blanks)
     shapes = Shapes()
-    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    monkeypatch.setattr(_shapes, "_SAMPLE_EVERY", 1)
     for _ in range(3):
-        list(facts(b"".join(lines), shapes))
+        list(check_block(b"".join(lines), shapes))
     kinds_of = {re.sub(rb"[0-9]+", b"0", line): line for line in lines[1:] if b"seconds" not in line}
     chosen = list({VALUE.sub(b"", line): line for line in kinds_of.values()}.values())
     accepted = 0
@@ -255,9 +256,9 @@ def test_no_value_is_accepted_in_place_of_another_that_the_full_path_refuses(
             for token in TOKENS:
                 changed = line[: match.start()] + token + line[match.end() :]
                 if changed.count(b"\n") == 1:
-                    [item] = facts(changed, shapes)
-                    assert isinstance(item, Whole) or is_right(item, changed), changed
-                    accepted += isinstance(item, Run | Clean)
+                    [item] = check_block(changed, shapes)
+                    assert isinstance(item, UnknownLine) or is_right(item, changed), changed
+                    accepted += isinstance(item, Run | ValidLine)
     assert len(chosen) > 8 and accepted > 500
 
 
@@ -345,7 +346,7 @@ def test_findings_that_are_only_counted_are_the_same(
     chance = random.Random(SEED + seed)
     x = experiment()
     lines = log(x, chance, blanks)
-    monkeypatch.setattr(_findings, "KEPT", kept)
+    monkeypatch.setattr(_findings, "MAX_LISTED", kept)
     learned = 0
     for number in range(8):
         changed = lines[:1] + lines[1:60] * (number % 2)
@@ -360,7 +361,7 @@ def test_findings_that_are_only_counted_are_the_same(
             learn(patch, shapes)
             validate(x.path)
             found = validate(x.path)
-        learned += len(shapes.flaws._branches)
+        learned += len(shapes.invalid._branches)
         assert found == slow(monkeypatch, x.path), (number, changed)
     assert learned > 20
 
@@ -376,7 +377,7 @@ def test_after_a_line_that_may_have_been_a_start_no_version_is_known(
     line = b'{"seq":9,"time":"2026-11-22T18:24:00.000000Z","event":%s}\n'
     no_name, odd = line % b'5,"data":{}', line % b'"a","data":{},"more":1'
     path.write_bytes(start + no_name * 4 + start + no_name + odd * 2 + start + odd * 4 + no_name + odd)
-    monkeypatch.setattr(_findings, "KEPT", 1)
+    monkeypatch.setattr(_findings, "MAX_LISTED", 1)
     report = fast(monkeypatch, x.path)
     assert report == slow(monkeypatch, x.path)
     assert [(one.rule, one.number) for one in report.targets[0].omitted if "seq" not in one.rule] == [
@@ -398,8 +399,8 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
     with monkeypatch.context() as patch:
         learn(patch, shapes)
         validate(x.path)
-    assert [found.unknown for found in shapes.flaws._flaws] == [()]
-    monkeypatch.setattr(_findings, "KEPT", 1)
+    assert [found.if_unknown for found in shapes.invalid._rules] == [()]
+    monkeypatch.setattr(_findings, "MAX_LISTED", 1)
     report = fast(monkeypatch, x.path)
     assert report == slow(monkeypatch, x.path)
     assert [(one.rule, one.number) for one in report.targets[0].omitted] == [("event.reserved", 6)]
@@ -410,7 +411,7 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, case in enumerate(case for case in load(SUITE) if case.base == base):
+    for number, case in enumerate(case for case in load_cases(SUITE) if case.base == base):
         target = materialize(SUITE, case, tmp_path / str(number))
         sealed = case.level == "sealed"
         assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
@@ -419,16 +420,16 @@ def test_every_case_of_the_suite_has_the_same_findings(
 def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = log(experiment(), random.Random(SEED), False)
     shapes = Shapes()
-    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    monkeypatch.setattr(_shapes, "_SAMPLE_EVERY", 1)
     for _ in range(2):
-        list(facts(b"".join(lines), shapes))
-    items = list(facts(b"".join(lines), shapes))
+        list(check_block(b"".join(lines), shapes))
+    items = list(check_block(b"".join(lines), shapes))
     assert sum(item.lines for item in items if isinstance(item, Run)) > 200
-    assert {type(item) for item in items} == {Run, Clean, Whole}
+    assert {type(item) for item in items} == {Run, ValidLine, UnknownLine}
     assert [items[0].start, items[-1].end] == [0, len(b"".join(lines))]
     assert all(before.end == after.start for before, after in zip(items, items[1:], strict=False))
-    monkeypatch.setattr(_shapes, "tame", lambda *_, **__: None)
-    alone = [item for item in facts(b"".join(lines), shapes) if isinstance(item, Run)]
+    monkeypatch.setattr(_shapes, "check_line", lambda *_, **__: None)
+    alone = [item for item in check_block(b"".join(lines), shapes) if isinstance(item, Run)]
     assert sum(item.lines for item in alone) > 100, "the shapes accept none by themselves"
 
 
@@ -470,9 +471,9 @@ def test_a_process_that_dies_leaves_what_it_read_unchecked(
     def dies(block: bytes) -> Iterator[Item]:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        yield from facts(block)
+        yield from check_block(block)
 
-    monkeypatch.setattr(_parallel, "facts", dies)
+    monkeypatch.setattr(_parallel, "check_block", dies)
     report = validate(x.path, jobs=2)
     assert report.exit_code == 3
     assert [entry.path for entry in report.targets[0].unchecked] == ["log.jsonl"]
@@ -485,7 +486,7 @@ def test_a_process_that_fails_leaves_what_it_read_unchecked(
     log, parent = experiment().log().start(), os.getpid()
     for _ in range(20):
         log.event("a")
-    monkeypatch.setattr(_parallel, "facts", lambda block: facts(block) if os.getpid() == parent else 1 // 0)
+    monkeypatch.setattr(_parallel, "check_block", lambda block: check_block(block) if os.getpid() == parent else 1 // 0)
     [target] = validate(log.experiment.path, jobs=2).targets
     assert [entry.path for entry in target.unchecked] == ["log.jsonl"]
     assert "ZeroDivisionError" in target.unchecked[0].reason
@@ -585,13 +586,13 @@ HEAD = b'{"seq":2,"time":"2026-11-22T18:24:00.123456Z","event":"a","data":'
     ],
 )
 def test_the_border_of_what_is_accepted(rest: bytes, good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_shapes, "_LESSON", 1)
+    monkeypatch.setattr(_shapes, "_SAMPLE_EVERY", 1)
     shapes = Shapes()
     for _ in range(3):
-        list(facts(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
+        list(check_block(HEAD + b'{"a":1}}\n' + HEAD + b'{"b":1}}\n', shapes))
     parsed = parse(HEAD + rest, line=True)
     assert (not parsed.broken and not check_event(parsed.value, is_known=True, typed=True).broken) == good
     for learned in (Shapes(), shapes):
-        [item] = facts(HEAD + rest + b"\n", learned)
-        assert isinstance(item, Run | Clean) == good
-        assert isinstance(item, Whole) or is_right(item, HEAD + rest + b"\n")
+        [item] = check_block(HEAD + rest + b"\n", learned)
+        assert isinstance(item, Run | ValidLine) == good
+        assert isinstance(item, UnknownLine) or is_right(item, HEAD + rest + b"\n")
