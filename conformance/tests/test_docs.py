@@ -227,7 +227,7 @@ def results_of(page: str) -> tuple["subprocess.CompletedProcess[str]", list[Any]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WRITTEN)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str) -> None:
+def test_the_code_of_a_page_runs_and_prints_the_output_on_the_page(page: str) -> None:
     run, results = results_of(page)
     wrong = [
         f"{page}:{line}: {what}\n--- the page says\n{masked(expected)}\n--- it printed\n{masked(actual)}\n"
@@ -238,7 +238,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str) -> Non
     assert run.returncode == 0, run.stderr
 
 
-def test_few_blocks_are_not_run_and_each_says_why() -> None:
+def test_few_blocks_are_not_run_and_each_gives_a_reason() -> None:
     reasons = [
         f"{page}:{block.line}: {block.comment[1]}"
         for page in WRITTEN
@@ -411,7 +411,7 @@ def test_a_docstring_names_only_classes_that_exist() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of_a_docstring_runs_and_prints_what_the_docstring_says(name: str) -> None:
+def test_the_example_of_a_docstring_runs_and_prints_its_output(name: str) -> None:
     run, results = results_of(name)
     assert run.returncode == 0, run.stderr
     assert results

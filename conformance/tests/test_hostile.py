@@ -66,7 +66,9 @@ SPECIAL = [fifo, unix_socket, device, loop, escape, endless, folder]
 @pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
 @pytest.mark.parametrize("name", ["meta.json", "log.jsonl", "meta/3.json", "log/a.jsonl"])
-def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None], experiment: Make, run: Run) -> None:
+def test_a_special_file_in_place_of_a_meta_record_or_a_log(
+    name: str, make: Callable[[Path], None], experiment: Make, run: Run
+) -> None:
     x = experiment("in/x")
     x.add(2)
     (x.path / "log").mkdir()
@@ -80,7 +82,9 @@ def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None],
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [*SPECIAL, lambda path: None], ids=lambda make: make.__name__)
-def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experiment: Make, judge: Make) -> None:
+def test_a_special_file_in_place_of_an_attached_file(
+    make: Callable[[Path], None], experiment: Make, judge: Make
+) -> None:
     x = experiment("in/x")
     value = x.write("files/a", "content")
     (x.path / "files/a").unlink()
@@ -91,9 +95,7 @@ def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
-def test_a_special_file_of_the_users_is_none_of_our_business(
-    make: Callable[[Path], None], experiment: Make, judge: Make
-) -> None:
+def test_a_special_file_of_another_name_is_ignored(make: Callable[[Path], None], experiment: Make, judge: Make) -> None:
     x = experiment("in/x")
     make(x.path / "anything")
     assert judge("in/x") == (set(), [])
@@ -141,7 +143,7 @@ def test_a_reference_that_leads_outside(path: str, experiment: Make, judge: Make
 
 
 @pytest.mark.slow
-def test_names_in_the_log_are_not_looked_for(experiment: Make, judge: Make) -> None:
+def test_a_stream_name_in_an_event_is_not_opened_as_a_path(experiment: Make, judge: Make) -> None:
     x = experiment()
     for name in ("../x/log.jsonl", "log/../log.jsonl", "/dev/zero", "log", "log.jsonl/", "log/CON.jsonl", "\x1b[31m"):
         other = {"_mlv": "event", "experiment": x.id, "stream": name, "seq": 1}
@@ -232,7 +234,7 @@ def test_lines_beyond_the_limit(experiment: Make, judge: Make) -> None:
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_a_line_from_hell(line: bytes, rule: str, experiment: Make, judge: Make) -> None:
+def test_a_hostile_line(line: bytes, rule: str, experiment: Make, judge: Make) -> None:
     x = experiment()
     log = x.log().start().raw(line + b"\n")
     log.seq += 1
@@ -353,7 +355,7 @@ def public() -> Iterator[Path]:
     ]
     + [(name, 0o400) for name in ("meta", "log", "files")],  # the names can be listed, but nothing can be opened
 )
-def test_what_may_not_be_read_is_not_called_valid(
+def test_an_unreadable_entry_makes_the_result_unchecked(
     name: str, mode: int, experiment: Make, run: Run, unprivileged: list[str], public: Path
 ) -> None:
     x = experiment(public / "top/x")
@@ -384,7 +386,7 @@ def test_a_directory_without_an_experiment_is_not_valid(run: Run, tmp_path: Path
 
 @pytest.mark.rule("validator.complete")
 @pytest.mark.parametrize("members", [{"mlv": "2.0"}, {"mlv": "1.1", "requires": ["a"]}])
-def test_what_is_not_known_is_not_called_valid(members: dict[str, Any], experiment: Make, judge: Make) -> None:
+def test_an_unknown_version_makes_the_result_unchecked(members: dict[str, Any], experiment: Make, judge: Make) -> None:
     x = experiment("top/x", **members, unknown=1)
     x.log().raw(b"rubbish\n")
     assert judge("top") == (set(), ["x/meta.json"])
@@ -528,7 +530,7 @@ def tree(path: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.mark.rule("validator.read-only")
 @pytest.mark.rule("validator.contained")
-def test_it_only_reads_and_only_inside(experiment: Make, tmp_path: Path) -> None:
+def test_the_validator_only_reads_and_only_inside_the_directory(experiment: Make, tmp_path: Path) -> None:
     x = experiment("top/x")
     x.add(2)
     value = x.write("files/a", "content")

@@ -76,18 +76,18 @@ def broken_by_the_schema(name: str, value: object) -> set[str]:
 
 
 def mutations(value: dict[str, Any], number: int, seed: int) -> list[dict[str, Any]]:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     results = [value]
     for _ in range(number):
         new = json.loads(json.dumps(value))
         at = new
-        while chance.random() < 0.5 and any(isinstance(inner, dict) and inner for inner in at.values()):
-            at = chance.choice([inner for inner in at.values() if isinstance(inner, dict) and inner])
-        name = chance.choice([*at, "extra", "span", "within", "begin", "seconds"])
-        if chance.random() < 0.2:
+        while rng.random() < 0.5 and any(isinstance(inner, dict) and inner for inner in at.values()):
+            at = rng.choice([inner for inner in at.values() if isinstance(inner, dict) and inner])
+        name = rng.choice([*at, "extra", "span", "within", "begin", "seconds"])
+        if rng.random() < 0.2:
             at.pop(name, None)
         else:
-            at[name] = chance.choice([*WRONG, *at.values()])
+            at[name] = rng.choice([*WRONG, *at.values()])
         results.append(new)
     return results
 
@@ -150,14 +150,14 @@ def test_a_meta_record_breaks_the_rules_that_its_schema_names(number: int) -> No
         assert {rule for rule in found if not rule.startswith("value.")} == expected, changed
 
 
-def test_what_is_no_object_breaks_one_rule() -> None:
+def test_a_value_that_is_not_an_object_breaks_one_rule() -> None:
     values: list[Any] = [[], "a", 1, None, True]
     for value in values:
         assert [rule for rule, _ in check_event(value, is_known=True, typed=True).broken] == ["event.object"]
         assert [rule for rule, _ in check_meta(value, 1).broken] == ["meta.object"]
 
 
-def test_dates_have_to_exist() -> None:
+def test_a_date_must_exist() -> None:
     for date, exists in {"2024-02-29": True, "2026-02-29": False, "0000-01-01": False, "9999-12-31": True}.items():
         event = EVENTS[0] | {"time": date + TIME[10:]}
         assert [rule for rule, _ in check_event(event, is_known=True, typed=False).broken] == (
@@ -174,7 +174,7 @@ def test_dates_have_to_exist() -> None:
     assert {rule for rule, _ in judged.broken} == {"value.date", "time.exists"}
 
 
-def test_a_message_says_where_and_what() -> None:
+def test_a_message_names_the_member_and_the_problem() -> None:
     for event in EVENTS:
         for changed in mutations(event, 60, 7):
             for rule, message in check_event(changed, is_known=True, typed=True).broken:

@@ -64,7 +64,7 @@ def test_requirements_json_is_the_text() -> None:
     assert text == listed
 
 
-def test_an_anchor_is_its_rules_name() -> None:
+def test_an_anchor_is_the_name_of_its_rule() -> None:
     for path in CHAPTERS:
         for match in RULE.finditer(path.read_text("utf-8")):
             assert match["anchor"] == match["name"]
@@ -75,7 +75,7 @@ def test_names_are_unique() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_a_keyword_stands_only_in_a_named_sentence_and_only_once() -> None:
+def test_a_keyword_is_only_in_a_named_sentence_and_only_once() -> None:
     for _, name, sentence in rules_in_text():
         assert len(KEYWORD.findall(sentence)) == 1, name
     for path in CHAPTERS:

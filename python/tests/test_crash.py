@@ -22,7 +22,7 @@ SCRIPT = program("crash_at_random")
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.kept")
 @pytest.mark.rule("writer.torn")
-def test_after_twenty_kills_every_acknowledged_event_is_there(begin: Callable[..., Any], conforms: Any) -> None:
+def test_after_twenty_kills_every_acknowledged_event_is_in_the_log(begin: Callable[..., Any], conforms: Any) -> None:
     """20 sessions of one experiment, each killed at a random moment while it logs into two streams and attaches."""
     moments = random.Random(20261122)
     expected: dict[tuple[str, int], int] = {}

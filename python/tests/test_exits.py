@@ -71,7 +71,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="not applicable: the signals are those of POSIX")
 @pytest.mark.parametrize(("how", "block", "code", "state", "writer"), WAYS)
-def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
+def test_a_training_resumed_from_its_checkpoint_has_the_curve_of_one_that_never_ended(
     how: str, block: str, code: int, state: str, writer: str, whole: Any, conforms: Any
 ) -> None:
     """It ends in its fourth epoch, of which nothing is in the checkpoint."""
@@ -95,7 +95,7 @@ def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
 @pytest.mark.slow
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.seal")
-def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Callable[..., Any]) -> None:
+def test_sigterm_at_any_moment_leaves_a_paused_log_that_can_be_resumed(run: Callable[..., Any]) -> None:
     """The line of the documentation, run at each place inside the logger where Python would run a handler."""
     code = program("exits_sigterm_pauses")
     run(code, TESTS)
@@ -209,13 +209,15 @@ LATE = {
 
 
 @pytest.mark.parametrize("way", LATE)
-def test_what_runs_at_the_end_of_the_interpreter_logs(way: str, run: Callable[..., Any], events: Any) -> None:
+def test_code_that_runs_at_interpreter_exit_can_log(way: str, run: Callable[..., Any], events: Any) -> None:
     code, late = LATE[way]
     assert run("from mlvlogger import Logger\nif True:" + code).stderr == ""
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", *late]
 
 
-def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callable[..., Any], events: Any) -> None:
+def test_an_object_that_uses_a_logger_of_the_module_logs_at_interpreter_exit(
+    run: Callable[..., Any], events: Any
+) -> None:
     """Python runs the finalizers of all unreachable objects first, in any order."""
     code = program("exits_finalizers")
     assert run(code).stderr == ""

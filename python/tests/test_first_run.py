@@ -32,13 +32,13 @@ def test_an_empty_environment_without_home_git_or_a_path_is_enough() -> None:
     assert read("runs/demo").environments[0].get("git") is None
 
 
-def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_home_is_not_created(tmp_path: Path) -> None:
     done = run(HOME=str(tmp_path / "home"), PATH=os.defpath)
     assert (done.returncode, done.stdout, done.stderr) == (0, "runs/demo completed\n", "")
     assert not (tmp_path / "home").exists()
 
 
-def test_a_second_run_says_how_to_go_on() -> None:
+def test_a_second_run_explains_how_to_resume() -> None:
     run()
     done = run()
     assert done.returncode == 1

@@ -42,7 +42,7 @@ WAYS = {
 @pytest.mark.parametrize("logs", [True, False], ids=["it logs", "it does not log"])
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("way", WAYS)
-def test_however_a_child_leaves_the_parent_goes_on(
+def test_the_parent_continues_however_a_child_exits(
     way: str, writer: str, logs: bool, run: Callable[..., Any], conforms: Any
 ) -> None:
     """The child leaves a with block of the parent's, runs its exit handlers, and drops the objects it inherited."""
@@ -80,7 +80,7 @@ def test_however_a_child_leaves_the_parent_goes_on(
 
 
 @pytest.mark.rule("writer.fork")
-def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
+def test_queued_events_of_the_parent_are_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
     """The disk is full when it forks; then there is free space, and both leave through their exit handlers."""
     code = program("forks_backlog")
     run(code)
@@ -91,7 +91,7 @@ def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[
 
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_workers_forked_again_every_epoch_are_all_there_and_attributable(writer: str, conforms: Any) -> None:
+def test_events_of_workers_forked_every_epoch_are_logged_and_attributable(writer: str, conforms: Any) -> None:
     """As a data loader of PyTorch does: 4 workers × 5 epochs × 50 events, while the parent logs in the span."""
     Path("train.py").write_text("""
 import multiprocessing, os, sys
@@ -142,7 +142,7 @@ with Exp("runs", "e", writer=sys.argv[1]) as exp:
 
 
 @pytest.mark.rule("writer.fork")
-def test_children_of_children_have_streams_of_their_own(child: Callable[..., int], events: Any) -> None:
+def test_children_of_children_have_their_own_streams(child: Callable[..., int], events: Any) -> None:
     log = Logger("a.jsonl")
     log.event("parent")
 
@@ -232,7 +232,7 @@ def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: 
 
 
 @pytest.mark.rule("writer.one")
-@pytest.mark.parametrize("moment", ["open", "begun"])
+@pytest.mark.parametrize("moment", ["open", "started"])
 def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +241,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
 
     Logger("a.jsonl").close()
     inside, leave = threading.Event(), threading.Event()
-    what = {"open": "_recover", "begun": "DirectWriter"}[moment]
+    what = {"open": "_recover", "started": "DirectWriter"}[moment]
     step = getattr(session, what)
 
     def wait(*arguments: Any) -> Any:
@@ -275,9 +275,7 @@ def test_a_worker_that_is_terminated_and_has_logged_nothing_pauses_nothing(run: 
     assert read(HOME).streams == ["log.jsonl"]
 
 
-def test_a_child_that_logged_nothing_looks_at_no_stream_when_it_closes(
-    child: Callable[..., int], constant: Any
-) -> None:
+def test_a_child_that_logged_nothing_opens_no_stream_when_it_closes(child: Callable[..., int], constant: Any) -> None:
     """A worker that ends must not read a log of gigabytes for the end that it does not write."""
     with Exp("runs", "e") as exp:
         for number in range(3):

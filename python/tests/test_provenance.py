@@ -138,7 +138,9 @@ def test_a_module_that_is_run_is_the_script(project: Path, launch: Launch) -> No
     "words",
     ["-m cProfile", "-m profile", "-m pdb -c continue", "-m trace --trackcalls", "-m runpy", "-m timeit -n1 -r1"],
 )
-def test_a_tool_of_python_is_no_script_of_the_user(tmp_path: Path, project: Path, launch: Launch, words: str) -> None:
+def test_a_tool_of_python_is_not_a_script_of_the_user(
+    tmp_path: Path, project: Path, launch: Launch, words: str
+) -> None:
     target = {"-m runpy": ["mytrain"], "-m timeit -n1 -r1": ["import mytrain"]}.get(words, ["mytrain.py"])
     found = launch(sys.executable, *words.split(), *target)
     # Some tools make the script the main module; which ones do depends on the version of Python.
@@ -194,7 +196,7 @@ def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory(
+def test_if_the_repository_ignores_the_script_that_of_the_directory_is_recorded(
     tmp_path: Path, project: Path, launch: Launch
 ) -> None:
     """The environment of another Python, in the clone of a version manager."""
@@ -208,7 +210,7 @@ def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
-def test_an_installed_launcher_is_no_script_of_the_user(
+def test_an_installed_launcher_is_not_a_script_of_the_user(
     tmp_path: Path, project: Path, launch: Launch, folder: str
 ) -> None:
     """For example submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in another repository."""
@@ -323,7 +325,7 @@ def test_an_environment_in_the_root_of_the_repository_does_not_hide_it(tmp_path:
 
 
 @pytest.mark.slow
-def test_an_editable_installation_of_a_launcher_is_no_script_of_the_user(
+def test_an_editable_installation_of_a_launcher_is_not_a_script_of_the_user(
     tmp_path: Path, project: Path, launch: Launch
 ) -> None:
     interpreter = make_venv(tmp_path / "venv")
@@ -370,7 +372,7 @@ def test_a_frozen_program_without_paths_of_python_records_its_repository(
 
 
 @pytest.mark.parametrize("name", ["train.py", "[a]*.py", ":(top)x.py", "ü b\n.py", "sub/deep.py"])
-def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(
+def test_a_script_that_is_not_in_the_repository_is_recorded_as_untracked(
     tmp_path: Path, become: Become, name: str
 ) -> None:
     make_repository(tmp_path / "proj", _gitignore="ignored*\n", a_py="", x_py="")
@@ -403,7 +405,7 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, 
     assert found["git"]["diff_cut"] is False
 
 
-def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(
+def test_a_diff_that_fails_is_a_warning_with_the_reason(
     tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlvlogger import Exp
@@ -615,7 +617,7 @@ def test_a_filter_that_git_cannot_disable_costs_the_changes_alone(filtered: Path
     assert given["missing"] == {"diff": reason}
 
 
-def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filtered_files_beyond_the_limit_are_unchecked(filtered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_git, "_MAX_PATHS", 1)
     for name in ("data.txt", "more.txt"):
         (filtered / name).touch()
@@ -624,7 +626,7 @@ def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered: Path, mo
 
 
 @pytest.mark.slow
-def test_many_filtered_files_are_asked_about_in_parts(filtered: Path) -> None:
+def test_many_filtered_files_are_queried_in_parts(filtered: Path) -> None:
     for number in range(250):
         (filtered / f"{number}.txt").write_text("a\n")
         (filtered / f"{number}.py").write_text("a\n")
@@ -669,7 +671,7 @@ def test_changes_in_a_submodule_are_changes_of_its_path(outer: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["broken", "stray", "filter", "slow"])
-def test_a_submodule_that_cannot_be_looked_into_is_unchecked(
+def test_a_submodule_that_cannot_be_read_is_unchecked(
     tmp_path: Path, outer: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = outer / "inner"

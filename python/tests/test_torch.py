@@ -62,7 +62,7 @@ def rate(epoch: int) -> float:
     return 0.95**epoch
 
 
-def test_settings_of_torch_are_recorded_by_name_through_every_door(conforms: Any) -> None:
+def test_settings_of_torch_are_recorded_by_name_by_every_call(conforms: Any) -> None:
     import torch
 
     layer = torch.nn.Linear(2, 2)
@@ -107,7 +107,7 @@ def test_settings_of_torch_are_recorded_by_name_through_every_door(conforms: Any
             Exp("runs", "refused", {"a": refused})
 
 
-def test_ranks_of_torchrun_go_on_after_one_of_them_died(conforms: Any) -> None:
+def test_ranks_of_torchrun_continue_after_one_of_them_died(conforms: Any) -> None:
     Path("train.py").write_text("""
 import os, time
 from mlvlogger import Exp

@@ -102,7 +102,7 @@ def snapshot(directory: Path) -> dict[str, tuple[int, bytes | bool]]:
     }
 
 
-def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], exp: Exp) -> None:
+def test_without_an_option_leftovers_are_listed_and_not_removed(clean: Callable[..., str], exp: Exp) -> None:
     before = snapshot(exp.path)
     for arguments in (["runs"], ["-n", "runs"], ["--dry-run", "runs/e"]):
         shown = clean(*arguments)
@@ -115,7 +115,7 @@ def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], ex
     assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
 
 
-def test_it_removes_what_is_left_and_nothing_else(clean: Callable[..., str], exp: Exp) -> None:
+def test_only_leftovers_are_removed(clean: Callable[..., str], exp: Exp) -> None:
     for other in ("mine/.mlv-10", "files.mlv-11", ".mlvx", "log/x.mlv-12"):
         leave(exp.path / other)
     leave(exp.path.parent / ".mlv-13")
@@ -137,7 +137,7 @@ def test_it_removes_what_is_left_and_nothing_else(clean: Callable[..., str], exp
     assert validate(exp.path, sealed=True).verdict == "valid"
 
 
-def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(
+def test_a_link_as_the_root_is_followed_and_a_linked_folder_is_not(
     clean: Callable[..., str], exp: Exp, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(exp.path)
@@ -185,7 +185,7 @@ file = exp.create("new.bin"); file.write(b"x"); file.flush()""",
 
 
 @pytest.mark.parametrize("how", LIVING)
-def test_an_experiment_that_somebody_writes_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
+def test_an_experiment_with_a_running_writer_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
     code = f"""
 import os, sys, warnings
 warnings.simplefilter("ignore")
@@ -241,7 +241,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert names(exp.path) == [] and [event.name for event in read(exp.path).events()][-1] == "last"
 
 
-def test_what_a_killed_attach_really_leaves_is_removed(clean: Callable[..., str], tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_attach_are_removed(clean: Callable[..., str], tmp_path: Path) -> None:
     code = """
 import os, signal, sys
 from mlvlogger import Exp
@@ -271,7 +271,7 @@ def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(
     assert "9 temporary files" in clean("-y", "runs")
 
 
-def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: Path) -> None:
+def test_entries_that_appear_disappear_or_are_locked_meanwhile_are_not_errors(exp: Exp, tmp_path: Path) -> None:
     def found() -> dict[str, Any]:
         return {one.name: one for one in find_leftovers(exp.path)}
 
@@ -298,22 +298,22 @@ def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: 
         assert {kept for _, kept in remove(rest)} == {"log.jsonl has a writer"}
 
 
-def test_nobody_can_begin_to_write_while_it_removes(exp: Exp) -> None:
+def test_no_writer_can_start_during_the_removal(exp: Exp) -> None:
     with Exp.open(exp.path):
         pass
-    ours = remove(find_leftovers(exp.path))
-    next(ours)
+    removal = remove(find_leftovers(exp.path))
+    next(removal)
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from mlvlogger import Exp; Exp.resume(sys.argv[1])", exp.path],
         capture_output=True,
         text=True,
     )
     assert "StreamBusy" in done.stderr
-    list(ours)
+    list(removal)
     Exp.resume(exp.path).close()
 
 
-def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leftover_that_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlink(name: str, dir_fd: int) -> None:
         if name == ".mlv-03":
             raise PermissionError(errno.EACCES, "Permission denied")
@@ -329,30 +329,30 @@ def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])
-def test_on_a_terminal_it_asks(exp: Exp, tmp_path: Path, answer: str, left: list[str]) -> None:
+def test_on_a_terminal_the_command_asks_first(exp: Exp, tmp_path: Path, answer: str, left: list[str]) -> None:
     import pty
 
-    ours, theirs = pty.openpty()
+    controller, terminal = pty.openpty()
     code = f"import time; now = time.time; time.time = lambda: now() + {OLD}; from mlv_tools._cli import main; main()"
     command = [sys.executable, "-c", code, "clean", "runs"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
     shown = b""
     while b"Remove them? [y/N]" not in shown:
-        shown += os.read(ours, 1000)
+        shown += os.read(controller, 1000)
     assert names(exp.path) == LEFT
-    os.write(ours, f"{answer}\n".encode())
+    os.write(controller, f"{answer}\n".encode())
     try:
-        while data := os.read(ours, 1000):
+        while data := os.read(controller, 1000):
             shown += data
     except OSError:
         pass
-    os.close(ours)
+    os.close(controller)
     assert process.wait() == 0 and names(exp.path) == left
     assert (b") removed" in shown) == (answer == "y")
 
 
-def test_names_that_a_terminal_would_obey_are_escaped(clean: Callable[..., str], tmp_path: Path) -> None:
+def test_names_with_terminal_commands_are_escaped(clean: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "e") as exp:
         pass
     leave(exp.path / ".mlv-\x1b[31m")

@@ -37,7 +37,7 @@ def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[
     assert mlv("tail", "e", "-n", "0") == ""
 
 
-def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tmp_path: Path) -> None:
+def test_events_of_another_process_are_followed_to_the_end_and_printed_once(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -93,7 +93,7 @@ def test_half_a_line_is_not_shown_until_it_is_whole(tmp_path: Path) -> None:
         exp.close()
 
 
-def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_passed(tmp_path: Path) -> None:
+def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
     """A mebibyte at a time is read, and a line may have sixteen; the bytes come in two parts."""
     exp = Exp(tmp_path, "e")
     exp.flush()

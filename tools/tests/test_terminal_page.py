@@ -6,7 +6,7 @@ from collections.abc import Callable
 from test_docs import agree, results_of, text_of
 
 
-def test_the_page_prints_what_it_says() -> None:
+def test_the_code_of_the_page_prints_its_output() -> None:
     _, results = results_of("docs/how-to/terminal.md")
     assert [(line, what, actual) for line, what, expected, actual in results if not agree(expected, actual)] == []
 

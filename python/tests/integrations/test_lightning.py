@@ -85,7 +85,7 @@ def same_as_csv(path: Path = HOME) -> bool:
     return rows == [{name: str(value) for name, value in data.items()} for data in metrics(path)]
 
 
-def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> None:
+def test_the_log_has_the_values_that_the_csv_logger_of_lightning_writes(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp)
         saver = ModelCheckpoint(monitor="val/loss", filename="best", save_last=True)
@@ -112,13 +112,15 @@ def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> No
         {"path": "checkpoints/best.ckpt", "step": 8},
         {"path": "checkpoints/last.ckpt", "step": 8},
     ]
-    there = sorted(path.relative_to(HOME).as_posix() for path in (HOME / "checkpoints").iterdir())
+    existing = sorted(path.relative_to(HOME).as_posix() for path in (HOME / "checkpoints").iterdir())
     files = kept.data["files"]
-    assert [file.path for file in files] == there and len(there) == 2 and all(type(file) is File for file in files)
+    assert (
+        [file.path for file in files] == existing and len(existing) == 2 and all(type(file) is File for file in files)
+    )
     conforms(HOME, sealed=True)
 
 
-def test_what_was_not_logged_by_lightning_and_hyperparameters_of_any_form_are_logged(conforms: Any) -> None:
+def test_direct_events_and_hyperparameters_of_any_form_are_logged(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp, digests=False)
         inner = argparse.Namespace(api_key="sk-0123456789", device=torch.device("cpu"))
@@ -159,9 +161,7 @@ def test_a_loss_that_became_nan_is_on_the_curve(conforms: Any) -> None:
 
 
 @pytest.mark.parametrize("stop", [5, 10])
-def test_a_run_that_goes_on_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(
-    stop: int, conforms: Any
-) -> None:
+def test_a_run_resumed_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(stop: int, conforms: Any) -> None:
     with Exp("runs", "whole") as exp:
         trainer(MLVLogger(exp)).fit(net(), data(), data())
 
@@ -234,7 +234,7 @@ def test_an_interrupted_training_is_interrupted_although_lightning_exits_with_1(
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["with lightning", "alone"])
-def test_it_works_with_lightning_by_its_older_name(alone: bool, run: Any, conforms: Any) -> None:
+def test_the_adapter_works_with_the_package_pytorch_lightning(alone: bool, run: Any, conforms: Any) -> None:
     pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
     for epochs in (1, 2):
         run(f"""
@@ -290,7 +290,7 @@ def test_trouble_with_the_log_does_not_stop_training(conforms: Any) -> None:
     conforms(HOME, sealed=True)
 
 
-def test_of_two_ranks_the_first_logs_metrics_and_each_has_its_stream(conforms: Any) -> None:
+def test_the_first_of_two_ranks_logs_metrics_and_each_has_its_stream(conforms: Any) -> None:
     Path("train.py").write_text(f"""
 import sys, warnings
 warnings.simplefilter("ignore")
