@@ -325,23 +325,13 @@ def test_the_readme_shows_the_directory_that_the_examples_wrote_and_lines_of_its
     assert [line for line in log if line in lines.text.splitlines()] == lines.text.splitlines()
 
 
-WATCHED = """
-import sys
-network = []
-sys.addaudithook(lambda event, arguments: network.append(event) if event.startswith("socket.") else None)
-before = set(sys.modules)
-exec(open(sys.argv[1]).read())
-names = {name.partition(".")[0] for name in set(sys.modules) - before}
-print("network:", network, "imported:", sorted(names - sys.stdlib_module_names - {"mlvlogger"}))
-"""
-
-
 def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path: Path) -> None:
     example = next(block for block in blocks_of("README.md") if block.language == "python")
     (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
     # -S -E: nothing that is installed next to the package, such as an import hook, counts as an import of mlvlogger.
     path = str(Path(mlvlogger.__file__).parents[1])
-    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
+    watched = Path(__file__).with_name("programs").joinpath("docs_watched.py").read_text(encoding="utf-8")
+    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{watched}", "train.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
 

@@ -29,6 +29,8 @@ from mlv_validate._validate import check_paths
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 # The schema of SARIF 2.1.0 as SchemaStore published it, from the npm package @microsoft/jest-sarif 1.0.0-beta.0 (MIT).
 # No package for Python has it.
 SARIF = Draft4Validator(json.loads(Path(__file__).with_name("sarif-2.1.0-rtm.5.json").read_text("utf-8")))
@@ -382,19 +384,16 @@ def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: 
 # The bar on a terminal.
 
 BAR = "━"
-AT_ONCE = """
-from mlv_validate import _cli
-from mlv_validate._output import progress
-progress.DELAY = progress.REDRAW_INTERVAL = 0
-_cli.main()
-"""
+AT_ONCE = (str(PROGRAMS / "progress_at_once.py"),)
 
 
-def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: str) -> tuple[str, str, int]:
+def on_terminal(
+    directory: Path, *arguments: str, program: tuple[str, ...] = AT_ONCE, **env: str
+) -> tuple[str, str, int]:
     """What the command prints to a pipe as standard output and to a terminal as standard error, and its exit code."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, *program, *arguments],
         cwd=directory,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color", "COLUMNS": "120", **env},
         stdin=subprocess.DEVNULL,
@@ -434,24 +433,13 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
     experiment("x").log().start()
     assert on_terminal(tmp_path, "--quiet", "x") == ("", "", 0)
     assert on_terminal(tmp_path, "x", TERM="dumb")[1] == ""
-    assert on_terminal(tmp_path, "x", code="from mlv_validate import _cli; _cli.main()")[1] == ""
+    assert on_terminal(tmp_path, "x", program=("-m", "mlv_validate"))[1] == ""
     assert BAR in on_terminal(tmp_path, "--format", "json", "x")[1]
-
-
-FORKED = """
-import os
-from mlv_validate._output import progress
-progress.DELAY = progress.REDRAW_INTERVAL = 0
-with progress.on_terminal() as tell:
-    child = os.fork()
-    tell("child" if child == 0 else "parent", 1, 2)
-    os.waitpid(child, 0) if child else os._exit(0)
-"""
 
 
 @pytest.mark.slow
 def test_only_the_process_that_has_the_terminal_draws_the_bar(tmp_path: Path) -> None:
-    _, bar, code = on_terminal(tmp_path, code=FORKED)
+    _, bar, code = on_terminal(tmp_path, program=(str(PROGRAMS / "progress_forked.py"),))
     assert (code, "parent" in bar, "child" in bar) == (0, True, False)
 
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,8 @@ from hostile.entries import SECRET, TIB, endless, fifo, folder, loop, unix_socke
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def report(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
@@ -394,17 +395,6 @@ def test_an_unknown_version_makes_the_result_unchecked(members: dict[str, Any], 
 
 # What changes while it is read.
 
-WRITER = """
-import os, sys, time
-path, lines = sys.argv[1], open(sys.argv[2], "rb").read().splitlines(keepends=True)
-with open(path, "ab", buffering=0) as file:
-    for line in lines:
-        half = len(line) // 2
-        file.write(line[:half])
-        time.sleep(0.001)
-        file.write(line[half:])
-"""
-
 
 @pytest.mark.slow
 def test_a_running_writer_causes_no_finding_but_a_torn_line(experiment: Make, run: Run, tmp_path: Path) -> None:
@@ -418,7 +408,9 @@ def test_a_running_writer_causes_no_finding_but_a_torn_line(experiment: Make, ru
     for name in ("a", "b"):
         x.log(f"log/{name}.jsonl")
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, x.path / f"log/{name}.jsonl", tmp_path / "lines"])
+        subprocess.Popen(
+            [sys.executable, PROGRAMS / "hostile_writer.py", x.path / f"log/{name}.jsonl", tmp_path / "lines"]
+        )
         for name in ("b", "a")
     ]
     seen = set()
@@ -503,25 +495,6 @@ def test_a_file_that_shrinks_is_not_called_valid(experiment: Make, tmp_path: Pat
 
 # What the command does to the machine.
 
-AUDITED = """
-import os, sys
-def audit(event, arguments):
-    if event == "open" and recording:
-        path, mode, flags = arguments
-        write = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-        print("open", bool(write), ascii(path), file=sys.__stderr__)
-    elif event.split(".")[0] in ("socket", "subprocess", "fcntl", "ctypes") or event in CHANGES:
-        print(event, file=sys.__stderr__)
-CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
-           "os.chown", "os.utime", "os.exec", "os.fork", "os.posix_spawn", "os.system", "os.setxattr"}
-recording = False
-from mlv_validate import validate
-sys.addaudithook(audit)
-recording = True
-for sealed in (False, True):
-    print(validate(sys.argv[1], sealed=sealed).verdict)
-"""
-
 
 def tree(path: Path) -> dict[str, tuple[int, int, int]]:
     everything = [path, *path.rglob("*")]
@@ -539,7 +512,7 @@ def test_the_validator_only_reads_and_only_inside_the_directory(experiment: Make
     (x.path / "log/b.jsonl").symlink_to(tmp_path / "secret")
     before = tree(tmp_path / "top")
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(AUDITED), tmp_path / "top"],
+        [sys.executable, PROGRAMS / "hostile_audited.py", tmp_path / "top"],
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,

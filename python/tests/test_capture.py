@@ -210,9 +210,9 @@ def test_no_child_process_is_left_running(run: Callable[..., Any]) -> None:
     run(program("capture_no_child_left"))
 
 
-def run_into(where: str, code: str) -> tuple[bytes, int]:
+def run_into(where: str, code: str, *arguments: str) -> tuple[bytes, int]:
     """Run a program whose output is a file, a pipe or a terminal; what came there, and its exit status."""
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, *arguments]
     if where == "pipe":
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout, done.returncode
@@ -255,36 +255,14 @@ PRINTS = {
     "logging as stdout": ("logging.basicConfig(format='%(message)s'); sys.stdout = Logged()", "print(text)"),
     "progress": ("", "print('\\r' + text, end='\\r' if text != 'the end' else '\\n')"),
 }
-WRAPPERS = """
-import logging
-class Tee:
-    def __init__(self, *streams): self.streams = streams
-    def write(self, text):
-        for stream in self.streams: stream.write(text)
-    def flush(self): pass
-class Logged:
-    def write(self, text):
-        if text.strip(): logging.error(text.strip())
-    def flush(self): pass
-"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["file", "pipe", "terminal"])
 @pytest.mark.parametrize("way", PRINTS)
 def test_output_of_a_killed_program_is_logged_once_with_the_time_of_each_line(way: str, where: str) -> None:
-    before, statement = PRINTS[way]
-    code = f"""{WRAPPERS}
-{before}
-exp = Exp("runs", "e")
-exp.capture()
-for text in ["one", "two", "three", "the end"]:
-    {statement}
-    while {way != "progress"} and text != "the end" and f'"{{text}}"' not in open("runs/e/log/output.jsonl").read():
-        time.sleep(0.001)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    shown, status = run_into(where, BEGIN + code)
+    prepare, show = PRINTS[way]
+    shown, status = run_into(where, program("capture_ways_to_print"), prepare, show, str(way != "progress"))
     events = list(read("runs/e").events(stream="output"))
     if way == "progress":
         assert (shown.split(), status) == ([b"one", b"two", b"three", b"the", b"end"], -signal.SIGKILL)
@@ -363,79 +341,13 @@ def test_a_close_that_was_interrupted_while_output_is_captured_can_be_repeated(
     run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
     """Interrupted at every line of Python of what gives the output back."""
-    run(
-        BEGIN
-        + """
-import linecache
-class Stop(Exception): pass
-before = os.fstat(1)
-def close(exp, point):
-    count = 0
-    def trace(frame, kind, _):
-        nonlocal count
-        if not frame.f_code.co_filename.endswith(("_output.py", "_printing.py")):
-            return None
-        # Python calls the end of a with block at its first line, and no signal handler comes before that call.
-        text = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-        if kind == "line" and not text.strip().startswith("with "):
-            count += 1
-            if count == point:
-                sys.settrace(None)
-                raise Stop
-        return trace
-    sys.settrace(trace)
-    try:
-        exp.close()
-    except Stop:
-        return True
-    finally:
-        sys.settrace(None)
-    return False
-point = 0
-interrupted = True
-while interrupted:
-    point += 1
-    exp = Exp("runs", f"e{point}")
-    capture = exp.capture()
-    print("captured")
-    interrupted = close(exp, point)
-    begin = time.monotonic()
-    exp.close()
-    assert time.monotonic() - begin < 5, point
-    assert os.path.samestat(os.fstat(1), before), point
-    for name in ("log.jsonl", "log/output.jsonl"):
-        with open(f"runs/e{point}/{name}") as log:
-            assert '"mlv/end"' in log.read().splitlines()[-1], (point, name)
-    assert [event.data["text"] for event in read(exp.path).events("stdout", stream="output")] == ["captured"]
-assert point > 15, point
-"""
-    )
+    run(program("capture_close_interrupted"))
 
 
 @pytest.mark.slow
 def test_a_dropped_experiment_restores_the_output_and_releases_its_stream(run: Callable[..., Any]) -> None:
     """At once, without the garbage collector, so that a cell of a notebook can be run again."""
-    done = run(
-        BEGIN
-        + """
-import gc
-gc.disable()
-before = os.fstat(1), os.fstat(2), sys.stdout
-for number in range(3):
-    exp = Exp("runs", "e", exists="number")
-    exp.capture()
-    print("in", number)
-log = exp.log.sub("train")
-del exp
-print("still in")  # as long as a logger lives
-del log
-assert (os.fstat(1), os.fstat(2), sys.stdout)[2] is before[2]
-assert os.path.samestat(os.fstat(1), before[0]) and os.path.samestat(os.fstat(2), before[1])
-print("out")
-with Exp.resume("runs/e_2") as exp, exp.capture():
-    print("in again")
-"""
-    )
+    done = run(program("capture_dropped"))
     assert done.stdout == "in 0\nin 1\nin 2\nstill in\nout\nin again\n" and done.stderr == ""
     texts = [[event.data["text"] for event in read(f"runs/{name}").events(stream="output")] for name in ("e", "e_1")]
     assert texts == [["in 0"], ["in 1"]]

@@ -744,19 +744,7 @@ def test_a_forked_child_cannot_rewind_its_parents_streams(child: Any, conforms: 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_multiprocessing_join_by_the_path(method: str, conforms: Any) -> None:
-    Path("train.py").write_text("""
-import multiprocessing, os, sys
-from mlvlogger import Exp
-
-def work(path):
-    with Exp.join(path, rank=os.getpid()) as exp:
-        return exp.log.event("x") > 1
-
-if __name__ == "__main__":
-    with Exp("runs", "e") as exp:
-        with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
-            assert pool.map(work, [str(exp.path)] * 4, chunksize=1) == [True] * 4
-""")
+    Path("train.py").write_text(program("experiment_multiprocessing"))
     subprocess.run([sys.executable, "train.py", method], check=True)
     streams = conforms(HOME, sealed=True)
     assert sum(names(events).count("x") for events in streams.values()) == 4

@@ -20,7 +20,6 @@ from program import program
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="not applicable: this system has no fork")
 
 HOME = Path("runs/e")
-TESTS = Path(__file__).parent
 
 
 def names(written: list[dict[str, Any]]) -> list[str]:
@@ -46,23 +45,7 @@ def test_the_parent_continues_however_a_child_exits(
     way: str, writer: str, logs: bool, run: Callable[..., Any], conforms: Any
 ) -> None:
     """The child leaves a with block of the parent's, runs its exit handlers, and drops the objects it inherited."""
-    code = f"""
-        import os, signal, sys
-        from mlvlogger import Exp
-        with Exp("runs", "e", writer={writer!r}) as exp:
-            gpu = exp.stream("gpu")
-            gpu.event("parent")
-            with exp.log.span("epoch") as epoch:
-                pid = os.fork()
-                if pid == 0:
-                    if {logs}:
-                        epoch.event("child")
-                    {WAYS[way][0]}
-                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-                assert exp.log.event("parent") == 3 and epoch.is_open
-            gpu.event("parent")
-    """
-    done = run(code)
+    done = run(program("forks_child_exits"), writer, logs, WAYS[way][0])
     assert done.stdout == f"{WAYS[way][1]}\n"
     streams = conforms(HOME)
     assert names(streams.pop("log.jsonl")) == ["mlv/start", "epoch", "parent", "epoch", "mlv/end"]
@@ -93,38 +76,7 @@ def test_queued_events_of_the_parent_are_written_by_the_parent_alone(run: Callab
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_events_of_workers_forked_every_epoch_are_logged_and_attributable(writer: str, conforms: Any) -> None:
     """As a data loader of PyTorch does: 4 workers × 5 epochs × 50 events, while the parent logs in the span."""
-    Path("train.py").write_text("""
-import multiprocessing, os, sys
-from mlvlogger import Exp
-
-class Dataset:
-    def __init__(self, log):
-        self.log = log
-
-    def __getitem__(self, index):
-        self.log.event("loaded", index=index, pid=os.getpid())
-        return index
-
-def work(dataset, indices, queue):
-    for index in indices:
-        queue.put(dataset[index])
-
-context = multiprocessing.get_context("fork")
-with Exp("runs", "e", writer=sys.argv[1]) as exp:
-    dataset = Dataset(exp.log.sub("data"))
-    for epoch in range(5):
-        with exp.log.span("epoch", n=epoch) as span:
-            queue = context.Queue()
-            shares = [range(epoch * 200 + first, epoch * 200 + 200, 4) for first in range(4)]
-            workers = [context.Process(target=work, args=(dataset, share, queue), daemon=True) for share in shares]
-            for worker in workers:
-                worker.start()
-            for _ in range(200):
-                span.event("batch", index=queue.get())
-            for worker in workers:
-                worker.join()
-                assert worker.exitcode == 0
-""")
+    Path("train.py").write_text(program("forks_workers_every_epoch"))
     subprocess.run([sys.executable, "train.py", writer], check=True)
     streams = conforms(HOME)
     log = streams.pop("log.jsonl")
@@ -228,7 +180,7 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
 def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: str, run: Callable[..., Any]) -> None:
     """At each place inside the logger; the child continues where the parent was. The event belongs to the parent."""
     code = program("forks_in_handler")
-    run(code, TESTS, then, writer)
+    run(code, then, writer)
 
 
 @pytest.mark.rule("writer.one")

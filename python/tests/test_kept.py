@@ -368,28 +368,7 @@ def test_an_edit_of_the_same_size_of_a_bare_log_is_found(writer: str) -> None:
 def test_an_edit_of_the_same_size_of_samples_and_of_captured_output_is_found(
     stream: str, writer: str, run: Any
 ) -> None:
-    run(
-        """
-        import os, sys, time
-        sys.path.insert(0, sys.argv[1])
-        from pathlib import Path
-        from mlvlogger import Exp
-        from test_kept import edit
-        exp = Exp("runs", "e", writer=sys.argv[3])
-        log = exp.watch(seconds=0.1) if sys.argv[2] == "system" else exp.capture()
-        path = Path(f"runs/e/log/{sys.argv[2]}.jsonl")
-        name = b'"sample"' if sys.argv[2] == "system" else b'"stdout"'
-        os.write(1, b"first\\n")
-        while name not in path.read_bytes():
-            time.sleep(0.01)
-        edit(path, name, name.upper())
-        os.write(1, b"second\\n")
-        exp.close()
-        """,
-        Path(__file__).parent,
-        stream,
-        writer,
-    )
+    run(program("kept_edit"), stream, writer)
     assert rules() == ["seal.digest"]
 
 
@@ -583,26 +562,7 @@ def test_captured_output_continues_when_its_stream_is_changed(
     change: Any, on_error: str, run: Any, events: Any
 ) -> None:
     """The capturing process warns whatever *on_error* says: it has no caller to raise to."""
-    code = """
-        import os, sys, time
-        sys.path.insert(0, sys.argv[2])
-        import test_kept
-        from pathlib import Path
-        from mlvlogger import Exp
-        exp = Exp("runs", "e", on_error=sys.argv[3])
-        log = Path("runs/e/log/output.jsonl")
-        with exp.capture():
-            for step in range(3):
-                print("line", step, flush=True)
-            while log.read_bytes().count(b"line") < 3:
-                time.sleep(0.01)
-            getattr(test_kept, sys.argv[1])(log)
-            time.sleep(1.1)
-            for step in range(3, 6):
-                print("line", step, flush=True)
-        exp.close()
-    """
-    done = run(code, change.__name__, Path(__file__).parent, on_error)
+    done = run(program("kept_captured_output"), change.__name__, on_error)
     assert done.stdout == "".join(f"line {step}\n" for step in range(6))
     assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
     path = HOME / ("log/output.jsonl" if change in CONTINUED_IN_PLACE else "log/kept-1.jsonl")

@@ -16,53 +16,32 @@ from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._disk import claims
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
+from program import program
 from publishing import check_that_one_of_eight_threads_wins
 
 HOME = Path("runs/e")
 
-# Instead of a file system without hard links, without a rename that does not replace, and without locks.
-REFUSE = """
-import errno, os
-from mlvlogger._disk import claims, publish
-def refuse(*_, **__):
-    raise PermissionError(errno.EPERM, "Operation not permitted")
-os.link = refuse
-if {rename}: publish._rename_call = lambda: None
-if {locks}:
-    import fcntl
-    def no_lock(fd, how):
-        if how != fcntl.LOCK_UN and not os.readlink(f"/proc/self/fd/{{fd}}").endswith(".jsonl"):
-            raise OSError(errno.ENOLCK, "No locks available")
-    fcntl.flock = no_lock
-"""
-WITHOUT = [REFUSE.format(rename=rename, locks=locks) for rename, locks in ((0, 0), (1, 0), (1, 1))]
+REFUSED = ["links", "links-renames", "links-renames-locks"]  # by the system: what the program locks_refused.py has
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("call", ["Exp.resume('runs/e')", "Exp.open('runs/e')", "Exp('runs', 'f')"])
 def test_a_writer_killed_while_it_publishes_blocks_no_other_process(
-    without: str, call: str, run: Any, conforms: Any
+    refused: str, call: str, run: Any, conforms: Any
 ) -> None:
     """A real SIGKILL, between the claim on a name and the rename."""
     Exp("runs", "e").close()
-    kill = """
-import signal
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-os.rename = die
-"""
-    direct = "publish._rename_exclusively = die\n" if without is WITHOUT[0] else ""
-    run(f"{without}{kill}{direct}\nfrom mlvlogger import Exp\n{call}", status=-signal.SIGKILL)
-    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}.close()")
+    run(program("locks_refused"), refused, True, call, status=-signal.SIGKILL)
+    run(program("locks_refused"), refused, False, f"{call}.close()")
     conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("claim", ["directory", "file"])
-@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("name", ["meta.json", "meta/2.json", "files/x.bin"])
-def test_a_stale_claim_blocks_no_process(claim: str, without: str, name: str, run: Any) -> None:
+def test_a_stale_claim_blocks_no_process(claim: str, refused: str, name: str, run: Any) -> None:
     if name != "meta.json":
         Exp("runs", "e").close()
     path = HOME / name
@@ -70,7 +49,7 @@ def test_a_stale_claim_blocks_no_process(claim: str, without: str, name: str, ru
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if claim == "directory" else path.write_bytes(b"")
     call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
-    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}")
+    run(program("locks_refused"), refused, False, call)
     assert (HOME / name).exists()
 
 
@@ -328,21 +307,7 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
 
 
 def test_an_interrupted_close_is_completed_when_the_program_ends(run: Any) -> None:
-    run(
-        """
-        from mlvlogger import Exp
-        exp = Exp("runs", "e")
-        writer = exp.log._stream._writer
-        seal = writer.seal
-        def interrupt(*_):
-            raise KeyboardInterrupt
-        writer.seal = interrupt
-        try:
-            exp.close()
-        except KeyboardInterrupt:
-            writer.seal = seal
-        """
-    )
+    run(program("locks_close_interrupted"))
     assert read(HOME).state == "completed"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidName, InvalidRecord, Logger, MLVError, Span
+from program import program
 
 PATH = Path("a.jsonl")
 
@@ -524,16 +525,8 @@ def test_an_exit_in_the_handling_of_an_interrupt_is_an_interrupt(events: Any) ->
 
 
 def test_a_script_that_handles_sigterm_is_interrupted_and_one_that_does_not_is_open(begin: Any, events: Any) -> None:
-    handler = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-    body = """
-from mlvlogger import Logger
-with Logger(sys.argv[1]) as log:
-    log.event("x")
-    print("ready", flush=True)
-    input()
-"""
-    for name, code, last in (("handled.jsonl", handler, "mlv/end"), ("not.jsonl", "import sys", "x")):
-        script = begin(code + body, name)
+    for name, handles, last in (("handled.jsonl", True, "mlv/end"), ("not.jsonl", False, "x")):
+        script = begin(program("logger_sigterm"), name, handles)
         assert script.stdout.readline() == "ready\n"
         script.send_signal(signal.SIGTERM)
         script.wait()

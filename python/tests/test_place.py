@@ -106,22 +106,7 @@ def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any])
 
 def test_a_spawned_worker_joins_by_the_path_after_a_move() -> None:
     """Pass the path when the worker starts: whatever has the old name by then is left alone."""
-    code = """
-        import multiprocessing, os
-        from mlvlogger import Exp, read
-        def work(path):
-            with Exp.join(path, 1) as exp:
-                exp.log.event("x")
-        if __name__ == "__main__":
-            exp = Exp("runs", "demo")
-            os.rename("runs/demo", "runs/moved")
-            Exp("runs", "demo").close()
-            process = multiprocessing.get_context("spawn").Process(target=work, args=(str(exp.path),))
-            process.start(); process.join()
-            exp.close()
-            print([event.name for event in read("runs/moved").events(stream="log/rank-1.jsonl")])
-    """
-    Path("script.py").write_text("\n".join(line[8:] for line in code.splitlines()))
+    Path("script.py").write_text(program("place_spawned_worker_moved"))
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("['x']\n", "")
     assert not Path("runs/demo/log").exists()

@@ -389,7 +389,7 @@ def test_a_writer_process_whose_memory_was_changed_ends_with_its_logger(
     change: str, begin: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
     code = program("process_faults_memory_changed")
-    script = begin(code, change, Path(__file__).parent)
+    script = begin(code, change)
     pid = int(script.stdout.readline())
     script.wait()
     os.kill(pid, signal.SIGCONT)

@@ -87,53 +87,22 @@ def test_thirty_two_threads_with_spans_share_a_logger(writer: str, events: Calla
 
 # Who holds a stream, and for how long
 
-HOLDER = """
-import os, subprocess, sys, time
-from mlvlogger import Logger
-log = Logger("a.jsonl", writer=sys.argv[1])
-log.event("x")
-log.flush()
-"""
+LEAVES = [
+    "a forked child",
+    "a forked child that logs",
+    "a worker of multiprocessing",
+    "a program that it started",
+    "a program of os.system",
+]
 
 
 @pytest.mark.rule("writer.one")
 @pytest.mark.parametrize("writer", ["direct", "process"])
-@pytest.mark.parametrize(
-    "leaves",
-    {
-        "a forked child": """
-            pid = os.fork()
-            if pid == 0:
-                print(os.getpid(), flush=True)
-                time.sleep(60)
-        """,
-        "a forked child that logs": """
-            pid = os.fork()
-            if pid == 0:
-                log.event("y")
-                print(os.getpid(), flush=True)
-                time.sleep(60)
-        """,
-        "a worker of multiprocessing": """
-            import multiprocessing
-            def work():
-                print(os.getpid(), flush=True)
-                time.sleep(60)
-            multiprocessing.get_context("fork").Process(target=work).start()
-        """,
-        "a program that it started": """
-            print(subprocess.Popen(["sleep", "60"], close_fds=False).pid, flush=True)
-        """,
-        "a program of os.system": """
-            os.system("sleep 60 & echo $!")
-        """,
-    }.items(),
-    ids=lambda item: item[0],
-)
+@pytest.mark.parametrize("leaves", LEAVES)
 def test_a_killed_process_releases_the_stream_whatever_children_it_leaves(
-    leaves: tuple[str, str], writer: str, begin: Callable[..., Any], kills: Any
+    leaves: str, writer: str, begin: Callable[..., Any], kills: Any
 ) -> None:
-    holder = begin(HOLDER + "if True:" + leaves[1] + "\ntime.sleep(60)", writer)
+    holder = begin(program("processes_killed_holder"), writer, leaves)
     pid = int(holder.stdout.readline())
     kills(pid)
     with pytest.raises(StreamBusy, match=f"process {holder.pid} on"):
@@ -334,37 +303,7 @@ def test_ranks_of_a_launcher_that_starts_all_of_them_again_when_one_dies(conform
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_the_action_in_the_error_about_pickling_works(method: str, conforms: Any) -> None:
     """Each of the things is refused where it is sent, with the same advice; then the advice is followed."""
-    Path("train.py").write_text("""
-import multiprocessing, os, sys
-from mlvlogger import Exp
-
-def work(sent, rank):
-    assert isinstance(sent, str)
-    with Exp.join(sent, rank) as exp:
-        exp.log.event("joined")
-    with Exp.open(sent) as exp:
-        exp.log.event("opened")
-
-class Trainer:
-    def __init__(self, log):
-        self.log = log
-
-if __name__ == "__main__":
-    context = multiprocessing.get_context(sys.argv[1])
-    with Exp("runs", "e") as exp:
-        span = exp.log.span("epoch")
-        for sent in (exp, exp.log, exp.log.sub("x"), span, exp.stream("gpu"), Trainer(exp.log)):
-            worker = context.Process(target=work, args=(sent, 0))
-            try:
-                worker.start()
-            except TypeError as error:
-                print(error)
-        for rank in range(2):
-            worker = context.Process(target=work, args=(str(exp.path), rank))
-            worker.start()
-            worker.join()
-            assert worker.exitcode == 0
-""")
+    Path("train.py").write_text(program("processes_sent"))
     done = subprocess.run([sys.executable, "train.py", method], check=True, capture_output=True, text=True)
     printed = done.stdout.splitlines()
     advice = "cannot be sent to another process. Send its path, and there use Exp.join(path, rank) or Exp.open(path)."

@@ -71,23 +71,7 @@ def test_an_experiment_opens_no_network_connection_and_starts_no_thread(run: Cal
 
 def test_importing_and_logging_load_few_standard_modules() -> None:
     """Importing `json` loads thirty modules more than these."""
-    code = """
-        import sys
-        sys.path.insert(0, sys.argv[1])
-        def new():
-            names = {name for name in set(sys.modules) - before if not name.startswith("mlvlogger.")}
-            before.update(sys.modules)
-            return sorted(names)
-        import os
-        before = set(sys.modules)
-        import mlvlogger
-        print(new())
-        log = mlvlogger.Logger("x.jsonl")
-        log.event("batch", step=1, loss=0.5, note="text", nested={"a": [None, True]})
-        print(new())
-        os._exit(0)
-    """
-    command = [sys.executable, "-I", "-S", "-u", "-c", inspect.cleandoc("\n" + code), str(SOURCE.parent)]
+    command = [sys.executable, "-I", "-S", "-u", "-c", program("promises_modules"), str(SOURCE.parent)]
     done = subprocess.run(command, capture_output=True, text=True)
     package, event = map(ast.literal_eval, done.stdout.splitlines())
     assert package == ["mlvlogger"]

@@ -19,6 +19,7 @@ import mlvlogger
 from mlvlogger._environment import git as _git
 from mlvlogger._environment import snapshot
 from mlvlogger._environment.snapshot import capture, diff
+from program import program
 
 pytestmark = [
     pytest.mark.usefixtures("plain_git"),
@@ -30,13 +31,7 @@ Launch = Callable[..., dict[str, Any]]
 Become = Callable[..., dict[str, Any]]
 Hostile = Callable[..., Path]
 
-SHOW = """
-import json
-from mlvlogger._environment import snapshot
-if __name__ != "__mp_main__":
-    found = snapshot.capture(packages=False)
-    print("FOUND", json.dumps({name: found[name] for name in ("script", "launcher", "git")}))
-"""
+SHOW = program("provenance_show")
 
 
 def git(folder: Path, *words: str) -> str:
@@ -177,11 +172,11 @@ def test_a_console_script_has_the_repository_of_the_directory(tmp_path: Path, pr
     """In an environment outside of any repository, in that of the project, and in the clone of a version manager."""
     make_repository(tmp_path / "pyenv", _gitignore="versions/\n")
     for folder in (tmp_path / "venv", project / ".venv", tmp_path / "pyenv" / "versions" / "3"):
-        program = make_console_script(folder / "bin" / "mytrain", make_venv(folder))
-        found = launch(program)
+        launcher = make_console_script(folder / "bin" / "mytrain", make_venv(folder))
+        found = launch(launcher)
         of_project(found, "directory", project, untracked=None)
-        assert (found["script"], found["launcher"]) == (None, str(program))
-        assert launch(program, cwd=tmp_path)["git"] is None
+        assert (found["script"], found["launcher"]) == (None, str(launcher))
+        assert launch(launcher, cwd=tmp_path)["git"] is None
 
 
 @pytest.mark.slow
@@ -202,9 +197,9 @@ def test_if_the_repository_ignores_the_script_that_of_the_directory_is_recorded(
     """The environment of another Python, in the clone of a version manager."""
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n")
-    program = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", sys.executable)
-    of_project(launch(program), "directory", project, untracked=True)
-    found = launch(program, cwd=tmp_path)["git"]  # which is in no repository
+    launcher = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", sys.executable)
+    of_project(launch(launcher), "directory", project, untracked=True)
+    found = launch(launcher, cwd=tmp_path)["git"]  # which is in no repository
     assert (found["remote"], found["script_untracked"]) == ("https://example.org/pyenv.git", True)
 
 
@@ -291,9 +286,9 @@ def test_a_repository_below_a_shared_prefix_is_the_users(
     found = become("usr/src/app/train.py", prefix)
     assert (found["script"], found["launcher"]) == (str(tmp_path / "usr/src/app/train.py"), None)
     assert (found["git"]["source"], found["git"]["remote"]) == ("script", "https://example.org/app.git")
-    for program in ("bin/train", "share/train/train.py", "lib/train/run.py"):
+    for script in ("bin/train", "share/train/train.py", "lib/train/run.py"):
         if prefix != "/":
-            assert become(f"{prefix}/{program}", prefix)["script"] is None, program
+            assert become(f"{prefix}/{script}", prefix)["script"] is None, script
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
@@ -392,7 +387,9 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, 
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n", wrong_txt="a\n")
     (manager / "wrong.txt").write_text("b\n")
-    program = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", make_venv(manager / "versions" / "3"))
+    launcher = make_console_script(
+        manager / "versions" / "3" / "bin" / "mytrain", make_venv(manager / "versions" / "3")
+    )
     (project / "mytrain.py").write_text(
         SHOW + "from mlvlogger import Exp, read\n"
         "with Exp('ignored', 'e', diff=True) as exp: pass\n"
@@ -400,7 +397,7 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, 
         "found['git'] = dict(read(exp.path).environments[-1]['git']); del found['git']['diff']\n"
         "print('FOUND', json.dumps({name: found[name] for name in ('script', 'launcher', 'git')}))\n"
     )
-    found = launch(program)
+    found = launch(launcher)
     assert (found["git"]["remote"], found["git"]["changed"]) == ("https://example.org/proj.git", ["mytrain.py"])
     assert found["git"]["diff_cut"] is False
 
@@ -414,11 +411,11 @@ def test_a_diff_that_fails_is_a_warning_with_the_reason(
     with pytest.warns(RuntimeWarning, match="not attached: there is no git repository"):
         Exp("runs", "a", diff=True).close()
     make_repository(tmp_path / "proj")
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\ncase "$*" in *" diff "*) exit 3;; esac\nexec {shutil.which("git")} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *" diff "*) exit 3;; esac\nexec {shutil.which("git")} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
     with pytest.warns(RuntimeWarning, match="not attached: git ended with code 3"):
         exp = Exp("runs", "b", diff=True)
     exp.close()
@@ -464,9 +461,9 @@ def hostile(tmp_path: Path, become: Become) -> Hostile:
     """`hostile(settings, attributes)`: a repository with these settings; a file that exists if a program was run."""
     proof, trap, hooks = tmp_path / "proof", tmp_path / "trap", tmp_path / "hooks"
     hooks.mkdir()
-    for program in (trap, hooks / "post-index-change", hooks / "pre-auto-gc"):
-        program.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
-        program.chmod(0o755)
+    for hook in (trap, hooks / "post-index-change", hooks / "pre-auto-gc"):
+        hook.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
+        hook.chmod(0o755)
     (tmp_path / "include").write_text(f'[filter "trap"]\n\tclean = {trap}\n')
 
     def make(settings: list[str], attributes: str, at: str = "proj") -> Path:
@@ -683,13 +680,13 @@ def test_a_submodule_that_cannot_be_read_is_unchecked(
     elif how == "filter":
         git(inner, "config", "filter.a=b.clean", "false")
     else:
-        program = tmp_path / "bin" / "git"
-        program.parent.mkdir()
-        program.write_text(
+        fake = tmp_path / "bin" / "git"
+        fake.parent.mkdir()
+        fake.write_text(
             f'#!/bin/sh\ncase "$*" in *"{inner} "*) exec sleep 60;; esac\nexec {shutil.which("git")} "$@"\n'
         )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+        fake.chmod(0o755)
+        monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
         monkeypatch.setattr(_git, "_QUICK", 1.0)
     assert state() == (None, [], ["inner"])
     (outer / "model.py").write_text("other\n")

@@ -468,7 +468,7 @@ def test_a_log_that_cannot_be_started_leaves_no_file(run: Callable[..., Any]) ->
 @pytest.mark.parametrize("act", ["raise", "flush", "close"])
 def test_a_signal_handler_while_queued_events_are_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
-    run(program("streams_handler_while_writing_backlog"), Path(__file__).parent, act)
+    run(program("streams_handler_while_writing_backlog"), act)
 
 
 def test_a_truncated_log_does_not_repeat_events(constant: Any) -> None:

@@ -21,6 +21,7 @@ from mlv_validate import validate
 from mlvlogger import Exp, read
 
 OLD = 7200  # seconds
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def leave(path: Path, data: bytes = b"x" * 1000) -> Path:
@@ -41,14 +42,7 @@ def clean(tmp_path: Path) -> Callable[..., str]:
     """Runs ``mlv clean`` with a clock that goes ahead by *ahead* seconds; its output."""
 
     def run(*arguments: Any, exit: int = 0, ahead: float = OLD) -> str:
-        code = f"""
-import time
-now = time.time
-time.time = lambda: now() + {ahead}
-from mlv_tools._cli import main
-main()
-"""
-        command = [sys.executable, "-c", code, "clean", *map(str, arguments)]
+        command = [sys.executable, str(PROGRAMS / "clean_later.py"), str(ahead), "clean", *map(str, arguments)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == exit, done.stderr or done.stdout
         return done.stdout + done.stderr
@@ -161,42 +155,23 @@ def test_young_files_are_kept(clean: Callable[..., str], exp: Exp) -> None:
     assert names(exp.path) == LEFT
 
 
-# Writers that have the experiment, one way or another; they say so on a line, and wait for the next.
-LIVING = {
-    "the experiment": "exp = Exp.resume(path)",
-    "another process writes": "exp = Exp.resume(path, writer='process')",
-    "a worker": "exp = Exp.join(path, 3)",
-    "another script": "exp = Exp.open(path)",
-    "a stream": "exp = Logger(path + '/log/gpu.jsonl')",
-    "a capture that outlives its program": """
-exp = Exp.open(path); exp.capture()
-if os.fork(): os._exit(0)  # its child has standard output
-exp = None""",
-    "a watch": "exp = Exp.open(path); exp.watch(); log = exp.log; exp = None",
-    "a forked child with a separate stream": """
-exp = Exp.open(path)
-if os.fork(): os._exit(0)
-exp.log.event("x")""",
-    "a forked child that has only a file": """
-exp = Exp.open(path)
-if os.fork(): os._exit(0)
-file = exp.create("new.bin"); file.write(b"x"); file.flush()""",
-}
+LIVING = [  # how writers, which are ways of programs/clean_writers.py, have the experiment
+    "the experiment",
+    "another process writes",
+    "a worker",
+    "another script",
+    "a stream",
+    "a capture that outlives its program",
+    "a watch",
+    "a forked child with a separate stream",
+    "a forked child that has only a file",
+]
 
 
 @pytest.mark.parametrize("how", LIVING)
 def test_an_experiment_with_a_running_writer_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
-    code = f"""
-import os, sys, warnings
-warnings.simplefilter("ignore")
-from mlvlogger import Exp, Logger
-path = sys.argv[1]
-out = os.dup(1)
-{LIVING[how]}
-os.write(out, b"ready\\n")
-sys.stdin.readline()
-"""
-    writer = subprocess.Popen([sys.executable, "-c", code, exp.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = [sys.executable, str(PROGRAMS / "clean_writers.py"), str(exp.path), how]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout
     try:
         while b"ready" not in writer.stdout.readline():
@@ -219,17 +194,8 @@ sys.stdin.readline()
 
 def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp: Exp) -> None:
     """The program is gone, and another process writes what it has logged."""
-    code = """
-import os, signal, sys
-from mlvlogger import Exp
-exp = Exp.resume(sys.argv[1], writer="process")
-writer = exp.log._stream._writer._process.pid
-os.kill(writer, signal.SIGSTOP)
-exp.log.event("last", n=1)
-print(writer, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", code, exp.path], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(PROGRAMS / "clean_drains.py"), str(exp.path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     writer = int(done.stdout)
     try:
         assert "log.jsonl has a writer" in clean("-y", "runs") and "meta/.mlv-02" in names(exp.path)
@@ -242,16 +208,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_leftovers_of_a_killed_attach_are_removed(clean: Callable[..., str], tmp_path: Path) -> None:
-    code = """
-import os, signal, sys
-from mlvlogger import Exp
-exp = Exp(sys.argv[1], "killed")
-file = exp.create("model.bin")
-file.write(b"x" * 100_000)
-file.flush()
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    subprocess.run([sys.executable, "-c", code, tmp_path / "runs"])
+    subprocess.run([sys.executable, str(PROGRAMS / "clean_killed.py"), str(tmp_path / "runs")])
     (left,) = names(tmp_path / "runs")
     assert re.fullmatch("killed/files/.mlv-[0-9a-f]{16}", left)
     shown = clean("--yes", "runs")
@@ -333,8 +290,7 @@ def test_on_a_terminal_the_command_asks_first(exp: Exp, tmp_path: Path, answer: 
     import pty
 
     controller, terminal = pty.openpty()
-    code = f"import time; now = time.time; time.time = lambda: now() + {OLD}; from mlv_tools._cli import main; main()"
-    command = [sys.executable, "-c", code, "clean", "runs"]
+    command = [sys.executable, str(PROGRAMS / "clean_later.py"), str(OLD), "clean", "runs"]
     process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     shown = b""

@@ -11,19 +11,7 @@ import pytest
 from mlv_tools._reading.follow import Follower
 from mlvlogger import MAX_RECORD, Exp, read
 
-WRITER = """
-import sys, time
-from mlvlogger import Exp
-with Exp("runs", "e") as exp:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for number in range(200):
-        with exp.log.span("epoch", n=number) as epoch:
-            epoch.event("batch", step=number, loss=0.5)
-        if number == 100:
-            exp.stream("late").event("begins", step=1)
-        time.sleep(0.002)
-"""
+WRITER = Path(__file__).with_name("programs") / "tail_writer.py"
 
 
 def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[..., str], tmp_path: Path) -> None:
@@ -39,7 +27,7 @@ def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[
 
 def test_events_of_another_process_are_followed_to_the_end_and_printed_once(tmp_path: Path) -> None:
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert writer.stdout and writer.stdout.readline() == "ready\n"
     command = [sys.executable, "-m", "mlv_tools", "tail", "--until-end", "runs/e"]

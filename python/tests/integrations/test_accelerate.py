@@ -15,6 +15,7 @@ accelerate = pytest.importorskip("accelerate", reason="accelerate is not install
 
 from mlvlogger import Exp, read  # noqa: E402
 from mlvlogger.integrations.accelerate import MLVTracker  # noqa: E402
+from program import program  # noqa: E402
 
 HOME = Path("runs/e")
 STATE = "runs/e/state"
@@ -129,20 +130,9 @@ def test_trouble_with_the_log_does_not_stop_training(conforms: Any, monkeypatch:
 
 
 def test_only_the_main_one_of_two_processes_logs_and_rewinds(conforms: Any) -> None:
-    Path("train.py").write_text(f"""
-import sys, warnings
-warnings.simplefilter("ignore")
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from accelerate import PartialState
-from test_accelerate import Exp, MLVTracker, train
-
-main = PartialState(cpu=True).is_main_process
-with Exp("runs", "e", exists="resume") if main else Exp.join("runs/e") as exp:
-    train(exp, stop=-1 if "again" in sys.argv else 7, resume="again" in sys.argv)
-    MLVTracker(exp).log({{"last": 1}})
-    exp.log.event("mine")
-""")
+    Path("train.py").write_text(program("integrations/accelerate_ranks"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "train.py"]
+    launcher += [str(Path(__file__).parent)]
     options: dict[str, Any] = {"capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
     assert subprocess.run(launcher, **options).returncode == 1
     done = subprocess.run([*launcher, "again"], **options)

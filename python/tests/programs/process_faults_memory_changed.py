@@ -1,9 +1,7 @@
 import os
+import random
 import signal
 import sys
-
-sys.path.insert(0, sys.argv[2])
-import random
 
 from mlvlogger import Logger
 from test_process_faults import CHANGES
