@@ -389,7 +389,9 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, case in enumerate(case for case in load(SUITE) if case.base == base):
+    cases = [case for case in load(SUITE) if case.base == base]
+    assert cases
+    for number, case in enumerate(cases):
         target = materialize(SUITE, case, tmp_path / str(number))
         sealed = case.level == "sealed"
         assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case

@@ -744,8 +744,8 @@ def test_a_seal_that_is_due_finds_the_change_at_once_with_the_process_writer(
     writer = wait_for_writer(exp.log)
     exp.log.event("x", step=0, text=LARGE)
     exp.log.event("x", step=1)
-    while writer._ring.words[UNSEALED] < len(LARGE):
-        time.sleep(0.001)
+    while not writer._ring.is_empty or writer._ring.words[UNSEALED] < len(LARGE):
+        time.sleep(0.001)  # until both events are in the file
     assert b"mlv/seal" not in LOG.read_bytes()
     if change is None:
         exp.log.event("x", step=2, text=LARGE)

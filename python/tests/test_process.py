@@ -357,7 +357,9 @@ def test_a_mark_includes_only_events_that_are_in_the_file() -> None:
     with Exp("runs", "e", writer="process") as exp:
         exp.log.event("x")
         exp.stream("gpu").event("x")
-        for stream, seq in exp.mark().items():
+        mark = exp.mark()
+        assert list(mark) == ["log.jsonl", "log/gpu.jsonl"]
+        for stream, seq in mark.items():
             assert json.loads((exp.path / stream).read_bytes().splitlines()[-1])["seq"] == seq == 2
 
 

@@ -96,9 +96,10 @@ def test_the_experiment_in_a_crate_is_valid_and_whole(experiment: Path, tmp_path
     subprocess.run(
         [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "crate"], check=True, capture_output=True
     )
-    for path in experiment.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
+    paths = [path for path in experiment.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert paths
+    for path in paths:
+        assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
 
 
 def test_a_crate_describes_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:

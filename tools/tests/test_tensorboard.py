@@ -180,7 +180,8 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
         steps, values = before.metric("epoch/batch", name)
         again, kept = after.metric("epoch/batch", name)
         assert steps == again and all(map(same, map(float32, values), kept)) and len(values) == len(kept)
-    pairs = zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True)
+    pairs = list(zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True))
+    assert pairs
     # A double holds the seconds since 1970 to a quarter of a microsecond.
     assert all(abs((new.data["wall_time"] - old.time).total_seconds()) <= 1e-6 for old, new in pairs)
     (image,) = (event.data["image"] for event in after.events("samples"))
