@@ -246,7 +246,7 @@ def on_a_terminal(directory: Path, *arguments: str, **env: str) -> str:
         pass
     finally:
         os.close(leader)
-    process.wait(timeout=30)
+    process.wait(timeout=240)
     return printed.decode().replace("\r\n", "\n")
 
 
@@ -287,7 +287,7 @@ def test_a_closed_pipe_is_not_an_error(experiment: Make, tmp_path: Path) -> None
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=240) == 0
         process.stderr.close()
 
 

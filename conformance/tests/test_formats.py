@@ -412,7 +412,7 @@ def on_terminal(
 
     reader = threading.Thread(target=read)
     reader.start()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     reader.join()
     os.close(leader)
     return output.decode(), b"".join(printed).decode(), process.returncode

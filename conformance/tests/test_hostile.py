@@ -516,7 +516,7 @@ def test_the_validator_only_reads_and_only_inside_the_directory(experiment: Make
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout.split() == ["invalid", "invalid"], done.stderr
     opened = done.stderr.splitlines()

@@ -15,7 +15,7 @@ from mlvlogger import __main__ as report
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mlvlogger", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
 
 
 def reported(text: str) -> dict[str, str]:

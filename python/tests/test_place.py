@@ -100,14 +100,14 @@ def test_a_script_continues_to_write_into_its_moved_experiment(
 
 def test_a_spawned_worker_joins_by_the_path_after_chdir(run: Callable[..., Any]) -> None:
     Path("script.py").write_text(program("place_spawned_worker"))
-    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=240)
     assert (done.stdout, done.stderr) == ("['x']\n", "")
 
 
 def test_a_spawned_worker_joins_by_the_path_after_a_move() -> None:
     """Pass the path when the worker starts: whatever has the old name by then is left alone."""
     Path("script.py").write_text(program("place_spawned_worker_moved"))
-    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=240)
     assert (done.stdout, done.stderr) == ("['x']\n", "")
     assert not Path("runs/demo/log").exists()
 

@@ -82,7 +82,7 @@ def launch(project: Path) -> Launch:
         source = Path(mlvlogger.__file__).parents[1]
         variables = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{path}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
-            list(map(str, command)), cwd=cwd, env=variables, input=stdin, capture_output=True, text=True, timeout=60
+            list(map(str, command)), cwd=cwd, env=variables, input=stdin, capture_output=True, text=True, timeout=240
         )
         lines = [line.partition("FOUND ")[2] for line in done.stdout.splitlines() if "FOUND " in line]
         assert lines, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -493,7 +493,7 @@ def test_nothing_that_a_repository_configures_is_run(tmp_path: Path, hostile: Ho
     assert "model.py" in paths
     assert found["commit"]
     if control:
-        subprocess.run(["git", "-C", str(tmp_path / "proj"), control], capture_output=True, timeout=30)
+        subprocess.run(["git", "-C", str(tmp_path / "proj"), control], capture_output=True, timeout=240)
         assert proof.exists(), "the trap does not work"
 
 
@@ -543,7 +543,7 @@ def test_nothing_is_run_that_is_configured_elsewhere(
     diff({})
     assert not proof.exists()
     assert found["commit"] == git(folder, "rev-parse", "HEAD")
-    subprocess.run(["git", "-C", str(folder), *control.split()], capture_output=True, timeout=30)
+    subprocess.run(["git", "-C", str(folder), *control.split()], capture_output=True, timeout=240)
     assert proof.exists(), "the trap does not work"
 
 

@@ -75,22 +75,26 @@ def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..
 @needs_proc
 def test_the_load_of_a_busy_process_is_recorded(tmp_path: Path) -> None:
     probe = _Probe(Folder(str(tmp_path)))
+    before = time.monotonic(), time.process_time()
     first = probe.sample()
     begin, cpu = time.monotonic(), time.process_time()
     done = threading.Event()
-    # Libraries that earlier tests have imported may have threads, too: these here are by_proc.
+    # Libraries that earlier tests have imported may have threads, too: these are of this test.
     threads = [threading.Thread(target=done.wait) for _ in range(3)]
     for thread in threads:
         thread.start()
     block = bytearray(os.urandom(1)) * 100_000_000
     while time.process_time() - cpu < 0.4:
         pass
+    end, used = time.monotonic(), time.process_time()
     second = probe.sample()
-    worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
+    after = time.monotonic(), time.process_time()
     done.set()
     for thread in threads:
         thread.join()
-    assert second["process_cpu_percent"] == pytest.approx(worked, abs=20)
+    # The probe reads its counters inside of the two samples, in which the process may have to wait for a processor.
+    least, most = (used - cpu) / (after[0] - before[0]), (after[1] - before[1]) / (end - begin)
+    assert 100 * least - 10 <= second["process_cpu_percent"] <= 100 * most + 10
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block
     assert second["process_threads"] - first["process_threads"] == len(threads)
 
@@ -211,7 +215,8 @@ def test_a_broken_nvidia_smi_loses_only_the_gpus_and_is_called_once(script: str)
     with Exp("runs", "e") as exp:
         nvidia_smi(f"echo asked >> asked\n{script}")
         exp.watch(0.1)
-        time.sleep(0.25)
+        while len(samples()) < 3:
+            time.sleep(0.01)
     assert samples()[-1]["disk_free_bytes"] > 0
     assert Path("asked").read_text() == "asked\n"
 

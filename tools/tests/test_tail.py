@@ -35,7 +35,7 @@ def test_events_of_another_process_are_followed_to_the_end_and_printed_once(tmp_
     assert reader.stdout
     first = reader.stdout.readline()  # it looks
     writer.communicate("go\n")
-    output, errors = reader.communicate(timeout=60)
+    output, errors = reader.communicate(timeout=240)
     output = first + output
     assert (reader.returncode, errors) == (0, "")
     seen = [tuple(line.split()[1].split(":")) for line in output.splitlines()]
@@ -57,7 +57,7 @@ def test_following_ends_by_an_interrupt_with_130(tmp_path: Path) -> None:
     reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert reader.stdout and "mlv/start" in reader.stdout.readline()
     reader.send_signal(signal.SIGINT)
-    _, errors = reader.communicate(timeout=60)
+    _, errors = reader.communicate(timeout=240)
     assert (reader.returncode, errors) == (130, "")
     exp.close()
 

@@ -14,7 +14,7 @@ log.flush()
 
 def work() -> None:
     print(os.getpid(), flush=True)
-    time.sleep(60)
+    time.sleep(300)
 
 
 way = sys.argv[2]
@@ -30,9 +30,9 @@ elif way == "a worker of multiprocessing":
 
     multiprocessing.get_context("fork").Process(target=work).start()
 elif way == "a program that it started":
-    print(subprocess.Popen(["sleep", "60"], close_fds=False).pid, flush=True)
+    print(subprocess.Popen(["sleep", "300"], close_fds=False).pid, flush=True)
 elif way == "a program of os.system":
-    os.system("sleep 60 & echo $!")
+    os.system("sleep 300 & echo $!")
 else:
     raise ValueError(way)
-time.sleep(60)
+time.sleep(300)
