@@ -2,12 +2,15 @@
 
 import errno
 import gc
+import itertools
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +27,11 @@ HOME = Path("runs/e")
 REFUSED = ["links", "links-renames", "links-renames-locks"]  # by the system: what the program locks_refused.py has
 
 
+def age(claim: Path) -> None:
+    """Let a claim that is a directory be stale in less than a second, long before its waiter gives up."""
+    os.utime(claim, (time.time() - claims._STALE + 0.6,) * 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("call", ["Exp.resume('runs/e')", "Exp.open('runs/e')", "Exp('runs', 'f')"])
@@ -33,6 +41,8 @@ def test_a_writer_killed_while_it_publishes_blocks_no_other_process(
     """A real SIGKILL, between the claim on a name and the rename."""
     Exp("runs", "e").close()
     run(program("locks_refused"), refused, True, call, status=-signal.SIGKILL)
+    for claim in Path("runs").rglob(".mlv-*.claim"):
+        age(claim)
     run(program("locks_refused"), refused, False, f"{call}.close()")
     conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
 
@@ -48,6 +58,7 @@ def test_a_stale_claim_blocks_no_process(claim: str, refused: str, name: str, ru
     path = path.with_name(f".mlv-{path.name}.claim")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if claim == "directory" else path.write_bytes(b"")
+    age(path)
     call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
     run(program("locks_refused"), refused, False, call)
     assert (HOME / name).exists()
@@ -60,6 +71,9 @@ def test_a_claim_that_can_never_be_acquired_is_an_error_and_not_a_loop(
     """On a file system that gives a file another inode each time, or doesn't release a directory."""
     if sys.platform == "win32":
         pytest.skip("not applicable: Windows renames without replacing")
+    now = itertools.count()  # a clock that advances by 10 ms with each reading
+    clock = SimpleNamespace(monotonic=lambda: next(now) / 100, sleep=lambda seconds: None)
+    constant("_disk.claims.time", clock)
     constant("_disk.claims._STALE", 0.1)
     tries = 0
 

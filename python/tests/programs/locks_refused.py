@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from mlvlogger import Exp  # noqa: F401
-from mlvlogger._disk import claims, publish
+from mlvlogger._disk import publish
 
 refused, dies, call = sys.argv[1].split("-"), sys.argv[2] == "True", sys.argv[3]
 
@@ -39,6 +39,4 @@ if dies:
     os.rename = die
     if "renames" not in refused:
         publish._rename_exclusively = die  # type: ignore[assignment]
-else:
-    claims._STALE = 0.2
 eval(call)
