@@ -250,7 +250,7 @@ def on_a_terminal(directory: Path, *arguments: str, **env: str) -> str:
     return printed.decode().replace("\r\n", "\n")
 
 
-COLOUR = re.compile("\x1b\\[[0-9;]*m")
+COLOR = re.compile("\x1b\\[[0-9;]*m")
 
 
 @pytest.mark.slow
@@ -258,8 +258,8 @@ def test_a_terminal_gets_colors_unless_they_are_turned_off(experiment: Make, run
     experiment("x" * 200, tags=5, name="[red]")
     plain = run(".").stdout
     assert "\x1b" not in plain and "\x1b" not in run(".", env={"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}).stdout
-    coloured = on_a_terminal(tmp_path, ".")
-    assert COLOUR.search(coloured) and COLOUR.sub("", coloured) == plain
+    colored = on_a_terminal(tmp_path, ".")
+    assert COLOR.search(colored) and COLOR.sub("", colored) == plain
     assert on_a_terminal(tmp_path, ".", NO_COLOR="1") == plain
 
 
@@ -268,8 +268,8 @@ def test_a_terminal_gets_colors_unless_they_are_turned_off(experiment: Make, run
 def test_a_terminal_gets_no_command_from_a_directory(experiment: Make, tmp_path: Path) -> None:
     nasty(experiment, tmp_path)
     printed = on_a_terminal(tmp_path, "runs")
-    assert not CONTROL.search(COLOUR.sub("", printed))
-    assert {code for code in COLOUR.findall(printed)} <= {"\x1b[1;31m", "\x1b[33m", "\x1b[1;32m", "\x1b[1m", "\x1b[0m"}
+    assert not CONTROL.search(COLOR.sub("", printed))
+    assert {code for code in COLOR.findall(printed)} <= {"\x1b[1;31m", "\x1b[33m", "\x1b[1;32m", "\x1b[1m", "\x1b[0m"}
     assert "[red]rich[red]:smile:" in printed
 
 
@@ -397,7 +397,7 @@ def test_an_unknown_rule_gets_the_nearest_names(run: Run) -> None:
 def test_the_rules_are_listed(run: Run, tmp_path: Path) -> None:
     judged = [rule.id for rule in RULES.values() if rule.class_ == "directory"]
     assert [line.split("\t")[0] for line in run("--list-rules").stdout.splitlines()] == judged
-    table = COLOUR.sub("", on_a_terminal(tmp_path, "--list-rules"))
+    table = COLOR.sub("", on_a_terminal(tmp_path, "--list-rules"))
     assert all(f"│ {rule} " in table for rule in judged)
 
 

@@ -109,7 +109,7 @@ def run(setting: Setting) -> Iterator[Row]:
 
 
 def _plan(lives: _Lives, wanted: int) -> dict[str, list[_Try]]:
-    """For each kind of call so many tries, evenly of all its errnos and forms; which calls they hit, is rng."""
+    """For each kind of call so many tries, evenly of all its errnos and forms; which calls they hit is random."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for mode in _MODES:
         experiment = lives.new()
