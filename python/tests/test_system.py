@@ -92,7 +92,7 @@ def test_the_load_of_a_busy_process_is_recorded(tmp_path: Path) -> None:
     done.set()
     for thread in threads:
         thread.join()
-    # The probe reads its counters inside of the two samples, in which the process may have to wait for a processor.
+    # The probe reads its counters inside of the two samples, in which the process may wait for a processor.
     least, most = (used - cpu) / (after[0] - before[0]), (after[1] - before[1]) / (end - begin)
     assert 100 * least - 10 <= second["process_cpu_percent"] <= 100 * most + 10
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block

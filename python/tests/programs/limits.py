@@ -1,4 +1,4 @@
-"""Limits of the system, which stand in for full disks and for few free descriptors."""
+"""Limits of the system, which replace full disks and a lack of free descriptors."""
 
 import os
 import resource
