@@ -110,7 +110,7 @@ def test_a_validator_without_a_rule_fails(rule: str, switched_off: Any, made: di
         forget()
 
 
-def test_the_validator_as_it_is_passes(made: dict[str, Path]) -> None:
+def test_the_unchanged_validator_passes(made: dict[str, Path]) -> None:
     """Without this, everything here could pass because of something else."""
     assert [case.id for case in CASES if notices(case, made[case.id])] == []
 

@@ -12,7 +12,7 @@ from mlvlogger._disk.line_file import LineFile
 from mlvlogger._write.process.ring import TAIL, Ring
 from mlvlogger._write.process.server import _Server
 from mlvlogger._write.unsealed_hash import UnsealedHash
-from writer_process import at_work
+from writer_process import wait_for_writer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -23,7 +23,7 @@ def test_a_large_event_after_the_size_was_read_is_not_taken_for_a_change_by_anot
 ) -> None:
     """The logger process writes a large line itself, just after the writer process has read the size of the log."""
     log = Logger("a.jsonl", writer="process")
-    writer = at_work(log)
+    writer = wait_for_writer(log)
     pid = writer._process.pid
     os.kill(pid, signal.SIGSTOP)  # the test does its work
     try:
