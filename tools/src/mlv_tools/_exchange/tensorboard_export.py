@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, File
 
@@ -108,7 +109,7 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
 
 def _tag(experiment: Experiment, event: Event, name: str) -> str:
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return tag if isinstance(tag, str) else f"{event.name}/{name}"
+    return encodable(tag if isinstance(tag, str) else f"{event.name}/{name}")
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
@@ -137,10 +138,11 @@ def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str |
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, float) and not math.isfinite(value):
             yield prefix + name, str(value)
-        elif isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= _EXACT):
+        elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
             yield prefix + name, value
         elif value is not None:
-            yield prefix + name, json.dumps(value, ensure_ascii=False, default=str)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            yield prefix + name, encodable(text)
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:
