@@ -199,7 +199,7 @@ def test_scalars_of_every_type_of_number_are_imported(tmp_path: Path) -> None:
 def test_tensors_that_are_no_single_number_are_counted(tmp_path: Path) -> None:
     metadata = scalar_metadata(display_name="", description="")
     repeated = TensorProto(dtype=1, float_val=[0.5])
-    repeated.tensor_shape.dim.add(size=3)  # one value stands for three
+    repeated.tensor_shape.dim.add(size=3)  # one value for three elements
     write(
         tmp_path / "tb/run",
         summary(1, "repeated", repeated, metadata),

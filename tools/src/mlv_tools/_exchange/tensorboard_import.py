@@ -46,7 +46,7 @@ def experiment_names(logdir: Path, runs: Iterable[str]) -> dict[str, str]:
 
 
 def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[Exp, Counter[str], list[str]]:
-    """Create an experiment from a run. If that fails, nothing is left behind.
+    """Create an experiment from a run. If that fails, no file remains.
 
     Args:
         run: The name of the run.
@@ -104,10 +104,10 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
 
 @dataclass
 class _Found:
-    """What has to be known of a run before its values are imported.
+    """What must be known about a run before its values are imported.
 
     Attributes:
-        counts: The number of records of each file. Later records, of a run that goes on, are not imported.
+        counts: The number of records of each file. Later records, of a run that continues, are not imported.
         params: The hyperparameters.
         hparams: The other contents of the plugin hparams.
         described: The display name and the description of tags that have one.
