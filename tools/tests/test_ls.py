@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,10 @@ def test_metrics_and_conditions_are_read_as_they_are_written() -> None:
     assert Condition.of("lr>=1e-3") == Condition("lr", ">=", 0.001)
     assert Condition.of("name = a b") == Condition("name", "=", "a b")
     assert ago(None) == ""
+
+
+def test_an_old_event_has_its_date_with_the_time_zone() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    tokyo = timezone(timedelta(hours=9))
+    assert ago(datetime(2026, 1, 2, 3, 4, tzinfo=tokyo), now) == "2026-01-01 18:04 UTC"
+    assert ago(datetime(2026, 3, 1, 0, 1, tzinfo=UTC), now) == "2026-03-01 00:01 UTC"

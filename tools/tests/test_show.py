@@ -37,6 +37,7 @@ def test_show_says_what_an_experiment_is(mlv: Callable[..., str], exp: Exp) -> N
         "state completed",
         "description first",
         "records: 1",
+        "created (UTC) host commit command",
         "streams: 2",
         "log.jsonl 15 1 0 s ago sealed",
         "log/gpu.jsonl 3 1 0 s ago sealed",

@@ -37,6 +37,14 @@ def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[
     assert mlv("tail", "e", "-n", "0") == ""
 
 
+def test_times_have_the_date_and_are_in_utc_whatever_the_time_zone_is(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path, "e") as exp:
+        exp.log.event("one")
+    (event,) = read(exp.path).events("one")
+    expected = f"{event.time:%Y-%m-%dT%H:%M:%S}.{event.time.microsecond // 1000:03}Z log:2 one"
+    assert mlv("tail", "e", "-n", "2", TZ="Asia/Tokyo").splitlines()[0] == expected
+
+
 def test_what_another_process_writes_is_followed_to_its_end_and_nothing_twice(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._skipped import report_links, requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.tensorboard_export import export, run_name
 from mlv_tools._reading.trees import details, find
@@ -26,15 +27,13 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     Metrics become scalars, parameters hyperparameters, attached images images.
     Steps and times are kept; values are float32 there.
     """
-    try:
+    with requires_extra("tensorboard"):
         import PIL  # noqa: F401
         import tensorboardX  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
     if logdir.is_dir() and os.listdir(logdir) and not add:
         raise click.UsageError(f"{str(logdir)!r} is not empty. Choose an empty directory, or pass --add.")
     total: Counter[str] = Counter()
-    has_problems = False
+    has_problems = report_links(root)
     for found in find(root):
         name = run_name(root, found)
         if found.experiment is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.event_files import runs
 from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run
@@ -23,10 +24,8 @@ def command(logdir: Path, savedir: Path) -> None:
     Scalars, images, texts and hyperparameters are imported, and symbolic links are followed. Values that a restart of
     the run superseded are kept as rewound events. Data of other types is counted; then the exit code is 1.
     """
-    try:
+    with requires_extra("tensorboard"):
         import tensorboardX  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
     found, skipped = runs(logdir)
     for message in skipped:
         click.echo(printable(message), err=True)

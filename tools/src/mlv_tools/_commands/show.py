@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def _meta(console: Console, experiment: Experiment) -> None:
 
 
 def _time(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
 
 
 def _records(console: Console, experiment: Experiment) -> None:
@@ -107,7 +107,7 @@ def _records(console: Console, experiment: Experiment) -> None:
             )
 
     _head(console, f"records: {len(experiment.records)}")
-    _table(console, rows(), "created", "host", "commit", "command")
+    _table(console, rows(), "created (UTC)", "host", "commit", "command")
 
 
 def _commit(git: dict[str, Any]) -> str:

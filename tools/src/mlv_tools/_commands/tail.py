@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -23,7 +24,8 @@ _INTERRUPTED = 130
 
 
 @click.command(
-    help="Print the last events of an experiment. With -f, also print new events of all streams, including new streams."
+    help="Print the last events of an experiment, with their times in UTC. With -f, also print new events of all"
+    " streams, including new streams."
 )
 @click.argument("directory", type=ExperimentPath())
 @click.option("-f", "--follow", is_flag=True, help="Print new events until interrupted (exit code 130).")
@@ -68,7 +70,7 @@ def _show(events: list[tuple[str, Event, int]]) -> None:
 
 def _line(stream: str, event: Event, depth: int) -> Text:
     name = stream.removeprefix("log/").removesuffix(".jsonl")
-    text = Text(f"{event.time:%H:%M:%S.%f}"[:12], style="dim")
+    text = Text(f"{event.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z", style="dim")
     text.append(f" {printable(name)}:{event.seq} ", style="dim")
     text.append("  " * depth)
     text.append(printable(event.name), style="magenta" if event.is_lifecycle else "bold")

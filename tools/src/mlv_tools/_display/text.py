@@ -75,11 +75,11 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
 
 def ago(time: datetime | None, now: datetime | None = None) -> str:
-    """Format the time since *time*, such as ``5 min ago``; or the date, if it is in the future or 30 days ago."""
+    """Format the time since *time*, such as ``5 min ago``; the date in UTC, if it is in the future or 30 days ago."""
     if time is None:
         return ""
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     for limit, unit, name in _AGES:
         if 0 <= seconds < limit:
             return f"{seconds // unit:.0f} {name} ago"
-    return f"{time:%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

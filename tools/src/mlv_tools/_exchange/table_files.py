@@ -24,7 +24,10 @@ _ORDERS = {
     "events": "experiment, stream, seq",
     "metrics": "experiment, stream, seq, name",
 }
-_OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+_OPTIONS = {
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "csv": "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'",
+}
 
 
 def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
@@ -33,7 +36,8 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
     Args:
         connection: A connection that `connect` returned.
         directory: A new or empty directory, in a directory that exists.
-        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON.
+        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON, and no types, so
+            that a time ends with Z for UTC.
 
     Returns:
         The number of rows of each view.
