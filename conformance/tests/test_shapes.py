@@ -304,7 +304,7 @@ TEXTS = [
     b'{"n":12}\r',
     b"x 1}",
 ]
-"""Lines that are no events."""
+"""Lines without an event."""
 
 
 def flawed(lines: list[bytes], chance: random.Random) -> list[bytes]:

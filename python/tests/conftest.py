@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--writer process`, another process writes what a test logs; each call returns when it is in the file."""
+    """With `--writer process`, a writer process writes what a test logs; each call returns when it is in the file."""
     if request.config.getoption("--writer") == "direct":
         return
     calls: Any = (Logger.__init__, Exp.__init__, Exp.resume, Exp.open, Exp.join)
@@ -67,7 +67,7 @@ def _in_time() -> Iterator[None]:
 
 @pytest.fixture
 def constant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
-    """`constant("_output._PATIENCE", 0.3)`: give a name of one module of mlvlogger another value.
+    """`constant("_output._STOP_TIMEOUT", 0.3)`: give a name of one module of mlvlogger another value.
 
     A module or a name that doesn't exist is an error.
     """

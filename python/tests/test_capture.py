@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import read
-from mlvlogger._output import _MAX_LINE, Lines
+from mlvlogger._output import _MAX_LINE, LineSplitter
 from program import program
 
 BEGIN = """
@@ -36,8 +36,8 @@ def output(stream: str = "output") -> list[tuple[str, str]]:
 
 
 def cut(*pieces: bytes) -> list[tuple[bytes, bool]]:
-    lines = Lines()
-    return [line for piece in pieces for line in lines.take(piece)] + list(lines.end())
+    splitter = LineSplitter()
+    return [line for piece in pieces for line in splitter.feed(piece)] + list(splitter.finish())
 
 
 @pytest.mark.parametrize(
@@ -462,8 +462,8 @@ def test_the_warning_says_how_the_capturing_process_has_ended(run: Callable[...,
         + """
 exp = Exp("runs", "e")
 capture = exp.capture()
-os.kill(capture._diversion.child, signal.SIGABRT)
-capture._diversion._done.wait()
+os.kill(capture._redirection.pid, signal.SIGABRT)
+capture._redirection._done.wait()
 """
     )
     assert "the process that captured output has ended (SIGABRT): output is shown, and no longer logged" in done.stderr

@@ -140,7 +140,7 @@ def test_the_other_name_stands_before_the_last_dot(name: str, second: str, exp: 
 
 
 def test_the_other_name_of_a_long_name_is_a_portable_name_too(exp: Exp) -> None:
-    for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49):
+    for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49, "a." + "b" * 98, "aaa." + "b" * 96):
         paths = [exp.attach(source("a", bytes([number])), name).path for number in range(12)]
         assert len(set(paths)) == 12
         assert all(len(path.removeprefix("files/")) <= 100 for path in paths)

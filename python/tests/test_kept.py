@@ -16,7 +16,8 @@ import pytest
 
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
-from mlvlogger._write import elsewhere
+from mlvlogger._format.lifecycle import SEAL
+from mlvlogger._write import relocation
 from mlvlogger._write.process.ring import UNSEALED
 from program import program
 from writer_process import at_work
@@ -311,7 +312,7 @@ def published_again(exp: Exp, writer: str) -> Exp:
 
 
 def sealed(exp: Exp, writer: str) -> Exp:
-    exp.log._stream._appender.seal(b"mlv/seal", {})
+    exp.log._stream._appender.seal(SEAL, {})
     exp.log.event("early", step=1)
     return exp
 
@@ -416,14 +417,14 @@ def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process
 
 
 def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
-    """Nothing was edited: whoever wrote a line, and whatever of it the other process did not know."""
+    """Nothing was edited: whoever wrote a line, and whatever of it the writer process did not know."""
     for large in (False, True):
         shutil.rmtree("runs", ignore_errors=True)
         exp = Exp("runs", "e", writer="process")
         exp.log.event("early", step=1)
         process = at_work(exp.log)._process.pid
         exp.log.event("late", step=1)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
         exp.flush()
         if large:
             exp.log.event("large", text=LARGE)
@@ -478,7 +479,7 @@ def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: 
 
 
 def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
-    constant("_write.elsewhere._MAX_COPY", 1000)
+    constant("_write.relocation._MAX_COPY", 1000)
     exp = Exp("runs", "e")
     for step in range(100):
         exp.log.event("x", step=step)
@@ -515,7 +516,7 @@ def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events
     span = exp.log.span("epoch")
     change(LOG)
     if change is not emptied:
-        exp.log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+        exp.log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         assert span.end(loss=0.5) is not None
     exp.close()
@@ -733,7 +734,7 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
         assert steps(Path("log/gpu.jsonl")) == [0, 1] and not said
     else:
         written = steps(Path("log/gpu.jsonl"))
-        # The other process may write an event before this one compares the log with its path.
+        # The writer process may write an event before this one compares the log with its path.
         assert written == [0] or writer == "process" and written == [0, 1]
         assert "gpu.jsonl" in said and f"its events up to seq {len(written) + 1} are lost if" in said
 
@@ -747,7 +748,7 @@ def test_a_seal_that_waits_costs_no_event() -> None:
     os.kill(writer._process.pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
     extended(LOG)
     os.kill(writer._process.pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):
@@ -780,7 +781,7 @@ def test_a_seal_that_is_due_finds_it_at_once_with_the_process_writer(change: Any
     writer = at_work(exp.log)
     exp.log.event("x", step=0, text=LARGE)
     exp.log.event("x", step=1)
-    while writer._ring.words[UNSEALED] < len(LARGE):
+    while writer._ring.words[UNSEALED] < len(LARGE) or not writer._ring.is_empty:
         time.sleep(0.001)
     assert b"mlv/seal" not in LOG.read_bytes()
     if change is None:
@@ -840,7 +841,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, events: Any
 ) -> None:
     """The stream closes when the event is written, and has its directory until then."""
-    copy, at = elsewhere._copy, Folder.at
+    copy, at = relocation._copy, Folder.at
 
     def at_and_close(self: Folder, name: str) -> str:
         path = at(self, name)
@@ -852,12 +853,12 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
             patched.setattr(Folder, "at", at_and_close)
             return copy(*arguments)
 
-    monkeypatch.setattr(elsewhere, "_copy", close_while_copying)
+    monkeypatch.setattr(relocation, "_copy", close_while_copying)
     Path("logs").mkdir()
     log = Logger("logs/a.jsonl", writer="direct")
     log.event("x", step=0)
     replaced(Path("logs/a.jsonl"))
-    log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+    log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         log.event("x", step=1)
     kept = Path("logs/a.kept-1.jsonl")

@@ -164,7 +164,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], constant: Any
 ) -> None:
     exp = Exp("runs", "e")
-    constant("_write.elsewhere._MAX_TRIES", 5)
+    constant("_write.relocation._MAX_TRIES", 5)
     real = os.open
 
     def never(path: Any, flags: int, *arguments: Any, **options: Any) -> int:

@@ -38,6 +38,8 @@ FILE_NAMES = (
 
 @settings(deadline=None)
 @given(NAMES, st.booleans())
+@example("con.x.图", True)
+@example("LPT9.a b", False)
 def test_every_name_becomes_a_portable_one_that_stays(name: str, is_file: bool) -> None:
     new = portable_name(name, is_file=is_file)
     assert PORTABLE[is_file].fullmatch(new)

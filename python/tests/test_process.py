@@ -28,14 +28,14 @@ PATH = Path("a.jsonl")
 
 
 def opened() -> Logger:
-    """A log whose other process is at work."""
+    """A log whose writer process is at work."""
     log = Logger(PATH, writer="process")
     at_work(log)
     return log
 
 
 def stopped_before_it_is_at_work() -> Logger:
-    """A log whose other process is stopped while it starts, however late this process comes to stop it."""
+    """A log whose writer process is stopped while it starts, however late this process comes to stop it."""
     while True:
         log = Logger(PATH, writer="process")
         pid = writer_of(log)._process.pid
@@ -91,7 +91,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
 
 @pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
-    """The stream can be continued at once: an opener waits for the other process, which is still at work."""
+    """The stream can be continued at once: an opener waits for the writer process, which is still at work."""
     code = program("process_caller_killed")
     holder = begin(code)
     seq = int(holder.stdout.readline())
@@ -232,8 +232,8 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 @pytest.mark.slow
 def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
     """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_write.process.client.PATIENCE", 0.3)
-    constant("_write.process.child.PATIENCE", 0.3)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     log = opened()
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
     fill = "y" * 700
@@ -242,8 +242,8 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
-    constant("_write.process.client.PATIENCE", 60.0)  # from now on, it only shares the processor
-    constant("_write.process.child.PATIENCE", 60.0)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # from now on, it only shares the processor
+    constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
     while log.event("later") is None:
         time.sleep(0.01)
@@ -419,7 +419,7 @@ def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 @pytest.mark.rule("writer.seal-often")
 def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
-    """70 MiB; the caller decides when, by the other process's progress."""
+    """70 MiB; the logger process decides when, by the progress of the writer process."""
     with Logger(PATH, writer="process") as log:
         for number in range(80):
             log.event("x", number=number, text="y" * 900_000)
@@ -440,11 +440,11 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         length = (length * 31 + 7) % 2000
         record = bytes([number % 251]) * length
         while not one.put(record):
-            for found, end in other.take(other.words[TAIL]):
+            for found, end in other.records_from(other.words[TAIL]):
                 taken.append(found)
                 other.words[TAIL] = end
         put.append(record)
-    for found, end in other.take(other.words[TAIL]):
+    for found, end in other.records_from(other.words[TAIL]):
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0
@@ -478,7 +478,7 @@ def at_call(number: int, act: Callable[[], Any], work: Callable[[], Any]) -> boo
 @pytest.mark.parametrize(
     ("size", "step", "starts"),
     [(10, 1, False), (300_000, 7, False), (10, 1, True)],
-    ids=["short", "large", "while the other process starts"],
+    ids=["short", "large", "while the writer process starts"],
 )
 def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothing(
     size: int, step: int, starts: bool, events: Any
@@ -523,7 +523,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
 
     number, more = 0, True
     while more:
-        number += 1 + number // 4  # most places are in the wait for the other process
+        number += 1 + number // 4  # most places are in the wait for the writer process
         path = Path(f"{number}.jsonl")
         log = Logger(path, writer="process")
         log.event("x", number=number)

@@ -162,8 +162,8 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Call
 def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_write.process.client.PATIENCE", 0.3)
-    constant("_write.process.child.PATIENCE", 0.3)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
@@ -180,7 +180,7 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
     pid = writer_of(log)._process.pid
-    constant("_write.process.client._START_PATIENCE", 0.0)
+    constant("_write.process.client._START_TIMEOUT", 0.0)
     with said() as messages:
         assert log.event("x", number=10) is not None
     assert len(messages) == 1 and is_gone(pid)
@@ -280,7 +280,7 @@ def one_byte(ring: Ring, chance: random.Random) -> None:
 
 def headers(ring: Ring, chance: random.Random) -> None:
     """That of each tenth record that waits: another length."""
-    for number, (record, end) in enumerate(list(ring.take(ring.words[TAIL]))):
+    for number, (record, end) in enumerate(list(ring.records_from(ring.words[TAIL]))):
         if number % 10 == 5:
             place = 4096 + (end - (len(record) + 15 & -8)) % SIZE
             fill(ring.memory, place, place + 4, chance)
@@ -362,7 +362,7 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
                 call()
             except WriteFailed:
                 assert on_error == "raise"
-    assert is_gone(writer._process.pid) or writer._process.pid in child._ended_later
+    assert is_gone(writer._process.pid) or writer._process.pid in child._unreaped
     written = events(PATH)
     found = {event["seq"]: event["data"]["number"] for event in written if event["event"] == "x"}
     assert sorted(found.values()) == list(found.values()) and set(found.values()) <= set(range(1, number + 1))
@@ -407,7 +407,7 @@ def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
 @linux
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..., Any], events: Any) -> None:
-    """A disk that is full for ever: RLIMIT_FSIZE of the other process."""
+    """A disk that is full for ever: RLIMIT_FSIZE of the writer process."""
     code = program("process_faults_other_cannot_write")
     [message] = [line for line in run(code, on_error).stdout.splitlines() if line]
     Logger(PATH).close()

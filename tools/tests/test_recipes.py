@@ -207,6 +207,21 @@ def test_an_export_to_mlflow_that_fails_leaves_no_run(
     assert found is not None and client.search_runs([found.experiment_id]) == []
 
 
+def test_a_metric_of_mlflow_that_is_named_step_does_not_become_the_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.with_name("other-trackers.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    before = "for step in range(3)]"
+    assert before in code
+    exec(code.replace(before, f'{before} + [Metric("step", 7.5, 0, 2), Metric("a@b//", 8.5, 0, 2)]'), {})
+    run = read("imported/from-mlflow")
+    assert run.metric("train", "loss") == ([0, 1, 2], [1.0, 0.5, 1 / 3])
+    assert run.metric("train", "step_value") == ([2], [7.5])
+    assert run.metric("train", "a@b//") == ([2], [8.5])
+
+
 def records(directory: Path) -> list[Any]:
     """The records of the one run of W&B in *directory*, when its process has written the last one."""
     from wandb.proto.wandb_internal_pb2 import Record

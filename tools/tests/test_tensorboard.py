@@ -120,6 +120,17 @@ def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path: Path) -
     assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
 
 
+@pytest.mark.parametrize("name", ["图表.png", "aux.png", "x" * 200 + ".png", os.fsdecode(b"\xff.png")], ids=ascii)
+def test_an_image_file_of_any_name_is_exported(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (2, 2), "red").save(tmp_path / name, "PNG")
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.log.event("figure", image=exp.attach(tmp_path / name))
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.output) == (0, "1 experiments, 0 scalars, 1 images\n")
+    (image,) = accumulated(tmp_path / "tb/demo").Images("figure/image")
+    assert image.encoded_image_string == (tmp_path / name).read_bytes()
+
+
 def test_a_lone_surrogate_in_a_parameter_is_escaped(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "demo", {"text": "\ud800", "list": ["\udcff"]}) as exp:
         exp.log.event("a", x=1)

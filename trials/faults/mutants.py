@@ -190,7 +190,7 @@ MUTANTS = (
     Mutant(
         "m12",
         "A torn end stays when the next session begins.",
-        (Edit("_write/session.py", "            file.truncate(tail.size)\n", "            pass\n"),),
+        (Edit("_write/session.py", "            file.truncate(state.size)\n", "            pass\n"),),
         (
             "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
             "test_streams.py::test_a_torn_end_of_any_size_is_removed",
@@ -224,7 +224,13 @@ MUTANTS = (
     Mutant(
         "m27",
         "No one waits for the writer process of a logger that is gone.",
-        (Edit("_write/session.py", "if time.monotonic() > until or not _is_gone(holder, root, name):", "if True:"),),
+        (
+            Edit(
+                "_write/session.py",
+                "if time.monotonic() > until or not _has_opener_ended(start, root, name):",
+                "if True:",
+            ),
+        ),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.
@@ -294,7 +300,7 @@ MUTANTS = (
     ),
     Mutant(
         "m26",
-        "The caller writes again what the writer process has written.",
+        "The logger process writes again what the writer process has written.",
         (
             Edit(
                 "_write/process/takeover.py",
@@ -324,8 +330,8 @@ MUTANTS = (
     ),
     Mutant(
         "m22",
-        "A writer process whose caller is gone gives up at the first error.",
-        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
+        "A writer process whose logger process is gone gives up at the first error.",
+        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_TIMEOUT:", "else:"),),
         ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
     ),
     Mutant(
@@ -380,19 +386,19 @@ MUTANTS = (
     Mutant(
         "m35",
         "A log that took the place of another one begins empty.",
-        (Edit("_write/elsewhere.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
+        (Edit("_write/relocation.py", 'has_copy = how in ("removed", "replaced") and', "has_copy = False and"),),
         ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
     ),
     Mutant(
         "m36",
         "A seal is about what the file has, whoever wrote it.",
-        (Edit("_write/written.py", "if known > end:", "if True:"),),
+        (Edit("_write/unsealed_hash.py", "if known > end:", "if True:"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
         "m41",
         "What another process has written is believed, whatever the file has.",
-        (Edit("_write/written.py", "if sha256 not in (None, found.digest()):", "if False:"),),
+        (Edit("_write/unsealed_hash.py", "if sha256 not in (None, found.digest()):", "if False:"),),
         (
             "test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",
             "test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",
@@ -401,19 +407,19 @@ MUTANTS = (
     Mutant(
         "m42",
         "The seals of a log that was published again are about what the copy has.",
-        (Edit("_write/written.py", "        copy._state = self._state\n", ""),),
+        (Edit("_write/unsealed_hash.py", "        copy._state = self._state\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
         "m43",
         "What a writer process has written is forgotten when it is killed.",
-        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(place, start)) is not None", "False"),),
+        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(hash_start, start)) is not None", "False"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",),
     ),
     Mutant(
         "m44",
-        "The writer process doesn't know what the caller has written.",
-        (Edit("_write/process/client.py", "            own = start, digest\n", ""),),
+        "The writer process doesn't know what the logger process has written.",
+        (Edit("_write/process/client.py", "            direct_range = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(

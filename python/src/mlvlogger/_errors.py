@@ -65,7 +65,7 @@ class NotAnExperiment(MLVError, FileNotFoundError):
 
 
 class InvalidRecord(MLVError, ValueError):
-    """A meta record or a stream is damaged and can't be continued. Run `mlv-validate` for details. A `ValueError`."""
+    """A meta record or a stream is damaged and can't be continued. A `ValueError`."""
 
 
 class UnsupportedVersion(MLVError, ValueError):

@@ -39,11 +39,11 @@ before = len(os.listdir("/proc/self/fd"))
 for sign in (signal.SIGKILL, signal.SIGSTOP):
     exp = Exp("runs", "e", exists="number")
     capture = exp.capture()
-    os.kill(capture._diversion.child, sign)
+    os.kill(capture._redirection.pid, sign)
 
     def resume() -> None:
         time.sleep(0.3)
-        os.kill(capture._diversion.child, signal.SIGCONT)  # noqa: F821
+        os.kill(capture._redirection.pid, signal.SIGCONT)  # noqa: F821
 
     if sign == signal.SIGSTOP:
         threading.Thread(target=resume).start()

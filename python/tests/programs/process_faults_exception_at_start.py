@@ -78,10 +78,10 @@ while more:
     assert log._stream._start is not None
     log.close()
     if more:
-        for pid in child._ended_later:  # a process that ends by itself, and that no one has waited for
+        for pid in child._unreaped:  # a process that ends by itself, and that no one has waited for
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        child._ended_later.clear()
+        child._unreaped.clear()
         try:
             found = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:

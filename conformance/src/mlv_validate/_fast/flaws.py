@@ -107,7 +107,7 @@ class Flaws:
         return self._flaws[match.lastindex - 1]  # type: ignore[operator]  # each branch ends with a group
 
     def see_text(self, raw: bytes, found: Flaw) -> None:
-        """Take note of a line of UTF-8, without its LF, that has findings by its text alone, or is no object."""
+        """Take note of a line of UTF-8, without its LF, that has findings by its text alone, or isn't an object."""
         if self._is_lesson(raw):
             self._learn((_text(raw.decode()), ""), raw, found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .json import integer
+from .json import dumps, integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     State = TypeVar("State")
 
 __all__ = [
+    "DROPPED",
+    "END",
+    "PAUSE",
+    "RESUME",
+    "REWIND",
+    "SEAL",
+    "START",
+    "dropped_data",
+    "dropped_reasons",
+    "first_dropped",
     "is_lifecycle",
     "is_paused_after",
     "is_seal",
@@ -20,6 +30,15 @@ __all__ = [
     "state_after",
     "superseded",
 ]
+
+# The names of the events, as JSON text.
+START = b'"mlv/start"'
+PAUSE = b'"mlv/pause"'
+RESUME = b'"mlv/resume"'
+REWIND = b'"mlv/rewind"'
+DROPPED = b'"mlv/dropped"'
+SEAL = b'"mlv/seal"'
+END = b'"mlv/end"'
 
 
 def is_lifecycle(name: str) -> bool:
@@ -105,3 +124,27 @@ def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
         return place >= 0 and number < before[place]
 
     return is_between
+
+
+def dropped_data(first: int, last: int, reasons: dict[str, int]) -> bytes:
+    """Return the data of an ``mlv/dropped`` as JSON text.
+
+    Args:
+        first: The first seq that is left out.
+        last: The last seq that is left out.
+        reasons: The number of dropped events by the reason.
+    """
+    return dumps({"first": first, "last": last, "reasons": reasons}).encode("ascii")
+
+
+def first_dropped(data: bytes) -> int:
+    """Return the first seq that is left out, from data that `dropped_data` returned."""
+    # Not with `json`: when the interpreter ends, it can't be imported any more.
+    return int(data[len(b'{"first":') : data.index(b",")])
+
+
+def dropped_reasons(data: bytes) -> dict[str, int]:
+    """Return the number of dropped events by the reason, from data that `dropped_data` returned."""
+    import json
+
+    return json.loads(data)["reasons"]  # type: ignore[no-any-return]

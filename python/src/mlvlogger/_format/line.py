@@ -89,37 +89,37 @@ class Pending:
         name: The name as JSON text, with quotes.
         data: The data as JSON text; with *values*, the template for them.
         values: The values from `numbers`, or None.
-        tail: Further members as JSON text, each with a comma in front.
+        span_members: The members `span`, `begin`, `seconds` and `within`, as JSON text, each with a comma in front.
     """
 
-    __slots__ = ("data", "name", "tail", "values")
+    __slots__ = ("data", "name", "span_members", "values")
 
-    def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, tail: bytes = b"") -> None:
+    def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, span_members: bytes = b"") -> None:
         self.name = name
         self.data = data
         self.values = values
-        self.tail = tail
+        self.span_members = span_members
 
-    def with_tail(self, tail: bytes) -> Pending:
-        """Return the same event with another tail."""
-        return Pending(self.name, self.data, self.values, tail)
+    def with_span_members(self, span_members: bytes) -> Pending:
+        """Return the same event with other span members."""
+        return Pending(self.name, self.data, self.values, span_members)
 
     def render(self, seq: int, nanoseconds: int) -> bytes:
         """Return the line of the event with this seq and time."""
-        return line(seq, nanoseconds, self.name, self.data, self.values, self.tail)
+        return line(seq, nanoseconds, self.name, self.data, self.values, self.span_members)
 
 
-def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bytes:
+def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes) -> bytes:
     """Return one line of a stream.
 
     Args:
         seq: The seq.
         nanoseconds: The time, since 1970 in UTC.
-        name, data, values, tail: As for `Pending`.
+        name, data, values, span_members: As for `Pending`.
     """
     if values is not None:
         data = data % values if are_ordinary(values) else with_special(data, values)
-    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, tail)
+    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, span_members)
 
 
 def now() -> str:

@@ -129,6 +129,8 @@ def numbered(name: str, number: int) -> str:
     if not stem:
         stem, dot, suffix = last, "", ""
     mark = f"~{number}{dot}{suffix}"
+    if len(mark) >= _LONGEST:  # the suffix leaves no space for the number and for a stem
+        stem, mark = last, f"~{number}"
     return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
 
 

@@ -63,14 +63,13 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
         summaries = [described, started] + [ended] * (experiment.state == "completed")
         for summary in summaries if stream == experiment.default_stream else ():
             writer.write_event(Record(wall_time=created, summary=summary))
-        counts: Counter[str] = Counter()
+        counts: Counter[tuple[str, str]] = Counter()
         too_large = 0
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
                 tag = _tag(experiment, event, name)
-                step = _step(event, counts[tag])
-                counts[tag] += 1
+                step = _step(event, name, counts)
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
                 values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
@@ -81,8 +80,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                     messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
                 tag = _tag(experiment, event, name)
-                step = _step(event, counts[tag])
-                counts[tag] += 1
+                step = _step(event, name, counts)
                 values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
                 written["images"] += 1
             for step, several in values.items():
@@ -118,10 +116,11 @@ def _wall_time(experiment: Experiment, event: Event) -> float:
     return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
 
 
-def _step(event: Event, count: int) -> int:
-    step = event.data.get("step")
-    fits = isinstance(step, int) and not isinstance(step, bool) and -(2**63) <= step < 2**63
-    return step if isinstance(step, int) and fits else count
+def _step(event: Event, name: str, counts: Counter[tuple[str, str]]) -> int:
+    """Return the step of an event, or the number of events of its name before it that have the member `name`."""
+    count = counts[event.name, name]
+    counts[event.name, name] += 1
+    return count if event.step is None else event.step
 
 
 def _float(value: int | float) -> float:
