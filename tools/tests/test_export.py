@@ -1,10 +1,12 @@
 """`mlv export parquet` and `csv`, read back by others."""
 
 import csv
+import json
 import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,12 @@ def test_times_in_csv_state_that_they_are_utc(runs: Path, tmp_path: Path) -> Non
         times = [row["time"] for row in csv.DictReader(file)]
     (first, *_) = (event for event in read(runs / "one").events(stream="log/gpu.jsonl", lifecycle=True))
     assert f"{first.time:%Y-%m-%dT%H:%M:%S.%f}Z" in times and all(time.endswith("Z") for time in times)
+
+
+def test_json_keeps_columns_of_one_name_and_all_digits(mlv: Callable[..., str], runs: Path) -> None:
+    query = (
+        "SELECT 1 AS a, 2 AS a, 3 AS a_1, 12345678901234567890.1234567::DECIMAL(38, 7) AS d, 0.1::DECIMAL(3, 2) AS e"
+    )
+    row = {"a": 1, "a_2": 2, "a_1": 3, "d": "12345678901234567890.1234567", "e": 0.1}
+    assert json.loads(mlv("sql", "runs", query, "--format", "jsonl")) == row
+    assert json.loads(mlv("sql", "runs", query, "--format", "json")) == [row]

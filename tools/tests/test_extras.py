@@ -42,7 +42,7 @@ def needed(text: str) -> set[str]:
     """The extras that the commands in the code of a page need."""
     code = "\n".join(re.findall("```.*?```", text, re.DOTALL) + re.findall("`mlv [^`]*`", text))
     named = re.findall(r"mlv (?:export|import) ([a-z|-]+)", code)
-    return {extra for names in named for extra in names.split("|")} & EXTRAS.keys()
+    return {extra for names in named for extra in names.split("|") if extra in EXTRAS}
 
 
 def installed(text: str) -> set[str]:

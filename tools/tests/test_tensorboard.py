@@ -31,6 +31,9 @@ from mlv_tools._commands import export_tensorboard, import_tensorboard
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
 
+EXPORTED = "2 experiments, 9 scalars, 1 images\nwithout a form in TensorBoard: 1 booleans, 1 texts\n"
+
+
 def run(module: Any, *arguments: object) -> Result:
     return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
 
@@ -68,7 +71,7 @@ def runs(tmp_path: Path) -> Path:
 
 def test_tensorboards_reader_reads_what_was_logged(runs: Path, tmp_path: Path) -> None:
     result = run(export_tensorboard, runs, tmp_path / "tb")
-    assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
+    assert (result.exit_code, result.output) == (0, EXPORTED)
     read = accumulated(tmp_path / "tb/demo")
     assert sorted(read.Tags()["scalars"]) == ["epoch/batch/accuracy", "epoch/batch/loss"]
     events = list(mlvlogger.read(runs / "demo").events("epoch/batch"))
@@ -89,7 +92,7 @@ def test_a_broken_experiment_is_said_and_hides_no_other(runs: Path, tmp_path: Pa
     result = run(export_tensorboard, runs, tmp_path / "tb")
     assert result.exit_code == 1
     assert f"mlv-validate {runs / 'broken'}" in result.stderr
-    assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
+    assert result.stdout == EXPORTED
 
 
 def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path: Path) -> None:

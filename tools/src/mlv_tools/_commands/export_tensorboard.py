@@ -25,7 +25,8 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     """Export all experiments under ROOT as TensorBoard runs to LOGDIR.
 
     Metrics become scalars, parameters hyperparameters, attached images images.
-    Steps and times are kept; values are float32 there.
+    Steps and times are kept; values are float32 there. Values without a form in TensorBoard, such as texts, are
+    counted. If other data was left out or changed, it is reported, and the exit code is 1.
     """
     with requires_extra("tensorboard"):
         import PIL  # noqa: F401
@@ -33,6 +34,7 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     if logdir.is_dir() and os.listdir(logdir) and not add:
         raise click.UsageError(f"{str(logdir)!r} is not empty. Choose an empty directory, or pass --add.")
     total: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     has_problems = report_links(root)
     for found in find(root):
         name = run_name(root, found)
@@ -41,7 +43,7 @@ def command(root: Path, logdir: Path, add: bool) -> None:
             has_problems = True
             continue
         try:
-            written, messages = export(found.experiment, logdir / name)
+            written, skipped, messages = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
             click.echo(printable(f"{name}: {error} {details(found.path)}"), err=True)
             has_problems = True
@@ -50,8 +52,12 @@ def command(root: Path, logdir: Path, add: bool) -> None:
             click.echo(printable(f"{name}: {message}"), err=True)
         has_problems = has_problems or bool(messages)
         total += written
+        left_out += skipped
         total["experiments"] += 1
     if not total["experiments"]:
         raise click.ClickException(f"{str(root)!r} contains no experiment that can be exported. Choose another ROOT.")
     click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
+    if left_out:
+        counts = ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
+        click.echo(f"without a form in TensorBoard: {counts}")
     raise SystemExit(has_problems)

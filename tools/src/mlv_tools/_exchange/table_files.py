@@ -93,6 +93,7 @@ def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[
 def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Write rows as one array of objects."""
     before = "["
+    names = _distinct(names)
     for row in rows:
         file.write(before + "\n" + _object(names, kinds, row))
         before = ","
@@ -101,8 +102,21 @@ def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable
 
 def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Write rows as objects, one per line."""
+    names = _distinct(names)
     for row in rows:
         file.write(_object(names, kinds, row) + "\n")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return names for the members of an object: of equal names, all but the first get a number, as in DuckDB."""
+    distinct: list[str] = []
+    for name in names:
+        number, wanted = 0, name
+        while name in distinct or (number and name in names):
+            number += 1
+            name = f"{wanted}_{number}"
+        distinct.append(name)
+    return distinct
 
 
 def _object(names: list[str], kinds: list[str], row: tuple[Any, ...]) -> str:
@@ -123,7 +137,8 @@ def _json(value: Any) -> Any:
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return float(value) if value % 1 else int(value)
+        number = float(value) if value % 1 else int(value)
+        return number if Decimal(repr(number)) == value else str(value)  # digits that a double doesn't have
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 

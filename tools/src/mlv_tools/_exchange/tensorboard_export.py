@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,12 +16,18 @@ from typing import Any
 
 from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
-from mlvlogger import Event, Experiment, File
+from mlvlogger import Event, Experiment, External, File
 
 __all__ = ["export", "run_name"]
 
 _SHOWN = ("image/png", "image/jpeg", "image/gif", "image/bmp")  # every browser shows these
 _EXACT = 2**53  # hyperparameters are doubles, which represent integers up to this one
+_LABELS: tuple[tuple[Any, str], ...] = (
+    (str, "texts"),
+    (bool, "booleans"),
+    (File | External, "files"),
+    (dict | list, "nested values"),
+)
 _FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
 
 
@@ -31,38 +38,55 @@ def run_name(root: Path, found: Found) -> str:
     return (base.name / inside if (root / "meta.json").is_file() else inside).as_posix()
 
 
-def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], list[str]]:
+def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], Counter[str], list[str]]:
     """Write *experiment* as a run into *directory*, and each stream but the default one as a run below it.
 
+    If that fails, *directory* gets no file.
+
     Returns:
-        The numbers of scalars and images that were written, and messages about data that was left out or changed.
+        The numbers of scalars and images that were written, the numbers of values by type for which TensorBoard has no
+        form, and messages about other data that was left out or changed.
     """
     written: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     messages: list[str] = []
-    for stream in experiment.streams or [experiment.default_stream]:
-        below = directory if stream == experiment.default_stream else directory / stream.removesuffix(".jsonl")
-        _write(experiment, stream, below, written, messages)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=directory.parent) as folder:
+        for stream in experiment.streams or [experiment.default_stream]:
+            inside = "" if stream == experiment.default_stream else stream.removesuffix(".jsonl")
+            _write(experiment, stream, Path(folder, inside), written, left_out, messages)
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            target = directory / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
     messages += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
-    return written, messages
+    return written, left_out, messages
 
 
-def _write(experiment: Experiment, stream: str, directory: Path, written: Counter[str], messages: list[str]) -> None:
+def _write(
+    experiment: Experiment,
+    stream: str,
+    directory: Path,
+    written: Counter[str],
+    left_out: Counter[str],
+    messages: list[str],
+) -> None:
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event as Record
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name in event.metrics}
+    tags = {tag: 0.0 for tag in _tags(experiment, stream, messages)}
     directory.mkdir(parents=True, exist_ok=True)
     # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
     try:
-        created = experiment.created.timestamp() if experiment.created else 0.0
-        # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
-        described, started, ended = hparams(dict(_flat(experiment.params)), tags)
-        summaries = [described, started] + [ended] * (experiment.state == "completed")
-        for summary in summaries if stream == experiment.default_stream else ():
-            writer.write_event(Record(wall_time=created, summary=summary))
+        if stream == experiment.default_stream:
+            created = experiment.created.timestamp() if experiment.created else 0.0
+            # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
+            described, started, ended = hparams(_params(experiment, messages), tags)
+            for summary in [described, started] + [ended] * (experiment.state == "completed"):
+                writer.write_event(Record(wall_time=created, summary=summary))
         counts: Counter[tuple[str, str]] = Counter()
         too_large = 0
         for event in _events(experiment, stream):
@@ -86,10 +110,52 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
             for step, several in values.items():
                 summary = Summary(value=several)
                 writer.write_event(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
+            left_out.update(_others(experiment, event))
         if too_large:
             messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
     finally:
         writer.close()
+
+
+def _tags(experiment: Experiment, stream: str, messages: list[str]) -> Iterator[str]:
+    """Yield the tags of the metrics of a stream, and add a message about each tag of several metrics."""
+    found: dict[str, tuple[str, str]] = {}
+    reported: set[str] = set()
+    for event in _events(experiment, stream):
+        for name in [*event.metrics, *(name for name, _ in _images(event))]:
+            tag = _tag(experiment, event, name)
+            first = found.setdefault(tag, (event.name, name))
+            if first != (event.name, name) and tag not in reported:
+                reported.add(tag)
+                messages.append(
+                    f"{stream}: {first[1]!r} of the events {first[0]!r} and {name!r} of {event.name!r} have one tag,"
+                    f" {tag!r}, and are one curve in TensorBoard"
+                )
+    yield from found
+
+
+def _params(experiment: Experiment, messages: list[str]) -> dict[str, str | bool | int | float]:
+    """Return the hyperparameters, and add a message about each parameter whose name another one has."""
+    params: dict[str, str | bool | int | float] = {}
+    for name, value in _flat(experiment.params):
+        if params.setdefault(name, value) is not value:
+            messages.append(
+                f"a second parameter {name!r} is left out: nested names are joined by dots, and {params[name]!r} has"
+                " the name"
+            )
+    return params
+
+
+def _others(experiment: Experiment, event: Event) -> Iterator[str]:
+    """Yield the type of each member of an event for which TensorBoard has no form."""
+    exported = {"step", *event.metrics, *(name for name, _ in _images(event))}
+    if "tensorboard" in experiment.extra:
+        exported |= {"tag", "wall_time"}
+    if event.span == "end":
+        yield "spans"
+    for name, value in event.data.items():
+        if name not in exported:
+            yield next((label for kind, label in _LABELS if isinstance(value, kind)), "other values")
 
 
 def _events(experiment: Experiment, stream: str) -> Iterator[Event]:
@@ -139,7 +205,7 @@ def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str |
             yield prefix + name, str(value)
         elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
             yield prefix + name, value
-        elif value is not None:
+        else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
             yield prefix + name, encodable(text)
 
