@@ -118,7 +118,7 @@ def test_what_is_left_out_is_said(runs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_links_to_experiments_are_said(runs: Path, tmp_path: Path, form: str) -> None:
-    """What is inside of an experiment and leads to no other one, such as the latest checkpoint, is no experiment."""
+    """What is inside of an experiment and leads to no other one, such as the latest checkpoint, isn't an experiment."""
     with Exp(tmp_path / "elsewhere", "two") as exp:
         exp.log.event("batch", step=1, loss=0.5)
     (runs / "selected").symlink_to(tmp_path / "elsewhere")
