@@ -248,3 +248,16 @@ def test_a_folder_that_cannot_be_read_is_an_error(
     monkeypatch.setattr(os, "scandir", refuse)  # root, who may run this test, reads every folder
     result = exported(experiment, tmp_path / "crate")
     assert isinstance(result.exception, PermissionError) and not (tmp_path / "crate").exists()
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_an_empty_folder_is_in_the_crate(experiment: Path, tmp_path: Path, name: str) -> None:
+    (experiment / "ünused dir/deep").mkdir(parents=True)
+    exported(experiment, tmp_path / name)
+    if name == "crate":
+        assert (tmp_path / name / "ünused dir/deep").is_dir()
+    else:
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert "ünused dir/deep/" in archive.namelist()
+    assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []

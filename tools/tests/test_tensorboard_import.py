@@ -256,6 +256,17 @@ def test_two_values_of_a_hyperparameter_are_said_and_the_end_of_the_session_is_k
     assert session["group_name"] == "sweep"
 
 
+def test_values_that_the_logger_does_not_record_are_said(tmp_path: Path) -> None:
+    secret = hparams_pb({"lr": 0.1, "api_key": "sk-abcdefghijklmnop1234567890abcd"})
+    long = summary(1, "a/note", make_tensor_proto(b"x" * 17_000_000), text_metadata(display_name="", description=""))
+    write(tmp_path / "tb/run", Event(wall_time=1.0, summary=secret), long)
+    result = imported(tmp_path)
+    redacted, too_large = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert redacted.startswith("run: params.api_key looks like a secret and was recorded as redacted")
+    assert too_large.startswith("run: data.note: the value is a string of 17000000 characters, too large.")
+
+
 def test_damaged_hyperparameters_are_counted(tmp_path: Path) -> None:
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=b"\xff")
     value = Summary.Value(tag="_hparams_/session_start_info", metadata=SummaryMetadata(plugin_data=plugin))

@@ -103,6 +103,8 @@ def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[s
                 messages.append(f"{relative} is left out: it is a symbolic link, or isn't a regular file")
             elif path.is_file() and relative == _METADATA:
                 messages.append(f"{relative} is left out: the crate has its own file of this name")
+            elif path.is_dir() and not os.listdir(path):
+                crate.add_dataset(dest_path=f"{relative}/", properties={"name": name})
             elif path.is_file():
                 yield relative, crate.add_file(path, relative, properties=_properties(path, name))
         folders[:] = filter(_is_utf8, folders)

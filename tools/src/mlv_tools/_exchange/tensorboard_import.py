@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -80,18 +81,18 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
     missing = [path for path in (savedir, *savedir.parents) if not path.exists()]
     exp: Exp | None = None
     try:
-        exp = Exp(savedir, name, found.params, extra={"tensorboard": source}, description=description, on_error="raise")
-        with exp:
-            importer = _Importer(exp, found)
-            if found.restarts:
-                # Nothing is deleted: superseded values come first, and are rewound.
-                mark = exp.mark()
-                importer.import_values(is_superseded=True)
-                if importer.written["superseded"]:
-                    exp.rewind(mark, "superseded by a restart of the run at or before these steps")
-            importer.import_values(is_superseded=False)
-            if found.has_failed:
-                exp.close("failed")
+        # A value that is redacted or too large is a warning of the logger.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RuntimeWarning)
+            exp = Exp(
+                savedir, name, found.params, extra={"tensorboard": source}, description=description, on_error="raise"
+            )
+            with exp:
+                importer = _Importer(exp, found)
+                importer.import_run()
+                if found.has_failed:
+                    exp.close("failed")
     except BaseException:
         if exp is not None:
             shutil.rmtree(exp.path, ignore_errors=True)
@@ -99,6 +100,7 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
             with suppress(OSError):
                 path.rmdir()
         raise
+    messages += [str(warning.message) for warning in caught]
     return exp, importer.written, messages + importer.messages()
 
 
@@ -214,7 +216,16 @@ class _Importer:
             messages.append(f"{self._escaped} texts aren't UTF-8: their other bytes are escaped")
         return messages
 
-    def import_values(self, is_superseded: bool) -> None:
+    def import_run(self) -> None:
+        """Log everything. Nothing is deleted: superseded values come first, and are rewound."""
+        if self._found.restarts:
+            mark = self._exp.mark()
+            self._import_values(is_superseded=True)
+            if self.written["superseded"]:
+                self._exp.rewind(mark, "superseded by a restart of the run at or before these steps")
+        self._import_values(is_superseded=False)
+
+    def _import_values(self, is_superseded: bool) -> None:
         """Log all values of the files that are superseded by a restart of the run, or all others."""
         restarts = iter([*self._found.restarts, (-1, 0)])
         restart, limit = next(restarts)
