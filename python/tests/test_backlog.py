@@ -26,7 +26,7 @@ def test_events_that_another_process_dropped_keep_their_reasons() -> None:
     log.close()
 
 
-def test_what_is_written_already_takes_no_space_after_a_move() -> None:
+def test_events_that_are_written_already_take_no_space_after_a_move() -> None:
     backlog = Backlog()
     for number in range(3):
         backlog.keep(Pending(b'"x"', b"{}"), number, FULL)

@@ -20,7 +20,7 @@ import threading
 
 from . import _errors
 from ._disk.folder import Folder
-from ._disk.spawn import exit_reason, settle_down, spawn
+from ._disk.spawn import detach, exit_reason, spawn
 from ._format.names import stream_path
 from ._messages import warn
 from ._open_streams import OpenStreams
@@ -323,10 +323,10 @@ def serve(
         more: The name of the stream, and "1" to make each event durable, or "0".
     """
     control, replies, out, err, *copies, root = fds = json.loads(descriptors)
-    settle_down(fds)
+    detach(fds)
     stream, sync = more
     try:
-        logs = OpenStreams(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        logs = OpenStreams(Folder.from_descriptor(root, directory), experiment, "warn", sync == "1", False)
         log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(replies, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")

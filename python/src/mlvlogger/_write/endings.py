@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._options import choice
+from .._options import check_choice
 from .exceptions import with_traceback
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
 
 def ending(status: str, error: BaseException | None) -> dict[str, Any]:
     """Return the data of an ``mlv/end``, without the members of a seal."""
-    choice("status", status, ("completed", "failed", "interrupted"))
+    check_choice("status", status, ("completed", "failed", "interrupted"))
     if error is None:
         return {"status": status}
     return {"status": status, "error": with_traceback(error)}

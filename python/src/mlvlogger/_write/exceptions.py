@@ -5,7 +5,7 @@ The user didn't choose what is in them: a message may quote an address with a pa
 
 from __future__ import annotations
 
-from .._messages import qualname, text_of
+from .._messages import message_of, qualname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def preload() -> None:
 
 def summary(error: BaseException) -> dict[str, str]:
     """Return the type and the message."""
-    return {"type": qualname(type(error)), "message": _without_secrets(text_of(error)[:_MAX_SUMMARY])}
+    return {"type": qualname(type(error)), "message": _without_secrets(message_of(error)[:_MAX_SUMMARY])}
 
 
 def with_traceback(error: BaseException) -> dict[str, str]:
@@ -43,7 +43,7 @@ def with_traceback(error: BaseException) -> dict[str, str]:
         trace = "".join(_traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:  # the exception can't be formatted
         trace = "".join(_traceback.format_tb(error.__traceback__))
-    texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
+    texts = {"type": qualname(type(error)), "message": message_of(error), "traceback": trace}
     return {name: _without_secrets(_shorten(text)) for name, text in texts.items()}
 
 

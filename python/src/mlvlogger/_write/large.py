@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._format.encode import encode
 from .._format.json import MAX_RECORD, dumps
 from .._format.references import Unencodable
-from .._messages import shown, warn_once
+from .._messages import printable, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def warn_if_large(tree: dict[str, Any], length: int) -> None:
     for name, value in tree.items():
         if _count(value) > MANY or (length > _LARGE and len(dumps(value)) > _LARGE):
             warn_once(
-                f"data.{shown(name[:100])}: more than {MANY} numbers or 1 MiB of text were logged in one event, "
+                f"data.{printable(name[:100])}: more than {MANY} numbers or 1 MiB of text were logged in one event, "
                 "which makes the log large and slow to read. Save the value to a file and attach the file: "
                 "numpy.save(path, array), exp.attach(path). Or log a summary: numpy.histogram(array)."
             )

@@ -15,7 +15,7 @@ from marshal import dumps, loads
 from zlib import adler32
 
 from ..._disk.line_file import FileChanged
-from ..._format.line import Pending, are_ordinary, line, with_special
+from ..._format.line import Pending, are_json_numbers, line, with_special
 from ..seals import is_seal_due
 from ..unsealed_hash import UnsealedHash
 from ..writer import put
@@ -180,7 +180,7 @@ class ProcessWriter:
 
     def _put_slow(self, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
         """Put an event of any size, and report the lines that the logger process wrote before it."""
-        if event.values is not None and not are_ordinary(event.values):  # a warning may be due
+        if event.values is not None and not are_json_numbers(event.values):  # a warning may be due
             event = Pending(event.name, with_special(event.data, event.values), None, event.span_members)
         direct_range: tuple[int, bytes] | tuple[()] = ()
         if self._direct_hash is not None:
@@ -222,7 +222,7 @@ class ProcessWriter:
     def _update_size(self) -> None:
         """Set the size that the file must have while the ring is empty: the writer process has added lines."""
         if (size := self._ring.log_size) is None:
-            self._file.look_again()
+            self._file.refresh()
         else:
             self._file.position = (size, self._file.lines)
 
@@ -267,7 +267,7 @@ class ProcessWriter:
         for other in (self._file, self._takeover.file):
             if other is not None and other is not file:
                 other.abandon()
-        file.move_to(self._file)
+        file.adopt_path(self._file)
         self._process.close_wake_pipe()
         self._ring.close()
         return unsealed_hash, seq, waiting

@@ -16,7 +16,7 @@ import select
 import time
 
 from ..._disk.line_file import FileChanged, LineFile
-from ..._disk.spawn import settle_down
+from ..._disk.spawn import detach
 from ..._format.line import line
 from ..seals import Seals
 from ..unsealed_hash import UnsealedHash
@@ -47,8 +47,8 @@ def serve(ring: str, file: str, wake_pipe: str, logger_pid: str, hash_start: str
         logger_pid: The process id of the logger process.
         hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
     """
-    settle_down([int(ring), int(file), int(wake_pipe)])
-    unsealed_hash = UnsealedHash(LineFile.of_descriptor(int(file), "the log"), int(hash_start))
+    detach([int(ring), int(file), int(wake_pipe)])
+    unsealed_hash = UnsealedHash(LineFile.from_descriptor(int(file), "the log"), int(hash_start))
     _Server(Ring(int(ring)), unsealed_hash, int(wake_pipe)).run(int(logger_pid))
     os._exit(0)
 
@@ -131,10 +131,7 @@ class _Server:
         """
         self._seals.settle()
         self._release_written()
-        if (size := self._ring.log_size) is None:
-            self._file.look_again()
-        else:
-            self._file.position = (size, self._file.lines)  # includes large lines that the logger process wrote
+        self._update_size()
         before = self._file.size
         lines: list[bytes] = []
         ends: list[int] = []
@@ -144,6 +141,8 @@ class _Server:
             if direct_range:
                 if lines:
                     break
+                self._update_size()  # the logger process may have written this range after the last update
+                before = self._file.size
                 self._unsealed_hash.read_rest(*direct_range)
             if span_members is None:  # a seal
                 if not lines:
@@ -161,6 +160,13 @@ class _Server:
         self._words[UNSEALED] = self._seals.unsealed_size
         self._release_written()
         return self._file.size - before
+
+    def _update_size(self) -> None:
+        """Set the size that the file must have, with the large lines that the logger process wrote."""
+        if (size := self._ring.log_size) is None:
+            self._file.refresh()
+        else:
+            self._file.position = (size, self._file.lines)
 
     def _release_written(self) -> None:
         """Release the space of the records whose lines are in the file."""

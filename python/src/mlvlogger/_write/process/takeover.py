@@ -117,7 +117,7 @@ class Takeover:
             OSError: If the system refuses.
         """
         try:
-            file = LineFile.of_descriptor(os.dup(self._file.fd), self._file.path)
+            file = LineFile.from_descriptor(os.dup(self._file.fd), self._file.path)
         except OSError as error:
             raise FileChanged("closed") if error.errno == errno.EBADF else error from None
         try:
@@ -129,7 +129,7 @@ class Takeover:
             if log_size is None:
                 if state.size < file.size:
                     file.truncate(state.size)
-                file.move_to(self._file)
+                file.adopt_path(self._file)
                 return file, Seals(UnsealedHash(file, state.hash_start)), state.seq
             # The writer process may have been killed after a write and before it updated `log_size`. Then the bytes
             # after `log_size` must be the lines of the next records.
@@ -144,7 +144,7 @@ class Takeover:
                     if is_seal and file.lines:
                         seals.unsealed_hash.restart(file.size - SEAL_END)
                 file.check()
-            file.move_to(self._file)  # so that it is compared with the file at its path
+            file.adopt_path(self._file)  # so that it is compared with the file at its path
             return file, seals, state.seq
         except BaseException:
             file.abandon()
