@@ -91,7 +91,7 @@ def test_what_is_no_experiment_is_refused_with_the_reason(mlv: Callable[..., str
     assert "mlv: error: " in mlv("show", ".", exit=1)
     assert "does not exist" in mlv("show", "nothing", exit=2)
     (tmp_path / "red\x1b[31m").mkdir()
-    assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m holds no experiment")
+    assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m isn't an experiment")
 
 
 def test_diff_shows_what_differs_and_nothing_else(mlv: Callable[..., str], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
-from .._messages import warn
+from .._messages import brief, warn
 from .._version import check_version
 from .events import Event, moment, read_event
 from .existing import ExistingExperiment
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
 
 _IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
-_TOLD = 5  # problems that a notebook shows
+_TOLD = 5  # problems that a notebook shows, and metrics in a warning
 
 
 class Problem(Immutable):
@@ -209,7 +209,8 @@ class Experiment(ExistingExperiment):
     def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
         """Return the steps and the values of one metric, as two lists. Rewound events are skipped.
 
-        The exceptions are those of `events`.
+        If the stream has metrics but not this one, both lists are empty and there is a warning with the names of those
+        it has. The exceptions are those of `events`.
 
         Args:
             pattern: Which events, as for `events`.
@@ -229,12 +230,45 @@ class Experiment(ExistingExperiment):
             if event.name == "mlv/rewind":
                 break
         else:
+            if not series.values and series.names:
+                self._warn_of_no_metric(pattern, name, path, list(series.names))
             return series.steps, series.values
         # Few streams have a rewind. One that has is read again, now that it matters which events count.
         series = Series(name, matches, self._superseded(path))
         for event in self._read(path, series.skim):
             series.take(event)
+        if not series.values and (names := self.metric_names(stream=stream)):
+            self._warn_of_no_metric(pattern, name, path, names)
         return series.steps, series.values
+
+    def metric_names(self, *, stream: str | None = None) -> list[tuple[str, str]]:
+        """Return the metrics of a stream: the name of the event and of the metric, in the order of their first values.
+
+        Rewound events are skipped. The exceptions are those of `events`.
+
+        Args:
+            stream: As for `events`.
+        """
+        path = self._stream(stream)
+        series = Series("", lambda name: False, None)
+        for event in self._read(path, series.skim):
+            series.take(event)
+            if event.name == "mlv/rewind":
+                break
+        else:
+            return list(series.names)
+        return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
+
+    def _warn_of_no_metric(self, pattern: str, name: str, path: str, names: list[tuple[str, str]]) -> None:
+        """Warn that no event has a metric. A member of that name whose values aren't numbers is reported, too."""
+        where = f"{self.path}: no event of {path} that matches {pattern!r} has a metric {brief(name)}."
+        for event in self.events(pattern, stream=path):
+            if name in event.data:
+                warn(f"{where} The member has other values, such as {brief(event.data[name])}. Log numbers.")
+                return
+        known = ", ".join(map(brief, names[:_TOLD]))
+        more = f", and {len(names) - _TOLD} more: see metric_names()" if len(names) > _TOLD else ""
+        warn(f"{where} Choose one of the events and metrics: {known}{more}.")
 
     def subs(self) -> Iterator[Experiment]:
         """Iterate over the sub-experiments, nested ones included, in the order of their paths.
@@ -316,7 +350,7 @@ class Experiment(ExistingExperiment):
         facts["tags"] = ", ".join(map(str, self.tags))
         facts["created"] = f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else None
         facts["description"] = "\n".join(map(str, self.descriptions))
-        found: dict[str, Spark] = {}
+        found: dict[tuple[str, str, str], Spark] = {}
         notes = []
         try:
             facts["state"] = self.state
@@ -373,7 +407,7 @@ class _Read:
             path: The directory of the experiment.
 
         Raises:
-            NotAnExperiment: If there is no experiment at `path`.
+            NotAnExperiment: If `path` doesn't exist, or isn't the directory of an experiment.
             InvalidRecord: If `meta.json` is damaged.
             UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
                 (`reader.major`, `reader.requires`).
@@ -409,8 +443,10 @@ class _Read:
         Raises:
             FileNotFoundError: If `root` isn't a directory.
         """
-        if not Path(root).is_dir():
-            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory")
+        if not os.path.exists(root):
+            raise FileNotFoundError(f"{os.fspath(root)!r} does not exist. Pass an existing directory.")
+        if not os.path.isdir(root):
+            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory. Pass the directory that contains it.")
         for directory in _experiments(Path(root)):
             yield from _readable(directory)
 

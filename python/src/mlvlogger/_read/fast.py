@@ -146,11 +146,14 @@ class Series:
 
     Attributes:
         steps, values: What was found so far.
+        names: All metrics that were found so far, by event and name. Every shape comes from an event that was read in
+            full, so those events have all names.
     """
 
     def __init__(self, metric: str, matches: Callable[[str], bool], is_hidden: Callable[[int], bool] | None) -> None:
         self.steps: list[int] = []
         self.values: list[float] = []
+        self.names: dict[tuple[str, str], None] = {}
         self._metric = metric
         self._matches = matches
         self._is_hidden = is_hidden
@@ -163,6 +166,8 @@ class Series:
     def take(self, event: Event) -> None:
         """Take the value of an event that was read in full, if it has one and counts."""
         self._event = event
+        for name in event.metrics:
+            self.names.setdefault((event.name, name))
         value = event.data.get(self._metric)
         if not is_metric(value) or not self._counts_in(event.name):
             return

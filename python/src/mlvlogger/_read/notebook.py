@@ -90,19 +90,24 @@ def _both(a: tuple[float, float] | None, b: tuple[float, float] | None = None) -
     return min(a[0], b[0]), max(a[1], b[1])
 
 
-def sparks(events: Iterable[Event], found: dict[str, Spark]) -> None:
-    """Add the metrics of events to *found*, by the names of event and metric, and of any stream but the default."""
+def sparks(events: Iterable[Event], found: dict[tuple[str, str, str], Spark]) -> None:
+    """Add the metrics of events to *found*, by stream, event and name: the text of two of them may be the same."""
     for event in events:
-        stream = "" if event.stream == DEFAULT else f" ({event.stream})"
         for name, value in event.metrics.items():
             try:
                 number = float(value)
             except OverflowError:
                 number = math.inf if value > 0 else -math.inf
-            found.setdefault(f"{event.name}.{name}{stream}", Spark()).add(number)
+            found.setdefault((event.stream, event.name, name), Spark()).add(number)
 
 
-def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[str, Spark], notes: list[str]) -> str:
+def card(
+    title: str,
+    facts: dict[str, Any],
+    params: dict[str, Any],
+    found: dict[tuple[str, str, str], Spark],
+    notes: list[str],
+) -> str:
     """The HTML of an experiment."""
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
     parts = [f"<b>{_escaped(title)}</b>", _table(rows)]
@@ -111,8 +116,7 @@ def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[
     if found:
         heads = ("metric", "last", "least", "greatest", "values", "")
         head = f"<tr>{''.join(f'<th {_LEFT}>{name}</th>' for name in heads)}</tr>"
-        names = list(found)[:_METRICS]
-        parts += [_fold("Metrics", _table([head, *(_spark_row(name, found[name]) for name in names)]))]
+        parts += [_fold("Metrics", _table([head, *(_spark_row(*one) for one in list(found.items())[:_METRICS])]))]
         if len(found) > _METRICS:
             notes = [*notes, f"{len(found) - _METRICS} more metrics are left out."]
     return f"<div>{''.join(parts)}{''.join(f'<div><i>{_escaped(note)}</i></div>' for note in notes)}</div>"
@@ -130,7 +134,9 @@ def _row(name: str, value: Any) -> str:
     return f"<tr><th {_LEFT}>{_escaped(name)}</th><td {_LEFT}>{_escaped(value)}</td></tr>"
 
 
-def _spark_row(name: str, spark: Spark) -> str:
+def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
+    stream, event, metric = names
+    name = f"{event}.{metric}" + ("" if stream == DEFAULT else f" ({stream})")
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
     cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]
