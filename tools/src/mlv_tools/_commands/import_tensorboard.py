@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.tensorboard_import import experiment_name, import_run, runs
 from mlvlogger import ExperimentExists, MLVError
@@ -13,7 +14,7 @@ from mlvlogger import ExperimentExists, MLVError
 __all__ = ["command"]
 
 
-@click.command("tensorboard")
+@click.command("tensorboard", epilog=examples("mlv import tensorboard tb runs"))
 @click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("savedir", type=click.Path(file_okay=False, path_type=Path))
 def command(logdir: Path, savedir: Path) -> None:
