@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlv_tools._display.names import flatten
 from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, File
 
@@ -51,14 +52,14 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name in event.metrics}
+    tags = _tags(experiment, stream)
     directory.mkdir(parents=True, exist_ok=True)
     # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
     try:
         created = experiment.created.timestamp() if experiment.created else 0.0
         # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
-        described, started, ended = hparams(dict(_flat(experiment.params)), tags)
+        described, started, ended = hparams(dict(_hparams(experiment)), dict.fromkeys(tags.values(), 0.0))
         summaries = [described, started] + [ended] * (experiment.state == "completed")
         for summary in summaries if stream == experiment.default_stream else ():
             writer.write_event(Record(wall_time=created, summary=summary))
@@ -67,7 +68,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, counts[tag])
                 counts[tag] += 1
                 value = _float(number)
@@ -79,7 +80,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                 if image is None:
                     messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, counts[tag])
                 counts[tag] += 1
                 values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
@@ -106,9 +107,25 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
             yield name, value
 
 
-def _tag(experiment: Experiment, event: Event, name: str) -> str:
+def _tags(experiment: Experiment, stream: str) -> dict[tuple[str, str], str]:
+    """Return the tags of the metrics and images of a stream. If two have the same text, names with `/` are quoted."""
+    parts = dict.fromkeys(
+        _tag(experiment, event, name)
+        for event in _events(experiment, stream)
+        for name in (*event.metrics, *(name for name, _ in _images(event)))
+    )
+    counts = Counter(map("".join, parts))
+    return {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+
+
+def _quoted(begin: str, name: str) -> str:
+    return begin + (json.dumps(name, ensure_ascii=False) if "/" in name else name)
+
+
+def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
+    """Return the tag in two parts, of which the second one is the name, or is empty if the tag was imported."""
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return tag if isinstance(tag, str) else f"{event.name}/{name}"
+    return (tag, "") if isinstance(tag, str) else (f"{event.name}/", name)
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
@@ -130,17 +147,20 @@ def _float(value: int | float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
+def _hparams(experiment: Experiment) -> Iterator[tuple[str, str | bool | int | float]]:
     """Yield the parameters in the form of TensorBoard: one level of strings, booleans and doubles."""
+    params = dict(flatten(experiment.params))
+    # A name from TensorBoard goes back as it came, without quotes around its dots.
+    given = {name: key for key in experiment.params for name, _ in flatten({key: None})}
     for name, value in params.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield prefix + name, str(value)
+        if "tensorboard" in experiment.extra and given.get(name, name) not in params:
+            name = given[name]
+        if isinstance(value, float) and not math.isfinite(value):
+            yield name, str(value)
         elif isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= _EXACT):
-            yield prefix + name, value
+            yield name, value
         elif value is not None:
-            yield prefix + name, json.dumps(value, ensure_ascii=False, default=str)
+            yield name, json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import mlvlogger
 from mlv_tools import __version__
+from mlv_tools._display.names import identity
 from mlvlogger import Exp, File
 
 __all__ = ["experiment_name", "import_run", "runs"]
@@ -61,9 +62,12 @@ def import_run(
         OSError: As `Exp`.
     """
     params: dict[str, Any] = {}
+    replaced: set[str] = set()
     for file in files:
         for event in _records(file, []):
-            params |= _hparams(event)
+            found = _hparams(event)
+            replaced |= {name for name in found if name in params and identity(params[name]) != identity(found[name])}
+            params |= found
     extra = {
         "tensorboard": {
             "run": run,
@@ -83,6 +87,7 @@ def import_run(
             for event in _records(file, messages):
                 _import(exp, event, plugins, written, left_out)
         messages += [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
+        messages += [f"left out: an earlier value of the hyperparameter {name!r}" for name in sorted(replaced)]
     return exp, written, messages
 
 
@@ -157,6 +162,8 @@ def _import(exp: Exp, event: Any, plugins: dict[str, str], written: Counter[str]
             content = _attach(exp, value.tag, event.step, content)
         data = {"step": event.step, "wall_time": _time(event.wall_time), member: content}
         if exact:
+            if member in same.get(name, {}):  # the tag occurs twice: a second event, because an event has a name once
+                exp.log.event(name, same.pop(name))
             same.setdefault(name, {}).update(data)
         else:
             exp.log.event(name, data, tag=value.tag)
