@@ -2,9 +2,9 @@
 """
 Run the tests with tox, in environments below `.tox/`; the packages come from wherever pip is set up to look.
 
-    python3 test.py                      the tests of README's command, on the Pythons that this machine has
+    python3 test.py                      the tier full, on the Pythons that this machine has: 8 to 11 minutes on 2 cores
     python3 test.py py311 lint           these environments of tox.ini
-    python3 test.py -m ci                the environments with this label of tox.ini: ci or long
+    python3 test.py -m ci                the tier with this label of tox.ini: ci or long
     python3 test.py py311 -- -k seal     with arguments for pytest
 
 Python 3.8 or later can start this. MLV_REQUIRE_ALL=1 lets a missing interpreter fail, and each skipped test whose

@@ -1,9 +1,10 @@
 """Makes the pictures of the documentation, docs/pictures/, with the commands that the pages show: `pictures.py`.
 
-`tox -e docs` does so before it builds the site. The picture of the report is taken by a browser, where chromium and
-chromedriver are there; otherwise the existing picture stays.
+`tox -e docs` does so before it builds the site. The pictures of reports are taken by a browser, if chromium and
+chromedriver are installed; otherwise the existing pictures stay.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "output"
 PICTURES = ROOT / "docs" / "pictures"
-_WIDTH, _HEIGHT = 1200, 900  # pixels of the report's picture
 
 
 def mlv(*arguments: object) -> None:
@@ -22,14 +22,14 @@ def mlv(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "mlv_tools", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
-def photograph(page: Path, picture: Path) -> None:
-    """Take a picture of a page in a browser."""
+def photograph(page: Path, picture: Path, width: int, height: int) -> None:
+    """Take a picture of a page in a browser whose window has this size in pixels."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     with tempfile.TemporaryDirectory() as profile:
-        for argument in ("headless", "no-sandbox", "disable-gpu", f"window-size={_WIDTH},{_HEIGHT}"):
+        for argument in ("headless", "no-sandbox", "disable-gpu", f"window-size={width},{height}"):
             options.add_argument(f"--{argument}")
         options.add_argument(f"--user-data-dir={profile}")
         browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
@@ -42,6 +42,13 @@ def photograph(page: Path, picture: Path) -> None:
             browser.quit()
 
 
+def train(folder: Path) -> Path:
+    """Run the training script of README in a folder, and return the directory of its experiments."""
+    [script] = re.findall(r"(?s)<!-- file: train\.py -->\n```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"))
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True)
+    return folder / "runs"
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     mlv("plot", EXAMPLE, "--metric", "epoch/batch.loss", "-o", PICTURES / "loss.svg")
@@ -49,7 +56,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "report.html"
             mlv("report", EXAMPLE, "-o", page)
-            photograph(page, PICTURES / "report.png")
+            photograph(page, PICTURES / "report.png", 1200, 900)
+            mlv("report", train(Path(folder)), "-o", page)
+            photograph(page, PICTURES / "quickstart.png", 1000, 640)
 
 
 if __name__ == "__main__":

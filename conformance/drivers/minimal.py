@@ -2,7 +2,7 @@
 The smallest implementation of MLV that the suite passes as a writer: one file, the standard library, and its driver.
 
 It is an example to begin with, and what deliberately wrong writers are made of in the suite's own tests; for use, take
-`mlvlogger`. Durability is that of the kernel. Linux and macOS: it locks with `flock`.
+`mlvlogger`. Durability is that of the kernel. It locks with `flock`, and is tested on Linux.
 """
 
 import base64
@@ -394,9 +394,13 @@ class Writer:
 
     def place(self, name, content):
         """Publish a file under its name or, where other bytes have it, under the next: a~2.txt, a~3.txt, …"""
-        stem, dot, suffix = name.rpartition(".")
+        folder, slash, last = name.rpartition("/")
+        stem, dot, suffix = last.rpartition(".")
         for count in range(1, 1000):
-            path = name if count == 1 else f"{stem or suffix}~{count}{dot}{suffix if stem else ''}"
+            before, mark = (stem, f"~{count}{dot}{suffix}") if stem else (last, f"~{count}")
+            if len(mark) >= 100:
+                before, mark = last, f"~{count}"
+            path = name if count == 1 else f"{folder}{slash}{before[: 100 - len(mark)]}{mark}"
             file = self.experiment / "files" / path
             if not self.twin(file):
                 try:

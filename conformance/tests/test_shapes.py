@@ -285,7 +285,26 @@ KINDS = [
     b'"event":"a","data":[1,2,3]',
     b'"event":5,"data":{"n":1}',
     b'"event":"a","data":{"n":1},"within":"1"',
+    b'"event":"a","data":{"n":1,"loss":NaN}',
+    b'"event":"a","data":{"n":1,}',
+    b'"event":"a","data":{"n":1}}{"seq":7,"time":"","data":{}',
+    b'"event":"a\r","data":{"n":1}',
 ]
+TEXTS = [
+    b"",
+    b" \t",
+    b"[1,2]",
+    b"[123]",
+    b"17",
+    b'"x"',
+    b"{}",
+    b'{"n":1}',
+    b'{"n":1',
+    b"\xef\xbb\xbf{}",
+    b'{"n":12}\r',
+    b"x 1}",
+]
+"""Lines without an event."""
 
 
 def flawed(lines: list[bytes], chance: random.Random) -> list[bytes]:
@@ -296,6 +315,8 @@ def flawed(lines: list[bytes], chance: random.Random) -> list[bytes]:
         time = chance.choice((stamp(chance), stamp(chance), "2026-02-30T00:00:00.000000Z", "2026-11-22 18:24:00"))
         seq = chance.choice([b"%d" % chance.randrange(300)] * 3 + NUMBERS)
         line = b'{"seq":%s,"time":"%s",%s}\n' % (seq, time.encode(), chance.choice(KINDS))
+    if chance.random() < 0.2:
+        line = chance.choice(TEXTS) + b"\n"
     found = []
     for _ in range(chance.randint(2, 9)):
         part = re.sub(b"LEVEL|MORE", lambda _: chance.choice(NAMES[: chance.choice((2, 7))]), line)

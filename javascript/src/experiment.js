@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
 import {codeOf, fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
-import {isAttachedName, isObject, isPortable, isString, VERSION} from "./forms.js";
+import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {hold, makeFolder, publish} from "./publish.js";
@@ -263,11 +263,14 @@ function enclosing(path) {
   return null;
 }
 
-/** The name as it is, then with ~2, ~3, … before its last dot. */
+/** The name as it is, then with ~2, ~3, … before its last dot, and cut if it would be too long. */
 function numbered(name, count) {
   if (count === 1) return name;
-  const extension = extname(name);
-  return `${name.slice(0, name.length - extension.length)}~${count}${extension}`;
+  const last = name.slice(name.lastIndexOf("/") + 1);
+  const isShort = `~${count}${extname(last)}`.length < LONGEST_NAME;
+  const extension = isShort ? extname(last) : "";
+  const stem = last.slice(0, last.length - extension.length).slice(0, LONGEST_NAME - `~${count}${extension}`.length);
+  return `${name.slice(0, name.length - last.length)}${stem}~${count}${extension}`;
 }
 
 /** The path below `files` that differs only by case from this one, or null. */

@@ -2,6 +2,9 @@
 
 export const VERSION = "1.0";
 
+/** The most characters of a portable name. */
+export const LONGEST_NAME = 100;
+
 const DEVICE = "(?!(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[.]|$))";
 const PORTABLE = new RegExp(`^${DEVICE}[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9_-])?$`, "i");
 const ATTACHED = new RegExp(`^${DEVICE}[a-z0-9](?:[a-z0-9._~-]{0,98}[a-z0-9_~-])?$`, "i");

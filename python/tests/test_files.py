@@ -1,9 +1,11 @@
 """Attached files and references to files: what is published stays, and nothing leaves the experiment."""
 
+import errno
 import gc
 import hashlib
 import os
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -66,6 +68,52 @@ def test_an_attached_file_is_there_referred_to_and_in_the_log(how: str, exp: Exp
     assert os.listdir(FILES) == ["cm.png"]
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="needs a second file system, /dev/shm")
+def test_a_hard_link_to_another_file_system_becomes_a_copy_with_one_warning(exp: Exp) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        other = Path(directory)
+        if other.stat().st_dev == HOME.stat().st_dev:
+            pytest.skip("/dev/shm and the directory of the tests are on one file system")
+        for name in ("1.pt", "2.pt"):
+            (other / name).write_bytes(name.encode())
+        with pytest.warns(RuntimeWarning) as caught:
+            first = exp.attach(other / "1.pt", how="hardlink")
+        assert [str(one.message) for one in caught] == [
+            f"{os.path.realpath(other)!r}: files of this folder can't be linked into {exp.path}: Invalid cross-device "
+            "link. They are copied. Pass how='copy', or save them on the file system of the experiment."
+        ]
+        second = exp.attach(other / "2.pt", how="hardlink")
+        (other / "1.pt").write_bytes(b"changed")
+    assert (first, second) == tuple(
+        File(f"files/{name}", 4, sha256(name.encode()), None, exp.id) for name in ("1.pt", "2.pt")
+    )
+    assert {path.name: path.read_bytes() for path in FILES.iterdir()} == {"1.pt": b"1.pt", "2.pt": b"2.pt"}
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EIO], ids=errno.errorcode.get)
+def test_a_hard_link_that_the_system_refuses_becomes_a_copy_unless_the_disk_fails(
+    refusal: int, exp: Exp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def refuse(old: Any, new: Any, **options: Any) -> None:
+        if os.path.basename(old) == "source":
+            raise OSError(refusal, os.strerror(refusal))
+        link(old, new, **options)
+
+    monkeypatch.setattr(os, "link", refuse)
+    source("source", b"weights")
+    if refusal == errno.EIO:
+        with pytest.raises(OSError) as caught:
+            exp.attach("source", how="hardlink")
+        assert caught.value.errno == errno.EIO and os.listdir(FILES) == []
+    else:
+        with pytest.warns(RuntimeWarning, match="They are copied"):
+            exp.attach("source", how="hardlink")
+        assert (FILES / "source").read_bytes() == b"weights"
+        assert (FILES / "source").stat().st_ino != Path("source").stat().st_ino
+
+
 @pytest.mark.rule("writer.same-file")
 def test_the_same_bytes_again_give_the_same_reference_and_other_bytes_another_name(exp: Exp) -> None:
     first = exp.attach(source("a", b"1"), "x/cm.png")
@@ -92,7 +140,7 @@ def test_the_other_name_stands_before_the_last_dot(name: str, second: str, exp: 
 
 
 def test_the_other_name_of_a_long_name_is_a_portable_name_too(exp: Exp) -> None:
-    for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49):
+    for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49, "a." + "b" * 98, "aaa." + "b" * 96):
         paths = [exp.attach(source("a", bytes([number])), name).path for number in range(12)]
         assert len(set(paths)) == 12
         assert all(len(path.removeprefix("files/")) <= 100 for path in paths)
@@ -172,28 +220,45 @@ def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> N
 
 
 @pytest.mark.parametrize(
-    ("original", "name"),
+    ("original", "name", "media_type"),
     [
-        ("model best.pt", "model_best.pt"),
-        ("größe.txt", "gr__e.txt"),
-        (".hidden", "hidden"),
-        ("a.", "a"),
-        ("---", "file"),
-        ("x" * 150 + ".txt", "x" * 96 + ".txt"),
-        ("new\nline", "new_line"),
-        ("~a~", "a~"),
+        ("model best.pt", "model_best-a24a5621515364ba.pt", None),
+        ("größe.txt", "gr_e-0b54efeae538dfe4.txt", "text/plain"),
+        ("图表.png", "90f94d508982d1e8.png", "image/png"),
+        ("数据.tar.gz", "fb7997c8251be33d.tar.gz", "application/gzip"),
+        ("aux.pt", "aux-66373fd6b5e773d9.pt", None),
+        ("nul.json", "nul-01207fdcec808465.json", "application/json"),
+        ("con.图.png", "con-4a254ea6b9a74e8a.png", "image/png"),
+        (".hidden", "hidden-1692419006a88aab", None),
+        (".png", "png-b98b801d8acac8de", None),
+        ("a.", "a-5ab640fad553cbf9", None),
+        ("---", "cb3f91d54eee30e5", None),
+        ("x" * 150 + ".txt", "x" * 79 + "-a78647c1d0d9bb86.txt", "text/plain"),
+        ("new\nline", "new_line-58fb6729e555d21b", None),
+        ("~a~", "a-7386a2e1763d382b", None),
     ],
 )
-def test_the_name_of_a_source_is_made_portable_and_the_log_holds_the_original(
-    original: str, name: str, exp: Exp
+def test_the_name_of_a_source_is_made_portable_and_the_log_has_the_original(
+    original: str, name: str, media_type: str | None, exp: Exp
 ) -> None:
-    assert exp.attach(source(original)).path == f"files/{name}"
+    reference = exp.attach(source(original))
+    assert (reference.path, reference.media_type) == (f"files/{name}", media_type)
     assert noted(exp)[0]["source"] == original
 
 
-def test_a_source_whose_name_is_not_utf_8_can_be_attached(exp: Exp) -> None:
+def test_a_portable_name_of_a_source_stays(exp: Exp) -> None:
+    for name in ("a~2.png", "con1.txt", "COM0", "x" * 100):
+        assert exp.attach(source(name)).path == f"files/{name}"
+    assert all("source" not in data for data in noted(exp))
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_source_whose_name_is_not_utf_8_can_be_attached(as_bytes: bool, exp: Exp) -> None:
     Path(os.fsdecode(b"\xff.txt")).write_bytes(b"")
-    assert exp.attach(os.fsdecode(b"\xff.txt")).path == "files/txt" or noted(exp)[0]["source"] == "\\udcff.txt"
+    (entry,) = (entry for entry in os.scandir(b"." if as_bytes else ".") if entry.is_file())
+    reference = exp.attach(entry)
+    assert (reference.path, reference.media_type) == ("files/95f9c80355a7a39b.txt", "text/plain")
+    assert noted(exp)[0]["source"] == "\\udcff.txt"
 
 
 @pytest.mark.slow

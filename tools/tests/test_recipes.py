@@ -1,8 +1,10 @@
 """The recipes of docs/how-to/exchange.md, run verbatim, and trackio."""
 
 import json
+import math
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from mlvlogger import Exp
+from mlvlogger import Exp, read
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/exchange.md"
 pytestmark = pytest.mark.filterwarnings("default")  # those of the trackers, and of what they import
@@ -69,6 +71,200 @@ def test_mlflow_has_every_metric_and_parameter(experiment: Path, tmp_path: Path)
     assert (run.data.params, run.info.status) == ({"lr": "0.0003"}, "FINISHED")
 
 
+SUITE = Path(__file__).parents[2] / "conformance/suite/vectors"
+# Names of metrics that other trackers refuse or take for something else, with those of the conformance suite.
+NAMES = [
+    *(
+        "MAP@100",
+        "timing(s)/gen",
+        "huber[delta=1.3]",
+        "a//b",
+        "/x",
+        "x/",
+        "..",
+        "../x",
+        ".",
+        "",
+        "é",
+        "\ud800",
+        "a:b",
+        "a%b",
+    ),
+    *("x" * 300, "_wandb", "_step", "_timestamp", "time", "a#b", "a@b", "A"),
+    *(one["model"] for one in json.loads((SUITE / "names.json").read_text())["vectors"] if "breaks" not in one),
+]
+VALUES = {"int": 10**400, "negative": -(10**400), "nan": math.nan, "inf": math.inf, "small": 5e-324, "2**63": 2**63}
+STEPS = [None, 0.5, "3", 2**70, -5, True, 10.0, math.nan, [1], 2**53]
+NOT_METRICS = {"yes": True, "none": None, "text": "\ud800", "list": [1.0], "nested": {"x": 1.0}}
+PARAMS = {
+    **{name: "v" for name in NAMES if name != "\ud800"},
+    **{
+        "big": 10**3999,
+        "surrogate": "\ud800",
+        "bytes": b"x",
+        "nan": math.nan,
+        "long": "y" * 9000,
+        "deep": {"a": {"b": 1}},
+    },
+}
+
+
+def odd_experiment(runs: Path) -> Path:
+    """An experiment with every odd name, value and step."""
+    with Exp(runs, "odd", PARAMS, kind="train") as exp:
+        for name in NAMES:
+            exp.log.event("names", {name: 1.5})
+        for step in STEPS:
+            exp.log.event("steps", {"step": step, "loss": 1.0})
+        exp.log.event("values", {**VALUES, **NOT_METRICS})
+        for name in NAMES:
+            if name.isprintable() and all(name.split("/")):
+                exp.log.event(name, loss=1)
+    return exp.path
+
+
+def ended(runs: Path, state: str) -> Path:
+    """An experiment in this state."""
+    exp = Exp(runs, state, kind="train")
+    exp.log.event("batch", step=0, loss=1.0)
+    if state == "open":
+        exp.flush()
+    elif state == "paused":
+        exp.log.pause()
+        exp.close()
+    else:
+        exp.close(state)
+    assert read(exp.path).state == state
+    return exp.path
+
+
+def test_mlflow_has_every_metric_of_any_name_value_and_step(tmp_path: Path) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    path = odd_experiment(tmp_path / "runs")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    run_id = recipe("to_mlflow")(path, uri)
+    client = MlflowClient(tracking_uri=uri)
+    run = client.get_run(run_id)
+
+    def points(key: str) -> list[tuple[int, float]]:
+        return [(one.step, one.value) for one in client.get_metric_history(run_id, key)]
+
+    assert run.info.status == "FINISHED"
+    experiment = read(path)
+    metrics = [(event.name, name) for event in experiment.events() for name in event.metrics]
+    assert len(run.data.metrics) == len(set(metrics)), "two metrics became one"
+    assert sum(len(points(key)) for key in run.data.metrics) == len(metrics)
+    assert points("names/MAP_100-f12acdca04911a70") == [(0, 1.5)]
+    steps = experiment.metric("steps", "loss")[0]
+    expected = [number if abs(step) > 2**63 else step for number, step in enumerate(steps)]
+    assert sorted(step for step, _ in points("steps/loss")) == sorted(expected)
+    largest = sys.float_info.max  # instead of an infinity
+    values = {key: value for key, value in run.data.metrics.items() if key.startswith("values/")}
+    assert math.isnan(values.pop("values/nan"))
+    assert sorted(values.values()) == [-largest, 5e-324, 2.0**63, largest, largest]
+    assert len(run.data.params) == len(PARAMS)
+    assert run.data.params["surrogate"] == r"\ud800"
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("completed", "FINISHED"),
+        ("failed", "FAILED"),
+        ("interrupted", "KILLED"),
+        ("open", "RUNNING"),
+        ("paused", "SCHEDULED"),
+    ],
+)
+def test_mlflow_has_the_state(tmp_path: Path, state: str, status: str) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    run_id = recipe("to_mlflow")(ended(tmp_path / "runs", state), uri)
+    info = MlflowClient(tracking_uri=uri).get_run(run_id).info
+    assert (info.status, info.end_time is not None) == (status, state in ("completed", "failed", "interrupted"))
+
+
+def test_an_export_to_mlflow_that_fails_leaves_no_run(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no space")
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    to_mlflow = recipe("to_mlflow")
+    monkeypatch.setattr(MlflowClient, "log_batch", fail)
+    with pytest.raises(OSError, match="no space"):
+        to_mlflow(experiment, uri)
+    client = MlflowClient(tracking_uri=uri)
+    found = client.get_experiment_by_name("train")
+    assert found is not None and client.search_runs([found.experiment_id]) == []
+
+
+def test_a_metric_of_mlflow_that_is_named_step_does_not_become_the_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.with_name("other-trackers.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    before = "for step in range(3)]"
+    assert before in code
+    exec(code.replace(before, f'{before} + [Metric("step", 7.5, 0, 2), Metric("a@b//", 8.5, 0, 2)]'), {})
+    run = read("imported/from-mlflow")
+    assert run.metric("train", "loss") == ([0, 1, 2], [1.0, 0.5, 1 / 3])
+    assert run.metric("train", "step_value") == ([2], [7.5])
+    assert run.metric("train", "a@b//") == ([2], [8.5])
+
+
+def records(directory: Path) -> list[Any]:
+    """The records of the one run of W&B in *directory*, when its process has written the last one."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (file,) = directory.glob("wandb/offline-run-*/*.wandb")
+    deadline = time.monotonic() + 30
+    # W&B's own process writes the file, and not all of it before `finish` returns.
+    while True:
+        found = [Record.FromString(data) for data in records_of(file.read_bytes())]
+        if found and found[-1].WhichOneof("record_type") in ("exit", "footer") or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_has_every_metric_of_any_name_and_value(tmp_path: Path) -> None:
+    needs("wandb")
+    path = odd_experiment(tmp_path / "runs")
+    recipe("to_wandb")(path, tmp_path)
+    history = [record.history for record in records(tmp_path) if record.WhichOneof("record_type") == "history"]
+    keys = [{item.key or item.nested_key[0] for item in one.item} for one in history]
+    metrics = [{f"{event.name}/{name}" for name in event.metrics} for event in read(path).events() if event.metrics]
+    assert len(history) == len(metrics)
+    assert [one - found for one, found in zip(metrics, keys, strict=True)] == [set()] * len(metrics)
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("completed", 0), ("failed", 1), ("interrupted", 1), ("open", 0), ("paused", 0)]
+)
+@pytest.mark.usefixtures("offline")
+def test_wandb_has_the_state(tmp_path: Path, state: str, code: int) -> None:
+    needs("wandb")
+    recipe("to_wandb")(ended(tmp_path / "runs", state), tmp_path)
+    (exit_,) = (one.exit for one in records(tmp_path) if one.WhichOneof("record_type") == "exit")
+    assert exit_.exit_code == code
+
+
 def history_of(file: Path) -> list[tuple[Any, Any]]:
     """The steps and losses in a file of W&B."""
     from wandb.proto.wandb_internal_pb2 import Record
@@ -82,12 +278,9 @@ def history_of(file: Path) -> list[tuple[Any, Any]]:
     return history
 
 
-def test_the_offline_directory_of_wandb_has_the_history(
-    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("offline")
+def test_the_offline_directory_of_wandb_has_the_history(experiment: Path, tmp_path: Path) -> None:
     needs("wandb")
-    for name, value in {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
     recipe("to_wandb")(experiment, tmp_path)
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     deadline = time.monotonic() + 30

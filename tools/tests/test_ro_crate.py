@@ -9,6 +9,7 @@ import zipfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner, Result
@@ -99,6 +100,74 @@ def test_the_experiment_in_a_crate_is_valid_and_whole(experiment: Path, tmp_path
     for path in experiment.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
+
+
+ODD = [
+    *(
+        "a\nb",
+        "\x01\x7f",
+        "a%20b",
+        "a b",
+        "a#b?c&d;e=f",
+        "a\\b",
+        "a:b",
+        "C:x",
+        "http:/x/y",
+        "..x",
+        "x..",
+        "...",
+        "~",
+        "*",
+    ),
+    *("%ff", "%2e%2e", " ", '<"x">', "é", "e\u0301", "图表.png", "con", "-rf", "x" * 255, "sub/ro-crate-metadata.json"),
+]
+NOT_UTF8 = [b"bad\xff", b"bad folder\xff/inside", b"\xed\xa0\x80", b"half \xc3"]
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_a_file_of_any_name_is_in_the_crate_or_reported(experiment: Path, tmp_path: Path, name: str) -> None:
+    (experiment / "link").unlink()
+    for odd in [*ODD, *map(os.fsdecode, NOT_UTF8), "ro-crate-metadata.json"]:
+        (experiment / odd).parent.mkdir(parents=True, exist_ok=True)
+        (experiment / odd).write_text(ascii(odd))
+    Exp(experiment / os.fsdecode(b"bad folder\xff"), "child").close()
+    expected = {
+        path.relative_to(experiment).as_posix(): path.read_bytes()
+        for path in experiment.rglob("*")
+        if path.is_file() and not any("\udc80" <= char <= "\udcff" for char in str(path))
+    }
+    del expected["ro-crate-metadata.json"]
+    result = exported(experiment, tmp_path / name)
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        1,
+        [
+            rf"{experiment}: bad folder\udcff is left out: its name isn't UTF-8. Rename it",
+            rf"{experiment}: bad\udcff is left out: its name isn't UTF-8. Rename it",
+            rf"{experiment}: half \udcc3 is left out: its name isn't UTF-8. Rename it",
+            f"{experiment}: ro-crate-metadata.json is left out: the crate has its own file of this name",
+            rf"{experiment}: \udced\udca0\udc80 is left out: its name isn't UTF-8. Rename it",
+        ],
+    )
+    if name == "crate.zip":
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            written = {one: archive.read(one) for one in archive.namelist() if not one.endswith("/")}
+    else:
+        crate = tmp_path / name
+        written = {path.relative_to(crate).as_posix(): path.read_bytes() for path in crate.rglob("*") if path.is_file()}
+    graph = json.loads(written.pop("ro-crate-metadata.json"))["@graph"]
+    assert written == expected
+    assert sorted(unquote(one["@id"]) for one in graph if one["@type"] == "File") == sorted(expected)
+    assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
+
+
+def test_a_lone_surrogate_in_a_value_is_escaped(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "demo", {"text": "\ud800", "list": ["\udcff"]}).close()
+    result = exported(tmp_path / "runs/demo", tmp_path / "crate")
+    assert (result.exit_code, result.stderr) == (0, "")
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    values = {entity["name"]: entity["value"] for entity in graph if entity["@type"] == "PropertyValue"}
+    assert values == {"text": r"\ud800", "list": r'["\udcff"]'}
 
 
 def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs of TensorBoard: written, opened by TensorBoard itself, and read back."""
 
+import gzip
 import json
 import math
 import os
@@ -119,6 +120,26 @@ def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path: Path) -
     assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
 
 
+@pytest.mark.parametrize("name", ["图表.png", "aux.png", "x" * 200 + ".png", os.fsdecode(b"\xff.png")], ids=ascii)
+def test_an_image_file_of_any_name_is_exported(tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (2, 2), "red").save(tmp_path / name, "PNG")
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.log.event("figure", image=exp.attach(tmp_path / name))
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.output) == (0, "1 experiments, 0 scalars, 1 images\n")
+    (image,) = accumulated(tmp_path / "tb/demo").Images("figure/image")
+    assert image.encoded_image_string == (tmp_path / name).read_bytes()
+
+
+def test_a_lone_surrogate_in_a_parameter_is_escaped(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo", {"text": "\ud800", "list": ["\udcff"]}) as exp:
+        exp.log.event("a", x=1)
+    result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
+    assert (result.exit_code, result.stderr) == (0, "")
+    run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert mlvlogger.read(tmp_path / "back/demo").params == {"text": r"\ud800", "list": r'["\udcff"]'}
+
+
 def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb/mine").touch()
@@ -218,15 +239,116 @@ def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as
         more.add_histogram("weights", [1, 2, 3], 1)
     result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
     assert (result.exit_code, "left out: 1 of histo" in result.stderr) == (1, True)
-    assert result.stdout == f"{tmp_path / 'back/torch_run_1_'}: {len(tags) + 2} scalars, 0 images, 1 texts\n"
-    imported = mlvlogger.read(tmp_path / "back/torch_run_1_")
+    assert (
+        result.stdout
+        == f"{tmp_path / 'back/torch_run_1-a96b7fc13a2b8e48'}: {len(tags) + 2} scalars, 0 images, 1 texts\n"
+    )
+    imported = mlvlogger.read(tmp_path / "back/torch_run_1-a96b7fc13a2b8e48")
     events = list(imported.events())
     assert events[0].data["wall_time"] == datetime(1969, 12, 30, 23, 59, 59, 500000, tzinfo=UTC)
     assert [event.data.get("new") for event in events if "new" in event.data] == [1.5, 2.5]
     run(export_tensorboard, tmp_path / "back", tmp_path / "again")
-    read = accumulated(tmp_path / "again/torch_run_1_")
+    read = accumulated(tmp_path / "again/torch_run_1-a96b7fc13a2b8e48")
     assert sorted(read.Tags()["scalars"]) == sorted([*tags, "new"])
     assert {(one.step, one.wall_time) for tag in tags for one in read.Scalars(tag)} == {(-3, -86400.5)}
+
+
+def event_file(directory: Path, *values: Any, step: int = 0) -> Path:
+    """Write one event file with one event for each of *values*."""
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    directory.mkdir(parents=True, exist_ok=True)
+    writer = EventsWriter(str(directory / "events"))
+    for value in values:
+        writer.write_event(Event(wall_time=1.0, step=step, summary=Summary(value=[value])))
+    writer.close()
+    (path,) = directory.glob("*tfevents*")
+    return path
+
+
+ODD_RUNS = {
+    "实验": "5e42855db36df8e9",
+    "实验2": "2-5b4901fed5b0389f",
+    "con": "con-1143da2bc54c495c",
+    "a/b": "a_b-2",
+    "a_b": "a_b-3",
+    "A_B": "A_B",
+    "lr=0.1, bs=32": "lr_0.1_bs_32-db7b0a503c31c7c7",
+    ".hidden": "hidden-1692419006a88aab",
+    "x" * 150: "x" * 83 + "-a09244d54a7ed6e9",
+    os.fsdecode(b"bad\xff"): "bad-e7d52777c5e5552b",
+}
+
+
+def test_runs_of_any_name_are_imported_and_no_two_names_differ_only_by_case(tmp_path: Path) -> None:
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    for number, name in enumerate(ODD_RUNS):
+        event_file(tmp_path / "tb" / name, Summary.Value(tag="loss", simple_value=number))
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = {exp.extra["tensorboard"]["run"]: exp.path.name for exp in mlvlogger.read.all(tmp_path / "back")}
+    assert found == ODD_RUNS
+    losses = [mlvlogger.read(tmp_path / "back" / name).metric("tensorboard", "loss")[1] for name in found.values()]
+    assert sorted(losses) == [[float(number)] for number in range(len(ODD_RUNS))]
+    assert len({name.lower() for name in found.values()}) == len(ODD_RUNS)
+    subprocess.run([sys.executable, "-m", "mlv_validate", tmp_path / "back"], check=True, capture_output=True)
+
+
+def test_images_of_any_tag_and_step_are_imported(tmp_path: Path) -> None:
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    tags = ["samples/image", "samples_image", "图/表", "图", "aux", "NUL/1", "", "/", "..", "x" * 150, "samples/Image"]
+    values = [
+        Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=b"\x89PNG" + bytes([number])))
+        for number, tag in enumerate(tags)
+    ]
+    event_file(tmp_path / "tb/demo", *values, step=-3)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert (result.exit_code, result.stderr) == (0, "")
+    demo = mlvlogger.read(tmp_path / "back/demo")
+    files = [value for event in demo.events() for value in event.data.values() if isinstance(value, mlvlogger.File)]
+    assert len({file.path.lower() for file in files}) == len(tags)
+    assert all(file.media_type == "image/png" for file in files)
+    assert [(demo.path / file.path).read_bytes()[-1] for file in files] == list(range(len(tags)))
+    assert files[0].path == "files/samples_image/3-158229d9243f25f7.png"
+    subprocess.run([sys.executable, "-m", "mlv_validate", tmp_path / "back"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "is a pointer of Git LFS. Run git lfs pull",
+        ),
+        (gzip.compress(b"events"), "is compressed with gzip. Decompress the file"),
+        (b"", "has no records"),
+        (
+            b"Version: 1.0\n\nRestoreWorkspace: Default\n",
+            "isn't an event file: the record at byte 0 has a damaged length",
+        ),
+    ],
+    ids=["lfs", "gzip", "empty", "text"],
+)
+def test_a_file_without_records_is_reported_and_leaves_no_experiment(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    (tmp_path / "tb/bad").mkdir(parents=True)
+    (tmp_path / "tb/bad/events.tfevents.1").write_bytes(content)
+    event_file(tmp_path / "tb/good", Summary.Value(tag="loss", simple_value=1))
+    (tmp_path / "tb/good/events.tfevents.0").write_bytes(content)
+    result = run(import_tensorboard, tmp_path / "tb", tmp_path / "back")
+    assert result.exit_code == 1
+    bad, good = result.stderr.splitlines()
+    assert bad == f"bad: not imported: {tmp_path}/tb/bad/events.tfevents.1 {message}"
+    assert good == f"good: {tmp_path}/tb/good/events.tfevents.0 {message}"
+    assert [exp.path.name for exp in mlvlogger.read.all(tmp_path / "back")] == ["good"]
+    assert os.listdir(tmp_path / "back") == ["good"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])

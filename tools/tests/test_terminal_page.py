@@ -1,14 +1,27 @@
-"""The pages about the terminal are true."""
+"""README and the pages whose commands are mostly `mlv` print what they say."""
 
 import re
 from collections.abc import Callable
 
-from test_docs import agree, results_of, text_of
+import pytest
+from test_docs import agree, blocks_of, results_of, text_of
 
 
-def test_the_page_prints_what_it_says() -> None:
-    _, results = results_of("docs/how-to/terminal.md")
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/installation.md", "docs/how-to/terminal.md"])
+def test_the_page_prints_what_it_says(page: str) -> None:
+    run, results = results_of(page)
     assert [(line, what, actual) for line, what, expected, actual in results if not agree(expected, actual)] == []
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_quickstart_has_the_script_of_the_readme() -> None:
+    """Its picture is made by README's script, too (tools/pictures.py)."""
+    readme, quickstart = (
+        [block.text for block in blocks_of(page) if block.comment == ("file", "train.py")]
+        for page in ("README.md", "docs/quickstart.md")
+    )
+    assert len(readme) == 1
+    assert readme == quickstart
 
 
 def test_the_reference_has_every_command_of_the_terminal_and_no_other(mlv: Callable[..., str]) -> None:

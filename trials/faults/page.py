@@ -21,10 +21,12 @@ _COLUMNS = ("rounds", "acknowledged", "lost", "wrong", "duplicated", "invented",
 _HEAD = """\
 # What the fault trials found
 
-This page is for people who want to know whether what was acknowledged is kept, and how often that was tried.
+The fault trials show how many acknowledged events were lost in each kind of crash, and in how many rounds.
 The programs are real processes, and so are their ends; `trials/faults/README.md` says what each trial does and needs.
-The results are made by `python trials/faults/run.py --long --output results.json`, which takes the better \
-part of an hour and root, and the page by `python trials/faults/page.py results.json`.
+The results are made by `python trials/faults/run.py --long --output results.json`, which needs root, and \
+the page by `python trials/faults/page.py results.json`.
+The long form has fewer rounds since: on 2026-11-28 it ran 7,715 rounds in 37 minutes, and no event was lost, as \
+`trials/README.md` records.
 
 An event counts as acknowledged when `event()` has returned its seq; it is *lost* when it cannot be read \
 afterwards, *wrong* when it has another value, *duplicated* when it is there twice, and *invented* when no program \

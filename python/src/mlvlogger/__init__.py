@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ._files import NewFile, NewText
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
-    from ._format.names import FOLDERS
+    from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
@@ -85,6 +85,7 @@ __all__ = [
     "__version__",
     "find",
     "may_be_lifecycle",
+    "portable_name",
     "read",
     "ref",
 ]
@@ -101,7 +102,7 @@ _HOMES = {
     "_files": "NewFile NewText",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
-    "_format.names": "FOLDERS",
+    "_format.names": "FOLDERS portable_name",
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ from ._errors import CannotAttach
 from ._format.media_types import media_type
 from ._format.names import numbered
 from ._format.references import File
+from ._messages import warn_once
 from ._read.file_reference import chunks, digest_of, open_source
 
 TYPE_CHECKING = False
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
     from typing import IO
 
 __all__ = ["Files", "NewFile", "NewText", "attach_bytes"]
+
+# What a system says that can't link one file: another file system, one without hard links, a file of another user, or
+# one with the greatest number of links. Nothing is wrong with a copy then.
+_NO_LINK = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EINVAL,
+)
 
 
 class Files:
@@ -50,9 +65,7 @@ class Files:
         with Folder(self.root, "files") as folder:
             temporary = temporary_name()
             try:
-                if how == "hardlink":
-                    open_source(source).close()
-                    os.link(os.path.realpath(source), folder.at(temporary), dst_dir_fd=folder.fd)
+                if how == "hardlink" and self._link(source, folder, temporary):
                     with open(temporary, "rb", opener=folder.opener) as file:
                         size, sha256, _ = digest_of(file, os.fspath(source))
                 else:
@@ -61,6 +74,23 @@ class Files:
                 return self.settle(folder, temporary, name, size, sha256)
             finally:
                 tidy_up(folder, temporary)
+
+    def _link(self, source: str | os.PathLike[str], folder: Folder, temporary: str) -> bool:
+        """Make *temporary* a hard link to *source*. Returns False, with a warning, if the system can't do that."""
+        open_source(source).close()
+        real = os.path.realpath(source)
+        try:
+            os.link(real, folder.at(temporary), dst_dir_fd=folder.fd)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            warn_once(
+                f"{os.path.dirname(real)!r}: files of this folder can't be linked into {self.root.path}: "
+                f"{error.strerror}. They are copied. Pass how='copy', or save them on the file system of the "
+                "experiment."
+            )
+            return False
+        return True
 
     def settle(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
         """Publish *temporary*, in *folder*, as *name* or with ``~2``, ``~3``, … in it; return its reference.

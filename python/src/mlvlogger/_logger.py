@@ -7,11 +7,13 @@ import time
 
 from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
-from ._format.convert import is_mapping
+from ._format.convert import count_elements, is_mapping
+from ._format.decode import decode
 from ._format.encode import encode, free_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
+from ._format.metrics import step
 from ._messages import brief, pass_on, qualname, short, warn_once
 from ._options import choice, writer_options
 from ._write.endings import ending, outcome
@@ -170,6 +172,8 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or self._data(data, members)
+        if values is not None and "step" in members and type(members["step"]) is not int:
+            _check_step(members)  # integers beyond 64 bits are rare, and readers count these events
         # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
         seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if kept else None
@@ -212,6 +216,7 @@ class Logger:
                     break
             else:
                 if plain := numbers(copy):
+                    _check_step(copy)
                     return plain
         tree = self._tree(members) if members else {}
         if data is not None:
@@ -232,6 +237,7 @@ class Logger:
                     f"the keyword was recorded under the name {brief(second)}. Rename one of them."
                 )
             tree = {**given, **tree}
+        _check_step(tree)
         text = dumps(tree)
         if len(text) >= MAX_DATA:
             text = shortened(tree)
@@ -242,6 +248,9 @@ class Logger:
     def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
         tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
         if type(tree) is dict and "_mlv" not in tree:
+            for name, value in tree.items():
+                if type(value) is list and len(value) == 1:
+                    _check_metric(name, mapping)
             return tree
         # The whole has no form: data is never a typed value itself.
         return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
@@ -486,3 +495,27 @@ def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
 
 def _has_control(name: str) -> bool:
     return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)
+
+
+def _check_step(data: dict[str, Any]) -> None:
+    """Warn if the member `step` of encoded data can't be the axis of its metrics."""
+    if "step" in data and step({"step": decode(data["step"])}) is None:
+        warn_once(
+            f"data.step is {short(data['step'])}, which isn't an integer of 64 bits, so it isn't the axis of the "
+            "metrics: readers count the events instead. Pass an integer as step, and another value under another name, "
+            "such as epoch.",
+            key="data.step",
+        )
+
+
+def _check_metric(name: str, data: Any) -> None:
+    """Warn if a member of data is an array or tensor of one float, which readers don't take for a metric."""
+    value: Any = data.get(name) if hasattr(data, "get") else None
+    if not hasattr(value, "tolist") or not hasattr(value, "shape") or count_elements(value.shape) != 1:
+        return
+    if "float" in str(getattr(value, "dtype", "")):
+        warn_once(
+            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which isn't "
+            "a metric. To log its one number as a metric, pass the value of its item().",
+            key=f"data.{name} of one element",
+        )

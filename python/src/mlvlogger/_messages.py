@@ -148,8 +148,9 @@ def _is_ours(package: Any) -> bool:
 _warned: set[str] = set()
 
 
-def warn_once(message: str) -> None:
-    """Warn, once per message in a process: a loop of a million steps has the same trouble in each."""
-    if message not in _warned and len(_warned) < 1000:  # a bound for messages that never repeat
-        _warned.add(message)
+def warn_once(message: str, key: str | None = None) -> None:
+    """Warn, once per *key* in a process, by default the message: a loop of a million steps has one trouble in each."""
+    key = message if key is None else key
+    if key not in _warned and len(_warned) < 1000:  # a bound for messages that never repeat
+        _warned.add(key)
         warn(message)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
-from ._format.names import DEFAULT, FOLDERS
+from ._format.names import DEFAULT, FOLDERS, portable_name
 from ._read.existing import Below
 from ._read.nearest import enclosing
 
@@ -20,7 +20,10 @@ __all__ = ["free_names", "make_below", "make_directory", "refuse_existing"]
 
 
 def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[str]:
-    """Return the names ``name_1``, ``name_2``, … without those that *savedir* has; the directory is listed once."""
+    """Return the names ``name_1``, ``name_2``, … without those that *savedir* has; the directory is listed once.
+
+    Of a name that has no space for the number, `portable_name` makes the names.
+    """
     try:
         if isinstance(savedir, Below):
             with Folder(savedir.folder, savedir.kind) as folder:
@@ -29,7 +32,7 @@ def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[s
             taken = set(os.listdir(Path(savedir)))
     except OSError:  # a directory that can't be listed
         taken = set()
-    return (free for number in count(1) if (free := f"{name}_{number}") not in taken)
+    return (free for number in count(1) if (free := portable_name(f"{name}_{number}")) not in taken)
 
 
 def make_below(below: Below, name: str) -> Folder:

@@ -8,7 +8,7 @@ from ._errors import CannotAttach, LogClosed
 from ._files import NewFile, NewText, attach_bytes
 from ._format.encode import encode
 from ._format.json import dumps
-from ._format.names import DEFAULT, portable, portable_path, stream_name, stream_path
+from ._format.names import DEFAULT, portable, portable_name, portable_path, stream_name, stream_path
 from ._format.references import File
 from ._media import encoded
 from ._messages import qualname
@@ -143,7 +143,7 @@ class OpenExperiment(ExistingExperiment):
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
-        return name if own == DEFAULT else f"{stream_name(own)}-{name}"
+        return name if own == DEFAULT else portable_name(f"{stream_name(own)}-{name}")
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Copy a file into the experiment, below `files/`, and log its size and SHA-256.
@@ -157,10 +157,11 @@ class OpenExperiment(ExistingExperiment):
                 image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a tensor, also the
                 first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
             name: The path below `files/`: portable names joined by `/`. The suffix determines the format of a value. By
-                default, the file's own name with `_` for each character that a portable name can't have; or
+                default, the file's own name, which [`portable_name`](#mlvlogger.portable_name) makes portable; or
                 `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
             how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
-                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it.
+                otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it. If the
+                system can't link the file, for example from another file system, the file is copied, with a warning.
 
         Returns:
             The reference to the attached file.
@@ -173,13 +174,14 @@ class OpenExperiment(ExistingExperiment):
             ValueError: If `how` isn't one of its values.
             InvalidName: If `name` has segments that aren't portable names, such as `..` (`file.name`).
             LogClosed: If the experiment is closed.
-            OSError: If the system refuses, for example a hard link to another file system.
+            OSError: If the system refuses.
         """
         choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
         if isinstance(source, (str, os.PathLike)):
-            original = os.path.basename(os.fspath(source))
-            name = portable_path(name if name is not None else _portable(original), "an attached file")
+            source = os.fsdecode(source)
+            original = os.path.basename(source)
+            name = portable_name(original, is_file=True) if name is None else portable_path(name, "an attached file")
             return self._note(self._files.attach(source, name, how), original)
         if name is not None:
             name = portable_path(name, "an attached file")
@@ -311,9 +313,3 @@ class OpenExperiment(ExistingExperiment):
             f"{self!r} cannot be sent to another process. Send its path, and there use Exp.join(path, "
             "rank) or Exp.open(path)."
         )
-
-
-def _portable(name: str) -> str:
-    cleaned = "".join(char if char.isascii() and (char.isalnum() or char in "._~-") else "_" for char in name)
-    cleaned = cleaned[-100:].lstrip("._~-").rstrip(".")
-    return cleaned or "file"

@@ -10,7 +10,7 @@ from ._disk.line_file import LocksUnsupported
 from ._errors import ExperimentExists, NotAnExperiment
 from ._files import Files
 from ._format.encode import encode
-from ._format.names import DEFAULT, portable, stream_path
+from ._format.names import DEFAULT, stream_path
 from ._format.references import ExperimentRef
 from ._new_directory import free_names, make_below, make_directory, refuse_existing
 from ._open_streams import OpenStreams
@@ -100,7 +100,7 @@ class Opening:
                     self.resume(Folder(savedir.folder, kind, name) if is_below else Path(savedir, name))
                     return
                 names = names or free_names(savedir, wanted)
-                name = portable(next(names), "an experiment")
+                name = next(names)
 
     def _create(self, savedir: Any, name: str, kind: str, parent: Any) -> None:
         directory = Path(savedir, name)

@@ -31,9 +31,10 @@ def _cpu(mode: str) -> Callable[[Results], Any]:
 
 
 def _tail(results: Results) -> Any:
-    rows = results["peers"]
-    tails = [rows[peer]["paced"]["p99.9"] for peer in PEERS if "paced" in rows.get(peer, {})]
-    return rows["mlv:process"]["paced"]["p99.9"] / min(tails)
+    """Compare only with the peers that were measured in the same rounds: slow calls are the machine's."""
+    ours = results["peers"]["mlv:process"]
+    rows = [row for peer in PEERS if (row := results["peers"].get(peer, {})).get("measured") == ours["measured"]]
+    return ours["paced"]["p99.9"] / min(row["paced"]["p99.9"] for row in rows if "paced" in row)
 
 
 def _lost(subject: str, victim: str) -> Callable[[Results], Any]:

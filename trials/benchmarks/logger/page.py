@@ -25,6 +25,7 @@ KEPT = {"plain": "P", "mlv:exp": WRITERS["mlv:direct"], "mlv:exp+process": WRITE
 STARTED = {"bare": "nothing", **WRITERS, "mlv:exp": OWN["mlv:exp"], "mlv:exp+process": OWN["mlv:exp+process"]}
 READERS = {"json.loads": "a loop of `json.loads`", "events": "`read().events()`", "metric": "`read().metric()`"}
 BACK, PACED = "back to back", "paced"
+MEASURED = "measured, load"
 
 
 def number(value: float) -> str:
@@ -62,6 +63,11 @@ def lines_of(results: Results, part: str, names: dict[str, str], cells: Callable
     return [[name, *cells_of(results, part, row, cells)] for row, name in names.items()]
 
 
+def when(row: Any) -> str:
+    """The day and the load of a row: only rows that agree in both have comparable seconds."""
+    return f"{row['measured'][:10]}, {number(row['load'])}"
+
+
 def machine(results: Results) -> str:
     what = results["machine"]
     measured = [row for part in results.values() for row in part.values() if isinstance(row, dict)]
@@ -93,10 +99,13 @@ def costs(results: Results, names: dict[str, str]) -> str:
         back, paced = row[BACK], row[PACED]
         times = [micro(back["median"]), number(back["ratio"]), micro(paced["median"]), number(paced["ratio"])]
         tails = [micro(paced["p99"]), micro(paced["p99.9"])]
-        return [*times, *tails, number(back["cpu ratio"]), number(paced["cpu ratio"])]
+        cpus = [number(back["cpu ratio"]), number(paced["cpu ratio"])]
+        plain = back["median"] / back["ratio"] if back["ratio"] else 0.0
+        return [*times, *tails, *cpus, micro(plain), when(row)]
 
     head = ["", "back to back, µs", "× P", "paced, µs", "× P", "paced p99, µs", "paced p99.9, µs"]
-    return table([*head, "CPU, back to back, × P", "CPU, paced, × P"], lines_of(results, "calls", names, cells))
+    head += ["CPU, back to back, × P", "CPU, paced, × P", "P in the same rounds, back to back, µs", MEASURED]
+    return table(head, lines_of(results, "calls", names, cells))
 
 
 def floors(results: Results) -> str:
@@ -106,22 +115,24 @@ def floors(results: Results) -> str:
     for step, (name, _) in STEPS.items():
         ratio = number(measured[step]["ratio"])
         cells = [ratio if step in writer else "" for writer in (DIRECT, PROCESS)]
-        lines.append([name, micro(measured[step]["median"]), *cells])
+        lines.append([name, micro(measured[step]["median"]), *cells, when(measured[step])])
     sums = [number(sum(measured[step]["ratio"] for step in writer)) for writer in (DIRECT, PROCESS)]
     lines.append(["all of them", "", *sums])
-    return table(["", "µs", "direct, × P", "process, × P"], lines)
+    return table(["", "µs", "direct, × P", "process, × P", MEASURED], lines)
 
 
 def synced(results: Results) -> str:
-    lines = lines_of(results, "calls", SYNCED, lambda row: [micro(row[mode]["median"]) for mode in (BACK, PACED)])
-    return table(["", "back to back, µs", "paced, µs"], lines)
+    def cells(row: Any) -> list[str]:
+        return [*(micro(row[mode]["median"]) for mode in (BACK, PACED)), when(row)]
+
+    return table(["", "back to back, µs", "paced, µs", MEASURED], lines_of(results, "calls", SYNCED, cells))
 
 
 def slow_disk(results: Results) -> str:
     def cells(row: Any) -> list[str]:
-        return [micro(row[mode][kind]) for mode in (BACK, PACED) for kind in ("median", "p99")]
+        return [*(micro(row[mode][kind]) for mode in (BACK, PACED) for kind in ("median", "p99")), when(row)]
 
-    head = ["", "back to back, µs", "p99, µs", "paced, µs", "p99, µs"]
+    head = ["", "back to back, µs", "p99, µs", "paced, µs", "p99, µs", MEASURED]
     return table(head, lines_of(results, "slow disk", WRITERS, cells))
 
 
@@ -131,74 +142,73 @@ def lost(one: Results) -> str:
 
 
 def peers(results: Results) -> str:
-    """Our rows and the others', by what a paced call takes."""
+    """Our rows and the others', by what a paced call takes compared with P."""
 
-    def times(row: Any) -> list[str]:
+    def cells(row: Any) -> list[str]:
         back, paced = row[BACK], row[PACED]
-        cells = [micro(back["median"]), number(back["ratio"]), micro(paced["median"]), number(paced["ratio"])]
-        return [*cells, micro(paced["p99.9"]), number(back["cpu ratio"])]
+        times = [micro(back["median"]), number(back["ratio"]), micro(paced["median"]), number(paced["ratio"])]
+        return [*times, micro(paced["p99.9"]), number(back["cpu ratio"]), when(row)]
 
-    def ends(row: Any) -> list[str]:
-        return [lost(row[PACED]["tree"]), lost(row[PACED]["trainer"])]
-
-    def starts(row: Any) -> list[str]:
-        return [milli(row["import"]) if "import" in row else "", milli(row["first"])]
-
-    in_an_exp = {"mlv:direct": "mlv:exp", "mlv:process": "mlv:exp+process"}  # what is kept is read with `read`
-    lines = []
-    for row, name in {**WRITERS, **PEERS}.items():
-        line = [name, *cells_of(results, "peers", row, times)]
+    def ratio(row: str) -> float:
         paced = results.get("peers", {}).get(row, {}).get(PACED)
-        if paced:
-            line += [*cells_of(results, "kept", in_an_exp.get(row, row), ends), ""][:2]
-            line += cells_of(results, "start", row, starts)
-        lines.append((paced["median"] if paced else float("inf"), line))
-    head = ["", "back to back, µs", "× P", "paced, µs", "× P", "paced p99.9, µs", "CPU, × P"]
-    head += ["lost with all processes", "lost with the script", "import, ms", "start to first event, ms"]
-    return table(head, [line for _, line in sorted(lines, key=lambda line: line[0])])
+        return float(paced["ratio"]) if paced else float("inf")
+
+    rows = {**WRITERS, **PEERS}
+    head = ["", "back to back, µs", "× P", "paced, µs", "× P", "paced p99.9, µs", "CPU, × P", MEASURED]
+    return table(head, lines_of(results, "peers", {row: rows[row] for row in sorted(rows, key=ratio)}, cells))
 
 
 def kept(results: Results) -> str:
     def cells(row: Any) -> list[str]:
-        return [lost(row[mode][victim]) for mode in (PACED, BACK) for victim in ("tree", "trainer")]
+        counts = [lost(row[mode][victim]) for mode in (PACED, BACK) for victim in ("tree", "trainer")]
+        return [*counts, when(row)]
 
     head = ["", "paced, all processes", "paced, the script", "back to back, all processes", "back to back, the script"]
-    return table(head, lines_of(results, "kept", KEPT, cells))
+    return table([*head, MEASURED], lines_of(results, "kept", KEPT, cells))
+
+
+def peer_starts(results: Results) -> str:
+    def cells(row: Any) -> list[str]:
+        return [milli(row["import"]) if "import" in row else "", milli(row["first"]), when(row)]
+
+    head = ["", "import, ms", "start to first event, ms", MEASURED]
+    return table(head, lines_of(results, "start", {**WRITERS, **PEERS}, cells))
 
 
 def imports(results: Results) -> str:
     lines = []
     for flags in ("as installed", "-I -S"):
         for name in ("json", "mlvlogger"):
-            row = results["import"][flags][name]
+            rows = results["import"][flags]
+            row = rows[name]
             cells = [f"`import {name}`, {flags}", milli(row["wall"]), number(row["wall ratio"])]
-            lines.append([*cells, milli(row["cpu"]), number(row["cpu ratio"])])
-    return table(["", "ms", "× json", "CPU, ms", "× json"], lines)
+            lines.append([*cells, milli(row["cpu"]), number(row["cpu ratio"]), when(rows)])
+    return table(["", "ms", "× json", "CPU, ms", "× json", MEASURED], lines)
 
 
 def start(results: Results) -> str:
     def cells(row: Any) -> list[str]:
         left = f"{number(row['left'])} for {milli(row['left_seconds'])} ms" if row["left"] else "none"
-        return [milli(row["first"]), number(row["first ratio"]), milli(row["wall"]), left]
+        return [milli(row["first"]), number(row["first ratio"]), milli(row["wall"]), left, when(row)]
 
     head = ["", "start to first event, ms", "× P", "start to end, ms", "processes that outlive the script"]
-    return table(head, lines_of(results, "start", STARTED, cells))
+    return table([*head, MEASURED], lines_of(results, "start", STARTED, cells))
 
 
 def memory(results: Results) -> str:
     def cells(row: Any) -> list[str]:
         sizes = [mega(row[events]["rss"]) for events in ("1000", "100000", "1000000")]
-        return [*sizes, mega(row["1000000"]["tree pss"])]
+        return [*sizes, mega(row["1000000"]["tree pss"]), when(row)]
 
     head = ["", "RSS after 1,000 events, MB", "after 100,000", "after 1,000,000", "PSS of all processes, MB"]
-    return table(head, lines_of(results, "memory", WRITERS, cells))
+    return table([*head, MEASURED], lines_of(results, "memory", WRITERS, cells))
 
 
 def reading(results: Results) -> str:
     def cells(row: Any) -> list[str]:
-        return [number(row["wall"]), number(row["cpu"]), number(row["cpu ratio"]), mega(row["peak"])]
+        return [number(row["wall"]), number(row["cpu"]), number(row["cpu ratio"]), mega(row["peak"]), when(row)]
 
-    head = ["1,000,000 events", "s", "CPU, s", "× the loop", "peak memory, MB"]
+    head = ["1,000,000 events", "s", "CPU, s", "× the loop", "peak memory, MB", MEASURED]
     return table(head, lines_of(results, "reading", READERS, cells))
 
 
@@ -213,6 +223,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "slow disk": slow_disk,
     "peers": peers,
     "kept": kept,
+    "peer starts": peer_starts,
     "imports": imports,
     "start": start,
     "memory": memory,

@@ -147,6 +147,20 @@ def difference(path: Path, wrong: Line, right: Line, lines: int, rounds: int) ->
     )
 
 
+def growth(path: Path, few: int, many: int, rounds: int) -> float:
+    """What a finding that is only counted costs in a log with all kinds in turn: what more lines cost."""
+    longer = path.with_name("longer.jsonl")
+    write(path, list(KINDS.values()), few)
+    write(longer, list(KINDS.values()), many)
+    [short], [long] = validate(path).targets, validate(longer).targets
+    assert len(long.findings) == len(short.findings) > 10_000, "only counted findings were added"
+    findings = sum(one.number for one in long.omitted) - sum(one.number for one in short.omitted)
+    tasks: list[Callable[[], object]] = [lambda: validate(longer), lambda: validate(path), lambda: fail(findings)]
+    times = [[busy(task) for task in tasks] for _ in range(rounds)]
+    most, least, failing = (min(round_[task] for round_ in times) for task in range(len(tasks)))
+    return (most - least) / failing  # of the least times: a difference of medians would be mostly noise
+
+
 def all_ratios(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
     """The ratio for each kind, and for all kinds in turn."""
     with tempfile.TemporaryDirectory() as folder:
@@ -156,6 +170,7 @@ def all_ratios(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
         for name, (wrong, right) in NUMBERS.items():
             yield name, difference(path, wrong, right, lines, rounds)
         yield "all kinds in turn", ratio(path, list(KINDS.values()), lines, rounds)
+        yield "... only counted", growth(path, lines, 3 * lines, rounds)
 
 
 if __name__ == "__main__":

@@ -204,4 +204,12 @@ def _digest(content: str) -> str:
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-_READS = {"folds": _folds, "ids": _ids, "states": _states, "rewinds": _rewinds, "prefixes": _prefixes, "seals": _none}
+_READS = {
+    "folds": _folds,
+    "ids": _ids,
+    "states": _states,
+    "rewinds": _rewinds,
+    "prefixes": _prefixes,
+    "seals": _none,
+    "metrics": _none,
+}

@@ -31,6 +31,12 @@ _MISSES = 64  # after so many lines in a row of no known kind, only some are che
 Rules = tuple[str, ...]
 Match = Callable[[bytes], re.Match[bytes] | None]
 
+_Branch = tuple[str, ...]
+"""The patterns of the parts of a line: of its members, if it is an object."""
+
+_Tree = dict[str, "_Tree"]
+"""The branches, those with equal first parts together, so that each part of a line is matched once."""
+
 
 class Flaw(NamedTuple):
     """The rules of the phases `bytes`, `json` and `schema` that a line breaks, for which it is masked.
@@ -67,20 +73,28 @@ def syntax(raw: bytes) -> Flaw | None:
 
 _BEFORE = (b"", b" ", b"\t", b"\xef")  # the beginning of a line that may be blank or have a byte order mark
 
+# What the standard parser may accept begins with one of the first, and if that is a brace, ends with one of the second.
+_BEGINS = frozenset(b'{["-0123456789tfnNI \t\n\r\xef')
+_BRACE = 0x7B
+_ENDS = frozenset(b"} \t\n\r")
+
 
 class Flaws:
     """The learned flaws of lines, by the phases `json` and `schema`. They apply to every stream."""
 
     def __init__(self) -> None:
-        self._met: set[str] = set()
+        self._met: set[_Branch] = set()
         self._lines = 0
-        self._branches: dict[str, Flaw] = {}
-        self._flaws: list[Flaw] = []  # those of the branches, in the order of the groups of the pattern of all
+        self._branches: dict[_Branch, Flaw] = {}
+        self._groups: list[_Branch] = []  # in the order of the groups of the pattern of all
+        self._flaws: list[Flaw] = []  # those of the groups
         self._all: Match = re.compile(b"(?!)").fullmatch
         self._misses = 0  # in a row; while it is negative, `find` returns at once
 
     def find(self, line: bytes) -> Flaw | None:
-        """Return the known flaw of a line, with its LF, in a block of UTF-8."""
+        """Return the flaw of a line of UTF-8, with its LF, if its ends or a known pattern show it."""
+        if line[0] not in _BEGINS or line[0] == _BRACE and line[-2] not in _ENDS:
+            return syntax(line[:-1])
         self._misses += 1
         if self._misses <= 0:
             return None
@@ -90,12 +104,12 @@ class Flaws:
         if match is None:
             return None
         self._misses = 0
-        return self._flaws[match.lastindex - 1]  # type: ignore[operator]  # each branch is a group
+        return self._flaws[match.lastindex - 1]  # type: ignore[operator]  # each branch ends with a group
 
     def see_text(self, raw: bytes, found: Flaw) -> None:
-        """Take note of a line, without its LF, that has findings of phase `json` but for `json.syntax`."""
+        """Take note of a line of UTF-8, without its LF, that has findings by its text alone, or isn't an object."""
         if self._is_lesson(raw):
-            self._learn(_text(raw.decode()), raw, found)
+            self._learn((_text(raw.decode()), ""), raw, found)
 
     def see_event(self, raw: bytes, event: object, broken: list[Broken], is_known: bool) -> None:
         """Take note of a line, without its LF, that has these findings of phase `schema`, by what is known of it."""
@@ -131,26 +145,46 @@ class Flaws:
         self._lines = 0
         return True
 
-    def _learn(self, branch: str, raw: bytes, found: Flaw) -> None:
-        """Learn a pattern that occurs a second time, or more about a learned one."""
+    def _learn(self, branch: _Branch, raw: bytes, found: Flaw) -> None:
+        """Learn a branch that occurs a second time, or more about a learned one."""
         flaw = self._branches.get(branch)
         if flaw is not None:
             known = flaw.known if found.known is None else found.known
             unknown = flaw.unknown if found.unknown is None else found.unknown
             self._branches[branch] = Flaw(known, unknown, flaw.may_start)
-            self._flaws = list(self._branches.values())
+            self._flaws = [self._branches[each] for each in self._groups]
         elif branch not in self._met:
             if len(self._met) >= 1024:
                 self._met.clear()
             self._met.add(branch)
-        elif re.fullmatch(branch.encode(), raw):
+        elif re.fullmatch("".join(branch).encode(), raw):
             self._met.remove(branch)
             self._misses = 0
             if len(self._branches) == _MAX_BRANCHES:
                 del self._branches[next(iter(self._branches))]
             self._branches[branch] = found
-            self._flaws = list(self._branches.values())
-            self._all = re.compile(f"(?:{'|'.join(f'({branch})' for branch in self._branches)})\n".encode()).fullmatch
+            self._compile()
+
+    def _compile(self) -> None:
+        tree: _Tree = {}
+        for branch in self._branches:
+            node = tree
+            for part in branch:
+                node = node.setdefault(part, {})
+        self._groups = []
+        self._all = re.compile(f"{_pattern(tree, (), self._groups)}\n".encode()).fullmatch
+        self._flaws = [self._branches[each] for each in self._groups]
+
+
+def _pattern(tree: _Tree, before: _Branch, groups: list[_Branch]) -> str:
+    """Return the pattern of a tree; each branch ends with an empty group, and is added to `groups` in their order."""
+    parts = []
+    for part, rest in tree.items():
+        branch = (*before, part)
+        if not rest:
+            groups.append(branch)
+        parts.append(part + (_pattern(rest, branch, groups) if rest else "()"))
+    return f"(?:{'|'.join(parts)})"
 
 
 _TOKEN = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<name>\s*:)?|(?P<number>[-0-9][-+.0-9eE]*)|.', re.DOTALL)
@@ -170,8 +204,8 @@ def _text(text: str) -> str:
     return "".join(parts)
 
 
-def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) -> str:
-    """Return the pattern of lines that break the same rules.
+def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) -> _Branch:
+    """Return the patterns of lines that break the same rules.
 
     Args:
         event: The event of a line.
@@ -206,4 +240,4 @@ def _branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bool) ->
                 pattern = shape(value, comma, colon, other=True)
         # One undefined name may be any other; two must be different, which a pattern cannot check.
         members.append((_OTHER if others == [name] else literal(name)) + colon + pattern)
-    return rf"\{{{comma.join(members)}\}}"
+    return r"\{", *(member + comma for member in members[:-1]), *members[-1:], r"\}"

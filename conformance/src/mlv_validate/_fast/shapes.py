@@ -243,11 +243,6 @@ def _is_utf8(block: bytes) -> bool:
 
 # --- blocks ---
 
-# What the standard parser may accept begins with one of the first, and if that is a brace, ends with one of the second.
-_BEGINS = frozenset(b'{["-0123456789tfnNI \t\n\r\xef')
-_BRACE = 0x7B
-_ENDS = frozenset(b"} \t\n\r")
-
 _shapes = Shapes()
 
 
@@ -264,7 +259,7 @@ def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
     few = len(left) < len(others) // 8  # so few that checking each costs less than checking the block
     odd = few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
-    find = partial(_flaw, shapes.flaws) if is_utf8 else _nothing
+    find = shapes.flaws.find if is_utf8 else _nothing
     bad: list[tuple[Flaw, int, int]] = []  # lines just before the run that have flaws
     bad_start = 0
     for at in left:
@@ -328,12 +323,9 @@ def _columns(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any], li
 def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | None:
     """Return what `tame` returns, and let the flaws learn from it."""
     found = tame(raw, odd=odd, typed=typed)
-    if isinstance(found, Flaw) and found.known and found.known[0] in _OF_TEXT:
+    if isinstance(found, Flaw) and found.known != ("json.utf8",):
         shapes.flaws.see_text(raw, found)
     return found
-
-
-_OF_TEXT = {"json.depth", "json.unique-names", "json.surrogates", "json.finite", "json.integers"}
 
 
 def _add(bad: list[tuple[Flaw, int, int]], flaw: Flaw, size: int) -> None:
@@ -343,13 +335,6 @@ def _add(bad: list[tuple[Flaw, int, int]], flaw: Flaw, size: int) -> None:
         bad.append((flaw, lines + 1, before + size))
     else:
         bad.append((flaw, 1, size))
-
-
-def _flaw(flaws: Flaws, line: bytes) -> Flaw | None:
-    """Return the flaw of a line of UTF-8, with its LF, if its ends or a known pattern show it."""
-    if line[0] in _BEGINS and (line[0] != _BRACE or line[-2] in _ENDS):
-        return flaws.find(line)
-    return syntax(line[:-1])
 
 
 def _nothing(line: bytes) -> None:

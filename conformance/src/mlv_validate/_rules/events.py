@@ -46,7 +46,11 @@ class Ranges:
         """Add the integers from `first` to `last`; nothing if there are none."""
         if first > last:
             return
-        if self._last and first == self._last[-1] + 1:
+        if not self._last or first > self._last[-1] + 1:
+            self._first.append(first)
+            self._last.append(last)
+            return
+        if first == self._last[-1] + 1:
             self._last[-1] = last
             return
         left = bisect_left(self._last, first - 1)
@@ -79,10 +83,8 @@ class Sequence:
 
     def add(self, seq: int) -> None:
         """Take note of a line with this `seq`."""
-        if self.masked:
-            self._numbers.add(self.last + 1, seq - 1)
-            self.masked = False
-        self._numbers.add(seq, seq)
+        self._numbers.add(min(self.last + 1, seq) if self.masked else seq, seq)
+        self.masked = False
         self.last = seq
         self.greatest = max(self.greatest, seq)
 

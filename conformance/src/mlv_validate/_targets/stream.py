@@ -1,5 +1,6 @@
 """Checks of a stream, line by line: its sessions, numbers, spans and seals."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,14 +108,22 @@ class _StreamChecker:
         line = stream.lines
         for within, lines in run.withins:
             if within and not spans.is_open(within):
-                for number in range(line + 1, line + lines + 1):
-                    self._findings.add("span.within", self._path, number, no_span("within", within))
+                self._no_span(within, line + 1, line + lines)
             line += lines
         sequence.run(run.first, run.first + run.lines - 1)
         stream.lines += run.lines
         stream.events += run.lines
         self._last = self._raw(block, run.last, run.end) or b""
         return False
+
+    def _no_span(self, within: int, first: int, last: int) -> None:
+        """Report the lines from `first` to `last`, whose `within` names no open span."""
+        for line in range(first, last + 1):
+            kinds = self._full(("span.within",))
+            if kinds:
+                kinds[0].count(last + 1 - line, last)
+                break
+            self._findings.add("span.within", self._path, line, no_span("within", within))
 
     def _bad(self, bad: Bad, block: Block) -> bool:
         """Check lines that break known rules; the full path makes the findings that are listed."""
@@ -127,7 +136,7 @@ class _StreamChecker:
                     break
                 if flaw.unknown == () and not known(self._version):
                     self._stream.lines += 1
-                    event = parse((line.raw or b"")[:-1], line=True).value
+                    event = json.loads(line.raw or b"")  # its text keeps all rules
                     self._event(line, event, event["event"], int(event["seq"]))
                 elif self._line(line):
                     return True
@@ -139,9 +148,9 @@ class _StreamChecker:
         """Count the findings of lines with flaws, from run `at` to the first that is listed; return where that is."""
         is_known, may_start = known(self._version), False
         lines, end = self._stream.lines, start
-        for flaw, number, size in runs[at:]:
+        for flaw, number, size in runs[at:] if at else runs:
             rules = flaw.known if is_known else flaw.unknown
-            kinds = self._full(rules) if rules else None
+            kinds = self._only_counted.get(rules) or self._full(rules) if rules else None
             if not kinds:
                 break
             at += 1

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["is_metric", "metrics", "step"]
 
+_INT64 = 2**63
+
 
 def metrics(data: dict[str, Any]) -> dict[str, float]:
     """Return the metrics among the members of an event's decoded *data*, by name."""
@@ -27,5 +29,6 @@ def is_metric(value: Any) -> TypeGuard[float]:
 
 
 def step(data: dict[str, Any]) -> int | None:
-    """Return the step of an event with this decoded *data*: the integer member ``step``, or None."""
-    return integer(data.get("step"))
+    """Return the step of an event with this decoded *data*: its ``step`` if that is an integer of 64 bits, or None."""
+    value = integer(data.get("step"))
+    return value if value is not None and -_INT64 <= value < _INT64 else None

@@ -14,6 +14,7 @@ __all__ = [
     "is_stream_path",
     "numbered",
     "portable",
+    "portable_name",
     "portable_path",
     "stream_name",
     "stream_path",
@@ -28,6 +29,9 @@ DEFAULT = "log.jsonl"
 _LONGEST = 100  # characters of a portable name
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
+_OTHER = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_SUFFIX = 24  # characters: more than the longest one that has a media type
+_PACKED = ("bz2", "gz", "xz", "zst")  # suffixes that follow another one: .tar.gz, .csv.zst
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 
 
@@ -66,6 +70,58 @@ def portable_path(name: str, what: str) -> str:
     return text
 
 
+def portable_name(name: str, *, is_file: bool = False) -> str:
+    """Return a portable name for any string: the string itself if it is one, otherwise a similar name with a digest.
+
+    A new name has the characters of `name` that a portable name can have, with `_` for the others, and the first 16
+    hexadecimal digits of the SHA-256 of `name` in UTF-8. Names that are changed stay different, also where upper and
+    lower case are the same: of a million names, two become one with a probability of less than 1 in 30 million.
+    A new name is portable: if you pass it again, it stays the same.
+
+    Args:
+        name: Any string, such as the name of a file, which may be empty, too long or undecodable.
+        is_file: Whether the name is for an [attached file](#mlvlogger.Exp.attach). If it is, a new name keeps the
+            suffix of `name`, such as `.png` or `.tar.gz`, and a name with `~` needs no new one.
+
+    Example:
+        ```python
+        from mlvlogger import portable_name
+
+        print(portable_name("run-7"), portable_name("lr=0.1, bs=32"))
+        print(portable_name("图表.png", is_file=True), portable_name("aux.pt", is_file=True))
+        ```
+
+        ```text
+        run-7 lr_0.1_bs_32-db7b0a503c31c7c7
+        90f94d508982d1e8.png aux-66373fd6b5e773d9.pt
+        ```
+    """
+    name = str.__str__(name)
+    if (_SEGMENT if is_file else _NAME).fullmatch(name) and not _DEVICE.fullmatch(name):
+        return name
+    import hashlib
+
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    stem, suffix = _split(name) if is_file else (name, "")
+    suffix = _OTHER.sub("_", suffix)
+    stem = re.sub("_+", "_", _OTHER.sub("_", stem)).strip("._-")[: _LONGEST - len(f"-{digest}{suffix}")]
+    if _DEVICE.fullmatch(stem):  # with a dot in it: the digest comes too late to make it another name
+        stem = stem.replace(".", "_")
+    return f"{stem}-{digest}{suffix}" if stem else f"{digest}{suffix}"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the stem and the suffix of the name of a file; dots at the beginning belong to the stem."""
+    stem, _, suffix = name.rpartition(".")
+    if not stem.strip(".") or not 1 <= len(suffix) <= _LONGEST_SUFFIX:
+        return name, ""
+    if suffix in _PACKED:
+        inner, _, second = stem.rpartition(".")
+        if inner.strip(".") and 1 <= len(second) <= _LONGEST_SUFFIX:
+            return inner, f".{second}.{suffix}"
+    return stem, f".{suffix}"
+
+
 def numbered(name: str, number: int) -> str:
     """Return *name* with ``~2`` or another *number* in it, before its suffix, and at most as long as a name may be."""
     folder, slash, last = name.rpartition("/")
@@ -73,6 +129,8 @@ def numbered(name: str, number: int) -> str:
     if not stem:
         stem, dot, suffix = last, "", ""
     mark = f"~{number}{dot}{suffix}"
+    if len(mark) >= _LONGEST:  # the suffix leaves no space for the number and for a stem
+        stem, mark = last, f"~{number}"
     return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
 
 

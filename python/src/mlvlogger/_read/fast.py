@@ -13,9 +13,9 @@ from datetime import datetime
 from functools import lru_cache
 
 from .._format.decode import decode
-from .._format.json import MAX_DEPTH, MAX_INT, integer
+from .._format.json import MAX_DEPTH, MAX_INT
 from .._format.lifecycle import is_lifecycle
-from .._format.metrics import is_metric
+from .._format.metrics import is_metric, step
 from .._format.plain import CLOCK, COUNT, NUMBER, TEXT
 from .events import Draft, Event
 
@@ -225,9 +225,12 @@ class Series:
             return
         tokens = [parts[step] for parts in found]
         try:
-            self.steps += [*map(int, tokens)]
-        except ValueError:  # one of them has a fraction or an exponent
-            self.steps += [_step(token, number) for number, token in enumerate(tokens, count)]
+            steps = [*map(int, tokens)]
+            if steps and max(map(abs, steps)) >= 2**63:
+                raise ValueError
+        except ValueError:  # one of them has a fraction or an exponent, or isn't a step
+            steps = [_step(token, number) for number, token in enumerate(tokens, count)]
+        self.steps += steps
 
     def _counts_in(self, name: str) -> bool:
         return not is_lifecycle(name) and self._matches(name)
@@ -269,5 +272,5 @@ def _number(token: str) -> float:
 
 
 def _step(token: str, number: int) -> int:
-    step = integer(_number(token))
-    return number if step is None else step
+    found = step({"step": _number(token)})
+    return number if found is None else found

@@ -1,7 +1,8 @@
-"""What the adapters have in common: the settings of a framework, and metrics that join several names into one."""
+"""What the adapters have in common: the settings of a framework, its metrics, and names that join several."""
 
 from __future__ import annotations
 
+from .._format.convert import count_elements
 from .._format.decode import decode
 from .._format.encode import encode, free_name
 from .._messages import warn_once
@@ -9,9 +10,10 @@ from .._secrets import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["put", "settings"]
+__all__ = ["put", "scalars", "settings"]
 
 
 def settings(values: Any, name: str) -> Any:
@@ -29,3 +31,12 @@ def put(data: dict[str, Any], name: str, value: Any) -> None:
         warn_once(f"data: two metrics have the name {name!r}. The second was recorded under the name {second!r}.")
         name = second
     data[name] = value
+
+
+def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics that a framework passes on, each array or tensor of one element as its number."""
+    return {name: value.item() if _has_one_element(value) else value for name, value in values.items()}
+
+
+def _has_one_element(value: Any) -> bool:
+    return hasattr(value, "item") and hasattr(value, "shape") and count_elements(value.shape) == 1

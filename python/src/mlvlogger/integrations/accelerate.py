@@ -35,7 +35,7 @@ from __future__ import annotations
 from accelerate.tracking import GeneralTracker, on_main_process
 
 from ._checkpoints import go_back, mark
-from ._settings import settings
+from ._settings import scalars, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class MLVTracker(GeneralTracker):
 
     @on_main_process
     def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
-        self._exp.log.event("log", values if step is None else {**values, "step": step})
+        self._exp.log.event("log", scalars(values if step is None else {**values, "step": step}))
 
     @on_main_process
     def finish(self) -> None:

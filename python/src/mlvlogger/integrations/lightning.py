@@ -39,7 +39,7 @@ except ModuleNotFoundError:  # its older name; where both are there, the trainer
     from pytorch_lightning.utilities import rank_zero_only
 
 from ._checkpoints import go_back, log_kept, mark, place
-from ._settings import settings
+from ._settings import scalars, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class MLVLogger(Logger, Callback):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        self._exp.log.event("metrics", metrics if step is None else {**metrics, "step": step})
+        self._exp.log.event("metrics", scalars(metrics if step is None else {**metrics, "step": step}))
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:

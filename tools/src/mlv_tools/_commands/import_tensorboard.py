@@ -8,7 +8,7 @@ import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.tensorboard_import import experiment_name, import_run, runs
+from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run, runs
 from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]
@@ -29,22 +29,21 @@ def command(logdir: Path, savedir: Path) -> None:
     found = list(runs(logdir))
     if not found:
         raise click.ClickException(f"{str(logdir)!r} contains no event files of TensorBoard. Choose another LOGDIR.")
-    made: set[str] = set()
+    names = experiment_names(logdir, (run for run, _ in found))
     has_problems = False
     for run, files in found:
-        name = experiment_name(logdir, run)
+        name = names[run]
         try:
-            exp, written, messages = import_run(run, files, savedir, name, again=name in made)
+            exp, written, messages = import_run(run, files, savedir, name)
         except ExperimentExists:
             message = f"the experiment {str(savedir / name)!r} already exists. Choose another SAVEDIR."
             click.echo(printable(f"{run}: not imported: {message}"), err=True)
             has_problems = True
             continue
-        except (MLVError, OSError) as error:
+        except (NothingToImport, MLVError, OSError) as error:
             click.echo(printable(f"{run}: not imported: {error}"), err=True)
             has_problems = True
             continue
-        made.add(name)
         for message in messages:
             click.echo(printable(f"{run}: {message}"), err=True)
         has_problems = has_problems or bool(messages)

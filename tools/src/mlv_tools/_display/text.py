@@ -11,7 +11,7 @@ from typing import Any
 
 from mlvlogger import External, File
 
-__all__ = ["ago", "as_float", "number", "printable", "sparkline", "value"]
+__all__ = ["ago", "as_float", "encodable", "number", "printable", "sparkline", "value"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
@@ -27,6 +27,11 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
+
+
+def encodable(text: str) -> str:
+    """Escape lone surrogates, which a string of a log may have and UTF-8 can't represent."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def number(value: float) -> str:

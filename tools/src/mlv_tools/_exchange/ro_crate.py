@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mlv_tools._display.text import encodable
 from mlvlogger import Experiment
 
 __all__ = ["write"]
@@ -57,7 +58,8 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
     root["identifier"] = experiment.id
     root["conformsTo"] = _entity(crate, _PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
     files = dict(_files(crate, experiment.path, messages))
-    actions = [_action(crate, one, experiment, files) for one in (experiment, *experiment.subs())]
+    inside = [one for one in experiment.subs() if _is_utf8(str(one.path.relative_to(experiment.path)))]
+    actions = [_action(crate, one, experiment, files) for one in (experiment, *inside)]
     root["mentions"] = actions
     if out.suffix == ".zip":
         # Not with crate.write_zip: its archive has no entries for folders, so that readers report them as missing.
@@ -72,6 +74,7 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
 def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
     from rocrate.model.contextentity import ContextEntity
 
+    properties = {name: encodable(value) if isinstance(value, str) else value for name, value in properties.items()}
     return crate.dereference(identifier) or crate.add(
         ContextEntity(crate, identifier, properties={"@type": kind} | properties)
     )
@@ -89,10 +92,24 @@ def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[s
         for name in sorted(folders + names):
             path = Path(folder, name)
             relative = path.relative_to(directory).as_posix()
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            if not _is_utf8(name):
+                messages.append(f"{relative} is left out: its name isn't UTF-8. Rename it")
+            elif path.is_symlink() or not (path.is_file() or path.is_dir()):
                 messages.append(f"{relative} is left out: it is a symbolic link, or isn't a regular file")
-            elif path.is_file() and relative != _METADATA:
+            elif path.is_file() and relative == _METADATA:
+                messages.append(f"{relative} is left out: the crate has its own file of this name")
+            elif path.is_file():
                 yield relative, crate.add_file(path, relative, properties=_properties(path, name))
+        folders[:] = filter(_is_utf8, folders)
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether the name of a file or of a folder can be part of a URI, which has UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _properties(path: Path, name: str) -> dict[str, Any]:
@@ -157,7 +174,7 @@ def _software(crate: Any, environment: dict[str, Any]) -> Any:
     required = [
         _entity(
             crate,
-            f"#software-{quote(name)}-{quote(version)}",
+            f"#software-{quote(encodable(name))}-{quote(encodable(version))}",
             "SoftwareApplication",
             name=name,
             softwareVersion=version,

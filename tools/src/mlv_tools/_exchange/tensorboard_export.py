@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlv_tools._display.names import flatten
+from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, File
 
@@ -52,25 +53,24 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = _tags(experiment, stream)
+    tags, metrics = _tags(experiment, stream)
     directory.mkdir(parents=True, exist_ok=True)
     # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
     try:
         created = experiment.created.timestamp() if experiment.created else 0.0
         # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
-        described, started, ended = hparams(dict(_hparams(experiment)), dict.fromkeys(tags.values(), 0.0))
+        described, started, ended = hparams(dict(_hparams(experiment)), metrics)
         summaries = [described, started] + [ended] * (experiment.state == "completed")
         for summary in summaries if stream == experiment.default_stream else ():
             writer.write_event(Record(wall_time=created, summary=summary))
-        counts: Counter[str] = Counter()
+        counts: Counter[tuple[str, str]] = Counter()
         too_large = 0
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
                 tag = tags[_tag(experiment, event, name)]
-                step = _step(event, counts[tag])
-                counts[tag] += 1
+                step = _step(event, name, counts)
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
                 values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
@@ -81,8 +81,7 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                     messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
                 tag = tags[_tag(experiment, event, name)]
-                step = _step(event, counts[tag])
-                counts[tag] += 1
+                step = _step(event, name, counts)
                 values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
                 written["images"] += 1
             for step, several in values.items():
@@ -107,15 +106,20 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
             yield name, value
 
 
-def _tags(experiment: Experiment, stream: str) -> dict[tuple[str, str], str]:
-    """Return the tags of the metrics and images of a stream. If two have the same text, names with `/` are quoted."""
-    parts = dict.fromkeys(
-        _tag(experiment, event, name)
-        for event in _events(experiment, stream)
-        for name in (*event.metrics, *(name for name, _ in _images(event)))
-    )
+def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
+    """Return the tags of the metrics and images of a stream by their parts, and those of the metrics, for `hparams`.
+
+    If two tags have the same text, names with `/` are quoted.
+    """
+    parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
+    for event in _events(experiment, stream):
+        for name, _ in _images(event):
+            parts.setdefault(_tag(experiment, event, name), False)
+        for name in event.metrics:
+            parts[_tag(experiment, event, name)] = True
     counts = Counter(map("".join, parts))
-    return {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+    tags = {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+    return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}
 
 
 def _quoted(begin: str, name: str) -> str:
@@ -125,7 +129,7 @@ def _quoted(begin: str, name: str) -> str:
 def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
     """Return the tag in two parts, of which the second one is the name, or is empty if the tag was imported."""
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return (tag, "") if isinstance(tag, str) else (f"{event.name}/", name)
+    return (encodable(tag), "") if isinstance(tag, str) else (encodable(f"{event.name}/"), encodable(name))
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
@@ -134,10 +138,11 @@ def _wall_time(experiment: Experiment, event: Event) -> float:
     return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
 
 
-def _step(event: Event, count: int) -> int:
-    step = event.data.get("step")
-    fits = isinstance(step, int) and not isinstance(step, bool) and -(2**63) <= step < 2**63
-    return step if isinstance(step, int) and fits else count
+def _step(event: Event, name: str, counts: Counter[tuple[str, str]]) -> int:
+    """Return the step of an event, or the number of events of its name before it that have the member `name`."""
+    count = counts[event.name, name]
+    counts[event.name, name] += 1
+    return count if event.step is None else event.step
 
 
 def _float(value: int | float) -> float:
@@ -154,13 +159,14 @@ def _hparams(experiment: Experiment) -> Iterator[tuple[str, str | bool | int | f
     given = {name: key for key in experiment.params for name, _ in flatten({key: None})}
     for name, value in params.items():
         if "tensorboard" in experiment.extra and given.get(name, name) not in params:
-            name = given[name]
+            name = encodable(given[name])
         if isinstance(value, float) and not math.isfinite(value):
             yield name, str(value)
-        elif isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= _EXACT):
+        elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
             yield name, value
         elif value is not None:
-            yield name, json.dumps(value, ensure_ascii=False, default=str)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            yield name, encodable(text)
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:

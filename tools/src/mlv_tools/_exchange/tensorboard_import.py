@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,24 @@ from typing import Any
 import mlvlogger
 from mlv_tools import __version__
 from mlv_tools._display.names import identity
-from mlvlogger import Exp, File
+from mlvlogger import Exp, File, portable_name
 
-__all__ = ["experiment_name", "import_run", "runs"]
+__all__ = ["NothingToImport", "experiment_names", "import_run", "runs"]
 
 _LARGEST = 2**30  # bytes of a record; a larger length is damage, even if its checksum is right
 _OWN = ("step", "wall_time", "tag", "file")  # members of data that the importer adds to the value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"BM", "bmp"))
+_OTHERS = (
+    (b"\x1f\x8b", "is compressed with gzip. Decompress the file"),
+    (b"version http", "is a pointer of Git LFS. Run git lfs pull"),
+)
 # The numbers of a tensor by its DataType: the format if they are packed, and the field if they aren't.
 _NUMBERS = {1: ("f", "float_val"), 2: ("d", "double_val"), 3: ("i", "int_val"), 9: ("q", "int64_val")}
+
+
+class NothingToImport(Exception):
+    """A run has no event file with a record. The message names each of its files and the reason."""
 
 
 def runs(logdir: Path) -> Iterator[tuple[str, list[Path]]]:
@@ -35,15 +42,22 @@ def runs(logdir: Path) -> Iterator[tuple[str, list[Path]]]:
         yield run, sorted(found[run])
 
 
-def experiment_name(logdir: Path, run: str) -> str:
-    """Return a portable name for the experiment of *run*."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", logdir.resolve().name if run == "." else run)
-    return name.lstrip("._-")[:90].rstrip(".") or "run"
+def experiment_names(logdir: Path, runs: Iterable[str]) -> dict[str, str]:
+    """Return a portable name for the experiment of each run. No two names differ only by case."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for run in runs:
+        wanted = name = portable_name(logdir.resolve().name if run == "." else run.replace("/", "_"))
+        number = 1
+        while name.lower() in taken:
+            number += 1
+            name = portable_name(f"{wanted}-{number}")
+        names[run] = name
+        taken.add(name.lower())
+    return names
 
 
-def import_run(
-    run: str, files: list[Path], savedir: Path, name: str, again: bool
-) -> tuple[Exp, Counter[str], list[str]]:
+def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[Exp, Counter[str], list[str]]:
     """Create an experiment from a run.
 
     Args:
@@ -51,23 +65,28 @@ def import_run(
         files: Its event files.
         savedir: The directory for the experiment.
         name: The name of the experiment.
-        again: Whether another run has the name, so that a number is appended.
 
     Returns:
         The closed experiment, the numbers of its scalars, images and texts, and messages about data that was left out.
 
     Raises:
-        ExperimentExists: If the experiment exists, and not *again*.
+        NothingToImport: If no file has a record. No experiment is created.
+        ExperimentExists: If the experiment exists.
         MLVError: As `Exp`.
         OSError: As `Exp`.
     """
     params: dict[str, Any] = {}
     replaced: set[str] = set()
+    faults: list[str] = []
+    is_empty = True
     for file in files:
-        for event in _records(file, []):
+        for event in _records(file, faults):
             found = _hparams(event)
             replaced |= {name for name in found if name in params and identity(params[name]) != identity(found[name])}
             params |= found
+            is_empty = False
+    if is_empty:
+        raise NothingToImport("; ".join(faults))
     extra = {
         "tensorboard": {
             "run": run,
@@ -81,7 +100,7 @@ def import_run(
     written: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     messages: list[str] = []
-    with Exp(savedir, name, params, exists="number" if again else "error", extra=extra, description=description) as exp:
+    with Exp(savedir, name, params, extra=extra, description=description) as exp:
         plugins: dict[str, str] = {}  # by tag, because only the first value of a tag may name the plugin
         for file in files:
             for event in _records(file, messages):
@@ -120,6 +139,11 @@ def _records(path: Path, messages: list[str]) -> Iterator[Any]:
                         event = Event.FromString(body[:length])
                     except DecodeError:
                         why = "isn't an event of TensorBoard"
+            if why and not count:
+                fault = f"isn't an event file: the record at byte 0 {why}"
+                fault = next((other for magic, other in _OTHERS if header.startswith(magic)), fault)
+                messages.append(f"{path} {fault}")
+                return
             if why:
                 messages.append(
                     f"{path}: the record at byte {offset} {why}; the {count} records before it are imported"
@@ -128,6 +152,8 @@ def _records(path: Path, messages: list[str]) -> Iterator[Any]:
             yield event
             offset += 16 + length
             count += 1
+    if not count:
+        messages.append(f"{path} has no records")
 
 
 def _hparams(event: Any) -> dict[str, Any]:
@@ -214,7 +240,8 @@ def _time(wall_time: float) -> datetime | str:
 
 def _attach(exp: Exp, tag: str, step: int, content: bytes) -> File | None:
     suffix = next((suffix for magic, suffix in _KINDS if content.startswith(magic)), "bin")
-    folder = re.sub(r"[^A-Za-z0-9_-]+", "_", tag).lstrip("_-")[:90] or "image"
-    with exp.create(f"{folder}/{step}.{suffix}") as file:
+    # Of two tags with one folder, such as a/b and a_b, the files of a step get different names.
+    folder = portable_name(tag.replace("/", "_"))
+    with exp.create(f"{folder}/{portable_name(f'{step}.{suffix}', is_file=True)}") as file:
         file.write(content)
     return file.ref

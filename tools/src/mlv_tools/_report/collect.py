@@ -306,13 +306,13 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
     An `mlv/file` event, which records that a file was attached, is left out if another event refers to the same file.
     """
     query = """
-        select experiment, event, stream, seq, data::varchar from events
+        select experiment, event, stream, seq, step, data::varchar from events
         where data::varchar like '%"_mlv"%"file"%' order by experiment, stream, seq
     """
     found = [
         (number, reference)
-        for number, event, stream, seq, data in _rows(connection, query, numbers)
-        for reference in references(event, stream, seq, data)
+        for number, event, stream, seq, step, data in _rows(connection, query, numbers)
+        for reference in references(event, stream, seq, step, data)
     ]
     mentioned = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
     return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in mentioned]

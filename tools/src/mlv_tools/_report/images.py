@@ -57,17 +57,17 @@ class Reference:
         return self.media_type in _IMAGES
 
 
-def references(event: str, stream: str, seq: int, data: str) -> Iterator[Reference]:
+def references(event: str, stream: str, seq: int, step: int | None, data: str) -> Iterator[Reference]:
     """Yield the `file` values in the data of an event.
 
     Args:
         event: The name of the event.
         stream: The stream of the event.
         seq: The seq of the event.
+        step: The step of the event, or None.
         data: The data as JSON.
     """
     tree = json.loads(data)
-    step = tree.get("step") if isinstance(tree, dict) else None
     waiting: list[tuple[tuple[str, ...], Any]] = [((), tree)]
     while waiting:
         path, value = waiting.pop()
@@ -81,7 +81,7 @@ def references(event: str, stream: str, seq: int, data: str) -> Iterator[Referen
                 stream,
                 seq,
                 ".".join(path),
-                step if isinstance(step, int) and not isinstance(step, bool) else None,
+                step,
                 _text(value.get("path")) or "",
                 size if isinstance(size := value.get("size"), int) else 0,
                 _text(value.get("sha256")) or "",
