@@ -199,3 +199,13 @@ def test_a_crate_overwrites_nothing_and_does_not_go_into_the_experiment(experime
     (tmp_path / "there").mkdir()
     assert exported(experiment, tmp_path / "there").exit_code == 2
     assert exported(experiment, experiment / "crate").exit_code == 2
+
+
+def test_parameters_of_an_experiment_and_of_its_parts_are_kept_apart(tmp_path: Path) -> None:
+    exp = Exp(tmp_path / "runs", "demo", {"squeeze/pruned/ratio": 1})
+    exp.sub("pruned", {"ratio": 2}, kind="squeeze").close()
+    exp.close()
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    params = {entity["@id"]: entity["value"] for entity in graph if entity["@id"].startswith("#param-")}
+    assert sorted(params.values()) == [1, 2]
