@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-class Held(NamedTuple):
+class SuiteRun(NamedTuple):
     """What the command printed, and the claim that it wrote, if any."""
 
     returncode: int
@@ -21,20 +21,20 @@ class Held(NamedTuple):
     claim: Any
 
 
-Hold = Callable[..., Held]
+RunSuite = Callable[..., SuiteRun]
 
 
 @pytest.fixture
-def hold(tmp_path: Path) -> Hold:
+def run_suite(tmp_path: Path) -> RunSuite:
     """Runs `mlv-conformance OPTIONS -- DRIVER`."""
 
-    def hold(*driver: object, options: tuple[object, ...] = ()) -> Held:
+    def run_suite(*driver: object, options: tuple[object, ...] = ()) -> SuiteRun:
         claim = tmp_path / "claim.json"
         whole = () if "--only" in options else ("--claim", claim)
         command = [sys.executable, "-m", "mlv_conformance", *whole, *options, "--", *driver]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=tmp_path)
         assert "Traceback (most recent call last)" not in done.stderr, done.stderr
-        held = json.loads(claim.read_text()) if claim.exists() else None
-        return Held(done.returncode, done.stdout, done.stderr, held)
+        written = json.loads(claim.read_text()) if claim.exists() else None
+        return SuiteRun(done.returncode, done.stdout, done.stderr, written)
 
-    return hold
+    return run_suite

@@ -11,13 +11,13 @@ from jsonschema import Draft202012Validator
 
 from mlv_conformance._cli import SUITE
 
-from .conftest import ROOT, Hold
+from .conftest import ROOT, RunSuite
 
 DRIVERS = ROOT / "conformance" / "drivers"
 
 
-def test_mlvlogger_and_mlv_validate(hold: Hold) -> None:
-    done = hold(sys.executable, DRIVERS / "python_driver.py", options=("--name", "mlvlogger"))
+def test_mlvlogger_and_mlv_validate(run_suite: RunSuite) -> None:
+    done = run_suite(sys.executable, DRIVERS / "python_driver.py", options=("--name", "mlvlogger"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
     assert done.claim["not_passed"] == []
@@ -31,8 +31,8 @@ def node() -> str:
     return found
 
 
-def test_javascript(hold: Hold) -> None:
-    done = hold(node(), ROOT / "javascript" / "bin" / "driver.js", options=("--name", "mlv for JavaScript"))
+def test_javascript(run_suite: RunSuite) -> None:
+    done = run_suite(node(), ROOT / "javascript" / "bin" / "driver.js", options=("--name", "mlv for JavaScript"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
     assert done.claim["not_passed"] == []
@@ -44,7 +44,7 @@ def test_the_tests_of_javascript() -> None:
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-def test_python_and_javascript_say_the_same_of_damaged_experiments() -> None:
+def test_python_and_javascript_report_the_same_findings_for_damaged_experiments() -> None:
     """A short form of `trials/fuzz/differential.py`, which says how to compare thousands."""
     node()
     command: list[str | Path] = [
@@ -60,16 +60,18 @@ def test_python_and_javascript_say_the_same_of_damaged_experiments() -> None:
     assert done.stdout == "400 experiments: the same about 400, different about 0\n"
 
 
-def test_the_smallest_writer(hold: Hold) -> None:
-    done = hold(sys.executable, DRIVERS / "minimal.py", options=("--class", "writer"))
+def test_the_smallest_writer(run_suite: RunSuite) -> None:
+    done = run_suite(sys.executable, DRIVERS / "minimal.py", options=("--class", "writer"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": None, "validator": None}
 
 
-def test_the_digest_of_the_suite_is_the_one_of_the_shell(hold: Hold, tmp_path: Path) -> None:
+def test_the_digest_of_the_suite_equals_the_digest_that_the_shell_commands_print(
+    run_suite: RunSuite, tmp_path: Path
+) -> None:
     if not shutil.which("sha256sum"):
         pytest.skip("sha256sum was not found")
-    hold(sys.executable, "-c", "raise SystemExit(64)")
+    run_suite(sys.executable, "-c", "raise SystemExit(64)")
     claim = json.loads((tmp_path / "claim.json").read_text())
     recipe = json.loads((SUITE / "claim.schema.json").read_text())["properties"]["suite"]["properties"]["sha256"]
     command = recipe["description"].partition(": ")[2]

@@ -11,7 +11,7 @@ from mlv_conformance._cli import SUITE
 from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
-from .conftest import Hold
+from .conftest import RunSuite
 from .wrong_reader import FAULTS as READER_FAULTS
 from .wrong_writer import FAULTS
 
@@ -19,10 +19,10 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_wrong_writer_is_noticed(fault: str, hold: Hold) -> None:
+def test_a_wrong_writer_is_noticed(fault: str, run_suite: RunSuite) -> None:
     _, topics = FAULTS[fault]
     options = ("--class", "writer", "--only", topics, "--seconds", 3 if fault == "hangs" else 30)
-    done = hold(sys.executable, HERE / "wrong_writer.py", fault, options=options)
+    done = run_suite(sys.executable, HERE / "wrong_writer.py", fault, options=options)
     rules = {rule for one in load_scenarios(SUITE) if fnmatchcase(one.id, topics) for rule in one.rules}
     outcome = "failed" if any(RULES[rule].level == "MUST" for rule in rules) else "warned"
     assert Counter(line.split(":")[0] for line in done.stdout.splitlines())[outcome] >= 1, done.stdout
@@ -30,10 +30,10 @@ def test_a_wrong_writer_is_noticed(fault: str, hold: Hold) -> None:
 
 
 @pytest.mark.parametrize("fault", READER_FAULTS)
-def test_a_wrong_reader_is_noticed(fault: str, hold: Hold) -> None:
+def test_a_wrong_reader_is_noticed(fault: str, run_suite: RunSuite) -> None:
     _, topics = READER_FAULTS[fault]
     options = ("--class", "reader", "--only", topics)
-    done = hold(sys.executable, HERE / "wrong_reader.py", fault, options=options)
+    done = run_suite(sys.executable, HERE / "wrong_reader.py", fault, options=options)
     assert Counter(line.split(":")[0] for line in done.stdout.splitlines())["failed"] >= 1, done.stdout
     # It is noticed by what it answers, not because it breaks.
     assert "instead of" in done.stdout and "exit code" not in done.stdout, done.stdout
@@ -54,15 +54,18 @@ def test_a_wrong_reader_is_noticed(fault: str, hold: Hold) -> None:
         ("import sys; sys.stdout.buffer.write(bytes(range(128, 256)) + b'\\n')", "its answer is not JSON"),
     ],
 )
-def test_whatever_a_driver_does_is_a_failure_and_no_more(program: str, says: str, hold: Hold) -> None:
-    options = ("--class", "validator", "--only", "event.time/*", "--seconds", 1)
-    done = hold(sys.executable, "-c", program, options=options)
+def test_a_misbehaving_driver_fails_the_test_and_does_not_stop_the_harness(
+    program: str, says: str, run_suite: RunSuite
+) -> None:
+    seconds = 1 if "sleep" in program else 60  # for an answer
+    options = ("--class", "validator", "--only", "event.time/*", "--seconds", seconds)
+    done = run_suite(sys.executable, "-c", program, options=options)
     assert done.returncode == 1
     assert says in done.stdout.splitlines()[0]
 
 
-def test_what_is_not_supported_is_counted_and_no_pass(hold: Hold) -> None:
-    done = hold(sys.executable, "-c", "raise SystemExit(64)")
+def test_an_unsupported_test_is_counted_and_does_not_pass(run_suite: RunSuite) -> None:
+    done = run_suite(sys.executable, "-c", "raise SystemExit(64)")
     assert done.returncode == 1, "nothing passed"
     assert set(done.claim["classes"].values()) == {None}
     outcomes = Counter(one["outcome"] for one in done.claim["not_passed"])
@@ -71,11 +74,11 @@ def test_what_is_not_supported_is_counted_and_no_pass(hold: Hold) -> None:
     )
 
 
-def test_a_part_of_the_suite_gives_no_claim(hold: Hold) -> None:
-    done = hold("true", options=("--only", "a", "--claim", "x"))
+def test_a_part_of_the_suite_gives_no_claim(run_suite: RunSuite) -> None:
+    done = run_suite("true", options=("--only", "a", "--claim", "x"))
     assert done.returncode == 2 and "leave one out" in done.stderr
 
 
-def test_a_driver_that_is_not_there_is_wrong_usage(hold: Hold) -> None:
-    done = hold("./no-such-driver")
+def test_a_missing_driver_is_wrong_usage(run_suite: RunSuite) -> None:
+    done = run_suite("./no-such-driver")
     assert done.returncode == 2 and "'./no-such-driver' cannot be run" in done.stderr

@@ -394,7 +394,7 @@ def crashes() -> None:
     plain_event, Stream.event = Stream.event, event
 
 
-def looks_at_the_end() -> None:
+def checks_only_the_end() -> None:
     """What is at the path of the stream is checked before it is closed, and never before."""
     event, close = Stream.event, Stream.close
     look = Stream.look
@@ -410,7 +410,7 @@ def looks_at_the_end() -> None:
     Stream.event, Stream.close = unlooked_event, closed
 
 
-def never_looks() -> None:
+def never_checks() -> None:
     """What is at the path of the stream is never checked."""
     Stream.look = unlooked
 
@@ -473,7 +473,7 @@ def over_the_other_file() -> None:
     Stream.keep = keep
 
 
-def untold() -> None:
+def no_warning() -> None:
     """The user isn't warned that the stream continues elsewhere."""
     Stream.tell = unlooked
 
@@ -608,9 +608,9 @@ def babbles() -> None:
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     fault.__name__: (fault, topics)
     for topics, faults in {
-        "interference/the log is removed: the user*": [never_looks],
-        "interference/the log is truncated to nothing: the user*": [looks_at_the_end],
-        "interference/the log is replaced: the user*": [any_file, into_the_other_file, over_the_other_file, untold],
+        "interference/the log is removed: the user*": [never_checks],
+        "interference/the log is truncated to nothing: the user*": [checks_only_the_end],
+        "interference/the log is replaced: the user*": [any_file, into_the_other_file, over_the_other_file, no_warning],
         "interference/the log is appended to, without an LF: the user*": [any_size],
         "interference/the log is replaced by a copy of the same size before*": [any_identity],
         "interference/a symbolic link*": [follows_links],

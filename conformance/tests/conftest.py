@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Run:
             "cwd": tmp_path,
             "capture_output": True,
             "text": True,
-            "timeout": 60,
+            "timeout": 240,
             "errors": "surrogateescape",
         }
         command = [*options.pop("before", ()), sys.executable, "-m", "mlv_validate", *map(str, arguments)]

@@ -18,22 +18,7 @@ SUITE = ROOT / "conformance" / "suite"
 PACKAGES = {"python": "mlvlogger", "conformance": "mlv_validate", "tools": "mlv_tools"}
 OLDEST = {"python": (3, 10), "conformance": (3, 11), "tools": (3, 11)}  # Pythons
 
-# Runs with the clean environment's interpreter, isolated from this directory: where the packages are, and their data.
-LOGGER = """
-import importlib.metadata, sys, mlvlogger
-assert importlib.metadata.version("mlvlogger") == mlvlogger.__version__
-with mlvlogger.Exp(sys.argv[1], "demo", {"lr": 3e-4}) as exp:
-    exp.log.event("batch", step=0, loss=0.5)
-assert mlvlogger.read(exp.path).metric("batch", "loss") == ([0], [0.5])
-print(mlvlogger.__file__)
-"""
-INSTALLED = """
-import importlib.metadata, importlib.resources, mlv_validate
-assert importlib.metadata.version("mlv-validate") == mlv_validate.__version__
-print(mlv_validate.__file__)
-for schema in sorted((importlib.resources.files("mlv_validate") / "spec/1.0/schemas").iterdir()):
-    print(schema.name)
-"""
+PROGRAMS = Path(__file__).with_name("programs")  # they run with the interpreter of a clean environment, isolated
 
 
 def run(*command: object, cwd: Path) -> str:
@@ -103,10 +88,11 @@ def install(python: object, version: tuple[int, int], wheels: dict[str, Path], f
     fitting = [wheel for project, wheel in wheels.items() if version >= OLDEST[project]]
     run(scripts / "python", "-m", "pip", "install", "--quiet", *fitting, cwd=folder)
     runs = clean / "runs"
-    place = run(scripts / "python", "-I", "-c", LOGGER, runs, cwd=folder).strip()
+    place = run(scripts / "python", "-I", PROGRAMS / "installed_logger.py", runs, cwd=folder).strip()
     check(True, Path(place).is_relative_to(clean), f"{place} is the installed logger, and logs")
     if version >= OLDEST["conformance"]:
-        place, schemas = run(scripts / "python", "-I", "-c", INSTALLED, cwd=folder).split("\n", maxsplit=1)
+        printed = run(scripts / "python", "-I", PROGRAMS / "installed_validator.py", cwd=folder)
+        place, schemas = printed.split("\n", maxsplit=1)
         check(True, Path(place).is_relative_to(clean), f"{place} is the installed validator")
         check(sorted(path.name for path in (SPEC / "1.0/schemas").iterdir()), schemas.split(), "its schemas are there")
         print(run(scripts / "mlv-validate", "--require-sealed", ROOT / "examples/output", runs, cwd=folder), end="")

@@ -26,34 +26,8 @@ LISTED = 1000
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 COMMAND_OF_CI = re.compile(rb"^(::|##\[)|##\[", re.MULTILINE)
 
-
 FORMATS = ("json", "text")
-
-# Runs the command in each format, one after the other in one process: to start one takes longer than most directories.
-COMMAND = """
-import json, os, resource, sys
-from mlv_validate._cli import main
-for format_ in sys.argv[2:]:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(usage.ru_utime + usage.ru_stime) + 1 + int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-    with open(f"{format_}.out", "wb") as out:
-        os.dup2(out.fileno(), 1)
-    try:
-        main(["--format", format_, "top"])
-    except SystemExit as end:
-        with open(f"{format_}.code", "w") as code:
-            json.dump(end.code, code)
-    sys.stdout.flush()
-"""
-# Starts it and measures it: a greatest memory counts that of the process it was forked from, so not from ours.
-MEASURE = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, usage = os.wait4(process.pid, 0)
-with open("measured", "w") as file:
-    json.dump([os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024], file)
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 @dataclass
@@ -69,7 +43,8 @@ class Done:
 def run(at: Path) -> Done:
     """Run the command; it is killed when it takes more than `MAX_SECONDS` of a processor in a format, or hangs."""
     environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-I", "-S", "-c", MEASURE, sys.executable, "-c", COMMAND, str(MAX_SECONDS), *FORMATS]
+    command = [sys.executable, "-I", "-S", str(PROGRAMS / "corpus_measure.py")]
+    command += [sys.executable, str(PROGRAMS / "corpus_command.py"), str(MAX_SECONDS), *FORMATS]
     done = subprocess.run(
         command,
         cwd=at,

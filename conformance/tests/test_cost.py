@@ -60,7 +60,7 @@ def test_a_finding_that_is_only_counted_costs_at_most_that_if_all_kinds_alternat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["a start's seq", "a pause's seq", "a rewind's to", "a begin's seq", "an end's begin"])
-def test_a_wrong_number_costs_at_most_that_more_than_a_right_one(
+def test_a_wrong_number_costs_at_most_three_calls_of_loads_more_than_a_right_one(
     kind: str, findings: ModuleType, tmp_path: Path
 ) -> None:
     assert findings.difference(tmp_path / "log.jsonl", *findings.NUMBERS[kind], LINES // 4, 3) <= AT_MOST

@@ -36,7 +36,7 @@ def tree(experiment: Make, tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_what_is_found_is_what_is_judged(tree: Path) -> None:
+def test_discover_finds_the_experiments_that_validate_judges(tree: Path) -> None:
     (target,) = validate(tree).targets
     found = discover(tree)
     assert found.experiments == tuple(one.path for one in target.experiments)
@@ -46,7 +46,7 @@ def test_what_is_found_is_what_is_judged(tree: Path) -> None:
     assert [one.path for one in target.unchecked] == ["newer/meta.json"]
 
 
-def test_without_nested_ones_the_outermost_are_found(tree: Path) -> None:
+def test_without_nested_experiments_the_outermost_are_found(tree: Path) -> None:
     everything = discover(tree).experiments
     outermost = tuple(path for path in everything if not path.startswith("a/"))
     assert discover(str(tree), nested=False) == Discovery(outermost, ())
@@ -61,7 +61,7 @@ def test_the_given_directory_is_an_experiment_if_it_has_any_meta_json(tree: Path
     assert discover(tree / "group").experiments == ("d",)
 
 
-def test_what_cannot_be_searched_is_unchecked_as_it_is_in_a_report(tmp_path: Path, experiment: Make) -> None:
+def test_a_directory_that_cannot_be_searched_is_unchecked_as_in_a_report(tmp_path: Path, experiment: Make) -> None:
     experiment("runs/a")
     deep = tmp_path / "runs" / "/".join("d" * 66)
     deep.mkdir(parents=True)

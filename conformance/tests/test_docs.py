@@ -186,7 +186,7 @@ def run_console(block: Block) -> list[list[str]]:
         ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8"
     )
     actual = shell.stdout.split(end + "\n")
-    for (command, expected), printed in zip(commands_of(block), actual, strict=False):
+    for (command, expected), printed in zip(commands_of(block), actual[:-1], strict=True):
         results.append([f"$ {command}", expected, printed])
     return results
 
@@ -220,17 +220,27 @@ if __name__ == "__main__":
 # From here on: the tests.
 
 
+def pages_with(find: Callable[[str], Any]) -> list[str]:
+    """Return the pages in which *find* finds something."""
+    return [page for page in WRITTEN + ELSEWHERE if find(page)]
+
+
 def results_of(page: str) -> tuple["subprocess.CompletedProcess[str]", list[Any]]:
     with tempfile.TemporaryDirectory() as directory:
         run = subprocess.run(
             [sys.executable, __file__, page], cwd=directory, capture_output=True, encoding="utf-8", timeout=300
         )
-    return run, [json.loads(line) for line in run.stdout.splitlines()]
+    results = [json.loads(line) for line in run.stdout.splitlines()]
+    blocks = [block for block in blocks_of(page) if not block.comment[0]]
+    number = sum(block.language == "python" for block in blocks)
+    number += sum(len(commands_of(block)) for block in blocks if block.language == "console")
+    assert run.returncode or len(results) == number, f"{page}: {len(results)} of {number} blocks and commands ran"
+    return run, results
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WRITTEN)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str) -> None:
+def test_the_code_of_a_page_runs_and_prints_the_output_on_the_page(page: str) -> None:
     run, results = results_of(page)
     wrong = [
         f"{page}:{line}: {what}\n--- the page says\n{masked(expected)}\n--- it printed\n{masked(actual)}\n"
@@ -241,7 +251,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str) -> Non
     assert run.returncode == 0, run.stderr
 
 
-def test_few_blocks_are_not_run_and_each_says_why() -> None:
+def test_few_blocks_are_not_run_and_each_gives_a_reason() -> None:
     reasons = [
         f"{page}:{block.line}: {block.comment[1]}"
         for page in WRITTEN
@@ -251,25 +261,34 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
     assert len(reasons) <= NOT_RUN, "\n".join(reasons)
 
 
-@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
+def files_of(page: str) -> list[int]:
+    """Return the numbers of the blocks that a page writes into files."""
+    return [number for number, block in enumerate(blocks_of(page)) if block.comment[0] == "file"]
+
+
+@pytest.mark.parametrize("page", pages_with(files_of))
 def test_a_file_that_a_page_writes_is_used_by_a_later_block(page: str) -> None:
     blocks = blocks_of(page)
-    for number, block in enumerate(blocks):
-        if block.comment[0] == "file":
-            name = block.comment[1]
-            later = "".join(other.text for other in blocks[number + 1 :])
-            assert name in later or f"import {Path(name).stem}" in later, f"{page}:{block.line}: {name}"
+    for number in files_of(page):
+        name = blocks[number].comment[1]
+        later = "".join(other.text for other in blocks[number + 1 :])
+        assert name in later or f"import {Path(name).stem}" in later, f"{page}:{blocks[number].line}: {name}"
 
 
-@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
+def json_of(page: str) -> list[str]:
+    """Return the blocks of JSON on a page."""
+    return [block.text for block in blocks_of(page) if block.language == "json"]
+
+
+@pytest.mark.parametrize("page", pages_with(json_of))
 def test_every_json_block_is_json(page: str) -> None:
-    for block in blocks_of(page):
-        if block.language == "json":
-            try:
-                json.loads(block.text)
-            except ValueError:  # lines of a log
-                for line in block.text.splitlines():
-                    json.loads(line)
+    for text in json_of(page):
+        assert text.strip(), page
+        try:
+            json.loads(text)
+        except ValueError:  # lines of a log
+            for line in text.splitlines():
+                json.loads(line)
 
 
 def anchors_of(path: Path) -> set[str]:
@@ -290,11 +309,14 @@ def directives_of(text: str) -> list[str]:
     return re.findall(r"(?m)^::: (\S+)", text)
 
 
-@pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
+def links_of(page: str) -> list[str]:
+    """Return the links of a page to other pages of the repository."""
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)) if not re.match("[a-z]+:", link)]
+
+
+@pytest.mark.parametrize("page", pages_with(links_of))
 def test_links_lead_to_files_and_anchors_that_exist(page: str) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
-        if re.match("[a-z]+:", link):
-            continue
+    for link in links_of(page):
         name, _, anchor = link.partition("#")
         path = (ROOT / page).parent / name if name else ROOT / page
         assert path.exists(), f"{page}: {link}"
@@ -306,13 +328,16 @@ def test_links_lead_to_files_and_anchors_that_exist(page: str) -> None:
 def test_the_files_of_the_repository_that_are_named_exist(page: str) -> None:
     # `spec/1.0/`, `python3 examples/run.py`: what begins with one of our folders, or is a file at the top.
     pattern = r"(?<![\w/.])((?:spec|python|conformance|docs|examples)/[\w./-]*|test\.py|tox\.ini)"
-    for name in re.findall(pattern, text_of(page)):
+    names = re.findall(pattern, text_of(page))
+    assert names
+    for name in names:
         assert (ROOT / name.rstrip(".")).exists(), f"{page}: {name}"
 
 
 @pytest.mark.parametrize("page", WRITTEN + ELSEWHERE)
 def test_sources_have_one_sentence_per_line(page: str) -> None:
     lines = prose_of(page).splitlines()
+    assert lines
     for line in lines:
         if not line.startswith(("|", "<")):
             inline = re.sub(r"`[^`]*`", "code", line)
@@ -324,21 +349,12 @@ def test_the_readme_shows_the_directory_that_the_examples_wrote_and_lines_of_its
     [tree] = [block for block in blocks if block.text.startswith("runs/my_exp_1/")]
     [lines] = [block for block in blocks if block.language == "json"]
     directory = ROOT / "examples/output/my_exp_1"
-    for name in re.findall("(?m)^[├└]── (\\S+)", tree.text):
+    names = re.findall("(?m)^[├└]── (\\S+)", tree.text)
+    assert names and lines.text.strip()
+    for name in names:
         assert (directory / name).exists(), name
     log = (directory / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert [line for line in log if line in lines.text.splitlines()] == lines.text.splitlines()
-
-
-WATCHED = """
-import sys
-network = []
-sys.addaudithook(lambda event, arguments: network.append(event) if event.startswith("socket.") else None)
-before = set(sys.modules)
-exec(open(sys.argv[1]).read())
-names = {name.partition(".")[0] for name in set(sys.modules) - before}
-print("network:", network, "imported:", sorted(names - sys.stdlib_module_names - {"mlvlogger"}))
-"""
 
 
 def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_no_connection(tmp_path: Path) -> None:
@@ -346,7 +362,8 @@ def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_
     (tmp_path / "train.py").write_text(example.text, encoding="utf-8")
     # -S -E: nothing that is installed next to the package, such as an import hook, counts as an import of mlvlogger.
     path = str(Path(mlvlogger.__file__).parents[1])
-    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{WATCHED}", "train.py"]
+    watched = Path(__file__).with_name("programs").joinpath("docs_watched.py").read_text(encoding="utf-8")
+    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.append({path!r})\n{watched}", "train.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert run.stdout.splitlines()[-1:] == ["network: [] imported: []"], run.stdout + run.stderr
 
@@ -357,14 +374,14 @@ def test_the_example_of_the_readme_imports_the_standard_library_alone_and_opens_
 def test_each_phrase_of_the_style_words_can_be_found() -> None:
     settings = tomllib.loads(text_of("pyproject.toml"))["tool"]["codespell"]
     phrases = [line.partition("->")[0] for line in text_of("style-words.txt").splitlines()]
-    assert phrases == sorted(phrases)
+    assert phrases and phrases == sorted(phrases)
     assert [phrase for phrase in phrases if not re.fullmatch(settings["regex"], phrase)] == []
 
 
 def test_the_glossary_is_short_and_in_order() -> None:
     terms = re.findall(r"(?m)^\| (.+?) \|", text_of(GLOSSARY))[2:]
     assert terms == sorted(terms, key=str.lower)
-    assert len(terms) <= 40
+    assert 0 < len(terms) <= 40
 
 
 def test_the_architecture_names_modules_functions_and_tests_that_exist() -> None:
@@ -412,13 +429,16 @@ def test_a_docstring_describes_every_argument() -> None:
     described_as_attributes = {"SpanTree", "Experiment", "NewFile", "NewText", "Span", "read"}
     classes: list[type] = [mlvlogger.MLVError, *mlvlogger.MLVError.__subclasses__()]
     errors = {error.__name__ for error in classes}
-    for name, function in functions():
-        if name in described_as_attributes | errors:
-            continue
-        for parameter in inspect.signature(function).parameters:
-            if parameter not in ("self", "cls"):
-                described = re.search(rf"(?m)^    {parameter}( \(.+\))?: ", inspect.getdoc(function) or "")
-                assert described, f"{name}: {parameter}"
+    arguments = [
+        (name, parameter, inspect.getdoc(function) or "")
+        for name, function in functions()
+        if name not in described_as_attributes | errors
+        for parameter in inspect.signature(function).parameters
+        if parameter not in ("self", "cls")
+    ]
+    assert len(arguments) > 100
+    for name, parameter, docstring in arguments:
+        assert re.search(rf"(?m)^    {parameter}( \(.+\))?: ", docstring), f"{name}: {parameter}"
 
 
 def test_a_docstring_names_only_classes_that_exist() -> None:
@@ -427,12 +447,13 @@ def test_a_docstring_names_only_classes_that_exist() -> None:
         name: set(re.findall(r"`([A-Z][a-z]\w+)`", inspect.getdoc(function) or "")) for name, function in functions()
     }
     public = {*mlvlogger.__all__, *mlv_validate.__all__, *dir(builtins)}
+    assert any(named.values())
     assert {name: words - public for name, words in named.items() if words - public} == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of_a_docstring_runs_and_prints_what_the_docstring_says(name: str) -> None:
+def test_the_example_of_a_docstring_runs_and_prints_its_output(name: str) -> None:
     run, results = results_of(name)
     assert run.returncode == 0, run.stderr
     assert results
@@ -463,10 +484,11 @@ def test_using_exp_names_every_argument() -> None:
 
 
 def test_using_exp_names_every_error() -> None:
-    for name in mlvlogger.__all__:
-        thing = getattr(mlvlogger, name)
-        if inspect.isclass(thing) and issubclass(thing, mlvlogger.MLVError):
-            assert name in text_of(EXP), name
+    things = {name: getattr(mlvlogger, name) for name in mlvlogger.__all__}
+    errors = [
+        name for name, thing in things.items() if inspect.isclass(thing) and issubclass(thing, mlvlogger.MLVError)
+    ]
+    assert errors and [name for name in errors if name not in text_of(EXP)] == []
 
 
 # The reference of mlv-validate

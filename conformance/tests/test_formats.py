@@ -29,6 +29,8 @@ from mlv_validate._validate import check_paths
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 # The schema of SARIF 2.1.0 as SchemaStore published it, from the npm package @microsoft/jest-sarif 1.0.0-beta.0 (MIT).
 # No package for Python has it.
 SARIF = Draft4Validator(json.loads(Path(__file__).with_name("sarif-2.1.0-rtm.5.json").read_text("utf-8")))
@@ -121,7 +123,7 @@ def test_github_gets_no_command_from_a_directory(locale: str, experiment: Make, 
 
 
 @pytest.mark.slow
-def test_sarif_is_as_its_schema_says_and_always_the_same(mixed: None, run: Run, tmp_path: Path) -> None:
+def test_sarif_is_valid_by_its_schema_and_deterministic(mixed: None, run: Run, tmp_path: Path) -> None:
     done = run("--format", "sarif", "runs", tmp_path / "runs/y")
     SARIF.validate(log := json.loads(done.stdout))
     [result] = log["runs"]
@@ -169,14 +171,14 @@ def test_sarif_is_as_its_schema_says_and_always_the_same(mixed: None, run: Run, 
 
 
 @pytest.mark.slow
-def test_sarif_of_what_is_valid(experiment: Make, run: Run) -> None:
+def test_the_sarif_of_a_valid_experiment(experiment: Make, run: Run) -> None:
     experiment("x")
     SARIF.validate(log := json.loads(run("--format", "sarif", "x").stdout))
     assert log["runs"][0]["results"] == log["runs"][0]["tool"]["driver"]["rules"] == []
     assert log["runs"][0]["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
 
 
-def test_the_schema_of_sarif_refuses_what_is_no_sarif() -> None:
+def test_the_schema_of_sarif_refuses_a_wrong_document() -> None:
     assert not SARIF.is_valid({"version": "2.1.0", "runs": [{"tool": {}}]})
 
 
@@ -192,7 +194,7 @@ def test_an_address_in_sarif_is_that_of_the_file(experiment: Make, run: Run, tmp
 
 @pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
-def test_sarif_gets_nothing_from_a_directory_but_text(experiment: Make, run: Run) -> None:
+def test_a_directory_puts_only_text_into_sarif(experiment: Make, run: Run) -> None:
     hostile(experiment)
     printed = run("--format", "sarif", "runs").stdout
     SARIF.validate(log := json.loads(printed))
@@ -248,7 +250,7 @@ def test_junit_counts_what_it_does_not_list(experiment: Make, run: Run) -> None:
 @pytest.mark.slow
 @pytest.mark.rule("validator.terminal")
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_junit_gets_nothing_from_a_directory_but_text(locale: str, experiment: Make, run: Run) -> None:
+def test_a_directory_puts_only_text_into_junit(locale: str, experiment: Make, run: Run) -> None:
     hostile(experiment)
     printed = run("--format", "junit", "runs", env={"LC_ALL": locale}).stdout
     [suite] = ElementTree.fromstring(printed)
@@ -281,7 +283,7 @@ def test_a_format_escapes_every_message_and_path_itself(format_: Callable[[Repor
 @pytest.mark.slow
 @pytest.mark.rule("validator.exit")
 @pytest.mark.parametrize("format_", ["text", "json", "github", "sarif", "junit"])
-def test_a_warning_fails_where_it_is_to_fail(format_: str, experiment: Make, run: Run) -> None:
+def test_a_warning_fails_if_an_option_says_so(format_: str, experiment: Make, run: Run) -> None:
     experiment("warned").log().start().raw(b"torn")
     experiment("valid")
     experiment("new", mlv="2.0")
@@ -324,7 +326,7 @@ def test_findings_are_selected_and_ignored_by_rule_or_by_chapter(experiment: Mak
 
 
 @pytest.mark.slow
-def test_a_filtered_report_says_so_and_calls_nothing_valid(experiment: Make, run: Run) -> None:
+def test_a_filtered_report_is_marked_and_calls_nothing_valid(experiment: Make, run: Run) -> None:
     experiment("x", tags=5)
     judged = sum(rule.class_ == "directory" and rule.at == "core" for rule in RULES.values())
     part = f"{judged - 1} of the {judged} rules of level Core"
@@ -352,7 +354,7 @@ def test_no_filter_turns_unchecked_into_valid(experiment: Make, run: Run) -> Non
 
 
 @pytest.mark.slow
-def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> None:
+def test_quiet_prints_only_the_findings(mixed: None, run: Run) -> None:
     loud = run("runs").stdout.splitlines()
     quiet = run("--quiet", "runs").stdout.splitlines()
     assert quiet == [line for line in loud if not line.startswith(("experiment: ", "unchecked: "))]
@@ -361,7 +363,7 @@ def test_quiet_prints_what_is_wrong_and_nothing_else(mixed: None, run: Run) -> N
 
 
 @pytest.mark.slow
-def test_wrong_names_of_rules_get_the_nearest(run: Run) -> None:
+def test_a_wrong_rule_name_is_answered_with_the_nearest_names(run: Run) -> None:
     error = "mlv-validate: error: "
     assert run("--select", "seel", ".").stderr.startswith(f"{error}rule 'seel' does not exist. Did you mean seal?\n")
     assert run("--ignore", "log.tron", ".").stderr.startswith(
@@ -382,19 +384,16 @@ def test_the_number_of_processes_changes_no_report(jobs: int, mixed: None, run: 
 # The bar on a terminal.
 
 BAR = "━"
-AT_ONCE = """
-from mlv_validate import _cli
-from mlv_validate._output import progress
-progress.DELAY = progress.REDRAW_INTERVAL = 0
-_cli.main()
-"""
+AT_ONCE = (str(PROGRAMS / "progress_at_once.py"),)
 
 
-def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: str) -> tuple[str, str, int]:
+def on_terminal(
+    directory: Path, *arguments: str, program: tuple[str, ...] = AT_ONCE, **env: str
+) -> tuple[str, str, int]:
     """What the command prints to a pipe as standard output and to a terminal as standard error, and its exit code."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, *program, *arguments],
         cwd=directory,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color", "COLUMNS": "120", **env},
         stdin=subprocess.DEVNULL,
@@ -413,7 +412,7 @@ def on_terminal(directory: Path, *arguments: str, code: str = AT_ONCE, **env: st
 
     reader = threading.Thread(target=read)
     reader.start()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     reader.join()
     os.close(leader)
     return output.decode(), b"".join(printed).decode(), process.returncode
@@ -434,24 +433,13 @@ def test_the_bar_is_for_long_work_on_a_terminal_that_can_show_it(experiment: Mak
     experiment("x").log().start()
     assert on_terminal(tmp_path, "--quiet", "x") == ("", "", 0)
     assert on_terminal(tmp_path, "x", TERM="dumb")[1] == ""
-    assert on_terminal(tmp_path, "x", code="from mlv_validate import _cli; _cli.main()")[1] == ""
+    assert on_terminal(tmp_path, "x", program=("-m", "mlv_validate"))[1] == ""
     assert BAR in on_terminal(tmp_path, "--format", "json", "x")[1]
-
-
-FORKED = """
-import os
-from mlv_validate._output import progress
-progress.DELAY = progress.REDRAW_INTERVAL = 0
-with progress.on_terminal() as tell:
-    child = os.fork()
-    tell("child" if child == 0 else "parent", 1, 2)
-    os.waitpid(child, 0) if child else os._exit(0)
-"""
 
 
 @pytest.mark.slow
 def test_only_the_process_that_has_the_terminal_draws_the_bar(tmp_path: Path) -> None:
-    _, bar, code = on_terminal(tmp_path, code=FORKED)
+    _, bar, code = on_terminal(tmp_path, program=(str(PROGRAMS / "progress_forked.py"),))
     assert (code, "parent" in bar, "child" in bar) == (0, True, False)
 
 
@@ -467,25 +455,25 @@ def test_the_bar_has_no_command_from_the_name_of_a_file(experiment: Make, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.2, 0])
-def test_progress_is_told_a_few_times_for_each_file_and_never_more_than_there_is(
+def test_progress_is_reported_a_few_times_for_each_file_and_never_beyond_its_size(
     pause: float, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PROGRESS_INTERVAL", pause)
     x = experiment("x")
     x.log().start().raw(b"x" * 5_000_000 + b"\n").seal().seal()
     reported: list[tuple[str, int, int]] = []
-    begun = time.monotonic()
+    started = time.monotonic()
     report = check_paths([x.path], sealed=False, progress=lambda *what: reported.append(what))
     assert report == validate(x.path)
     assert {path for path, _, _ in reported} == {f"{x.path}/meta.json", f"{x.path}/log.jsonl"}
     assert all(0 < read <= size for _, read, size in reported)
     if pause:
-        assert len(reported) <= 4 + 2 * (time.monotonic() - begun) / pause  # each of the two files is opened twice
+        assert len(reported) <= 4 + 2 * (time.monotonic() - started) / pause  # each of the two files is opened twice
     else:
         assert (f"{x.path}/log.jsonl", size := (x.path / "log.jsonl").stat().st_size, size) in reported
 
 
-def test_the_command_ends_where_it_is_told_to(capsys: pytest.CaptureFixture[str], experiment: Make) -> None:
+def test_the_command_raises_systemexit(capsys: pytest.CaptureFixture[str], experiment: Make) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--quiet", "--jobs", "3", str(experiment("x").path)])
     assert (ended.value.code, "".join(capsys.readouterr())) == (0, "")

@@ -26,7 +26,7 @@ def test_damaged_experiments_are_all_judged() -> None:
 @pytest.mark.parametrize(
     ("file", "step", "bits"), [(None, 97, 484), ("files/model.txt", 1, 128), ("files/confusion.txt", 1, 72)]
 )
-def test_no_flipped_bit_of_a_sealed_experiment_is_valid(file: str | None, step: int, bits: int) -> None:
+def test_a_sealed_experiment_with_a_flipped_bit_is_never_valid(file: str | None, step: int, bits: int) -> None:
     """Where the version becomes one that is not known, the verdict is `unchecked`."""
     last = fuzz("bitflips.py", "--step", str(step), *(["--file", file] if file else []))
     numbers = {verdict: int(number) for number, verdict in (part.split() for part in last.split(", "))}

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,8 @@ from hostile.entries import SECRET, TIB, endless, fifo, folder, loop, unix_socke
 
 Make = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def report(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
@@ -66,7 +67,9 @@ SPECIAL = [fifo, unix_socket, device, loop, escape, endless, folder]
 @pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
 @pytest.mark.parametrize("name", ["meta.json", "log.jsonl", "meta/3.json", "log/a.jsonl"])
-def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None], experiment: Make, run: Run) -> None:
+def test_a_special_file_in_place_of_a_meta_record_or_a_log(
+    name: str, make: Callable[[Path], None], experiment: Make, run: Run
+) -> None:
     x = experiment("in/x")
     x.add(2)
     (x.path / "log").mkdir()
@@ -80,7 +83,9 @@ def test_a_special_file_for_one_of_ours(name: str, make: Callable[[Path], None],
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [*SPECIAL, lambda path: None], ids=lambda make: make.__name__)
-def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experiment: Make, judge: Make) -> None:
+def test_a_special_file_in_place_of_an_attached_file(
+    make: Callable[[Path], None], experiment: Make, judge: Make
+) -> None:
     x = experiment("in/x")
     value = x.write("files/a", "content")
     (x.path / "files/a").unlink()
@@ -91,9 +96,7 @@ def test_a_special_file_for_an_attached_one(make: Callable[[Path], None], experi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", SPECIAL)
-def test_a_special_file_of_the_users_is_none_of_our_business(
-    make: Callable[[Path], None], experiment: Make, judge: Make
-) -> None:
+def test_a_special_file_of_another_name_is_ignored(make: Callable[[Path], None], experiment: Make, judge: Make) -> None:
     x = experiment("in/x")
     make(x.path / "anything")
     assert judge("in/x") == (set(), [])
@@ -141,7 +144,7 @@ def test_a_reference_that_leads_outside(path: str, experiment: Make, judge: Make
 
 
 @pytest.mark.slow
-def test_names_in_the_log_are_not_looked_for(experiment: Make, judge: Make) -> None:
+def test_a_stream_name_in_an_event_is_not_opened_as_a_path(experiment: Make, judge: Make) -> None:
     x = experiment()
     for name in ("../x/log.jsonl", "log/../log.jsonl", "/dev/zero", "log", "log.jsonl/", "log/CON.jsonl", "\x1b[31m"):
         other = {"_mlv": "event", "experiment": x.id, "stream": name, "seq": 1}
@@ -232,7 +235,7 @@ def test_lines_beyond_the_limit(experiment: Make, judge: Make) -> None:
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_a_line_from_hell(line: bytes, rule: str, experiment: Make, judge: Make) -> None:
+def test_a_hostile_line(line: bytes, rule: str, experiment: Make, judge: Make) -> None:
     x = experiment()
     log = x.log().start().raw(line + b"\n")
     log.seq += 1
@@ -353,7 +356,7 @@ def public() -> Iterator[Path]:
     ]
     + [(name, 0o400) for name in ("meta", "log", "files")],  # the names can be listed, but nothing can be opened
 )
-def test_what_may_not_be_read_is_not_called_valid(
+def test_an_unreadable_entry_makes_the_result_unchecked(
     name: str, mode: int, experiment: Make, run: Run, unprivileged: list[str], public: Path
 ) -> None:
     x = experiment(public / "top/x")
@@ -384,24 +387,13 @@ def test_a_directory_without_an_experiment_is_not_valid(run: Run, tmp_path: Path
 
 @pytest.mark.rule("validator.complete")
 @pytest.mark.parametrize("members", [{"mlv": "2.0"}, {"mlv": "1.1", "requires": ["a"]}])
-def test_what_is_not_known_is_not_called_valid(members: dict[str, Any], experiment: Make, judge: Make) -> None:
+def test_an_unknown_version_makes_the_result_unchecked(members: dict[str, Any], experiment: Make, judge: Make) -> None:
     x = experiment("top/x", **members, unknown=1)
     x.log().raw(b"rubbish\n")
     assert judge("top") == (set(), ["x/meta.json"])
 
 
 # What changes while it is read.
-
-WRITER = """
-import os, sys, time
-path, lines = sys.argv[1], open(sys.argv[2], "rb").read().splitlines(keepends=True)
-with open(path, "ab", buffering=0) as file:
-    for line in lines:
-        half = len(line) // 2
-        file.write(line[:half])
-        time.sleep(0.001)
-        file.write(line[half:])
-"""
 
 
 @pytest.mark.slow
@@ -416,7 +408,9 @@ def test_a_running_writer_causes_no_finding_but_a_torn_line(experiment: Make, ru
     for name in ("a", "b"):
         x.log(f"log/{name}.jsonl")
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, x.path / f"log/{name}.jsonl", tmp_path / "lines"])
+        subprocess.Popen(
+            [sys.executable, PROGRAMS / "hostile_writer.py", x.path / f"log/{name}.jsonl", tmp_path / "lines"]
+        )
         for name in ("b", "a")
     ]
     seen = set()
@@ -488,37 +482,18 @@ def test_a_file_that_shrinks_is_not_called_valid(experiment: Make, tmp_path: Pat
 
     path = tmp_path / "a"
     path.write_bytes(b"x" * 10)
-    with Directory(os.open(tmp_path, os.O_RDONLY)) as parent, parent.file("a") as file:
+    with Directory(os.open(tmp_path, os.O_RDONLY)) as parent, parent.open_file("a") as file:
         path.write_bytes(b"x" * 20)
-        assert file.changed(parent) is None and file.read(0, 100) == b"x" * 10
+        assert file.how_changed(parent) is None and file.read(0, 100) == b"x" * 10
         path.write_bytes(b"x" * 5)
-        assert file.changed(parent) == "it became shorter while it was read"
+        assert file.how_changed(parent) == "it became shorter while it was read"
         assert file.digest(0, 10) is None
         path.unlink()
         path.write_bytes(b"x" * 10)
-        assert "was" in (file.changed(parent) or "")
+        assert "was" in (file.how_changed(parent) or "")
 
 
 # What the command does to the machine.
-
-AUDITED = """
-import os, sys
-def audit(event, arguments):
-    if event == "open" and recording:
-        path, mode, flags = arguments
-        write = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-        print("open", bool(write), ascii(path), file=sys.__stderr__)
-    elif event.split(".")[0] in ("socket", "subprocess", "fcntl", "ctypes") or event in CHANGES:
-        print(event, file=sys.__stderr__)
-CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
-           "os.chown", "os.utime", "os.exec", "os.fork", "os.posix_spawn", "os.system", "os.setxattr"}
-recording = False
-from mlv_validate import validate
-sys.addaudithook(audit)
-recording = True
-for sealed in (False, True):
-    print(validate(sys.argv[1], sealed=sealed).verdict)
-"""
 
 
 def tree(path: Path) -> dict[str, tuple[int, int, int]]:
@@ -528,7 +503,7 @@ def tree(path: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.mark.rule("validator.read-only")
 @pytest.mark.rule("validator.contained")
-def test_it_only_reads_and_only_inside(experiment: Make, tmp_path: Path) -> None:
+def test_the_validator_only_reads_and_only_inside_the_directory(experiment: Make, tmp_path: Path) -> None:
     x = experiment("top/x")
     x.add(2)
     value = x.write("files/a", "content")
@@ -537,11 +512,11 @@ def test_it_only_reads_and_only_inside(experiment: Make, tmp_path: Path) -> None
     (x.path / "log/b.jsonl").symlink_to(tmp_path / "secret")
     before = tree(tmp_path / "top")
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(AUDITED), tmp_path / "top"],
+        [sys.executable, PROGRAMS / "hostile_audited.py", tmp_path / "top"],
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout.split() == ["invalid", "invalid"], done.stderr
     opened = done.stderr.splitlines()

@@ -143,29 +143,29 @@ def depth_by_the_words_of_the_specification(raw: bytes) -> bool:
 
 
 def test_the_scan_of_depth_is_the_one_of_the_specification() -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     deep = 0
     for _ in range(3000):
-        weights = [scale * chance.random() for scale in (6, 6, 2, 2, 0.5, 1, 1)]
-        raw = bytes(chance.choices(b'[{]}"\\a', weights, k=chance.randrange(60, 500)))
+        weights = [scale * rng.random() for scale in (6, 6, 2, 2, 0.5, 1, 1)]
+        raw = bytes(rng.choices(b'[{]}"\\a', weights, k=rng.randrange(60, 500)))
         assert too_deep(raw) == depth_by_the_words_of_the_specification(raw), raw
         deep += too_deep(raw)
     assert 200 < deep < 2800
 
 
 def test_what_other_writers_write_is_read_as_it_is() -> None:
-    chance = random.Random(2)
+    rng = random.Random(2)
 
     def value(depth: int) -> object:
-        kind = chance.randrange(8 if depth else 5)
+        kind = rng.randrange(8 if depth else 5)
         if kind == 0:
-            return chance.choice([None, True, False])
+            return rng.choice([None, True, False])
         if kind == 1:
-            return chance.randrange(-(2**53) + 1, 2**53)
+            return rng.randrange(-(2**53) + 1, 2**53)
         if kind == 2:
-            return chance.uniform(-1, 1) * 10.0 ** chance.randrange(-300, 300)
+            return rng.uniform(-1, 1) * 10.0 ** rng.randrange(-300, 300)
         if kind < 5:
-            return "".join(map(chr, chance.choices([0, 10, 34, 92, 127, 233, 0x2028, 0x1F600], k=5)))
+            return "".join(map(chr, rng.choices([0, 10, 34, 92, 127, 233, 0x2028, 0x1F600], k=5)))
         if kind == 5:
             return [value(depth - 1) for _ in range(3)]
         return {str(name): value(depth - 1) for name in range(3)}

@@ -79,7 +79,7 @@ def test_the_digest_of_a_garbled_record_is_known(name: str, experiment: Make) ->
 
 
 @pytest.mark.parametrize(("seq", "wrong"), [(1, True), (2, True), (3, False), (4, False), (99, False)])
-def test_after_a_masked_line_seq_only_has_to_be_greater(seq: int, wrong: bool, experiment: Make) -> None:
+def test_after_a_masked_line_seq_must_only_be_greater(seq: int, wrong: bool, experiment: Make) -> None:
     log = experiment().log().start().event("a").raw(b"rubbish\n")
     log.seq = seq - 1
     log.event("a")
@@ -88,9 +88,7 @@ def test_after_a_masked_line_seq_only_has_to_be_greater(seq: int, wrong: bool, e
 
 
 @pytest.mark.parametrize(("first", "last", "wrong"), [(2, 9, True), (3, 9, False), (4, 9, False), (4, 8, True)])
-def test_after_a_masked_line_a_gap_only_has_to_begin_later(
-    first: int, last: int, wrong: bool, experiment: Make
-) -> None:
+def test_after_a_masked_line_a_gap_must_only_start_later(first: int, last: int, wrong: bool, experiment: Make) -> None:
     log = experiment().log().start().event("a").raw(b"rubbish\n")
     log.seq = 9
     log.event("mlv/dropped", {"first": first, "last": last, "reasons": {}})
@@ -98,7 +96,7 @@ def test_after_a_masked_line_a_gap_only_has_to_begin_later(
     assert judge(log.experiment.path) == {("json.syntax", "log.jsonl", 3)} | expected
 
 
-def test_what_no_masked_line_can_mend_is_reported(experiment: Make) -> None:
+def test_a_finding_that_no_masked_line_can_explain_is_reported(experiment: Make) -> None:
     log = experiment().log().start().event("a", span="begin").event("a", span="end", begin=2, seconds=0)
     log.raw(b"rubbish\n")
     log.seq += 1
@@ -123,7 +121,7 @@ def test_the_version_of_a_session_whose_start_is_masked_is_not_known(experiment:
     assert judge(x.path) == {("event.unknown-members", "log.jsonl", 2), *unknown}, "line 2 isn't a start of a session"
 
 
-def test_a_refused_session_is_not_judged_and_nothing_is_said_about_it(experiment: Make) -> None:
+def test_a_refused_session_is_not_judged_and_has_no_findings(experiment: Make) -> None:
     x = experiment()
     own = {"_mlv": "event", "experiment": x.id, "stream": "log/a.jsonl", "seq": 50}
     x.log("log/a.jsonl").start().event("a", within=9).start(mlv="2.0", new=1).raw(b"rubbish\nrubbish")
@@ -136,7 +134,7 @@ def test_a_refused_session_is_not_judged_and_nothing_is_said_about_it(experiment
         assert entry.reason.startswith("from line 3 on: it is of version 2.0")
 
 
-def test_a_record_of_an_unknown_version_silences_the_experiment_but_not_those_below(experiment: Make) -> None:
+def test_a_record_of_an_unknown_version_leaves_the_experiment_unchecked_but_not_those_below(experiment: Make) -> None:
     x = experiment(tags=5)
     experiment("x/sub", tags=5)
     x.add(2, mlv="3.7")
@@ -164,30 +162,30 @@ def test_seals_after_one_that_cannot_be_read(experiment: Make) -> None:
 def test_ranges_are_a_set_of_integers() -> None:
     import random
 
-    chance = random.Random(3)
+    rng = random.Random(3)
     for _ in range(300):
         ranges, expected = Ranges(), set[int]()
-        for _ in range(chance.randrange(20)):
-            first = chance.randrange(60)
-            last = first + chance.randrange(-1, 6)
+        for _ in range(rng.randrange(20)):
+            first = rng.randrange(60)
+            last = first + rng.randrange(-1, 6)
             ranges.add(first, last)
             expected |= set(range(first, last + 1))
             assert [number for number in range(-2, 70) if number in ranges] == sorted(expected)
 
 
-def test_a_sequence_knows_what_a_masked_line_may_have_been() -> None:
+def test_a_sequence_allows_for_what_a_masked_line_may_have_been() -> None:
     sequence = Sequence()
     for seq in (1, 2, None, 7, 3):
-        sequence.mask() if seq is None else sequence.add(seq)
+        sequence.add_masked() if seq is None else sequence.add(seq)
     assert [seq for seq in range(10) if seq in sequence] == [1, 2, 3, 4, 5, 6, 7]
     assert (sequence.reaches(7), sequence.reaches(8)) == (True, False)
-    sequence.mask()
+    sequence.add_masked()
     assert 8 in sequence and 3 in sequence and sequence.reaches(10**15)
 
 
-def test_a_span_that_may_have_been_begun_ends_once() -> None:
+def test_a_span_whose_start_may_be_masked_ends_once() -> None:
     spans = Spans()
-    spans.masked(3, 5)
+    spans.add_masked(3, 5)
     assert [spans.is_open(seq) for seq in (2, 3, 5, 6)] == [False, True, True, False]
     assert spans.end(4) is None and not spans.is_open(4)
     spans.clear()

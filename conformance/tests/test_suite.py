@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from mlv_conformance._suite.cases import Case, Finding, SuiteError, load, materialize
+from mlv_conformance._suite.cases import Case, Finding, SuiteError, load_cases, materialize
 from mlv_conformance._suite.vectors import load_reads, load_slot_cases
 from mlv_validate import validate
 
@@ -16,7 +16,7 @@ CONFORMANCE = Path(__file__).parents[1]
 SUITE = CONFORMANCE / "suite"
 SPEC = CONFORMANCE.parent / "spec" / "1.0"
 RULES = {rule["id"]: rule for rule in json.loads((SPEC / "requirements.json").read_text("utf-8"))}
-CASES = load(SUITE)
+CASES = load_cases(SUITE)
 UNCHECKED = ("future-2.0", "mixed")
 BASES = sorted(path.name for path in (SUITE / "bases").iterdir())
 
@@ -112,7 +112,9 @@ def test_the_data_for_readers_have_the_form_of_their_schema(kind: str) -> None:
     schemas = {path.name: json.loads(path.read_text("utf-8")) for path in SUITE.glob("*.schema.json")}
     registry = Registry().with_contents((schema["$id"], schema) for schema in schemas.values())
     validator = Draft202012Validator(schemas[f"{kind}.schema.json"], registry=registry)
-    for path in sorted((SUITE / ("reads" if kind == "read" else kind)).iterdir()):
+    paths = sorted((SUITE / ("reads" if kind == "read" else kind)).iterdir())
+    assert paths
+    for path in paths:
         content = json.loads(path.read_text("utf-8"))
         assert [(error.json_path, error.message[:200]) for error in validator.iter_errors(content)] == []
         assert path.name == content["topic"] + ".json"

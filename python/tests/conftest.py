@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--writer process`, another process writes what a test logs; each call returns when it is in the file."""
+    """With `--writer process`, a writer process writes what a test logs; each call returns when it is in the file."""
     if request.config.getoption("--writer") == "direct":
         return
     calls: Any = (Logger.__init__, Exp.__init__, Exp.resume, Exp.open, Exp.join)
@@ -67,7 +67,7 @@ def _in_time() -> Iterator[None]:
 
 @pytest.fixture
 def constant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
-    """`constant("_output._PATIENCE", 0.3)`: give a name of one module of mlvlogger another value.
+    """`constant("_output._STOP_TIMEOUT", 0.3)`: give a name of one module of mlvlogger another value.
 
     A module or a name that doesn't exist is an error.
     """
@@ -154,13 +154,19 @@ def plain_git(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
+def _with_programs() -> dict[str, str]:
+    """The environment of a program of `programs/`, which imports `programs.limits` and the like."""
+    path = [os.fspath(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """`run(code, *arguments)`: a Python script in a separate process, which must succeed within four minutes."""
 
     def start(code: str, *arguments: Any, status: int = 0) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, cwd=tmp_path, env=_with_programs(), capture_output=True, text=True, timeout=240)
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -175,7 +181,13 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     def start(code: str, *arguments: Any) -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
         process = subprocess.Popen(
-            command, cwd=tmp_path, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command,
+            cwd=tmp_path,
+            env=_with_programs(),
+            text=True,
+            bufsize=1,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         started.append(process)
         return process

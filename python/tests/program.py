@@ -1,4 +1,7 @@
-"""The programs that tests run in separate processes: files in `programs/`, so that they are linted and typed."""
+"""The programs that tests run in separate processes: files in `programs/`, so that they are linted and typed.
+
+Those in `programs/integrations/` need frameworks, so mypy does not read them.
+"""
 
 from pathlib import Path
 

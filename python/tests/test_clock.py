@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return lambda nanoseconds: at.__setitem__(0, nanoseconds)
 
 
-def test_every_time_that_a_clock_may_say_is_written_in_the_one_form(clock: Any, events: Any) -> None:
+def test_every_time_of_a_clock_is_written_in_the_form_of_the_specification(clock: Any, events: Any) -> None:
     """Later than the year 9999, and before the year 1, there is no time in a record: it is the last, or the first."""
     with Logger("x.jsonl") as log:
         for nanoseconds in TIMES:
@@ -81,7 +81,7 @@ def test_a_clock_that_jumps_changes_neither_order_nor_spans(clock: Any, conforms
     assert run.state == "completed" and run.problems == []
 
 
-def test_a_worker_does_not_wait_by_a_clock_that_stands_still(clock: Any) -> None:
+def test_a_worker_waits_by_the_monotonic_clock(clock: Any) -> None:
     from mlvlogger import NotAnExperiment
 
     begin = time.monotonic()

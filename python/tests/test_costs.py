@@ -43,7 +43,7 @@ def test_many_files_are_attached_in_linear_time(name: str) -> None:
     assert ratio(lambda: _attach(name, 400), lambda: _attach(name, 100)) < 8
 
 
-def test_in_a_later_session_each_file_of_a_name_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_later_session_each_file_of_a_name_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with Exp("runs", "e") as exp:
         for number in range(50):
             exp.attach(b"%09d" % number, "sample.bin")
@@ -92,7 +92,7 @@ def test_a_resume_reads_each_record_quickly() -> None:
         pytest.fail(f"seconds of CPU time: {least}")
 
 
-def test_what_is_added_is_checked_against_records_laid_out_in_any_way() -> None:
+def test_an_addition_is_checked_against_records_of_any_layout() -> None:
     """The quick way of reading an addition is for the layout of this logger alone."""
     import hashlib
     import json
@@ -151,7 +151,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(monkeypatch: pyte
         read_regular("x", 15)
 
 
-def test_under_a_tight_limit_of_memory_an_experiment_is_found(run: Any) -> None:
+def test_an_experiment_is_found_under_a_tight_memory_limit(run: Any) -> None:
     if sys.platform != "linux":
         pytest.skip("not applicable: only Linux keeps RLIMIT_AS")
     Exp("runs", "e").close()
@@ -162,7 +162,7 @@ def test_under_a_tight_limit_of_memory_an_experiment_is_found(run: Any) -> None:
     ("what", "other"),
     [("previous", "sha256:" + "0" * 64), ("experiment", "sha256:" + "0" * 64), ("mlv", "2.0"), ("created", "x\\q")],
 )
-def test_an_addition_that_was_changed_is_not_taken_for_this_loggers(what: str, other: str) -> None:
+def test_a_resume_refuses_a_changed_last_addition(what: str, other: str) -> None:
     """What is read quickly is compared: nothing can be added where a record doesn't continue the one before."""
     import json
 

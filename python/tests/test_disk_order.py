@@ -153,7 +153,7 @@ def promises(disk: Disk, conforms: Callable[..., Any]) -> Promises:
 
 
 @pytest.mark.slow
-def test_what_a_durable_experiment_has_acknowledged_is_on_the_disk(promises: Promises) -> None:
+def test_acknowledged_events_of_a_durable_experiment_are_on_the_disk(promises: Promises) -> None:
     """After each call. A file system that happens to store names early, as ext4 does, is not needed for it."""
     with Exp("runs", "e", {"lr": 1}, durability="disk") as exp:
         promises.check()
@@ -195,7 +195,7 @@ def test_the_names_of_new_folders_are_on_the_disk(disk: Disk, promises: Promises
         promises.check()
 
 
-def test_with_the_process_writer_what_was_flushed_is_on_the_disk(promises: Promises) -> None:
+def test_with_the_process_writer_flushed_events_are_on_the_disk(promises: Promises) -> None:
     with Exp("runs", "e", writer="process", durability="disk") as exp:
         promises.check()
         for log in (exp.log, exp.stream("gpu")):

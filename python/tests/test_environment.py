@@ -106,7 +106,7 @@ def facts(missing: dict[str, str] | None = None, **members: Any) -> dict[str, An
     return members if members["missing"] else {name: value for name, value in members.items() if name != "missing"}
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Has the process ended? It may still be a zombie."""
     for _ in range(3000):
         try:
@@ -136,12 +136,12 @@ def test_capture_leaves_out_what_is_not_wanted(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", ["HF_HOME", [3], 3])
-def test_capture_refuses_variables_that_are_no_list_of_names(variables: Any) -> None:
+def test_capture_refuses_variables_that_are_not_a_list_of_names(variables: Any) -> None:
     with pytest.raises(TypeError):
         capture(variables=variables)
 
 
-def test_a_single_string_of_variables_is_told_to_become_a_list() -> None:
+def test_a_string_of_variables_is_refused_with_the_list_to_pass() -> None:
     with pytest.raises(TypeError) as error:
         capture(variables="HF_*")
     assert str(error.value) == "variables is the string 'HF_*': give a list of names or patterns: ['HF_*']."
@@ -168,9 +168,7 @@ def test_the_directory_is_the_current_one(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @needs_posix
-def test_a_directory_that_is_gone_is_none_and_all_else_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_removed_directory_is_none_and_all_else_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -215,7 +213,7 @@ def test_the_host_is_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_memory_is_none_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_none_if_the_system_does_not_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf", raising=False)
     assert capture()["host"]["memory"] is None
 
@@ -242,7 +240,7 @@ def test_without_nvidia_smi_gpus_are_those_of_the_driver(
         monkeypatch.setenv("PATH", str(tmp_path))
     else:
         program("nvidia-smi", text)
-    monkeypatch.setattr(nvidia, "_NVIDIA", str(tmp_path))
+    monkeypatch.setattr(nvidia, "_DRIVER", str(tmp_path))
     assert capture()["host"]["gpus"] == []
     (tmp_path / "version").write_text(
         "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build\nGCC version: 12.2.0\n"
@@ -366,7 +364,7 @@ def test_the_user_names_further_variables_by_name_or_pattern(variables: Callable
     assert capture()["variables"] == {}
 
 
-def test_secrets_are_kept_back_even_in_variables_of_the_list(variables: Callable[[dict[str, str]], None]) -> None:
+def test_secrets_are_redacted_even_in_variables_of_the_list(variables: Callable[[dict[str, str]], None]) -> None:
     given = {
         "MY_TOKEN": "hunter2",
         "MY_URL": "https://ada:hunter2@example.org",
@@ -438,9 +436,7 @@ def test_a_conflict_is_a_change(repository: Path, git: Git) -> None:
 
 
 @needs_git
-def test_more_changes_than_are_recorded_are_said_to_be_cut(
-    repository: Path, git: Git, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cut_list_of_changes_is_marked_as_cut(repository: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("train.py", "model.py", "data.txt"):
         (repository / name).write_text("other\n")
     monkeypatch.setattr(_git, "_MAX_PATHS", 3)
@@ -453,7 +449,7 @@ def test_more_changes_than_are_recorded_are_said_to_be_cut(
 
 
 @needs_git
-def test_before_the_first_commit_there_is_none(tmp_path: Path, script: Callable[..., Path], git: Git) -> None:
+def test_before_the_first_commit_the_commit_is_none(tmp_path: Path, script: Callable[..., Path], git: Git) -> None:
     script()
     git("init", "--quiet", "--initial-branch=main")
     assert capture()["git"] == facts(commit=None, script_untracked=True)
@@ -518,7 +514,7 @@ def test_credentials_are_cut_from_the_remote_in_any_case(
 
 @needs_git
 @needs_posix
-def test_a_script_is_where_its_link_leads(
+def test_a_script_given_as_a_link_belongs_to_the_repository_of_its_target(
     tmp_path: Path, repository: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "train"
@@ -552,7 +548,7 @@ def test_a_worktree_is_a_repository(tmp_path: Path, repository: Path, git: Git, 
 
 
 @needs_git
-def test_variables_of_a_hook_do_not_mislead(
+def test_git_variables_of_a_hook_are_ignored(
     tmp_path: Path, repository: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git("rev-parse", "HEAD")
@@ -565,7 +561,7 @@ def test_variables_of_a_hook_do_not_mislead(
 
 
 @needs_git
-def test_the_index_is_left_as_it_is(repository: Path, git: Git) -> None:
+def test_the_index_is_not_changed(repository: Path, git: Git) -> None:
     os.utime(repository / "data.txt", (1, 1))  # git must read the file, and would like to note that it is the same
     index = (repository / ".git" / "index").read_bytes()
     assert capture()["git"]["changed"] == []
@@ -597,7 +593,7 @@ def test_a_partial_clone_is_not_completed_over_the_network(
     assert objects() != before, "the clone was complete"
 
 
-def test_without_a_repository_there_is_nothing_to_say(
+def test_without_a_repository_git_is_none(
     tmp_path: Path, script: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script()
@@ -657,7 +653,7 @@ def test_without_git_commit_and_branch_come_from_the_files_of_the_repository(
         None,
     ],
 )
-def test_files_of_a_repository_that_say_nothing_are_no_facts(
+def test_without_git_invalid_repository_files_give_no_facts(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, head: Any
 ) -> None:
     (tmp_path / "outside").write_text("0" * 40 + "\n")
@@ -677,14 +673,14 @@ def test_files_of_a_repository_that_say_nothing_are_no_facts(
 
 
 @needs_git
-def test_a_stray_directory_named_git_is_no_repository(tmp_path: Path, script: Callable[..., Path]) -> None:
+def test_a_stray_directory_named_git_is_not_a_repository(tmp_path: Path, script: Callable[..., Path]) -> None:
     script("folder/train.py")
     (tmp_path / "folder" / ".git").mkdir()
     assert capture()["git"] is None
 
 
 @needs_git
-def test_a_broken_repository_is_said_to_be_broken(tmp_path: Path, script: Callable[..., Path]) -> None:
+def test_a_broken_repository_is_recorded_as_broken(tmp_path: Path, script: Callable[..., Path]) -> None:
     script("folder/train.py")
     (tmp_path / "folder" / ".git").write_text("gitdir: /missing/place\n")
     names = ["commit", "branch", "remote", "script_untracked", "dirty", "changed"]
@@ -698,7 +694,7 @@ def test_a_broken_repository_is_said_to_be_broken(tmp_path: Path, script: Callab
 @needs_git
 @needs_posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files to another user")
-def test_of_a_repository_of_somebody_else_commit_and_branch_are_known(repository: Path, git: Git) -> None:
+def test_commit_and_branch_of_a_repository_of_another_user_are_recorded(repository: Path, git: Git) -> None:
     commit = git("rev-parse", "HEAD")
     for path in [repository, *repository.rglob("*")]:
         os.chown(path, 12345, 12345)
@@ -724,7 +720,7 @@ def test_of_a_repository_of_somebody_else_commit_and_branch_are_known(repository
         ("yes /tmp", "git gave an answer that could not be understood"),
     ],
 )
-def test_a_git_that_fails_is_quoted_and_commit_and_branch_are_there(
+def test_an_error_of_git_is_quoted_and_commit_and_branch_are_recorded(
     repository: Path, git: Git, program: Callable[..., None], text: str, reason: str
 ) -> None:
     commit = git("rev-parse", "HEAD")
@@ -741,7 +737,7 @@ def broken_git(
 ) -> Callable[..., str]:
     """`broken_git(text, *patterns)`: a git that runs *text* for a command line that holds one of *patterns*."""
     git("remote", "add", "origin", "https://example.org/digits.git")
-    monkeypatch.setattr(_git, "_QUICK", 1.0)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 1.0)
     monkeypatch.setattr(_git, "_COMPARE_SECONDS", 1.0)
 
     def make(text: str, *patterns: str) -> str:
@@ -797,7 +793,9 @@ def test_a_fact_that_git_does_not_give_leaves_the_others(
         "printf '# branch.oid 0\\0001 x\\000'",
     ],
 )
-def test_an_answer_of_git_that_is_none_is_no_fact(repository: Path, broken_git: Callable[..., str], text: str) -> None:
+def test_an_answer_of_git_that_cannot_be_parsed_is_not_recorded(
+    repository: Path, broken_git: Callable[..., str], text: str
+) -> None:
     url = "https://example.org/digits.git"
     commit = broken_git(text, "status", "rev-parse --quiet", "symbolic-ref")
     reason = "git gave an answer that could not be understood"
@@ -829,12 +827,12 @@ def test_a_slow_git_is_killed_with_all_it_started(
     tmp_path: Path, repository: Path, git: Git, program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_QUICK", 0.5)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 0.5)
     program("git", f"sleep 60 & echo $! > '{tmp_path}/child'; echo $$ > '{tmp_path}/parent'; wait")
     assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
     assert diff({}) is None
     for name in ("child", "parent"):
-        assert gone(int((tmp_path / name).read_text()))
+        assert has_ended(int((tmp_path / name).read_text()))
 
 
 @pytest.mark.slow
@@ -844,7 +842,7 @@ def test_all_calls_of_git_together_have_a_bound(
     repository: Path, git: Git, program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_ALL", 1.0)
+    monkeypatch.setattr(_git, "_TOTAL_SECONDS", 1.0)
     program("git", f'sleep 0.6; exec {shutil.which("git")} "$@"')
     found = capture()["git"]
     assert (found["commit"], found["branch"], found["changed"]) == (commit, "main", None)
@@ -855,12 +853,12 @@ def test_all_calls_of_git_together_have_a_bound(
 @needs_git
 @needs_posix
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="there is no setsid here")
-def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(
+def test_capture_does_not_wait_for_a_daemon_that_git_started(
     tmp_path: Path, repository: Path, git: Git, program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps the pipe open, so its end never comes."""
     commit = git("rev-parse", "HEAD")
-    monkeypatch.setattr(_git, "_QUICK", 0.5)
+    monkeypatch.setattr(_git, "_QUICK_SECONDS", 0.5)
     program("git", f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 60' & exit 0")
     assert capture()["git"] == refused("git did not finish within 0.5 seconds", commit=commit)
     os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
@@ -868,7 +866,7 @@ def test_a_daemon_that_git_leaves_behind_does_not_hold_us_up(
 
 @needs_git
 @needs_posix
-def test_an_output_without_an_end_is_cut(broken_git: Callable[..., str]) -> None:
+def test_an_endless_output_of_git_is_cut(broken_git: Callable[..., str]) -> None:
     broken_git("yes '# branch.oid 1 .M N... 100644 100644 100644 aaaa bbbb file'", "diff")
     found: dict[str, Any] = {}
     assert diff(found, 200) == b"# branch.oid 1 .M N... 100644 100644 100644 aaaa bbbb file\n" * 3
@@ -916,7 +914,7 @@ def test_a_large_diff_is_cut_at_the_end_of_a_line(repository: Path) -> None:
 
 
 @needs_git
-def test_the_diff_looks_the_same_whatever_is_configured(repository: Path, git: Git) -> None:
+def test_the_diff_does_not_depend_on_the_configuration_of_git(repository: Path, git: Git) -> None:
     (repository / "model.py").write_text("other\n")
     text = diff({})
     for name, value in [("color.ui", "always"), ("diff.noprefix", "true"), ("diff.mnemonicPrefix", "true")]:

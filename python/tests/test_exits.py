@@ -15,7 +15,6 @@ from mlvlogger import read
 from program import program
 
 HOME = Path("runs/e")
-TESTS = Path(__file__).parent
 
 # A regression with momentum, on batches drawn by a generator whose state is in the checkpoint, too.
 TRAIN = program("exits_train")
@@ -71,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="not applicable: the signals are those of POSIX")
 @pytest.mark.parametrize(("how", "block", "code", "state", "writer"), WAYS)
-def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
+def test_a_training_resumed_from_its_checkpoint_has_the_curve_of_one_that_never_ended(
     how: str, block: str, code: int, state: str, writer: str, whole: Any, conforms: Any
 ) -> None:
     """It ends in its fourth epoch, of which nothing is in the checkpoint."""
@@ -95,10 +94,10 @@ def test_a_training_that_ended_goes_on_from_its_checkpoint_as_if_it_had_not(
 @pytest.mark.slow
 @pytest.mark.rule("writer.line")
 @pytest.mark.rule("writer.seal")
-def test_sigterm_at_any_moment_leaves_a_paused_log_that_is_gone_on_with(run: Callable[..., Any]) -> None:
+def test_sigterm_at_any_moment_leaves_a_paused_log_that_can_be_resumed(run: Callable[..., Any]) -> None:
     """The line of the documentation, run at each place inside the logger where Python would run a handler."""
     code = program("exits_sigterm_pauses")
-    run(code, TESTS)
+    run(code)
 
 
 @pytest.mark.slow
@@ -108,114 +107,33 @@ def test_a_signal_handler_that_ends_a_span_comes_before_or_after_the_event_that_
     act: str, run: Callable[..., Any]
 ) -> None:
     code = program("exits_handler_ends_span")
-    run(code, TESTS, act)
+    run(code, act)
 
 
 # The end of the interpreter: what runs there still logs, or fails at once; nothing hangs.
 
 LATE = {
-    "an exit handler that is older than the logger": (
-        """
-            import atexit
-            atexit.register(lambda: log.event("late"))
-            log = Logger("a.jsonl")
-        """,
-        ["late"],
-    ),
-    "an exit handler that is younger": (
-        """
-            import atexit
-            log = Logger("a.jsonl")
-            atexit.register(lambda: log.event("late"))
-        """,
-        ["late"],
-    ),
-    "an exit handler that closes": (
-        """
-            import atexit
-            log = Logger("a.jsonl")
-            atexit.register(log.close)
-        """,
-        ["mlv/end"],
-    ),
-    "a thread that outlives the script": (
-        """
-            import threading
-            log = Logger("a.jsonl")
-            threading.Thread(target=lambda: (threading.main_thread().join(), log.event("late"), log.close())).start()
-        """,
-        ["late", "mlv/end"],
-    ),
-    "tasks of a pool of threads": (
-        """
-            from concurrent.futures import ThreadPoolExecutor
-            log = Logger("a.jsonl")
-            pool = ThreadPoolExecutor(2)
-            for _ in range(20):
-                pool.submit(log.event, "late")
-        """,
-        ["late"] * 20,
-    ),
-    "a generator that holds a with block": (
-        """
-            def work():
-                with Logger("a.jsonl") as log:
-                    log.event("x")
-                    yield
-            running = work()
-            next(running)
-        """,
-        ["x", "mlv/end"],
-    ),
-    "an object that holds the logger": (
-        """
-            class Late:
-                def __init__(self, log):
-                    self.log = log
-                def __del__(self):
-                    self.log.event("late", x=[1.5])
-                    self.log.close()
-            late = Late(Logger("a.jsonl"))
-        """,
-        ["late", "mlv/end"],
-    ),
-    "an object that logs in another second": (
-        """
-            from mlvlogger._format import line
-            class Late:
-                def __init__(self, log):
-                    self.log = log
-                def __del__(self):
-                    self.log.event("late")
-            late = Late(Logger("a.jsonl"))
-            line._last_second = (b"", b"")
-        """,
-        ["late"],
-    ),
-    "an object that outlives the modules": (
-        """
-            import builtins
-            class Late:
-                def __init__(self, log):
-                    self.log, self.me = log, self
-                def __del__(self):
-                    self.log.event("late", x=[1.5])
-                    self.log.close()
-            builtins.late = Late(Logger("a.jsonl"))
-        """,
-        ["late", "mlv/end"],
-    ),
+    "an exit handler that is older than the logger": ["late"],
+    "an exit handler that is younger": ["late"],
+    "an exit handler that closes": ["mlv/end"],
+    "a thread that outlives the script": ["late", "mlv/end"],
+    "tasks of a pool of threads": ["late"] * 20,
+    "a generator that holds a with block": ["x", "mlv/end"],
+    "an object that holds the logger": ["late", "mlv/end"],
+    "an object that logs in another second": ["late"],
+    "an object that outlives the modules": ["late", "mlv/end"],
 }
 
 
 @pytest.mark.parametrize("way", LATE)
-def test_what_runs_at_the_end_of_the_interpreter_logs(way: str, run: Callable[..., Any], events: Any) -> None:
-    code, late = LATE[way]
-    assert run("from mlvlogger import Logger\nif True:" + code).stderr == ""
-    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", *late]
+def test_code_that_runs_at_interpreter_exit_can_log(way: str, run: Callable[..., Any], events: Any) -> None:
+    assert run(program("exits_late"), way).stderr == ""
+    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", *LATE[way]]
 
 
-def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callable[..., Any], events: Any) -> None:
+def test_an_object_that_uses_a_logger_of_the_module_logs_at_interpreter_exit(
+    run: Callable[..., Any], events: Any
+) -> None:
     """Python runs the finalizers of all unreachable objects first, in any order."""
     code = program("exits_finalizers")
     assert run(code).stderr == ""
@@ -223,29 +141,16 @@ def test_an_object_that_uses_a_logger_of_the_module_logs_at_the_end(run: Callabl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", ["log.event('late')", "log.close()", "log.flush()"])
-def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang(late: str, events: Any) -> None:
+@pytest.mark.parametrize("late", [("event", "late"), ("close",), ("flush",)], ids=["event", "close", "flush"])
+def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang(
+    late: tuple[str, ...], events: Any
+) -> None:
     """Like a trainer that closes its experiment while a thread logs the memory of the GPU."""
-    code = f"""
-import builtins, threading, time
-from mlvlogger import Logger
-class Late:
-    def __init__(self):
-        self.me = self
-    def __del__(self, log=Logger("a.jsonl")):
-        {late}
-builtins.late = Late()
-def work(log=Late.__del__.__defaults__[0]):
-    while True:
-        log.event("x")
-for _ in range(4):
-    threading.Thread(target=work, daemon=True).start()
-while open("a.jsonl", "rb").read().count(b"\\n") < 20:
-    time.sleep(0.01)
-"""
     for _ in range(3):
         Path("a.jsonl").unlink(missing_ok=True)
-        done = subprocess.run([sys.executable, "-c", code], timeout=240, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program("exits_daemon_threads"), *late], timeout=240, capture_output=True, text=True
+        )
         assert (done.returncode, done.stderr) == (0, "")
         written = [event["event"] for event in events("a.jsonl")]
         assert written[1] == "x" and written.count("x") > 10
@@ -254,14 +159,5 @@ while open("a.jsonl", "rb").read().count(b"\\n") < 20:
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_program_that_is_interrupted_ends_by_the_signal_with_a_log_that_is_open(writer: str) -> None:
     """As it does without us: shells and schedulers tell an interrupt from an error by that."""
-    code = f"""
-import os, signal
-from mlvlogger import Logger
-signal.signal(signal.SIGINT, signal.default_int_handler)
-log = Logger("a.jsonl", writer={writer!r})
-log.event("x")
-os.kill(os.getpid(), signal.SIGINT)
-signal.pause()
-"""
-    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, "-c", program("exits_interrupted"), writer], stderr=subprocess.DEVNULL)
     assert done.returncode == -signal.SIGINT

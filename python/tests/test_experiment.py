@@ -46,7 +46,7 @@ def names(events: list[dict[str, Any]]) -> list[str]:
     return [event["event"] for event in events]
 
 
-def test_an_experiment_from_its_begin_to_its_end(conforms: Callable[..., Any]) -> None:
+def test_an_experiment_from_start_to_end(conforms: Callable[..., Any]) -> None:
     with Exp("runs", "e", {"lr": 1}, "train", tags=["t"], extra={"x": 2}) as exp:
         assert (exp.path, exp.name, exp.kind, exp.params) == (HOME, "e", "train", {"lr": 1})
         assert (exp.tags, exp.extra, str(exp), repr(exp)) == (["t"], {"x": 2}, "runs/e", "<Exp 'runs/e'>")
@@ -114,7 +114,7 @@ def test_an_experiment_that_exists_is_refused_as_it_is() -> None:
 
 @pytest.mark.rule("writer.meta-once")
 @pytest.mark.parametrize("kind", ["foreign", "directory", "dangling", "log"])
-def test_a_directory_with_any_meta_json_or_log_of_somebody_else_is_refused(kind: str) -> None:
+def test_a_directory_with_a_foreign_meta_json_or_log_is_refused(kind: str) -> None:
     HOME.mkdir(parents=True)
     if kind == "foreign":
         (HOME / "meta.json").write_text("{}")
@@ -130,7 +130,7 @@ def test_a_directory_with_any_meta_json_or_log_of_somebody_else_is_refused(kind:
     assert snapshot() == before
 
 
-def test_a_directory_that_is_merely_there_is_used_and_what_is_in_it_stays() -> None:
+def test_an_existing_directory_without_an_experiment_is_used_and_its_content_stays() -> None:
     HOME.mkdir(parents=True)
     (HOME / "slurm.out").write_text("mine")
     Exp("runs", "e").close()
@@ -202,7 +202,7 @@ def test_processes_that_number_the_same_name_make_one_experiment_for_each_call(b
     assert sorted(made) == sorted(path.parent.name for path in Path("runs").glob("*/meta.json"))
 
 
-def test_exists_resume_makes_or_goes_on(conforms: Any) -> None:
+def test_exists_resume_creates_or_resumes(conforms: Any) -> None:
     for number in range(3):
         with Exp("runs", "e", {"lr": 1}, exists="resume") as exp:
             exp.log.event("x", number=number)
@@ -231,7 +231,7 @@ def test_of_processes_that_make_the_same_experiment_exactly_one_wins(begin: Any,
 
 
 @pytest.mark.parametrize("call", [Exp.resume, Exp.open, read, lambda path: Exp.join(path, 0, timeout=0)])
-def test_a_missing_experiment_is_told_and_not_made(call: Callable[[Any], Any]) -> None:
+def test_a_missing_experiment_is_reported_and_not_created(call: Callable[[Any], Any]) -> None:
     Path("empty").mkdir()
     Path("foreign").mkdir()
     Path("foreign/meta.json").write_text("{}")
@@ -242,7 +242,7 @@ def test_a_missing_experiment_is_told_and_not_made(call: Callable[[Any], Any]) -
     assert snapshot() == before
 
 
-def test_resume_goes_on_in_the_log_with_a_record_of_its_own(conforms: Any) -> None:
+def test_resume_continues_the_log_and_adds_its_own_record(conforms: Any) -> None:
     with Exp("runs", "e", {"lr": 1}) as exp:
         exp.log.event("x")
         exp.log.pause("preempted")
@@ -288,7 +288,7 @@ def test_a_script_that_cannot_have_the_stream_leaves_nothing_behind() -> None:
 @pytest.mark.rule("writer.kept")
 @pytest.mark.parametrize("tail", [b"", b'{"seq":4,"ti'])
 @pytest.mark.parametrize("log", [True, False])
-def test_a_parameter_that_is_recorded_leaves_everything_as_it_was(tail: bytes, log: bool) -> None:
+def test_a_conflicting_parameter_changes_nothing(tail: bytes, log: bool) -> None:
     Exp("runs", "e", {"a": 1}).close()
     if log:
         with open(HOME / "log.jsonl", "ab") as file:
@@ -308,7 +308,7 @@ def test_a_parameter_that_is_recorded_leaves_everything_as_it_was(tail: bytes, l
     Exp.resume(HOME, {"a": 1}).close()  # and the lock was released
 
 
-def test_open_adds_a_record_and_a_stream_of_its_own(conforms: Any) -> None:
+def test_open_adds_its_own_record_and_stream(conforms: Any) -> None:
     Exp("runs", "e").close()
     with Exp.open(HOME, {"split": "test"}) as exp:
         exp.log.event("accuracy", value=0.5)
@@ -323,7 +323,7 @@ def test_open_adds_a_record_and_a_stream_of_its_own(conforms: Any) -> None:
     assert "streams" not in streams["log/run-2.jsonl"][-1]["data"]
 
 
-def test_a_stream_that_is_no_stream_is_refused_before_a_record_is_added() -> None:
+def test_a_file_that_is_not_a_stream_is_refused_before_a_record_is_added() -> None:
     Exp("runs", "e").close()
     (HOME / "log").mkdir()
     (HOME / "log/evaluate.jsonl").write_text("mine\n")
@@ -333,7 +333,7 @@ def test_a_stream_that_is_no_stream_is_refused_before_a_record_is_added() -> Non
     assert snapshot() == before
 
 
-def test_workers_join_and_wait_for_the_main_one(begin: Any, conforms: Any) -> None:
+def test_workers_join_and_wait_for_the_main_process(begin: Any, conforms: Any) -> None:
     code = program("experiment_workers")
     workers = [begin(code, rank) for rank in range(3)]
     for worker in workers:
@@ -364,7 +364,7 @@ def test_the_rank_comes_from_the_launcher(variable: str, monkeypatch: pytest.Mon
         Exp.join(HOME)
 
 
-def test_a_worker_that_waits_in_vain_says_for_what() -> None:
+def test_a_worker_whose_wait_times_out_says_for_what_it_waited() -> None:
     with pytest.raises(NotAnExperiment) as caught:
         Exp.join("runs/e", 0, timeout=0.06)
     assert str(caught.value) == (
@@ -372,7 +372,7 @@ def test_a_worker_that_waits_in_vain_says_for_what() -> None:
     )
 
 
-def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
+def test_find_returns_the_nearest_enclosing_experiment_and_writes_nothing() -> None:
     with Exp("runs", "e", {"a": 1}, "train") as exp:
         inner = Exp(HOME / "deep/er", "inner")
         inner.close()
@@ -392,7 +392,7 @@ def test_find_climbs_to_the_nearest_experiment_and_writes_nothing() -> None:
 
 
 @pytest.mark.rule("writer.sub-place")
-def test_a_sub_experiment_is_made_from_nothing_but_the_path_of_a_checkpoint(conforms: Any) -> None:
+def test_a_sub_experiment_can_be_made_from_the_path_of_a_checkpoint_alone(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         Path(HOME, "model.pt").write_bytes(b"m")
     with Exp.find(HOME / "model.pt").sub("sub_1", {"ratio": 0.5}, kind="squeeze", tags=["t"]) as sub:
@@ -453,7 +453,7 @@ def test_experiments_nest(conforms: Any) -> None:
     assert [run.name for run in read.all("runs")] == ["e", "a", "c"]
 
 
-def test_flush_brings_every_stream_to_the_disk_also_where_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flush_syncs_every_stream_even_if_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     exp = Exp("runs", "e", on_error="raise", durability="disk")
     exp.stream("gpu").event("x")
     synced = []
@@ -516,7 +516,7 @@ def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
     with (
         Exp("runs", "one") as one,
         Exp("runs", "two", parent=one) as two,
-        Exp("runs", "three", parent=two.ref()) as three,  # type: ignore[arg-type]
+        Exp("runs", "three", parent=two.ref()) as three,
     ):
         assert two.parent is not None and two.parent.id == one.id
         assert three.parent is None  # no hint where it is
@@ -526,7 +526,7 @@ def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
         conforms(f"runs/{name}")
 
 
-def test_a_moved_experiment_is_the_same_and_can_be_gone_on_with(conforms: Any) -> None:
+def test_a_moved_experiment_is_the_same_and_can_be_resumed(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         Path("x").write_bytes(b"x")
         exp.attach("x")
@@ -556,7 +556,7 @@ def test_the_savedir_and_the_experiment_may_be_given_as_links(conforms: Any) -> 
 
 
 @pytest.mark.parametrize("folder", ["log", "meta", "files"])
-def test_a_planted_link_in_the_place_of_a_folder_leads_nothing_outside(folder: str) -> None:
+def test_a_planted_link_instead_of_a_folder_is_not_followed(folder: str) -> None:
     Path("outside").mkdir()
     Exp("runs", "e").close()
     (HOME / folder).symlink_to(Path("outside").resolve())
@@ -681,7 +681,7 @@ def test_a_script_that_does_not_write_the_log_cannot_rewind_it() -> None:
 
 
 @pytest.mark.rule("writer.fork")
-def test_forked_children_write_streams_of_their_own_and_add_no_record(child: Callable[..., int], conforms: Any) -> None:
+def test_forked_children_write_their_own_streams_and_add_no_record(child: Callable[..., int], conforms: Any) -> None:
     Exp("runs", "e").close()
     with Exp.resume(HOME, {"a": 1}) as exp:
         exp.log.event("parent")
@@ -709,7 +709,7 @@ def test_forked_children_write_streams_of_their_own_and_add_no_record(child: Cal
 
 
 @pytest.mark.rule("writer.fork")
-def test_a_forked_child_that_leaves_the_with_block_ends_nothing_of_its_parents(child: Any, conforms: Any) -> None:
+def test_a_forked_child_that_leaves_the_with_block_ends_no_stream_of_its_parent(child: Any, conforms: Any) -> None:
     def leave(exp: Exp) -> None:
         exp.__exit__(None, None, None)
 
@@ -744,19 +744,7 @@ def test_a_forked_child_cannot_rewind_its_parents_streams(child: Any, conforms: 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_multiprocessing_join_by_the_path(method: str, conforms: Any) -> None:
-    Path("train.py").write_text("""
-import multiprocessing, os, sys
-from mlvlogger import Exp
-
-def work(path):
-    with Exp.join(path, rank=os.getpid()) as exp:
-        return exp.log.event("x") > 1
-
-if __name__ == "__main__":
-    with Exp("runs", "e") as exp:
-        with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
-            assert pool.map(work, [str(exp.path)] * 4, chunksize=1) == [True] * 4
-""")
+    Path("train.py").write_text(program("experiment_multiprocessing"))
     subprocess.run([sys.executable, "train.py", method], check=True)
     streams = conforms(HOME, sealed=True)
     assert sum(names(events).count("x") for events in streams.values()) == 4
@@ -785,7 +773,7 @@ def test_an_experiment_is_not_pickled_or_copied() -> None:
         (ValueError("x"), "failed"),
     ],
 )
-def test_how_the_with_block_is_left_is_the_state(error: Any, state: str, conforms: Any) -> None:
+def test_the_exit_of_the_with_block_determines_the_state(error: Any, state: str, conforms: Any) -> None:
     try:
         with Exp("runs", "e") as exp:
             exp.stream("gpu")
@@ -829,7 +817,7 @@ def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, c
         )
 
 
-def test_something_in_the_way_of_a_stream_does_not_stop_close(conforms: Any) -> None:
+def test_special_files_next_to_the_streams_do_not_stop_close(conforms: Any) -> None:
     """A pipe that the user put next to the streams must not make the end of a training hang."""
     with Exp("runs", "e") as exp:
         exp.stream("gpu").event("x")
@@ -846,7 +834,7 @@ def test_a_stream_that_fails_to_close_does_not_keep_the_others_open(run: Any) ->
     assert run(code).stdout == "True\ncompleted 1\n"
 
 
-def test_a_savedir_in_which_nothing_can_be_made_is_refused_and_says_what_to_do() -> None:
+def test_a_savedir_that_cannot_be_written_is_refused_with_an_action() -> None:
     Path("taken").write_text("a file")
     with pytest.raises(NotADirectoryError, match="Give Exp a savedir in which you may make directories: 'taken/e'"):
         Exp("taken", "e")

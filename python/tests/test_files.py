@@ -59,7 +59,7 @@ def noted(exp: Exp) -> list[dict[str, Any]]:
 
 @pytest.mark.rule("writer.attach")
 @pytest.mark.parametrize("how", ["copy", "reflink", "hardlink"])
-def test_an_attached_file_is_there_referred_to_and_in_the_log(how: str, exp: Exp) -> None:
+def test_an_attached_file_is_copied_referred_to_and_logged(how: str, exp: Exp) -> None:
     reference = exp.attach(source("cm.png", b"picture"), how=how)
     assert reference == File("files/cm.png", 7, sha256(b"picture"), "image/png", exp.id)
     assert (FILES / "cm.png").read_bytes() == b"picture" and Path("cm.png").read_bytes() == b"picture"
@@ -134,12 +134,12 @@ def test_the_same_bytes_again_give_the_same_reference_and_other_bytes_another_na
         ("9", "9~2"),
     ],
 )
-def test_the_other_name_stands_before_the_last_dot(name: str, second: str, exp: Exp) -> None:
+def test_the_number_of_a_name_is_before_the_last_dot(name: str, second: str, exp: Exp) -> None:
     exp.attach(source("a", b"1"), name)
     assert exp.attach(source("b", b"2"), name).path == f"files/{second}"
 
 
-def test_the_other_name_of_a_long_name_is_a_portable_name_too(exp: Exp) -> None:
+def test_the_numbered_name_of_a_long_name_is_portable(exp: Exp) -> None:
     for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49, "a." + "b" * 98, "aaa." + "b" * 96):
         paths = [exp.attach(source("a", bytes([number])), name).path for number in range(12)]
         assert len(set(paths)) == 12
@@ -264,9 +264,7 @@ def test_a_source_whose_name_is_not_utf_8_can_be_attached(as_bytes: bool, exp: E
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["copy", "reflink", "hardlink"])
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
-def test_what_is_no_regular_file_cannot_be_attached_or_referred_to(
-    kind: str, how: str, exp: Exp, descriptors: Any
-) -> None:
+def test_only_a_regular_file_can_be_attached_or_referred_to(kind: str, how: str, exp: Exp, descriptors: Any) -> None:
     path = Path(os.devnull) if kind == "device" else Path("source")
     if kind == "directory":
         path.mkdir()
@@ -282,14 +280,19 @@ def test_what_is_no_regular_file_cannot_be_attached_or_referred_to(
     assert not FILES.exists() or os.listdir(FILES) == []
 
 
-def test_a_missing_source_is_missing(exp: Exp) -> None:
-    for call in (lambda: exp.attach("missing"), lambda: ref("missing"), lambda: exp.ref("missing")):
+def test_a_missing_source_raises_filenotfounderror(exp: Exp) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: exp.attach("missing"),
+        lambda: ref("missing"),
+        lambda: exp.ref("missing"),
+    ]
+    for call in calls:
         with pytest.raises(FileNotFoundError):
             call()
 
 
 @pytest.mark.parametrize("how", ["copy", "reflink", "hardlink"])
-def test_a_link_as_a_source_is_the_file_behind_it(how: str, exp: Exp) -> None:
+def test_a_link_as_a_source_is_followed(how: str, exp: Exp) -> None:
     source("target", b"linked")
     for number, target in enumerate(("target", str(Path("target").resolve()))):
         Path(f"link{number}").symlink_to(target)
@@ -320,7 +323,7 @@ def test_a_source_that_grows_while_it_is_copied_is_refused(exp: Exp) -> None:
 
 
 @pytest.mark.parametrize("place", ["files", "files/s", "files/s/t"])
-def test_a_planted_link_leads_nothing_outside(place: str, tmp_path: Path) -> None:
+def test_a_planted_link_is_not_followed(place: str, tmp_path: Path) -> None:
     exp = Exp("runs", "e")
     (tmp_path / "outside").mkdir()
     (HOME / place).parent.mkdir(parents=True, exist_ok=True)
@@ -335,7 +338,7 @@ def test_a_planted_link_leads_nothing_outside(place: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["link", "link-of-its-size", "dangling", "fifo", "directory"])
-def test_a_name_that_somebody_planted_is_taken(kind: str, exp: Exp) -> None:
+def test_a_name_that_exists_as_any_kind_of_entry_is_not_reused(kind: str, exp: Exp) -> None:
     """Also when the link leads to the very same bytes: what is attached is a file, not a link."""
     FILES.mkdir()
     planted = FILES / "x.txt"
@@ -352,7 +355,7 @@ def test_a_name_that_somebody_planted_is_taken(kind: str, exp: Exp) -> None:
     assert Path("same").read_bytes() == same and not (FILES / "nowhere").exists()
 
 
-def test_a_file_where_a_folder_is_wanted_is_told_clearly(exp: Exp) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(exp: Exp) -> None:
     exp.attach(source("x"), "a")
     with pytest.raises(MLVError, match="'a/b'|files/a"):
         exp.attach("x", "a/b")
@@ -360,14 +363,14 @@ def test_a_file_where_a_folder_is_wanted_is_told_clearly(exp: Exp) -> None:
     assert exp.attach(source("x", b"2"), "b").path == "files/b~2"
 
 
-def test_a_file_of_the_own_files_can_be_attached_again(exp: Exp) -> None:
+def test_a_file_of_the_experiment_can_be_attached_again(exp: Exp) -> None:
     first = exp.attach(source("x"), "a/x")
     assert exp.attach(HOME / "files/a/x", "a/x") == first
 
 
 @pytest.mark.rule("writer.kept")
 @pytest.mark.rule("writer.publish")
-def test_publish_refuses_an_existing_target_of_any_kind_and_leaves_no_rest() -> None:
+def test_publish_refuses_an_existing_target_of_any_kind_and_leaves_no_temporary_file() -> None:
     os.mkfifo("fifo")
     Path("dangling").symlink_to("nowhere")
     Path("file").write_bytes(b"old")
@@ -398,7 +401,7 @@ def test_without_hard_links_publishing_refuses_an_existing_target_too(monkeypatc
 
 
 @pytest.mark.rule("writer.publish")
-def test_what_a_crash_left_is_not_read_and_not_in_the_way(exp: Exp, conforms: Any) -> None:
+def test_leftovers_of_a_crash_are_not_read_and_block_nothing(exp: Exp, conforms: Any) -> None:
     FILES.mkdir()
     for place in (HOME, FILES):
         (place / ".mlv-0123456789abcdef").write_bytes(b"half")
@@ -470,7 +473,9 @@ def test_a_file_that_is_forgotten_is_not_published(mode: str, exp: Exp) -> None:
     assert os.listdir(FILES) == [] and noted(exp) == []
 
 
-def test_a_text_file_that_was_not_made_is_dropped_without_a_word(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_file_object_that_was_not_initialized_is_dropped_silently(
+    exp: Exp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory may run out while it is made: Python then finalizes an object that was never initialized."""
     raised: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", raised.append)
@@ -562,7 +567,7 @@ def test_a_file_of_an_experiment_is_referred_to_from_anywhere(exp: Exp) -> None:
     exp.log.event("x", file=expected)
 
 
-def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
+def test_a_path_that_cannot_be_referred_to_is_reported(exp: Exp) -> None:
     source("outside")
     Path(HOME, "s").mkdir()
     Exp(HOME / "s", "inner").close()
@@ -586,7 +591,7 @@ def test_what_cannot_be_referred_to_is_told(exp: Exp) -> None:
             ref(directory)
 
 
-def test_where_folders_cannot_be_held_they_go_by_their_paths(conforms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_cannot_be_kept_open_are_used_by_path(conforms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows: the same is made, and a link that exists is refused."""
     monkeypatch.setattr(os, "supports_dir_fd", set())
     Path("outside").mkdir()

@@ -7,16 +7,9 @@ from pathlib import Path
 
 import mlvlogger
 from mlvlogger import read
+from program import program
 
-SCRIPT = """
-from mlvlogger import Exp, read
-with Exp("runs", "demo", {"lr": 3e-4}, kind="train") as exp:
-    with exp.log.span("epoch", n=0) as epoch:
-        epoch.event("batch", step=0, loss=0.5)
-    (exp.path / "model.txt").write_text("weights")
-    exp.log.event("checkpoint", file=exp.attach(exp.path / "model.txt"))
-print(exp, read(exp.path).state)
-"""
+SCRIPT = program("first_run")
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -32,13 +25,13 @@ def test_an_empty_environment_without_home_git_or_a_path_is_enough() -> None:
     assert read("runs/demo").environments[0].get("git") is None
 
 
-def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_home_is_not_created(tmp_path: Path) -> None:
     done = run(HOME=str(tmp_path / "home"), PATH=os.defpath)
     assert (done.returncode, done.stdout, done.stderr) == (0, "runs/demo completed\n", "")
     assert not (tmp_path / "home").exists()
 
 
-def test_a_second_run_says_how_to_go_on() -> None:
+def test_a_second_run_explains_how_to_resume() -> None:
     run()
     done = run()
     assert done.returncode == 1

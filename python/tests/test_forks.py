@@ -20,7 +20,6 @@ from program import program
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="not applicable: this system has no fork")
 
 HOME = Path("runs/e")
-TESTS = Path(__file__).parent
 
 
 def names(written: list[dict[str, Any]]) -> list[str]:
@@ -42,27 +41,11 @@ WAYS = {
 @pytest.mark.parametrize("logs", [True, False], ids=["it logs", "it does not log"])
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("way", WAYS)
-def test_however_a_child_leaves_the_parent_goes_on(
+def test_the_parent_continues_however_a_child_exits(
     way: str, writer: str, logs: bool, run: Callable[..., Any], conforms: Any
 ) -> None:
     """The child leaves a with block of the parent's, runs its exit handlers, and drops the objects it inherited."""
-    code = f"""
-        import os, signal, sys
-        from mlvlogger import Exp
-        with Exp("runs", "e", writer={writer!r}) as exp:
-            gpu = exp.stream("gpu")
-            gpu.event("parent")
-            with exp.log.span("epoch") as epoch:
-                pid = os.fork()
-                if pid == 0:
-                    if {logs}:
-                        epoch.event("child")
-                    {WAYS[way][0]}
-                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-                assert exp.log.event("parent") == 3 and epoch.is_open
-            gpu.event("parent")
-    """
-    done = run(code)
+    done = run(program("forks_child_exits"), writer, logs, WAYS[way][0])
     assert done.stdout == f"{WAYS[way][1]}\n"
     streams = conforms(HOME)
     assert names(streams.pop("log.jsonl")) == ["mlv/start", "epoch", "parent", "epoch", "mlv/end"]
@@ -80,7 +63,7 @@ def test_however_a_child_leaves_the_parent_goes_on(
 
 
 @pytest.mark.rule("writer.fork")
-def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
+def test_queued_events_of_the_parent_are_written_by_the_parent_alone(run: Callable[..., Any], events: Any) -> None:
     """The disk is full when it forks; then there is free space, and both leave through their exit handlers."""
     code = program("forks_backlog")
     run(code)
@@ -91,40 +74,9 @@ def test_what_waited_in_the_parent_is_written_by_the_parent_alone(run: Callable[
 
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_workers_forked_again_every_epoch_are_all_there_and_attributable(writer: str, conforms: Any) -> None:
+def test_events_of_workers_forked_every_epoch_are_logged_and_attributable(writer: str, conforms: Any) -> None:
     """As a data loader of PyTorch does: 4 workers × 5 epochs × 50 events, while the parent logs in the span."""
-    Path("train.py").write_text("""
-import multiprocessing, os, sys
-from mlvlogger import Exp
-
-class Dataset:
-    def __init__(self, log):
-        self.log = log
-
-    def __getitem__(self, index):
-        self.log.event("loaded", index=index, pid=os.getpid())
-        return index
-
-def work(dataset, indices, queue):
-    for index in indices:
-        queue.put(dataset[index])
-
-context = multiprocessing.get_context("fork")
-with Exp("runs", "e", writer=sys.argv[1]) as exp:
-    dataset = Dataset(exp.log.sub("data"))
-    for epoch in range(5):
-        with exp.log.span("epoch", n=epoch) as span:
-            queue = context.Queue()
-            shares = [range(epoch * 200 + first, epoch * 200 + 200, 4) for first in range(4)]
-            workers = [context.Process(target=work, args=(dataset, share, queue), daemon=True) for share in shares]
-            for worker in workers:
-                worker.start()
-            for _ in range(200):
-                span.event("batch", index=queue.get())
-            for worker in workers:
-                worker.join()
-                assert worker.exitcode == 0
-""")
+    Path("train.py").write_text(program("forks_workers_every_epoch"))
     subprocess.run([sys.executable, "train.py", writer], check=True)
     streams = conforms(HOME)
     log = streams.pop("log.jsonl")
@@ -142,7 +94,7 @@ with Exp("runs", "e", writer=sys.argv[1]) as exp:
 
 
 @pytest.mark.rule("writer.fork")
-def test_children_of_children_have_streams_of_their_own(child: Callable[..., int], events: Any) -> None:
+def test_children_of_children_have_their_own_streams(child: Callable[..., int], events: Any) -> None:
     log = Logger("a.jsonl")
     log.event("parent")
 
@@ -228,11 +180,11 @@ def test_a_child_rewinds_its_own_stream_and_asks_for_it_by_its_name(child: Calla
 def test_a_fork_in_a_signal_handler_that_interrupts_an_event(then: str, writer: str, run: Callable[..., Any]) -> None:
     """At each place inside the logger; the child continues where the parent was. The event belongs to the parent."""
     code = program("forks_in_handler")
-    run(code, TESTS, then, writer)
+    run(code, then, writer)
 
 
 @pytest.mark.rule("writer.one")
-@pytest.mark.parametrize("moment", ["open", "begun"])
+@pytest.mark.parametrize("moment", ["open", "started"])
 def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +193,7 @@ def test_a_child_forked_while_another_thread_opens_a_log_does_not_keep_its_lock(
 
     Logger("a.jsonl").close()
     inside, leave = threading.Event(), threading.Event()
-    what = {"open": "_recover", "begun": "DirectWriter"}[moment]
+    what = {"open": "_recover", "started": "DirectWriter"}[moment]
     step = getattr(session, what)
 
     def wait(*arguments: Any) -> Any:
@@ -275,9 +227,7 @@ def test_a_worker_that_is_terminated_and_has_logged_nothing_pauses_nothing(run: 
     assert read(HOME).streams == ["log.jsonl"]
 
 
-def test_a_child_that_logged_nothing_looks_at_no_stream_when_it_closes(
-    child: Callable[..., int], constant: Any
-) -> None:
+def test_a_child_that_logged_nothing_opens_no_stream_when_it_closes(child: Callable[..., int], constant: Any) -> None:
     """A worker that ends must not read a log of gigabytes for the end that it does not write."""
     with Exp("runs", "e") as exp:
         for number in range(3):

@@ -16,10 +16,11 @@ import pytest
 
 from mlvlogger import Exp, Logger, WriteFailed, read
 from mlvlogger._disk.folder import Folder
-from mlvlogger._write import elsewhere
+from mlvlogger._format.lifecycle import SEAL
+from mlvlogger._write import relocation
 from mlvlogger._write.process.ring import UNSEALED
 from program import program
-from writer_process import at_work
+from writer_process import wait_for_writer
 
 HOME = Path("runs/e")
 LOG = HOME / "log.jsonl"
@@ -91,10 +92,10 @@ def rules(path: Path = HOME) -> list[str]:
     return sorted({finding.rule for target in validate(path).targets for finding in target.findings})
 
 
-GOES_ON = [removed, renamed]  # under the same name
-IS_KEPT = [replaced, recreated, linked]  # in a new stream, with all lines
+CONTINUED_IN_PLACE = [removed, renamed]  # under the same name
+CONTINUED_IN_KEPT = [replaced, recreated, linked]  # in a new stream, with all lines
 FOLLOWS = [emptied, halved, copied_and_emptied, edited, extended]  # in a new stream, without them
-CHANGES = [*GOES_ON, *IS_KEPT, *FOLLOWS]
+CHANGES = [*CONTINUED_IN_PLACE, *CONTINUED_IN_KEPT, *FOLLOWS]
 
 #: What the validator finds in the directory afterwards.
 BROKEN: dict[Any, list[str]] = {linked: ["layout.types"], halved: ["log.torn"], extended: ["json.syntax"]}
@@ -110,7 +111,7 @@ def steps(path: Path) -> list[int]:
 
 def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) -> None:
     """Six events were acknowledged, three before and three after the change: a reader finds what there can be."""
-    if change in GOES_ON:
+    if change in CONTINUED_IN_PLACE:
         assert steps(log) == [0, 1, 2, 3, 4, 5] and not kept.exists()
         events(log)
         assert [event["event"] for event in lines(log)].count("mlv/start") == 1
@@ -118,7 +119,7 @@ def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) ->
     found = events(kept)
     starts = [event["data"] for event in found if event["event"] == "mlv/start"]
     assert starts[-1]["replaces"] == {"stream": log.name, "last": 4}
-    if change in IS_KEPT:
+    if change in CONTINUED_IN_KEPT:
         assert steps(kept) == [0, 1, 2, 3, 4, 5] and "replaces" not in starts[0]
     else:
         assert steps(kept) == [3, 4, 5] and found[0]["data"]["replaces"]
@@ -130,7 +131,7 @@ def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) ->
 @pytest.mark.rule("writer.kept-bytes")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str, events: Any) -> None:
+def test_an_experiment_continues_when_its_log_is_changed(change: Any, writer: str, events: Any) -> None:
     exp = Exp("runs", "e", writer=writer)
     for step in range(3):
         assert exp.log.event("x", step=step) == 2 + step
@@ -149,17 +150,17 @@ def test_an_experiment_goes_on_when_its_log_is_changed(change: Any, writer: str,
     if foreign is not None:
         assert LOG.read_bytes() == foreign, "another program's file was written to"
     check(change, LOG, HOME / "log/kept-1.jsonl", events)
-    name = "log.jsonl" if change in GOES_ON else "log/kept-1.jsonl"
+    name = "log.jsonl" if change in CONTINUED_IN_PLACE else "log/kept-1.jsonl"
     assert set(mark) == {name}
     assert lines(HOME / name)[-1]["event"] == "mlv/end"
-    assert read(HOME).state == ("completed" if change in GOES_ON else "open")
+    assert read(HOME).state == ("completed" if change in CONTINUED_IN_PLACE else "open")
     if sys.version_info >= (3, 11):
         assert rules() == BROKEN.get(change, [])
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", [removed, replaced, emptied])
-def test_mark_notices_it_and_marks_the_stream_that_goes_on(change: Any, writer: str, events: Any) -> None:
+def test_mark_notices_the_change_and_marks_the_continued_stream(change: Any, writer: str, events: Any) -> None:
     exp = Exp("runs", "e", writer=writer)
     exp.log.event("x", step=0)
     exp.flush()
@@ -176,7 +177,7 @@ def test_mark_notices_it_and_marks_the_stream_that_goes_on(change: Any, writer: 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_log_of_its_own_goes_on_beside_it(change: Any, writer: str, events: Any) -> None:
+def test_a_bare_log_continues_in_a_file_next_to_it(change: Any, writer: str, events: Any) -> None:
     log = Logger("a.jsonl", writer=writer)
     for step in range(3):
         log.event("x", step=step)
@@ -190,12 +191,12 @@ def test_a_log_of_its_own_goes_on_beside_it(change: Any, writer: str, events: An
     log.close()
     assert foreign is None or Path("a.jsonl").read_bytes() == foreign
     check(change, Path("a.jsonl"), Path("a.kept-1.jsonl"), events)
-    assert log.file == (Path("a.jsonl") if change in GOES_ON else Path("a.kept-1.jsonl"))
+    assert log.file == (Path("a.jsonl") if change in CONTINUED_IN_PLACE else Path("a.kept-1.jsonl"))
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_with_on_error_raise_it_is_raised_once(change: Any, writer: str) -> None:
+def test_with_on_error_raise_the_change_is_raised_once(change: Any, writer: str) -> None:
     exp = Exp("runs", "e", writer=writer, on_error="raise")
     acknowledged = [exp.log.event("x", step=step) and step for step in range(3)]
     exp.flush()
@@ -205,13 +206,13 @@ def test_with_on_error_raise_it_is_raised_once(change: Any, writer: str) -> None
     acknowledged += [exp.log.event("x", step=step) and step for step in range(3, 6)]
     exp.close()
     kept = HOME / "log/kept-1.jsonl"
-    found = steps(LOG if change in GOES_ON else kept)
+    found = steps(LOG if change in CONTINUED_IN_PLACE else kept)
     assert found == (acknowledged if change not in FOLLOWS else acknowledged[3:])
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_log_of_its_own_with_on_error_raise_raises_it_once(change: Any, writer: str) -> None:
+def test_with_on_error_raise_a_bare_log_raises_the_change_once(change: Any, writer: str) -> None:
     log = Logger("a.jsonl", writer=writer, on_error="raise")
     acknowledged = [log.event("x", step=step) and step for step in range(3)]
     log.flush()
@@ -220,13 +221,13 @@ def test_a_log_of_its_own_with_on_error_raise_raises_it_once(change: Any, writer
         log.flush()
     acknowledged += [log.event("x", step=step) and step for step in range(3, 6)]
     log.close()
-    found = steps(Path("a.jsonl" if change in GOES_ON else "a.kept-1.jsonl"))
+    found = steps(Path("a.jsonl" if change in CONTINUED_IN_PLACE else "a.kept-1.jsonl"))
     assert found == (acknowledged if change not in FOLLOWS else acknowledged[3:])
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_close_notices_it_and_seals_what_it_continues_in(change: Any, writer: str, events: Any) -> None:
+def test_close_notices_the_change_and_seals_the_new_stream(change: Any, writer: str, events: Any) -> None:
     exp = Exp("runs", "e", writer=writer)
     for step in range(3):
         exp.log.event("x", step=step)
@@ -234,14 +235,14 @@ def test_close_notices_it_and_seals_what_it_continues_in(change: Any, writer: st
     change(LOG)
     with pytest.warns(RuntimeWarning, match="by another program"):
         exp.close()
-    found = events(LOG if change in GOES_ON else HOME / "log/kept-1.jsonl")
+    found = events(LOG if change in CONTINUED_IN_PLACE else HOME / "log/kept-1.jsonl")
     assert found[-1]["event"] == "mlv/end"
 
 
 @pytest.mark.rule("writer.file-check")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> None:
+def test_events_alone_notice_the_change_within_a_second(change: Any, writer: str) -> None:
     """Without flush: by the clock, which is that of the events."""
     exp = Exp("runs", "e", writer=writer)
     for step in range(3):
@@ -261,7 +262,7 @@ def test_events_alone_notice_it_within_a_second(change: Any, writer: str) -> Non
             time.sleep(0.002)
     assert "by another program" in str(caught[0].message)
     exp.close()
-    kept = LOG if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    kept = LOG if change in CONTINUED_IN_PLACE else HOME / "log/kept-1.jsonl"
     assert steps(kept) == list(range(3 if change in FOLLOWS else 0, step))
     assert foreign is None or LOG.read_bytes() == foreign
 
@@ -311,7 +312,7 @@ def published_again(exp: Exp, writer: str) -> Exp:
 
 
 def sealed(exp: Exp, writer: str) -> Exp:
-    exp.log._stream._appender.seal(b"mlv/seal", {})
+    exp.log._stream._appender.seal(SEAL, {})
     exp.log.event("early", step=1)
     return exp
 
@@ -338,7 +339,7 @@ def test_an_edit_of_the_same_size_is_found_by_validation(line: str, begin: Any, 
     spoil("mlv/start")
     spoil("early")
     if writer == "process":
-        at_work(exp.log)
+        wait_for_writer(exp.log)
     exp.log.event("late", step=1)
     spoil("late")
     if line == "large":
@@ -351,7 +352,7 @@ def test_an_edit_of_the_same_size_is_found_by_validation(line: str, begin: Any, 
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_an_edit_of_the_same_size_of_a_log_of_its_own_is_found(writer: str) -> None:
+def test_an_edit_of_the_same_size_of_a_bare_log_is_found(writer: str) -> None:
     log = Logger("a.jsonl", writer=writer)
     for step in range(3):
         log.event("x", step=step)
@@ -368,28 +369,7 @@ def test_an_edit_of_the_same_size_of_a_log_of_its_own_is_found(writer: str) -> N
 def test_an_edit_of_the_same_size_of_samples_and_of_captured_output_is_found(
     stream: str, writer: str, run: Any
 ) -> None:
-    run(
-        """
-        import os, sys, time
-        sys.path.insert(0, sys.argv[1])
-        from pathlib import Path
-        from mlvlogger import Exp
-        from test_kept import edit
-        exp = Exp("runs", "e", writer=sys.argv[3])
-        log = exp.watch(seconds=0.1) if sys.argv[2] == "system" else exp.capture()
-        path = Path(f"runs/e/log/{sys.argv[2]}.jsonl")
-        name = b'"sample"' if sys.argv[2] == "system" else b'"stdout"'
-        os.write(1, b"first\\n")
-        while name not in path.read_bytes():
-            time.sleep(0.01)
-        edit(path, name, name.upper())
-        os.write(1, b"second\\n")
-        exp.close()
-        """,
-        Path(__file__).parent,
-        stream,
-        writer,
-    )
+    run(program("kept_edit"), stream, writer)
     assert rules() == ["seal.digest"]
 
 
@@ -398,7 +378,7 @@ def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process
     """What it wrote, what this process wrote before and after it, and what neither knew to be written."""
     exp = Exp("runs", "e", writer="process")
     exp.log.event("early", step=1)
-    process = at_work(exp.log)._process.pid
+    process = wait_for_writer(exp.log)._process.pid
     exp.log.event("late", step=1)
     exp.flush()
     exp.log.event("large", text=LARGE)
@@ -416,14 +396,14 @@ def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process
 
 
 def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
-    """Nothing was edited: whoever wrote a line, and whatever of it the other process did not know."""
+    """Nothing was edited: whoever wrote a line, and whatever of it the writer process did not know."""
     for large in (False, True):
         shutil.rmtree("runs", ignore_errors=True)
         exp = Exp("runs", "e", writer="process")
         exp.log.event("early", step=1)
-        process = at_work(exp.log)._process.pid
+        process = wait_for_writer(exp.log)._process.pid
         exp.log.event("late", step=1)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
         exp.flush()
         if large:
             exp.log.event("large", text=LARGE)
@@ -437,7 +417,7 @@ def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_second_removal_leads_to_a_kept_stream(writer: str, events: Any) -> None:
+def test_after_a_second_removal_a_kept_stream_is_written(writer: str, events: Any) -> None:
     """No fight with a cleaner."""
     exp = Exp("runs", "e", writer=writer)
     for step in range(3):
@@ -456,7 +436,7 @@ def test_a_second_removal_leads_to_a_kept_stream(writer: str, events: Any) -> No
 @pytest.mark.rule("writer.no-directory")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
-def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: str, on_error: str) -> None:
+def test_without_its_directory_nothing_is_acknowledged_or_created(writer: str, on_error: str) -> None:
     exp = Exp("runs", "e", writer=writer, on_error=on_error)
     exp.log.event("x", step=0)
     exp.flush()
@@ -478,7 +458,7 @@ def test_without_its_directory_nothing_is_acknowledged_and_nothing_made(writer: 
 
 
 def test_a_log_above_the_limit_is_not_copied(constant: Any, events: Any) -> None:
-    constant("_write.elsewhere._MAX_COPY", 1000)
+    constant("_write.relocation._MAX_COPY", 1000)
     exp = Exp("runs", "e")
     for step in range(100):
         exp.log.event("x", step=step)
@@ -510,12 +490,12 @@ def test_spans_and_their_data_are_kept(change: Any, events: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [removed, replaced, emptied])
-def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events: Any) -> None:
+def test_the_end_of_a_span_that_notices_the_change_keeps_its_data(change: Any, events: Any) -> None:
     exp = Exp("runs", "e")
     span = exp.log.span("epoch")
     change(LOG)
     if change is not emptied:
-        exp.log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+        exp.log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         assert span.end(loss=0.5) is not None
     exp.close()
@@ -525,7 +505,7 @@ def test_the_event_that_notices_it_ends_a_span_with_its_data(change: Any, events
 
 
 @pytest.mark.parametrize("change", [removed, replaced, emptied])
-def test_a_mark_from_before_can_be_gone_back_to(change: Any, conforms: Any) -> None:
+def test_a_mark_from_before_the_change_can_be_rewound_to(change: Any, conforms: Any) -> None:
     exp = Exp("runs", "e")
     exp.log.event("x", step=0)
     mark = exp.mark()
@@ -542,7 +522,7 @@ def test_a_mark_from_before_can_be_gone_back_to(change: Any, conforms: Any) -> N
     assert found == ([3] if change is emptied else [0, 3])
 
 
-def test_what_waits_is_written_behind_the_start(small_limit: Any, events: Any) -> None:
+def test_queued_events_are_written_after_the_start_of_the_new_stream(small_limit: Any, events: Any) -> None:
     exp = Exp("runs", "e")
     exp.log.event("x", step=0)
     small_limit(LOG.stat().st_size)
@@ -579,31 +559,14 @@ BOTH = [(change, "warn") for change in CHANGES] + [(change, "raise") for change 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("change", "on_error"), BOTH)
-def test_captured_output_goes_on(change: Any, on_error: str, run: Any, events: Any) -> None:
+def test_captured_output_continues_when_its_stream_is_changed(
+    change: Any, on_error: str, run: Any, events: Any
+) -> None:
     """The capturing process warns whatever *on_error* says: it has no caller to raise to."""
-    code = """
-        import os, sys, time
-        sys.path.insert(0, sys.argv[2])
-        import test_kept
-        from pathlib import Path
-        from mlvlogger import Exp
-        exp = Exp("runs", "e", on_error=sys.argv[3])
-        log = Path("runs/e/log/output.jsonl")
-        with exp.capture():
-            for step in range(3):
-                print("line", step, flush=True)
-            while log.read_bytes().count(b"line") < 3:
-                time.sleep(0.01)
-            getattr(test_kept, sys.argv[1])(log)
-            time.sleep(1.1)
-            for step in range(3, 6):
-                print("line", step, flush=True)
-        exp.close()
-    """
-    done = run(code, change.__name__, Path(__file__).parent, on_error)
+    done = run(program("kept_captured_output"), change.__name__, on_error)
     assert done.stdout == "".join(f"line {step}\n" for step in range(6))
     assert "output.jsonl was" in done.stderr and "by another program" in done.stderr
-    path = HOME / ("log/output.jsonl" if change in GOES_ON else "log/kept-1.jsonl")
+    path = HOME / ("log/output.jsonl" if change in CONTINUED_IN_PLACE else "log/kept-1.jsonl")
     texts = [event["data"]["text"] for event in lines(path) if event["event"] == "stdout"]
     assert texts == [f"line {step}" for step in range(3 if change in FOLLOWS else 0, 6)]
 
@@ -611,7 +574,7 @@ def test_captured_output_goes_on(change: Any, on_error: str, run: Any, events: A
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_samples_go_on(change: Any, writer: str) -> None:
+def test_samples_continue_when_their_stream_is_changed(change: Any, writer: str) -> None:
     exp = Exp("runs", "e", writer=writer)
     log = HOME / "log/system.jsonl"
     watch = exp.watch(seconds=0.1)
@@ -622,7 +585,7 @@ def test_samples_go_on(change: Any, writer: str) -> None:
         time.sleep(0.2)
         watch.stop()
         exp.close()
-    path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    path = log if change in CONTINUED_IN_PLACE else HOME / "log/kept-1.jsonl"
     samples = [event for event in lines(path) if event["event"] == "sample"]
     assert len(samples) >= (1 if change in FOLLOWS else 3)
     assert lines(path)[-1]["event"] == "mlv/end"
@@ -631,14 +594,14 @@ def test_samples_go_on(change: Any, writer: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", [removed, replaced, emptied])
-def test_samples_go_on_with_on_error_raise(change: Any, writer: str) -> None:
+def test_samples_continue_with_on_error_raise(change: Any, writer: str) -> None:
     """The thread has no caller to raise to: it warns once, and continues."""
     exp = Exp("runs", "e", writer=writer, on_error="raise")
     log = HOME / "log/system.jsonl"
     watch = exp.watch(seconds=0.1)
     while not log.exists() or log.read_bytes().count(b'"sample"') < 2:
         time.sleep(0.01)
-    path = log if change in GOES_ON else HOME / "log/kept-1.jsonl"
+    path = log if change in CONTINUED_IN_PLACE else HOME / "log/kept-1.jsonl"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         change(log)
@@ -672,7 +635,7 @@ def few_descriptors() -> Any:
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("stream", ["log.jsonl", "log/gpu.jsonl"])
 @pytest.mark.parametrize("change", [removed, replaced])
-def test_what_could_not_be_continued_is_tried_again_at_once(
+def test_a_failed_continuation_is_tried_again_by_the_next_call(
     change: Any, stream: str, writer: str, few_descriptors: Any
 ) -> None:
     exp = Exp("runs", "e", writer=writer)
@@ -692,7 +655,7 @@ def test_what_could_not_be_continued_is_tried_again_at_once(
 
 
 @pytest.mark.parametrize("change", [removed, renamed, replaced, recreated])
-def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> None:
+def test_a_change_is_noticed_after_the_death_of_the_writer_process(change: Any) -> None:
     exp = Exp("runs", "e", writer="process")
     exp.log.event("x", step=0)
     exp.flush()
@@ -705,12 +668,12 @@ def test_it_is_noticed_after_the_death_of_the_writer_process(change: Any) -> Non
     change(LOG)
     with pytest.warns(RuntimeWarning, match=r"was \w+ by another program"):
         exp.close()
-    assert steps(LOG if change in GOES_ON else HOME / "log/kept-1.jsonl") == [0, 1]
+    assert steps(LOG if change in CONTINUED_IN_PLACE else HOME / "log/kept-1.jsonl") == [0, 1]
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("place", ["link", "file", "loop"])
-def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, writer: str) -> None:
+def test_a_folder_of_streams_replaced_by_a_file_raises_nothing(place: str, writer: str) -> None:
     """Moved to a larger disk, with a link in its place: an event of the others, and the end, are written."""
     exp = Exp("runs", "e", writer=writer)
     gpu = exp.stream("gpu")
@@ -727,27 +690,27 @@ def test_a_folder_of_streams_that_is_none_any_more_raises_nothing(place: str, wr
         exp.log.event("x", step=2)
         exp.flush()
         exp.close()
-    said = " ".join(str(warning.message) for warning in caught)
+    messages = " ".join(str(warning.message) for warning in caught)
     assert steps(LOG) == [2] and lines(LOG)[-1]["event"] == "mlv/end" and gpu._stream.closed
     if place == "link":  # which leads to the same file
-        assert steps(Path("log/gpu.jsonl")) == [0, 1] and not said
+        assert steps(Path("log/gpu.jsonl")) == [0, 1] and not messages
     else:
         written = steps(Path("log/gpu.jsonl"))
-        # The other process may write an event before this one compares the log with its path.
+        # The writer process may write an event before this one compares the log with its path.
         assert written == [0] or writer == "process" and written == [0, 1]
-        assert "gpu.jsonl" in said and f"its events up to seq {len(written) + 1} are lost if" in said
+        assert "gpu.jsonl" in messages and f"its events up to seq {len(written) + 1} are lost if" in messages
 
 
-def test_a_seal_that_waits_costs_no_event() -> None:
+def test_a_queued_seal_loses_no_event() -> None:
     """In the memory of the process writer, where it has a number but isn't an event."""
     exp = Exp("runs", "e", writer="process")
-    writer = at_work(exp.log)
+    writer = wait_for_writer(exp.log)
     exp.log.event("x", step=0)
     exp.flush()
     os.kill(writer._process.pid, signal.SIGSTOP)
     for step in range(1, 4):
         exp.log.event("x", step=step)
-        exp.log._stream._appender.seal(b"mlv/seal", {})
+        exp.log._stream._appender.seal(SEAL, {})
     extended(LOG)
     os.kill(writer._process.pid, signal.SIGCONT)
     with pytest.warns(RuntimeWarning, match="was extended"):
@@ -757,7 +720,7 @@ def test_a_seal_that_waits_costs_no_event() -> None:
     assert steps(HOME / "log/kept-1.jsonl") == [1, 2, 3, 4]
 
 
-def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
+def test_a_seal_that_is_due_finds_the_change_at_once(constant: Any) -> None:
     """No line is written to a file that is known to be another one."""
     constant("_write.seals._SEAL_EVERY", 2000)
     constant("_write.seals._HASH_EVERY", 500)
@@ -773,14 +736,16 @@ def test_a_seal_that_is_due_finds_it_at_once(constant: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [None, renamed, emptied])
-def test_a_seal_that_is_due_finds_it_at_once_with_the_process_writer(change: Any, constant: Any, events: Any) -> None:
+def test_a_seal_that_is_due_finds_the_change_at_once_with_the_process_writer(
+    change: Any, constant: Any, events: Any
+) -> None:
     """An event that doesn't go through the memory of the two processes asks whether a seal is due."""
     constant("_write.seals._SEAL_EVERY", 2000)
     exp = Exp("runs", "e", writer="process")
-    writer = at_work(exp.log)
+    writer = wait_for_writer(exp.log)
     exp.log.event("x", step=0, text=LARGE)
     exp.log.event("x", step=1)
-    while writer._ring.words[UNSEALED] < len(LARGE):
+    while writer._ring.words[UNSEALED] < len(LARGE) or not writer._ring.is_empty:
         time.sleep(0.001)
     assert b"mlv/seal" not in LOG.read_bytes()
     if change is None:
@@ -805,7 +770,7 @@ def test_a_seal_that_is_due_finds_it_at_once_with_the_process_writer(change: Any
     assert rules() == []
 
 
-def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Callable[..., int]) -> None:
+def test_a_forked_child_cannot_rewind_the_stream_that_its_parents_replaced(child: Callable[..., int]) -> None:
     exp = Exp("runs", "e")
     mark = exp.mark()
     replaced(LOG)
@@ -824,7 +789,7 @@ def test_a_forked_child_cannot_rewind_what_its_parents_stream_replaced(child: Ca
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("reuse", ["files", "directories", "nothing"])
-def test_descriptors_that_a_program_closes_are_not_used_for_its_others(reuse: str, writer: str, run: Any) -> None:
+def test_descriptors_that_a_program_closed_are_not_used_after_it_reuses_them(reuse: str, writer: str, run: Any) -> None:
     """As daemons do: they close all that they do not know."""
     done = run(
         program("kept_closed_descriptors"),
@@ -840,7 +805,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, events: Any
 ) -> None:
     """The stream closes when the event is written, and has its directory until then."""
-    copy, at = elsewhere._copy, Folder.at
+    copy, at = relocation._copy, Folder.at
 
     def at_and_close(self: Folder, name: str) -> str:
         path = at(self, name)
@@ -852,12 +817,12 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
             patched.setattr(Folder, "at", at_and_close)
             return copy(*arguments)
 
-    monkeypatch.setattr(elsewhere, "_copy", close_while_copying)
+    monkeypatch.setattr(relocation, "_copy", close_while_copying)
     Path("logs").mkdir()
     log = Logger("logs/a.jsonl", writer="direct")
     log.event("x", step=0)
     replaced(Path("logs/a.jsonl"))
-    log._stream._writer._look_at = 0  # type: ignore[attr-defined]  # as after a second
+    log._stream._writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         log.event("x", step=1)
     kept = Path("logs/a.kept-1.jsonl")

@@ -2,12 +2,15 @@
 
 import errno
 import gc
+import itertools
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,69 +19,61 @@ from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._disk import claims
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
+from program import program
 from publishing import check_that_one_of_eight_threads_wins
 
 HOME = Path("runs/e")
 
-# Instead of a file system without hard links, without a rename that does not replace, and without locks.
-REFUSE = """
-import errno, os
-from mlvlogger._disk import claims, publish
-def refuse(*_, **__):
-    raise PermissionError(errno.EPERM, "Operation not permitted")
-os.link = refuse
-if {rename}: publish._rename_call = lambda: None
-if {locks}:
-    import fcntl
-    def no_lock(fd, how):
-        if how != fcntl.LOCK_UN and not os.readlink(f"/proc/self/fd/{{fd}}").endswith(".jsonl"):
-            raise OSError(errno.ENOLCK, "No locks available")
-    fcntl.flock = no_lock
-"""
-WITHOUT = [REFUSE.format(rename=rename, locks=locks) for rename, locks in ((0, 0), (1, 0), (1, 1))]
+REFUSED = ["links", "links-renames", "links-renames-locks"]  # by the system: what the program locks_refused.py has
+
+
+def age(claim: Path) -> None:
+    """Let a claim that is a directory be stale in less than a second, long before its waiter gives up."""
+    os.utime(claim, (time.time() - claims._STALE + 0.6,) * 2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("call", ["Exp.resume('runs/e')", "Exp.open('runs/e')", "Exp('runs', 'f')"])
-def test_a_writer_killed_while_it_publishes_stops_nobody(without: str, call: str, run: Any, conforms: Any) -> None:
+def test_a_writer_killed_while_it_publishes_blocks_no_other_process(
+    refused: str, call: str, run: Any, conforms: Any
+) -> None:
     """A real SIGKILL, between the claim on a name and the rename."""
     Exp("runs", "e").close()
-    kill = """
-import signal
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-os.rename = die
-"""
-    direct = "publish._rename_exclusively = die\n" if without is WITHOUT[0] else ""
-    run(f"{without}{kill}{direct}\nfrom mlvlogger import Exp\n{call}", status=-signal.SIGKILL)
-    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}.close()")
+    run(program("locks_refused"), refused, True, call, status=-signal.SIGKILL)
+    for claim in Path("runs").rglob(".mlv-*.claim"):
+        age(claim)
+    run(program("locks_refused"), refused, False, f"{call}.close()")
     conforms(HOME if "runs/e" in call else Path("runs/f"), sealed="open" not in call)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("claim", ["directory", "file"])
-@pytest.mark.parametrize("without", WITHOUT, ids=["links", "links-renames", "links-renames-locks"])
+@pytest.mark.parametrize("refused", REFUSED)
 @pytest.mark.parametrize("name", ["meta.json", "meta/2.json", "files/x.bin"])
-def test_a_claim_that_lies_there_stops_nobody(claim: str, without: str, name: str, run: Any) -> None:
+def test_a_stale_claim_blocks_no_process(claim: str, refused: str, name: str, run: Any) -> None:
     if name != "meta.json":
         Exp("runs", "e").close()
     path = HOME / name
     path = path.with_name(f".mlv-{path.name}.claim")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if claim == "directory" else path.write_bytes(b"")
+    age(path)
     call = "Exp('runs', 'e', exists='resume').attach(b'x', 'x.bin')"
-    run(f"{without}\nfrom mlvlogger import Exp\nclaims._STALE = 0.2\n{call}")
+    run(program("locks_refused"), refused, False, call)
     assert (HOME / name).exists()
 
 
 @pytest.mark.parametrize("trouble", ["identity", "directory", "no locks"])
-def test_a_claim_that_can_never_be_had_is_an_error_and_no_loop(
+def test_a_claim_that_can_never_be_acquired_is_an_error_and_not_a_loop(
     trouble: str, monkeypatch: pytest.MonkeyPatch, constant: Any
 ) -> None:
     """On a file system that gives a file another inode each time, or doesn't release a directory."""
     if sys.platform == "win32":
         pytest.skip("not applicable: Windows renames without replacing")
+    now = itertools.count()  # a clock that advances by 10 ms with each reading
+    clock = SimpleNamespace(monotonic=lambda: next(now) / 100, sleep=lambda seconds: None)
+    constant("_disk.claims.time", clock)
     constant("_disk.claims._STALE", 0.1)
     tries = 0
 
@@ -91,7 +86,7 @@ def test_a_claim_that_can_never_be_had_is_an_error_and_no_loop(
         return False
 
     if trouble == "identity":
-        monkeypatch.setattr(claims.Claim, "_is_ours", fail)
+        monkeypatch.setattr(claims.Claim, "_holds_name", fail)
     else:
         monkeypatch.setattr(claims.Claim, "_remove_stale", fail)
     if trouble == "directory":
@@ -126,7 +121,7 @@ def _refuse(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("rename", [True, False])
-def test_of_many_that_publish_one_name_without_links_one_wins(
+def test_without_links_one_of_many_threads_publishes_a_name(
     rename: bool, monkeypatch: pytest.MonkeyPatch, constant: Any
 ) -> None:
     monkeypatch.setattr(os, "link", _refuse)
@@ -135,7 +130,7 @@ def test_of_many_that_publish_one_name_without_links_one_wins(
     check_that_one_of_eight_threads_wins()
 
 
-def test_a_name_that_can_never_be_taken_is_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_always_taken_is_an_error_and_not_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     Exp("runs", "e").close()
 
     def exists(*_: Any, **__: Any) -> None:
@@ -146,7 +141,7 @@ def test_a_name_that_can_never_be_taken_is_an_error_and_no_loop(monkeypatch: pyt
         Exp.open(HOME)
 
 
-def test_a_stream_that_comes_and_goes_is_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_appears_and_disappears_is_an_error_and_not_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     exp = Exp("runs", "e")
     real = os.open
 
@@ -160,11 +155,11 @@ def test_a_stream_that_comes_and_goes_is_an_error_and_no_loop(monkeypatch: pytes
         exp.stream("gpu")
 
 
-def test_a_forked_child_gives_up_names_that_it_cannot_have(
+def test_a_forked_child_gives_up_after_names_that_are_always_taken(
     monkeypatch: pytest.MonkeyPatch, child: Callable[..., int], constant: Any
 ) -> None:
     exp = Exp("runs", "e")
-    constant("_write.elsewhere._MAX_TRIES", 5)
+    constant("_write.relocation._MAX_TRIES", 5)
     real = os.open
 
     def never(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
@@ -183,7 +178,7 @@ def test_a_forked_child_gives_up_names_that_it_cannot_have(
 
 
 @pytest.fixture
-def no_collector() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     gc.freeze()  # skip existing objects: a collection in the test then costs only what the test makes
@@ -194,7 +189,9 @@ def no_collector() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_dropped_experiment_lets_go_without_the_collector(writer: str, no_collector: None, conforms: Any) -> None:
+def test_a_dropped_experiment_releases_its_streams_without_the_garbage_collector(
+    writer: str, no_garbage_collection: None, conforms: Any
+) -> None:
     """The cell of a notebook, run again; with a forked child's name, a stream, a file and a sub-experiment made."""
     exp = Exp("runs", "e", {"a": 1}, writer=writer)
     exp.stream("gpu").event("x")
@@ -210,7 +207,7 @@ def test_a_dropped_experiment_lets_go_without_the_collector(writer: str, no_coll
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_dropped_experiment_stays_open_while_a_logger_lives(writer: str, no_collector: None) -> None:
+def test_a_dropped_experiment_stays_open_while_a_logger_lives(writer: str, no_garbage_collection: None) -> None:
     exp = Exp("runs", "e", writer=writer)
     log, gpu = exp.log, exp.stream("gpu")
     epoch = log.span("epoch")
@@ -226,7 +223,7 @@ def test_a_dropped_experiment_stays_open_while_a_logger_lives(writer: str, no_co
     assert [event.name for event in read(HOME).events(stream="log/gpu.jsonl")] == ["x"]
 
 
-def test_what_waits_is_written_when_the_logger_is_dropped(no_collector: None, events: Any) -> None:
+def test_queued_events_are_written_when_the_logger_is_dropped(no_garbage_collection: None, events: Any) -> None:
     import resource
 
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -248,7 +245,7 @@ class Stop(Exception):
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded(
-    writer: str, no_collector: None, conforms: Any
+    writer: str, no_garbage_collection: None, conforms: Any
 ) -> None:
     """Interrupted at every point that a signal can reach: a line of Python each time, of the close.
 
@@ -323,26 +320,12 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
     conforms(HOME, sealed=True)
 
 
-def test_a_close_that_was_interrupted_is_done_when_the_program_ends(run: Any) -> None:
-    run(
-        """
-        from mlvlogger import Exp
-        exp = Exp("runs", "e")
-        writer = exp.log._stream._writer
-        seal = writer.seal
-        def interrupt(*_):
-            raise KeyboardInterrupt
-        writer.seal = interrupt
-        try:
-            exp.close()
-        except KeyboardInterrupt:
-            writer.seal = seal
-        """
-    )
+def test_an_interrupted_close_is_completed_when_the_program_ends(run: Any) -> None:
+    run(program("locks_close_interrupted"))
     assert read(HOME).state == "completed"
 
 
-def test_a_cell_that_runs_twice_is_told_what_to_do() -> None:
+def test_a_cell_that_runs_twice_raises_an_error_with_an_action() -> None:
     first = Exp("runs", "e")
     with pytest.raises(StreamBusy) as caught:
         Exp("runs", "e", exists="resume")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidName, InvalidRecord, Logger, MLVError, Span
+from program import program
 
 PATH = Path("a.jsonl")
 
@@ -100,7 +101,7 @@ def test_keys_of_any_kind_are_data(log: Logger, logged: Any) -> None:
     assert logged()[1]["data"] == {"name": 1, "data": 2, "self": 3, "seq": 4, "__mlv": 5}
 
 
-def test_a_key_given_twice_and_data_that_is_no_mapping_are_refused(log: Logger) -> None:
+def test_a_duplicate_key_and_data_that_is_not_a_mapping_are_refused(log: Logger) -> None:
     before = PATH.read_bytes()
     with pytest.raises(TypeError, match="data has 'a' twice, in the mapping and by keyword. Give it once."):
         log.event("x", {"a": 1}, a=1)
@@ -110,7 +111,7 @@ def test_a_key_given_twice_and_data_that_is_no_mapping_are_refused(log: Logger) 
     assert PATH.read_bytes() == before
 
 
-NAMED_ALIKE: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+SAME_NAME: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "number": ({1: 5}, {"1": 2}, {"1": 5, "1~2": 2}),
     "taken": ({1: 5, "1~2": 6}, {"1": 2, "1~3": 3}, {"1": 5, "1~2": 6, "1~3": 3, "1~4": 2}),
     "path": ({PurePosixPath("a"): 5}, {"a": 2}, {"a": 5, "a~2": 2}),
@@ -121,12 +122,12 @@ NAMED_ALIKE: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.filterwarnings("ignore:.*lone surrogate")
-@pytest.mark.parametrize("name", NAMED_ALIKE)
+@pytest.mark.parametrize("name", SAME_NAME)
 def test_a_key_and_a_keyword_with_one_name_in_json_are_both_recorded_with_a_warning(
     name: str, log: Logger, logged: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlvlogger._messages._warned", set())
-    data, members, expected = NAMED_ALIKE[name]
+    data, members, expected = SAME_NAME[name]
     with pytest.warns(RuntimeWarning, match="have the same name in JSON.*Rename one of them"):
         log.event("x", data, **members)
         with log.span("s", data, **members) as span:
@@ -162,7 +163,7 @@ class RaisingMapping(Mapping[Any, Any]):
         return 1
 
 
-def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(log: Logger, logged: Any) -> None:
+def test_data_that_cannot_be_encoded_is_recorded_as_its_type_and_repr(log: Logger, logged: Any) -> None:
     data = RaisingMapping()
     with pytest.warns(RuntimeWarning, match="recorded as its type and repr"):
         assert log.event("x", data) == 2
@@ -171,7 +172,7 @@ def test_data_that_has_no_form_is_recorded_as_its_type_and_repr(log: Logger, log
     assert first["value"]["_mlv"] == "unencodable" and second == {"value": 1, "value~2": first["value"]}
 
 
-def test_keys_that_are_no_strings_are_spelled_as_in_json(log: Logger, logged: Any) -> None:
+def test_keys_that_are_not_strings_are_spelled_as_in_json(log: Logger, logged: Any) -> None:
     log.event("x", {1: 2, None: {True: 0.5}}, a=UserDict({2: 3}))  # type: ignore[dict-item]
     assert logged()[0]["data"] == {"1": 2, "null": {"true": 0.5}, "a": {"2": 3}}
 
@@ -192,7 +193,7 @@ def test_a_configuration_may_be_the_data(log: Logger, logged: Any) -> None:
     assert logged()[0]["data"] == {"lr": 0.5, "layers": {"1": "mlvlogger._logger.Logger"}, "more": 1}
 
 
-def test_a_value_that_has_no_form_warns_once(log: Logger, logged: Any) -> None:
+def test_a_value_that_cannot_be_encoded_warns_once(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning) as caught:
         for _ in range(5):
             assert log.event("x", fine=1, z=1j) is not None
@@ -228,7 +229,7 @@ def test_an_array_that_is_not_large_is_recorded_without_a_warning(log: Logger) -
         log.event("x", a=[0.5] * 10_000, b=[[0] * 99] * 100, c="x" * (2**20 - 2), d={str(n): n for n in range(9_000)})
 
 
-def test_what_the_warning_of_a_large_array_advises_works(conforms: Any) -> None:
+def test_the_advice_in_the_warning_about_a_large_array_works(conforms: Any) -> None:
     numpy = pytest.importorskip("numpy", reason="not applicable: NumPy is not installed")
     array = numpy.zeros((256, 256))
     with Exp("runs", "e") as exp:
@@ -244,14 +245,14 @@ def test_what_the_warning_of_a_large_array_advises_works(conforms: Any) -> None:
     conforms("runs/e", sealed=True)
 
 
-def test_a_part_that_is_too_large_costs_only_itself(log: Logger, logged: Any) -> None:
+def test_a_part_that_is_too_large_loses_only_itself(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning):
         log.event("x", loss=0.5, steps=range(10**12))
     data = logged()[0]["data"]
     assert (data["loss"], data["steps"]["_mlv"]) == (0.5, "unencodable")
 
 
-def test_data_larger_than_a_record_is_cut_and_the_rest_kept(log: Logger, logged: Any) -> None:
+def test_data_larger_than_a_line_is_cut_and_the_rest_recorded(log: Logger, logged: Any) -> None:
     with pytest.warns(RuntimeWarning, match="larger than a record may be"):
         log.event("x", small=[1], large="y" * 2**24)
         log.event("x", {str(number): "y" * 60_000 for number in range(300)})
@@ -261,14 +262,14 @@ def test_data_larger_than_a_record_is_cut_and_the_rest_kept(log: Logger, logged:
 
 
 @pytest.mark.parametrize("size", [2**24 - 4096 - 100, 2**24 - 4096, 2**24 - 13_000])
-def test_no_line_is_larger_than_a_record_may_be_whatever_its_name(size: int, log: Logger) -> None:
+def test_no_line_exceeds_the_size_limit_whatever_its_name(size: int, log: Logger) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         log.event("\U0001f600" * 1024, text="y" * size)
     assert max(len(line) for line in PATH.read_bytes().splitlines(keepends=True)) <= 2**24
 
 
-def test_navigation(log: Logger) -> None:
+def test_a_logger_knows_its_path_parent_root_and_file(log: Logger) -> None:
     train = log.sub("train")
     batch = train.sub("inner/batch")
     span = train.span("epoch")
@@ -282,7 +283,7 @@ def test_navigation(log: Logger) -> None:
     )
 
 
-def test_spans_nest_and_events_lie_in_the_innermost(log: Logger, logged: Any) -> None:
+def test_spans_nest_and_events_are_in_the_innermost(log: Logger, logged: Any) -> None:
     with log.span("epoch", n=0) as epoch:
         epoch.event("a")
         with epoch.sub("val").span("batch", {"b": 1}) as batch:
@@ -327,7 +328,7 @@ class Unspeakable(Exception):
         raise ZeroDivisionError
 
 
-def test_an_exception_whose_text_raises_is_still_the_one_that_comes_out(events: Any) -> None:
+def test_an_exception_whose_str_raises_still_propagates(events: Any) -> None:
     with pytest.raises(Unspeakable), Logger(PATH) as log, log.span("a"):
         raise Unspeakable
     written = events(PATH)
@@ -335,7 +336,7 @@ def test_an_exception_whose_text_raises_is_still_the_one_that_comes_out(events: 
     assert (written[-1]["data"]["status"], written[-1]["data"]["error"]["type"]) == ("failed", "Unspeakable")
 
 
-def test_what_is_logged_after_a_span_lies_in_the_next_outer_one(log: Logger, logged: Any) -> None:
+def test_events_after_a_span_are_in_the_next_outer_span(log: Logger, logged: Any) -> None:
     outer = log.span("a")
     inner = outer.span("b")
     sub = inner.sub("c")
@@ -451,7 +452,7 @@ def test_pause_and_resume_are_recorded_with_their_reasons(log: Logger, events: A
 
 
 @pytest.mark.parametrize("reason", [5, b"x", ["a"], {"_mlv": "float"}])
-def test_a_reason_that_is_no_text_is_refused(reason: Any, log: Logger) -> None:
+def test_a_reason_that_is_not_a_string_is_refused(reason: Any, log: Logger) -> None:
     before = PATH.read_bytes()
     for call in (log.pause, log.resume):
         with pytest.raises(TypeError, match="reason is .*; it must be a string"):
@@ -492,7 +493,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_how_a_with_block_is_left_is_the_status(way: str, events: Any) -> None:
+def test_the_exit_of_a_with_block_determines_the_status(way: str, events: Any) -> None:
     error, status, message = WAYS[way]
     raised: BaseException | None = None
     try:
@@ -524,16 +525,8 @@ def test_an_exit_in_the_handling_of_an_interrupt_is_an_interrupt(events: Any) ->
 
 
 def test_a_script_that_handles_sigterm_is_interrupted_and_one_that_does_not_is_open(begin: Any, events: Any) -> None:
-    handler = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-    body = """
-from mlvlogger import Logger
-with Logger(sys.argv[1]) as log:
-    log.event("x")
-    print("ready", flush=True)
-    input()
-"""
-    for name, code, last in (("handled.jsonl", handler, "mlv/end"), ("not.jsonl", "import sys", "x")):
-        script = begin(code + body, name)
+    for name, handles, last in (("handled.jsonl", True, "mlv/end"), ("not.jsonl", False, "x")):
+        script = begin(program("logger_sigterm"), name, handles)
         assert script.stdout.readline() == "ready\n"
         script.send_signal(signal.SIGTERM)
         script.wait()
@@ -548,21 +541,21 @@ def test_an_unknown_status_is_refused_and_the_stream_stays_open(status: Any, log
     assert log.event("x") == 2
 
 
-def test_leaving_the_block_of_a_sub_logger_ends_nothing(log: Logger, events: Any) -> None:
+def test_leaving_the_block_of_a_sub_logger_does_not_end_the_stream(log: Logger, events: Any) -> None:
     with log.sub("a") as sub:
         sub.event("x")
     assert log.event("y") == 3
     events(PATH)
 
 
-def test_a_logger_goes_on_with_a_log_of_an_earlier_script(events: Any) -> None:
+def test_a_logger_continues_the_log_of_an_earlier_script(events: Any) -> None:
     for session in range(2):
         with Logger(str(PATH)) as log:
             assert log.event("x") == 2 + session * 3
     assert [event["event"] for event in events(PATH)] == ["mlv/start", "x", "mlv/end"] * 2
 
 
-def test_a_logger_on_a_foreign_file_or_in_a_missing_directory_says_so() -> None:
+def test_a_foreign_file_and_a_missing_directory_are_refused_with_the_reason() -> None:
     Path("notes.txt").write_text("mine\n")
     with pytest.raises(InvalidRecord) as caught:
         Logger("notes.txt")

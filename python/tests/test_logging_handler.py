@@ -73,7 +73,7 @@ def test_level_and_filters_count_and_the_stream_can_be_chosen() -> None:
     assert [event.data["message"] for event in read("runs/e").events(stream="messages")] == ["kept"]
 
 
-def test_extra_is_recorded_as_params_are() -> None:
+def test_extra_is_recorded_like_params() -> None:
     @dataclasses.dataclass
     class Login:
         user: str = "a"
@@ -95,7 +95,7 @@ def test_lines_that_look_like_secrets_are_not_logged() -> None:
     assert records()[0]["message"] == "login\n<redacted>\nok"
 
 
-def test_a_message_that_cannot_be_made_goes_to_handle_error(
+def test_a_message_that_cannot_be_formatted_goes_to_handleerror(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logger, "propagate", False)  # pytest has a handler whose handleError raises
@@ -107,7 +107,7 @@ def test_a_message_that_cannot_be_made_goes_to_handle_error(
     assert "--- Logging error ---" in capsys.readouterr().err
 
 
-def test_a_record_after_the_end_is_left_to_others(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_after_the_end_is_left_to_other_handlers(capsys: pytest.CaptureFixture[str]) -> None:
     with Exp("runs", "e") as exp:
         logger.addHandler(MLVHandler(exp))
     logger.warning("late")

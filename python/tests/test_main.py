@@ -15,14 +15,14 @@ from mlvlogger import __main__ as report
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mlvlogger", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
 
 
 def reported(text: str) -> dict[str, str]:
     return dict(re.split(r": +", line, maxsplit=1) for line in text.splitlines())
 
 
-def test_it_tells_versions_and_what_the_file_system_can_do() -> None:
+def test_it_prints_versions_and_the_abilities_of_the_file_system() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     facts = reported(done.stdout)
@@ -36,7 +36,7 @@ def test_it_tells_versions_and_what_the_file_system_can_do() -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_nothing_secret_is_in_it() -> None:
+def test_the_output_contains_no_secret() -> None:
     home = Path("ada-of-nowhere").resolve()
     (home / "work").mkdir(parents=True)
     done = run(str(home / "work"), HOME=str(home), HF_TOKEN="hf_abcdefghijklmnop", USER="ada-of-nowhere")
@@ -46,7 +46,7 @@ def test_nothing_secret_is_in_it() -> None:
     assert reported(done.stdout)["directory"] == f"~{os.sep}work"
 
 
-def test_a_directory_that_cannot_be_written_is_told_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_that_cannot_be_written_is_reported_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     if not Path("/proc/self").exists():
         pytest.skip("not applicable: every directory is writable here")
     assert report.main(["/proc"]) == 1
@@ -78,7 +78,7 @@ def test_a_name_with_control_characters_and_an_output_of_ascii_do_no_harm() -> N
     assert reported(done.stdout)["directory"].endswith("\\xe4\\x1b[31m\\n")
 
 
-def test_what_does_not_work_is_told_with_what_follows(
+def test_a_missing_ability_is_reported_with_its_consequence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object, **__: object) -> None:

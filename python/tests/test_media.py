@@ -66,13 +66,13 @@ def kept(file: File) -> bytes:
     ],
     ids=lambda value: f"{value.dtype}{value.shape}" if hasattr(value, "dtype") else "",
 )
-def test_an_array_is_written_as_the_image_that_it_is(array: Any, expected: Any, exp: Exp) -> None:
+def test_an_array_is_written_as_an_image_of_its_type(array: Any, expected: Any, exp: Exp) -> None:
     before = array.copy()
     assert pixels(kept(exp.attach(array, "a.png"))) == expected
     assert (array == before).all()
 
 
-def test_an_image_stands_in_the_event_with_its_step(exp: Exp) -> None:
+def test_an_image_is_in_the_event_with_its_step(exp: Exp) -> None:
     array = np.zeros((2, 2), "u1")
     for step in (3, 4):
         exp.log.event("sample", step=step, image=exp.attach(array + step, "sample.png"))
@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_has_no_form_is_refused_clearly_and_leaves_nothing(case: str, exp: Exp) -> None:
+def test_a_value_without_a_file_format_is_refused_and_leaves_nothing(case: str, exp: Exp) -> None:
     value, name, message = REFUSED[case]
     log = (HOME / "log.jsonl").read_bytes()
     with pytest.raises(CannotAttach) as caught:
@@ -155,7 +155,7 @@ class Hostile:
         raise RuntimeError("\x1b[31mboom")
 
 
-def test_an_error_of_the_value_is_told_without_its_control_characters(exp: Exp) -> None:
+def test_an_error_of_the_value_is_reported_without_its_control_characters(exp: Exp) -> None:
     with pytest.raises(CannotAttach, match=r"the Hostile has no form as 'image.png': RuntimeError: ") as caught:
         exp.attach(Hostile())
     assert str(caught.value).isprintable() and isinstance(caught.value.__cause__, RuntimeError)
@@ -163,7 +163,7 @@ def test_an_error_of_the_value_is_told_without_its_control_characters(exp: Exp) 
 
 
 @pytest.mark.parametrize("value", [None, 5, 1.5, {"a": 1}, ["x.png"], object()], ids=lambda value: type(value).__name__)
-def test_what_is_no_file_at_all_is_a_type_error(value: Any, exp: Exp) -> None:
+def test_a_value_that_cannot_be_a_file_is_a_type_error(value: Any, exp: Exp) -> None:
     with pytest.raises(TypeError, match=f"a {type(value).__name__} cannot be attached: .* Give a path, bytes with"):
         exp.attach(value)
     assert not (HOME / "files").exists()

@@ -48,7 +48,7 @@ def fixed(constant: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(snapshot, "capture", lambda **_: dict(FACTS))
 
 
-def test_the_whole_of_a_meta_json(fixed: None) -> None:
+def test_the_complete_meta_json(fixed: None) -> None:
     Path("train.csv").write_bytes(b"1,2\n")
     os.utime("train.csv", ns=(0, 1_700_000_000_000_000_000))
     params = {"lr": 3e-4, "seed": 2**63, "_mlv": [None, True], "data": ref("train.csv")}
@@ -85,7 +85,7 @@ def test_the_whole_of_a_meta_json(fixed: None) -> None:
     assert META.read_bytes() == (json.dumps(json.loads(META.read_bytes()), indent=2) + "\n").encode("ascii")
 
 
-def test_the_whole_of_an_addition(fixed: None) -> None:
+def test_the_complete_addition(fixed: None) -> None:
     Exp("runs", "e", {"lr": 1}, tags=["a"]).close()
     Exp.open(HOME, {"lr": 1.0, "split": "test"}, tags=["a", "b"], extra={"x": 1}, description="more").close()
     assert json.loads((HOME / "meta/2.json").read_bytes()) == {
@@ -212,7 +212,7 @@ def test_params_too_large_for_a_record_are_refused_and_no_experiment_is_made() -
 
 
 @pytest.mark.parametrize("tags", [[""], [5], ["\ud800"], [None]])
-def test_a_tag_that_is_no_text_is_refused(tags: Any) -> None:
+def test_a_tag_that_is_not_a_string_is_refused(tags: Any) -> None:
     with pytest.raises(ValueError, match="tag"):
         Exp("runs", "e", tags=tags)
     assert os.listdir() == []
@@ -259,7 +259,7 @@ def test_a_parameter_given_again_with_another_value_is_refused(old: Any, new: An
     assert not (HOME / "meta").exists() or os.listdir(HOME / "meta") == []
 
 
-def test_the_effective_meta_is_the_fold_of_all_records() -> None:
+def test_the_effective_meta_is_merged_from_all_records() -> None:
     Exp("runs", "e", {"a": 1}, "train", tags=["x"], description="one", extra={"e": 1}).close()
     Exp.open(HOME, {"b": 2}, tags=["y"], description="two").close()
     with Exp.open(HOME, {"c": 3}, extra={"f": 2}) as exp:
@@ -300,7 +300,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_meta_json_is_told_by_all_and_nothing_is_added(kind: str) -> None:
+def test_a_damaged_meta_json_is_reported_by_every_call_and_nothing_is_added(kind: str) -> None:
     HOME.mkdir(parents=True)
     META.write_bytes(DAMAGE[kind])
     for call in (read, Exp.resume, Exp.open):
@@ -346,7 +346,7 @@ def test_nothing_is_added_to_damaged_records() -> None:
 
 
 @pytest.mark.rule("writer.secrets")
-def test_parameters_that_look_like_secrets_are_kept_back_with_a_warning_and_an_opt_out() -> None:
+def test_parameters_that_look_like_secrets_are_redacted_with_a_warning_and_an_opt_out() -> None:
     token = "ghp_" + "a1B2" * 9
     params = {
         "hf_token": "secret",
@@ -398,9 +398,7 @@ def test_only_harmless_variables_and_those_that_are_named_are_recorded(monkeypat
 
 @pytest.mark.slow
 @pytest.mark.rule("writer.attach")
-def test_uncommitted_changes_are_attached_where_that_is_asked_for(
-    conforms: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uncommitted_changes_are_attached_on_request(conforms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("GIT_"):
             monkeypatch.delenv(name)

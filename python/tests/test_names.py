@@ -170,7 +170,7 @@ def test_a_hostile_name_is_refused_clearly_or_is_harmless_data(call: str, exp: E
 
 
 @pytest.mark.parametrize("call", sorted(set(CALLS) - {"rewind", "rewind-stream", "join-rank", "read-stream", "ref"}))
-def test_a_text_that_formats_itself_as_another_is_taken_by_itself(call: str, exp: Exp, conforms: Any) -> None:
+def test_a_string_that_formats_itself_as_another_is_used_by_its_characters(call: str, exp: Exp, conforms: Any) -> None:
     """As a member of an enumeration of strings does, and as a hostile one may, to leave the directory."""
     before = tree(Path("outside"))
     CALLS[call](exp, Lying("ok"))
@@ -184,7 +184,7 @@ def test_a_text_that_formats_itself_as_another_is_taken_by_itself(call: str, exp
 
 
 @pytest.mark.parametrize("kind", ["Files", "META", "lOg"])
-def test_a_folder_of_the_record_in_other_letters_is_no_kind_of_sub_experiments(kind: str, exp: Exp) -> None:
+def test_a_reserved_folder_name_in_other_case_is_refused_as_the_kind_of_a_sub_experiment(kind: str, exp: Exp) -> None:
     """Where the file system ignores case, it is that folder."""
     with pytest.raises(InvalidName, match="a folder of the experiment runs/e that is for its record"):
         exp.sub("s", kind=kind)
@@ -193,7 +193,7 @@ def test_a_folder_of_the_record_in_other_letters_is_no_kind_of_sub_experiments(k
 
 
 @pytest.mark.parametrize("rank", [10**16, -1, "1", 1.0, True, None, 10**5000], ids=lambda rank: str(type(rank)))
-def test_a_rank_that_is_no_small_number_is_refused(rank: Any, exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_that_is_not_a_small_number_is_refused(rank: Any, exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1" * 5000)
     before = tree(Path())
     with pytest.raises(ValueError, match="rank is|the environment's RANK is") as caught:
@@ -261,7 +261,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["file", "folder", "nothing", "itself"])
 @pytest.mark.parametrize("place", PLACES)
-def test_a_planted_link_leads_nothing_outside(place: str, target: str, tmp_path: Path) -> None:
+def test_a_planted_link_is_not_followed(place: str, target: str, tmp_path: Path) -> None:
     """The link's target is neither created, nor changed, nor taken for a part of the record."""
     for number, (deed, call) in enumerate(DEEDS.items()):
         home = tmp_path / f"{number}"
@@ -298,7 +298,7 @@ SWAP = program("names_swap")
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of logs that are away
-def test_links_that_come_and_go_lead_nothing_outside(
+def test_links_that_appear_and_disappear_are_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Any
 ) -> None:
     """Another process swaps the experiment's folders for links, as fast as it can, while the logger writes."""

@@ -231,7 +231,7 @@ def start(repository: Path, given: dict[str, Any], *arguments: str, **variables:
     assert done.returncode == 0, done.stderr
 
 
-def test_sixty_planted_secrets_are_on_disk_nowhere_and_settings_are_kept(
+def test_sixty_planted_secrets_are_nowhere_on_disk_and_settings_are_recorded(
     repository: Path, tmp_path: Path, conforms: Any
 ) -> None:
     runs, plants = tmp_path / "runs", Plants()
@@ -272,7 +272,7 @@ def test_sixty_planted_secrets_are_on_disk_nowhere_and_settings_are_kept(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(REMOTES)))
-def test_a_secret_in_the_address_of_the_remote_is_on_disk_nowhere(
+def test_a_secret_in_the_address_of_the_remote_is_nowhere_on_disk(
     number: int, repository: Path, tmp_path: Path
 ) -> None:
     plants = Plants()

@@ -19,7 +19,7 @@ import mlvlogger
 from mlvlogger import Exp, Logger, StreamBusy, read
 from mlvlogger._write.process.ring import ERROR, READY, SIZE, TAIL, Ring
 from program import program
-from writer_process import at_work, writer_of
+from writer_process import wait_for_writer, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 
@@ -28,14 +28,14 @@ PATH = Path("a.jsonl")
 
 
 def opened() -> Logger:
-    """A log whose other process is at work."""
+    """A log whose writer process is at work."""
     log = Logger(PATH, writer="process")
-    at_work(log)
+    wait_for_writer(log)
     return log
 
 
-def stopped_before_it_is_at_work() -> Logger:
-    """A log whose other process is stopped while it starts, however late this process comes to stop it."""
+def stopped_before_it_writes() -> Logger:
+    """A log whose writer process is stopped while it starts, however late this process comes to stop it."""
     while True:
         log = Logger(PATH, writer="process")
         pid = writer_of(log)._process.pid
@@ -83,7 +83,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
     log.flush()
     assert numbers(events(PATH)) == list(range(100))
     log.event("x", number=100)
-    while numbers([json.loads(line) for line in PATH.read_bytes().splitlines()])[-1] != 100:
+    while b'"number":100}' not in PATH.read_bytes():
         time.sleep(0.01)
     log.close()
     assert events(PATH)[-1]["event"] == "mlv/end"
@@ -91,7 +91,7 @@ def test_events_are_in_the_file_when_flush_returns_and_soon_without_it(events: C
 
 @pytest.mark.slow
 def test_nothing_is_lost_when_the_caller_is_killed(begin: Callable[..., Any], events: Callable[..., Any]) -> None:
-    """The stream can be continued at once: an opener waits for the other process, which is still at work."""
+    """The stream can be continued at once: an opener waits for the writer process, which is still at work."""
     code = program("process_caller_killed")
     holder = begin(code)
     seq = int(holder.stdout.readline())
@@ -162,7 +162,7 @@ def test_a_signal_to_all_processes_at_once_loses_nothing(name: str, halted: Any,
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
-def test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process(
+def test_a_signal_to_the_process_group_of_the_caller_does_not_reach_the_writer_process(
     name: str, halted: Any, events: Any
 ) -> None:
     """As `timeout -k` sends SIGKILL, and a terminal that is closed SIGHUP."""
@@ -179,7 +179,7 @@ def test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_pr
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 @pytest.mark.parametrize("torn", [0, 50])
-def test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space(
+def test_a_writer_process_whose_caller_has_ended_retries_until_the_disk_has_space(
     torn: int, halted: Any, events: Any
 ) -> None:
     import resource
@@ -230,10 +230,10 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 
 
 @pytest.mark.slow
-def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: Any, events: Any) -> None:
+def test_the_caller_does_not_wait_forever_for_a_stopped_writer_process(constant: Any, events: Any) -> None:
     """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_write.process.client.PATIENCE", 0.3)
-    constant("_write.process.child.PATIENCE", 0.3)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     log = opened()
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
     fill = "y" * 700
@@ -242,8 +242,8 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
-    constant("_write.process.client.PATIENCE", 60.0)  # from now on, it only shares the processor
-    constant("_write.process.child.PATIENCE", 60.0)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # from now on, it only shares the processor
+    constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
     while log.event("later") is None:
         time.sleep(0.01)
@@ -251,14 +251,14 @@ def test_a_writer_process_that_stands_still_holds_nobody_up_for_ever(constant: A
     assert numbers(events(PATH)) == list(range(3000))
 
 
-def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_returns(events: Any) -> None:
+def test_until_the_other_process_writes_events_are_in_the_file_when_event_returns(events: Any) -> None:
     log = Logger(PATH, writer="process")
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
     for number in range(10):
         assert log.event("x", number=number) == number + 2
         assert json.loads(PATH.read_bytes().splitlines()[-1])["data"] == {"number": number}
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
-    at_work(log)
+    wait_for_writer(log)
     for number in range(10, 20):
         assert log.event("x", number=number) == number + 2
     log.close()
@@ -266,19 +266,30 @@ def test_until_the_other_process_is_at_work_events_are_in_the_file_when_event_re
 
 
 @pytest.mark.slow
-def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(events: Callable[..., Any]) -> None:
+def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(constant: Any, events: Callable[..., Any]) -> None:
+    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # it only shares the processor
+    constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     log = opened()
-    pid = writer_of(log)._process.pid
+    ring, pid = writer_of(log)._ring, writer_of(log)._process.pid
     os.kill(pid, signal.SIGSTOP)
-    threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
+
+    def resume() -> None:
+        while ring.position[0] - ring.words[TAIL] < SIZE - 2000:
+            time.sleep(0.001)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+
+    resumer = threading.Thread(target=resume)
+    resumer.start()
     fill = "y" * 700
     assert None not in [log.event("x", number=number, fill=fill) for number in range(3000)]
+    resumer.join()
     log.close()
     assert numbers(events(PATH)) == list(range(3000))
 
 
 @pytest.mark.slow
-def test_an_event_larger_than_the_ring_keeps_its_place(events: Callable[..., Any]) -> None:
+def test_an_event_larger_than_the_ring_is_written_in_order(events: Callable[..., Any]) -> None:
     with opened() as log:
         for number in range(8):
             log.event("x", number=number, text="é" * (number % 3) * 80_000)
@@ -304,7 +315,7 @@ def test_threads_share_a_process_writer(events: Callable[..., Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
-def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any, events: Any) -> None:
+def test_a_disk_that_is_full_for_a_while_loses_no_event_and_warns_once(run: Any, events: Any) -> None:
     last, *messages = run(program("process_full_disk_warns_once"), "warn").stdout.splitlines()
     assert len(messages) == 1 and messages[0].startswith("cannot write to a.jsonl: File too large. Events are kept")
     assert numbers(events(PATH)) == list(range(int(last) + 1))
@@ -312,9 +323,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_event_and_one_warning(run: Any
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
 @pytest.mark.parametrize("call", ["flush", "close"])
-def test_what_waits_in_memory_is_written_by_a_call_right_after_the_disk_has_space(
-    call: str, run: Any, events: Any
-) -> None:
+def test_queued_events_are_written_by_the_first_call_after_the_disk_has_space(call: str, run: Any, events: Any) -> None:
     last = int(run(program("process_full_disk_then_space"), "warn", call).stdout)
     written = events(PATH)
     assert numbers(written) == list(range(last + 1)) and written[-1]["event"] == "mlv/end"
@@ -328,7 +337,7 @@ def test_with_on_error_raise_events_raise_while_the_other_process_cannot_write(r
     assert numbers(events(PATH)) == list(map(int, kept.split()))
 
 
-def test_a_forked_child_writes_a_stream_of_its_own_directly(child: Callable[..., int], events: Any) -> None:
+def test_a_forked_child_writes_its_own_stream_directly(child: Callable[..., int], events: Any) -> None:
     log = Logger(PATH, writer="process")
     log.event("x", number=0)
 
@@ -344,7 +353,7 @@ def test_a_forked_child_writes_a_stream_of_its_own_directly(child: Callable[...,
     assert numbers(events("a.fork-1.jsonl")) == [1]
 
 
-def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any]) -> None:
+def test_all_streams_of_an_experiment_use_the_process_writer(conforms: Callable[..., Any]) -> None:
     with Exp("runs", "a", {"lr": 1}, writer="process") as exp:
         exp.log.event("x", number=0)
         exp.stream("gpu").event("x", number=1)
@@ -354,16 +363,18 @@ def test_all_streams_of_an_experiment_are_written_so(conforms: Callable[..., Any
     assert [event.data for event in read("runs/a").events("x", stream="gpu")] == [{"number": 1}]
 
 
-def test_a_mark_is_of_events_that_are_in_the_file() -> None:
+def test_a_mark_includes_only_events_that_are_in_the_file() -> None:
     """A checkpoint outlives all processes, and so must the events up to its mark."""
     with Exp("runs", "e", writer="process") as exp:
         exp.log.event("x")
         exp.stream("gpu").event("x")
-        for stream, seq in exp.mark().items():
+        mark = exp.mark()
+        assert list(mark) == ["log.jsonl", "log/gpu.jsonl"]
+        for stream, seq in mark.items():
             assert json.loads((exp.path / stream).read_bytes().splitlines()[-1])["seq"] == seq == 2
 
 
-def test_where_no_process_can_be_started_a_warning_says_so(monkeypatch: Any, events: Any) -> None:
+def test_a_process_that_cannot_be_started_causes_a_warning(monkeypatch: Any, events: Any) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.warns(RuntimeWarning, match="no process could be started to write a.jsonl"):
         log = Logger(PATH, writer="process")
@@ -386,7 +397,7 @@ def test_close_leaves_no_process_no_descriptor_and_no_lock(descriptors: Any) -> 
     Logger(PATH).close()
 
 
-def test_a_dropped_logger_lets_its_process_end(events: Callable[..., Any]) -> None:
+def test_a_dropped_logger_ends_its_process(events: Callable[..., Any]) -> None:
     import gc
 
     Logger(PATH, writer="process").event("x", number=0)
@@ -418,8 +429,8 @@ def test_with_durability_disk_flush_syncs(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.slow
 @pytest.mark.rule("writer.seal-often")
-def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[..., Any]) -> None:
-    """70 MiB; the caller decides when, by the other process's progress."""
+def test_a_long_log_is_sealed_in_between_by_the_other_process(events: Callable[..., Any]) -> None:
+    """70 MiB; the logger process decides when, by the progress of the writer process."""
     with Logger(PATH, writer="process") as log:
         for number in range(80):
             log.event("x", number=number, text="y" * 900_000)
@@ -429,7 +440,7 @@ def test_a_long_log_is_sealed_on_the_way_by_the_other_process(events: Callable[.
     PATH.unlink()
 
 
-def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
+def test_the_ring_returns_records_of_all_lengths_whole_and_in_order() -> None:
     fd = Ring.make()
     one, other = Ring(fd), Ring(fd)
     os.close(fd)
@@ -440,11 +451,11 @@ def test_the_ring_keeps_records_of_all_lengths_in_order_and_whole() -> None:
         length = (length * 31 + 7) % 2000
         record = bytes([number % 251]) * length
         while not one.put(record):
-            for found, end in other.take(other.words[TAIL]):
+            for found, end in other.records_from(other.words[TAIL]):
                 taken.append(found)
                 other.words[TAIL] = end
         put.append(record)
-    for found, end in other.take(other.words[TAIL]):
+    for found, end in other.records_from(other.words[TAIL]):
         taken.append(found)
         other.words[TAIL] = end
     assert taken == put and one.is_empty and other.words[ERROR] == 0
@@ -478,7 +489,7 @@ def at_call(number: int, act: Callable[[], Any], work: Callable[[], Any]) -> boo
 @pytest.mark.parametrize(
     ("size", "step", "starts"),
     [(10, 1, False), (300_000, 7, False), (10, 1, True)],
-    ids=["short", "large", "while the other process starts"],
+    ids=["short", "large", "while the writer process starts"],
 )
 def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothing(
     size: int, step: int, starts: bool, events: Any
@@ -486,7 +497,7 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
     def stop() -> None:
         raise Stop
 
-    log = stopped_before_it_is_at_work() if starts else opened()
+    log = stopped_before_it_writes() if starts else opened()
     acknowledged: dict[int, int] = {}
     fills = iter(range(10**6))
 
@@ -517,13 +528,13 @@ def test_an_exception_of_a_signal_handler_at_any_moment_loses_and_repeats_nothin
 
 
 @pytest.mark.slow
-def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_on(events: Any) -> None:
+def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_can_be_resumed(events: Any) -> None:
     def stop() -> None:
         raise Stop
 
     number, more = 0, True
     while more:
-        number += 1 + number // 4  # most places are in the wait for the other process
+        number += 1 + number // 4  # most places are in the wait for the writer process
         path = Path(f"{number}.jsonl")
         log = Logger(path, writer="process")
         log.event("x", number=number)
@@ -538,7 +549,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_a_log_that_goes_o
     assert number > 20
 
 
-def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -> None:
+def test_an_event_of_a_signal_handler_at_any_moment_is_logged_in_order(events: Any) -> None:
     log = opened()
 
     def work(number: int) -> None:
@@ -558,7 +569,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_has_its_place(events: Any) -
 @pytest.mark.slow
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_child_forked_by_a_signal_handler_in_the_middle_of_an_event_has_it_in_its_own_stream(
+def test_a_child_forked_by_a_signal_handler_during_an_event_logs_it_in_its_own_stream(
     writer: str, events: Callable[..., Any]
 ) -> None:
     """The event that was interrupted continues in both processes, as everything does after a fork."""

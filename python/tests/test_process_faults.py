@@ -23,7 +23,7 @@ from mlvlogger._disk import spawn
 from mlvlogger._write.process import child
 from mlvlogger._write.process.ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 from program import program
-from writer_process import at_work, writer_of
+from writer_process import wait_for_writer, writer_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="not applicable: Windows has no posix_spawn")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="not applicable: limits of another process are Linux's")
@@ -36,7 +36,7 @@ def numbers(written: list[dict[str, Any]]) -> list[int]:
     return [event["data"]["number"] for event in written if event["event"] == "x"]
 
 
-def is_gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -45,7 +45,7 @@ def is_gone(pid: int) -> bool:
 
 
 @contextmanager
-def said() -> Iterator[list[str]]:
+def recorded_warnings() -> Iterator[list[str]]:
     """The messages of the warnings in a block, which are complete when it ends."""
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
@@ -59,7 +59,7 @@ def said() -> Iterator[list[str]]:
 
 @linux
 @pytest.mark.parametrize("kilobytes", [64, 100, 160, 515])
-def test_a_limit_on_the_size_of_files_below_that_of_the_shared_memory_means_to_write_directly(
+def test_with_a_file_size_limit_below_the_shared_memory_a_log_is_written_directly(
     kilobytes: int, run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
     run(program("process_faults_small_limit"), kilobytes)
@@ -96,7 +96,7 @@ def test_whatever_step_of_the_start_fails_the_log_is_written_directly(
     home, _, name = step.partition(".")
     before = descriptors()
     write = os.write
-    with monkeypatch.context() as patch, said() as messages:
+    with monkeypatch.context() as patch, recorded_warnings() as messages:
         if step == "os.write":  # and not that of the log
             patch.setattr(os, name, lambda fd, data: write(fd, data) if len(data) < SIZE else failing(error)())
         else:
@@ -118,7 +118,7 @@ def test_without_an_interpreter_that_can_be_started_the_log_is_written_directly(
     Path("script").chmod(0o755)
     monkeypatch.setattr(sys, "executable", executable and os.path.join(os.getcwd(), executable))
     before = descriptors()
-    with said() as messages:
+    with recorded_warnings() as messages:
         log = Logger(PATH, writer="process")
     assert len(messages) == 1 and messages[0].startswith("no process could be started to write a.jsonl: ")
     log.event("x", number=0)
@@ -126,7 +126,7 @@ def test_without_an_interpreter_that_can_be_started_the_log_is_written_directly(
     assert descriptors() <= before and numbers(events(PATH)) == [0]
 
 
-def test_a_place_for_temporary_files_that_cannot_be_written_does_not_matter(
+def test_without_a_directory_for_temporary_files_a_log_is_still_written(
     monkeypatch: Any, descriptors: Any, events: Callable[..., Any]
 ) -> None:
     """It is used only where the system has no memory that has a descriptor."""
@@ -135,11 +135,11 @@ def test_a_place_for_temporary_files_that_cannot_be_written_does_not_matter(
     before = descriptors()
     monkeypatch.delattr(os, "memfd_create", raising=False)
     with Logger(PATH, writer="process") as log:
-        at_work(log)
+        wait_for_writer(log)
         log.event("x", number=0)
     assert numbers(events(PATH)) == [0]
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    with said() as messages:
+    with recorded_warnings() as messages:
         log = Logger("b.jsonl", writer="process")
     assert len(messages) == 1 and messages[0].startswith("no process could be started to write b.jsonl: [Errno 2]")
     log.event("x", number=0)
@@ -153,17 +153,17 @@ class Stop(BaseException):
 
 @pytest.mark.slow
 @linux
-def test_an_exception_at_any_moment_of_the_start_leaves_nothing_behind(run: Callable[..., Any]) -> None:
+def test_an_exception_at_any_moment_of_the_start_leaves_nothing_open(run: Callable[..., Any]) -> None:
     """The log is free at once, no process is left, and the file is as it was."""
     assert int(run(program("process_faults_exception_at_start")).stdout) > 20
 
 
 @pytest.mark.slow
-def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
+def test_a_process_that_never_starts_writing_blocks_no_call_and_keeps_no_file_open(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_write.process.client.PATIENCE", 0.3)
-    constant("_write.process.child.PATIENCE", 0.3)
+    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.path.join(os.getcwd(), "python"))
@@ -171,24 +171,24 @@ def test_a_process_that_never_begins_holds_nobody_up_and_keeps_no_file(
     pid = writer_of(log)._process.pid
     for number in range(10):
         assert log.event("x", number=number) == number + 2
-    with said() as messages:
+    with recorded_warnings() as messages:
         log.close()
     assert [message.partition(").")[0] for message in messages] == [
         "the writer process of a.jsonl has ended (it did not begin in time, and was killed"
     ]
-    assert is_gone(pid)
+    assert has_ended(pid)
     Logger(PATH).close()
     log = Logger(PATH, writer="process")
     pid = writer_of(log)._process.pid
-    constant("_write.process.client._START_PATIENCE", 0.0)
-    with said() as messages:
+    constant("_write.process.client._START_TIMEOUT", 0.0)
+    with recorded_warnings() as messages:
         assert log.event("x", number=10) is not None
-    assert len(messages) == 1 and is_gone(pid)
+    assert len(messages) == 1 and has_ended(pid)
     log.close()
     dropped = Logger(PATH, writer="process")
     pid = writer_of(dropped)._process.pid
     del dropped
-    assert is_gone(pid)
+    assert has_ended(pid)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(11))
 
@@ -199,7 +199,7 @@ SHADOWED = program("process_faults_shadowed")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["site", "site.zip"])
-def test_modules_that_lie_beside_the_package_do_not_take_the_place_of_standard_ones(
+def test_modules_next_to_the_package_do_not_shadow_the_standard_library(
     place: str, conforms: Callable[..., Any], tmp_path: Path
 ) -> None:
     shutil.copytree(PACKAGE, "site/mlvlogger", ignore=shutil.ignore_patterns("__pycache__"))
@@ -223,9 +223,7 @@ def test_modules_that_lie_beside_the_package_do_not_take_the_place_of_standard_o
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "script", "exception", "hostile"])
-def test_the_warning_says_how_the_writer_process_has_ended(
-    how: str, monkeypatch: Any, events: Callable[..., Any]
-) -> None:
+def test_the_warning_says_how_the_writer_process_ended(how: str, monkeypatch: Any, events: Callable[..., Any]) -> None:
     scripts = {"script": "echo no libpython >&2; exit 3", "hostile": "printf 'a\\n\\033[31mred\\0' >&2; exit 3"}
     reasons = {
         "SIGKILL": "SIGKILL",
@@ -242,8 +240,8 @@ def test_the_warning_says_how_the_writer_process_has_ended(
         monkeypatch.setattr(spawn, "_COMMAND", "import nowhere")
     log = Logger(PATH, writer="process")
     if how.startswith("SIG"):
-        os.kill(at_work(log)._process.pid, getattr(signal, how))
-    with said() as messages:
+        os.kill(wait_for_writer(log)._process.pid, getattr(signal, how))
+    with recorded_warnings() as messages:
         number = 0
         while writer_of(log)._successor is None:
             log.event("x", number=number)
@@ -257,8 +255,8 @@ def test_the_warning_says_how_the_writer_process_has_ended(
     assert numbers(events(PATH)) == list(range(number))
 
 
-def fill(memory: Any, begin: int, end: int, chance: random.Random) -> None:
-    memory[begin:end] = chance.randbytes(end - begin)
+def fill(memory: Any, begin: int, end: int, rng: random.Random) -> None:
+    memory[begin:end] = rng.randbytes(end - begin)
 
 
 def word(number: int, value: int) -> Callable[[Any, random.Random], None]:
@@ -268,30 +266,30 @@ def word(number: int, value: int) -> Callable[[Any, random.Random], None]:
     return change
 
 
-def records(ring: Ring, chance: random.Random) -> None:
-    fill(ring.memory, 4096, 4096 + SIZE, chance)
+def records(ring: Ring, rng: random.Random) -> None:
+    fill(ring.memory, 4096, 4096 + SIZE, rng)
 
 
-def one_byte(ring: Ring, chance: random.Random) -> None:
+def one_byte(ring: Ring, rng: random.Random) -> None:
     tail = ring.words[TAIL]
-    place = 4096 + chance.randrange(tail, ring.position[0]) % SIZE
-    ring.memory[place] ^= 1 << chance.randrange(8)
+    place = 4096 + rng.randrange(tail, ring.position[0]) % SIZE
+    ring.memory[place] ^= 1 << rng.randrange(8)
 
 
-def headers(ring: Ring, chance: random.Random) -> None:
+def headers(ring: Ring, rng: random.Random) -> None:
     """That of each tenth record that waits: another length."""
-    for number, (record, end) in enumerate(list(ring.take(ring.words[TAIL]))):
+    for number, (record, end) in enumerate(list(ring.records_from(ring.words[TAIL]))):
         if number % 10 == 5:
             place = 4096 + (end - (len(record) + 15 & -8)) % SIZE
-            fill(ring.memory, place, place + 4, chance)
+            fill(ring.memory, place, place + 4, rng)
 
 
-def everything(ring: Ring, chance: random.Random) -> None:
-    fill(ring.memory, 0, len(ring.memory), chance)
+def everything(ring: Ring, rng: random.Random) -> None:
+    fill(ring.memory, 0, len(ring.memory), rng)
 
 
-def all_words(ring: Ring, chance: random.Random) -> None:
-    fill(ring.memory, 0, 4096, chance)
+def all_words(ring: Ring, rng: random.Random) -> None:
+    fill(ring.memory, 0, 4096, rng)
 
 
 def zeros(ring: Ring, _: random.Random) -> None:
@@ -323,12 +321,12 @@ CHANGES: dict[str, Callable[[Any, random.Random], None]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed(
+def test_shared_memory_changed_by_another_process_raises_nothing_and_loses_only_the_changed_records(
     change: str, on_error: str, events: Callable[..., Any]
 ) -> None:
-    chance = random.Random(change)
+    rng = random.Random(change)
     log = Logger(PATH, writer="process", on_error=on_error)
-    writer = at_work(log)
+    writer = wait_for_writer(log)
     acknowledged: dict[int, int] = {}
     number = 0
 
@@ -345,24 +343,24 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
                     acknowledged[seq] = number
             time.sleep(pause)
 
-    with said() as messages:
+    with recorded_warnings() as messages:
         some(100, 0)
         log.flush()
         os.kill(writer._process.pid, signal.SIGSTOP)
         some(200, 0)
-        CHANGES[change](writer._ring, chance)
+        CHANGES[change](writer._ring, rng)
         some(10, 0)
         os.kill(writer._process.pid, signal.SIGCONT)
         some(20, 0.005)
         if writer._successor is None:
-            CHANGES[change](writer._ring, chance)
+            CHANGES[change](writer._ring, rng)
         some(20, 0.005)
         for call in (log.flush, log.close, log.close):
             try:
                 call()
             except WriteFailed:
                 assert on_error == "raise"
-    assert is_gone(writer._process.pid) or writer._process.pid in child._ended_later
+    assert has_ended(writer._process.pid) or writer._process.pid in child._unreaped
     written = events(PATH)
     found = {event["seq"]: event["data"]["number"] for event in written if event["event"] == "x"}
     assert sorted(found.values()) == list(found.values()) and set(found.values()) <= set(range(1, number + 1))
@@ -387,15 +385,15 @@ def test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_wa
 @pytest.mark.slow
 @linux
 @pytest.mark.parametrize("change", ["records", "everything", "words", f"HEAD {BIG}", f"TAIL {BIG}", "TAIL 0", "HEAD 0"])
-def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
+def test_a_writer_process_whose_memory_was_changed_ends_with_its_logger(
     change: str, begin: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
     code = program("process_faults_memory_changed")
-    script = begin(code, change, Path(__file__).parent)
+    script = begin(code, change)
     pid = int(script.stdout.readline())
     script.wait()
     os.kill(pid, signal.SIGCONT)
-    while not is_gone(pid):
+    while not has_ended(pid):
         time.sleep(0.01)
     Logger(PATH).close()
     found = numbers(events(PATH))
@@ -406,8 +404,8 @@ def test_a_writer_process_whose_memory_was_changed_ends_when_its_logger_is_gone(
 
 @linux
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
-def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..., Any], events: Any) -> None:
-    """A disk that is full for ever: RLIMIT_FSIZE of the other process."""
+def test_events_that_are_not_written_at_close_are_reported(on_error: str, run: Callable[..., Any], events: Any) -> None:
+    """A disk that is full for ever: RLIMIT_FSIZE of the writer process."""
     code = program("process_faults_other_cannot_write")
     [message] = [line for line in run(code, on_error).stdout.splitlines() if line]
     Logger(PATH).close()
@@ -419,7 +417,7 @@ def test_what_is_not_written_at_the_end_is_named(on_error: str, run: Callable[..
 
 
 @linux
-def test_what_neither_process_can_write_at_the_end_is_named(run: Callable[..., Any], events: Any) -> None:
+def test_events_that_neither_process_can_write_at_close_are_reported(run: Callable[..., Any], events: Any) -> None:
     code = program("process_faults_neither_can_write")
     message = run(code).stdout
     Logger(PATH).close()
@@ -431,7 +429,7 @@ def test_what_neither_process_can_write_at_the_end_is_named(run: Callable[..., A
 @pytest.mark.slow
 def test_threads_that_log_while_memory_is_changed_see_no_exception(events: Callable[..., Any]) -> None:
     log = Logger(PATH, writer="process")
-    writer = at_work(log)
+    writer = wait_for_writer(log)
     errors: list[BaseException] = []
 
     def work() -> None:
@@ -443,7 +441,7 @@ def test_threads_that_log_while_memory_is_changed_see_no_exception(events: Calla
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    with said():
+    with recorded_warnings():
         for thread in threads:
             thread.start()
         time.sleep(0.05)

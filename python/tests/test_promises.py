@@ -47,7 +47,7 @@ def test_an_adapter_imports_its_framework_and_the_standard_library_alone(path: P
     assert foreign <= {path.stem, f"pytorch_{path.stem}"}  # Lightning has two names
 
 
-def test_every_module_is_private_and_says_what_lives_in_it() -> None:
+def test_every_module_is_private_and_has_a_docstring() -> None:
     for path in MODULES:
         assert path.relative_to(SOURCE).parts[0].startswith("_")
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path.name
@@ -64,30 +64,14 @@ def test_importing_does_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_whole_run_opens_no_network_connection_and_starts_no_thread(run: Callable[..., Any]) -> None:
+def test_an_experiment_opens_no_network_connection_and_starts_no_thread(run: Callable[..., Any]) -> None:
     code = program("promises_no_network")
     run(code)
 
 
-def test_only_what_is_needed_is_imported() -> None:
+def test_importing_and_logging_load_few_standard_modules() -> None:
     """Importing `json` loads thirty modules more than these."""
-    code = """
-        import sys
-        sys.path.insert(0, sys.argv[1])
-        def new():
-            names = {name for name in set(sys.modules) - before if not name.startswith("mlvlogger.")}
-            before.update(sys.modules)
-            return sorted(names)
-        import os
-        before = set(sys.modules)
-        import mlvlogger
-        print(new())
-        log = mlvlogger.Logger("x.jsonl")
-        log.event("batch", step=1, loss=0.5, note="text", nested={"a": [None, True]})
-        print(new())
-        os._exit(0)
-    """
-    command = [sys.executable, "-I", "-S", "-u", "-c", inspect.cleandoc("\n" + code), str(SOURCE.parent)]
+    command = [sys.executable, "-I", "-S", "-u", "-c", program("promises_modules"), str(SOURCE.parent)]
     done = subprocess.run(command, capture_output=True, text=True)
     package, event = map(ast.literal_eval, done.stdout.splitlines())
     assert package == ["mlvlogger"]
@@ -103,7 +87,7 @@ LATE = {
 }
 
 
-def test_imports_are_at_the_top_except_where_every_logger_would_pay_for_them() -> None:
+def test_imports_are_at_the_top_except_in_the_modules_that_every_logger_loads() -> None:
     found = set()
     for path in MODULES:
         name = path.relative_to(SOURCE).as_posix()
@@ -141,7 +125,7 @@ def public() -> dict[str, Any]:
     return {name: getattr(mlvlogger, name) for name in mlvlogger.__all__ if not name.startswith("_")}
 
 
-def test_what_is_listed_is_what_is_public() -> None:
+def test_all_lists_exactly_the_public_names() -> None:
     assert len(mlvlogger.__all__) == len(set(mlvlogger.__all__))
     assert set(mlvlogger.__all__) <= set(dir(mlvlogger))
     star: dict[str, Any] = {}
@@ -154,7 +138,7 @@ def test_what_is_listed_is_what_is_public() -> None:
     assert not project.exists() or 'path = "src/mlvlogger/_version.py"' in project.read_text("utf-8")
 
 
-def test_every_name_is_where_a_type_checker_is_told() -> None:
+def test_type_checkers_and_the_interpreter_find_each_name_in_the_same_module() -> None:
     reported = {
         name: node.module
         for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text("utf-8")))
@@ -239,7 +223,7 @@ def test_every_argument_of_a_public_callable_is_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name in vars(_errors) if name[0].isupper()))
-def test_every_error_is_an_mlv_error_and_stands_in_the_tree_of_the_docstring(name: str) -> None:
+def test_every_error_is_an_mlverror_and_is_in_the_tree_of_the_docstring(name: str) -> None:
     error = getattr(_errors, name)
     assert issubclass(error, mlvlogger.MLVError) and getattr(mlvlogger, name) is error
     assert error.__module__ == "mlvlogger"
@@ -248,15 +232,13 @@ def test_every_error_is_an_mlv_error_and_stands_in_the_tree_of_the_docstring(nam
     assert error is mlvlogger.MLVError or len(error.__bases__) == 2, "each is also the built-in error that one expects"
 
 
-def test_the_tree_of_errors_names_no_other() -> None:
+def test_the_tree_of_errors_has_no_other_names() -> None:
     listed = re.findall(r"── (\w+)\(", _errors.__doc__ or "")
     assert set(listed) == {error.__name__ for error in mlvlogger.MLVError.__subclasses__()}
     assert set(_errors.__all__) == {*listed, "MLVError"}
 
 
-def test_mlv_validate_judges_what_these_tests_make_where_it_installs(
-    events: Callable[..., Any], conforms: Callable[..., Any]
-) -> None:
+def test_the_fixtures_also_judge_with_mlv_validate(events: Callable[..., Any], conforms: Callable[..., Any]) -> None:
     """A name that oracle.py doesn't check. On Python 3.10, oracle.py judges alone."""
     with mlvlogger.Exp("runs", "e") as exp:
         exp.log.event("x")

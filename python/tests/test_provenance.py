@@ -19,6 +19,7 @@ import mlvlogger
 from mlvlogger._environment import git as _git
 from mlvlogger._environment import snapshot
 from mlvlogger._environment.snapshot import capture, diff
+from program import program
 
 pytestmark = [
     pytest.mark.usefixtures("plain_git"),
@@ -30,13 +31,7 @@ Launch = Callable[..., dict[str, Any]]
 Become = Callable[..., dict[str, Any]]
 Hostile = Callable[..., Path]
 
-SHOW = """
-import json
-from mlvlogger._environment import snapshot
-if __name__ != "__mp_main__":
-    found = snapshot.capture(packages=False)
-    print("FOUND", json.dumps({name: found[name] for name in ("script", "launcher", "git")}))
-"""
+SHOW = program("provenance_show")
 
 
 def git(folder: Path, *words: str) -> str:
@@ -87,7 +82,7 @@ def launch(project: Path) -> Launch:
         source = Path(mlvlogger.__file__).parents[1]
         variables = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{path}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
-            list(map(str, command)), cwd=cwd, env=variables, input=stdin, capture_output=True, text=True, timeout=60
+            list(map(str, command)), cwd=cwd, env=variables, input=stdin, capture_output=True, text=True, timeout=240
         )
         lines = [line.partition("FOUND ")[2] for line in done.stdout.splitlines() if "FOUND " in line]
         assert lines, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -138,7 +133,9 @@ def test_a_module_that_is_run_is_the_script(project: Path, launch: Launch) -> No
     "words",
     ["-m cProfile", "-m profile", "-m pdb -c continue", "-m trace --trackcalls", "-m runpy", "-m timeit -n1 -r1"],
 )
-def test_a_tool_of_python_is_no_script_of_the_user(tmp_path: Path, project: Path, launch: Launch, words: str) -> None:
+def test_a_tool_of_python_is_not_a_script_of_the_user(
+    tmp_path: Path, project: Path, launch: Launch, words: str
+) -> None:
     target = {"-m runpy": ["mytrain"], "-m timeit -n1 -r1": ["import mytrain"]}.get(words, ["mytrain.py"])
     found = launch(sys.executable, *words.split(), *target)
     # Some tools make the script the main module; which ones do depends on the version of Python.
@@ -175,11 +172,11 @@ def test_a_console_script_has_the_repository_of_the_directory(tmp_path: Path, pr
     """In an environment outside of any repository, in that of the project, and in the clone of a version manager."""
     make_repository(tmp_path / "pyenv", _gitignore="versions/\n")
     for folder in (tmp_path / "venv", project / ".venv", tmp_path / "pyenv" / "versions" / "3"):
-        program = make_console_script(folder / "bin" / "mytrain", make_venv(folder))
-        found = launch(program)
+        launcher = make_console_script(folder / "bin" / "mytrain", make_venv(folder))
+        found = launch(launcher)
         of_project(found, "directory", project, untracked=None)
-        assert (found["script"], found["launcher"]) == (None, str(program))
-        assert launch(program, cwd=tmp_path)["git"] is None
+        assert (found["script"], found["launcher"]) == (None, str(launcher))
+        assert launch(launcher, cwd=tmp_path)["git"] is None
 
 
 @pytest.mark.slow
@@ -194,21 +191,21 @@ def test_an_environment_in_the_project_does_not_hide_the_project(tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_a_repository_that_ignores_the_script_gives_way_to_that_of_the_directory(
+def test_if_the_repository_ignores_the_script_that_of_the_directory_is_recorded(
     tmp_path: Path, project: Path, launch: Launch
 ) -> None:
     """The environment of another Python, in the clone of a version manager."""
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n")
-    program = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", sys.executable)
-    of_project(launch(program), "directory", project, untracked=True)
-    found = launch(program, cwd=tmp_path)["git"]  # which is in no repository
+    launcher = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", sys.executable)
+    of_project(launch(launcher), "directory", project, untracked=True)
+    found = launch(launcher, cwd=tmp_path)["git"]  # which is in no repository
     assert (found["remote"], found["script_untracked"]) == ("https://example.org/pyenv.git", True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
-def test_an_installed_launcher_is_no_script_of_the_user(
+def test_an_installed_launcher_is_not_a_script_of_the_user(
     tmp_path: Path, project: Path, launch: Launch, folder: str
 ) -> None:
     """For example submitit's `python -m submitit.core._submit` and Ray's default_worker.py, in another repository."""
@@ -289,9 +286,9 @@ def test_a_repository_below_a_shared_prefix_is_the_users(
     found = become("usr/src/app/train.py", prefix)
     assert (found["script"], found["launcher"]) == (str(tmp_path / "usr/src/app/train.py"), None)
     assert (found["git"]["source"], found["git"]["remote"]) == ("script", "https://example.org/app.git")
-    for program in ("bin/train", "share/train/train.py", "lib/train/run.py"):
+    for script in ("bin/train", "share/train/train.py", "lib/train/run.py"):
         if prefix != "/":
-            assert become(f"{prefix}/{program}", prefix)["script"] is None, program
+            assert become(f"{prefix}/{script}", prefix)["script"] is None, script
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
@@ -323,7 +320,7 @@ def test_an_environment_in_the_root_of_the_repository_does_not_hide_it(tmp_path:
 
 
 @pytest.mark.slow
-def test_an_editable_installation_of_a_launcher_is_no_script_of_the_user(
+def test_an_editable_installation_of_a_launcher_is_not_a_script_of_the_user(
     tmp_path: Path, project: Path, launch: Launch
 ) -> None:
     interpreter = make_venv(tmp_path / "venv")
@@ -370,7 +367,7 @@ def test_a_frozen_program_without_paths_of_python_records_its_repository(
 
 
 @pytest.mark.parametrize("name", ["train.py", "[a]*.py", ":(top)x.py", "ü b\n.py", "sub/deep.py"])
-def test_a_script_that_is_not_in_the_repository_is_said_to_be_untracked(
+def test_a_script_that_is_not_in_the_repository_is_recorded_as_untracked(
     tmp_path: Path, become: Become, name: str
 ) -> None:
     make_repository(tmp_path / "proj", _gitignore="ignored*\n", a_py="", x_py="")
@@ -390,7 +387,9 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, 
     manager = tmp_path / "pyenv"
     make_repository(manager, _gitignore="versions/\n", wrong_txt="a\n")
     (manager / "wrong.txt").write_text("b\n")
-    program = make_console_script(manager / "versions" / "3" / "bin" / "mytrain", make_venv(manager / "versions" / "3"))
+    launcher = make_console_script(
+        manager / "versions" / "3" / "bin" / "mytrain", make_venv(manager / "versions" / "3")
+    )
     (project / "mytrain.py").write_text(
         SHOW + "from mlvlogger import Exp, read\n"
         "with Exp('ignored', 'e', diff=True) as exp: pass\n"
@@ -398,12 +397,12 @@ def test_the_diff_is_that_of_the_same_repository(tmp_path: Path, project: Path, 
         "found['git'] = dict(read(exp.path).environments[-1]['git']); del found['git']['diff']\n"
         "print('FOUND', json.dumps({name: found[name] for name in ('script', 'launcher', 'git')}))\n"
     )
-    found = launch(program)
+    found = launch(launcher)
     assert (found["git"]["remote"], found["git"]["changed"]) == ("https://example.org/proj.git", ["mytrain.py"])
     assert found["git"]["diff_cut"] is False
 
 
-def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(
+def test_a_diff_that_fails_is_a_warning_with_the_reason(
     tmp_path: Path, become: Become, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlvlogger import Exp
@@ -412,11 +411,11 @@ def test_a_diff_that_cannot_be_had_is_a_warning_with_the_reason(
     with pytest.warns(RuntimeWarning, match="not attached: there is no git repository"):
         Exp("runs", "a", diff=True).close()
     make_repository(tmp_path / "proj")
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\ncase "$*" in *" diff "*) exit 3;; esac\nexec {shutil.which("git")} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *" diff "*) exit 3;; esac\nexec {shutil.which("git")} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
     with pytest.warns(RuntimeWarning, match="not attached: git ended with code 3"):
         exp = Exp("runs", "b", diff=True)
     exp.close()
@@ -462,9 +461,9 @@ def hostile(tmp_path: Path, become: Become) -> Hostile:
     """`hostile(settings, attributes)`: a repository with these settings; a file that exists if a program was run."""
     proof, trap, hooks = tmp_path / "proof", tmp_path / "trap", tmp_path / "hooks"
     hooks.mkdir()
-    for program in (trap, hooks / "post-index-change", hooks / "pre-auto-gc"):
-        program.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
-        program.chmod(0o755)
+    for hook in (trap, hooks / "post-index-change", hooks / "pre-auto-gc"):
+        hook.write_text(f"#!/bin/sh\necho run >> '{proof}'\ncat\n")
+        hook.chmod(0o755)
     (tmp_path / "include").write_text(f'[filter "trap"]\n\tclean = {trap}\n')
 
     def make(settings: list[str], attributes: str, at: str = "proj") -> Path:
@@ -494,7 +493,7 @@ def test_nothing_that_a_repository_configures_is_run(tmp_path: Path, hostile: Ho
     assert "model.py" in paths
     assert found["commit"]
     if control:
-        subprocess.run(["git", "-C", str(tmp_path / "proj"), control], capture_output=True, timeout=30)
+        subprocess.run(["git", "-C", str(tmp_path / "proj"), control], capture_output=True, timeout=240)
         assert proof.exists(), "the trap does not work"
 
 
@@ -544,7 +543,7 @@ def test_nothing_is_run_that_is_configured_elsewhere(
     diff({})
     assert not proof.exists()
     assert found["commit"] == git(folder, "rev-parse", "HEAD")
-    subprocess.run(["git", "-C", str(folder), *control.split()], capture_output=True, timeout=30)
+    subprocess.run(["git", "-C", str(folder), *control.split()], capture_output=True, timeout=240)
     assert proof.exists(), "the trap does not work"
 
 
@@ -615,7 +614,7 @@ def test_a_filter_that_git_cannot_disable_costs_the_changes_alone(filtered: Path
     assert given["missing"] == {"diff": reason}
 
 
-def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filtered_files_beyond_the_limit_are_unchecked(filtered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_git, "_MAX_PATHS", 1)
     for name in ("data.txt", "more.txt"):
         (filtered / name).touch()
@@ -624,7 +623,7 @@ def test_more_filtered_files_than_are_looked_at_are_unchecked(filtered: Path, mo
 
 
 @pytest.mark.slow
-def test_many_filtered_files_are_asked_about_in_parts(filtered: Path) -> None:
+def test_many_filtered_files_are_queried_in_parts(filtered: Path) -> None:
     for number in range(250):
         (filtered / f"{number}.txt").write_text("a\n")
         (filtered / f"{number}.py").write_text("a\n")
@@ -669,7 +668,7 @@ def test_changes_in_a_submodule_are_changes_of_its_path(outer: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["broken", "stray", "filter", "slow"])
-def test_a_submodule_that_cannot_be_looked_into_is_unchecked(
+def test_a_submodule_that_cannot_be_read_is_unchecked(
     tmp_path: Path, outer: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = outer / "inner"
@@ -681,14 +680,14 @@ def test_a_submodule_that_cannot_be_looked_into_is_unchecked(
     elif how == "filter":
         git(inner, "config", "filter.a=b.clean", "false")
     else:
-        program = tmp_path / "bin" / "git"
-        program.parent.mkdir()
-        program.write_text(
+        fake = tmp_path / "bin" / "git"
+        fake.parent.mkdir()
+        fake.write_text(
             f'#!/bin/sh\ncase "$*" in *"{inner} "*) exec sleep 60;; esac\nexec {shutil.which("git")} "$@"\n'
         )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-        monkeypatch.setattr(_git, "_QUICK", 1.0)
+        fake.chmod(0o755)
+        monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
+        monkeypatch.setattr(_git, "_QUICK_SECONDS", 1.0)
     assert state() == (None, [], ["inner"])
     (outer / "model.py").write_text("other\n")
     assert state() == (True, ["model.py"], ["inner"])

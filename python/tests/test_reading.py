@@ -70,7 +70,7 @@ def names(events: Any) -> list[str]:
     return [event.name for event in events]
 
 
-def test_what_a_run_knows() -> None:
+def test_the_attributes_of_an_experiment() -> None:
     with Exp("runs", "e", {"lr": 1}, "train", tags=["t"], description="d", extra={"x": math.inf}) as exp:
         exp.stream("gpu").event("x")
         Exp(HOME / "sub", "s").close()
@@ -85,7 +85,7 @@ def test_what_a_run_knows() -> None:
     assert [sub.parent_ref for sub in run.subs()] == [ExperimentRef(exp.id, "../..")]
 
 
-def test_what_an_event_knows() -> None:
+def test_the_attributes_of_an_event() -> None:
     run = log(start(), line(2, "a", {"loss": 0.5}, span="begin"), line(3, "a", {}, span="end", begin=2, seconds=0.25))
     moment = datetime(2026, 11, 22, 18, 24, tzinfo=timezone.utc)
     assert list(run.events()) == [
@@ -99,7 +99,7 @@ def state_table() -> list[tuple[str, str]]:
     return re.findall(r"^\| (start.*) \| (\w+) \|$", text, re.MULTILINE)
 
 
-def test_the_state_is_that_of_every_row_of_the_specification() -> None:
+def test_the_state_follows_each_row_of_the_specification() -> None:
     rows = state_table()
     assert len(rows) == 8
     for row, state in [*rows, ("", "open")]:
@@ -140,7 +140,7 @@ REWINDS = {
 
 @pytest.mark.rule("reader.rewind")
 @pytest.mark.parametrize("name", REWINDS)
-def test_superseded_events_are_hidden_unless_they_are_asked_for(name: str) -> None:
+def test_superseded_events_are_hidden_by_default(name: str) -> None:
     rewinds, expected = REWINDS[name]
     lines = [start(), *(line(seq, "x", {"step": seq}) for seq in (2, 3, 4))]
     lines += [line(seq, "mlv/rewind", {"to": to}) for seq, to in rewinds]
@@ -156,13 +156,13 @@ def test_superseded_events_are_hidden_unless_they_are_asked_for(name: str) -> No
 @pytest.mark.slow
 @pytest.mark.rule("reader.rewind")
 def test_overlapping_rewinds_in_any_order_hide_what_each_of_them_hides() -> None:
-    chance = random.Random(12)
+    rng = random.Random(12)
     for _ in range(300):
         lines = [start()]
-        for _ in range(chance.randrange(1, 25)):
-            seq = chance.randrange(1, 12)
-            rewind = ("mlv/rewind", {"to": chance.choice([-1, float(chance.randrange(12)), chance.randrange(14)])})
-            lines.append(line(seq, *chance.choice([rewind, ("x", {"step": seq, "y": 1})])))
+        for _ in range(rng.randrange(1, 25)):
+            seq = rng.randrange(1, 12)
+            rewind = ("mlv/rewind", {"to": rng.choice([-1, float(rng.randrange(12)), rng.randrange(14)])})
+            lines.append(line(seq, *rng.choice([rewind, ("x", {"step": seq, "y": 1})])))
         run = log(*lines)
         everything = list(run.events(rewound=True, lifecycle=True))
         ranges = [(event.data["to"], event.seq) for event in everything if event.name == "mlv/rewind"]
@@ -219,7 +219,7 @@ def test_time_grows_with_the_lines_not_with_rewinds_times_lines(kind: str) -> No
 
 
 @pytest.mark.rule("reader.order")
-def test_events_come_in_the_order_of_their_lines_whatever_their_times_say(exp: Exp) -> None:
+def test_events_are_in_the_order_of_their_lines_whatever_their_times(exp: Exp) -> None:
     lines = [start(), line(2, "a"), line(3, "b"), line(4, "c")]
     lines[2] = lines[2].replace(b"2026", b"1999")
     assert [(event.name, event.line) for event in log(*lines).events()] == [("a", 2), ("b", 3), ("c", 4)]
@@ -388,7 +388,7 @@ def test_without_steps_the_events_of_each_name_that_have_the_metric_are_counted(
 
 
 @pytest.mark.slow
-def test_a_line_of_just_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
+def test_a_line_of_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
     empty = len(line(2, "x", {"text": ""}))
     longest = line(2, "x", {"text": "y" * (2**24 - empty)})
     assert len(longest) == 2**24
@@ -401,7 +401,7 @@ def test_a_line_of_just_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
 
 @pytest.mark.rule("reader.garbled")
 @pytest.mark.parametrize("kind", GARBLED)
-def test_a_line_that_cannot_be_read_is_left_out_and_told(kind: str) -> None:
+def test_a_line_that_cannot_be_read_is_skipped_and_reported(kind: str) -> None:
     run = log(start(), line(2, "a", span="begin"), GARBLED[kind], line(4, "b", within=2), end(5))
     assert names(run.events()) == ["a", "b"]
     assert [(problem.path, problem.line) for problem in run.problems] == [("log.jsonl", 3)]
@@ -415,7 +415,7 @@ def test_a_line_that_cannot_be_read_is_left_out_and_told(kind: str) -> None:
 
 @pytest.mark.rule("reader.torn")
 @pytest.mark.parametrize("tail", [b"x", line(3, "x")[:-1], b"\x00" * 100, b'{"seq":', bytes(2**24 + 100)])
-def test_bytes_after_the_last_line_feed_are_no_part_of_the_log(tail: bytes) -> None:
+def test_bytes_after_the_last_line_feed_are_not_part_of_the_log(tail: bytes) -> None:
     run = log(start(), line(2, "a"), tail)
     assert names(run.events()) == ["a"] and run.problems == []
     assert run.state == "open"
@@ -443,7 +443,7 @@ def test_a_newer_minor_version_is_read() -> None:
 @pytest.mark.rule("reader.major")
 @pytest.mark.rule("reader.requires")
 @pytest.mark.parametrize("members", [{"version": "2.0"}, {"version": "11.0"}, {"requires": ["chunks"]}])
-def test_a_stream_is_refused_from_an_unknown_session_on(members: Any) -> None:
+def test_a_stream_is_refused_from_a_session_of_an_unknown_version_on(members: Any) -> None:
     run = log(start(), line(2, "a"), start(3, **members), line(4, "b"))
     found: list[Any] = []
     with pytest.raises(UnsupportedVersion, match=r"the session on line 3 of runs/e/log\.jsonl"):
@@ -462,7 +462,7 @@ def test_an_unknown_type_in_an_event_is_kept() -> None:
 
 @pytest.mark.rule("reader.unescape")
 @pytest.mark.rule("writer.escape")
-def test_keys_of_the_user_come_back_as_they_were(exp: Exp) -> None:
+def test_keys_of_the_user_are_read_back_unchanged(exp: Exp) -> None:
     data = {"_mlv": "float", "__mlv": {"_mlv": [1]}, "value": "nan"}
     exp.log.event("x", data)
     assert [event.data for event in read(HOME).events()] == [data]
@@ -470,7 +470,7 @@ def test_keys_of_the_user_come_back_as_they_were(exp: Exp) -> None:
     assert read("runs/f").params == data
 
 
-def test_lifecycle_events_are_shown_when_they_are_asked_for(exp: Exp) -> None:
+def test_lifecycle_events_are_returned_on_request(exp: Exp) -> None:
     exp.log.event("x")
     run = read(HOME)
     assert names(run.events()) == ["x"] and names(run.events(lifecycle=True)) == ["mlv/start", "x"]
@@ -478,7 +478,7 @@ def test_lifecycle_events_are_shown_when_they_are_asked_for(exp: Exp) -> None:
     assert first.data["experiment"] == run.id and first.data["record"]["number"] == 1
 
 
-def test_streams_are_named_shortly_or_by_their_paths(exp: Exp) -> None:
+def test_a_stream_is_selected_by_its_short_name_or_its_path(exp: Exp) -> None:
     exp.stream("gpu").event("x")
     exp.stream("a.b").event("y")
     (HOME / "log/notes.txt").write_text("mine")
@@ -526,7 +526,7 @@ def test_links_below_the_experiment_are_not_followed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
-def test_a_log_that_is_no_file_is_a_problem(kind: str, descriptors: Any) -> None:
+def test_a_log_that_is_not_a_file_is_a_problem(kind: str, descriptors: Any) -> None:
     Exp("runs", "e").close()
     LOG.unlink()
     LOG.mkdir() if kind == "directory" else os.mkfifo(LOG)
@@ -537,7 +537,7 @@ def test_a_log_that_is_no_file_is_a_problem(kind: str, descriptors: Any) -> None
     assert descriptors() <= before, "a descriptor leaked"
 
 
-def test_damaged_additions_are_told_and_the_rest_is_read() -> None:
+def test_damaged_additions_are_reported_and_the_rest_is_read() -> None:
     Exp("runs", "e", {"a": 1}).close()
     for number in range(2, 6):
         Exp.open(HOME, {f"p{number}": number}).close()
@@ -551,7 +551,7 @@ def test_damaged_additions_are_told_and_the_rest_is_read() -> None:
     assert run.params == {"a": 1} and [problem.path for problem in run.problems] == ["meta/3.json"]
 
 
-def test_a_name_that_occurs_twice_keeps_its_earlier_value_and_is_told() -> None:
+def test_a_name_that_occurs_twice_keeps_its_earlier_value_and_is_reported() -> None:
     Exp("runs", "e", {"a": 1}, tags=["t"]).close()
     Exp.open(HOME, {"b": 2}).close()
     record = json.loads((HOME / "meta/2.json").read_bytes())
@@ -577,7 +577,7 @@ BROKEN_META = {
 }
 
 
-def test_reading_all_leaves_out_what_cannot_be_read_with_a_warning(exp: Exp) -> None:
+def test_read_all_skips_broken_experiments_with_a_warning(exp: Exp) -> None:
     Exp(HOME / "deep/er", "inner").close()
     for name, data in BROKEN_META.items():
         Path("runs", name).mkdir()
@@ -684,7 +684,7 @@ def test_a_hundred_thousand_events_are_read_in_flat_memory() -> None:
         '{"x":\r1}',
     ],
 )
-def test_a_line_that_breaks_a_rule_of_bytes_or_json_is_left_out(data: str) -> None:
+def test_a_line_that_breaks_a_rule_of_bytes_or_json_is_skipped(data: str) -> None:
     garbled = f'{{"seq":2,"time":"2026-11-22T18:24:00.000000Z","event":"x","data":{data}}}\n'
     run = log(start(), garbled.encode(), line(3, "x"))
     assert [event.seq for event in run.events("x")] == [3]
@@ -703,6 +703,6 @@ def test_one_line_is_read_as_the_same_line_of_a_stream() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"[]", b'{"seq":1', b'{"a":1,"a":2}', b'{"seq":NaN}', b"\xff", b"[" * 10**6])
-def test_a_line_that_is_no_event_is_refused_with_the_reason(line: bytes) -> None:
+def test_a_line_that_is_not_an_event_is_refused_with_the_reason(line: bytes) -> None:
     with pytest.raises(InvalidRecord, match="the line isn't an event"):
         read.event(line)

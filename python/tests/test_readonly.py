@@ -98,10 +98,10 @@ def test_a_change_that_would_be_lost_raises_and_changes_nothing(holder: Any) -> 
 
 
 @pytest.mark.parametrize("kind", [dict, list])
-def test_no_method_changes_them(kind: type, holder: Any) -> None:
+def test_no_method_changes_read_metadata(kind: type, holder: Any) -> None:
     """Also none that a later Python adds."""
-    ours = holder.params if kind is dict else holder.tags
-    before = copy.deepcopy(ours)
+    original = holder.params if kind is dict else holder.tags
+    before = copy.deepcopy(original)
     for name in dir(kind):
         if name in ("__init__", "__class__", "__setstate__"):
             continue
@@ -113,8 +113,8 @@ def test_no_method_changes_them(kind: type, holder: Any) -> None:
                 continue
             if plain != before or type(plain) is not kind:
                 with pytest.raises((TypeError, AttributeError), match="lost"):
-                    getattr(ours, name)(*arguments)
-            assert ours == before
+                    getattr(original, name)(*arguments)
+            assert original == before
 
 
 def named(error: pytest.ExceptionInfo[BaseException]) -> str:
@@ -137,7 +137,7 @@ def named(error: pytest.ExceptionInfo[BaseException]) -> str:
         (CHANGES["assign parms"], lambda run: run.extra["parms"] == 5),
     ],
 )
-def test_the_call_that_the_message_names_records_it(
+def test_the_call_in_the_error_message_records_the_change(
     change: Callable[[Any], Any], recorded: Callable[[Experiment], bool], holder: Any, conforms: Callable[..., Any]
 ) -> None:
     """As in the running script."""
@@ -151,7 +151,7 @@ def test_the_call_that_the_message_names_records_it(
         conforms("runs/e", sealed=True)
 
 
-def test_they_are_what_other_code_expects_of_dicts_and_lists(holder: Any) -> None:
+def test_read_metadata_behaves_like_dicts_and_lists(holder: Any) -> None:
     params, tags = holder.params, holder.tags
     assert isinstance(params, dict) and isinstance(params["opt"], dict) and isinstance(tags, list)
     assert params == PARAMS and params == params and tags == ["first"] and repr(params) == repr(PARAMS)
@@ -183,7 +183,7 @@ def test_a_deep_copy_is_ordinary_at_every_depth(copied: Callable[[Any], Any], ho
     assert holder.params == PARAMS and holder.tags == ["first"]
 
 
-def test_other_copies_are_ordinary_on_the_outside_and_refuse_within(holder: Any) -> None:
+def test_a_shallow_copy_is_ordinary_outside_and_read_only_inside(holder: Any) -> None:
     dicts = [dict(holder.params), holder.params.copy(), copy.copy(holder.params), {**holder.params}, holder.params | {}]
     for one in dicts:
         assert type(one) is dict
@@ -196,7 +196,7 @@ def test_other_copies_are_ordinary_on_the_outside_and_refuse_within(holder: Any)
     assert holder.params == PARAMS and holder.tags == ["first"]
 
 
-def test_they_can_be_recorded_again(holder: Any, conforms: Callable[..., Any]) -> None:
+def test_read_metadata_can_be_recorded_again(holder: Any, conforms: Callable[..., Any]) -> None:
     with Exp("runs", "again", holder.params, extra=holder.extra, tags=holder.tags) as exp:
         exp.log.event("params", holder.params, opt_again=holder.params["opt"])
     conforms("runs/again", sealed=True)
@@ -205,7 +205,7 @@ def test_they_can_be_recorded_again(holder: Any, conforms: Callable[..., Any]) -
     assert next(run.events()).data == {**PARAMS, "opt_again": PARAMS["opt"]}
 
 
-def test_libraries_take_them(holder: Any) -> None:
+def test_libraries_accept_read_metadata(holder: Any) -> None:
     omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
     # It takes a dict of no other type than dict itself, and says so.
     config = omegaconf.OmegaConf.create(copy.deepcopy(holder.params))
@@ -213,7 +213,7 @@ def test_libraries_take_them(holder: Any) -> None:
     assert holder.params == PARAMS
 
 
-def test_all_metadata_of_a_run_that_is_read_is_read_only() -> None:
+def test_all_metadata_of_an_experiment_that_was_read_is_read_only() -> None:
     Exp("runs", "e", description="text").close()
     run = read("runs/e")
     for change in (
@@ -231,7 +231,7 @@ def test_all_metadata_of_a_run_that_is_read_is_read_only() -> None:
     assert copy.deepcopy(run).tags == [] and copy.copy(run).id == run.id
 
 
-def test_a_class_of_ones_own_may_have_attributes_of_its_own() -> None:
+def test_a_subclass_may_have_its_own_attributes() -> None:
     class Mine(Exp):
         model: str = ""
 
@@ -253,7 +253,7 @@ def test_the_experiment_that_is_the_parent_keeps_its_hint() -> None:
     assert Path("runs/e/prune/small").is_dir()
 
 
-def test_the_message_names_the_directory_where_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_names_the_current_path_of_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Exp("runs", "e", {"opt": {}}) as exp:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
@@ -263,7 +263,7 @@ def test_the_message_names_the_directory_where_it_is_now(tmp_path: Path, monkeyp
         assert read(exp.path).params == {"opt": {}, "name": 5}
 
 
-def test_metadata_that_is_kept_keeps_no_experiment() -> None:
+def test_metadata_holds_no_reference_to_its_experiment() -> None:
     gc.collect()
     gc.disable()
     try:

@@ -163,7 +163,7 @@ def examples(strategy: Any, share: int, take: Callable[[Any], Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_what_is_logged_is_what_is_read(name: str, strict: Any, conforms: Any) -> None:
+def test_logged_values_are_read_back_equal(name: str, strict: Any, conforms: Any) -> None:
     values: list[Any] = []
     exp = Exp("runs", "e")
 
@@ -191,7 +191,7 @@ def test_what_is_logged_is_what_is_read(name: str, strict: Any, conforms: Any) -
 
 
 @pytest.mark.slow
-def test_numbers_that_are_logged_flat_are_what_is_read(strict: Any, conforms: Any) -> None:
+def test_flat_numbers_are_read_back_equal(strict: Any, conforms: Any) -> None:
     values: list[Any] = []
     exp = Exp("runs", "e")
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import _secrets
+from mlvlogger import _secret_names, _secrets
 from mlvlogger._format.references import Redacted
-from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_name, secret_value
+from mlvlogger._secret_names import secret_name
+from mlvlogger._secrets import clean_url, redact, redact_argv, redact_lines, secret_value
 
 HIDDEN = Redacted()
 LONG = os.environ.get("MLV_LONG")
@@ -174,7 +175,7 @@ def test_the_tables_are_large_enough() -> None:
 # What the patterns are made of: the literals of the formats, the hints of names, and the characters around them.
 PARTS = [
     *(literal for line in _secrets._FORMATS.split("\n")[1:-1] for literal in line.split()[:-1]),
-    *_secrets._HINTS.split("|"),
+    *_secret_names.HINTS.split("|"),
     *"a A 0 aA0 = : :// http:// @ ? & # ; / [ [{ { } - -- --a --key key= key: ?a= &key ' \" , . _ + < >".split(),
     *"A= a= @: x:y@ u:p@h: ://a: SG.aaaaaaaaaaaaaaaa .eyJaaaaaaaaaa 12345678 null @@".split(),
     *(" ", "\t", "\n", "\r", "\r\n", "\f", "\x1c", "\x85", "\xa0", "\u2003", "\u3000", "\u0130", "\\", "\udcff"),
@@ -244,9 +245,9 @@ def sample(search: str) -> Iterator[tuple[str, tuple[str, str]]]:
         yield from itertools.takewhile(lambda _: time.monotonic() < until, texts)
         return
     shared = random.Random(0).sample(PARTS, len(PARTS))[list(SEARCHES).index(search) :: len(SEARCHES)]
-    chance = random.Random(search)
-    for part in [*shared, *("".join(chance.sample(PARTS, 2)) for _ in range(_PAIRS))]:
-        yield part, chance.choice(ENDS)
+    rng = random.Random(search)
+    for part in [*shared, *("".join(rng.sample(PARTS, 2)) for _ in range(_PAIRS))]:
+        yield part, rng.choice(ENDS)
 
 
 @pytest.mark.slow
@@ -347,14 +348,14 @@ def test_redact_replaces_secrets_at_any_depth_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     "value", ["x", b"x", 1234, 0, 0.5, ["x"], ("x",), {"a": {"b": "x"}}, [[], [None, 1]], object()]
 )
-def test_under_a_secret_name_what_could_reveal_something_goes(value: Any) -> None:
+def test_under_a_secret_name_a_revealing_value_is_redacted(value: Any) -> None:
     """Numbers too: they may be PINs, and settings that are numbers (max_tokens, pad_token_id) have no secret names."""
     assert redact({"password": value}) == {"password": HIDDEN}
     assert redact(value, "password") == HIDDEN
 
 
 @pytest.mark.parametrize("value", [None, True, False, "", b"", [], {}, [None, ""], {"a": [False]}])
-def test_under_a_secret_name_what_reveals_nothing_stays(value: Any) -> None:
+def test_under_a_secret_name_a_harmless_value_stays(value: Any) -> None:
     assert redact({"use_auth_token": value}) == {"use_auth_token": value}
 
 
@@ -376,7 +377,7 @@ def test_redact_leaves_its_argument_and_other_objects_alone() -> None:
     assert copy["other"] is other
 
 
-def test_keys_that_are_no_strings_are_left_alone() -> None:
+def test_keys_that_are_not_strings_are_unchanged() -> None:
     assert redact({1: "a", None: {"password": "x"}, ("token",): "b"}) == {
         1: "a",
         None: {"password": HIDDEN},
@@ -390,7 +391,7 @@ def test_a_mapping_of_another_kind_is_treated_as_a_dict() -> None:
     assert copy == {"lr": 1, "api_key": HIDDEN}
 
 
-def test_a_cycle_stays_one_and_its_secrets_go() -> None:
+def test_a_cycle_is_preserved_and_its_secrets_are_redacted() -> None:
     value: dict[str, Any] = {"password": "hunter2", "parts": []}
     value["self"] = value
     value["parts"] += [value, value]
@@ -411,7 +412,7 @@ def test_a_part_that_is_shared_is_judged_under_each_of_its_names() -> None:
     }
 
 
-def test_no_depth_is_too_deep_and_sharing_costs_nothing() -> None:
+def test_redact_accepts_any_depth_and_visits_a_shared_value_once() -> None:
     deep: dict[str, Any] = {"password": "hunter2"}
     for _ in range(10_000):
         deep = {"a": deep, "b": deep}
@@ -421,7 +422,7 @@ def test_no_depth_is_too_deep_and_sharing_costs_nothing() -> None:
     assert copy == {"password": HIDDEN}
 
 
-def test_a_command_line_among_the_parameters_is_treated_as_one() -> None:
+def test_a_command_line_in_the_parameters_is_redacted_as_a_command_line() -> None:
     params = {
         "argv": ["train.py", "--api-key", "hunter2", "--lr", "3e-4"],
         "overrides": ["lr=3", "db.password=hunter2"],
@@ -475,6 +476,6 @@ def test_a_redacted_command_line_is_left_alone() -> None:
     assert redact(argv) == argv
 
 
-def test_the_module_exports_what_its_docstrings_promise() -> None:
-    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_name", "secret_value"]
+def test_the_module_exports_documented_functions() -> None:
+    assert _secrets.__all__ == ["clean_url", "redact", "redact_argv", "redact_lines", "secret_value"]
     assert all(getattr(_secrets, name).__doc__ for name in _secrets.__all__)

@@ -26,7 +26,7 @@ def names(written: list[dict[str, Any]]) -> list[str]:
     return [event["event"] for event in written]
 
 
-def test_a_bare_log_from_its_first_byte_to_its_last(constant: Any, events: Any) -> None:
+def test_the_complete_bytes_of_a_bare_log(constant: Any, events: Any) -> None:
     """The whole file; `constant` holds the clock still."""
     constant("_format.line._stamp", lambda _: b"2026-11-22T18:24:00.000000Z")
     with Logger(PATH) as log:
@@ -55,7 +55,7 @@ def test_the_recipe_of_the_specification_verifies_a_seal() -> None:
 
 
 @pytest.mark.rule("writer.seal")
-def test_seals_of_several_sessions_leave_no_byte_out(events: Callable[..., Any]) -> None:
+def test_seals_of_several_sessions_cover_every_byte(events: Callable[..., Any]) -> None:
     for session in range(4):
         with Logger(PATH) as log:
             log.event("x", session=session)
@@ -71,7 +71,7 @@ def test_seals_of_several_sessions_leave_no_byte_out(events: Callable[..., Any])
 
 
 @pytest.mark.rule("writer.seal-often")
-def test_a_long_log_is_sealed_on_the_way(constant: Any, events: Callable[..., Any]) -> None:
+def test_a_long_log_is_sealed_in_between(constant: Any, events: Callable[..., Any]) -> None:
     constant("_write.seals._SEAL_EVERY", 2000)
     constant("_write.seals._HASH_EVERY", 300)
     with Logger(PATH) as log:
@@ -85,7 +85,7 @@ def test_a_long_log_is_sealed_on_the_way(constant: Any, events: Callable[..., An
 
 
 @pytest.mark.rule("writer.torn")
-def test_a_log_torn_at_any_byte_of_its_last_line_goes_on(events: Callable[..., Any]) -> None:
+def test_a_log_torn_at_any_byte_of_its_last_line_is_continued(events: Callable[..., Any]) -> None:
     with Logger(PATH) as log:
         log.event("one", text="é\n")
     whole = PATH.read_bytes()
@@ -103,7 +103,7 @@ def test_a_log_torn_at_any_byte_of_its_last_line_goes_on(events: Callable[..., A
 
 
 @pytest.mark.rule("writer.torn")
-def test_a_log_torn_in_its_first_line_begins_anew(events: Callable[..., Any]) -> None:
+def test_a_log_torn_in_its_first_line_starts_again(events: Callable[..., Any]) -> None:
     Logger(PATH).close()
     first = PATH.read_bytes().splitlines(keepends=True)[0]
     for cut in (0, 1, 9, 50, len(first) - 1):
@@ -142,7 +142,7 @@ FOREIGN = {
 
 @pytest.mark.rule("writer.kept")
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_file_that_is_no_stream_is_refused_and_stays_as_it_is(name: str) -> None:
+def test_a_file_that_is_not_a_stream_is_refused_and_unchanged(name: str) -> None:
     PATH.write_bytes(FOREIGN[name])
     with pytest.raises(InvalidRecord, match=r"a\.jsonl is not an MLV stream"):
         Logger(PATH)
@@ -178,7 +178,7 @@ def test_a_stream_that_a_reader_would_refuse_is_not_written_to(old: str, new: st
     assert PATH.read_bytes() == before
 
 
-def test_a_newer_minor_version_is_gone_on_with(events: Callable[..., Any]) -> None:
+def test_a_newer_minor_version_is_continued(events: Callable[..., Any]) -> None:
     Logger(PATH).close()
     PATH.write_text(PATH.read_text().splitlines(keepends=True)[0].replace('"mlv":"1.0"', '"mlv":"1.10","more":1'))
     Logger(PATH).close()
@@ -186,7 +186,9 @@ def test_a_newer_minor_version_is_gone_on_with(events: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize("spelling", ['"mlv\\/seal"', '"\\u006dlv/seal"'])
-def test_a_seal_that_another_writer_spelt_differently_is_seen(spelling: str, events: Callable[..., Any]) -> None:
+def test_a_seal_that_another_writer_formatted_differently_is_recognized(
+    spelling: str, events: Callable[..., Any]
+) -> None:
     """PHP writes every slash as `\\/`."""
     with Logger(PATH) as log:
         log.pause()
@@ -197,7 +199,7 @@ def test_a_seal_that_another_writer_spelt_differently_is_seen(spelling: str, eve
     assert names(events(PATH))[-2:] == ["mlv/start", "mlv/end"]
 
 
-def test_after_garbled_lines_the_numbers_go_on(events: Callable[..., Any]) -> None:
+def test_after_garbled_lines_the_numbering_continues(events: Callable[..., Any]) -> None:
     with Logger(PATH) as log:
         for number in range(5):
             log.event("x", number=number)
@@ -215,7 +217,7 @@ def test_after_garbled_lines_the_numbers_go_on(events: Callable[..., Any]) -> No
 
 @pytest.mark.rule("writer.dropped")
 @pytest.mark.rule("writer.line")
-def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log(
+def test_unwritable_events_are_queued_then_counted_and_all_are_accounted_for_in_the_log(
     run: Callable[..., Any], events: Callable[..., Any]
 ) -> None:
     seq, *messages = run(program("streams_backlog_dropped")).stdout.splitlines()
@@ -233,7 +235,7 @@ def test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the
     assert names(written)[-3:] == ["after", "last", "mlv/end"]
 
 
-def test_events_that_waited_are_written_by_flush_by_close_and_at_exit(run: Callable[..., Any], events: Any) -> None:
+def test_queued_events_are_written_by_flush_by_close_and_at_exit(run: Callable[..., Any], events: Any) -> None:
     for way, last in (("flush", "x"), ("close", "mlv/end"), ("exit", "x")):
         PATH.unlink(missing_ok=True)
         run(program("streams_backlog_written"), way)
@@ -242,7 +244,7 @@ def test_events_that_waited_are_written_by_flush_by_close_and_at_exit(run: Calla
 
 
 @pytest.mark.rule("writer.line")
-def test_with_on_error_raise_the_event_raises_and_is_not_kept(run: Callable[..., Any], events: Any) -> None:
+def test_with_on_error_raise_the_event_raises_and_is_not_queued(run: Callable[..., Any], events: Any) -> None:
     done = run(program("streams_raise"))
     message = (
         "an event could not be written to a.jsonl: [Errno 27] File too large. Everything before it is intact; "
@@ -253,7 +255,9 @@ def test_with_on_error_raise_the_event_raises_and_is_not_kept(run: Callable[...,
 
 
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
-def test_a_close_that_cannot_seal_says_so_and_lets_go(on_error: str, run: Callable[..., Any], events: Any) -> None:
+def test_a_close_that_cannot_seal_warns_and_releases_the_stream(
+    on_error: str, run: Callable[..., Any], events: Any
+) -> None:
     assert "a.jsonl" in run(program("streams_cannot_seal"), on_error).stdout
     written = events(PATH)
     assert names(written) == ["mlv/start", "x", "mlv/start", "mlv/end"]
@@ -261,7 +265,7 @@ def test_a_close_that_cannot_seal_says_so_and_lets_go(on_error: str, run: Callab
 
 
 @pytest.mark.rule("writer.one")
-def test_a_second_writer_in_another_process_is_told_who_has_the_stream(begin: Callable[..., Any]) -> None:
+def test_a_second_writer_in_another_process_gets_an_error_that_names_the_first(begin: Callable[..., Any]) -> None:
     holder = begin(
         "from mlvlogger import Logger; log = Logger('a.jsonl'); print('ready', flush=True); input(); log.close()"
     )
@@ -279,7 +283,7 @@ def test_a_second_writer_in_another_process_is_told_who_has_the_stream(begin: Ca
     Logger(PATH).close()
 
 
-def test_after_close_nothing_is_written_and_events_say_so() -> None:
+def test_after_close_nothing_is_written_and_events_raise() -> None:
     log = Logger(PATH)
     log.close()
     before = PATH.read_bytes()
@@ -409,7 +413,7 @@ def test_an_exception_of_a_signal_handler_while_closing_leaves_the_stream_in_ord
 
 
 @pytest.mark.slow
-def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
+def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_order(
     constant: Any, events: Callable[..., Any]
 ) -> None:
     """The handler may interrupt an event, a flush or a close. The handler's event is written, or it gets an error."""
@@ -454,7 +458,7 @@ def test_an_event_of_a_signal_handler_at_any_moment_is_whole_and_in_its_place(
     assert number > 50
 
 
-def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None:
+def test_a_log_that_cannot_be_started_leaves_no_file(run: Callable[..., Any]) -> None:
     """Neither its own file nor a replacement, also if the system writes again before the logger is gone."""
     done = run(program("streams_cannot_begin"))
     assert (done.stdout, done.stderr) == ("File too large\n[]\n", "")
@@ -462,12 +466,12 @@ def test_a_log_that_cannot_begin_leaves_no_file(run: Callable[..., Any]) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("act", ["raise", "flush", "close"])
-def test_a_signal_handler_while_what_waited_is_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
+def test_a_signal_handler_while_queued_events_are_written_repeats_nothing(act: str, run: Callable[..., Any]) -> None:
     """At each place inside the event that writes the backlog and the mlv/dropped, it raises, flushes or closes."""
-    run(program("streams_handler_while_writing_backlog"), Path(__file__).parent, act)
+    run(program("streams_handler_while_writing_backlog"), act)
 
 
-def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
+def test_a_truncated_log_does_not_repeat_events(constant: Any) -> None:
     """`: > a.jsonl` by hand, or logrotate with copytruncate: the seals are lost, the numbers continue."""
     constant("_write.seals._HASH_EVERY", 10)
     log = Logger(PATH)
@@ -485,7 +489,7 @@ def test_a_log_that_somebody_cut_does_not_repeat_events(constant: Any) -> None:
 
 
 @pytest.mark.rule("writer.fork")
-def test_forked_children_get_streams_of_their_own(child: Callable[..., int], events: Callable[..., Any]) -> None:
+def test_forked_children_get_their_own_streams(child: Callable[..., int], events: Callable[..., Any]) -> None:
     log = Logger(PATH)
     log.event("parent")
 
@@ -551,17 +555,17 @@ def test_a_child_forked_while_another_thread_logs_loses_nothing(child: Callable[
 
 
 @pytest.mark.rule("writer.fork")
-def test_a_child_whose_stream_cannot_be_written_warns_and_touches_no_other_file(run: Callable[..., Any]) -> None:
+def test_a_child_whose_stream_cannot_be_written_warns_and_changes_no_other_file(run: Callable[..., Any]) -> None:
     """The descriptor that it closed may belong to a file of the user's by then."""
     run(program("streams_child_cannot_write"))
 
 
-def test_with_on_error_raise_a_failed_write_in_a_span_lets_the_span_be_ended_later(run: Callable[..., Any]) -> None:
+def test_with_on_error_raise_a_span_can_be_ended_after_a_failed_write(run: Callable[..., Any]) -> None:
     run(program("streams_raise_in_span"))
 
 
 @pytest.mark.parametrize("argument", ["on_error", "durability", "exists"])
-def test_an_unknown_option_is_refused_before_anything_is_made(argument: str) -> None:
+def test_an_unknown_option_is_refused_before_anything_is_created(argument: str) -> None:
     with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it must be one of '"):
         Logger(PATH, **{argument: "maybe"})
     assert os.listdir() == []

@@ -73,24 +73,28 @@ def test_samples_are_numbers_with_rates_from_the_second_on(conforms: Callable[..
 
 @pytest.mark.slow
 @needs_proc
-def test_a_process_that_works_is_seen(tmp_path: Path) -> None:
+def test_the_load_of_a_busy_process_is_recorded(tmp_path: Path) -> None:
     probe = _Probe(Folder(str(tmp_path)))
+    before = time.monotonic(), time.process_time()
     first = probe.sample()
     begin, cpu = time.monotonic(), time.process_time()
     done = threading.Event()
-    # Libraries that earlier tests have imported may have threads, too: these here are ours.
+    # Libraries that earlier tests have imported may have threads, too: these are of this test.
     threads = [threading.Thread(target=done.wait) for _ in range(3)]
     for thread in threads:
         thread.start()
     block = bytearray(os.urandom(1)) * 100_000_000
     while time.process_time() - cpu < 0.4:
         pass
+    end, used = time.monotonic(), time.process_time()
     second = probe.sample()
-    worked = 100 * (time.process_time() - cpu) / (time.monotonic() - begin)
+    after = time.monotonic(), time.process_time()
     done.set()
     for thread in threads:
         thread.join()
-    assert second["process_cpu_percent"] == pytest.approx(worked, abs=20)
+    # The probe reads its counters inside of the two samples, in which the process may wait for a processor.
+    least, most = (used - cpu) / (after[0] - before[0]), (after[1] - before[1]) / (end - begin)
+    assert 100 * least - 10 <= second["process_cpu_percent"] <= 100 * most + 10
     assert second["process_memory_bytes"] - first["process_memory_bytes"] > 50_000_000 and block
     assert second["process_threads"] - first["process_threads"] == len(threads)
 
@@ -111,7 +115,7 @@ class Reading:
 
 
 @needs_proc
-def test_cpu_percent_is_busy_ticks_of_all_ticks_whatever_the_clock_says(
+def test_cpu_percent_is_the_share_of_busy_ticks_whatever_the_clock(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     reading, probe = Reading(monkeypatch), _Probe(Folder(str(tmp_path)))
@@ -157,7 +161,7 @@ def test_a_rate_is_by_the_clock_at_its_own_counter(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 @needs_proc
-def test_no_share_of_time_is_more_than_all_of_it(tmp_path: Path) -> None:
+def test_no_percentage_exceeds_100(tmp_path: Path) -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     probe, found = _Probe(Folder(str(tmp_path))), []
     probe._sources = [probe._cpu, probe._process]
@@ -176,20 +180,20 @@ def test_no_share_of_time_is_more_than_all_of_it(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_psutil_says_the_same_as_proc(tmp_path: Path) -> None:
+def test_psutil_and_proc_give_the_same_values(tmp_path: Path) -> None:
     pytest.importorskip("psutil", reason="psutil is not installed")
-    ours, theirs = _Probe(Folder(str(tmp_path))), _Probe(Folder(str(tmp_path)))
-    theirs._sources = [theirs._disk_space, theirs._psutil]
-    ours.sample(), theirs.sample()
+    by_proc, by_psutil = _Probe(Folder(str(tmp_path))), _Probe(Folder(str(tmp_path)))
+    by_psutil._sources = [by_psutil._disk_space, by_psutil._psutil]
+    by_proc.sample(), by_psutil.sample()
     time.sleep(0.2)
-    one, other = ours.sample(), theirs.sample()
+    one, other = by_proc.sample(), by_psutil.sample()
     assert set(one) - set(other) == {"load_1min"} and set(other) <= set(one)
     assert 0 <= other["cpu_percent"] <= 100 and other["process_cpu_percent"] < 100
     for name in ("memory_total_bytes", "memory_used_bytes", "process_memory_bytes", "swap_used_bytes"):
         assert other[name] == pytest.approx(one[name], rel=0.1, abs=10_000_000), name
 
 
-def test_every_gpu_is_recorded_with_what_it_tells() -> None:
+def test_every_gpu_is_recorded_with_the_values_that_it_reports() -> None:
     nvidia_smi("echo '0, 93, 1024, 81920, 64, 301.25'; echo '1, [N/A], 0, 81920, 31, [Not Supported]'")
     with Exp("runs", "e") as exp, exp.watch():
         pass
@@ -207,16 +211,17 @@ def test_every_gpu_is_recorded_with_what_it_tells() -> None:
 
 
 @pytest.mark.parametrize("script", ["echo no driver >&2; exit 9", "echo something else", "echo '0, 1'"])
-def test_a_broken_nvidia_smi_costs_the_gpus_alone_and_is_asked_once(script: str) -> None:
+def test_a_broken_nvidia_smi_loses_only_the_gpus_and_is_called_once(script: str) -> None:
     with Exp("runs", "e") as exp:
         nvidia_smi(f"echo asked >> asked\n{script}")
         exp.watch(0.1)
-        time.sleep(0.25)
+        while len(samples()) < 3:
+            time.sleep(0.01)
     assert samples()[-1]["disk_free_bytes"] > 0
     assert Path("asked").read_text() == "asked\n"
 
 
-def test_it_ends_with_the_experiment_at_once_and_not_twice() -> None:
+def test_the_watch_ends_with_the_experiment_at_once_and_only_once() -> None:
     threads = set(threading.enumerate())
     with Exp("runs", "e") as exp:
         watch = exp.watch(seconds=1000)
@@ -228,7 +233,7 @@ def test_it_ends_with_the_experiment_at_once_and_not_twice() -> None:
         exp.watch()
 
 
-def test_it_can_be_stopped_and_begun_again_but_not_doubled() -> None:
+def test_the_watch_can_be_restarted_but_not_run_twice_at_once() -> None:
     with Exp("runs", "e") as exp:
         with exp.watch(1000):
             with pytest.raises(RuntimeError, match="watched already"):
@@ -240,15 +245,15 @@ def test_it_can_be_stopped_and_begun_again_but_not_doubled() -> None:
 
 
 @pytest.fixture
-def _no_collector() -> Iterator[None]:
+def _no_garbage_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
     gc.enable()
 
 
-@pytest.mark.usefixtures("_no_collector")
-def test_a_watch_that_is_dropped_ends_and_lets_go_of_its_log_at_once(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_a_dropped_watch_ends_and_releases_its_log_at_once(tmp_path: Path) -> None:
     watch = Watch(lambda: Logger("system.jsonl"), Folder(str(tmp_path)), 1000)
     thread = watch._thread
     while not Path("system.jsonl").read_text().count('"sample"'):
@@ -261,8 +266,8 @@ def test_a_watch_that_is_dropped_ends_and_lets_go_of_its_log_at_once(tmp_path: P
     assert not thread.is_alive()
 
 
-@pytest.mark.usefixtures("_no_collector")
-def test_a_watch_that_is_kept_goes_on_and_one_that_is_stopped_needs_no_dropping(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_a_referenced_watch_continues_and_a_stopped_one_stays_stopped(tmp_path: Path) -> None:
     log = Logger("system.jsonl")
     watch = Watch(lambda: log, Folder(str(tmp_path)), 0.1)
     watch.stop()
@@ -273,8 +278,8 @@ def test_a_watch_that_is_kept_goes_on_and_one_that_is_stopped_needs_no_dropping(
     assert count >= 2 and Path("system.jsonl").read_text().count('"sample"') == count
 
 
-@pytest.mark.usefixtures("_no_collector")
-def test_an_experiment_that_is_dropped_drops_its_watch() -> None:
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_a_dropped_experiment_drops_its_watch() -> None:
     exp = Exp("runs", "e")
     exp.watch(1000)
     thread = next(thread for thread in threading.enumerate() if thread.name == "mlv-watch")
@@ -287,8 +292,8 @@ def test_an_experiment_that_is_dropped_drops_its_watch() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_no_collector")
-def test_it_goes_on_while_a_logger_of_the_experiment_lives() -> None:
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_the_watch_continues_while_a_logger_of_the_experiment_is_referenced() -> None:
     exp = Exp("runs", "e")
     exp.watch(0.1)
     log = exp.log.sub("train")
@@ -304,7 +309,7 @@ def test_it_goes_on_while_a_logger_of_the_experiment_lives() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of Python 3.12 and later
-def test_a_forked_child_does_not_go_on_with_it(child: Callable[..., int]) -> None:
+def test_a_forked_child_does_not_continue_the_watch(child: Callable[..., int]) -> None:
     with Exp("runs", "e") as exp:
         watch = exp.watch(seconds=1000)
 
@@ -324,7 +329,7 @@ def test_a_wrong_interval_is_refused(seconds: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_program_that_ends_without_a_word_ends() -> None:
+def test_a_program_that_ends_without_close_is_not_held_up_by_the_watch() -> None:
     code = program("system_no_close")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

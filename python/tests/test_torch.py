@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import CannotEncode, Exp, read
+from program import program
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="not applicable: torch is not installed"
@@ -23,34 +24,8 @@ HOME = Path("runs/e")
 @pytest.mark.rule("writer.fork")
 @pytest.mark.parametrize("persistent", [False, True], ids=["forked every epoch", "forked once"])
 def test_a_dataset_logs_in_the_workers_of_a_data_loader(persistent: bool, conforms: Any) -> None:
-    Path("train.py").write_text(f"""
-import torch
-from torch.utils.data import DataLoader, Dataset
-from mlvlogger import Exp
-
-class Squares(Dataset):
-    def __init__(self, log):
-        self.log = log
-
-    def __len__(self):
-        return 32
-
-    def __getitem__(self, index):
-        self.log.event("loaded", index=index)
-        return torch.tensor([index, index**2])
-
-with Exp("runs", "e") as exp:
-    options = {{"num_workers": 2, "persistent_workers": {persistent}, "multiprocessing_context": "fork"}}
-    loader = DataLoader(Squares(exp.log.sub("data")), batch_size=8, shuffle=True, **options)
-    for n in range(3):
-        with exp.log.span("epoch", n=n) as epoch:
-            for batch in loader:
-                epoch.event("batch", sum=batch.sum())
-    for number, batch in enumerate(loader):  # and one that is left in the middle, when both workers have loaded one
-        if number == 1:
-            break
-""")
-    subprocess.run([sys.executable, "-W", "ignore", "train.py"], check=True)
+    Path("train.py").write_text(program("integrations/torch_data_loader"))
+    subprocess.run([sys.executable, "-W", "ignore", "train.py", str(persistent)], check=True)
     streams = conforms(HOME)
     assert read(HOME).state == "completed" and len([*read(HOME).events("epoch/batch")]) == 3 * 4
     assert len(streams) == 1 + (2 if persistent else 2 * 4)
@@ -62,7 +37,7 @@ def rate(epoch: int) -> float:
     return 0.95**epoch
 
 
-def test_settings_of_torch_are_recorded_by_name_through_every_door(conforms: Any) -> None:
+def test_settings_of_torch_are_recorded_by_name_by_every_call(conforms: Any) -> None:
     import torch
 
     layer = torch.nn.Linear(2, 2)
@@ -107,19 +82,8 @@ def test_settings_of_torch_are_recorded_by_name_through_every_door(conforms: Any
             Exp("runs", "refused", {"a": refused})
 
 
-def test_ranks_of_torchrun_go_on_after_one_of_them_died(conforms: Any) -> None:
-    Path("train.py").write_text("""
-import os, time
-from mlvlogger import Exp
-
-rank = int(os.environ["RANK"])
-with Exp("runs", "e", exists="resume") if rank == 0 else Exp.join("runs/e") as exp:
-    for step in range(10):
-        exp.log.event("batch", step=step, attempt=int(os.environ["TORCHELASTIC_RESTART_COUNT"]))
-        time.sleep(0.02)
-        if rank == 1 and step == 5 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-            os.abort()
-""")
+def test_ranks_of_torchrun_continue_after_one_of_them_died(conforms: Any) -> None:
+    Path("train.py").write_text(program("integrations/torch_ranks"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3", "--max-restarts=1"]
     done = subprocess.run(
         [*launcher, "train.py"], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}

@@ -5,11 +5,25 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import mlvlogger
+
+if TYPE_CHECKING:
+    from typing import assert_type
+
+    def check_types_of_results(exp: mlvlogger.Exp, experiment: mlvlogger.Experiment) -> None:
+        """Never called: `mypy python/tests` checks that the arguments decide the type of the result."""
+        assert_type(exp.ref(), mlvlogger.ExperimentRef)
+        assert_type(exp.ref("model.pt"), mlvlogger.File)
+        assert_type(experiment.ref(), mlvlogger.ExperimentRef)
+        assert_type(experiment.ref(experiment.path / "model.pt"), mlvlogger.File)
+        assert_type(exp.create("model.pt"), mlvlogger.NewFile)
+        assert_type(exp.create("model.pt", "wb"), mlvlogger.NewFile)
+        assert_type(exp.create("notes.txt", "w"), mlvlogger.NewText)
+        exp.create("notes.txt", "a")  # type: ignore[call-overload]
 
 
 def signatures() -> Iterator[tuple[str, Any]]:

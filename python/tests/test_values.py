@@ -157,7 +157,7 @@ EXACT: dict[str, tuple[Any, Any]] = {
 @pytest.mark.rule("writer.escape")
 @pytest.mark.rule("reader.unescape")
 @pytest.mark.parametrize("name", EXACT)
-def test_a_value_becomes_its_tree_and_comes_back_as_it_was(name: str) -> None:
+def test_a_value_is_encoded_as_expected_and_read_back_equal(name: str) -> None:
     value, expected = EXACT[name]
     assert same(tree(value), expected)
     text = dumps(expected)
@@ -333,7 +333,7 @@ CONVERTED = {
 
 
 @pytest.mark.parametrize("name", CONVERTED)
-def test_what_has_no_type_of_its_own_becomes_the_nearest(name: str) -> None:
+def test_a_value_without_a_type_in_the_format_is_encoded_as_the_nearest_type(name: str) -> None:
     value, expected = CONVERTED[name]
     assert same(tree(value), expected)
 
@@ -471,7 +471,7 @@ HOPELESS = {
 
 
 @pytest.mark.parametrize("name", HOPELESS)
-def test_what_has_no_form_raises_with_its_path_and_in_an_event_becomes_its_type_and_repr(name: str) -> None:
+def test_an_unencodable_value_raises_with_its_path_and_in_an_event_becomes_its_type_and_repr(name: str) -> None:
     value, kind, what = HOPELESS[name]
     with pytest.raises(CannotEncode) as caught:
         tree({"a": [0, value]})
@@ -489,7 +489,7 @@ def test_what_has_no_form_raises_with_its_path_and_in_an_event_becomes_its_type_
     assert dumps(encoded).isascii()
 
 
-def test_the_message_says_where_what_the_value_is_and_what_to_do() -> None:
+def test_the_message_gives_the_path_the_value_and_an_action() -> None:
     with pytest.raises(CannotEncode) as caught:
         encode({"optimizer": {"fn": 1j}}, path="params", depth=2)
     assert caught.value.path == "params.optimizer.fn"
@@ -566,7 +566,7 @@ SPELLED = [
 
 
 @pytest.mark.parametrize("key", SPELLED, ids=repr)
-def test_a_key_that_is_no_string_is_spelled_as_json_spells_it(key: Any) -> None:
+def test_a_key_that_is_not_a_string_is_spelled_as_json_spells_it(key: Any) -> None:
     (spelled,) = json.loads(json.dumps({key: 0}))
     for value in ({key: 0}, UserDict({key: 0}), OrderedDict({key: 0})):
         assert tree([value]) == [{spelled: 0}]
@@ -630,7 +630,7 @@ def test_the_name_of_a_second_key_is_not_the_name_of_another() -> None:
 
 
 @pytest.mark.slow
-def test_a_mapping_that_has_one_key_without_an_end_is_given_up_in_time(constant: Any) -> None:
+def test_a_mapping_that_repeats_one_key_endlessly_is_given_up(constant: Any) -> None:
     constant("_format.encode._MAX_PARTS", 10**5)
 
     class Same(Twice):
@@ -654,7 +654,7 @@ UNNAMED: dict[str, tuple[Any, str, str]] = {
 
 
 @pytest.mark.parametrize("name", UNNAMED)
-def test_a_key_without_a_name_is_refused_and_in_an_event_costs_no_value(name: str) -> None:
+def test_a_key_without_a_name_is_refused_and_in_an_event_loses_no_value(name: str) -> None:
     key, written, fault = UNNAMED[name]
     with pytest.raises(CannotEncode) as caught:
         tree({"a": {"fine": 1, key: 2}})
@@ -690,7 +690,7 @@ def test_types_of_libraries_are_their_names(monkeypatch: pytest.MonkeyPatch) -> 
     assert tree(values) == names and tree(dict.fromkeys(values, 0)) == dict.fromkeys(names, 0)
 
 
-def test_a_library_that_is_replaced_by_something_else_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_only_has_the_name_of_a_library_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     from unittest.mock import MagicMock
 
     for name in ("torch", "numpy", "tensorflow", "omegaconf", "ml_collections", "argparse", "functools"):
@@ -710,7 +710,7 @@ def test_types_of_numpy_are_their_names() -> None:
         tree(numpy.random.default_rng(0))
 
 
-def test_a_member_that_cannot_be_had_costs_no_other() -> None:
+def test_a_member_that_raises_loses_no_other() -> None:
     @dataclass
     class Late:
         lr: float
@@ -725,7 +725,7 @@ def test_a_member_that_cannot_be_had_costs_no_other() -> None:
     assert caught.value.path == "params.x.a.later" and isinstance(caught.value.__cause__, AttributeError)
 
 
-def test_an_object_whose_repr_raises_says_so() -> None:
+def test_an_object_whose_repr_raises_is_recorded_with_that_fact() -> None:
     encoded, _ = lenient(Raises())
     assert encoded["repr"] == "<Raises, whose repr raises ZeroDivisionError: repr>"
 
@@ -763,7 +763,7 @@ def test_no_record_is_nested_deeper_than_64_and_what_fits_is_kept(inner: Any) ->
             assert same(decode(encoded), nested(levels, inner))
 
 
-def test_a_value_that_is_too_deep_raises_where_nothing_may_be_lost() -> None:
+def test_a_value_that_is_too_deep_is_refused_in_params() -> None:
     assert tree(nested(60, 1)) == nested(60, 1)
     with pytest.raises(CannotEncode, match=r"^params\.x(\[0\])+: the value is nested deeper than 64 levels"):
         tree(nested(63, 1))
@@ -779,7 +779,7 @@ def test_an_opaque_value_is_not_nested_deeper_than_a_record_may_be() -> None:
 
 
 @pytest.mark.slow
-def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
+def test_a_shared_structure_that_would_explode_is_given_up() -> None:
     """60 lists that hold one another twice are 2**60 values: refused, with a short message."""
     value: list[Any] = []
     for _ in range(40):
@@ -791,7 +791,7 @@ def test_shared_structure_that_explodes_is_given_up_in_time() -> None:
 
 
 @pytest.mark.slow
-def test_a_large_flat_list_is_a_list() -> None:
+def test_a_large_flat_list_is_encoded_as_a_list() -> None:
     assert tree([0] * 900_000 + [{}])[-2:] == [0, {}]
 
 
@@ -816,7 +816,7 @@ def test_a_dict_that_changes_while_it_is_encoded_does_not_raise_in_an_event(kind
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="not applicable: this Python has no such limit")
-def test_the_limit_of_the_interpreter_on_digits_does_not_matter() -> None:
+def test_the_digit_limit_of_the_interpreter_has_no_effect() -> None:
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -841,7 +841,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_typed_value_that_a_user_made_up_does_not_raise_in_an_event_nor_break_the_record(name: str) -> None:
+def test_a_made_up_typed_value_neither_raises_in_an_event_nor_breaks_the_line(name: str) -> None:
     """Either it can be put right, or it is unencodable; the strict way raises, and nothing else."""
     encoded, messages = lenient([FORGED[name]])
     text = dumps(encoded)
@@ -853,7 +853,7 @@ def test_a_typed_value_that_a_user_made_up_does_not_raise_in_an_event_nor_break_
             tree([FORGED[name]])
 
 
-def test_a_reference_into_the_own_experiment_leaves_the_id_out() -> None:
+def test_a_reference_into_the_same_experiment_omits_the_id() -> None:
     file = File("a", 1, DIGEST, None, ID)
     assert encode(file, path="x", depth=3, own=ID) == {"_mlv": "file", "path": "a", "size": 1, "sha256": DIGEST}
     assert encode(file, path="x", depth=3, own="sha256:" + "1" * 64)["experiment"] == ID
@@ -861,7 +861,7 @@ def test_a_reference_into_the_own_experiment_leaves_the_id_out() -> None:
 
 @pytest.mark.rule("reader.opaque")
 @pytest.mark.rule("reader.unescape")
-def test_a_typed_value_of_an_unknown_type_is_kept_with_everything_inside_it() -> None:
+def test_a_typed_value_of_an_unknown_type_is_preserved_completely() -> None:
     inside = {"_mlv": "com.example.tensor", "__mlv": [{"_mlv": "float", "value": "nan"}], "x": {"___mlv": 1}}
     decoded = decode({"a": inside, "__mlv": 1})
     assert decoded == {"a": Opaque(inside), "_mlv": 1}
@@ -912,7 +912,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: str(broken)[:50])
-def test_a_typed_value_whose_form_is_broken_is_kept_as_it_stands(broken: dict[str, Any]) -> None:
+def test_a_malformed_typed_value_is_preserved_unchanged(broken: dict[str, Any]) -> None:
     """The same in every Python: `date.fromisoformat` and `int` accept more in some than in others."""
     assert decode([broken]) == [Opaque(broken)]
 
@@ -964,7 +964,7 @@ def anything(random: random.Random, levels: int) -> Any:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_random_values_come_back_as_they_were(request: pytest.FixtureRequest) -> None:
+def test_twenty_thousand_random_values_are_read_back_equal(request: pytest.FixtureRequest) -> None:
     numbers = random.Random(20261122)
     for _ in range(20_000):
         value = anything(numbers, 4)

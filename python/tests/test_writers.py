@@ -44,7 +44,7 @@ def test_lines_are_in_the_file_when_write_returns() -> None:
     writer.close()
 
 
-def test_a_new_file_must_not_be_there_and_an_old_one_must() -> None:
+def test_a_new_file_must_not_exist_and_an_old_one_must() -> None:
     with pytest.raises(FileNotFoundError):
         LineFile(Path("a"), new=False)
     Path("a").write_bytes(b"kept\n")
@@ -54,7 +54,7 @@ def test_a_new_file_must_not_be_there_and_an_old_one_must() -> None:
 
 
 @pytest.mark.rule("writer.one")
-def test_a_second_writer_is_refused_and_the_first_goes_on() -> None:
+def test_a_second_writer_is_refused_and_the_first_continues() -> None:
     writer = LineFile(Path("a"), new=True)
     with pytest.raises(StreamBusy):
         LineFile(Path("a"), new=False)
@@ -65,13 +65,13 @@ def test_a_second_writer_is_refused_and_the_first_goes_on() -> None:
 
 
 @pytest.mark.rule("writer.line")
-def test_a_short_write_is_taken_back_before_the_next_line(run: Callable[..., Any]) -> None:
+def test_a_short_write_is_truncated_before_the_next_line(run: Callable[..., Any]) -> None:
     """At each size of the rest that fits: the line is not there, and the next one is not glued to a part of it."""
     run(program("writers_short_write"))
 
 
 @pytest.mark.rule("writer.line")
-def test_what_a_failed_write_left_is_taken_back_by_close(run: Callable[..., Any]) -> None:
+def test_close_truncates_the_rest_of_a_failed_write(run: Callable[..., Any]) -> None:
     run(program("writers_close_after_failure"))
 
 
@@ -97,7 +97,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path, event
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fifo", "directory", "link", "device"])
-def test_what_is_no_regular_file_is_refused_at_once(kind: str, descriptors: Any) -> None:
+def test_a_path_that_is_not_a_regular_file_is_refused_at_once(kind: str, descriptors: Any) -> None:
     path = Path("a.jsonl")
     if kind == "fifo":
         os.mkfifo(path)
@@ -115,7 +115,7 @@ def test_what_is_no_regular_file_is_refused_at_once(kind: str, descriptors: Any)
     assert not Path("other").exists() or Path("other").read_bytes() == b""
 
 
-def test_a_sync_that_failed_stays_failed(monkeypatch: pytest.MonkeyPatch, events: Callable[..., Any]) -> None:
+def test_after_a_failed_sync_every_sync_fails(monkeypatch: pytest.MonkeyPatch, events: Callable[..., Any]) -> None:
     """The one error that cannot be made for real: fdatasync is made to fail, once. A later success proves nothing."""
     log = Logger("a.jsonl", durability="disk")
     assert log.event("before") == 2
@@ -155,7 +155,7 @@ def test_with_durability_disk_each_event_is_synced_before_its_seq_is_returned(mo
     assert synced == []
 
 
-def test_the_lock_is_let_go_when_its_process_is_killed(begin: Callable[..., Any]) -> None:
+def test_the_lock_is_released_when_its_process_is_killed(begin: Callable[..., Any]) -> None:
     holder = begin("from mlvlogger import Logger; log = Logger('a.jsonl'); print(log.event('x'), flush=True); input()")
     assert holder.stdout.readline() == "2\n"
     with pytest.raises(StreamBusy):
@@ -168,7 +168,7 @@ def test_the_lock_is_let_go_when_its_process_is_killed(begin: Callable[..., Any]
 
 
 @pytest.mark.slow
-def test_a_logger_that_nobody_holds_any_more_lets_go_of_its_file(descriptors: Any) -> None:
+def test_a_logger_without_references_releases_its_file(descriptors: Any) -> None:
     """A cell of a notebook that is run again."""
     before = descriptors() if sys.platform == "linux" else set()
     Logger("a.jsonl").event("x")

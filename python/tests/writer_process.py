@@ -14,8 +14,8 @@ def writer_of(log: Logger) -> ProcessWriter:
     return writer
 
 
-def at_work(log: Logger) -> ProcessWriter:
-    """Return the writer as soon as the other process writes: until then, the caller does."""
+def wait_for_writer(log: Logger) -> ProcessWriter:
+    """Return the writer as soon as the writer process writes: until then, the logger process does."""
     writer = writer_of(log)
     while not writer._ring.words[READY]:
         time.sleep(0.001)

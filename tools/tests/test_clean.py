@@ -21,6 +21,7 @@ from mlv_validate import validate
 from mlvlogger import Exp, read
 
 OLD = 7200  # seconds
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def leave(path: Path, data: bytes = b"x" * 1000) -> Path:
@@ -41,14 +42,7 @@ def clean(tmp_path: Path) -> Callable[..., str]:
     """Runs ``mlv clean`` with a clock that goes ahead by *ahead* seconds; its output."""
 
     def run(*arguments: Any, exit: int = 0, ahead: float = OLD) -> str:
-        code = f"""
-import time
-now = time.time
-time.time = lambda: now() + {ahead}
-from mlv_tools._cli import main
-main()
-"""
-        command = [sys.executable, "-c", code, "clean", *map(str, arguments)]
+        command = [sys.executable, str(PROGRAMS / "clean_later.py"), str(ahead), "clean", *map(str, arguments)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == exit, done.stderr or done.stdout
         return done.stdout + done.stderr
@@ -102,7 +96,7 @@ def snapshot(directory: Path) -> dict[str, tuple[int, bytes | bool]]:
     }
 
 
-def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], exp: Exp) -> None:
+def test_without_an_option_leftovers_are_listed_and_not_removed(clean: Callable[..., str], exp: Exp) -> None:
     before = snapshot(exp.path)
     for arguments in (["runs"], ["-n", "runs"], ["--dry-run", "runs/e"]):
         shown = clean(*arguments)
@@ -115,7 +109,7 @@ def test_it_lists_what_is_left_and_changes_nothing(clean: Callable[..., str], ex
     assert "Usage" in clean("--help") and "does not exist" in clean("nothing", exit=2)
 
 
-def test_it_removes_what_is_left_and_nothing_else(clean: Callable[..., str], exp: Exp) -> None:
+def test_only_leftovers_are_removed(clean: Callable[..., str], exp: Exp) -> None:
     for other in ("mine/.mlv-10", "files.mlv-11", ".mlvx", "log/x.mlv-12"):
         leave(exp.path / other)
     leave(exp.path.parent / ".mlv-13")
@@ -137,7 +131,7 @@ def test_it_removes_what_is_left_and_nothing_else(clean: Callable[..., str], exp
     assert validate(exp.path, sealed=True).verdict == "valid"
 
 
-def test_of_a_link_the_folder_is_searched_and_of_a_linked_folder_nothing(
+def test_a_link_as_the_root_is_followed_and_a_linked_folder_is_not(
     clean: Callable[..., str], exp: Exp, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(exp.path)
@@ -161,42 +155,23 @@ def test_young_files_are_kept(clean: Callable[..., str], exp: Exp) -> None:
     assert names(exp.path) == LEFT
 
 
-# Writers that have the experiment, one way or another; they say so on a line, and wait for the next.
-LIVING = {
-    "the experiment": "exp = Exp.resume(path)",
-    "another process writes": "exp = Exp.resume(path, writer='process')",
-    "a worker": "exp = Exp.join(path, 3)",
-    "another script": "exp = Exp.open(path)",
-    "a stream": "exp = Logger(path + '/log/gpu.jsonl')",
-    "a capture that outlives its program": """
-exp = Exp.open(path); exp.capture()
-if os.fork(): os._exit(0)  # its child has standard output
-exp = None""",
-    "a watch": "exp = Exp.open(path); exp.watch(); log = exp.log; exp = None",
-    "a forked child with a separate stream": """
-exp = Exp.open(path)
-if os.fork(): os._exit(0)
-exp.log.event("x")""",
-    "a forked child that has only a file": """
-exp = Exp.open(path)
-if os.fork(): os._exit(0)
-file = exp.create("new.bin"); file.write(b"x"); file.flush()""",
-}
+LIVING = [  # how writers, which are ways of programs/clean_writers.py, have the experiment
+    "the experiment",
+    "another process writes",
+    "a worker",
+    "another script",
+    "a stream",
+    "a capture that outlives its program",
+    "a watch",
+    "a forked child with a separate stream",
+    "a forked child that has only a file",
+]
 
 
 @pytest.mark.parametrize("how", LIVING)
-def test_an_experiment_that_somebody_writes_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
-    code = f"""
-import os, sys, warnings
-warnings.simplefilter("ignore")
-from mlvlogger import Exp, Logger
-path = sys.argv[1]
-out = os.dup(1)
-{LIVING[how]}
-os.write(out, b"ready\\n")
-sys.stdin.readline()
-"""
-    writer = subprocess.Popen([sys.executable, "-c", code, exp.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def test_an_experiment_with_a_running_writer_is_left_alone(clean: Callable[..., str], exp: Exp, how: str) -> None:
+    command = [sys.executable, str(PROGRAMS / "clean_writers.py"), str(exp.path), how]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout
     try:
         while b"ready" not in writer.stdout.readline():
@@ -219,17 +194,8 @@ sys.stdin.readline()
 
 def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp: Exp) -> None:
     """The program is gone, and another process writes what it has logged."""
-    code = """
-import os, signal, sys
-from mlvlogger import Exp
-exp = Exp.resume(sys.argv[1], writer="process")
-writer = exp.log._stream._writer._process.pid
-os.kill(writer, signal.SIGSTOP)
-exp.log.event("last", n=1)
-print(writer, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", code, exp.path], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(PROGRAMS / "clean_drains.py"), str(exp.path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     writer = int(done.stdout)
     try:
         assert "log.jsonl has a writer" in clean("-y", "runs") and "meta/.mlv-02" in names(exp.path)
@@ -241,17 +207,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert names(exp.path) == [] and [event.name for event in read(exp.path).events()][-1] == "last"
 
 
-def test_what_a_killed_attach_really_leaves_is_removed(clean: Callable[..., str], tmp_path: Path) -> None:
-    code = """
-import os, signal, sys
-from mlvlogger import Exp
-exp = Exp(sys.argv[1], "killed")
-file = exp.create("model.bin")
-file.write(b"x" * 100_000)
-file.flush()
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    subprocess.run([sys.executable, "-c", code, tmp_path / "runs"])
+def test_leftovers_of_a_killed_attach_are_removed(clean: Callable[..., str], tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(PROGRAMS / "clean_killed.py"), str(tmp_path / "runs")])
     (left,) = names(tmp_path / "runs")
     assert re.fullmatch("killed/files/.mlv-[0-9a-f]{16}", left)
     shown = clean("--yes", "runs")
@@ -271,7 +228,7 @@ def test_damaged_experiments_and_experiments_without_a_stream_are_cleaned(
     assert "9 temporary files" in clean("-y", "runs")
 
 
-def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: Path) -> None:
+def test_entries_that_appear_disappear_or_are_locked_meanwhile_are_not_errors(exp: Exp, tmp_path: Path) -> None:
     def found() -> dict[str, Any]:
         return {one.name: one for one in find_leftovers(exp.path)}
 
@@ -298,22 +255,22 @@ def test_what_comes_goes_or_is_taken_in_between_is_no_error(exp: Exp, tmp_path: 
         assert {kept for _, kept in remove(rest)} == {"log.jsonl has a writer"}
 
 
-def test_nobody_can_begin_to_write_while_it_removes(exp: Exp) -> None:
+def test_no_writer_can_start_during_the_removal(exp: Exp) -> None:
     with Exp.open(exp.path):
         pass
-    ours = remove(find_leftovers(exp.path))
-    next(ours)
+    removal = remove(find_leftovers(exp.path))
+    next(removal)
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from mlvlogger import Exp; Exp.resume(sys.argv[1])", exp.path],
         capture_output=True,
         text=True,
     )
     assert "StreamBusy" in done.stderr
-    list(ours)
+    list(removal)
     Exp.resume(exp.path).close()
 
 
-def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leftover_that_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlink(name: str, dir_fd: int) -> None:
         if name == ".mlv-03":
             raise PermissionError(errno.EACCES, "Permission denied")
@@ -329,30 +286,29 @@ def test_what_cannot_be_removed_is_an_error(exp: Exp, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", LEFT), ("", LEFT)])
-def test_on_a_terminal_it_asks(exp: Exp, tmp_path: Path, answer: str, left: list[str]) -> None:
+def test_on_a_terminal_the_command_asks_first(exp: Exp, tmp_path: Path, answer: str, left: list[str]) -> None:
     import pty
 
-    ours, theirs = pty.openpty()
-    code = f"import time; now = time.time; time.time = lambda: now() + {OLD}; from mlv_tools._cli import main; main()"
-    command = [sys.executable, "-c", code, "clean", "runs"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
+    controller, terminal = pty.openpty()
+    command = [sys.executable, str(PROGRAMS / "clean_later.py"), str(OLD), "clean", "runs"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
     shown = b""
     while b"Remove them? [y/N]" not in shown:
-        shown += os.read(ours, 1000)
+        shown += os.read(controller, 1000)
     assert names(exp.path) == LEFT
-    os.write(ours, f"{answer}\n".encode())
+    os.write(controller, f"{answer}\n".encode())
     try:
-        while data := os.read(ours, 1000):
+        while data := os.read(controller, 1000):
             shown += data
     except OSError:
         pass
-    os.close(ours)
+    os.close(controller)
     assert process.wait() == 0 and names(exp.path) == left
     assert (b") removed" in shown) == (answer == "y")
 
 
-def test_names_that_a_terminal_would_obey_are_escaped(clean: Callable[..., str], tmp_path: Path) -> None:
+def test_names_with_terminal_commands_are_escaped(clean: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "e") as exp:
         pass
     leave(exp.path / ".mlv-\x1b[31m")

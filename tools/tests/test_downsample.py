@@ -30,7 +30,7 @@ def test_a_short_curve_is_kept_whole(tmp_path: Path) -> None:
     assert (curve.count, curve.bad, curve.low, curve.high, curve.last) == (5, 2, 1.0, 3.0, 2.5)
 
 
-def test_of_each_stretch_the_lowest_and_the_highest_are_kept_in_order(tmp_path: Path) -> None:
+def test_the_lowest_and_the_highest_point_of_each_interval_are_kept_in_order(tmp_path: Path) -> None:
     write(tmp_path, [5, 1, 9, 4, 2, 2, 8, 3, 7, 0])
     (curve,) = thinned(tmp_path, most=2, budget=1)  # the bound of all curves leaves 20 to each: it stays whole
     assert curve.steps == list(range(10))
@@ -48,7 +48,7 @@ def test_of_each_stretch_the_lowest_and_the_highest_are_kept_in_order(tmp_path: 
     assert (curve.count, curve.low, curve.high, curve.last) == (1000, min(values), max(values), values[-1])
 
 
-def test_a_gap_is_seen_whatever_is_thinned(tmp_path: Path) -> None:
+def test_a_gap_stays_visible_after_downsampling(tmp_path: Path) -> None:
     write(tmp_path, [math.nan if 500 <= step < 503 or step >= 900 else 1.0 * step for step in range(1000)])
     (curve,) = thinned(tmp_path, most=25)
     gaps = [step for step, value in zip(curve.steps, curve.values, strict=True) if value is None]

@@ -44,11 +44,11 @@ def test_parquet_holds_the_rows_and_types_of_the_views(runs: Path, tmp_path: Pat
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "         1 experiments\n        11 events\n         6 metrics\n"
     assert sorted(os.listdir(tmp_path / "it's out")) == ["events.parquet", "experiments.parquet", "metrics.parquet"]
-    ours, theirs = connect(runs), duckdb.connect()
+    views, files = connect(runs), duckdb.connect()
     for view in VIEWS:
         file = f"{tmp_path}/it''s out/{view}.parquet"
-        assert rows(theirs, f"FROM '{file}'") == rows(ours, f"FROM {view}")
-        assert rows(theirs, f"DESCRIBE FROM '{file}'") == rows(ours, f"DESCRIBE FROM {view}")
+        assert rows(files, f"FROM '{file}'") == rows(views, f"FROM {view}")
+        assert rows(files, f"DESCRIBE FROM '{file}'") == rows(views, f"DESCRIBE FROM {view}")
 
 
 def test_parquet_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
@@ -66,16 +66,16 @@ def test_parquet_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
 def test_csv_holds_the_rows_of_the_views(runs: Path, tmp_path: Path) -> None:
     result = export("csv", runs, tmp_path / "out")
     assert (result.returncode, result.stderr) == (0, "")
-    ours, theirs = connect(runs), duckdb.connect()
+    views, files = connect(runs), duckdb.connect()
     for view in VIEWS:
-        columns = dict((name, kind) for name, kind, *_ in ours.execute(f"DESCRIBE {view}").fetchall())
+        columns = dict((name, kind) for name, kind, *_ in views.execute(f"DESCRIBE {view}").fetchall())
         texts = {name: "JSON" if kind.endswith("[]") else kind for name, kind in columns.items()}
         selected = ", ".join(
             f'from_json("{name}", \'["VARCHAR"]\') AS "{name}"' if kind.endswith("[]") else f'"{name}"'
             for name, kind in columns.items()
         )
         source = f"read_csv('{tmp_path}/out/{view}.csv', header=true, auto_detect=false, columns={texts}, escape='\"')"
-        assert rows(theirs, f"SELECT {selected} FROM {source}") == rows(ours, f"FROM {view}")
+        assert rows(files, f"SELECT {selected} FROM {source}") == rows(views, f"FROM {view}")
 
 
 def test_csv_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_csv_is_read_by_pandas(runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
-def test_nothing_is_overwritten_and_nothing_left_half_done(runs: Path, tmp_path: Path, form: str) -> None:
+def test_export_overwrites_nothing_and_leaves_no_partial_file(runs: Path, tmp_path: Path, form: str) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -103,7 +103,7 @@ def test_nothing_is_overwritten_and_nothing_left_half_done(runs: Path, tmp_path:
     assert export(form, runs, tmp_path / "empty").returncode == 0
 
 
-def test_what_is_left_out_is_said(runs: Path, tmp_path: Path) -> None:
+def test_omitted_lines_are_reported(runs: Path, tmp_path: Path) -> None:
     with open(runs / "one/log.jsonl", "a") as file:
         file.write("garbled\n")
     result = export("csv", runs, tmp_path / "out")

@@ -60,7 +60,7 @@ def test_lnav_shows_time_event_and_data(lnav: Callable[..., str], experiment: Pa
     assert [" ".join(line.split()) for line in printed] == [" ".join(line.split()) for line in shown]
 
 
-def test_lnav_counts_and_queries_what_a_reader_reads(lnav: Callable[..., str], experiment: Path) -> None:
+def test_lnav_counts_and_queries_the_events_that_a_reader_reads(lnav: Callable[..., str], experiment: Path) -> None:
     run = mlvlogger.read(experiment)
     streams = [experiment / stream for stream in run.streams]
     events = [event for stream in run.streams for event in run.events(stream=stream, lifecycle=True)]

@@ -29,7 +29,9 @@ def rows_of(text: str) -> Any:
     return json.loads(text)
 
 
-def test_every_experiment_is_a_row_and_a_broken_one_says_what_tells_more(mlv: Callable[..., str], runs: Path) -> None:
+def test_every_experiment_is_a_row_and_a_broken_one_names_the_command_for_details(
+    mlv: Callable[..., str], runs: Path
+) -> None:
     rows = rows_of(mlv("ls", runs, "--format", "json"))
     assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
         ("broken", None, "broken"),
@@ -53,7 +55,7 @@ def test_the_table_is_a_tree_with_the_params_that_differ_and_the_last_values(
     assert lines[6].startswith("broken: ")
 
 
-def test_an_experiment_whose_log_another_program_changed_says_where_it_continues(
+def test_a_log_that_another_program_changed_is_listed_with_its_continuation(
     mlv: Callable[..., str], tmp_path: Path
 ) -> None:
     with pytest.warns(RuntimeWarning, match="by another program"), Exp(tmp_path, "e") as exp:
@@ -82,7 +84,7 @@ def test_params_that_differ_do_so_among_experiments_of_a_kind(mlv: Callable[...,
     assert mlv("ls").splitlines()[0].split()[5:] == ["warmup"]
 
 
-def test_metrics_are_the_readers_with_a_curve(mlv: Callable[..., str], runs: Path) -> None:
+def test_metrics_are_those_of_the_reader_with_a_sparkline(mlv: Callable[..., str], runs: Path) -> None:
     lines = mlv("ls", runs, "-m", "loss:min", "-m", "train/batch.loss:first", "-p", "lr").splitlines()
     first, second = lines[2].split(), lines[4].split()
     assert first[-4:] == ["0.1", sparkline([1 / (step + 1) for step in range(10)]), "1", first[-1]]
@@ -405,7 +407,9 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(
         (["missing"], "Directory 'missing' does not exist"),
     ],
 )
-def test_wrong_usage_says_what_is_right(mlv: Callable[..., str], runs: Path, arguments: Any, message: str) -> None:
+def test_wrong_usage_is_answered_with_the_right_usage(
+    mlv: Callable[..., str], runs: Path, arguments: Any, message: str
+) -> None:
     output = mlv("ls", *([] if arguments == ["missing"] else [runs]), *arguments, exit=2)
     assert message in " ".join(output.replace("│", "").split())
 
@@ -414,7 +418,7 @@ def test_an_empty_directory_says_so(mlv: Callable[..., str], tmp_path: Path) -> 
     assert mlv("ls") == "no experiments in .\n"
 
 
-def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv: Callable[..., str], tmp_path: Path) -> None:
+def test_no_terminal_command_of_a_record_is_printed(mlv: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path, "e", {HOSTILE: HOSTILE}, tags=[HOSTILE], description=HOSTILE) as exp:
         exp.log.event("red[bold]", {HOSTILE: 1.0, "text": HOSTILE})
     for command in (["ls"], ["show", "e"], ["tail", "e"], ["diff", "--all", "e", "e"]):
@@ -423,7 +427,7 @@ def test_nothing_of_a_record_is_obeyed_by_a_terminal(mlv: Callable[..., str], tm
         assert "[bold]x[/bold]" in output.replace("…", "[bold]x[/bold]")
 
 
-def test_a_torn_log_is_said_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
+def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.close()
     with open(exp.path / "log.jsonl", "ab") as file:
@@ -454,7 +458,7 @@ STATES = {
 
 @pytest.mark.parametrize("end", STATES)
 @pytest.mark.parametrize("count", [0, 5, 5000])
-def test_the_state_is_the_readers(tmp_path: Path, end: str, count: int) -> None:
+def test_the_state_is_that_of_the_reader(tmp_path: Path, end: str, count: int) -> None:
     exp = Exp(tmp_path, "e")
     for number in range(count):
         exp.log.event("batch", step=number, text="mlv/end \\ x" if number % 7 else "")
@@ -466,7 +470,7 @@ def test_the_state_is_the_readers(tmp_path: Path, end: str, count: int) -> None:
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 @pytest.mark.parametrize("is_ended", [True, False])
-def test_the_state_of_a_later_session_is_the_readers_too(tmp_path: Path, version: str, is_ended: Any) -> None:
+def test_the_state_of_a_later_session_is_that_of_the_reader(tmp_path: Path, version: str, is_ended: Any) -> None:
     with Exp(tmp_path, "e") as exp:
         exp.log.event("batch", step=1)
     with Exp.resume(exp.path) as exp:
@@ -481,7 +485,7 @@ def test_the_state_of_a_later_session_is_the_readers_too(tmp_path: Path, version
     assert summary(found).state == expected
 
 
-def test_what_cannot_be_read_at_the_end_does_not_hide_what_can(tmp_path: Path) -> None:
+def test_unreadable_lines_at_the_end_do_not_hide_readable_ones(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     for number in range(3000):
         exp.log.event("batch", loss=float(number))
@@ -510,7 +514,7 @@ def test_an_old_value_is_not_shown_as_the_last_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"x", b"\n", b"a\nb", b"a\nb\n", b"x" * 70_000, b"ab\n" * 50_000 + b"t"])
 @pytest.mark.parametrize("more", [b"", b"y" * 200_000 + b"\n", b"z\n" + b"y" * 65_535 + b"\n"])
-def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: bytes, more: bytes) -> None:
+def test_blocks_from_the_end_give_every_complete_line_once(text: bytes, more: bytes) -> None:
     end = TailReader(io.BytesIO(more + text))
     blocks = list(end.blocks())
     size = (more + text).rfind(b"\n") + 1
@@ -519,7 +523,7 @@ def test_blocks_from_the_end_give_every_byte_that_is_no_torn_one_once(text: byte
     assert all(block.endswith(b"\n") for block in blocks)
 
 
-def test_a_line_that_is_too_long_is_left_out_and_those_around_it_are_not() -> None:
+def test_only_a_line_that_is_too_long_is_skipped() -> None:
     end = TailReader(io.BytesIO(b"a\n" + b"x" * MAX_RECORD + b"\n" + b"b\n" + b"t" * 1_000_000))
     assert (list(end.blocks()), end.torn) == ([b"b\n", b"a\n"], 1_000_000)
 
@@ -557,7 +561,7 @@ def test_a_sparkline_has_the_shape_of_the_values(values: Any, line: str) -> None
     assert sparkline(values) == line
 
 
-def test_metrics_and_conditions_are_read_as_they_are_written() -> None:
+def test_metrics_and_conditions_are_parsed() -> None:
     known = [("epoch/batch", "loss"), ("a", "b"), ("c", "x:y")]
     assert find_metric("epoch/batch.loss:min", known) == Metric("epoch/batch", "loss", "min")
     assert find_metric("loss", known) == Metric("epoch/batch", "loss", "last")

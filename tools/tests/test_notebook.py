@@ -71,7 +71,7 @@ def test_a_notebook_shows_an_experiment_and_a_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path: Path) -> None:
+def test_output_of_cells_is_captured_once_and_still_shown(tmp_path: Path) -> None:
     shown = execute(
         tmp_path,
         "import subprocess, sys, warnings\nfrom mlvlogger import Exp, read\nexp = Exp('runs', 'e')",
@@ -93,7 +93,7 @@ def test_what_cells_print_is_captured_once_and_shown_as_before(tmp_path: Path) -
     assert errors[0] == "problem" and "UserWarning: careful" in errors[1]
 
 
-def test_the_curve_has_a_gap_where_the_loss_is_no_number(tmp_path: Path) -> None:
+def test_the_curve_has_a_gap_where_the_loss_is_not_a_number(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (path,) = re.findall('<path d="([^"]*)"', read(tmp_path / "diverged")._repr_html_())
     assert path.count("M") == 2
@@ -110,7 +110,7 @@ def test_a_long_curve_keeps_its_peak(tmp_path: Path) -> None:
     assert 160 <= len(heights) <= 642 and "<td" in html and ">100<" in html and ">5000<" in html
 
 
-def test_hostile_texts_are_texts(tmp_path: Path) -> None:
+def test_hostile_strings_are_shown_as_text(tmp_path: Path) -> None:
     trainings.hostile(tmp_path)
     for html in (read(tmp_path / "hostile")._repr_html_(), mlv_tools.experiments(tmp_path)._repr_html_()):
         shown = Elements(html)
@@ -120,7 +120,7 @@ def test_hostile_texts_are_texts(tmp_path: Path) -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f\u2028\u2029\ud800]", html)
 
 
-def test_an_experiment_that_cannot_be_read_to_the_end_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_an_experiment_that_cannot_be_read_to_the_end_is_shown(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "one", {"lr": 1})
     exp.log.event("batch", loss=1.0)
     exp.close()

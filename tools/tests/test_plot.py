@@ -44,7 +44,7 @@ def test_a_metric_is_drawn_with_a_legend(runs: Path, tmp_path: Path) -> None:
     assert {"epoch/batch.loss", "fast", "slow", "step"} <= set(texts(tmp_path / "loss.svg"))
 
 
-def test_a_png_is_as_large_as_asked(runs: Path, tmp_path: Path) -> None:
+def test_a_png_has_the_requested_size(runs: Path, tmp_path: Path) -> None:
     only = ["--only", "fast", "--width", "300", "--height", "100", "--smooth", "0.9", "--log", "--by", "time"]
     done = plot(runs, "--metric", "epoch/batch.loss", "-o", tmp_path / "loss.png", *only)
     assert done.stdout == f"{tmp_path / 'loss.png'}: 1 curve, 72 points\n"
@@ -53,19 +53,19 @@ def test_a_png_is_as_large_as_asked(runs: Path, tmp_path: Path) -> None:
     assert content[:8] == b"\x89PNG\r\n\x1a\n" and width > 600 and height > 200
 
 
-def test_what_is_not_drawn_is_said(tmp_path: Path) -> None:
+def test_omitted_points_are_reported(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         for step in range(4000):
             exp.log.event("batch", step=step, loss=float("nan") if step == 7 else step - 1.0)
     done = plot(tmp_path / "runs", "--metric", "batch.loss", "--log", "-o", tmp_path / "a.svg")
-    said = done.stdout.split(": ", 1)[1]
-    assert said.startswith(
+    printed = done.stdout.split(": ", 1)[1]
+    assert printed.startswith(
         "1 curve, 4000 points; downsampled to 1441: the lowest and the highest of each stretch; 1 not finite"
     )
-    assert said.endswith("crosses at the bottom; 1 of those not above 0: not on a log scale\n")
+    assert printed.endswith("crosses at the bottom; 1 of those not above 0: not on a log scale\n")
 
 
-def test_a_metric_that_is_not_there_says_which_are(runs: Path, tmp_path: Path) -> None:
+def test_a_missing_metric_is_answered_with_the_existing_ones(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "batch.loss", "-o", tmp_path / "loss.svg")
     assert done.returncode == 2
     assert done.stderr.endswith(
@@ -129,7 +129,7 @@ def test_a_wrong_ending_is_wrong_usage(runs: Path, tmp_path: Path) -> None:
     assert done.returncode == 2 and "must end in .png or .svg" in done.stderr
 
 
-def test_hostile_texts_are_texts(tmp_path: Path) -> None:
+def test_hostile_strings_are_shown_as_text(tmp_path: Path) -> None:
     trainings.hostile(tmp_path / "runs")
     event = trainings.EXPRESSION.replace("/", "")
     for metric in (trainings.PWN, trainings.EXPRESSION, "__proto__"):

@@ -10,7 +10,7 @@ SOURCE = Path(mlv_tools.__file__).parent
 HEAVY = ("duckdb", "pyspark", "rocrate", "tensorboardX", "vl_convert", "pandas", "mlv_validate")
 
 
-def test_no_command_imports_what_is_heavy_before_it_runs() -> None:
+def test_no_command_imports_heavy_packages_before_it_runs() -> None:
     commands = sorted(path.stem for path in (SOURCE / "_commands").glob("[a-z]*.py"))
     assert len(commands) >= 15
     program = "import importlib, sys\n" + "".join(
@@ -21,6 +21,6 @@ def test_no_command_imports_what_is_heavy_before_it_runs() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_what_is_listed_is_what_there_is() -> None:
-    assert all(hasattr(mlv_tools, name) for name in mlv_tools.__all__)
+def test_every_listed_name_exists() -> None:
+    assert mlv_tools.__all__ and all(hasattr(mlv_tools, name) for name in mlv_tools.__all__)
     assert not hasattr(mlv_tools, "absent")

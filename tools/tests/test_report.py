@@ -22,7 +22,7 @@ def report(*arguments: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_a_report_is_one_file_that_says_what_is_in_it(tmp_path: Path) -> None:
+def test_a_report_is_one_file_and_the_command_prints_its_contents(tmp_path: Path) -> None:
     trainings.some(tmp_path / "runs")
     done = report(tmp_path / "runs", "-o", tmp_path / "page.html")
     assert (done.returncode, done.stderr) == (0, "")
@@ -49,7 +49,7 @@ def test_the_data_is_that_of_the_experiments(tmp_path: Path) -> None:
     assert len(data["images"]) == 36 and {image["step"] for image in data["images"]} == {12, 24, 36, 48, 60, 72}
 
 
-def test_an_open_span_goes_on_to_the_last_event(tmp_path: Path) -> None:
+def test_an_open_span_extends_to_the_last_event(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]
     (span,) = still_open["spans"]
@@ -57,7 +57,7 @@ def test_an_open_span_goes_on_to_the_last_event(tmp_path: Path) -> None:
     assert span["end"] > span["start"]
 
 
-def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path: Path) -> None:
+def test_images_beyond_the_limit_are_omitted_evenly_and_reported(tmp_path: Path) -> None:
     trainings.train(tmp_path, "one", 0.1)
     size = max(path.stat().st_size for path in (tmp_path / "one/files/weights").iterdir())
     data = collect(tmp_path, images=3 * size)
@@ -65,13 +65,13 @@ def test_images_beyond_the_bound_are_left_out_evenly_and_said(tmp_path: Path) ->
     assert any(re.match(r"Images left out because .*--images.*: 3\.", note) for note in data["notes"])
 
 
-def test_the_spread_begins_at_the_ends_and_holds_each_once() -> None:
+def test_the_spread_starts_at_the_ends_and_contains_each_index_once() -> None:
     assert [_spread(count) for count in range(1, 6)] == [[0], [1, 0], [2, 0, 1], [3, 0, 2, 1], [4, 0, 2, 1, 3]]
     assert all(sorted(_spread(count)) == list(range(count)) for count in range(1, 200))
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "link", "folder"])
-def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path: Path, harm: str) -> None:
+def test_an_image_that_differs_from_the_record_is_omitted(tmp_path: Path, harm: str) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         with exp.create("a/b.png", "wb") as file:
             file.write(b"an image")
@@ -100,7 +100,7 @@ def test_an_image_that_is_not_what_was_recorded_is_left_out(tmp_path: Path, harm
     assert f"Images left out because {reason}: 1." in data["notes"]
 
 
-def test_the_same_image_is_in_the_page_once(tmp_path: Path) -> None:
+def test_an_image_is_in_the_page_only_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with Exp(tmp_path, name) as exp:
             with exp.create("a.png", "wb") as file:
@@ -110,7 +110,7 @@ def test_the_same_image_is_in_the_page_once(tmp_path: Path) -> None:
     assert ([image["source"] for image in data["images"]], len(data["sources"])) == ([0, 0], 1)
 
 
-def test_data_in_the_page_ends_no_script_and_comes_back_whole() -> None:
+def test_data_cannot_end_the_script_of_the_page_and_is_parsed_back_equal() -> None:
     texts = ["</script>", "<!--", "]]>", "\u2028\u2029", "$policy", "\ud800", "\x00", "&lt;"]
     text = page("a</title>$x", {"texts": texts})
     (inside,) = re.findall('<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
@@ -141,13 +141,13 @@ def test_a_missing_root_is_an_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_how_to_is_true() -> None:
+def test_the_code_of_the_how_to_guide_prints_its_output() -> None:
     run, results = results_of("docs/how-to/report.md")
     wrong = [(what, expected, actual) for _, what, expected, actual in results if not agree(expected, actual)]
     assert (run.returncode, wrong) == (0, []), run.stderr
 
 
-def test_a_page_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     done = report(tmp_path, "-o", tmp_path / "nothing/page.html")
     assert done.returncode == 2 and f"{tmp_path / 'nothing'} isn't a directory" in done.stderr.replace("\n", " ")
 
@@ -184,6 +184,6 @@ def test_a_curve_keeps_the_digits_that_tell_its_values_apart(tmp_path: Path) -> 
     assert [one["y"] for one in chart["series"]] == [[1e12] * 2, [1e12 + 1] * 2]
 
 
-def test_of_one_experiment_every_parameter_is_in_the_table(tmp_path: Path) -> None:
+def test_the_table_of_one_experiment_has_every_parameter(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
     assert collect(tmp_path)["differing"] == ["lr", "seed"]

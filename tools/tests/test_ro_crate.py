@@ -72,13 +72,13 @@ def found_by_the_validator(crate: Path, cache: Path) -> Any:
 
 @pytest.mark.filterwarnings("default")  # those of the validator and what it imports
 @pytest.mark.parametrize("name", ["crate", "crate.zip"])
-def test_the_communitys_validator_finds_nothing_amiss(experiment: Path, tmp_path: Path, name: str) -> None:
+def test_the_validator_of_ro_crate_finds_nothing_wrong(experiment: Path, tmp_path: Path, name: str) -> None:
     exported(experiment, tmp_path / name, "--license", "https://spdx.org/licenses/MIT")
     assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
 
 
 @pytest.mark.filterwarnings("default")
-def test_the_communitys_validator_would_find_what_is_amiss(experiment: Path, tmp_path: Path) -> None:
+def test_the_validator_of_ro_crate_finds_planted_faults(experiment: Path, tmp_path: Path) -> None:
     exported(experiment, tmp_path / "crate")
     metadata = tmp_path / "crate/ro-crate-metadata.json"
     tree = json.loads(metadata.read_text())
@@ -97,9 +97,10 @@ def test_the_experiment_in_a_crate_is_valid_and_whole(experiment: Path, tmp_path
     subprocess.run(
         [sys.executable, "-m", "mlv_validate", "--require-sealed", tmp_path / "crate"], check=True, capture_output=True
     )
-    for path in experiment.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
+    paths = [path for path in experiment.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert paths
+    for path in paths:
+        assert (tmp_path / "crate" / path.relative_to(experiment)).read_bytes() == path.read_bytes()
 
 
 ODD = [
@@ -170,7 +171,7 @@ def test_a_lone_surrogate_in_a_value_is_escaped(tmp_path: Path) -> None:
     assert values == {"text": r"\ud800", "list": r'["\udcff"]'}
 
 
-def test_a_crate_tells_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:
+def test_a_crate_describes_params_files_software_times_and_sub_experiments(experiment: Path, tmp_path: Path) -> None:
     exported(experiment, tmp_path / "crate.zip")
     with zipfile.ZipFile(tmp_path / "crate.zip") as archive:
         graph = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
@@ -195,7 +196,7 @@ def test_a_crate_tells_params_files_software_times_and_sub_experiments(experimen
     assert any(entity["@type"] == "SoftwareApplication" and entity["name"] == "click" for entity in graph.values())
 
 
-def test_a_crate_overwrites_nothing_and_does_not_go_into_the_experiment(experiment: Path, tmp_path: Path) -> None:
+def test_a_crate_overwrites_nothing_and_is_refused_inside_the_experiment(experiment: Path, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     assert exported(experiment, tmp_path / "there").exit_code == 2
     assert exported(experiment, experiment / "crate").exit_code == 2

@@ -31,7 +31,7 @@ def exp(tmp_path: Path) -> Exp:
     return exp
 
 
-def test_show_says_what_an_experiment_is(mlv: Callable[..., str], exp: Exp) -> None:
+def test_show_prints_the_facts_of_an_experiment(mlv: Callable[..., str], exp: Exp) -> None:
     lines = [" ".join(line.split()) for line in mlv("show", "e").splitlines()]
     for line in [
         f"id {exp.id}",
@@ -55,7 +55,7 @@ def test_show_says_what_an_experiment_is(mlv: Callable[..., str], exp: Exp) -> N
     ]
 
 
-def test_show_says_what_is_wrong(mlv: Callable[..., str], exp: Exp) -> None:
+def test_show_prints_the_problems_of_an_experiment(mlv: Callable[..., str], exp: Exp) -> None:
     with open(exp.path / "log.jsonl", "ab") as file:
         file.write(b"garbled\n{")
     output = mlv("show", "e")
@@ -63,7 +63,7 @@ def test_show_says_what_is_wrong(mlv: Callable[..., str], exp: Exp) -> None:
     assert "log.jsonl:16: the line isn't an event" in output and "for details, run: mlv-validate e" in output
 
 
-def test_show_says_whether_the_code_was_that_of_the_commit(mlv: Callable[..., str], tmp_path: Path) -> None:
+def test_show_prints_whether_the_code_was_that_of_the_commit(mlv: Callable[..., str], tmp_path: Path) -> None:
     """In a repository where only a filter could compare a file: the logger runs none, so it doesn't know."""
 
     def git(*words: Any) -> Any:
@@ -89,14 +89,14 @@ def test_show_says_whether_the_code_was_that_of_the_commit(mlv: Callable[..., st
     assert " and changes" in shown("changed")
 
 
-def test_what_is_no_experiment_is_refused_with_the_reason(mlv: Callable[..., str], tmp_path: Path) -> None:
+def test_a_path_that_is_not_an_experiment_is_refused_with_the_reason(mlv: Callable[..., str], tmp_path: Path) -> None:
     assert "mlv: error: " in mlv("show", ".", exit=1)
     assert "does not exist" in mlv("show", "nothing", exit=2)
     (tmp_path / "red\x1b[31m").mkdir()
     assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m isn't an experiment")
 
 
-def test_diff_shows_what_differs_and_nothing_else(mlv: Callable[..., str], tmp_path: Path) -> None:
+def test_diff_prints_only_the_differences(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name, lr in (("a", 0.1), ("b", 0.2)):
         with Exp(tmp_path, name, {"lr": lr, "seed": 1, "opt": {"name": "adam", "eps": lr}}) as exp:
             for step in range(3):
@@ -236,7 +236,7 @@ def test_experiments_in_a_directory_are_completed_through_it(mlv: Callable[..., 
     assert completed("nothing/") == []
 
 
-def test_the_help_of_every_command_says_what_it_does(mlv: Callable[..., str]) -> None:
+def test_every_command_has_a_help_text(mlv: Callable[..., str]) -> None:
     listed = mlv("--help")
     for command in ("ls", "show", "tail", "diff", "tag", "note"):
         assert f"  {command} " in listed

@@ -65,7 +65,7 @@ def test_rows_are_csv_json_and_json_lines(runs: Path) -> None:
     assert mlv("sql", runs, "FROM metrics LIMIT 0", "--format", "json").stdout == "[]\n"
 
 
-def test_a_new_file_is_written_in_the_format_that_its_name_says(runs: Path, tmp_path: Path) -> None:
+def test_the_ending_of_a_file_selects_its_format(runs: Path, tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     for ending in ("csv", "json", "jsonl", "parquet"):
         out = tmp_path / f"it's out.{ending}"
@@ -89,7 +89,7 @@ def test_a_query_comes_from_standard_input_too(runs: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT loss FROM metrics", "FROM nothing"])
-def test_a_wrong_query_is_told_the_columns(runs: Path, query: str) -> None:
+def test_a_wrong_query_is_answered_with_the_columns(runs: Path, query: str) -> None:
     result = mlv("sql", runs, query)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("Error: the query failed. ")
@@ -102,7 +102,7 @@ def test_a_query_that_fails_while_it_runs_ends_with_1(runs: Path) -> None:
     assert (result.returncode, result.stdout) == (1, "")
 
 
-def test_a_name_in_a_query_is_no_variable_of_the_program(runs: Path) -> None:
+def test_a_name_in_a_query_is_not_a_variable_of_the_program(runs: Path) -> None:
     for name in ("query", "rows", "root"):
         assert mlv("sql", runs, f"FROM {name}").returncode == 2
 
@@ -111,7 +111,7 @@ def test_a_missing_root_is_wrong_usage(tmp_path: Path) -> None:
     assert mlv("sql", tmp_path / "missing", "SELECT 1").returncode == 2
 
 
-def test_what_is_left_out_is_said_on_standard_error(runs: Path) -> None:
+def test_omitted_lines_are_reported_on_standard_error(runs: Path) -> None:
     with open(runs / "good/log.jsonl", "a") as file:
         file.write("garbled\n{")
     result = mlv("sql", runs, "SELECT experiment, path, line FROM problems", "--format", "csv")
@@ -122,7 +122,7 @@ def test_what_is_left_out_is_said_on_standard_error(runs: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path: Path) -> None:
+def test_on_a_terminal_values_are_escaped_and_not_cut(tmp_path: Path) -> None:
     with Exp(tmp_path, "one") as exp:
         exp.log.event("a\u202eb[red]", text="\x1b[31m\r\n" + "x" * 200)
     query = "SELECT event, data->>'text' AS \"t\x07\" FROM events WHERE event LIKE 'a%'"
@@ -147,7 +147,7 @@ def test_on_a_terminal_nothing_of_a_log_is_obeyed_and_nothing_cut(tmp_path: Path
 PAGE = Path(__file__).parents[2] / "docs/how-to/query.md"
 
 
-def test_what_the_page_about_queries_shows_is_what_happens() -> None:
+def test_the_queries_of_the_page_print_its_output() -> None:
     run, results = test_docs.results_of("docs/how-to/query.md")
     assert run.returncode == 0, run.stderr
     for line, what, expected, actual in results:

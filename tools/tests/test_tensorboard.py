@@ -66,7 +66,7 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_tensorboards_reader_reads_what_was_logged(runs: Path, tmp_path: Path) -> None:
+def test_the_reader_of_tensorboard_reads_the_logged_values(runs: Path, tmp_path: Path) -> None:
     result = run(export_tensorboard, runs, tmp_path / "tb")
     assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
     read = accumulated(tmp_path / "tb/demo")
@@ -82,7 +82,7 @@ def test_tensorboards_reader_reads_what_was_logged(runs: Path, tmp_path: Path) -
     assert accumulated(tmp_path / "tb/demo/log/gpu").Tags()["scalars"] == ["memory/used"]
 
 
-def test_a_broken_experiment_is_said_and_hides_no_other(runs: Path, tmp_path: Path) -> None:
+def test_a_broken_experiment_is_reported_and_hides_no_other(runs: Path, tmp_path: Path) -> None:
     Exp(runs, "broken").close()
     (runs / "broken/meta.json").chmod(0o644)
     (runs / "broken/meta.json").write_text('{"mlv": "1.0"')
@@ -92,7 +92,7 @@ def test_a_broken_experiment_is_said_and_hides_no_other(runs: Path, tmp_path: Pa
     assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
 
 
-def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path: Path) -> None:
+def test_an_image_outside_of_the_experiment_or_changed_is_omitted(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "demo") as exp:
         for name in ("a", "b"):
             with exp.create(f"{name}.png") as picture:
@@ -109,12 +109,12 @@ def test_an_image_outside_of_the_experiment_or_changed_is_left_out(tmp_path: Pat
     assert "its digest differs from the recorded one" in result.stderr
 
 
-def test_numbers_beyond_float32_become_infinities_and_are_said(tmp_path: Path) -> None:
+def test_numbers_beyond_float32_become_infinities_and_are_reported(tmp_path: Path) -> None:
     with Exp(tmp_path / "runs", "demo", {"x": float("nan")}) as exp:
         exp.log.event("a", v=1e300, w=-(10**400), x=float("inf"), y=2**70, step=2**70)
     result = run(export_tensorboard, tmp_path / "runs", tmp_path / "tb")
-    said = "demo: log.jsonl: 2 numbers are beyond float32 and became infinities\n"
-    assert (result.exit_code, result.stderr) == (1, said)
+    message = "demo: log.jsonl: 2 numbers are beyond float32 and became infinities\n"
+    assert (result.exit_code, result.stderr) == (1, message)
     read = accumulated(tmp_path / "tb/demo")
     values = {name: [(one.step, one.value) for one in read.Scalars(f"a/{name}")] for name in "vwxy"}
     assert values == {"v": [(0, math.inf)], "w": [(0, -math.inf)], "x": [(0, math.inf)], "y": [(0, 2.0**70)]}
@@ -140,7 +140,7 @@ def test_a_lone_surrogate_in_a_parameter_is_escaped(tmp_path: Path) -> None:
     assert mlvlogger.read(tmp_path / "back/demo").params == {"text": r"\ud800", "list": r'["\udcff"]'}
 
 
-def test_a_directory_that_is_not_empty_is_written_into_only_when_told(runs: Path, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_empty_is_written_only_with_an_option(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb/mine").touch()
     assert run(export_tensorboard, runs, tmp_path / "tb").exit_code == 2
@@ -201,7 +201,8 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
         steps, values = before.metric("epoch/batch", name)
         again, kept = after.metric("epoch/batch", name)
         assert steps == again and all(map(same, map(float32, values), kept)) and len(values) == len(kept)
-    pairs = zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True)
+    pairs = list(zip(before.events("epoch/batch"), after.events("epoch/batch"), strict=True))
+    assert pairs
     # A double holds the seconds since 1970 to a quarter of a microsecond.
     assert all(abs((new.data["wall_time"] - old.time).total_seconds()) <= 1e-6 for old, new in pairs)
     (image,) = (event.data["image"] for event in after.events("samples"))
@@ -213,7 +214,7 @@ def test_the_round_trip_keeps_scalars_within_float32_steps_times_and_images(runs
     assert (second.exit_code, second.stdout) == (1, "")
 
 
-def test_awkward_tags_texts_and_old_and_new_scalars_are_imported_and_exported_as_they_were(tmp_path: Path) -> None:
+def test_awkward_tags_texts_and_scalars_are_imported_and_exported_unchanged(tmp_path: Path) -> None:
     tags = ["loss", "a//b", "/x", "mlv/y", "a/step", "a/wall_time", "a/tag", "a/b\nc", "ü/ö", "a/" + "b" * 2000]
     directory = tmp_path / "tb/torch run (1)"
     from tensorboardX.event_file_writer import EventsWriter
@@ -352,7 +353,7 @@ def test_a_file_without_records_is_reported_and_leaves_no_experiment(
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
-def test_a_damaged_event_file_is_said_and_what_is_before_the_damage_is_imported(
+def test_a_damaged_event_file_is_reported_and_imported_up_to_the_damage(
     runs: Path, tmp_path: Path, damage: str
 ) -> None:
     run(export_tensorboard, runs, tmp_path / "tb")

@@ -8,7 +8,7 @@ from test_docs import agree, blocks_of, results_of, text_of
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/installation.md", "docs/how-to/terminal.md"])
-def test_the_page_prints_what_it_says(page: str) -> None:
+def test_the_code_of_the_page_prints_its_output(page: str) -> None:
     run, results = results_of(page)
     assert [(line, what, actual) for line, what, expected, actual in results if not agree(expected, actual)] == []
     assert run.returncode == 0, run.stderr

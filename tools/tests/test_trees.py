@@ -19,7 +19,7 @@ def test_experiments_are_found_in_order_and_a_sub_experiment_after_its_parent(tm
     ]
 
 
-def test_a_broken_experiment_is_found_as_one_and_hides_no_other(tmp_path: Path) -> None:
+def test_a_broken_experiment_is_found_as_broken_and_hides_no_other(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         Exp(tmp_path, name).close()
     (tmp_path / "two/meta.json").chmod(0o644)
@@ -36,6 +36,6 @@ def test_links_below_the_root_are_not_followed(tmp_path: Path) -> None:
     assert [found.name for found in find(tmp_path / "link")] == ["one"]
 
 
-def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(find(tmp_path / "nothing"))

@@ -82,7 +82,7 @@ def by_views(root: Path) -> tuple[list[Any], list[Any]]:
     )
 
 
-def assert_alike(root: Path) -> None:
+def assert_equal_views(root: Path) -> None:
     events, metrics = by_reader(root)
     viewed_events, viewed_metrics = by_views(root)
     assert sorted(viewed_events, key=repr) == sorted(events, key=repr)
@@ -97,7 +97,7 @@ def test_the_columns_are_those_that_are_documented(tmp_path: Path) -> None:
         assert [(name, kind) for name, kind, *_ in described] == [(name, kind) for name, kind, _ in columns]
 
 
-def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path: Path) -> None:
+def test_the_views_have_the_values_of_the_reader(tmp_path: Path) -> None:
     with Exp(tmp_path, "one", {"lr": 1e-3, "seed": 2**63}, kind="train", tags=["x"], description="d") as exp:
         with exp.log.span("epoch", n=0) as epoch:
             for step in range(5):
@@ -112,7 +112,7 @@ def test_what_the_logger_writes_is_in_the_views_as_the_reader_has_it(tmp_path: P
         exp.log.event("float step", v=-0.0)
         exp.stream("gpu").event("memory", used=1)
         exp.log.event("wide", {f"m{i}": i for i in range(200)})
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
     ((*row, environments),) = ask(
         tmp_path, "SELECT * EXCLUDE (id, created, environments), environments FROM experiments"
     )
@@ -132,7 +132,7 @@ def test_a_rewound_event_is_in_no_view(tmp_path: Path) -> None:
         exp.stream("other").event("a", v=3)
         exp.rewind(mark)
         exp.log.event("a", v=4)
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
     assert ask(tmp_path, "SELECT value, step FROM metrics WHERE stream = 'log.jsonl'") == [(1, 0), (4, 1)]
     names = ask(tmp_path, "SELECT event FROM events WHERE stream = 'log.jsonl' ORDER BY seq")
     assert [name for (name,) in names] == ["mlv/start", "a", "mlv/pause", "mlv/rewind", "a", "mlv/seal"]
@@ -197,17 +197,17 @@ def damaged(root: Path, name: str, case: str, end: str = "\n") -> None:
 def test_a_damaged_log_counts_as_the_reader_counts_it(tmp_path: Path, case: str) -> None:
     damaged(tmp_path, "one", case)
     hand(tmp_path, "two", EVENT % (1, 1))
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
 
 
 @pytest.mark.parametrize("end", ["\n", "", "\n\0\0\0\0"], ids=["whole", "torn", "nuls"])
-def test_damaged_logs_side_by_side_count_as_the_reader_counts_them(tmp_path: Path, end: str) -> None:
+def test_several_damaged_logs_count_as_the_reader_counts_them(tmp_path: Path, end: str) -> None:
     for case in LINES:
         damaged(tmp_path, case, case, end)
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
 
 
-def test_every_line_that_is_left_out_is_told(tmp_path: Path) -> None:
+def test_every_omitted_line_is_reported(tmp_path: Path) -> None:
     reported: list[tuple[str, str, int | None, str]] = []
     for case in LINES:
         damaged(tmp_path, case, case)
@@ -243,12 +243,12 @@ NAMES = [
 ]
 
 
-def test_names_of_directories_that_mean_something_elsewhere_are_names(tmp_path: Path) -> None:
+def test_special_characters_in_directory_names_are_taken_literally(tmp_path: Path) -> None:
     root = tmp_path / "[runs]*"
     for number, name in enumerate(NAMES):
         hand(root, name, EVENT % (1, number))
         hand(root, f"{name}/{name}", EVENT % (1, number + 0.5), stream="log/rank-0.jsonl")
-    assert_alike(root)
+    assert_equal_views(root)
     assert ask(root, "SELECT experiment, stream, value FROM metrics ORDER BY value") == [
         row for number, name in enumerate(NAMES)
         for row in ((name, "log.jsonl", number), (f"{name}/{name}", "log/rank-0.jsonl", number + 0.5))
@@ -271,7 +271,7 @@ def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path: Path) -> Non
     assert ask(tmp_path, "SELECT experiment, path, line FROM problems") == [("\\udcff", "log.jsonl", 2)]
 
 
-def test_links_are_not_followed_and_strays_are_told(tmp_path: Path) -> None:
+def test_links_are_not_followed_and_unknown_entries_are_reported(tmp_path: Path) -> None:
     hand(tmp_path, "one", EVENT % (1, 1))
     for name in ("gpu", "my stream", ".hidden"):
         hand(tmp_path, "one", EVENT % (1, 2), stream=f"log/{name}.jsonl")
@@ -281,7 +281,7 @@ def test_links_are_not_followed_and_strays_are_told(tmp_path: Path) -> None:
     hand(tmp_path, "two", EVENT % (1, 1)).joinpath("log").symlink_to("../one/log")
     (tmp_path / "two/log.jsonl").rename(tmp_path / "log.jsonl")
     (tmp_path / "two/log.jsonl").symlink_to("../log.jsonl")
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
     assert ask(tmp_path, "SELECT experiment, stream FROM events ORDER BY ALL") == [
         ("one", "log.jsonl"),
         ("one", "log/gpu.jsonl"),
@@ -303,7 +303,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     hand(tmp_path, "longest", EVENT % (1, 1), longest, EVENT % (3, 3))
     hand(tmp_path, "small", EVENT % (1, 1))
     hand(tmp_path, "torn", EVENT % (1, 1), "x" * (40 * 1024 * 1024), end="")
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
     assert ask(tmp_path, "SELECT experiment, count(*) FROM events GROUP BY ALL ORDER BY ALL") == [
         ("long", 2), ("longest", 3), ("small", 1), ("torn", 1)
     ]  # fmt: skip
@@ -314,7 +314,7 @@ def test_a_line_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     ]
 
 
-def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path: Path) -> None:
+def test_a_broken_experiment_is_a_row_with_the_command_for_details(tmp_path: Path) -> None:
     hand(tmp_path, "broken", EVENT % (1, 1)).joinpath("meta.json").write_text('{"mlv":"1.0"')
     hand(tmp_path, "fine", EVENT % (1, 1))
     hand(tmp_path, "future", EVENT % (1, 1), meta=META | {"mlv": "2.0"})
@@ -333,7 +333,7 @@ def test_a_broken_experiment_is_a_row_with_the_command_that_tells_more(tmp_path:
     ]  # fmt: skip
 
 
-def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path: Path) -> None:
+def test_the_warning_about_omitted_lines_has_no_control_characters(tmp_path: Path) -> None:
     hand(tmp_path, "e\x1b[31m", EVENT % (1, 1), "garbled", "garbled")
     with pytest.warns(UserWarning) as caught:
         connect(tmp_path)
@@ -345,7 +345,7 @@ def test_what_is_left_out_is_warned_of_without_control_characters(tmp_path: Path
     assert warning.filename == __file__
 
 
-def test_a_tree_without_trouble_warns_of_nothing(tmp_path: Path) -> None:
+def test_a_valid_tree_causes_no_warning(tmp_path: Path) -> None:
     Exp(tmp_path, "one").close()
     Exp(tmp_path, "two")
     connect(tmp_path)
@@ -361,7 +361,7 @@ def test_an_empty_tree_has_empty_views(tmp_path: Path) -> None:
         connect(__file__)
 
 
-def test_no_extension_is_loaded_or_installed_by_itself(tmp_path: Path) -> None:
+def test_no_extension_is_loaded_or_installed_automatically(tmp_path: Path) -> None:
     settings = dict(
         connect(tmp_path).execute("SELECT name, value FROM duckdb_settings() WHERE name LIKE 'auto%'").fetchall()
     )
@@ -397,7 +397,7 @@ def test_a_metric_without_steps_is_counted_in_the_order_of_the_lines(tmp_path: P
     assert ask(tmp_path, "SELECT count(*), count(*) FILTER (step = 50000 - seq) FROM metrics") == [(150_000, 150_000)]
 
 
-def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path: Path) -> None:
+def test_plain_returns_the_text_of_a_value_and_of_a_typed_value(tmp_path: Path) -> None:
     values = {"a": "x", "b": 0.5, "c": 2**63, "d": math.nan, "e": None, "f": [1], "g": datetime(2026, 1, 2, tzinfo=UTC)}
     Exp(tmp_path, "one", values).close()
     columns = ", ".join(f"plain(params->'{name}')" for name in values)
@@ -407,15 +407,15 @@ def test_plain_gives_the_text_of_a_value_and_of_a_typed_one(tmp_path: Path) -> N
 
 
 def test_rewinds_that_overlap_in_any_order_hide_what_the_reader_hides(tmp_path: Path) -> None:
-    chance = random.Random(12)
+    rng = random.Random(12)
     for number in range(60):
         lines = [START.replace("2", "1", 1) + '{"mlv":"1.0"}}']
-        for _ in range(chance.randrange(1, 25)):
-            line = TWO.replace("2", str(chance.randrange(1, 12)), 1)
-            to = chance.choice(["-1", f"{chance.randrange(12)}.0", str(chance.randrange(14)), '"x"'])
-            lines.append(line + chance.choice([f'"mlv/rewind","data":{{"to":{to}}}}}', '"a","data":{"v":1}}']))
+        for _ in range(rng.randrange(1, 25)):
+            line = TWO.replace("2", str(rng.randrange(1, 12)), 1)
+            to = rng.choice(["-1", f"{rng.randrange(12)}.0", str(rng.randrange(14)), '"x"'])
+            lines.append(line + rng.choice([f'"mlv/rewind","data":{{"to":{to}}}}}', '"a","data":{"v":1}}']))
         hand(tmp_path, f"e{number:02}", *lines)
-    assert_alike(tmp_path)
+    assert_equal_views(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["early", "earlier"])

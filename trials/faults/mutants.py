@@ -56,8 +56,8 @@ MUTANTS = (
         "The log is never synced.",
         (Edit("_disk/line_file.py", 'getattr(os, "fdatasync", os.fsync)(self._fd)', "pass"),),
         (
-            "test_writers.py::test_a_sync_that_failed_stays_failed",
-            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_writers.py::test_after_a_failed_sync_every_sync_fails",
+            "test_disk_order.py::test_acknowledged_events_of_a_durable_experiment_are_on_the_disk",
         ),
     ),
     Mutant(
@@ -83,7 +83,7 @@ MUTANTS = (
             ),
         ),
         (
-            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_acknowledged_events_of_a_durable_experiment_are_on_the_disk",
             "test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",
         ),
     ),
@@ -100,7 +100,7 @@ MUTANTS = (
             ),
         ),
         (
-            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_acknowledged_events_of_a_durable_experiment_are_on_the_disk",
             "test_disk_order.py::test_a_new_bare_log_is_on_the_disk_with_its_name",
             "test_disk_order.py::test_the_stream_of_a_forked_child_is_on_the_disk_with_its_name",
         ),
@@ -117,14 +117,14 @@ MUTANTS = (
         ),
         (
             "test_process.py::test_with_durability_disk_flush_syncs",
-            "test_disk_order.py::test_with_the_process_writer_what_was_flushed_is_on_the_disk",
+            "test_disk_order.py::test_with_the_process_writer_flushed_events_are_on_the_disk",
         ),
     ),
     Mutant(
         "m9",
         "A sync that failed is forgotten.",
         (Edit("_disk/line_file.py", "if self._sync_error is not None:", "if False:"),),
-        ("test_writers.py::test_a_sync_that_failed_stays_failed",),
+        ("test_writers.py::test_after_a_failed_sync_every_sync_fails",),
     ),
     # What others see.
     Mutant(
@@ -146,7 +146,7 @@ MUTANTS = (
             ),
         ),
         (
-            "test_disk_order.py::test_what_a_durable_experiment_has_acknowledged_is_on_the_disk",
+            "test_disk_order.py::test_acknowledged_events_of_a_durable_experiment_are_on_the_disk",
             "test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",
         ),
     ),
@@ -166,7 +166,7 @@ MUTANTS = (
         "m20",
         "A link instead of a folder is followed.",
         (Edit("_disk/folder.py", "(0 if follow else os.O_NOFOLLOW)\n        fd = ", "0\n        fd = "),),
-        ("test_files.py::test_a_planted_link_leads_nothing_outside",),
+        ("test_files.py::test_a_planted_link_is_not_followed",),
     ),
     Mutant(
         "m28",
@@ -174,25 +174,25 @@ MUTANTS = (
         (
             Edit(
                 "_disk/claims.py",
-                "            if self._is_ours(fd):\n                self._folder",
+                "            if self._holds_name(fd):\n                self._folder",
                 "            if False:\n                self._folder",
             ),
         ),
-        ("test_locks.py::test_of_many_that_publish_one_name_without_links_one_wins",),
+        ("test_locks.py::test_without_links_one_of_many_threads_publishes_a_name",),
     ),
     # Whole lines, and one writer.
     Mutant(
         "m2",
         "A short write is not taken back.",
         (Edit("_disk/line_file.py", "            os.ftruncate(self._fd, size + whole)\n", "            pass\n"),),
-        ("test_writers.py::test_a_short_write_is_taken_back_before_the_next_line",),
+        ("test_writers.py::test_a_short_write_is_truncated_before_the_next_line",),
     ),
     Mutant(
         "m12",
         "A torn end stays when the next session begins.",
-        (Edit("_write/session.py", "            file.truncate(tail.size)\n", "            pass\n"),),
+        (Edit("_write/session.py", "            file.truncate(state.size)\n", "            pass\n"),),
         (
-            "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_goes_on",
+            "test_streams.py::test_a_log_torn_at_any_byte_of_its_last_line_is_continued",
             "test_streams.py::test_a_torn_end_of_any_size_is_removed",
         ),
     ),
@@ -206,7 +206,7 @@ MUTANTS = (
                 "for one in self:\n            pass",
             ),
         ),
-        ("test_streams.py::test_forked_children_get_streams_of_their_own",),
+        ("test_streams.py::test_forked_children_get_their_own_streams",),
     ),
     Mutant(
         "m6",
@@ -219,12 +219,18 @@ MUTANTS = (
                 "            fcntl.flock(fd, fcntl.LOCK_UN)\n",
             ),
         ),
-        ("test_writers.py::test_the_lock_is_let_go_when_its_process_is_killed",),
+        ("test_writers.py::test_the_lock_is_released_when_its_process_is_killed",),
     ),
     Mutant(
         "m27",
         "No one waits for the writer process of a logger that is gone.",
-        (Edit("_write/session.py", "if time.monotonic() > until or not _is_gone(holder, root, name):", "if True:"),),
+        (
+            Edit(
+                "_write/session.py",
+                "if time.monotonic() > until or not _has_opener_ended(start, root, name):",
+                "if True:",
+            ),
+        ),
         ("test_process.py::test_an_opener_waits_for_the_writer_process_of_a_killed_caller",),
     ),
     # What waits in memory.
@@ -239,8 +245,8 @@ MUTANTS = (
             ),
         ),
         (
-            "test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",
-            "test_streams.py::test_events_that_waited_are_written_by_flush_by_close_and_at_exit",
+            "test_streams.py::test_unwritable_events_are_queued_then_counted_and_all_are_accounted_for_in_the_log",
+            "test_streams.py::test_queued_events_are_written_by_flush_by_close_and_at_exit",
         ),
     ),
     Mutant(
@@ -253,7 +259,7 @@ MUTANTS = (
                 "        if False:\n            first, last",
             ),
         ),
-        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+        ("test_streams.py::test_unwritable_events_are_queued_then_counted_and_all_are_accounted_for_in_the_log",),
     ),
     Mutant(
         "m24",
@@ -265,13 +271,13 @@ MUTANTS = (
                 "first, last = writer.seq + 1, writer.seq + self._dropped - 1\n",
             ),
         ),
-        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+        ("test_streams.py::test_unwritable_events_are_queued_then_counted_and_all_are_accounted_for_in_the_log",),
     ),
     Mutant(
         "m21",
         "More and more events wait in memory, without a bound.",
         (Edit("_write/backlog.py", "if not self._dropped and self._size + size <= MAX_SIZE:", "if True:"),),
-        ("test_streams.py::test_what_cannot_be_written_is_kept_then_counted_and_all_of_it_stands_in_the_log",),
+        ("test_streams.py::test_unwritable_events_are_queued_then_counted_and_all_are_accounted_for_in_the_log",),
     ),
     # The process writer.
     Mutant(
@@ -294,7 +300,7 @@ MUTANTS = (
     ),
     Mutant(
         "m26",
-        "The caller writes again what the writer process has written.",
+        "The logger process writes again what the writer process has written.",
         (
             Edit(
                 "_write/process/takeover.py",
@@ -320,13 +326,13 @@ MUTANTS = (
         "m15",
         "The writer process has no separate session.",
         (Edit("_disk/spawn.py", "setsid=True", "setsid=False"),),
-        ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_meet_the_writer_process",),
+        ("test_process.py::test_a_signal_to_the_process_group_of_the_caller_does_not_reach_the_writer_process",),
     ),
     Mutant(
         "m22",
-        "A writer process whose caller is gone gives up at the first error.",
-        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_PATIENCE:", "else:"),),
-        ("test_process.py::test_a_writer_process_whose_caller_is_gone_tries_again_until_the_disk_has_space",),
+        "A writer process whose logger process is gone gives up at the first error.",
+        (Edit("_write/process/server.py", "elif present - in_order > _ORPHAN_TIMEOUT:", "else:"),),
+        ("test_process.py::test_a_writer_process_whose_caller_has_ended_retries_until_the_disk_has_space",),
     ),
     Mutant(
         "m30",
@@ -349,7 +355,7 @@ MUTANTS = (
             ),
         ),
         (
-            "test_process_faults.py::test_memory_that_somebody_else_changes_raises_nothing_and_costs_only_what_was_changed",
+            "test_process_faults.py::test_shared_memory_changed_by_another_process_raises_nothing_and_loses_only_the_changed_records",
         ),
     ),
     Mutant(
@@ -362,7 +368,7 @@ MUTANTS = (
                 "package.__path__ = [sys.argv[1]]; sys.path.insert(0, sys.argv[1] + '/..'); \"",
             ),
         ),
-        ("test_process_faults.py::test_modules_that_lie_beside_the_package_do_not_take_the_place_of_standard_ones",),
+        ("test_process_faults.py::test_modules_next_to_the_package_do_not_shadow_the_standard_library",),
     ),
     # The directory and the log, not their names.
     Mutant(
@@ -375,24 +381,24 @@ MUTANTS = (
         "m34",
         "The log is not compared with the file at its path.",
         (Edit("_disk/line_file.py", "            if identity(there) != self.identity:", "            if False:"),),
-        ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
+        ("test_kept.py::test_an_experiment_continues_when_its_log_is_changed",),
     ),
     Mutant(
         "m35",
         "A log that took the place of another one begins empty.",
-        (Edit("_write/elsewhere.py", 'is_whole = how in ("removed", "replaced") and', "is_whole = False and"),),
-        ("test_kept.py::test_an_experiment_goes_on_when_its_log_is_changed",),
+        (Edit("_write/relocation.py", 'has_copy = how in ("removed", "replaced") and', "has_copy = False and"),),
+        ("test_kept.py::test_an_experiment_continues_when_its_log_is_changed",),
     ),
     Mutant(
         "m36",
         "A seal is about what the file has, whoever wrote it.",
-        (Edit("_write/written.py", "if known > end:", "if True:"),),
+        (Edit("_write/unsealed_hash.py", "if known > end:", "if True:"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
         "m41",
         "What another process has written is believed, whatever the file has.",
-        (Edit("_write/written.py", "if sha256 not in (None, found.digest()):", "if False:"),),
+        (Edit("_write/unsealed_hash.py", "if sha256 not in (None, found.digest()):", "if False:"),),
         (
             "test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",
             "test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",
@@ -401,19 +407,19 @@ MUTANTS = (
     Mutant(
         "m42",
         "The seals of a log that was published again are about what the copy has.",
-        (Edit("_write/written.py", "        copy._state = self._state\n", ""),),
+        (Edit("_write/unsealed_hash.py", "        copy._state = self._state\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
         "m43",
         "What a writer process has written is forgotten when it is killed.",
-        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(place, start)) is not None", "False"),),
+        (Edit("_write/process/takeover.py", "(digest := self._ring.digest(hash_start, start)) is not None", "False"),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process",),
     ),
     Mutant(
         "m44",
-        "The writer process doesn't know what the caller has written.",
-        (Edit("_write/process/client.py", "            own = start, digest\n", ""),),
+        "The writer process doesn't know what the logger process has written.",
+        (Edit("_write/process/client.py", "            direct_range = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
     ),
     Mutant(
@@ -422,7 +428,7 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "        if self._leads(self._given):\n            return",
+                "        if self._is_at(self._given):\n            return",
                 "        if True:\n            return",
             ),
         ),
@@ -438,7 +444,7 @@ MUTANTS = (
                 "            start.record = (start.__dict__.setdefault('_asked', record) or record)()\n",
             ),
         ),
-        ("test_locks.py::test_a_dropped_experiment_lets_go_without_the_collector",),
+        ("test_locks.py::test_a_dropped_experiment_releases_its_streams_without_the_garbage_collector",),
     ),
     Mutant(
         "m40",
@@ -446,8 +452,8 @@ MUTANTS = (
         (
             Edit(
                 "_disk/folder.py",
-                "                    self.sync()  # what is published",
-                "                    pass  # what is published",
+                "                    self.sync()  # files that are published",
+                "                    pass  # files that are published",
             ),
         ),
         ("test_disk_order.py::test_the_names_of_new_folders_are_on_the_disk",),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from acks import Acks, Channel
 
-__all__ = ["Program", "holders", "is_let_go", "kill_all"]
+__all__ = ["Program", "holders", "is_released", "kill_all"]
 
 _PATIENCE = 5.0  # seconds after which what should have ended counts as hung
 
@@ -104,7 +104,7 @@ class Program:
                 pass
         self.process.wait()
 
-    def tell_to_end(self) -> None:
+    def request_end(self) -> None:
         """Let an endless program end."""
         (self._directory / "end").touch()
 
@@ -129,7 +129,7 @@ class Program:
 
     def end(self, directory: Path) -> tuple[Acks, bool]:
         """Return its output, once no process has a file below *directory* open; and whether that took too long."""
-        hangs = not is_let_go(directory)
+        hangs = not is_released(directory)
         return self.channel.close(), hangs
 
     @property
@@ -159,7 +159,7 @@ def _descendants(pid: int) -> Iterator[int]:
         return
 
 
-def is_let_go(directory: Path) -> bool:
+def is_released(directory: Path) -> bool:
     """Wait until no process has a file below *directory* open; return False after a timeout."""
     deadline = time.monotonic() + _PATIENCE
     while holders(directory):

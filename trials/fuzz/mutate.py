@@ -61,17 +61,17 @@ PIECES = [
 VALUE = re.compile(rb'"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null')
 
 
-def bytes_of(chance: random.Random, raw: bytes) -> bytes:
+def bytes_of(rng: random.Random, raw: bytes) -> bytes:
     """The bytes of a file with one change."""
     if not raw:
-        return chance.choice(PIECES)
-    at = chance.randrange(len(raw))
-    to = min(len(raw), at + chance.choice((1, 1, 2, 8, 64, 500)))
-    kind = chance.randrange(7)
+        return rng.choice(PIECES)
+    at = rng.randrange(len(raw))
+    to = min(len(raw), at + rng.choice((1, 1, 2, 8, 64, 500)))
+    kind = rng.randrange(7)
     if kind == 0:
-        return raw[:at] + bytes([raw[at] ^ 1 << chance.randrange(8)]) + raw[at + 1 :]
+        return raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1 :]
     if kind == 1:
-        return raw[:at] + chance.choice(PIECES) + raw[at:]
+        return raw[:at] + rng.choice(PIECES) + raw[at:]
     if kind == 2:
         return raw[:at] + raw[to:]
     if kind == 3:
@@ -79,25 +79,25 @@ def bytes_of(chance: random.Random, raw: bytes) -> bytes:
     if kind == 4:
         return raw[:at]
     if kind == 5:
-        return raw[:at] + bytes(chance.randbytes(to - at)) + raw[to:]
-    return values_of(chance, raw)
+        return raw[:at] + bytes(rng.randbytes(to - at)) + raw[to:]
+    return values_of(rng, raw)
 
 
-def values_of(chance: random.Random, raw: bytes) -> bytes:
+def values_of(rng: random.Random, raw: bytes) -> bytes:
     """The bytes with one JSON value or member name instead of another, or of one of the pieces."""
     places = [match.span() for match in VALUE.finditer(raw)]
     if not places:
         return raw
-    (start, end), (first, last) = chance.choice(places), chance.choice(places)
-    new = raw[first:last] if chance.randrange(2) else chance.choice(PIECES)
+    (start, end), (first, last) = rng.choice(places), rng.choice(places)
+    new = raw[first:last] if rng.randrange(2) else rng.choice(PIECES)
     return raw[:start] + new + raw[end:]
 
 
-def lines_of(chance: random.Random, raw: bytes) -> bytes:
+def lines_of(rng: random.Random, raw: bytes) -> bytes:
     """The bytes with one line gone, twice, moved, or shared with another."""
     lines = raw.splitlines(keepends=True) or [b""]
-    one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
-    kind = chance.randrange(4)
+    one, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+    kind = rng.randrange(4)
     if kind == 0:
         del lines[one]
     elif kind == 1:
@@ -109,10 +109,10 @@ def lines_of(chance: random.Random, raw: bytes) -> bytes:
     return b"".join(lines)
 
 
-def entry_of(chance: random.Random, experiment: Path, path: Path) -> None:
+def entry_of(rng: random.Random, experiment: Path, path: Path) -> None:
     """Make something else of an entry."""
     others = sorted(experiment.rglob("*"))
-    kind = chance.randrange(7)
+    kind = rng.randrange(7)
     if kind == 0:
         remove(path)
     elif kind == 1:
@@ -123,19 +123,19 @@ def entry_of(chance: random.Random, experiment: Path, path: Path) -> None:
         os.mkfifo(path)
     elif kind == 3:
         remove(path)
-        path.symlink_to(chance.choice([*others, Path("/dev/zero"), Path("..")]))
+        path.symlink_to(rng.choice([*others, Path("/dev/zero"), Path("..")]))
     elif kind == 4 and path.is_file():
         remove(path)
         path.symlink_to(path.name)
     elif kind == 5 and path.is_file():
-        name = chance.choice(["meta.json", "log.jsonl", "meta/2.json", "meta/9.json", "log/z.jsonl", "log/\x1b.jsonl"])
+        name = rng.choice(["meta.json", "log.jsonl", "meta/2.json", "meta/9.json", "log/z.jsonl", "log/\x1b.jsonl"])
         to = experiment / name
         if to != path and not to.is_dir() and (to.parent.is_dir() or not os.path.lexists(to.parent)):
             to.parent.mkdir(exist_ok=True)
             to.unlink(missing_ok=True)
             shutil.copyfile(path, to)
     elif path.is_file():
-        other = chance.choice([other for other in others if other.is_file()])
+        other = rng.choice([other for other in others if other.is_file()])
         path.write_bytes(other.read_bytes())
 
 
@@ -149,26 +149,26 @@ def remove(path: Path) -> None:
 CHANGES: list[Callable[[random.Random, bytes], bytes]] = [bytes_of, bytes_of, values_of, lines_of]
 
 
-def damage(chance: random.Random, experiment: Path) -> None:
+def damage(rng: random.Random, experiment: Path) -> None:
     """Change an experiment at one to four places."""
-    for _ in range(chance.choice((1, 1, 2, 4))):
+    for _ in range(rng.choice((1, 1, 2, 4))):
         entries = sorted(path for path in experiment.rglob("*") if not path.is_symlink())
         if not entries:
             return
-        path = chance.choice(entries)
-        if path.is_file() and chance.randrange(8):
-            path.write_bytes(chance.choice(CHANGES)(chance, path.read_bytes()))
+        path = rng.choice(entries)
+        if path.is_file() and rng.randrange(8):
+            path.write_bytes(rng.choice(CHANGES)(rng, path.read_bytes()))
         else:
-            entry_of(chance, experiment, path)
+            entry_of(rng, experiment, path)
 
 
-def make(chance: random.Random, directory: Path) -> None:
+def make(rng: random.Random, directory: Path) -> None:
     """Make a directory of damaged experiments."""
     bases = sorted(path for path in BASES.iterdir())
     for number in range(EXPERIMENTS):
         experiment = directory / str(number)
-        shutil.copytree(chance.choice(bases), experiment)
-        damage(chance, experiment)
+        shutil.copytree(rng.choice(bases), experiment)
+        damage(rng, experiment)
 
 
 def judge(directory: Path, options: list[str]) -> tuple[str | None, Counter[str]]:

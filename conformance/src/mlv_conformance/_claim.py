@@ -1,4 +1,4 @@
-"""The claim: the results of the suite for machines. The same results give the same claim."""
+"""The conformance claim: the results of the suite as JSON. The same results give the same claim."""
 
 import hashlib
 import platform
@@ -29,7 +29,7 @@ def suite_digest(suite: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def level(class_: str, results: Iterable[Result]) -> str | None:
+def reached_level(class_: str, results: Iterable[Result]) -> str | None:
     """Return the level at which the results support a claim of a class: `sealed`, `core` or None."""
     reached = None
     for at in ("core", "sealed"):
@@ -49,7 +49,7 @@ def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: st
         "product": {"name": name, "version": version},
         "suite": {"version": __version__, "sha256": suite_digest(suite)},
         "platform": f"{platform.system()} {platform.machine()}",
-        "classes": {class_: level(class_, results) for class_ in CLASSES},
+        "classes": {class_: reached_level(class_, results) for class_ in CLASSES},
         "totals": {
             f"{class_} {at}": {outcome: counted[outcome] for outcome in _OUTCOMES}
             for class_ in CLASSES

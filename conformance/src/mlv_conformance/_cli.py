@@ -13,7 +13,7 @@ from mlv_conformance._claim import CLASSES, make_claim, untested
 from mlv_conformance._driver import Driver, NoDriver
 from mlv_conformance._readers import reader_results
 from mlv_conformance._results import Result
-from mlv_conformance._suite.cases import load
+from mlv_conformance._suite.cases import load_cases
 from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_conformance._suite.vectors import load_slot_cases
 from mlv_conformance._validators import validator_results
@@ -60,18 +60,18 @@ def _command(
     if only and claim:
         raise click.UsageError("--only runs a part of the suite, and a claim is about the whole suite: leave one out.")
     results = []
-    for result in _run(Driver(command, seconds=seconds), suite, classes or CLASSES, only):
+    for result in _results(Driver(command, seconds=seconds), suite, classes or CLASSES, only):
         results.append(result)
         if result.outcome in ("failed", "warned"):
             print(f"{result.outcome}: {_title(result)}: {visible(result.detail)[:2000]}", flush=True)
-    _summary(results)
+    _print_summary(results)
     if claim:
         claim.write_text(json.dumps(make_claim(results, suite=suite, name=name, version=version_), indent=2) + "\n")
     outcomes = {result.outcome for result in results}
     return 1 if "failed" in outcomes or not outcomes & {"passed", "warned"} else 0
 
 
-def _run(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) -> Iterator[Result]:
+def _results(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) -> Iterator[Result]:
     def wanted(name: str) -> bool:
         return only is None or fnmatch.fnmatchcase(name, only)
 
@@ -81,7 +81,7 @@ def _run(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) 
         yield from reader_results(driver, suite, wanted)
     if "validator" in classes:
         yield from validator_results(
-            driver, suite, [one for one in load(suite) + load_slot_cases(suite) if wanted(one.id)]
+            driver, suite, [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
         )
 
 
@@ -89,10 +89,10 @@ def _title(result: Result) -> str:
     return f"{result.class_} at level {result.level.capitalize()}: {result.name}"
 
 
-def _summary(results: list[Result]) -> None:
+def _print_summary(results: list[Result]) -> None:
     counts = Counter((result.class_, result.level, result.outcome) for result in results)
     for class_, level in dict.fromkeys((class_, level) for class_, level, _ in counts):
-        parts = [f"{counts[key]} {key[2]}" for key in sorted(counts, key=_order) if key[:2] == (class_, level)]
+        parts = [f"{counts[key]} {key[2]}" for key in sorted(counts, key=_outcome_order) if key[:2] == (class_, level)]
         print(f"{class_} at level {level.capitalize()}: {', '.join(parts)}")
     for result in results:
         if result.outcome == "omitted":
@@ -102,7 +102,7 @@ def _summary(results: list[Result]) -> None:
         print(f"not tested by the suite: {', '.join(rules)}")
 
 
-def _order(key: tuple[str, str, str]) -> int:
+def _outcome_order(key: tuple[str, str, str]) -> int:
     return ("passed", "failed", "warned", "unsupported", "omitted").index(key[2])
 
 

@@ -21,21 +21,21 @@ UNSUPPORTED = 64
 
 MAX_ANSWER = 256 * 1024 * 1024
 MAX_TIMEOUTS = 5
-"""After so many timeouts in one command, its other arguments fail without being tried."""
+"""The number of timeouts in one command after which its other arguments fail without being tried."""
 
 Answer = dict[str, Any]
 
 
 class Failed(Exception):
-    """The driver violated the protocol; the message says how."""
+    """An error: the driver violated the protocol, as the message says."""
 
 
 class Unsupported(Exception):
-    """The driver reports that it doesn't support this."""
+    """The report of a driver that it doesn't support a command."""
 
 
 class NoDriver(Exception):
-    """The program of the driver doesn't exist, or isn't executable."""
+    """An error: the program of the driver doesn't exist, or isn't executable."""
 
 
 class Driver:
@@ -112,6 +112,7 @@ class Process:
 
     @property
     def id(self) -> int:
+        """The process id."""
         return self._process.pid
 
     def send(self, operation: Mapping[str, Any]) -> None:
@@ -130,9 +131,9 @@ class Process:
             Failed: If the driver violates the protocol.
             Unsupported: If the driver doesn't support the command.
         """
-        line = self._line()
+        line = self._read_line()
         try:
-            answer = json.loads(line, parse_constant=_refuse)
+            answer = json.loads(line, parse_constant=_refuse_constant)
         except ValueError:
             raise Failed(f"its answer is not JSON: {ascii(line[:200].decode('utf-8', 'replace'))}") from None
         if not isinstance(answer, dict):
@@ -168,7 +169,8 @@ class Process:
                 pass
         self._errors.close()
 
-    def _line(self) -> bytes:
+    def _read_line(self) -> bytes:
+        """Return the next line of the standard output, without its LF."""
         assert self._process.stdout
         deadline = time.monotonic() + self._seconds
         parts = [self._rest]
@@ -191,6 +193,7 @@ class Process:
         return line
 
     def _wait(self, wanted: int | None) -> None:
+        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`."""
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:
@@ -208,5 +211,6 @@ class Process:
         return f"; standard error ends with {ascii(tail)}" if tail else ""
 
 
-def _refuse(token: str) -> None:
+def _refuse_constant(token: str) -> None:
+    """Raise an error for NaN and Infinity, which Python's parser accepts and JSON doesn't."""
     raise ValueError(token)

@@ -1,6 +1,6 @@
 """Models: the values of an experiment in a form that every language can represent (`conformance/DRIVER.md`).
 
-Records are read here only after `mlv_validate` found them valid, so nothing is checked again.
+Records are read only after `mlv_validate` has found them valid, so nothing is checked again.
 """
 
 import base64
@@ -15,7 +15,7 @@ Model = Any
 
 _ESCAPED = re.compile(r"__+mlv")
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
-_SAFE = 2**53 - 1
+_MAX_SAFE_INTEGER = 2**53 - 1
 
 
 def read_line(line: bytes) -> Any:
@@ -52,6 +52,7 @@ def _unescaped(name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Return a JSON value with its numbers as Python numbers."""
     if isinstance(value, _Number):
         return json.loads(value)
     if isinstance(value, list):
@@ -61,32 +62,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _string_value(kind: str) -> Callable[[dict[str, Any]], Model]:
+def _value_decoder(kind: str) -> Callable[[dict[str, Any]], Model]:
     return lambda members: {kind: members["value"]}
 
 
-def _members(kind: str) -> Callable[[dict[str, Any]], Model]:
+def _members_decoder(kind: str) -> Callable[[dict[str, Any]], Model]:
     def decode(members: dict[str, Any]) -> Model:
         return {kind: {name: model(part) if isinstance(part, dict) else _plain(part) for name, part in members.items()}}
 
     return decode
 
 
-def _integer(members: dict[str, Any]) -> Model:
+def _decode_int(members: dict[str, Any]) -> Model:
     digits = members["value"]
-    return {"int" if len(digits) > 17 or abs(int(digits)) > _SAFE else "number": digits}
+    return {"int" if len(digits) > 17 or abs(int(digits)) > _MAX_SAFE_INTEGER else "number": digits}
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
-    **{kind: _string_value(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
-    **{kind: _members(kind) for kind in ("file", "external", "experiment", "event", "unencodable", "redacted")},
-    "int": _integer,
+    **{kind: _value_decoder(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
+    **{kind: _members_decoder(kind) for kind in ("file", "external", "experiment", "event", "unencodable", "redacted")},
+    "int": _decode_int,
     "bytes": lambda members: {"bytes": base64.b64decode(members["value"]).hex()},
-    "string": lambda members: _string(members["value"]),
+    "string": lambda members: _decode_string(members["value"]),
 }
 
 
-def _string(digits: str) -> Model:
+def _decode_string(digits: str) -> Model:
     """Return the string of a typed value `string`, or its own model if the string has lone surrogates."""
     text = bytes.fromhex(digits).decode("utf-16-be", "surrogatepass")
     return {"string": digits} if any(0xD800 <= ord(char) <= 0xDFFF for char in text) else text

@@ -1,4 +1,4 @@
-"""Tests of readers: the answers about the directories of the suite must be those that the suite lists."""
+"""Tests of readers: for each read of the suite, the answer must be the expected one."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._models import Model, equal
 from mlv_conformance._results import Result
-from mlv_conformance._suite.cases import SuiteError, apply
+from mlv_conformance._suite.cases import SuiteError, apply_edit
 from mlv_conformance._suite.vectors import Read, load_reads
 
 _BATCH = 50
@@ -22,14 +22,15 @@ def reader_results(driver: Driver, suite: Path, wanted: Callable[[str], bool]) -
     reads = [read for read in load_reads(suite) if wanted(read.name)]
     for command, of_command in groupby(sorted(reads, key=lambda read: read.command), lambda read: read.command):
         for batch in _batches(list(of_command)):
-            yield from _batch(driver, suite, batch, command)
+            yield from _run_batch(driver, suite, batch, command)
 
 
 def _batches(reads: list[Read]) -> Iterator[list[Read]]:
     return (reads[first : first + _BATCH] for first in range(0, len(reads), _BATCH))
 
 
-def _batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> Iterator[Result]:
+def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> Iterator[Result]:
+    """Return the results of reads that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Read, Path]]()
         for number, read in enumerate(reads):
@@ -37,7 +38,7 @@ def _batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> 
             try:
                 shutil.copytree(suite / "bases" / read.base, directory)
                 for edit in read.edits:
-                    apply(directory, edit)
+                    apply_edit(directory, edit)
                 made.append((read, directory / read.target))
             except SuiteError as error:
                 if not isinstance(error.__cause__, OSError):
@@ -61,7 +62,7 @@ def differences(read: Read, answer: Answer) -> Iterator[str]:
         for place, expected in read.expected:
             if not place:
                 yield from _differences(expected, answer)
-            elif not equal(expected, given := _part(answer, place)):
+            elif not equal(expected, given := _part_at(answer, place)):
                 where = " ".join(map(str, place))
                 yield f"{where} is {json.dumps(given)[:300]} instead of {json.dumps(expected)[:300]}"
     except (AttributeError, KeyError, LookupError, TypeError) as error:
@@ -90,7 +91,7 @@ def _differences(expected: Any, answer: Answer) -> Iterator[str]:
                 yield from _compare(f"{path}:{event['line']}: {name}", event.get(name), given.get(name))
 
 
-def _part(answer: Any, place: tuple[str | int, ...]) -> Any:
+def _part_at(answer: Any, place: tuple[str | int, ...]) -> Any:
     """Return the part of an answer at a place.
 
     Raises:

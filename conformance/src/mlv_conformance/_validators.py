@@ -16,14 +16,15 @@ def validator_results(driver: Driver, suite: Path, cases: Sequence[Case]) -> Ite
     for level in ("core", "sealed"):
         of_level = [case for case in cases if case.level == level]
         for batch in _batches(of_level):
-            yield from _batch(driver, suite, batch, "validate --sealed" if level == "sealed" else "validate")
+            yield from _run_batch(driver, suite, batch, "validate --sealed" if level == "sealed" else "validate")
 
 
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
     return (cases[first : first + _BATCH] for first in range(0, len(cases), _BATCH))
 
 
-def _batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> Iterator[Result]:
+def _run_batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> Iterator[Result]:
+    """Return the results of cases that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Case, Path]]()
         for number, case in enumerate(cases):
@@ -56,12 +57,13 @@ def differences(case: Case, answer: Answer) -> Iterator[str]:
         return
     if len(listed) != len(found):
         yield "a finding is reported twice"
-    yield from _missing("is not reported", case.findings - found)
-    yield from _missing("is reported but not expected", found - case.findings)
+    yield from _described("is not reported", case.findings - found)
+    yield from _described("is reported but not expected", found - case.findings)
     yield from (f"{path} is not reported as unchecked" for path in sorted(case.unchecked - unchecked))
     yield from (f"{path!r} is reported as unchecked" for path in sorted(map(str, unchecked - case.unchecked)))
 
 
-def _missing(what: str, findings: Iterable[Finding]) -> Iterator[str]:
+def _described(what: str, findings: Iterable[Finding]) -> Iterator[str]:
+    """Return a description of each finding, which says `what` is wrong with it."""
     for rule, path, line in sorted(findings, key=str):
         yield f"{rule} at {path}{'' if line is None else f':{line}'} {what}"

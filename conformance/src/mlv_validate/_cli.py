@@ -16,7 +16,7 @@ from mlv_validate._output.github import annotations
 from mlv_validate._output.junit import junit
 from mlv_validate._output.progress import on_terminal
 from mlv_validate._output.sarif import sarif
-from mlv_validate._output.text import ReportLine, lines, verdict
+from mlv_validate._output.text import ReportLine, report_lines, verdict_line
 from mlv_validate._report import Report
 from mlv_validate._requirements import RULES, Rule, rules_at
 from mlv_validate._text import count, visible
@@ -100,16 +100,16 @@ def _command(
         return _list_rules()
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
-    rules = _selected(select, ignore, "sealed" if require_sealed else "core")
+    rules = _selected_rules(select, ignore, "sealed" if require_sealed else "core")
     if rules is not None and format_ == "json":
         raise click.UsageError(
             "--format json reports all rules and cannot be combined with --select or --ignore."
             " Filter its findings by their member 'rule'."
         )
     existing = [path for path in paths if may_exist(path)]
-    for path in paths:
-        if path not in existing:
-            _print_error(f"{path!r} does not exist")
+    missing = [path for path in paths if path not in existing]
+    if missing:
+        _print_errors(f"{path!r} does not exist." for path in missing)
     if not existing:
         return _USAGE
     with nullcontext() if quiet else on_terminal() as progress:
@@ -117,8 +117,8 @@ def _command(
     if rules is not None:
         report = report.only(rules)
     with _ignore_closed_pipe():
-        _report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
-    if report.verdict != "unchecked" and len(existing) < len(paths):
+        _print_report(report, format_, quiet=quiet, warnings_fail=fail_on == "warning")
+    if report.verdict != "unchecked" and missing:
         return _USAGE
     warnings = sum(target.warnings for target in report.targets)
     if report.exit_code == 0 and warnings and fail_on == "warning":
@@ -128,7 +128,8 @@ def _command(
     return report.exit_code
 
 
-def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
+def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
+    """Print a report in one of the formats."""
     match format_:
         case "json":
             print(report.dumps())
@@ -136,29 +137,29 @@ def _report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -
             for line in annotations(report):
                 print(line)
             for target in () if quiet else report.targets:
-                print("".join(verdict(target, report)))
+                print("".join(verdict_line(target, report)))
         case "sarif":
             print(sarif(report))
         case "junit":
             print(junit(report, warnings_fail=warnings_fail))
         case _:
-            _print(lines(report, quiet=quiet))
+            _print_lines(report_lines(report, quiet=quiet))
 
 
-def _selected(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
+def _selected_rules(select: Iterable[str], ignore: Iterable[str], level: str) -> frozenset[str] | None:
     """Return the names of the rules whose findings are reported; None for all."""
-    selected, ignored = _named(select), _named(ignore)
+    selected, ignored = _rules_in(select), _rules_in(ignore)
     if not selected and not ignored:
         return None
-    judged = rules_at(level)
-    rules = (selected or judged) - ignored
-    if not rules & judged:
+    checked = rules_at(level)
+    rules = (selected or checked) - ignored
+    if not rules & checked:
         more = " Add --require-sealed for those of level Sealed." if rules & rules_at("sealed") else ""
         raise click.UsageError(f"--select and --ignore leave no rule of level {level.capitalize()}.{more}")
     return rules
 
 
-def _named(lists: Iterable[str]) -> frozenset[str]:
+def _rules_in(lists: Iterable[str]) -> frozenset[str]:
     """Return the rules in lists such as `log.seq,seal`: a name, or the part of names before the dot."""
     rules = rules_at("sealed")
     found = set[str]()
@@ -185,7 +186,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         with _ignore_closed_pipe():
             code = _command.main(arguments, prog_name="mlv-validate", standalone_mode=False)
     except click.ClickException as error:
-        _print_error(error.format_message())
+        _print_errors([error.format_message()])
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130
@@ -202,8 +203,10 @@ def _ignore_closed_pipe() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for output that is flushed at exit
 
 
-def _print_error(message: str) -> None:
-    print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
+def _print_errors(messages: Iterable[str]) -> None:
+    """Print the messages of errors in the usage, and after them, once, how to get help."""
+    for message in messages:
+        print(f"mlv-validate: error: {visible(message)}", file=sys.stderr)
     print("Try 'mlv-validate --help'.", file=sys.stderr)
 
 
@@ -211,7 +214,7 @@ def _console() -> Console:
     return Console(soft_wrap=True, markup=False, emoji=False, highlight=False, force_terminal=sys.stdout.isatty())
 
 
-def _print(lines: Iterable[ReportLine]) -> None:
+def _print_lines(lines: Iterable[ReportLine]) -> None:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         sys.stdout.writelines(f"{before}{word}{after}\n" for before, word, after in lines)
         return
@@ -226,15 +229,15 @@ def _styled(line: ReportLine) -> Text:
 
 
 def _explain(name: str) -> int:
+    """Print a rule with its reason and hint, and return the exit code."""
     rule = RULES.get(name)
     if rule is None:
-        _print_error(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
-        return _USAGE
+        raise click.UsageError(f"rule {name!r} does not exist.{_suggestion(name, list(RULES))}")
     who = f"a {rule.class_}" + (", checked in phase " + rule.phase if rule.phase else "")
     print(rule.id)
     print(f"  {rule.text}")
     print()
-    print(f"  level    {rule.level}" + (f", a finding is {_article(rule)}" if rule.phase else ""))
+    print(f"  level    {rule.level}" + (f", a finding is {_severity(rule)}" if rule.phase else ""))
     print(f"  for      {who}, at level {rule.at.capitalize()} and above, since version {rule.since}")
     print(f"  chapter  spec/{SPEC_VERSION}/{rule.chapter}.md#{rule.id}")
     print(f"  why      {rule.why}")
@@ -243,20 +246,22 @@ def _explain(name: str) -> int:
 
 
 def _suggestion(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
-    return f" Did you mean {' or '.join(near)}?" if near else " See --list-rules."
+    """Return a sentence that suggests names similar to an unknown one."""
+    similar = difflib.get_close_matches(name, names, n=3) or [known for known in names if name and name in known][:3]
+    return f" Did you mean {' or '.join(similar)}?" if similar else " See --list-rules."
 
 
-def _article(rule: Rule) -> str:
+def _severity(rule: Rule) -> str:
+    """Return the severity of a rule with its article."""
     return "an error" if rule.severity == "error" else "a warning"
 
 
 def _list_rules() -> int:
-    judged = [rule for rule in RULES.values() if rule.class_ == "directory"]
+    listed = [rule for rule in RULES.values() if rule.class_ == "directory"]
     if sys.stdout.isatty():
-        _console().print(_table(judged), soft_wrap=False)
+        _console().print(_table(listed), soft_wrap=False)
     else:
-        sys.stdout.writelines(f"{rule.id}\t{rule.severity}\t{rule.phase}\t{rule.at}\t{rule.text}\n" for rule in judged)
+        sys.stdout.writelines(f"{rule.id}\t{rule.severity}\t{rule.phase}\t{rule.at}\t{rule.text}\n" for rule in listed)
     return 0
 
 

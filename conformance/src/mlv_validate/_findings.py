@@ -7,8 +7,8 @@ from mlv_validate._requirements import ORDER, RULES
 Broken = tuple[str, str]
 """A rule that is broken, and a message."""
 
-KEPT = 1000
-"""So many findings of one rule at one path are stored; the others are only counted."""
+MAX_LISTED = 1000
+"""The number of findings of one rule at one path that a report lists; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """A path that couldn't be read or judged, and why.
+    """A path that couldn't be read or checked, and why.
 
     Attributes:
         path (str): The path relative to the target.
-        reason (str): Why it couldn't be judged.
+        reason (str): Why it couldn't be checked.
     """
 
     path: str
@@ -67,21 +67,25 @@ def path_order(path: str) -> bytes:
 
 
 @dataclass(slots=True)
-class Kind:
-    """The findings of one rule at one path: those stored, the number of the others, and the line of the last one."""
+class RuleFindings:
+    """The findings of one rule at one path.
 
-    kept: dict[int | None, Finding] = field(default_factory=dict)
+    `listed` are the first findings by their lines, `omitted` is the number of further ones, and `last` the line of the
+    last of them.
+    """
+
+    listed: dict[int | None, Finding] = field(default_factory=dict)
     omitted: int = 0
-    line: int = 0
+    last: int = 0
 
     def count(self, lines: int, last: int) -> None:
-        """Count the findings of so many lines, up to line `last`."""
+        """Count further findings at so many lines, of which `last` is the last."""
         self.omitted += lines
-        self.line = last
+        self.last = last
 
     def findings(self) -> list[Finding]:
-        """Return the stored findings; the message of the last one says how many more there are."""
-        findings = list(self.kept.values())
+        """Return the listed findings; the message of the last one says how many more there are."""
+        findings = list(self.listed.values())
         if self.omitted:
             more = f"{findings[-1].message}; {self.omitted} more of this rule in this file are counted, not listed"
             findings[-1] = replace(findings[-1], message=more)
@@ -96,59 +100,60 @@ class Findings:
     """
 
     prefix: str = ""
-    _found: dict[str, dict[str, Kind]] = field(default_factory=dict)
+    _by_path: dict[str, dict[str, RuleFindings]] = field(default_factory=dict)
     _unchecked: dict[tuple[str, str], Unchecked] = field(default_factory=dict)
 
     def add(self, rule: str, path: str, line: int | None, message: str) -> None:
-        """Report that a rule is broken; only the first message of a finding is stored."""
-        kinds = self._found.setdefault(path, {})
-        kind = kinds.get(rule)
-        if kind is None:
-            kind = kinds[rule] = Kind()
-        if line in kind.kept:
+        """Report that a rule is broken; of several messages about one line, the first is reported."""
+        by_rule = self._by_path.setdefault(path, {})
+        found = by_rule.get(rule)
+        if found is None:
+            found = by_rule[rule] = RuleFindings()
+        if line in found.listed:
             return
-        if line is None or len(kind.kept) < KEPT:
-            kind.kept[line] = Finding(rule, RULES[rule].severity, self._full(path), line, message)
-        elif line > kind.line:
-            kind.omitted += 1
-            kind.line = line
+        if line is None or len(found.listed) < MAX_LISTED:
+            found.listed[line] = Finding(rule, RULES[rule].severity, self._prefixed(path), line, message)
+        elif line > found.last:
+            found.omitted += 1
+            found.last = line
 
-    def full(self, path: str, rules: tuple[str, ...]) -> list[Kind] | None:
-        """Return the findings of each of these rules at a path, if further ones of all of them are only counted."""
-        kinds = self._found.get(path, {})
-        full = [kinds[rule] for rule in rules if rule in kinds and len(kinds[rule].kept) >= KEPT]
+    def only_counted(self, path: str, rules: tuple[str, ...]) -> list[RuleFindings] | None:
+        """Return the findings of each rule at a path; None if a further finding of one of them must be listed."""
+        by_rule = self._by_path.get(path, {})
+        full = [by_rule[rule] for rule in rules if rule in by_rule and len(by_rule[rule].listed) >= MAX_LISTED]
         return full if len(full) == len(rules) else None
 
-    def unchecked(self, path: str, reason: str) -> None:
+    def add_unchecked(self, path: str, reason: str) -> None:
         """Report that something could not be checked."""
-        self._unchecked.setdefault((path, reason), Unchecked(self._full(path), reason))
+        self._unchecked.setdefault((path, reason), Unchecked(self._prefixed(path), reason))
 
-    def at(self, path: str, line: int) -> bool:
-        """Return whether there is a finding at a line; of those only counted, the last of each rule is known."""
-        return any(line in kind.kept or line == kind.line for kind in self._found.get(path, {}).values())
+    def has_finding_at(self, path: str, line: int) -> bool:
+        """Return whether a finding is at a line: a listed one, or the last of those that are only counted."""
+        return any(line in found.listed or line == found.last for found in self._by_path.get(path, {}).values())
 
     @property
-    def found(self) -> list[Finding]:
-        """The stored findings, by path, line and rule."""
-        kept = [finding for kinds in self._found.values() for kind in kinds.values() for finding in kind.findings()]
-        return sorted(kept, key=_finding_order)
+    def listed(self) -> list[Finding]:
+        """The listed findings, by path, line and rule."""
+        every = [found for by_rule in self._by_path.values() for found in by_rule.values()]
+        return sorted((finding for found in every for finding in found.findings()), key=_finding_order)
 
     @property
     def omitted(self) -> list[Omitted]:
         """The numbers of findings that are only counted, by path and rule."""
         return [
-            Omitted(rule, RULES[rule].severity, self._full(path), self._found[path][rule].omitted)
-            for path in sorted(self._found, key=path_order)
-            for rule in sorted(self._found[path], key=ORDER.__getitem__)
-            if self._found[path][rule].omitted
+            Omitted(rule, RULES[rule].severity, self._prefixed(path), self._by_path[path][rule].omitted)
+            for path in sorted(self._by_path, key=path_order)
+            for rule in sorted(self._by_path[path], key=ORDER.__getitem__)
+            if self._by_path[path][rule].omitted
         ]
 
     @property
-    def not_checked(self) -> list[Unchecked]:
-        """What could not be checked, by path."""
+    def unchecked(self) -> list[Unchecked]:
+        """The paths that could not be checked, in their order."""
         return sorted(self._unchecked.values(), key=lambda entry: (path_order(entry.path), entry.reason))
 
-    def _full(self, path: str) -> str:
+    def _prefixed(self, path: str) -> str:
+        """Return a path relative to the target."""
         if path == ".":
             return self.prefix or "."
         return f"{self.prefix}/{path}" if self.prefix else path

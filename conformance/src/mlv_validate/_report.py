@@ -7,12 +7,12 @@ from mlv_validate._findings import Finding, Omitted, Unchecked
 from mlv_validate._text import dumps, storable
 from mlv_validate._version import __version__
 
-_EXIT = {"valid": 0, "invalid": 1, "unchecked": 3}
+_EXIT_CODES = {"valid": 0, "invalid": 1, "unchecked": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment that was judged.
+    """An experiment that was validated.
 
     Attributes:
         path (str): The path relative to the target, `.` for the target itself.
@@ -47,7 +47,7 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The findings at one of the paths that were judged.
+    """The result for one of the paths that were validated.
 
     Attributes:
         path (str): The path.
@@ -67,8 +67,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """`valid`, `invalid` or `unchecked`. If a path couldn't be checked, it is `unchecked`, whatever the findings
-        are."""
+        """The verdict: `valid`, `invalid`, or `unchecked` if a path couldn't be checked, whatever the findings are."""
         if self.unchecked:
             return "unchecked"
         return "invalid" if self.errors else "valid"
@@ -93,10 +92,10 @@ class Report:
     """A report, as returned by `validate`. The same directories give an equal report.
 
     Attributes:
-        level (str): The conformance level that was judged: `core` or `sealed`.
+        level (str): The conformance level that was checked: `core` or `sealed`.
         targets (tuple[Target, ...]): One target for each path.
         rules (frozenset[str] | None): The rules whose findings the report has; None for all. Only a report of all rules
-            shows that the specification is kept.
+            shows that the targets are valid.
     """
 
     level: str
@@ -112,7 +111,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """The exit code: 0 for valid, 1 for invalid, 3 for unchecked."""
-        return _EXIT[self.verdict]
+        return _EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """Return the report of all rules as a JSON object that `report.schema.json` describes. It contains no times."""
@@ -153,6 +152,7 @@ class Report:
 
 
 def _target(target: Target) -> dict[str, Any]:
+    """Return a target as a JSON object of the report."""
     return {
         "path": storable(target.path),
         "verdict": target.verdict,

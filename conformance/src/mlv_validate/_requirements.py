@@ -18,7 +18,7 @@ class Rule:
         level (str): `MUST` or `SHOULD`.
         class_ (str): Who must keep the rule: `directory`, `writer`, `reader` or `validator`.
         at (str): The conformance level from which the rule holds: `core` or `sealed`.
-        phase (str | None): The phase in which a directory is judged by the rule, None for the other classes.
+        phase (str | None): The phase in which a directory is checked by the rule, None for the other classes.
         text (str): The sentence of the specification.
         chapter (str): The file of the sentence, without `.md`.
         since (str): The version of the specification that introduced the rule.

@@ -3,15 +3,14 @@
 import json
 import re
 
-SHOWN = 80
-"""Messages show at most so many characters of a value."""
+_MAX_SHOWN = 80  # characters of a value in a message
 
 # What build systems look for anywhere in a line: "##[", "##vso[", "##teamcity[".
 _COMMAND = re.compile(r"#(?=#)")
 
 
 def visible(text: str) -> str:
-    """Escape everything that isn't printable: controls, line breaks, direction marks, surrogates."""
+    """Return a string with escapes for what isn't printable: controls, line breaks, direction marks, surrogates."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() else _escape(char) for char in text)
     return _COMMAND.sub(r"\\x23", text)
@@ -27,14 +26,16 @@ def _escape(char: str) -> str:
 
 
 def storable(name: str) -> str:
-    """Return a file name as a JSON string: bytes that aren't UTF-8 become `\\xNN`."""
+    r"""Return a file name as a JSON string: bytes that aren't UTF-8 become `\xNN`."""
     return "".join(_escape(char) if 0xD800 <= ord(char) <= 0xDFFF else char for char in name)
 
 
 def show(value: object) -> str:
     """Return a short description of a JSON value, without control characters."""
     if isinstance(value, str):
-        return f"'{visible(value[:SHOWN])}'" + (f" (of {len(value)} characters)" if len(value) > SHOWN else "")
+        return f"'{visible(value[:_MAX_SHOWN])}'" + (
+            f" (of {len(value)} characters)" if len(value) > _MAX_SHOWN else ""
+        )
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):

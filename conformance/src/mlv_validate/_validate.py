@@ -20,12 +20,12 @@ def validate(
 
     Args:
         paths: One path or several: an experiment, a directory with experiments below it, or a file that is a bare log.
-        sealed: Whether to judge level Sealed as well: every stream ends with a seal, and every record's digest is
-            given.
+        sealed: Whether to check level Sealed as well: every stream ends with a seal, and every record's digest is
+            stored.
         jobs: The number of processes. The report doesn't depend on it.
 
     Returns:
-        The report, with one target for each path. It is `valid` only if everything was read and judged.
+        The report, with one target for each path. It is `valid` only if everything was read and checked.
 
     Raises:
         FileNotFoundError: If a path does not exist.

@@ -79,14 +79,14 @@ def spans_that_have_ended(at: Path) -> None:
 
 
 @recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 10_002, 2)])
-def good_and_bad_lines_by_turns(at: Path) -> None:
+def alternating_good_and_bad_lines(at: Path) -> None:
     """Each good line is in a span that may have begun on any bad line before it."""
     lines = ["!\n" + begin(seq + 1, within=2 + seq // 4 * 2) for seq in range(2, 10_002, 2)]
     Builder(at / "top").log().start().raw("".join(lines).encode())
 
 
 @recipe(many=lambda: [("json.syntax", "log.jsonl", line) for line in range(2, 10_002, 2)])
-def gaps_by_turns(at: Path) -> None:
+def alternating_gaps(at: Path) -> None:
     """Each bad line may have had any of a range of numbers, and no two ranges touch."""
     lines = ["!\n" + begin(10 * seq) for seq in range(2, 10_002, 2)]
     log = Builder(at / "top").log().start()
@@ -100,7 +100,7 @@ def numbers_that_run_backwards(at: Path) -> None:
 
 
 @recipe("seal.from log.jsonl:3", many=lambda: [("seal.from", "log.jsonl", line) for line in range(4, 5_003)])
-def seals_that_all_begin_at_0(at: Path) -> None:
+def seals_that_all_start_at_0(at: Path) -> None:
     log = Builder(at / "top").log().start().seal()
     data = '"data":{"from":0,"sha256":"' + "0" * 64 + '"}}\n'
     lines = [f'{{"seq":{seq},"time":"{TIME}","event":"mlv/seal",{data}' for seq in range(3, 5_003)]
@@ -126,7 +126,7 @@ def seals_after_a_long_bad_line(at: Path) -> None:
         + [("seal.digest", "log.jsonl", 2 * n + 3) for n in range(2000)]
     )
 )
-def seals_and_bad_lines_by_turns(at: Path) -> None:
+def alternating_seals_and_bad_lines(at: Path) -> None:
     """Each seal may begin on the bad line before it, so each is hashed; the lines before that are not hashed again."""
     log = Builder(at / "top").log().start()
     place = (log.path).stat().st_size
@@ -192,7 +192,7 @@ def references_that_disagree_about_one_file(at: Path) -> None:
 
 
 @recipe("file.kept log.jsonl:2")
-def references_to_files_that_are_not_there(at: Path) -> None:
+def references_to_missing_files(at: Path) -> None:
     x = Builder(at / "top")
     value = {"_mlv": "file", "size": 1, "sha256": "0" * 64}
     x.log().start().event("a", {"b": [value | {"path": f"files/{n}"} for n in range(20_000)]})
@@ -215,7 +215,7 @@ def references_to_events(at: Path) -> None:
 
 
 @recipe("event.exists log.jsonl:2")
-def references_to_streams_that_are_not_there(at: Path) -> None:
+def references_to_missing_streams(at: Path) -> None:
     x = Builder(at / "top")
     value = {"_mlv": "event", "experiment": x.id, "seq": 1}
     x.log().start().event("a", {"b": [value | {"stream": f"log/{n}.jsonl"} for n in range(20_000)]})

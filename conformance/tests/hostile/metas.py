@@ -79,7 +79,7 @@ def numbers_of_additions_beyond_any_limit(at: Path) -> None:
 
 
 @recipe("layout.strays meta/02.json", "layout.strays meta/1.json", "layout.strays meta/-2.json")
-def numbers_of_additions_in_other_spellings(at: Path) -> None:
+def numbers_of_additions_spelled_differently(at: Path) -> None:
     x = Builder(at / "top")
     x.add(2)
     for name in ("02", "1", "-2"):
@@ -107,7 +107,7 @@ def _session_under(at: Path, number: int) -> None:
 
 
 @recipe("session.record log.jsonl:1")
-def a_record_that_nobody_has(at: Path) -> None:
+def a_record_that_does_not_exist(at: Path) -> None:
     _session_under(at, 2**53 - 1)
 
 

@@ -10,9 +10,9 @@
 
     read("runs/my_exp_1").metric("batch", "loss")  # ([0, 1, 2], [1.0, 0.5, 0.333…])
 
-The directory that this makes is described by the MLV specification, needs nothing to be read, and is checked by
-``mlv-validate``. Only the standard library is imported; importing does nothing else,
-and takes what a name needs when the name is asked for.
+The MLV specification describes the directory that this code creates. Any program that parses JSON can read it, and
+`mlv-validate` checks it. mlvlogger imports only the standard library, and each of its modules when a name of the module
+is first used.
 """
 
 TYPE_CHECKING = False
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
     from ._read.events import Event
-    from ._read.experiment import Experiment, Problem, read
+    from ._read.experiment import Experiment, Problem
     from ._read.file_reference import ref
     from ._read.find import Found, find
+    from ._read.read import read
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
 
@@ -90,8 +91,8 @@ __all__ = [
     "ref",
 ]
 
-# Where the names are, for a type checker above. A program that only logs has no use for the reader, and the other way
-# round: a module is imported when one of its names is asked for.
+# The modules of the public names; for type checkers, the imports above are the same. A module is imported when one of
+# its names is used: a program that only logs doesn't load the reader, and a program that only reads not the logger.
 _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
     "_errors": (
@@ -107,9 +108,10 @@ _HOMES = {
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
     "_read.events": "Event",
-    "_read.experiment": "Experiment Problem read",
+    "_read.experiment": "Experiment Problem",
     "_read.file_reference": "ref",
     "_read.find": "Found find",
+    "_read.read": "read",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",
 }

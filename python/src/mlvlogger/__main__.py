@@ -1,7 +1,7 @@
-"""``python -m mlvlogger``: what a bug report should say about this machine, and nothing that is secret.
+"""The command `python -m mlvlogger`, which prints diagnostics for a bug report, without secrets.
 
-The file system of a record decides much of what a logger can promise, so its locks, links and syncs are tried,
-in a temporary folder that is removed.
+The guarantees of a logger depend on the file system, so the command tries locks, links and syncs in a temporary folder,
+which it removes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_BESIDE = (
+# Packages whose versions are printed.
+_PACKAGES = (
     *("mlv-validate", "mlvlogger-tools", "numpy", "torch", "transformers", "lightning", "pytorch-lightning"),
     *("accelerate", "xgboost", "lightgbm", "optuna", "keras", "pandas", "polars", "pyarrow", "pillow", "matplotlib"),
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the report, and return the exit code: 1 where the directory cannot be logged to.
+    """Print the diagnostics, and return the exit code: 1 if experiments can't be logged to the directory.
 
     Args:
-        arguments: Those of the command line, by default those of this process.
+        arguments: The command-line arguments; by default those of this process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m mlvlogger",
@@ -52,12 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{_printable(directory)!r} isn't a directory. Give the directory where experiments are to go.")
     for name, value in _versions():
         _print(name, value)
-    place = os.path.realpath(directory)
-    _print("directory", place)
-    _print("file system", _file_system(place))
-    is_fine = _try_out(place)
+    real = os.path.realpath(directory)
+    _print("directory", real)
+    _print("file system", _file_system(real))
+    is_usable = _check_directory(real)
     _print("left out", "the host's and the user's name, environment variables, files and what is in them")
-    return 0 if is_fine else 1
+    return 0 if is_usable else 1
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -72,15 +73,15 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _installed() -> Iterator[str]:
-    for name in _BESIDE:
+    for name in _PACKAGES:
         try:
             yield f"{name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
             pass
 
 
-def _file_system(place: str) -> str:
-    """Return the kind of the file system of *place*, if the system says it (Linux)."""
+def _file_system(directory: str) -> str:
+    """Return the type of the file system of a directory on Linux, otherwise `"unknown"`."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             mounts = [line.split() for line in file]
@@ -88,41 +89,42 @@ def _file_system(place: str) -> str:
         return "unknown"
     found = ("", "unknown")
     for parts in mounts:
-        # Octal escapes replace blanks in it. The last mount on a point hides those before it.
+        # Spaces in a mount point are octal escapes. The last mount on a point hides the earlier ones.
         point = parts[4].replace("\\040", " ").rstrip("/")
-        if f"{place}/".startswith(f"{point}/") and len(point) >= len(found[0]):
+        if f"{directory}/".startswith(f"{point}/") and len(point) >= len(found[0]):
             found = (point, parts[parts.index("-") + 1])
     return found[1]
 
 
-def _try_out(place: str) -> bool:
-    """Tell what can be done in *place*; whether all that logging needs can."""
+def _check_directory(directory: str) -> bool:
+    """Print which operations the file system of a directory supports, and return whether experiments can be logged."""
     try:
-        _print("free space", f"{shutil.disk_usage(place).free // 2**20} MiB")
-        folder = tempfile.mkdtemp(prefix=".mlv-", dir=place)
+        _print("free space", f"{shutil.disk_usage(directory).free // 2**20} MiB")
+        folder = tempfile.mkdtemp(prefix=".mlv-", dir=directory)
     except OSError as error:
-        _print("write", f"no: {_why(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
+        _print("write", f"no: {_reason(error)}. Give a directory that you may write to: python -m mlvlogger DIRECTORY")
         return False
     try:
-        # Without links there is another way to publish a file, and without locks each session has its own stream.
-        answers = [
-            _answer("write and sync", _sync, folder, "choose another directory: nothing can be logged here"),
-            _answer("sync of folders", _sync_folder, folder, "a power cut may lose names of files"),
-            _answer("hard links", _link, folder, "files are published by renaming"),
-            _answer("locks", _lock, folder, "each session takes a separate stream"),
+        # Only the first operation is required. Without links, files are published by renaming, and without locks, each
+        # session has its own stream.
+        results = [
+            _check("write and sync", _sync, folder, "choose another directory: nothing can be logged here"),
+            _check("sync of folders", _sync_folder, folder, "a power cut may lose names of files"),
+            _check("hard links", _link, folder, "files are published by renaming"),
+            _check("locks", _lock, folder, "each session takes a separate stream"),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return answers[0]
+    return results[0]
 
 
-def _answer(what: str, attempt: Callable[[str], None], folder: str, otherwise: str) -> bool:
+def _check(name: str, operation: Callable[[str], None], folder: str, consequence: str) -> bool:
     try:
-        attempt(folder)
+        operation(folder)
     except OSError as error:
-        _print(what, f"no: {_why(error)}; {otherwise}")
+        _print(name, f"no: {_reason(error)}; {consequence}")
         return False
-    _print(what, "yes")
+    _print(name, "yes")
     return True
 
 
@@ -144,7 +146,7 @@ def _sync_folder(folder: str) -> None:
 
 
 def _link(folder: str) -> None:
-    """A second name for a file; and a third that is taken is refused, as publishing relies on."""
+    """Create a hard link, and check that a second one of the same name fails, on which publishing relies."""
     old, new = os.path.join(folder, "file"), os.path.join(folder, "link")
     os.link(old, new)
     try:
@@ -155,7 +157,7 @@ def _link(folder: str) -> None:
 
 
 def _lock(folder: str) -> None:
-    """The lock that a stream has, and that a second writer does not get it."""
+    """Lock a file as a stream is locked, and check that a second writer doesn't get the lock."""
     path = os.path.join(folder, "locked")
     first = LineFile(path, new=True)
     try:
@@ -169,19 +171,19 @@ def _lock(folder: str) -> None:
     raise OSError("two writers get the same lock")
 
 
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)  # without the path, which is printed already
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)  # without the path, which was printed before
 
 
 def _print(name: str, value: str) -> None:
     home = os.path.expanduser("~")
     if os.path.dirname(home) != home and f"{value}/".startswith(f"{home}/"):
-        value = f"~{value[len(home) :]}"  # the name of the user is in it
+        value = f"~{value[len(home) :]}"  # the path contains the name of the user
     print(f"{name + ':':<17}{_printable(value)}")
 
 
 def _printable(text: str) -> str:
-    """*text* for a terminal: without its control characters, and with those alone that the output can take."""
+    """Return *text* with escapes instead of control characters and characters that the output can't encode."""
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     encoding = sys.stdout.encoding or "ascii"
     return text.encode(encoding, "backslashreplace").decode(encoding)

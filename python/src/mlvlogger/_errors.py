@@ -1,19 +1,19 @@
-"""Every error that mlvlogger raises about an experiment, a stream or a value; wrong arguments raise the built-in ones.
+"""The exceptions that mlvlogger raises about an experiment, a stream or a value. Wrong arguments raise built-in ones.
 
-Each is an `MLVError` and also the built-in error that a caller would expect::
+Each exception is an `MLVError` and also the built-in exception that a caller would expect::
 
     MLVError(Exception)
-    ├── ExperimentExists(MLVError, FileExistsError)    the directory holds an experiment already
+    ├── ExperimentExists(MLVError, FileExistsError)    the directory already holds an experiment
     ├── NotAnExperiment(MLVError, FileNotFoundError)   there is no meta.json
     ├── InvalidRecord(MLVError, ValueError)            a meta record or a stream is damaged
-    ├── UnsupportedVersion(MLVError, ValueError)       a later major version, or an unknown feature in `requires`
-    ├── InvalidName(MLVError, ValueError)              a name that the specification does not allow
-    ├── CannotEncode(MLVError, TypeError)              parameters without a form in the record; `.problems` has all
-    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata; `.path` says what
-    ├── CannotAttach(MLVError, ValueError)             a file that cannot be attached or referred to
+    ├── UnsupportedVersion(MLVError, ValueError)       an unknown major version, or an unknown feature in `requires`
+    ├── InvalidName(MLVError, ValueError)              the specification doesn't allow the name
+    ├── CannotEncode(MLVError, TypeError)              values of `params` or `extra` can't be recorded
+    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata
+    ├── CannotAttach(MLVError, ValueError)             the file can't be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
-    ├── LogClosed(MLVError, RuntimeError)              an event came after the stream was closed
-    └── WriteFailed(MLVError, OSError)                 the system refused to write; the cause is in `__cause__`
+    ├── LogClosed(MLVError, RuntimeError)              the stream is closed
+    └── WriteFailed(MLVError, OSError)                 the system refused to write
 """
 
 from __future__ import annotations
@@ -57,38 +57,48 @@ class MLVError(Exception):
 
 
 class ExperimentExists(MLVError, FileExistsError):
-    """The directory already holds an experiment, which wasn't changed (`writer.meta-once`). A `FileExistsError`."""
+    """The error for a directory that already holds an experiment, which wasn't changed (`writer.meta-once`).
+
+    A `FileExistsError`.
+    """
 
 
 class NotAnExperiment(MLVError, FileNotFoundError):
-    """There is no experiment: no `meta.json` with a string member `mlv`. A `FileNotFoundError`."""
+    """The error for a directory without an experiment: it has no `meta.json` with a string member `mlv`.
+
+    A `FileNotFoundError`.
+    """
 
 
 class InvalidRecord(MLVError, ValueError):
-    """A meta record or a stream is damaged and can't be continued. Run `mlv-validate` for details. A `ValueError`."""
+    """The error for a damaged meta record, stream or line, which can't be continued. A `ValueError`."""
 
 
 class UnsupportedVersion(MLVError, ValueError):
-    """The record has an unknown major version (`reader.major`) or requires an unknown feature (`reader.requires`).
+    """The error for an unknown major version (`reader.major`) or an unknown required feature (`reader.requires`).
 
     A `ValueError`.
     """
 
 
 class InvalidName(MLVError, ValueError):
-    """A name of an experiment, a kind, a stream, an attached file or an event breaks the specification. A
-    `ValueError`."""
+    """The error for a name of an experiment, kind, stream, attached file or event that breaks the specification.
+
+    A `ValueError`.
+    """
 
 
 class CannotEncode(MLVError, TypeError):
-    """Values of `params` or `extra` have no form in a record; nothing was written. A `TypeError`.
+    """The error for values of `params` or `extra` that have no form in a record; nothing was written.
+
+    A `TypeError`.
 
     The message lists up to 20 values. The `__cause__` is the first exception of `errors`; the reason of a problem has
     the type and the message of its exception.
 
     Attributes:
-        path (str): The place of the first value, such as `params.optimizer.fn`.
-        problems (list[tuple[str, str]]): The place and the reason of each value. After 1,000 problems, the rest isn't
+        path (str): The path of the first value, such as `params.optimizer.fn`.
+        problems (list[tuple[str, str]]): The path and the reason of each value. After 1,000 problems, the rest isn't
             checked.
         errors (list[Exception | None]): For each of `problems`, the exception that the code of the value raised, such
             as OmegaConf's for a missing key; None if it raised none. A pickled error has None for each, because not
@@ -117,7 +127,7 @@ class CannotEncode(MLVError, TypeError):
 
 
 class AlreadyRecorded(MLVError, ValueError):
-    """An addition has a name that is recorded with another value; nothing was written (`addition.new-names`).
+    """The error for a name that is already recorded with another value; nothing was written (`addition.new-names`).
 
     A `ValueError`.
 
@@ -131,23 +141,32 @@ class AlreadyRecorded(MLVError, ValueError):
 
 
 class CannotAttach(MLVError, ValueError):
-    """A file can't be attached or referred to. A `ValueError`.
+    """The error for a file that can't be attached or referred to.
 
-    It isn't a regular file, or changes while it is read; or a value has no form in a file of that name.
+    The file isn't a regular file, or changes while it is read; or a value has no form in a file of this name. A
+    `ValueError`.
     """
 
 
 class StreamBusy(MLVError, BlockingIOError):
-    """Another writer has the stream; the message names its host and process (`writer.one`). A `BlockingIOError`."""
+    """The error for a stream that another writer has; the message names its host and process (`writer.one`).
+
+    A `BlockingIOError`.
+    """
 
 
 class LogClosed(MLVError, RuntimeError):
-    """The stream is closed; nothing was written. A `RuntimeError`."""
+    """The error for a call after the stream was closed; nothing was written.
+
+    A `RuntimeError`.
+    """
 
 
 class WriteFailed(MLVError, OSError):
-    """The system refused to write. The events before are intact, and the `__cause__` is the system's error. An
-    `OSError`."""
+    """The error for a write that the system refused. Earlier events are intact.
+
+    The `__cause__` is the system's error. An `OSError`.
+    """
 
 
 for _error in (MLVError, *MLVError.__subclasses__()):

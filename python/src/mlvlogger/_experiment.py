@@ -1,4 +1,4 @@
-"""The ways to an experiment: making, resuming, opening, joining and finding one."""
+"""The class `Exp`: creating, resuming, opening, joining and finding an experiment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._format.names import portable, stream_path
 from ._messages import short
 from ._open_experiment import OpenExperiment
 from ._opening import Opening
-from ._options import choice
+from ._options import check_choice
 from ._read.experiment import Experiment
 from ._read.meta import is_experiment
 from ._read.nearest import enclosing
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from ._format.references import ExperimentRef
 
-    Self = TypeVar("Self", bound="Exp")  # that of `typing` comes with Python 3.11
+    Self = TypeVar("Self", bound="Exp")  # `typing.Self` needs Python 3.11
     StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["Exp"]
 
-# Where launchers say which worker a process is; the first one that is set counts. Slurm's comes last: its batch script
-# has one, 0, and what mpirun starts there inherits it.
+# The environment variables in which launchers set the rank of a process; the first one that is set counts. Slurm's is
+# the last: Slurm sets it to 0 for a batch script, and processes that mpirun starts there inherit it.
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 
 
@@ -64,7 +64,8 @@ class Exp(OpenExperiment):
         extra: Any other metadata, in the forms of `params`.
         parent: The experiment that this one continues or belongs to: an `Exp`, an `Experiment` or an
             `ExperimentRef`.
-        variables: Environment variables to record in addition to the default ones: names, or patterns such as `"HF_*"`.
+        variables: Environment variables to record in addition to the default ones: an iterable of names, or of patterns
+            such as `"HF_*"`.
         redact: Whether values that look like secrets are redacted in `params`, `extra`, `tags`, `description`, the
             command line, the environment and the diff.
         diff: Whether the uncommitted changes of the git repository are attached as `files/uncommitted.diff`, at most
@@ -86,7 +87,10 @@ class Exp(OpenExperiment):
         InvalidRecord: If the experiment is damaged, with `exists="resume"`.
         UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature, with
             `exists="resume"`.
-        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values.
+        TypeError: If `params` or `extra` isn't one of the listed objects, or `tags`, `description` or `variables` has
+            another type.
+        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values, a tag isn't a non-empty
+            string, or a tag or `description` has a lone surrogate.
         OSError: If the system refuses. Unless there is a `meta.json`, no experiment was created.
 
     Example:
@@ -124,12 +128,12 @@ class Exp(OpenExperiment):
         writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
-        choice("exists", exists, ("error", "number", "resume"))
+        check_choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
         with Opening(on_error, writer, durability) as opening:
-            opening.record(params, extra, tags, description, variables, redact, diff)
+            opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             opening.create(savedir, name, kind, exists, parent)
-            self._begin(opening)
+            self._adopt(opening)
 
     @classmethod
     def resume(
@@ -172,14 +176,15 @@ class Exp(OpenExperiment):
             InvalidRecord: If a meta record or `log.jsonl` is damaged.
             UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
             CannotEncode: If values of `params` or `extra` have no form in a record.
-            ValueError: If `on_error`, `writer` or `durability` isn't one of its values.
+            TypeError: As for `Exp`.
+            ValueError: If `on_error`, `writer` or `durability` isn't one of its values, or as for `Exp`.
             OSError: If the system refuses.
         """
         exp = cls.__new__(cls)
         with Opening(on_error, writer, durability) as opening:
-            opening.record(params, extra, tags, description, variables, redact, diff)
+            opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             opening.resume(path)
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @classmethod
@@ -201,7 +206,7 @@ class Exp(OpenExperiment):
     ) -> Self:
         """Add to an experiment from another script: add a meta record, and a separate stream for this script.
 
-        The other arguments and the exceptions are those of `Exp.resume`.
+        The exceptions are those of `Exp.resume`, and the one below.
 
         Args:
             path: The directory of the experiment.
@@ -223,12 +228,12 @@ class Exp(OpenExperiment):
         """
         exp = cls.__new__(cls)
         with Opening(on_error, writer, durability) as opening:
-            opening.record(params, extra, tags, description, variables, redact, diff)
+            opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             if stream is None:
                 opening.add(path)
             else:
                 opening.resume(path, stream_path(portable(stream, "a stream")))
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @classmethod
@@ -248,7 +253,7 @@ class Exp(OpenExperiment):
             path: The directory of the experiment.
             rank: The number of the worker. By default, the first of these environment variables that is set: `RANK`
                 (torchrun), `OMPI_COMM_WORLD_RANK`, `PMI_RANK`, `JSM_NAMESPACE_RANK` (MPI), `SLURM_PROCID`.
-            timeout: How long to wait for `meta.json`, which the main worker creates, in seconds.
+            timeout: The longest time to wait for `meta.json`, which the main worker creates, in seconds.
             on_error: As for `Logger`.
             writer: As for `Logger`.
             durability: As for `Logger`.
@@ -270,19 +275,21 @@ class Exp(OpenExperiment):
         with Opening(on_error, writer, durability) as opening:
             _wait_for(path, timeout)
             opening.join(path, stream_path(f"rank-{rank}"))
-            exp._begin(opening)
+            exp._adopt(opening)
         return exp
 
     @staticmethod
     def find(path: StrPath) -> Experiment:
-        """Return the nearest experiment that `path` is, or is in. Nothing is written.
+        """Return the experiment at `path`, or the nearest one that contains `path`. Nothing is written.
 
         Args:
-            path: An experiment, or a file or directory in one, such as a checkpoint.
+            path: The directory of an experiment, or a file or directory in one, such as a checkpoint.
 
         Raises:
             FileNotFoundError: If `path` does not exist.
             NotAnExperiment: If `path` is in no experiment.
+            InvalidRecord: If `meta.json` is damaged.
+            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature.
             OSError: If the system can't inspect `path`.
         """
         os.stat(path)

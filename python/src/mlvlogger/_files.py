@@ -10,7 +10,7 @@ import stat
 import time
 
 from ._disk.folder import Folder, open_regular, temporary_name
-from ._disk.publish import link, sync, tidy_up
+from ._disk.publish import link, remove_temporary, sync
 from ._errors import CannotAttach
 from ._format.media_types import media_type
 from ._format.names import numbered
@@ -41,22 +41,27 @@ _NO_LINK = (
 
 
 class Files:
-    """The folder ``files`` of an experiment: every file in it gets a separate name.
+    """The attached files of an experiment, in the folder `files`.
 
-    The same bytes under one name are one file (`writer.same-file`).
+    Every attached file has its own name; the same bytes under one name are one file (`writer.same-file`).
 
     Args:
-        root: The experiment's directory.
+        root: The open directory of the experiment.
     """
 
     def __init__(self, root: Folder) -> None:
         self.root = root
-        #: By the path of a folder below ``files``: when it was read, how long that took, and its entries.
+        #: Path of a folder below `files` → when it was listed, how long that took, and its entries by lower-case name.
         self._listings: dict[str, tuple[float, float, dict[str, list[str]]]] = {}
-        self._series: dict[str, _Series] = {}
+        self._versions: dict[str, _NameVersions] = {}
 
     def attach(self, source: str | os.PathLike[str], name: str, how: str) -> File:
-        """Copy or link *source* to *name*; return its reference, with the name that it got.
+        """Attach a file, and return the reference to it. The log doesn't have the file yet.
+
+        Args:
+            source: The path of the file.
+            name: The path below `files`; if other bytes have it, `~2`, `~3`, … is added.
+            how: `"copy"`, `"reflink"` or `"hardlink"`, as for `Exp.attach`.
 
         Raises:
             CannotAttach: If it isn't a regular file, or changes while it is copied.
@@ -71,9 +76,9 @@ class Files:
                 else:
                     with open(temporary, "x+b", opener=folder.opener) as file:
                         size, sha256 = _copy(source, file, how)
-                return self.settle(folder, temporary, name, size, sha256)
+                return self.publish_as(folder, temporary, name, size, sha256)
             finally:
-                tidy_up(folder, temporary)
+                remove_temporary(folder, temporary)
 
     def _link(self, source: str | os.PathLike[str], folder: Folder, temporary: str) -> bool:
         """Make *temporary* a hard link to *source*. Returns False, with a warning, if the system can't do that."""
@@ -92,26 +97,37 @@ class Files:
             return False
         return True
 
-    def settle(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
-        """Publish *temporary*, in *folder*, as *name* or with ``~2``, ``~3``, … in it; return its reference.
+    def publish_as(self, folder: Folder, temporary: str, name: str, size: int, sha256: str) -> File:
+        """Publish a temporary file, and return the reference to it.
+
+        Args:
+            folder: The folder of the temporary file.
+            temporary: The name of the temporary file.
+            name: The path below `files`; if other bytes have it, `~2`, `~3`, … is added.
+            size: The size of the file in bytes.
+            sha256: The SHA-256 of the file.
 
         Raises:
-            CannotAttach: If the folder for it isn't a directory.
+            CannotAttach: If a folder of the path isn't a directory.
             OSError: If the system refuses.
         """
         path = self._publish(folder, temporary, name)
         if path is None:
-            series = self._series.setdefault(name, _Series())
+            versions = self._versions.setdefault(name, _NameVersions())
             while path is None:
-                path = series.find(self.root, size, sha256)
+                path = versions.find(self.root, size, sha256)
                 if path is None:
-                    path = self._publish(folder, temporary, series.candidate(name))
-                    # If it is taken, perhaps by another process: it may have the same bytes.
-                    series.note(self.root, series.candidate(name), None if path is None else sha256)
+                    path = self._publish(folder, temporary, versions.candidate(name))
+                    # If the name was taken, maybe by another process, its file may have the same bytes.
+                    versions.add_candidate(self.root, versions.candidate(name), None if path is None else sha256)
         return File(f"files/{path}", size, sha256, media_type(path))
 
     def _publish(self, folder: Folder, temporary: str, path: str) -> str | None:
-        """Give *temporary* the name *path*, unless it is taken, or differs only by case from another (`file.twins`)."""
+        """Publish a temporary file at *path*, unless this path or one that differs only by case exists (`file.twins`).
+
+        Returns:
+            The path, or None if it is taken.
+        """
         if self._has_twin(path):
             return None
         *folders, last = path.split("/")
@@ -137,10 +153,10 @@ class Files:
         return bool(found)
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
-        """The entries of a folder by their names in lower case.
+        """Return the entries of a folder by their lower-case names.
 
-        They may be a little old, so that many files in one folder take no more than a twentieth of the time for this.
-        What has the very name is found all the same: publishing fails then.
+        A listing is reused for 20 times as long as it took, so that listing takes at most 5 % of the time if many files
+        are attached. If a listing misses an entry of the same name, publishing fails.
         """
         read_at, seconds, entries = self._listings.get(folder, (0.0, 0.0, {}))
         begin = time.monotonic()
@@ -162,49 +178,55 @@ class Files:
             return []
 
 
-class _Series:
-    """The files that have one name, and the same name with ``~2``, ``~3``, …: each is inspected once."""
+class _NameVersions:
+    """The files that have one name, or the same name with `~2`, `~3`, …. Each file is inspected once."""
 
     def __init__(self) -> None:
         self._number = 1
         self._known: dict[tuple[int, str], tuple[str, tuple[int, ...]]] = {}  # by size and digest
-        self._unknown: dict[int, list[str]] = {}  # by size: those that aren't hashed yet
+        self._unknown: dict[int, list[str]] = {}  # by size: files that aren't hashed yet
 
     def candidate(self, name: str) -> str:
-        """The first name that seems to be free."""
+        """Return the next name that may be free."""
         return name if self._number == 1 else numbered(name, self._number)
 
-    def note(self, root: Folder, path: str, sha256: str | None) -> None:
-        """Take note of the file that has the candidate's name, with its digest if we made it, and pass on."""
+    def add_candidate(self, root: Folder, path: str, sha256: str | None) -> None:
+        """Add the file that has the candidate's name, and continue with the next candidate.
+
+        Args:
+            root: The open directory of the experiment.
+            path: The path of the file below `files`.
+            sha256: The SHA-256 of the file, if this process made it.
+        """
         self._number += 1
         try:
             status = root.stat(f"files/{path}")
         except OSError:
-            return  # it is a name that differs by case
+            return  # the name of the existing file differs by case
         if sha256 is not None:
-            self._known[status.st_size, sha256] = (path, _state(status))
+            self._known[status.st_size, sha256] = (path, _file_state(status))
         elif stat.S_ISREG(status.st_mode):
             self._unknown.setdefault(status.st_size, []).append(path)
 
     def find(self, root: Folder, size: int, sha256: str) -> str | None:
-        """The path of a file of these bytes, None if there is none."""
+        """Return the path of a file with this size and SHA-256, or None."""
         for path in self._unknown.pop(size, ()):
             try:
                 with open_regular(root.at(f"files/{path}"), dir_fd=root.fd) as file:
-                    state, found = _state(os.fstat(file.fileno())), digest_of(file, path)
+                    state, found = _file_state(os.fstat(file.fileno())), digest_of(file, path)
                 self._known.setdefault(found[:2], (path, state))
             except (OSError, CannotAttach):
                 continue
         path, state = self._known.get((size, sha256), ("", ()))
         try:
-            if path and _state(root.stat(f"files/{path}")) == state:
+            if path and _file_state(root.stat(f"files/{path}")) == state:
                 return path
         except OSError:
             pass  # it was removed
         return None
 
 
-def _state(status: os.stat_result) -> tuple[int, ...]:
+def _file_state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -268,7 +290,7 @@ class NewFile(io.BufferedRandom):
         self._temporary = temporary_name()
         self._files = files
         self._name = name
-        self._check = check  # raises where nothing may be published any more
+        self._check = check  # raises an exception if the experiment is closed
         self._published = published
         self._discard = False
         self._process = os.getpid()
@@ -294,7 +316,7 @@ class NewFile(io.BufferedRandom):
             if not self.closed:
                 self.discard()
         except (AttributeError, ValueError):
-            pass  # where __init__ failed, there is nothing to close
+            pass  # __init__ failed, so there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.
@@ -306,7 +328,7 @@ class NewFile(io.BufferedRandom):
         if self.closed:
             return
         if self._process != os.getpid():
-            self.raw.close()  # a forked child: what was written, and what is still to be, is the parent's
+            self.raw.close()  # in a forked child: the parent publishes the file, with the bytes that aren't flushed yet
             self._folder.close()
             return
         try:
@@ -316,7 +338,7 @@ class NewFile(io.BufferedRandom):
             try:
                 super().close()
             finally:
-                tidy_up(self._folder, self._temporary)
+                remove_temporary(self._folder, self._temporary)
                 self._folder.close()
 
     def _publish(self) -> None:
@@ -329,7 +351,7 @@ class NewFile(io.BufferedRandom):
         for chunk in chunks(self):
             digest.update(chunk)
             size += len(chunk)
-        file = self._files.settle(self._folder, self._temporary, self._name, size, digest.hexdigest())
+        file = self._files.publish_as(self._folder, self._temporary, self._name, size, digest.hexdigest())
         self.ref = self._published(file)
 
 
@@ -364,7 +386,7 @@ class NewText(io.TextIOWrapper):
             if not self.closed:
                 self.discard()
         except (AttributeError, ValueError):
-            pass  # where __init__ failed, there is nothing to close
+            pass  # __init__ failed, so there is nothing to close
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.
@@ -384,7 +406,12 @@ class NewText(io.TextIOWrapper):
 
 
 def attach_bytes(files: Files, name: str, data: bytes) -> File:
-    """Attach bytes and return the reference to the file. The log doesn't say so yet."""
+    """Attach bytes, and return the reference to the file. The log doesn't have the file yet.
+
+    Raises:
+        CannotAttach: If a folder of the path isn't a directory.
+        OSError: If the system refuses.
+    """
     with NewFile(files, name, lambda: None, lambda file: file) as new:
         new.write(data)
     assert new.ref is not None

@@ -1,4 +1,4 @@
-"""Loggers: hierarchical events, spans and navigation over one stream (specification 1.0, chapter Events)."""
+"""Loggers and spans, which log events with hierarchical names to one stream (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ import time
 
 from ._disk.folder import Folder
 from ._errors import InvalidName, WriteFailed
-from ._format.convert import count_elements, is_mapping
-from ._format.decode import decode
-from ._format.encode import encode, free_name
+from ._event_data import check_step, data_json
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._format.line import numbers
-from ._format.metrics import step
-from ._messages import brief, pass_on, qualname, short, warn_once
-from ._options import choice, writer_options
+from ._messages import short
+from ._options import check_choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
-from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, TypeVar
-
-    from ._format.line import Numbers
 
     _L = TypeVar("_L", bound="Logger")
 
 __all__ = ["Logger", "Span", "StreamLogger"]
 
 _MAX_NAME = 1024  # `event.name`
-_NAMES = 1000
+_MAX_CACHED_NAMES = 1000  # of a logger
 
 
 class Logger:
@@ -48,13 +42,13 @@ class Logger:
     Args:
         path: The file. If it exists, it must be an MLV stream.
         exists: If the file exists, `"resume"` appends a session to it, and `"error"` raises `FileExistsError`.
-        on_error: If the system refuses to write, `"warn"` warns once per cause, keeps events in memory (16 MiB) until
+        on_error: If the system refuses to write, `"warn"` warns once per cause, buffers events in memory (16 MiB) until
             writing works again, and records the number of dropped events as `mlv/dropped` (`writer.dropped`); `"raise"`
-            raises `WriteFailed`, and the event isn't kept.
+            raises `WriteFailed`, and the event is dropped.
         writer: `"direct"` writes in `event` itself. `"process"` lets another process write within 20 milliseconds, from
             shared memory (512 KiB), so that `event` takes less time and waits only while this memory is full. If one of
             the two processes is killed, the other one writes the events; if both are killed, the events in memory are
-            lost. A forked child writes directly. If no process can be started, there is a warning, and `event` writes.
+            lost. A forked child writes directly. If no process can be started, the logger warns and writes directly.
         durability: `"kernel"` passes an event to the kernel before `event` returns: if the process is killed, no event
             is lost. `"disk"` also waits until the event is on the disk: at a power cut, no event is lost. With
             `writer="process"`, this holds when `flush` or `close` returns.
@@ -81,7 +75,7 @@ class Logger:
         ```
     """
 
-    _root: Folder | None = None  # of a bare log
+    _root: Folder | None = None  # the directory of the file, for a logger without an experiment
 
     def __init__(
         self,
@@ -92,7 +86,7 @@ class Logger:
         writer: str = "direct",
         durability: str = "kernel",
     ) -> None:
-        choice("exists", exists, ("resume", "error"))
+        check_choice("exists", exists, ("resume", "error"))
         file = os.fsdecode(path)
         process, sync = writer_options(on_error, writer, durability)
 
@@ -109,20 +103,22 @@ class Logger:
                 stream = open_stream(False)
             except FileNotFoundError:
                 stream = open_stream(True)
-        self._set(stream, None, "", None, None)
+        self._initialize(stream, None, "", None, None)
 
-    def _set(self, stream: Stream, parent: Logger | None, path: str, span: Span | None, own: str | None) -> None:
+    def _initialize(
+        self, stream: Stream, parent: Logger | None, path: str, span: Span | None, experiment: str | None
+    ) -> None:
         self._stream = stream
         self._parent = parent
         self._path = path
         self._prefix = path + "/" if path else ""
         self._span = span  # the innermost span that this logger is in
-        self._own = own  # the id of the experiment, None for a bare log
-        self._names: dict[str, bytes] = {}  # of events, with the JSON text of each below our path
+        self._experiment_id = experiment  # the id, None for a bare log
+        self._names: dict[str, bytes] = {}  # argument of `event` → the event's full name as JSON
 
     @property
     def parent(self) -> Logger | None:
-        """The logger one level up, None at the root."""
+        """The logger one level up; None for a root logger."""
         return self._parent
 
     @property
@@ -132,7 +128,7 @@ class Logger:
 
     @property
     def path(self) -> str:
-        """The prefix of the event names of this logger, such as `"epoch/validation"`; empty at the root."""
+        """The prefix of the event names of this logger, such as `"epoch/validation"`; empty for a root logger."""
         return self._path
 
     @property
@@ -160,7 +156,8 @@ class Logger:
             members: More data, by keyword.
 
         Returns:
-            The `seq` of the event, once it is kept as `durability` says, or None if it couldn't be kept.
+            The `seq` of the event, if the event is stored as `writer` and `durability` say; None if it is buffered in
+                memory after a failed write, or was dropped.
 
         Raises:
             InvalidName: If `name` has an empty segment, a control character, the first segment `mlv`, or with the path
@@ -171,21 +168,23 @@ class Logger:
             WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
-        text, values = (numbers(members) if data is None else None) or self._data(data, members)
+        text, values = (numbers(members) if data is None else None) or data_json(data, members, self._experiment_id)
         if values is not None and "step" in members and type(members["step"]) is not int:
-            _check_step(members)  # integers beyond 64 bits are rare, and readers count these events
-        # The stream asks for the span when it comes to our line: no thread ends or rewinds it in between.
-        seq, kept = self._stream.append(full, text, values, None if self._span is None else self._within)
-        return seq if kept else None
+            check_step(members)  # integers beyond 64 bits are rare, and readers count these events
+        # The stream calls `_within` under its lock, so that no other thread ends or rewinds the span in between.
+        seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._within)
+        return seq if is_stored else None
 
     def _within(self) -> bytes:
+        """Return the member `within` for the innermost open span, with a comma in front, or nothing."""
         span = self._span
         while span is not None and not span.is_open:
             span = span._outer
-        return b"" if span is None else span._within_it
+        return b"" if span is None else span._within_member
 
     def _name(self, name: str) -> bytes:
-        # The text itself: an enumeration of strings has another idea of what it is called.
+        """Return the full name of an event as JSON. Raises InvalidName."""
+        # `str.__str__` gives the characters: `str` and `format` of an enumeration of strings may give others.
         full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
         if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
             raise InvalidName(
@@ -204,59 +203,12 @@ class Logger:
                 f"{short(name)} isn't an event name: it has a lone surrogate. Decode it properly first."
             ) from None
         text = dumps(full).encode("ascii")
-        if len(self._names) < _NAMES and type(name) is str:
+        if len(self._names) < _MAX_CACHED_NAMES and type(name) is str:
             self._names[name] = text
         return text
 
-    def _data(self, data: Mapping[str, Any] | None, members: dict[str, Any]) -> tuple[bytes, Numbers | None]:
-        if type(data) is dict and not members:
-            copy = data.copy()
-            for name in copy:
-                if type(name) is not str:
-                    break
-            else:
-                if plain := numbers(copy):
-                    _check_step(copy)
-                    return plain
-        tree = self._tree(members) if members else {}
-        if data is not None:
-            if not is_mapping(data):
-                raise TypeError(
-                    f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
-                    "event(name, value=…)."
-                )
-            given = self._tree(data, tree)
-            names: dict[str, int] = {}
-            for key in [key for key in tree if key in given]:
-                if _is_given_twice(key, data, members):
-                    raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
-                second = free_name(key, {**given, **tree}, names)
-                tree[second] = tree.pop(key)
-                warn_once(
-                    f"data: a key of the mapping and the keyword {brief(key)} have the same name in JSON. The value of "
-                    f"the keyword was recorded under the name {brief(second)}. Rename one of them."
-                )
-            tree = {**given, **tree}
-        _check_step(tree)
-        text = dumps(tree)
-        if len(text) >= MAX_DATA:
-            text = shortened(tree)
-        elif len(text) > 2 * MANY:
-            warn_if_large(tree, len(text))
-        return text.encode("ascii"), None
-
-    def _tree(self, mapping: Any, taken: Container[str] = ()) -> dict[str, Any]:
-        tree = encode(mapping, path="data", depth=2, own=self._own, lenient=warn_once)
-        if type(tree) is dict and "_mlv" not in tree:
-            for name, value in tree.items():
-                if type(value) is list and len(value) == 1:
-                    _check_metric(name, mapping)
-            return tree
-        # The whole has no form: data is never a typed value itself.
-        return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
-
     def span(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> Span:
-        """Begin a span, such as an epoch: log its begin event and return a logger one level down.
+        """Begin a span, such as an epoch: log its begin event, and return a logger one level down.
 
         The names of its events begin with the path of this logger and `name`, and the events are recorded as within the
         span (`span.within`). The exceptions are those of `event`.
@@ -270,57 +222,65 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = self._data(data, members)
+        text, values = data_json(data, members, self._experiment_id)
         session: list[object] = []
 
-        def tail() -> bytes:
+        def span_members() -> bytes:
             session[:] = [self._stream.session]
             return self._within() + b',"span":"begin"'
 
-        seq, _ = self._stream.append(full, text, values, tail)
+        seq, _ = self._stream.append(full, text, values, span_members)
         return Span(self, str.__str__(name), seq, session)
 
     def sub(self, name: str) -> Logger:
         """Return a logger one level down. Nothing is written.
 
         Args:
-            name: One segment, or several joined by `/`: the names of the events begin with the path of this logger and
-                `name`.
+            name: One segment, or several joined by `/`. The names of the logger's events begin with the path of this
+                logger and `name`.
 
         Raises:
             InvalidName: If `name` isn't valid for `event`.
         """
         self._name(name)
         logger = Logger.__new__(Logger)
-        logger._set(self._stream, self, self._prefix + str.__str__(name), self._span, self._own)
+        logger._initialize(self._stream, self, self._prefix + str.__str__(name), self._span, self._experiment_id)
         return logger
 
     def pause(self, reason: str | None = None) -> int | None:
         """Record that the work stops for a while (`mlv/pause`).
 
-        If the stream is closed while it is paused, it is sealed and stays paused. The exceptions are those of `event`.
+        If the stream is closed while it is paused, it is sealed and stays paused.
 
         Args:
-            reason: Why, as a description for the log.
+            reason: The reason, as a string for people who read the log.
 
         Returns:
-            The `seq` of the event, or None if it couldn't be kept.
+            As for `event`.
+
+        Raises:
+            LogClosed: If the stream is closed.
+            WriteFailed: If writing fails, with `on_error="raise"`.
         """
         return self._stream.pause(True, reason)
 
     def resume(self, reason: str | None = None) -> int | None:
-        """Record that the work continues (`mlv/resume`). The exceptions are those of `event`.
+        """Record that the work continues (`mlv/resume`).
 
         Args:
-            reason: Why, as a description for the log.
+            reason: The reason, as a string for people who read the log.
 
         Returns:
-            The `seq` of the event, or None if it couldn't be kept.
+            As for `event`.
+
+        Raises:
+            LogClosed: If the stream is closed.
+            WriteFailed: If writing fails, with `on_error="raise"`.
         """
         return self._stream.pause(False, reason)
 
     def flush(self) -> None:
-        """Write the waiting events: return when all are in the kernel, or with `durability="disk"`, on the disk.
+        """Write the buffered events: return when all are in the kernel, or with `durability="disk"`, on the disk.
 
         Raises:
             WriteFailed: If writing fails, with `on_error="raise"`; otherwise there is a warning.
@@ -343,7 +303,7 @@ class Logger:
         """
         data = ending(status, error)
         self._stream.close(None if self._stream.paused else data)
-        if self._root is not None and self._stream.closed:  # not yet, in a signal handler that interrupts an event
+        if self._root is not None and self._stream.closed:  # still open in a signal handler that interrupted an event
             self._root.close()
 
     def __enter__(self: _L) -> _L:
@@ -368,18 +328,18 @@ class Logger:
 class StreamLogger(Logger):
     """The root logger of a stream of an experiment."""
 
-    def __init__(self, stream: Stream, own: str) -> None:
-        self._set(stream, None, "", None, own)
-        #: What continues while a logger lives, even if the experiment is dropped: it lives as long as this logger, and
-        #: so as loggers below it.
-        self._companions: dict[str, object] = {}
+    def __init__(self, stream: Stream, experiment: str) -> None:
+        self._initialize(stream, None, "", None, experiment)
+        #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
+        #: logger and all loggers below it are dropped.
+        self._background: dict[str, object] = {}
 
 
 class Span(Logger):
-    """A span that has begun, as returned by `Logger.span`: a logger one level down.
+    """A span, as returned by `Logger.span`: a logger one level down.
 
-    It ends at the end of its `with` block, or when you call `end`. If an exception leaves the block, the end event has
-    its type and message in `error`.
+    A span ends at the end of its `with` block, or when you call `end`. If an exception leaves the block, the end event
+    has the type and the message of the exception in `error`.
 
     Example:
         ```python
@@ -398,20 +358,21 @@ class Span(Logger):
     """
 
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
-        self._set(parent._stream, parent, parent._prefix + name, None, parent._own)
+        self._initialize(parent._stream, parent, parent._prefix + name, None, parent._experiment_id)
         self._outer = parent._span
-        self._above = parent
+        self._opened_by = parent
         self._segment = name
         self._seq = seq
-        self._within_it = b"" if seq is None else b',"within":%d' % seq
-        self._session = session  # the stream's when it was begun, in a list; an empty one when it never was
+        self._within_member = b"" if seq is None else b',"within":%d' % seq
+        self._session = session  # a list with the session in which the span was begun; empty if it wasn't begun
         self._clock = time.perf_counter()
         self._ended = False
 
-    # Not an attribute: an object that refers to itself, and to its stream, lives until the garbage collector comes.
+    # A property, not an attribute: an object that refers to itself lives until the garbage collector runs, and with it
+    # the stream.
     @property
     def _span(self) -> Span:
-        """The innermost span that this logger is in: itself."""
+        """The innermost span that this logger is in, which is this one."""
         return self
 
     @_span.setter
@@ -420,17 +381,16 @@ class Span(Logger):
 
     @property
     def seq(self) -> int | None:
-        """The `seq` of the begin event, None if the event couldn't be kept."""
+        """The `seq` of the begin event; None if it was dropped, or wasn't written yet when `Logger.span` returned."""
         return self._seq
 
     @property
     def is_open(self) -> bool:
-        """Whether the span is open. Always False after a rewind and in a forked child, whose stream has no begin
-        event."""
+        """Whether the span is open. Always False after a rewind, and in a forked child."""
         return not self._ended and self._seq is not None and self._session[0] is self._stream.session
 
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
-        """Write the end event, with the seconds since the begin by the monotonic clock.
+        """Log the end event, with the seconds since the begin event by the monotonic clock.
 
         If the span isn't open, nothing is written. Later events of this logger keep their names, and are within the
         next outer span that is open. The exceptions are those of `Logger.event`.
@@ -440,28 +400,28 @@ class Span(Logger):
             members: More data, by keyword.
 
         Returns:
-            The `seq` of the event, or None if it wasn't written.
+            As for `Logger.event`; None if the span isn't open.
         """
         seconds = time.perf_counter() - self._clock
         if not self.is_open:
             return None
-        # The code of values runs before the lock is taken: one that hangs keeps no other thread from logging.
-        full = self._above._name(self._segment)
-        text, values = self._above._data(data, members)
-        tail = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
+        # The code of values runs before the lock is taken: if it hangs, other threads can still log.
+        full = self._opened_by._name(self._segment)
+        text, values = data_json(data, members, self._experiment_id)
+        span_members = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
             if not self.is_open:
-                return None  # another thread or a signal handler has ended it
+                return None  # another thread or a signal handler has ended the span
             self._ended = True
-            return tail
+            return span_members
 
         try:
-            seq, kept = self._stream.append(full, text, values, end)
+            seq, is_stored = self._stream.append(full, text, values, end)
         except WriteFailed:
             self._ended = False
             raise
-        return seq if kept else None
+        return seq if is_stored else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -481,41 +441,5 @@ class Span(Logger):
         self.end()
 
 
-def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
-    """Whether a name that two members have in JSON is one key that was given twice, and not two with one spelling."""
-    keys = {name, name[1:]} if name[:1] == "_" else {name}  # the name may be escaped
-    if not any(key in members for key in keys):
-        return False  # it is the same for all of them
-    try:
-        return not hasattr(type(data), "keys") or any(key in data for key in keys)
-    except Exception as error:  # code of the mapping
-        pass_on(error)
-        return True
-
-
 def _has_control(name: str) -> bool:
     return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)
-
-
-def _check_step(data: dict[str, Any]) -> None:
-    """Warn if the member `step` of encoded data can't be the axis of its metrics."""
-    if "step" in data and step({"step": decode(data["step"])}) is None:
-        warn_once(
-            f"data.step is {short(data['step'])}, which isn't an integer of 64 bits, so it isn't the axis of the "
-            "metrics: readers count the events instead. Pass an integer as step, and another value under another name, "
-            "such as epoch.",
-            key="data.step",
-        )
-
-
-def _check_metric(name: str, data: Any) -> None:
-    """Warn if a member of data is an array or tensor of one float, which readers don't take for a metric."""
-    value: Any = data.get(name) if hasattr(data, "get") else None
-    if not hasattr(value, "tolist") or not hasattr(value, "shape") or count_elements(value.shape) != 1:
-        return
-    if "float" in str(getattr(value, "dtype", "")):
-        warn_once(
-            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which isn't "
-            "a metric. To log its one number as a metric, pass the value of its item().",
-            key=f"data.{name} of one element",
-        )

@@ -1,7 +1,7 @@
 """Media: the bytes of an image, a figure or a table, for an attached file (specification 1.0, Files).
 
-What a value is, is asked of the modules that the program has imported already: a value of a library that is not there
-cannot be given. It is loaded by the first call of `Exp.attach` that needs it.
+No library is imported to recognize a value: it can be an instance of a library's class only if the program has imported
+the library.
 """
 
 from __future__ import annotations
@@ -13,30 +13,34 @@ import zlib
 from importlib import import_module
 
 from ._errors import CannotAttach
-from ._format.convert import is_of as _is
+from ._format.convert import is_of
 from ._messages import qualname, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["encoded", "png"]
+__all__ = ["encode_file", "png"]
 
-_COLOURS = {1: 0, 3: 2, 4: 6}  # channels → PNG's colour type: grey, RGB, RGBA
-_KINDS = (
+_COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → color type of PNG: gray, RGB, RGBA
+_ACCEPTED = (
     "Give a path, bytes with a name, a PIL image, an array or tensor as an image, a matplotlib or plotly figure, "
     "or a pandas, polars or pyarrow table; for anything else write the file yourself: exp.create(name)."
 )
 
 
-def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
-    """The name and the bytes of the file that *value* becomes; the end of *name* chooses the format.
+def encode_file(value: Any, name: str | None) -> tuple[str, bytes]:
+    """Return the name and the bytes of the file for a value.
 
-    All of it is made in memory before anything is written, so that a value that fails leaves no file.
+    The bytes are made in memory, so that a value that can't be encoded leaves no file.
+
+    Args:
+        value: The value, as for `Exp.attach`.
+        name: The name of the file, whose suffix determines the format; by default depends on the type.
 
     Raises:
-        CannotAttach: it has no form in that format.
-        TypeError: it is of a kind that has none in any.
+        CannotAttach: If the value can't be encoded in this format, or if bytes have no name.
+        TypeError: If values of this type can't be attached.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         if name is None:
@@ -45,29 +49,29 @@ def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
                 "A path is given as a string or a pathlib.Path."
             )
         return name, bytes(value)
-    if _is(value, "PIL.Image", "Image"):
+    if is_of(value, "PIL.Image", "Image"):
         default, write = "image.png", _image
-    elif _is(value, "matplotlib.figure", "Figure"):
+    elif is_of(value, "matplotlib.figure", "Figure"):
         default, write = "figure.png", _matplotlib
-    elif _is(value, "plotly.basedatatypes", "BaseFigure"):
+    elif is_of(value, "plotly.basedatatypes", "BaseFigure"):
         default, write = "figure.json", _plotly
-    elif _is(value, "pandas", "DataFrame", "Series") or _is(value, "polars", "DataFrame", "Series"):
+    elif is_of(value, "pandas", "DataFrame", "Series") or is_of(value, "polars", "DataFrame", "Series"):
         default, write = "table.csv", _frame
-    elif _is(value, "pyarrow", "Table"):
+    elif is_of(value, "pyarrow", "Table"):
         default, write = "table.csv", _arrow
-    elif _is(value, "polars", "LazyFrame"):
+    elif is_of(value, "polars", "LazyFrame"):
         raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
     elif all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
         default, write = "image.png", _array
     else:
-        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_KINDS}")
+        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_ACCEPTED}")
     name = default if name is None else name
     _, dot, suffix = name.rpartition("/")[2].rpartition(".")
     try:
         return name, write(value, suffix.lower() if dot else "")
     except (CannotAttach, MemoryError):
         raise
-    except Exception as error:  # whatever a library raises for a value that its format cannot hold
+    except Exception as error:  # libraries raise any exception for a value that can't be encoded
         raise CannotAttach(
             f"the {qualname(type(value))} has no form as {short(name)}: {type(error).__name__}: {short(str(error))}. "
             "Give a name with another ending, or write the file yourself: exp.create(name)."
@@ -75,16 +79,18 @@ def encoded(value: Any, name: str | None) -> tuple[str, bytes]:
 
 
 def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
-    """A PNG file of *pixels*, row by row from the top; 16 bits, big-endian, where there are two bytes for each value.
+    """Return a PNG file.
 
     Args:
-        width, height: In pixels.
-        channels: 1 is grey, 3 RGB, 4 RGBA.
-        pixels: ``width * height * channels`` values of one or of two bytes.
+        width: The width in pixels.
+        height: The height in pixels.
+        channels: 1 for gray, 3 for RGB, 4 for RGBA.
+        pixels: `width * height * channels` values, row by row from the top: of one byte each, or of two bytes in
+            big-endian order.
     """
     row = len(pixels) // height
     depth = 8 * row // (width * channels)
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOURS[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)
     lines = b"".join(b"\0" + pixels[at : at + row] for at in range(0, len(pixels), row))  # 0: no filter
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -96,14 +102,14 @@ def _refusal(value: Any, why: str) -> CannotAttach:
     return CannotAttach(f"the {qualname(type(value))} {why}")
 
 
-def _wrong_end(value: Any, suffix: str, endings: str) -> CannotAttach:
+def _wrong_suffix(value: Any, suffix: str, endings: str) -> CannotAttach:
     return _refusal(value, f"cannot be written as {short('.' + suffix)}. Give a name that ends with {endings}.")
 
 
 def _image(value: Any, suffix: str) -> bytes:
     kind = sys.modules["PIL.Image"].registered_extensions().get(f".{suffix}")
     if kind is None:
-        raise _wrong_end(value, suffix, ".png, .jpg, .webp or another format of PIL's")
+        raise _wrong_suffix(value, suffix, ".png, .jpg, .webp or another format of PIL's")
     file = io.BytesIO()
     value.save(file, format=kind)
     return file.getvalue()
@@ -111,8 +117,8 @@ def _image(value: Any, suffix: str) -> bytes:
 
 def _array(value: Any, suffix: str) -> bytes:
     if suffix != "png":
-        raise _wrong_end(value, suffix, ".png; an array that isn't an image is written with exp.create(name)")
-    is_torch = _is(value, "torch", "Tensor")
+        raise _wrong_suffix(value, suffix, ".png; an array that isn't an image is written with exp.create(name)")
+    is_torch = is_of(value, "torch", "Tensor")
     numpy = sys.modules.get("numpy")
     if numpy is None:
         raise _refusal(value, "needs NumPy to be read, and the program has not imported it. Import numpy before.")
@@ -123,12 +129,16 @@ def _array(value: Any, suffix: str) -> bytes:
         value = value.resolve_conj().resolve_neg()
     array = numpy.asarray(value)
     shape = tuple(array.shape)
-    if is_torch and len(shape) == 3 and shape[0] in _COLOURS:
+    if is_torch and len(shape) == 3 and shape[0] in _COLOR_TYPES:
         array = array.transpose(1, 2, 0)
     elif len(shape) == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in _COLOURS or 0 in shape:
-        hint = "array.transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in _COLOURS else "batch[0] for one of a batch"
+    if array.ndim != 3 or array.shape[2] not in _COLOR_TYPES or 0 in shape:
+        hint = (
+            "array.transpose(1, 2, 0)"
+            if len(shape) == 3 and shape[0] in _COLOR_TYPES
+            else "batch[0] for one of a batch"
+        )
         raise _refusal(
             value,
             f"of shape {shape} isn't an image. Give height x width, or height x width x 1, 3 or 4 channels "
@@ -140,7 +150,7 @@ def _array(value: Any, suffix: str) -> bytes:
 
 
 def _levels(numpy: Any, value: Any, array: Any) -> Any:
-    """The array in PNG's own values: uint8, or big-endian uint16."""
+    """Return the array as uint8, or as big-endian uint16, for a PNG file."""
     kind = array.dtype.kind
     if kind == "b":
         return array.astype("u1") * 255
@@ -153,7 +163,7 @@ def _levels(numpy: Any, value: Any, array: Any) -> Any:
             "or floats from 0 to 1: array.astype('uint8').",
         )
     low, high = float(array.min()), float(array.max())
-    if not 0 <= low <= high <= 1:  # NaN is not, either
+    if not 0 <= low <= high <= 1:  # also for NaN
         raise _refusal(
             value,
             f"has values from {low:g} to {high:g}, and floats are from 0 to 1. Scale them, or cut them: "
@@ -164,7 +174,7 @@ def _levels(numpy: Any, value: Any, array: Any) -> Any:
 
 def _matplotlib(value: Any, suffix: str) -> bytes:
     if suffix not in (kinds := value.canvas.get_supported_filetypes()):
-        raise _wrong_end(value, suffix, ", ".join(f".{kind}" for kind in sorted(kinds)))
+        raise _wrong_suffix(value, suffix, ", ".join(f".{kind}" for kind in sorted(kinds)))
     file = io.BytesIO()
     value.savefig(file, format=suffix)
     return file.getvalue()
@@ -174,12 +184,12 @@ def _plotly(value: Any, suffix: str) -> bytes:
     if suffix == "json":
         return str(value.to_json()).encode()
     if suffix in ("html", "htm"):
-        return str(value.to_html(include_plotlyjs=True)).encode()  # with its script: needs no network
-    raise _wrong_end(value, suffix, ".json or .html; a picture is made by fig.to_image('png')")
+        return str(value.to_html(include_plotlyjs=True)).encode()  # the script is included, so no network is needed
+    raise _wrong_suffix(value, suffix, ".json or .html; a picture is made by fig.to_image('png')")
 
 
 def _frame(value: Any, suffix: str) -> bytes:
-    is_pandas = not _is(value, "polars", "DataFrame", "Series")
+    is_pandas = not is_of(value, "polars", "DataFrame", "Series")
     frame = value.to_frame() if type(value).__name__ == "Series" else value
     file = io.BytesIO()
     if suffix == "csv" and is_pandas:
@@ -187,18 +197,18 @@ def _frame(value: Any, suffix: str) -> bytes:
     if suffix == "csv":
         frame.write_csv(file)
     elif suffix == "parquet" and is_pandas:
-        data = frame.to_parquet()  # without a path, the bytes; an open file might be closed by its engine
+        data = frame.to_parquet()  # bytes; some engines would close an open file
         return bytes(data)
     elif suffix == "parquet":
         frame.write_parquet(file)
     else:
-        raise _wrong_end(value, suffix, ".csv or .parquet")
+        raise _wrong_suffix(value, suffix, ".csv or .parquet")
     return file.getvalue()
 
 
 def _is_plain(index: Any) -> bool:
-    """Does the index of a pandas frame only count its rows from 0?"""
-    plain = _is(index, "pandas", "RangeIndex") and index.name is None
+    """Return whether the index of a pandas frame only counts the rows from 0."""
+    plain = is_of(index, "pandas", "RangeIndex") and index.name is None
     return bool(plain and index.start == 0 and index.step == 1)
 
 
@@ -209,5 +219,5 @@ def _arrow(value: Any, suffix: str) -> bytes:
     elif suffix == "parquet":
         import_module("pyarrow.parquet").write_table(value, file)
     else:
-        raise _wrong_end(value, suffix, ".csv or .parquet")
+        raise _wrong_suffix(value, suffix, ".csv or .parquet")
     return file.getvalue()

@@ -1,6 +1,6 @@
-"""Messages: values and exceptions in them, and warnings that name the line of the caller.
+"""Messages: strings for values and exceptions, and warnings that name the line of the caller.
 
-A value is anybody's: code of it runs when it is shown, and may raise.
+The code of a value, such as its `__repr__`, isn't trusted: it may raise any exception.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 __all__ = [
     "brief",
     "cut",
-    "pass_on",
+    "error_line",
+    "message_of",
+    "printable",
     "qualname",
-    "said",
+    "reraise_exhaustion",
     "short",
-    "shown",
-    "text_of",
     "to_ascii",
     "type_name",
     "warn",
     "warn_once",
 ]
 
-_MAX_REPR = 1000
-_FREE_CALLS = 150  # calls: what the code here needs to finish, whatever the value
+_MAX_REPR = 1000  # characters
+_FREE_CALLS = 150  # nested calls that mlvlogger needs to finish, for any value
 
 
 class _StackExhausted(RecursionError):
-    """The calls that led to the encoder have used up the interpreter's stack: no fault of a value."""
+    """The error if the calls before mlvlogger's have used up the interpreter's stack, which no value has caused."""
 
 
-def pass_on(error: Exception) -> None:
+def reraise_exhaustion(error: Exception) -> None:
     """Raise *error* again if it isn't the fault of the value whose code raised it.
 
-    That is a MemoryError, and a RecursionError if the stack has no space for `_FREE_CALLS` further ones. If it has, the
-    stack was used up by code of the value, which has returned.
+    A MemoryError is raised again, and so is a RecursionError if the stack has no space for `_FREE_CALLS` further calls.
+    If it has this space, code of the value had used up the stack, and has returned.
     """
     if isinstance(error, (MemoryError, _StackExhausted)):
         raise error
@@ -48,7 +48,7 @@ def pass_on(error: Exception) -> None:
         try:
             _dive(_FREE_CALLS)
         except RecursionError:
-            # Of another class: the callers of this call have more space, and would find that there is enough.
+            # Another class, because the callers of this function have more space and would find that it is enough.
             raise _StackExhausted(f"fewer than {_FREE_CALLS} calls are left to encode a value: {error}") from error
 
 
@@ -58,7 +58,7 @@ def _dive(levels: int) -> None:
 
 
 def short(value: Any) -> str:
-    """The repr of anything, cut; of an object whose repr fails, that it does."""
+    """Return the repr of any value, cut to 1000 characters; if the repr raises, a string that says so."""
     kind = type(value)
     try:
         if issubclass(kind, int) and int.bit_length(value) > 2000:
@@ -71,54 +71,56 @@ def short(value: Any) -> str:
             text = repr(value[: _MAX_REPR + 1] if kind in (str, bytes) else value)
         return cut(str.__str__(text))
     except Exception as error:
-        pass_on(error)
-        return f"<{qualname(kind)}, whose repr raises {said(error)}>"
+        reraise_exhaustion(error)
+        return f"<{qualname(kind)}, whose repr raises {error_line(error)}>"
 
 
 def cut(text: str, length: int = _MAX_REPR) -> str:
+    """Return *text*, or its first *length* characters and an ellipsis."""
     return text if len(text) <= length else text[:length] + "…"
 
 
 def brief(value: Any) -> str:
-    """Return the form of a key or a name in a message."""
-    return shown(cut(short(value), 100))
+    """Return the repr of a key or name for a message: on one line, cut to 100 characters."""
+    return printable(cut(short(value), 100))
 
 
-def shown(text: str) -> str:
-    """Return the form of a string in a message: on one line, and without a command for the terminal."""
+def printable(text: str) -> str:
+    """Return a string for a message: on one line, with escapes instead of control characters."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def qualname(kind: type) -> str:
-    """The name of a type for people, whatever its metaclass does."""
+    """Return the qualified name of a type in ASCII, also if its metaclass raises."""
     try:
         return cut(to_ascii(kind.__qualname__), 200)
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
         return "a type without a name"
 
 
 def type_name(kind: type) -> str:
+    """Return the qualified name of a type with its module, in ASCII, also if its metaclass raises."""
     try:
         module = kind.__module__
         return qualname(kind) if module == "builtins" else f"{cut(to_ascii(module), 200)}.{qualname(kind)}"
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
         return qualname(kind)
 
 
-def said(error: BaseException) -> str:
-    """Type and message of an exception, on one line."""
+def error_line(error: BaseException) -> str:
+    """Return the type and the message of an exception, on one line."""
     try:
         text = " ".join(to_ascii(str.__str__(str(error))[:1000]).split())
     except Exception as other:
-        pass_on(other)
+        reraise_exhaustion(other)
         text = f"<its message raises {qualname(type(other))}>"
     return f"{qualname(type(error))}: {cut(text, 300)}" if text else qualname(type(error))
 
 
-def text_of(error: BaseException) -> str:
-    """The message of an exception, valid UTF-8, whatever its `__str__` does."""
+def message_of(error: BaseException) -> str:
+    """Return the message of an exception, which can be encoded in UTF-8, also if its `__str__` raises."""
     try:
         text = str.__str__(str(error))
     except Exception as other:
@@ -127,21 +129,22 @@ def text_of(error: BaseException) -> str:
 
 
 def to_ascii(text: str) -> str:
+    """Return *text* with escapes instead of characters that aren't ASCII."""
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def warn(message: str) -> None:
-    """Warn, pointing at the line of the user's that called us."""
+    """Warn about the line of the user's code that called mlvlogger."""
     level = 2
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame.f_globals.get("__package__")):
+    while frame is not None and _is_internal(frame.f_globals.get("__package__")):
         frame = frame.f_back
         level += 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)
 
 
-def _is_ours(package: Any) -> bool:
-    """Whether a module of *package* is one of mlvlogger; the adapters count as the caller's."""
+def _is_internal(package: Any) -> bool:
+    """Return whether *package* is one of mlvlogger's. Adapters count as the caller's code."""
     return package == __package__ or (isinstance(package, str) and package.startswith(f"{__package__}._"))
 
 
@@ -149,7 +152,7 @@ _warned: set[str] = set()
 
 
 def warn_once(message: str, key: str | None = None) -> None:
-    """Warn, once per *key* in a process, by default the message: a loop of a million steps has one trouble in each."""
+    """Warn once per *key*, by default the message, in a process: a loop may give one warning in each step."""
     key = message if key is None else key
     if key not in _warned and len(_warned) < 1000:  # a bound for messages that never repeat
         _warned.add(key)

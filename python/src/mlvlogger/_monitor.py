@@ -1,4 +1,4 @@
-"""The load of the machine, of this process and of its GPUs, as events of a stream: a thread samples it now and then."""
+"""The load of the machine, of this process and of GPUs, which a thread samples and logs at an interval."""
 
 from __future__ import annotations
 
@@ -26,48 +26,57 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-_LEAST = 0.1  # seconds from sample to sample
-_GPU_PATIENCE = 10.0  # seconds that nvidia-smi may take: a driver may hang
-_SECTOR = 512  # bytes: the unit of /proc/diskstats, whatever the disk
+_MIN_SECONDS = 0.1  # of the interval
+_GPU_TIMEOUT = 10.0  # seconds for nvidia-smi: a driver may hang
+_SECTOR = 512  # bytes: the unit of /proc/diskstats for every disk
 
 
 class Watch:
-    """Samples, until it is stopped or dropped: what `Exp.watch` returns. A context manager.
+    """A running measurement of the system's load, as returned by `Exp.watch`. A context manager.
 
-    The metrics are numbers; a metric that the system does not report is left out. Rates begin with the second sample.
+    A thread logs samples until the object is stopped or dropped. The metrics of a sample are numbers; a metric that the
+    system doesn't report is missing. Rates begin with the second sample.
+
+    Args:
+        open_log: A function that opens the logger for the samples.
+        root: The open directory of the experiment, for the free disk space.
+        seconds: The interval in seconds.
+
+    Raises:
+        ValueError: If *seconds* isn't a number from 0.1 to 86400. Other exceptions are those of *open_log*.
     """
 
     def __init__(self, open_log: Callable[[], Logger], root: Folder, seconds: float) -> None:
-        if type(seconds) not in (int, float) or not _LEAST <= seconds <= 86_400:
-            raise ValueError(f"seconds is {short(seconds)}; give a number from {_LEAST} to 86400, such as 10.")
+        if type(seconds) not in (int, float) or not _MIN_SECONDS <= seconds <= 86_400:
+            raise ValueError(f"seconds is {short(seconds)}; give a number from {_MIN_SECONDS} to 86400, such as 10.")
         self._log = open_log()
         self._owner = os.getpid()
         self._stopped = False
-        # Held until the thread is to stop. Unlike a `threading.Event`, whose own lock the thread may hold at that
-        # moment, it can be released by `__del__` wherever the garbage collector runs.
-        self._until = threading.Lock()
-        self._until.acquire()
-        # The thread keeps neither the watch nor, between two samples, the logger: a watch that is dropped ends.
-        arguments = (ref(self._log), _Probe(root), self._until, seconds)
-        self._thread = threading.Thread(target=_watch, args=arguments, name="mlv-watch", daemon=True)
+        # This lock is released to stop the thread. `__del__` can release it wherever the garbage collector runs. It
+        # couldn't set a `threading.Event`: the thread in which it runs may hold the lock of the event.
+        self._stop_lock = threading.Lock()
+        self._stop_lock.acquire()
+        # The thread refers neither to this object nor, between two samples, to the logger, so that both can be dropped.
+        arguments = (ref(self._log), _Probe(root), self._stop_lock, seconds)
+        self._thread = threading.Thread(target=_sample_until_stopped, args=arguments, name="mlv-watch", daemon=True)
         self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether it samples. Always False after `stop`, and in a forked child."""
+        """Whether samples are logged. Always False after `stop`, and in a forked child."""
         return self._owner == os.getpid() and not self._stopped and self._thread.is_alive()
 
     def stop(self) -> None:
-        """Take a last sample, and end. The stream ends with the experiment. A second call does nothing."""
+        """Log a last sample, and stop. The stream stays open until the experiment ends. A second call does nothing."""
         if self.is_running:
             self._stopped = True
-            self._until.release()
-            self._thread.join(_GPU_PATIENCE)
+            self._stop_lock.release()
+            self._thread.join(_GPU_TIMEOUT)
 
     def __del__(self) -> None:
-        if not getattr(self, "_stopped", True):  # it has none if __init__ raised
+        if not getattr(self, "_stopped", True):  # the attribute is missing if __init__ raised
             self._stopped = True
-            self._until.release()
+            self._stop_lock.release()
 
     def __enter__(self) -> Watch:
         return self
@@ -78,7 +87,7 @@ class Watch:
         self.stop()
 
 
-def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: float) -> None:
+def _sample_until_stopped(log: ref[Logger], probe: _Probe, stop: threading.Lock, seconds: float) -> None:
     due, is_last = time.monotonic(), False
     try:
         while True:
@@ -88,19 +97,19 @@ def _watch(log: ref[Logger], probe: _Probe, until: threading.Lock, seconds: floa
                 return
             try:
                 logger.event("sample", sample)
-            except WriteFailed as error:  # with on_error="raise"; no call of the user is there to raise in
+            except WriteFailed as error:  # with on_error="raise"; in this thread, the user couldn't catch it
                 warn_once(f"a sample of the system was not logged: {error}")
             del logger
             if is_last:
                 return
-            due = max(due + seconds, time.monotonic())  # a sample that came late delays no other
-            is_last = until.acquire(timeout=max(due - time.monotonic(), 0))
+            due = max(due + seconds, time.monotonic())  # after a late sample, the next one is on time
+            is_last = stop.acquire(timeout=max(due - time.monotonic(), 0))
     except LogClosed:
         pass  # the experiment has ended
 
 
 class _Probe:
-    """What can be known of the system, as a flat dict of metrics; counters become rates since the sample before."""
+    """The sources of metrics that this system has. Counters become rates since the previous sample."""
 
     def __init__(self, root: Folder) -> None:
         self._root = root
@@ -112,12 +121,13 @@ class _Probe:
             self._sources += [self._psutil]
 
     def sample(self) -> dict[str, float]:
+        """Return the current metrics by name, in alphabetical order."""
         present: _Metrics = {}
         for source in list(self._sources):
             try:
                 present.update(source())
             except (OSError, ValueError, ImportError, IndexError, KeyError, AttributeError):
-                self._sources.remove(source)  # this system does not tell
+                self._sources.remove(source)  # this system doesn't have the source
         sample: dict[str, float] = {}
         for name, value in sorted(present.items()):
             if not isinstance(value, tuple):
@@ -129,11 +139,11 @@ class _Probe:
                 self._before[name] = value
         return sample
 
-    # Each source gives metrics. For a counter it gives the count and what the count is divided by, which are read
-    # together: the metric is the rate since the sample before. A clock that is read elsewhere belongs to other counts.
+    # Each source returns metrics. For a counter, it returns the count and the divisor of the rate, usually a time. Both
+    # must be read together: with a time that is read earlier or later, the rate would be wrong.
 
     def _cpu(self) -> _Metrics:
-        # Guests are in user time.
+        # The user time includes guests.
         return {"cpu_percent": _busy(*map(int, _read("/proc/stat").split("\n", 1)[0].split()[1:9]))}
 
     def _load(self) -> _Metrics:
@@ -152,7 +162,7 @@ class _Probe:
         read = written = 0
         text, clock = _read("/proc/diskstats"), time.monotonic()
         for words in map(str.split, text.splitlines()):
-            # Whole disks that are made of nothing else: no partitions, no RAM disks, no LVM or RAID over others.
+            # Only physical disks: no partitions, no RAM disks, no LVM or RAID, whose bytes would count twice.
             if not words[2].startswith(("loop", "ram", "dm-", "md", "zram")) and os.path.exists(
                 f"/sys/block/{words[2]}"
             ):
@@ -178,7 +188,7 @@ class _Probe:
         }
 
     def _process(self) -> _Metrics:
-        words = _read("/proc/self/stat").rpartition(")")[2].split()  # the name before it may hold anything
+        words = _read("/proc/self/stat").rpartition(")")[2].split()  # the name in parentheses may have any character
         return {
             "process_cpu_percent": _own_cpu(),
             "process_memory_bytes": int(words[21]) * os.sysconf("SC_PAGE_SIZE"),
@@ -186,11 +196,11 @@ class _Probe:
         }
 
     def _psutil(self) -> _Metrics:
-        psutil = import_module("psutil")  # where there is no /proc; the one module not of Python's own, if installed
+        psutil = import_module("psutil")  # without /proc, if it is installed: it isn't in the standard library
         memory, process = psutil.virtual_memory(), psutil.Process()
         network, clock = psutil.net_io_counters(), time.monotonic()
         times = psutil.cpu_times()._asdict()
-        for guest in ("guest", "guest_nice"):  # in user time already
+        for guest in ("guest", "guest_nice"):  # the user time includes them
             times.pop(guest, None)
         found: _Metrics = {
             "cpu_percent": _busy(0, 0, 0, times.pop("idle"), times.pop("iowait", 0), *times.values()),
@@ -211,21 +221,21 @@ class _Probe:
         return found
 
     def _gpus(self) -> _Metrics:
-        return dict(gpu_metrics(_GPU_PATIENCE))
+        return dict(gpu_metrics(_GPU_TIMEOUT))
 
 
 def _busy(*times: float) -> _Counter:
-    """Busy time in percent, and all time: both of the same reading, so that the rate cannot exceed 100.
+    """Return the busy time in percent, and the total time. Both are of one reading, so the rate can't exceed 100.
 
     Args:
-        times: In user, nice, system, idle and waiting-for-disk state, and in further busy states.
+        times: The times in user, nice, system, idle and waiting-for-disk state, and in further busy states.
     """
     return 100 * (sum(times) - times[3] - times[4]), sum(times)
 
 
 def _own_cpu() -> _Counter:
     clock = time.monotonic()
-    return 100 * time.process_time(), clock  # finer than the ticks of /proc/self/stat
+    return 100 * time.process_time(), clock  # more precise than the ticks of /proc/self/stat
 
 
 def _read(path: str) -> str:

@@ -9,23 +9,23 @@ from pathlib import Path
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
 from ._format.names import DEFAULT, FOLDERS, portable_name
-from ._read.existing import Below
+from ._read.existing import SubSavedir
 from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["free_names", "make_below", "make_directory", "refuse_existing"]
+__all__ = ["free_names", "make_directory", "make_sub_directory", "refuse_existing"]
 
 
-def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[str]:
-    """Return the names ``name_1``, ``name_2``, … without those that *savedir* has; the directory is listed once.
+def free_names(savedir: str | os.PathLike[str] | SubSavedir, name: str) -> Iterator[str]:
+    """Yield the names `name_1`, `name_2`, … that *savedir* doesn't have. The directory is listed once.
 
-    Of a name that has no space for the number, `portable_name` makes the names.
+    If a name has no space for the number, `portable_name` makes the names.
     """
     try:
-        if isinstance(savedir, Below):
+        if isinstance(savedir, SubSavedir):
             with Folder(savedir.folder, savedir.kind) as folder:
                 taken = set(folder.names())
         else:
@@ -35,44 +35,48 @@ def free_names(savedir: str | os.PathLike[str] | Below, name: str) -> Iterator[s
     return (free for number in count(1) if (free := portable_name(f"{name}_{number}")) not in taken)
 
 
-def make_below(below: Below, name: str) -> Folder:
-    """Make the directory of a sub-experiment and hold it open.
+def make_sub_directory(savedir: SubSavedir, name: str) -> Folder:
+    """Create the directory of a sub-experiment, and return it open.
+
+    Args:
+        savedir: The savedir of the sub-experiment.
+        name: The name of the sub-experiment.
 
     Raises:
-        InvalidName: If the kind is a folder of the record.
+        InvalidName: If the kind is the name of a folder of the record.
         ExperimentExists: If the directory holds an experiment.
         NotAnExperiment: If the directory of the experiment was moved or removed.
         OSError: If the system refuses.
     """
-    if below.kind.lower() in FOLDERS:
+    if savedir.kind.lower() in FOLDERS:
         raise InvalidName(
-            f"{os.fspath(below)} is a folder of the experiment {below.parent.path} that is for its record. "
+            f"{os.fspath(savedir)} is a folder of the experiment {savedir.parent.path} that is for its record. "
             "Choose another kind."
         )
-    inner = f"{below.kind}/{name}"
-    refuse_existing(Path(below, name), lambda entry: below.folder.has(f"{inner}/{entry}"))
-    if below.folder.is_removed:
+    inner = f"{savedir.kind}/{name}"
+    refuse_existing(Path(savedir, name), lambda entry: savedir.folder.has(f"{inner}/{entry}"))
+    if savedir.folder.is_removed:
         raise NotAnExperiment(
-            f"{below.folder.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
+            f"{savedir.folder.path}: the directory of the experiment was moved or removed. Find it with Exp.find(path)."
         )
-    return Folder(below.folder, below.kind, name)
+    return Folder(savedir.folder, savedir.kind, name)
 
 
 def make_directory(directory: Path) -> tuple[Path, Path | None]:
-    """Make the directory of an experiment.
+    """Create the directory of an experiment.
 
     Returns:
-        The absolute path of the directory, and that of the experiment that encloses it, if one does.
+        The absolute path of the directory, and the path of the experiment that encloses it, or None.
 
     Raises:
         InvalidName: If the directory is in a folder of another experiment's record.
-        ExperimentExists: If the directory holds an experiment.
+        ExperimentExists: If the directory already holds an experiment.
         OSError: If the system refuses.
     """
-    # Absolute from here on: a thread may change the working directory at any moment.
+    # The path is absolute from here on, because a thread may change the working directory at any time.
     absolute = Path(os.path.abspath(directory))
     outer = enclosing(absolute.parent)
-    # In any case of letters: where the file system ignores it, Files is files.
+    # Upper case counts, too: some file systems ignore the case, so Files is files there.
     if outer is not None and any(part.lower() in FOLDERS for part in _inside(absolute, outer).parts[:1]):
         raise InvalidName(
             f"{directory} is in a folder of the experiment {outer} that is for its record. Choose another directory."
@@ -81,35 +85,35 @@ def make_directory(directory: Path) -> tuple[Path, Path | None]:
     try:
         missing = [part for part in (absolute, *absolute.parents) if not part.exists()]
         absolute.mkdir(parents=True, exist_ok=True)
-        for made in missing:  # the name of what is on the disk is on the disk, too
-            with Folder(made.parent) as folder:
+        for created in missing:  # the names of the new directories must be on the disk before their files
+            with Folder(created.parent) as folder:
                 folder.sync()
     except OSError as error:
-        what = f"{error.strerror}. Give Exp a savedir in which you may make directories"
-        raise OSError(error.errno, what, os.fspath(directory)) from None
+        reason = f"{error.strerror}. Give Exp a savedir in which you may make directories"
+        raise OSError(error.errno, reason, os.fspath(directory)) from None
     return absolute, outer
 
 
 def refuse_existing(directory: Path, has: Callable[[str], bool]) -> None:
-    """Raise ExperimentExists if the directory holds an experiment, or a log without one.
+    """Raise ExperimentExists if a directory has an experiment, or a log without one.
 
     Args:
-        directory: The directory, for messages.
-        has: Returns whether an entry exists in it.
+        directory: The path of the directory, for messages.
+        has: A function that returns whether the directory has an entry.
     """
     for name in ("meta.json", DEFAULT):
         if has(name):
-            what = "holds an experiment already"
+            reason = "holds an experiment already"
             if name != "meta.json":
-                what = f"has a {name} that belongs to no experiment"
+                reason = f"has a {name} that belongs to no experiment"
             raise ExperimentExists(
-                f"{directory} {what}. Choose another name, or exists='number'; to continue it use Exp.resume(path) "
+                f"{directory} {reason}. Choose another name, or exists='number'; to continue it use Exp.resume(path) "
                 "or exists='resume', to add to it Exp.open(path)."
             )
 
 
 def _inside(path: Path, directory: Path) -> Path:
-    """Return *path* relative to *directory*, or an empty path if it really is elsewhere."""
+    """Return *path* relative to *directory*, with links resolved, or an empty path if it isn't in the directory."""
     try:
         return Path(os.path.realpath(path)).relative_to(os.path.realpath(directory))
     except ValueError:

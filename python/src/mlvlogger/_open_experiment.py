@@ -1,4 +1,4 @@
-"""What can be done with an experiment that this process writes (specification 1.0, chapters Files and Lifecycle)."""
+"""The methods of an experiment to which this process writes (specification 1.0, chapters Files and Lifecycle)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.names import DEFAULT, portable, portable_name, portable_path, stream_name, stream_path
 from ._format.references import File
-from ._media import encoded
+from ._media import encode_file
 from ._messages import qualname
 from ._monitor import Watch
-from ._options import choice
+from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment
 from ._write.endings import ending, outcome
@@ -34,13 +34,13 @@ __all__ = ["OpenExperiment"]
 
 
 class OpenExperiment(ExistingExperiment):
-    """What an `Exp` can do, whichever way it was opened."""
+    """The base class of `Exp`: an experiment to which this process writes, however it was opened."""
 
     _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
 
-    def _begin(self, opening: Opening) -> None:
-        """Take over what was opened, and note the file of uncommitted changes in the log."""
+    def _adopt(self, opening: Opening) -> None:
+        """Set the attributes from *opening*, and log the file of uncommitted changes."""
         self._directory = self._folder = opening.folder
         self._files = opening.files
         self._streams = opening.streams
@@ -48,13 +48,12 @@ class OpenExperiment(ExistingExperiment):
         self._sync = opening.sync
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._take(opening.meta)
+        self._load_meta(opening.meta)
         self.log = opening.log
         if opening.diff is not None:
-            self._note(opening.diff, "")
+            self._log_file(opening.diff, "")
 
-    def _held(self) -> Folder:
-        """As that of `ExistingExperiment`."""
+    def _open_folder(self) -> Folder:
         return self._folder
 
     def _last_record(self) -> tuple[int, str]:
@@ -104,8 +103,8 @@ class OpenExperiment(ExistingExperiment):
             InvalidRecord: If the stream is damaged.
         """
         self._refuse_closed()
-        capture = Capture(self._folder, self.id, self._record, self._beside("output", stream), self._sync)
-        self._capture = self.log._companions["capture"] = capture
+        capture = Capture(self._folder, self.id, self._record, self._stream_name_for("output", stream), self._sync)
+        self._capture = self.log._background["capture"] = capture
         return capture
 
     def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
@@ -135,11 +134,15 @@ class OpenExperiment(ExistingExperiment):
         self._refuse_closed()
         if self._watch is not None and self._watch.is_running:
             raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        watch = Watch(lambda: self.stream(self._beside("system", stream)), self._folder, seconds)
-        self._watch = self.log._companions["watch"] = watch
+        watch = Watch(lambda: self.stream(self._stream_name_for("system", stream)), self._folder, seconds)
+        self._watch = self.log._background["watch"] = watch
         return watch
 
-    def _beside(self, name: str, given: str | None) -> str:
+    def _stream_name_for(self, name: str, given: str | None) -> str:
+        """Return the name of a stream for output, samples or messages: *given*, or by default *name*.
+
+        For an experiment whose main stream isn't `log.jsonl`, the default is `rank-3-output`, for example.
+        """
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
@@ -176,20 +179,20 @@ class OpenExperiment(ExistingExperiment):
             LogClosed: If the experiment is closed.
             OSError: If the system refuses.
         """
-        choice("how", how, ("copy", "hardlink", "reflink"))
+        check_choice("how", how, ("copy", "hardlink", "reflink"))
         self._refuse_closed()
         if isinstance(source, (str, os.PathLike)):
             source = os.fsdecode(source)
             original = os.path.basename(source)
             name = portable_name(original, is_file=True) if name is None else portable_path(name, "an attached file")
-            return self._note(self._files.attach(source, name, how), original)
+            return self._log_file(self._files.attach(source, name, how), original)
         if name is not None:
             name = portable_path(name, "an attached file")
         if how != "copy":
             raise CannotAttach(
                 f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
             )
-        return self._note(attach_bytes(self._files, *encoded(source, name)), "")
+        return self._log_file(attach_bytes(self._files, *encode_file(source, name)), "")
 
     if TYPE_CHECKING:
 
@@ -199,7 +202,7 @@ class OpenExperiment(ExistingExperiment):
         @overload
         def create(self, name: str, mode: Literal["w"]) -> NewText: ...
 
-    def create(self, name: str, mode: str = "wb") -> NewFile | NewText:
+    def create(self, name: str, mode: Literal["wb", "w"] = "wb") -> NewFile | NewText:
         """Return a new file below `files/` to write into.
 
         The file is published, hashed and logged when you close it; then its attribute `ref` is its reference. If an
@@ -220,17 +223,17 @@ class OpenExperiment(ExistingExperiment):
             ValueError: If `mode` isn't one of its values.
             OSError: If the system refuses.
         """
-        choice("mode", mode, ("wb", "w"))
+        check_choice("mode", mode, ("wb", "w"))
         self._refuse_closed()
         name = portable_path(name, "a new file")
-        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._note(new, name))
+        file = NewFile(self._files, name, self._refuse_closed, lambda new: self._log_file(new, name))
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
         if self.log._stream.closed:
             raise LogClosed(f"{self.path} was closed. Attach files before close(), or inside the with block.")
 
-    def _note(self, file: File, original: str) -> File:
+    def _log_file(self, file: File, original: str) -> File:
         data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
         if original and file.path != f"files/{original}":
             data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -238,17 +241,20 @@ class OpenExperiment(ExistingExperiment):
         return File(file.path, file.size, file.sha256, file.media_type, self.id)
 
     def mark(self) -> dict[str, int]:
-        """Return the log positions of this process, to be saved in a checkpoint: for each stream path, its last `seq`.
+        """Return the log positions of this process, to be saved in a checkpoint.
 
-        The streams are flushed first, so that the events up to the mark are kept if the process is killed. The
-        exceptions are those of `flush`.
+        The streams are flushed first, so that a killed process loses no event up to these positions. The exceptions are
+        those of `flush`.
+
+        Returns:
+            For the path of each open stream, its last `seq`.
         """
         return self._streams.mark()
 
     def rewind(self, mark: Mapping[str, int], reason: str | None = None) -> None:
-        """Go back to a `mark`: the events after it are superseded.
+        """Supersede the events after a log position, such as that of a checkpoint (`mlv/rewind`).
 
-        No event is deleted, and open spans stay unfinished (`mlv/rewind`).
+        No event is deleted, and open spans stay unfinished.
 
         Args:
             mark: A log position that `mark` returned.
@@ -256,9 +262,15 @@ class OpenExperiment(ExistingExperiment):
 
         Raises:
             TypeError: If `mark` isn't a mapping.
-            ValueError: If `mark` isn't from this experiment, or names `log.jsonl` while this process doesn't write it.
+            ValueError: If `mark` isn't from this experiment, or contains `log.jsonl` while this process doesn't write
+                it. Nothing was rewound.
+            InvalidName: If `mark` contains a path that isn't a stream's. Nothing was rewound.
+            StreamBusy: If another writer has one of the streams. Nothing was rewound.
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If one of the streams is damaged. Nothing was rewound.
+            UnsupportedVersion: If one of the streams has an unknown major version or requires an unknown feature.
                 Nothing was rewound.
-            StreamBusy: If another process has one of the streams.
+            WriteFailed: If writing fails, with `on_error="raise"`.
             OSError: If the system refuses.
         """
         self._streams.rewind(mark, reason, self._last_record)
@@ -272,7 +284,7 @@ class OpenExperiment(ExistingExperiment):
         self._streams.flush()
 
     def close(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """End the work of this process on the experiment: end and seal each of its streams.
+        """End and seal each stream of this process.
 
         Each stream gets an `mlv/end`, which seals it. If `log` is paused, the streams are sealed without an end, and
         the experiment stays paused. A second call does nothing.

@@ -1,4 +1,4 @@
-"""The log of an experiment in one process: its open streams, together marked, rewound, flushed and closed."""
+"""The open streams of an experiment in one process, which are marked, rewound, flushed and closed together."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenStreams"]
 
-_MAX_TRIES = 100  # to open a stream that others make and remove
+_MAX_TRIES = 100  # to open a stream that other processes create and remove
 
 
 class OpenStreams:
-    """The streams of one experiment that this process writes.
+    """The streams of one experiment to which this process writes.
 
     Args:
-        root: The experiment's directory.
-        experiment: Its id.
-        on_error, sync, process: As for `Stream`.
+        root: The open directory of the experiment.
+        experiment: The id of the experiment.
+        on_error: As for `Stream`.
+        sync: As for `Stream`.
+        process: As for `Stream`.
     """
 
     def __init__(
@@ -53,18 +55,22 @@ class OpenStreams:
 
     @property
     def _lock(self) -> RLock:
-        # One for each process: the thread that held the parent's in the moment of a fork is not there to let it go.
+        # One lock for each process: at a fork, another thread may hold the lock, which the child lacks.
         return self._locks.setdefault(os.getpid(), RLock())
 
     def open(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> StreamLogger:
-        """Return the root logger of a stream, by its path; the same one for the same path.
+        """Return the root logger of a stream. The same path gives the same logger.
 
         Args:
-            record: Gives number and digest of the meta record that a new session runs under; asked when the stream is
-                ours and before anything is written to it.
-            new: It must not be there. Otherwise a session is added to it, or it is made.
+            name: The path of the stream.
+            record: A function that returns the number and the digest of the meta record to which a new session refers.
+                It is called when this process has locked the stream, before anything is written.
+            new: Whether the stream must be new. Otherwise, a session is added if the stream exists.
 
-        Raises InvalidName where it differs from another stream only by case, and the errors of `Stream`.
+        Raises:
+            LogClosed: If the streams were closed.
+            InvalidName: If the path differs from that of another stream only by case.
+            FileExistsError: If the stream exists, with *new*. Other exceptions are those of `Stream`.
         """
         with self._lock:
             if self._closed:
@@ -73,30 +79,30 @@ class OpenStreams:
                 )
             if name not in self._open:
                 own = (logger for logger in self._open.values() if logger._stream.name == name)
-                self._open[name] = next(own, None) or self._new(name, record, new)
+                self._open[name] = next(own, None) or self._open_stream(name, record, new)
             return self._open[name]
 
-    def _new(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
+    def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
         if name != DEFAULT:
-            self._refuse_twins(name.rpartition("/")[2])
+            self._refuse_case_twin(name.rpartition("/")[2])
         options: Any = {"on_error": self._on_error, "sync": self._sync, "process": self._process}
         for _ in range(_MAX_TRIES):
-            make = new or not self._root.has(name)
+            create = new or not self._root.has(name)
             try:
-                stream = Stream(self._root, name, new=make, experiment=self._experiment, record=record, **options)
+                stream = Stream(self._root, name, new=create, experiment=self._experiment, record=record, **options)
                 return StreamLogger(stream, self._experiment)
             except FileExistsError:
                 if new:
                     raise
             except FileNotFoundError:
-                if make or self._root.has(name):
+                if create or self._root.has(name):
                     raise
             # Another process created or moved it since the check.
         raise FileExistsError(
             f"{self._root.path}/{name} keeps being created and removed. End the program that does so."
         )
 
-    def _refuse_twins(self, name: str) -> None:
+    def _refuse_case_twin(self, name: str) -> None:
         with Folder(self._root, "log") as folder:
             entries = folder.names()
         for entry in entries:
@@ -107,13 +113,23 @@ class OpenStreams:
                 )
 
     def mark(self) -> dict[str, int]:
-        """Path of each open stream → its last seq, flushed: what is marked is there after everything was killed."""
+        """Flush all open streams, and return the last seq of each one by its path, as `Exp.mark` does.
+
+        Raises:
+            WriteFailed: If writing fails, with `on_error="raise"`.
+        """
         self.flush()
         streams = [logger._stream for logger in self._open.values()]
         return {stream.name: stream.seq for stream in streams}
 
     def rewind(self, mark: Mapping[str, int], reason: str | None, record: Callable[[], tuple[int, str]]) -> None:
-        """Rewind all streams of *mark*, or none: see `Exp.rewind`. *record* as for `open`."""
+        """Rewind all streams of a mark, or none if the mark is wrong. The exceptions are those of `Exp.rewind`.
+
+        Args:
+            mark: As for `Exp.rewind`.
+            reason: As for `Exp.rewind`.
+            record: As for `open`.
+        """
         if not is_mapping(mark):
             raise TypeError(f"the mark is {short(mark)}, a {qualname(type(mark))}: give what mark() returned.")
         streams = []
@@ -145,7 +161,11 @@ class OpenStreams:
             stream.rewind(seq, reason)
 
     def flush(self) -> None:
-        """Flush all open streams, also where one cannot be; then the first WriteFailed is raised."""
+        """Flush all open streams.
+
+        Raises:
+            WriteFailed: The first one of a stream, after all streams were flushed.
+        """
         failure: WriteFailed | None = None
         for logger in self._open.values():
             try:
@@ -156,21 +176,25 @@ class OpenStreams:
             raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
-        """Close all streams, *main* last, with *data* for their `mlv/end` or, where it is None, as paused.
+        """Close all open streams. The end of the default stream lists the other streams (`end.streams`).
 
-        The end of the default stream lists the others with their last seq (`end.streams`). All are closed, also where
-        one cannot be written; then the first WriteFailed is raised.
+        Args:
+            main: The logger of the stream that is closed last.
+            data: The data of each `mlv/end`, or None if the streams are paused.
+
+        Raises:
+            Exception: The first exception of a stream, such as WriteFailed, after all streams were closed.
         """
         self._closed = True
         failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
             stream = logger._stream
-            lists = logger is main and stream.name == DEFAULT and not (stream.closed or stream.is_inherited)
-            if data is not None and lists:
+            lists_others = logger is main and stream.name == DEFAULT and not (stream.closed or stream.is_inherited)
+            if data is not None and lists_others:
                 data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:
                 stream.close(data)
-            except Exception as error:  # of a signal handler, perhaps: the others are closed first
+            except Exception as error:  # maybe one of a signal handler: the other streams are closed first
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -178,7 +202,7 @@ class OpenStreams:
     def _last_seqs(self) -> dict[str, int]:
         seqs = {}
         names: list[str] = []
-        with contextlib.suppress(OSError):  # none there, or it cannot be read
+        with contextlib.suppress(OSError):  # the folder can't be read, so no stream is listed
             if self._root.has("log"):
                 with Folder(self._root, "log") as folder:
                     names = sorted(folder.names())
@@ -188,5 +212,5 @@ class OpenStreams:
                 with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
                     seqs[f"log/{name}"] = scan_file(file).seq
             except (OSError, InvalidName):
-                continue  # not for us to judge: what is listed is what this writer knows of
+                continue  # not a stream, or a stream that can't be read: it isn't listed
         return {name: seq for name, seq in seqs.items() if seq}

@@ -1,4 +1,4 @@
-"""Opening an experiment: its directory, held open, its next meta record and its first stream (chapter Meta)."""
+"""Opening an experiment to write to: its directory, its next meta record and its first stream (chapter Meta)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ._files import Files
 from ._format.encode import encode
 from ._format.names import DEFAULT, stream_path
 from ._format.references import ExperimentRef
-from ._new_directory import free_names, make_below, make_directory, refuse_existing
+from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
 from ._provenance import Provenance
-from ._read.existing import Below
+from ._read.existing import SubSavedir
 from ._read.meta import load
 from ._read.nearest import relative
 from ._write import meta as _meta
@@ -34,21 +34,24 @@ __all__ = ["Opening"]
 
 
 class Opening:
-    """The steps that open an experiment: one of `create`, `resume`, `add` and `join`, after `record` or without it.
+    """A context manager that opens an experiment with one call of `create`, `resume`, `add` or `join`.
 
-    Used in a with block: if an exception leaves that, the directory is closed, however long the caller keeps the
-    exception.
+    Before `create`, `resume` and `add`, call `prepare_record`. If an exception leaves the `with` block, the directory
+    is closed, also if the caller stores the exception.
 
     Args:
-        on_error, writer, durability: As for `Exp`.
+        on_error: As for `Exp`.
+        writer: As for `Exp`.
+        durability: As for `Exp`.
 
     Attributes:
-        folder: The directory, held open: everything goes to it, wherever its name leads.
+        folder: The open directory of the experiment: all calls work on it, also if its name changes.
         files: The attached files.
-        meta: The meta records, of which the last is the one that new sessions run under.
-        streams, log: The open streams, and the root logger of the first of them.
-        diff: The file of uncommitted changes, which is attached and not in the log yet; None if there is none.
-        sync: Whether streams are synced.
+        meta: The meta records; new sessions refer to the last one.
+        streams: The open streams.
+        log: The root logger of the first open stream.
+        diff: The attached file of uncommitted changes, which isn't in the log yet; None if there is none.
+        sync: Whether events are synced to the disk.
     """
 
     folder: Folder
@@ -67,9 +70,9 @@ class Opening:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._let_go()
+            self._release()
 
-    def record(
+    def prepare_record(
         self,
         params: Any,
         extra: Any,
@@ -79,38 +82,38 @@ class Opening:
         redact: bool,
         diff: bool,
     ) -> None:
-        """Say what the new meta record is to have: as for `Exp`."""
+        """Set the content of the new meta record. The arguments and exceptions are those of `Exp`."""
         self._members = _meta.members(params, extra, tags, description, redact)
         self._provenance = Provenance(variables, redact, diff)
 
     def create(self, savedir: Any, name: str, kind: str, exists: str, parent: Any) -> None:
-        """Make the experiment, or what *exists* says if there is one. Arguments and errors as for `Exp`."""
+        """Create an experiment, or resume an existing one. The arguments and exceptions are those of `Exp`."""
         wanted = name
-        names = None  # to take instead
+        names = None  # other names, with exists="number"
         while True:
             try:
                 self._create(savedir, name, kind, parent)
                 return
             except ExperimentExists:
-                self._let_go()
+                self._release()
                 if exists == "error":
                     raise
                 if exists == "resume":
-                    is_below = isinstance(savedir, Below)
-                    self.resume(Folder(savedir.folder, kind, name) if is_below else Path(savedir, name))
+                    is_sub = isinstance(savedir, SubSavedir)
+                    self.resume(Folder(savedir.folder, kind, name) if is_sub else Path(savedir, name))
                     return
                 names = names or free_names(savedir, wanted)
                 name = next(names)
 
     def _create(self, savedir: Any, name: str, kind: str, parent: Any) -> None:
         directory = Path(savedir, name)
-        if isinstance(savedir, Below):
-            self._hold(make_below(savedir, name))
+        if isinstance(savedir, SubSavedir):
+            self._open_folder(make_sub_directory(savedir, name))
             parent = savedir.parent if parent is None else parent
         else:
             absolute, outer = make_directory(directory)
-            self._hold(absolute)
-            self.folder.known_as(directory)
+            self._open_folder(absolute)
+            self.folder.prefer_path(directory)
             if parent is None and outer is not None:
                 parent = ExperimentRef(load(outer, environments=False).id, relative(outer, Path(self.folder.path)))
         members = {**self._members, "environment": self._environment("uncommitted.diff")}
@@ -124,34 +127,44 @@ class Opening:
         except FileExistsError:
             refuse_existing(directory, self.folder.has)
             raise
-        self._start(DEFAULT, self._last_record, new=True)
+        self._open_stream(DEFAULT, self._last_record, new=True)
 
     def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT) -> None:
-        """Add the meta record, and a session to the stream, given by its path. Errors as for `Exp.resume`."""
-        self._hold(path)
+        """Add the meta record, and a session to a stream. The exceptions are those of `Exp.resume`.
+
+        Args:
+            path: The directory of the experiment.
+            stream: The path of the stream.
+        """
+        self._open_folder(path)
         self.meta = self._load()
         try:
-            # The lock first: a script that cannot have the stream must not leave a record.
-            self._start(stream, self._add)
+            # The stream is locked before the record is added: if another writer has it, no record is added.
+            self._open_stream(stream, self._add_record)
         except LocksUnsupported:
             # If the file system can't show whether the stream has a writer, the session gets a separate stream.
-            number, _ = self._add()
-            self._start(stream_path(f"run-{number}"), self._last_record, new=True)
+            number, _ = self._add_record()
+            self._open_stream(stream_path(f"run-{number}"), self._last_record, new=True)
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Add the meta record, and a stream with its number. Errors as for `Exp.resume`."""
-        self._hold(path)
+        """Add the meta record, and the stream `run-N` for meta record N. The exceptions are those of `Exp.resume`."""
+        self._open_folder(path)
         self.meta = self._load()
-        number, _ = self._add()
-        self._start(stream_path(f"run-{number}"), self._last_record)
+        number, _ = self._add_record()
+        self._open_stream(stream_path(f"run-{number}"), self._last_record)
 
     def join(self, path: str | os.PathLike[str], stream: str) -> None:
-        """Add a session to the stream, given by its path, and no meta record. Errors as for `Exp.resume`."""
-        self._hold(path)
-        self.meta = self._load()
-        self._start(stream, self._last_record)
+        """Add a session to a stream, and no meta record. The exceptions are those of `Exp.resume`.
 
-    def _hold(self, path: str | os.PathLike[str] | Folder) -> None:
+        Args:
+            path: The directory of the experiment.
+            stream: The path of the stream.
+        """
+        self._open_folder(path)
+        self.meta = self._load()
+        self._open_stream(stream, self._last_record)
+
+    def _open_folder(self, path: str | os.PathLike[str] | Folder) -> None:
         if isinstance(path, Folder):
             self.folder = path
         else:
@@ -164,21 +177,21 @@ class Opening:
                 ) from None
         self.files = Files(self.folder)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if hasattr(self, "folder"):
             self.folder.close()
 
     def _load(self) -> Meta:
         return load(self.folder, environments=False)
 
-    def _add(self) -> tuple[int, str]:
+    def _add_record(self) -> tuple[int, str]:
         environment = self._environment(f"uncommitted-{self.meta.last[0] + 1}.diff")
         new = {**self._members, "environment": environment}
         self.meta = _meta.add(self.folder, self.meta, new, self._load)
         return self.meta.last
 
     def _environment(self, diff_name: str) -> dict[str, Any]:
-        # The file is noted in the log when there is one: a meta record that refers to the file comes before it.
+        # The file is logged later: the meta record, which refers to the file, is written before the log is open.
         environment, diff = self._provenance.record(self.files, diff_name)
         self.diff = diff or self.diff
         return environment
@@ -186,6 +199,6 @@ class Opening:
     def _last_record(self) -> tuple[int, str]:
         return self.meta.last
 
-    def _start(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
+    def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
         self.streams = OpenStreams(self.folder, self.meta.id, self._on_error, self.sync, self._process)
         self.log = self.streams.open(name, record, new)

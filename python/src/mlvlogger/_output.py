@@ -1,11 +1,11 @@
-"""Capture: the output of a program and its children, as a stream; another process logs it and passes it on.
+"""Captures the output of a program and its children: a separate process logs it as a stream, and passes it on.
 
-Two pipes replace standard output and standard error, below Python: the output of C code and child processes
-goes through them, too. A separate process reads them. So nothing waits for the interpreter lock, a warning of the
-logger cannot meet itself, and the output before a crash is shown and logged.
+Two pipes replace standard output and standard error, below Python, so that they also carry the output of C code and of
+child processes. The *capture process* reads them. It needs no interpreter lock of the program, its warnings can't be
+captured again, and it shows and logs what a program printed before it crashed.
 
-Text streams that write elsewhere, such as a notebook's, show what they are given themselves; a copy of it goes through
-a separate pipe, which is logged only.
+Text streams that write elsewhere, such as those of a notebook, show their text themselves. A copy of this text goes
+through a separate pipe to the capture process, which only logs it.
 """
 
 from __future__ import annotations
@@ -20,57 +20,57 @@ import threading
 
 from . import _errors
 from ._disk.folder import Folder
-from ._disk.spawn import exit_reason, settle_down, spawn
+from ._disk.spawn import detach, exit_reason, spawn
 from ._format.names import stream_path
 from ._messages import warn
 from ._open_streams import OpenStreams
-from ._printing import Printing, elsewhere, flush
+from ._printing import StreamPatches, flush_buffers, replaced_streams
 from ._secrets import redact_lines
 from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Any, NoReturn
 
 __all__ = ["Capture", "serve"]
 
-_PIPE_SIZE = 65536  # bytes read at once: what a pipe holds
-_MAX_LINE = 65536  # bytes of one event; a longer line is several
-_LAST_ROUNDS = 32  # chunks read after the order to stop: more than a pipe holds, and an end if children continue
-_PATIENCE = 10.0  # seconds that `stop` waits for what is still on its way: a terminal may have been halted
+_PIPE_SIZE = 65536  # bytes read at once: the capacity of a pipe
+_MAX_LINE = 65536  # bytes of one event; a longer line is several events
+_LAST_ROUNDS = 32  # reads after the request to stop: more than a pipe holds, and a limit if children keep printing
+_STOP_TIMEOUT = 10.0  # seconds that `stop` waits for the last output: the terminal may be paused
 
-_active: _Diversion | None = None
+_active: _Redirection | None = None
 
 
 class Capture:
-    """Standard output and standard error of this process on their way into a stream: what `Exp.capture` returns.
+    """The capture of standard output and standard error into a stream, as returned by `Exp.capture`.
 
-    Use it in a with block, or call `stop`; otherwise the end of the experiment, or of the program, stops it. So does
-    dropping it together with the experiment and all its loggers.
+    Use it in a with block, or call `stop`. Otherwise the end of the experiment or of the program stops it, or the
+    garbage collector, if nothing refers to it, to the experiment and to its loggers.
     """
 
     def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
-        # What refers to it lives until the output is given back: the thread, `sys.stdout` and the end of the program.
-        self._diversion = _Diversion(root, experiment, record, stream, sync)
+        # A separate object: a thread, `sys.stdout` and `atexit` refer to it, and must not keep this one alive.
+        self._redirection = _Redirection(root, experiment, record, stream, sync)
 
     def stop(self, status: str = "completed", error: BaseException | None = None) -> None:
-        """Give the program its output back, and return when all of it is logged; the stream gets an end.
+        """Restore the output of the program, wait until all captured output is logged, and end the stream.
 
-        A second call does nothing, nor does one in a forked child, whose output is still passed on.
+        A second call does nothing, nor does a call in a forked child, whose output is still captured.
         Arguments and errors as for `Logger.close`.
         """
         self._stop({"end": ending(status, error)})
 
-    def _stop(self, order: dict[str, Any]) -> None:
-        self._diversion.stop(order)
+    def _stop(self, request: dict[str, Any]) -> None:
+        self._redirection.stop(request)
 
     def __del__(self) -> None:
-        diversion = getattr(self, "_diversion", None)  # there is none if __init__ raised
-        if diversion is not None and not sys.is_finalizing():
+        redirection = getattr(self, "_redirection", None)  # there is none if __init__ raised
+        if redirection is not None and not sys.is_finalizing():
             try:
-                diversion.stop({})  # the stream is flushed, and has no end, as all streams of a dropped experiment
+                redirection.stop({})  # like all streams of a dropped experiment, the stream is flushed and has no end
             except Exception as error:  # no caller can catch it
                 warn(f"capture of output could not be stopped: {error}. Call stop() on what capture() returned.")
 
@@ -83,44 +83,30 @@ class Capture:
         self.stop(*outcome(error))
 
 
-class _Diversion:
-    """The pipes that replace the output, and the process that reads them. Arguments as for `Capture`."""
+class _Redirection:
+    """The pipes that replace the output, and the capture process that reads them. Arguments as for `Capture`."""
 
-    child: int  # the other process
-    _owner: int  # this process; a forked child is another
+    pid: int  # of the capture process
+    _owner: int  # the pid of this process, which differs from that of a forked child
 
     def __init__(self, root: Folder, experiment: str, record: tuple[int, str], stream: str, sync: bool) -> None:
         global _active
-        if not hasattr(os, "posix_spawn") or not sys.executable:
-            raise OSError("output cannot be captured here: this system cannot start a process for it.")
-        if sys.__stdout__ is None or sys.__stderr__ is None:
-            # Descriptor 1 or 2 was closed when the program began, and may be any file by now: a log, perhaps.
-            raise OSError("output cannot be captured: this program was started without standard output or error.")
+        _check_support()
         if _active is not None and _active._owner == os.getpid():
             raise RuntimeError("output is captured already. Call stop() on what capture() returned, then begin again.")
         self._owner = os.getpid()
-        self._order: dict[str, Any] = {}  # of the first call of `stop`
-        self._is_late = False  # has a call of `stop` waited in vain?
-        self._done = threading.Event()  # all is logged, or shown at least
-        self._lock = threading.RLock()  # for descriptors that `_attend` closes
-        self._has_ended = False  # the other process; then they are closed
-        flush()
-        others = elsewhere()
-        fds: list[int] = []
+        self._request: dict[str, Any] = {}  # of the first call of `stop`
+        self._has_warned = False  # about a call of `stop` that waited too long
+        self._done = threading.Event()  # set when all output is logged, or shown at least
+        self._lock = threading.RLock()  # protects the descriptors, which `_wait_for_process` closes
+        self._has_ended = False  # whether the capture process has ended; then the descriptors are closed
+        self._copies: dict[str, _CopyPipe] = {}
+        flush_buffers()
+        others = replaced_streams()
+        self._pipes = pipes = _Pipes(others)
         pids: list[int] = []
         try:
-            fds += (os.dup(fd) for fd in (1, 2))
-            # Our orders, its answers, standard output, standard error, and text that is shown by itself.
-            for _ in range(4 + len(others)):
-                fds += os.pipe()
-            self._saved = fds[:2]
-            pipes = list(zip(fds[2::2], fds[3::2], strict=True))
-            (orders, self._orders), (self._answers, answer_to), (out, into_out), (err, into_err), *copies = pipes
-            for read, _ in pipes[2:]:
-                os.set_blocking(read, False)
-            for _, write in copies:
-                os.set_blocking(write, False)  # `_send` waits itself
-            ends = [orders, answer_to, *(read for read, _ in pipes[2:]), root.fd]
+            ends = [*pipes.process_ends, root.fd]
             words = [os.path.realpath(root.path), experiment, str(record[0]), record[1], stream, str(int(sync))]
             spawn(
                 "_output",
@@ -128,41 +114,36 @@ class _Diversion:
                 lambda own: [json.dumps(own), json.dumps([*others]), *words],
                 pids,
             )
-            self.child = pids[0]
-            fds.remove(answer_to)
-            os.close(answer_to)
-            if (answer := _line(self._answers)) != {}:
-                if answer is None:
+            self.pid = pids[0]
+            pipes.close_end(pipes.replies_write)
+            if (reply := _read_message(pipes.replies_read)) != {}:
+                if reply is None:
                     reason = exit_reason(pids.pop(), wait=True)
                     raise OSError(f"the process that captures output for {root.path} did not begin ({reason}).")
-                name, message = answer
+                name, message = reply
                 raise getattr(_errors, name, OSError)(message)
-            self._sources = [out, err]
-            self._kept = [out, err, orders]  # a pipe without a reader could end the program (SIGPIPE)
-            self._copies: dict[str, _Pipe] = {}
-            self._lock.acquire()  # `_attend` gives back what is in place
-            threading.Thread(target=self._attend, name="mlv-capture", daemon=True).start()
+            self._lock.acquire()  # `_wait_for_process` must not restore the output before it is replaced
+            threading.Thread(target=self._wait_for_process, name="mlv-capture", daemon=True).start()
         except BaseException:
-            for fd in fds:
-                _close(fd)
+            pipes.close()
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
                 exit_reason(pid, wait=True)
             raise
-        self._copies.update({name: _Pipe(*pipe) for name, pipe in zip(others, copies, strict=True)})
+        self._copies.update(pipes.release_copies())
         try:
-            os.dup2(into_out, 1)
-            os.dup2(into_err, 2)
-            os.close(into_out)
-            os.close(into_err)
-            self._printing = Printing(others, self._send)
+            os.dup2(pipes.out_write, 1)
+            os.dup2(pipes.err_write, 2)
+            pipes.close_end(pipes.out_write)
+            pipes.close_end(pipes.err_write)
+            self._patches = StreamPatches(others, self._log_copy)
             _active = self
-            atexit.register(self._leave)
+            atexit.register(self._stop_at_exit)
         finally:
             self._lock.release()
 
-    def _send(self, name: str, text: str) -> None:
-        """Log *text*, which was shown already. Waits while the pipe is full and has a reader."""
+    def _log_copy(self, name: str, text: str) -> None:
+        """Log text that is shown already. Wait while the pipe is full and the capture process reads it."""
         data = text.encode("utf-8", "backslashreplace")
         while data and (pipe := self._copies.get(name)) is not None:
             try:
@@ -170,66 +151,140 @@ class _Diversion:
             except BlockingIOError:
                 select.select([], [pipe.write], [], 0.1)
 
-    def _leave(self) -> None:
-        self.stop({})  # as the program leaves the other streams: flushed, without an end
+    def _stop_at_exit(self) -> None:
+        self.stop({})  # like the other open streams at the end of the program, the stream is flushed and has no end
 
-    def stop(self, order: dict[str, Any]) -> None:
-        """Give the output back and tell the other process to end; wait until all is logged.
+    def stop(self, request: dict[str, Any]) -> None:
+        """Restore the output, request the capture process to stop, and wait until all output is logged.
 
-        Each step can be done again: an exception of a signal handler may come before the next.
+        Each step can be repeated, because an exception of a signal handler may come before the next one.
 
         Args:
-            order: With ``end``, the data of the end of the stream, or None to seal it as paused. The order of the first
-                call counts.
+            request: With ``end``, the data of the end of the stream, or None to seal it as paused. The request of the
+                first call counts.
         """
         if os.getpid() != self._owner:
             return
-        self._order = self._order or order
+        self._request = self._request or request
         if not self._done.is_set():
-            flush()
+            flush_buffers()
             with self._lock:
                 if not self._has_ended:
                     self._restore()
-                    os.write(self._orders, json.dumps(self._order).encode("ascii") + b"\n")
-            if not self._done.wait(_PATIENCE) and not self._is_late:
-                self._is_late = True
+                    os.write(self._pipes.control_write, json.dumps(self._request).encode("ascii") + b"\n")
+            if not self._done.wait(_STOP_TIMEOUT) and not self._has_warned:
+                self._has_warned = True
                 warn("the last of the captured output is not logged yet: the terminal takes nothing.")
-        atexit.unregister(self._leave)
+        atexit.unregister(self._stop_at_exit)
 
     def _restore(self) -> None:
         global _active
-        os.dup2(self._saved[0], 1)
-        os.dup2(self._saved[1], 2)
-        self._printing.restore()
+        os.dup2(self._pipes.saved[0], 1)
+        os.dup2(self._pipes.saved[1], 2)
+        self._patches.restore()
         if _active is self:
             _active = None
 
-    def _attend(self) -> None:
-        """Wait, in a separate thread, for the answer to the order to stop and for the end of the other process."""
-        while os.read(self._answers, 100):
+    def _wait_for_process(self) -> None:
+        """Wait, in a separate thread, for the reply to the request to stop and for the end of the capture process."""
+        pipes = self._pipes
+        while os.read(pipes.replies_read, 100):
             self._done.set()
             self._copies.clear()
         self._copies.clear()
-        reason = exit_reason(self.child, wait=True)
+        reason = exit_reason(self.pid, wait=True)
         with self._lock:
             self._has_ended = True
             is_early = not self._done.is_set()
             if is_early:
                 self._restore()
-        if is_early:  # what was on its way, and the output of children, must still be shown
+        if is_early:  # the output that is still in the pipes, and that of children, must be shown
             warn(f"the process that captured output has ended ({reason}): output is shown, and no longer logged.")
-            _pass_on(dict(zip(self._sources, self._saved, strict=True)))
-            atexit.unregister(self._leave)
+            _forward({pipes.out_read: pipes.saved[0], pipes.err_read: pipes.saved[1]})
+            atexit.unregister(self._stop_at_exit)
         self._done.set()
-        for fd in (self._orders, self._answers, *self._saved, *self._kept):
+        pipes.close()
+
+
+def _check_support() -> None:
+    """Raise OSError if output can't be captured on this system or in this program."""
+    if not hasattr(os, "posix_spawn") or not sys.executable:
+        raise OSError("output cannot be captured here: this system cannot start a process for it.")
+    if sys.__stdout__ is None or sys.__stderr__ is None:
+        # Descriptor 1 or 2 was closed when the program began. By now it may be another file, such as a log.
+        raise OSError("output cannot be captured: this program was started without standard output or error.")
+
+
+class _Pipes:
+    """The pipes between this process and the capture process, and copies of the descriptors that they replace.
+
+    This process keeps the ends that the capture process reads, too: writing to a pipe without a reader may end the
+    program (SIGPIPE).
+
+    Args:
+        names: The names of text streams that write elsewhere.
+
+    Attributes:
+        saved: Copies of the descriptors 1 and 2.
+        control_read, control_write: The pipe for the request to stop.
+        replies_read, replies_write: The pipe for the replies of the capture process.
+        out_read, out_write: The pipe that replaces standard output.
+        err_read, err_write: The pipe that replaces standard error.
+        copies: For the name of each of these streams, both ends of the pipe for copies of its text.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._open: list[int] = []  # the descriptors that `close` closes
+        try:
+            self._open += (os.dup(fd) for fd in (1, 2))
+            self.saved = self._open[0], self._open[1]
+            self.control_read, self.control_write = self._make()
+            self.replies_read, self.replies_write = self._make()
+            self.out_read, self.out_write = self._make()
+            self.err_read, self.err_write = self._make()
+            self.copies = {name: self._make() for name in names}
+            for read in (self.out_read, self.err_read):
+                os.set_blocking(read, False)
+            for read, write in self.copies.values():
+                os.set_blocking(read, False)
+                os.set_blocking(write, False)  # `_log_copy` waits itself
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self) -> tuple[int, int]:
+        pipe = os.pipe()
+        self._open += pipe
+        return pipe
+
+    @property
+    def process_ends(self) -> list[int]:
+        """The ends that the capture process uses, in the order in which `serve` expects them."""
+        reads = (read for read, _ in self.copies.values())
+        return [self.control_read, self.replies_write, self.out_read, self.err_read, *reads]
+
+    def release_copies(self) -> dict[str, _CopyPipe]:
+        """Return the pipes for copies. `close` no longer closes them: they close themselves."""
+        released = {fd for pipe in self.copies.values() for fd in pipe}
+        self._open = [fd for fd in self._open if fd not in released]
+        return {name: _CopyPipe(*pipe) for name, pipe in self.copies.items()}
+
+    def close_end(self, fd: int) -> None:
+        """Close one end that this process doesn't need."""
+        self._open.remove(fd)
+        os.close(fd)
+
+    def close(self) -> None:
+        """Close all descriptors that are open."""
+        for fd in self._open:
             _close(fd)
 
 
-class _Pipe:
-    """Both ends of a pipe, open until the last thread that writes has come back from it."""
+class _CopyPipe:
+    """Both ends of a pipe, which are closed when the last thread that writes to it has finished."""
 
     def __init__(self, read: int, write: int) -> None:
-        self._read = read  # a pipe without a reader could be the end of the program
+        self._read = read
         self.write = write
 
     def __del__(self) -> None:
@@ -244,8 +299,8 @@ def _close(fd: int) -> None:
         pass
 
 
-def _line(fd: int) -> Any:
-    """The next line of a pipe, which is JSON; None at its end. What has come after it is left out."""
+def _read_message(fd: int) -> Any:
+    """Return the next message from a pipe, which is a line of JSON; None at the end of the pipe."""
     text = b""
     while b"\n" not in text:
         if not (more := os.read(fd, _PIPE_SIZE)):
@@ -257,64 +312,74 @@ def _line(fd: int) -> Any:
 def serve(
     descriptors: str, names: str, directory: str, experiment: str, number: str, digest: str, *more: str
 ) -> NoReturn:
-    """Main loop of the other process: pass on and log output until no process is left that could print."""
-    orders, answers, out, err, *copies, root = fds = json.loads(descriptors)
-    settle_down(fds)
+    """Run the capture process: log and pass on output until no process is left that could print.
+
+    Args:
+        descriptors: The descriptors of `_Pipes.process_ends` and of the experiment's directory, as JSON.
+        names: The names of the text streams that write elsewhere, as JSON.
+        directory: The path of the experiment's directory.
+        experiment: Its id.
+        number, digest: The number and digest of the meta record that the session runs under.
+        more: The name of the stream, and "1" to make each event durable, or "0".
+    """
+    control, replies, out, err, *copies, root = fds = json.loads(descriptors)
+    detach(fds)
     stream, sync = more
     try:
-        logs = OpenStreams(Folder.of_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        logs = OpenStreams(Folder.from_descriptor(root, directory), experiment, "warn", sync == "1", False)
         log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
-        os.write(answers, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
+        os.write(replies, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")
         os._exit(1)
-    os.write(answers, b"{}\n")
+    os.write(replies, b"{}\n")
 
     events = {out: "stdout", err: "stderr", **dict(zip(copies, json.loads(names), strict=True))}
-    lines = {fd: Lines() for fd in events}
+    splitters = {fd: LineSplitter() for fd in events}
 
-    def keep(fd: int, found: Iterator[tuple[bytes, bool]]) -> None:
-        for line, continued in found:
+    def log_lines(fd: int, lines: Iterator[tuple[bytes, bool]]) -> None:
+        for line, continued in lines:
             text = redact_lines(line.decode("utf-8", "backslashreplace"))[0]
             log.event(events[fd], {"text": text, **({"continued": True} if continued else {})})
 
-    def take(fd: int, data: bytes) -> None:
-        keep(fd, lines[fd].take(data))
+    def log_output(fd: int, data: bytes) -> None:
+        log_lines(fd, splitters[fd].feed(data))
 
-    order = _pass_on({out: 1, err: 2, **dict.fromkeys(copies)}, take, orders)
-    for fd in lines:
-        keep(fd, lines[fd].end())
+    request = _forward({out: 1, err: 2, **dict.fromkeys(copies)}, log_output, control)
+    for fd, splitter in splitters.items():
+        log_lines(fd, splitter.finish())
     log.flush()
-    if order is not None:
-        if "end" in order:
-            log._stream.close(order["end"])
+    if request is not None:
+        if "end" in request:
+            log._stream.close(request["end"])
         else:
-            log._stream._writer.close()  # for the next session; we may live as long as children do
-        os.write(answers, b"!")
-        _pass_on({out: 1, err: 2})  # the output of children that continue
+            log._stream._writer.close()  # release the lock for the next session: children may keep this process alive
+        os.write(replies, b"!")
+        _forward({out: 1, err: 2})  # the output of children that continue
     os._exit(0)
 
 
-def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | None = None) -> Any:
-    """Copy each source to its target until all have ended, or until an order comes and nothing is left to copy.
+def _forward(targets: Mapping[int, int | None], on_output: Any = None, control: int | None = None) -> Any:
+    """Copy each source to its target until all sources end, or until a request to stop comes and nothing is left.
 
     Args:
-        targets: The source (a pipe that does not block) → the target, None where it is shown already.
-        take: Called with each source and what came from it, after that was shown.
-        orders: The pipe of orders; with it, the end of all sources is not yet ours.
+        targets: For each source (a pipe that doesn't block), the target; None if the text is shown already.
+        on_output: Called with each source and its output, after the output is shown.
+        control: The pipe for the request to stop. With it, the loop waits for the request even if all sources end.
 
-    Returns the order, None without one.
+    Returns:
+        The request, or None without one.
     """
     poll = select.poll()
-    waiting = {*targets, *([] if orders is None else [orders])}
+    waiting = {*targets, *([] if control is None else [control])}
     for fd in waiting:
         poll.register(fd, select.POLLIN)
-    order, rounds = None, 0
+    request, rounds = None, 0
     while waiting:
-        ready = {fd for fd, _ in poll.poll(None if order is None else 0)}
-        if order is not None:
+        ready = {fd for fd, _ in poll.poll(None if request is None else 0)}
+        if request is not None:
             rounds += 1
             if not ready or rounds > _LAST_ROUNDS:
-                return order
+                return request
         for fd in [fd for fd in targets if fd in ready]:
             try:
                 data = os.read(fd, _PIPE_SIZE)
@@ -322,51 +387,56 @@ def _pass_on(targets: Mapping[int, int | None], take: Any = None, orders: int | 
                 continue
             if data:
                 if (target := targets[fd]) is not None:
-                    _show(target, data)
-                if take is not None:
-                    take(fd, data)
+                    _write_all(target, data)
+                if on_output is not None:
+                    on_output(fd, data)
             else:
                 poll.unregister(fd)
                 waiting.remove(fd)
-        if orders is not None and orders in ready:
-            order = _line(orders)
-            poll.unregister(orders)
-            waiting.remove(orders)
-    return order
+        if control is not None and control in ready:
+            request = _read_message(control)
+            poll.unregister(control)
+            waiting.remove(control)
+    return request
 
 
-def _show(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes) -> None:
+    """Write all of *data*, or as much as a reader takes before it closes its end."""
     while data:
         try:
             data = data[os.write(fd, data) :]
         except BlockingIOError:
             select.select([], [fd], [])
         except OSError:
-            return  # there is no reader any more
+            return
 
 
-class Lines:
-    """Cuts output into lines, each in its final state: of a progress bar, the last one."""
+class LineSplitter:
+    """Splits output into lines. A line that was rewritten, such as a progress bar, has its final state."""
 
     def __init__(self) -> None:
-        self._rest = b""  # bounded, by the longest line
+        self._rest = b""  # the incomplete last line, at most `_MAX_LINE` bytes
 
-    def take(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
-        """The lines that *data* completes, and for each whether it continues in the next, as it is too long for one."""
-        # Cursor-up plus newline rewrites the same line: so an inner progress bar draws itself below an outer one.
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Iterate over the lines that *data* completes.
+
+        Yields:
+            The line, and whether it continues in the next one, because it is too long for one event.
+        """
+        # Cursor-up plus line feed rewrites the same line: so an inner progress bar draws itself below an outer one.
         *whole, rest = (self._rest + data).replace(b"\x1b[A\n", b"\r").split(b"\n")
         for line in whole:
             yield from self._line(line)
         if b"\r" in rest:
-            # The end of a line may be coming, as \r\n; so the last \r stays.
+            # The last \r stays: a \n may follow, and the two would end the line.
             rest = _last_state(rest) + (b"\r" if rest.endswith(b"\r") else b"")
         while len(rest) > _MAX_LINE:
             yield _cut(rest), True
             rest = rest[len(_cut(rest)) :]
         self._rest = rest
 
-    def end(self) -> Iterator[tuple[bytes, bool]]:
-        """The last line, where it has no end."""
+    def finish(self) -> Iterator[tuple[bytes, bool]]:
+        """Iterate over the lines that remain at the end of the output, as `feed` does."""
         if self._rest:
             yield from self._line(self._rest)
         self._rest = b""
@@ -375,7 +445,7 @@ class Lines:
         if b"\r" in line:
             line = _last_state(line)
             if line and not line.strip():
-                return  # a bar that has removed itself
+                return  # a progress bar that has erased itself
         while len(line) > _MAX_LINE:
             yield _cut(line), True
             line = line[len(_cut(line)) :]
@@ -387,7 +457,7 @@ def _last_state(line: bytes) -> bytes:
 
 
 def _cut(line: bytes) -> bytes:
-    """The beginning of a long line, which ends with a whole character."""
+    """Return the beginning of a long line, which ends with a whole character."""
     end = _MAX_LINE
     while end > _MAX_LINE - 4 and line[end] & 0xC0 == 0x80:
         end -= 1

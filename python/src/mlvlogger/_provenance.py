@@ -1,4 +1,4 @@
-"""What an experiment records of where it came from: the program's environment, and the uncommitted changes."""
+"""The recorded environment of a program, and the uncommitted changes of its repository."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Provenance"]
 
 
 class Provenance:
-    """What is recorded of the environment, as `Exp` was asked.
+    """The arguments of `Exp` that determine how the environment is recorded.
 
     Args:
-        variables: Names of environment variables, or patterns, to record besides the usual ones.
-        redact: Whether values that look like secrets are redacted.
-        diff: Whether the uncommitted changes of the git repository are attached.
+        variables: As for `Exp`.
+        redact: As for `Exp`.
+        diff: As for `Exp`.
     """
 
     def __init__(self, variables: Iterable[str], redact: bool, diff: bool) -> None:
@@ -34,14 +34,18 @@ class Provenance:
         self.diff = diff
 
     def record(self, files: Files, diff_name: str) -> tuple[dict[str, Any], File | None]:
-        """Collect the facts.
+        """Collect the facts of the environment, and attach the uncommitted changes.
 
         Args:
-            files: Where the uncommitted changes are attached.
+            files: The attached files of the experiment.
             diff_name: The name of the file of uncommitted changes.
 
         Returns:
-            The facts as a JSON tree, and the attached file.
+            The facts as a JSON tree, and the file of uncommitted changes, or None.
+
+        Raises:
+            TypeError: If `variables` isn't an iterable of strings.
+            OSError: If the file can't be written.
         """
         facts = snapshot.capture(variables=self.variables, redact=self.redact)
         git = facts.get("git")

@@ -15,6 +15,7 @@ accelerate = pytest.importorskip("accelerate", reason="accelerate is not install
 
 from mlvlogger import Exp, read  # noqa: E402
 from mlvlogger.integrations.accelerate import MLVTracker  # noqa: E402
+from program import program  # noqa: E402
 
 HOME = Path("runs/e")
 STATE = "runs/e/state"
@@ -45,7 +46,7 @@ def _afterwards() -> Iterator[None]:
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def train(exp: Exp, stop: int = -1, lr: float = 0.1, go_on: bool = False) -> list[dict[str, Any]]:
+def train(exp: Exp, stop: int = -1, lr: float = 0.1, resume: bool = False) -> list[dict[str, Any]]:
     """Ten steps, whose state is saved after every fourth; what was logged, as `accelerator.log` was given it."""
     torch.manual_seed(0)
     tracker, step, given = MLVTracker(exp), Step(), []
@@ -55,7 +56,7 @@ def train(exp: Exp, stop: int = -1, lr: float = 0.1, go_on: bool = False) -> lis
     net = torch.nn.Linear(2, 1)
     net, optimizer = accelerator.prepare(net, torch.optim.SGD(net.parameters(), lr=lr))
     accelerator.register_for_checkpointing(tracker, step)
-    if go_on:
+    if resume:
         accelerator.load_state(STATE)
     while step.number < 10:
         x = torch.linspace(-1, 1, 8).reshape(4, 2) + step.number
@@ -82,7 +83,7 @@ def logged(path: Path = HOME) -> list[dict[str, Any]]:
     return [dict(event.data) for event in read(path).events("log")]
 
 
-def test_what_the_loop_logs_is_in_the_log_and_the_experiment_is_not_ended_by_the_end_of_training(conforms: Any) -> None:
+def test_what_the_loop_logs_is_in_the_log_and_the_end_of_training_does_not_end_the_experiment(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         given = train(exp)
     assert logged() == given and len(given) == 11
@@ -100,18 +101,18 @@ def test_a_loss_that_became_nan_is_on_the_curve(conforms: Any) -> None:
     conforms(HOME, sealed=True)
 
 
-def test_a_run_that_goes_on_from_a_state_has_the_curve_of_one_that_was_never_stopped(conforms: Any) -> None:
+def test_a_run_resumed_from_a_state_has_the_curve_of_one_that_was_never_stopped(conforms: Any) -> None:
     with Exp("runs", "whole") as exp:
         whole = train(exp)
     with pytest.raises(Stop), Exp("runs", "e") as exp:
         train(exp, stop=7)
     assert read(HOME).state == "failed" and len(logged()) == 7
     with Exp("runs", "e", exists="resume") as exp:
-        train(exp, go_on=True)
+        train(exp, resume=True)
     assert logged() == whole == logged(Path("runs/whole"))
     assert read(HOME).state == "completed"
     with Exp("runs", "other") as exp:
-        train(exp, go_on=True)
+        train(exp, resume=True)
     assert "mlv/rewind" not in [event.name for event in read("runs/other").events(lifecycle=True)]
     conforms(HOME, sealed=True)
 
@@ -128,21 +129,10 @@ def test_trouble_with_the_log_does_not_stop_training(conforms: Any, monkeypatch:
     conforms(HOME, sealed=True)
 
 
-def test_of_two_processes_the_main_one_logs_and_rewinds(conforms: Any) -> None:
-    Path("train.py").write_text(f"""
-import sys, warnings
-warnings.simplefilter("ignore")
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from accelerate import PartialState
-from test_accelerate import Exp, MLVTracker, train
-
-main = PartialState(cpu=True).is_main_process
-with Exp("runs", "e", exists="resume") if main else Exp.join("runs/e") as exp:
-    train(exp, stop=-1 if "again" in sys.argv else 7, go_on="again" in sys.argv)
-    MLVTracker(exp).log({{"last": 1}})
-    exp.log.event("mine")
-""")
+def test_only_the_main_one_of_two_processes_logs_and_rewinds(conforms: Any) -> None:
+    Path("train.py").write_text(program("integrations/accelerate_ranks"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "train.py"]
+    launcher += [str(Path(__file__).parent)]
     options: dict[str, Any] = {"capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
     assert subprocess.run(launcher, **options).returncode == 1
     done = subprocess.run([*launcher, "again"], **options)

@@ -56,7 +56,7 @@ def curves() -> list[Any]:
 
 
 @pytest.mark.parametrize("death", ["os.abort()", "raise ValueError('bad')"])
-def test_ranks_that_go_on_from_a_checkpoint_have_the_curves_of_ranks_that_were_never_stopped(
+def test_ranks_resumed_from_a_checkpoint_have_the_curves_of_ranks_that_were_never_stopped(
     death: str, conforms: Any
 ) -> None:
     whole = to_the_end(program())
@@ -110,7 +110,7 @@ def test_the_programs_of_the_page_train_on_two_ranks_too_and_rank_0_logs(
     assert list(read(home).events(stream="rank-1")) == []
 
 
-def test_the_page_about_frameworks_runs_and_prints_what_it_says() -> None:
+def test_the_page_about_frameworks_runs_and_prints_its_output() -> None:
     for name in ("transformers", "lightning", "accelerate"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     run, results = results_of(PAGE)

@@ -48,7 +48,7 @@ def test_fit_is_logged_epoch_by_epoch(conforms: Callable[..., Any]) -> None:
     conforms("runs/e", sealed=True)
 
 
-def test_a_second_fit_is_logged_after_one_that_was_broken_off() -> None:
+def test_a_second_fit_is_logged_after_an_aborted_one() -> None:
     class Stop(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             raise KeyboardInterrupt

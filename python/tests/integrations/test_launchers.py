@@ -10,54 +10,22 @@ from typing import Any
 import pytest
 
 from mlvlogger import Experiment, read
+from program import program
 from test_provenance import make_repository
 
 HOME = Path("runs/e")
 
-TORCHRUN = """
-import os
-from mlvlogger import Exp
-
-if os.environ["RANK"] == "0":
-    Exp("runs", "e").close()
-else:
-    Exp.join("runs/e").close()
-"""
-SUBMITIT = """
-import submitit
-from mlvlogger import Exp
-
-def train():
-    Exp("runs", "e").close()
-
-if __name__ == "__main__":
-    executor = submitit.LocalExecutor(folder="jobs")
-    executor.update_parameters(timeout_min=5)
-    executor.submit(train).result()
-"""
-RAY = """
-import ray
-from mlvlogger import Exp
-
-@ray.remote
-def train():
-    Exp("runs", "e").close()
-
-ray.init(num_cpus=1, include_dashboard=False)
-ray.get(train.remote())
-"""
-
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
-    """`start(program, *launcher)` runs a script of the repository proj, in it; returns the experiment that it makes."""
+    """`start(code, *launcher)` runs a script of the repository proj, in it; returns the experiment that it makes."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     (tmp_path / "proj").mkdir()
     monkeypatch.chdir(tmp_path / "proj")
 
-    def run(program: str, *launcher: str) -> Experiment:
-        make_repository(tmp_path / "proj", train_py=program, _gitignore="runs/\njobs/\n__pycache__/\n")
+    def run(code: str, *launcher: str) -> Experiment:
+        make_repository(tmp_path / "proj", train_py=code, _gitignore="runs/\njobs/\n__pycache__/\n")
         done = subprocess.run([sys.executable, *launcher, "train.py"], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return read(HOME)
@@ -79,14 +47,14 @@ def check(experiment: Experiment, source: str, launcher: str | None) -> None:
 def test_torchrun_starts_the_users_script(start: Callable[..., Experiment]) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    experiment = start(TORCHRUN, *words)
+    experiment = start(program("integrations/launchers_torchrun"), *words)
     assert experiment.streams == ["log.jsonl", "log/rank-1.jsonl"]
     check(experiment, "script", None)
 
 
 def test_a_job_of_submitit_has_the_code_of_the_directory(start: Callable[..., Experiment]) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
-    check(start(SUBMITIT), "directory", "_submit.py")
+    check(start(program("integrations/launchers_submitit")), "directory", "_submit.py")
 
 
 def test_a_worker_of_ray_has_the_code_of_the_directory(
@@ -95,7 +63,7 @@ def test_a_worker_of_ray_has_the_code_of_the_directory(
     pytest.importorskip("ray", reason="ray is not installed")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "200")  # of a machine that has other things to do
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    check(start(RAY), "directory", "default_worker.py")
+    check(start(program("integrations/launchers_ray")), "directory", "default_worker.py")
 
 
 CELLS = [

@@ -71,7 +71,9 @@ def test_two_metrics_of_one_name_are_both_logged_with_a_warning() -> None:
         lightgbm.train(
             PARAMS, train, 2, valid_sets=[valid, valid], valid_names=["valid", "valid"], callbacks=[MLVCallback(exp)]
         )
-    for event in read("runs/e").events("iteration"):
+    logged = list(read("runs/e").events("iteration"))
+    assert len(logged) == 2
+    for event in logged:
         assert event.data["valid-l2"] == event.data["valid-l2~2"] and event.data["valid-l1"] == event.data["valid-l1~2"]
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from mlvlogger import Exp, File, Redacted, read  # noqa: E402
 from mlvlogger.integrations.lightning import MLVLogger  # noqa: E402
+from program import program  # noqa: E402
 
 # Lightning calls what PyTorch has deprecated, and warns of few workers and of what is in a folder of checkpoints.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -85,7 +86,7 @@ def same_as_csv(path: Path = HOME) -> bool:
     return rows == [{name: str(value) for name, value in data.items()} for data in metrics(path)]
 
 
-def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> None:
+def test_the_log_has_the_values_that_the_csv_logger_of_lightning_writes(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp)
         saver = ModelCheckpoint(monitor="val/loss", filename="best", save_last=True)
@@ -112,13 +113,15 @@ def test_the_log_is_what_the_csv_logger_of_lightning_writes(conforms: Any) -> No
         {"path": "checkpoints/best.ckpt", "step": 8},
         {"path": "checkpoints/last.ckpt", "step": 8},
     ]
-    there = sorted(path.relative_to(HOME).as_posix() for path in (HOME / "checkpoints").iterdir())
+    existing = sorted(path.relative_to(HOME).as_posix() for path in (HOME / "checkpoints").iterdir())
     files = kept.data["files"]
-    assert [file.path for file in files] == there and len(there) == 2 and all(type(file) is File for file in files)
+    assert (
+        [file.path for file in files] == existing and len(existing) == 2 and all(type(file) is File for file in files)
+    )
     conforms(HOME, sealed=True)
 
 
-def test_what_was_not_logged_by_lightning_and_hyperparameters_of_any_form_are_logged(conforms: Any) -> None:
+def test_direct_events_and_hyperparameters_of_any_form_are_logged(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         mlv = MLVLogger(exp, digests=False)
         inner = argparse.Namespace(api_key="sk-0123456789", device=torch.device("cpu"))
@@ -159,9 +162,7 @@ def test_a_loss_that_became_nan_is_on_the_curve(conforms: Any) -> None:
 
 
 @pytest.mark.parametrize("stop", [5, 10])
-def test_a_run_that_goes_on_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(
-    stop: int, conforms: Any
-) -> None:
+def test_a_run_resumed_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(stop: int, conforms: Any) -> None:
     with Exp("runs", "whole") as exp:
         trainer(MLVLogger(exp)).fit(net(), data(), data())
 
@@ -217,57 +218,16 @@ def test_a_checkpoint_of_another_experiment_or_without_a_mark_rewinds_nothing(co
 
 def test_an_interrupted_training_is_interrupted_although_lightning_exits_with_1(run: Any) -> None:
     """In a separate process: Lightning ignores SIGINT ever after."""
-    run(
-        f"""
-        import sys, warnings
-        warnings.simplefilter("ignore")
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_lightning import Exp, MLVLogger, data, net, trainer
-
-        with Exp("runs", "e") as exp:
-            trainer(MLVLogger(exp)).fit(net(stop=5, error=KeyboardInterrupt), data(), data())
-        """,
-        status=1,
-    )
+    run(program("integrations/lightning_interrupted"), Path(__file__).parent, status=1)
     assert read(HOME).state == "interrupted"
     assert len(metrics()) == 6
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["with lightning", "alone"])
-def test_it_works_with_lightning_by_its_older_name(alone: bool, run: Any, conforms: Any) -> None:
+def test_the_adapter_works_with_the_package_pytorch_lightning(alone: bool, run: Any, conforms: Any) -> None:
     pytest.importorskip("pytorch_lightning", reason="pytorch_lightning is not installed")
     for epochs in (1, 2):
-        run(f"""
-            import sys, warnings
-            warnings.simplefilter("ignore")
-            if {alone}:
-                sys.modules["lightning"] = None
-            import pytorch_lightning as pl
-            import torch
-            from torch.utils.data import DataLoader
-            from mlvlogger import Exp
-            from mlvlogger.integrations.lightning import MLVLogger
-
-            class Net(pl.LightningModule):
-                def __init__(self):
-                    super().__init__()
-                    self.net = torch.nn.Linear(2, 1)
-
-                def training_step(self, batch, number):
-                    loss = self.net(batch).mean()
-                    self.log("loss", loss)
-                    return loss
-
-                def configure_optimizers(self):
-                    return torch.optim.SGD(self.parameters(), 0.1)
-
-            with Exp("runs", "e", exists="resume") as exp:
-                mlv = MLVLogger(exp, digests=False)  # last.ckpt is another one the second time
-                saver = pl.callbacks.ModelCheckpoint(save_last=True)
-                options = {{"accelerator": "cpu", "log_every_n_steps": 1, "max_epochs": {epochs}}}
-                trainer = pl.Trainer(logger=mlv, callbacks=[mlv, saver], **options)
-                trainer.fit(Net(), DataLoader(torch.ones(8, 2), batch_size=4), ckpt_path="last")
-        """)
+        run(program("integrations/lightning_older_package"), alone, epochs)
     assert read(HOME).metric("metrics", "loss")[0] == [0, 1, 2, 3]
     assert [event.name for event in read(HOME).events(lifecycle=True)].count("mlv/rewind") == 1
     conforms(HOME, sealed=True)
@@ -290,27 +250,11 @@ def test_trouble_with_the_log_does_not_stop_training(conforms: Any) -> None:
     conforms(HOME, sealed=True)
 
 
-def test_of_two_ranks_the_first_logs_metrics_and_each_has_its_stream(conforms: Any) -> None:
-    Path("train.py").write_text(f"""
-import sys, warnings
-warnings.simplefilter("ignore")
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities import rank_zero_only
-from test_lightning import Exp, MLVLogger, Net, data, net, trainer
-
-class Talking(Net):
-    def on_train_epoch_start(self):
-        self.logger.experiment.log.event("epoch", rank=self.global_rank)
-
-rank = rank_zero_only.rank
-with Exp("runs", "e") if rank == 0 else Exp.join("runs/e", rank) as exp:
-    mlv = MLVLogger(exp)
-    saver = ModelCheckpoint(save_last=True)
-    trainer(mlv, callbacks=[mlv, saver], strategy="ddp", devices=2).fit(Talking(), data(), data())
-""")
+def test_the_first_of_two_ranks_logs_metrics_and_each_has_its_stream(conforms: Any) -> None:
+    Path("train.py").write_text(program("integrations/lightning_ranks"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "train.py"], capture_output=True, text=True, env=environment)
+    command = [sys.executable, "train.py", str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     streams = conforms(HOME, sealed=True)
     assert sorted(streams) == ["log.jsonl", "log/rank-1.jsonl"]

@@ -114,7 +114,7 @@ def test_a_plotly_figure_is_json_that_plotly_reads_or_a_page_that_needs_no_netwo
         exp.attach(figure, "a.png")
 
 
-def test_a_pandas_frame_keeps_its_index_where_it_says_something(exp: Exp, kept: Any) -> None:
+def test_a_pandas_frame_keeps_an_index_with_information(exp: Exp, kept: Any) -> None:
     pandas = library("pandas")
     frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "ä,\n"]})
     assert kept(exp.attach(frame)).read_bytes() == 'a,b\n1,x\n2,"ä,\n"\n'.encode()

@@ -6,7 +6,7 @@ from test_docs import agree, masked, results_of
 PAGE = "docs/how-to/other-frameworks.md"
 
 
-def test_the_page_about_other_frameworks_runs_and_prints_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_about_other_frameworks_runs_and_prints_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")  # without it, Keras cannot be imported here
     for name in ("xgboost", "lightgbm", "optuna", "keras", "torch", "hydra", "ray.tune"):
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -101,9 +101,9 @@ def test_the_log_is_the_history_of_the_trainer_with_what_happened_in_between(con
 
     saved = [event.data["path"] for event in events if event.name == "checkpoint"]
     assert saved == [f"checkpoints/checkpoint-{step}" for step in (3, 6, 8)]
-    there = sorted(path.relative_to(HOME).as_posix() for path in (HOME / saved[-1]).iterdir())
+    existing = sorted(path.relative_to(HOME).as_posix() for path in (HOME / saved[-1]).iterdir())
     kept = events[-2].data["files"]
-    assert [file.path for file in kept] == there and all(type(file) is File for file in kept)
+    assert [file.path for file in kept] == existing and all(type(file) is File for file in kept)
     conforms(HOME, sealed=True)
 
 
@@ -119,9 +119,7 @@ def test_a_loss_that_became_nan_is_on_the_curve(conforms: Any) -> None:
 
 
 @pytest.mark.parametrize("stop", [5, 7], ids=["after a checkpoint", "an epoch later"])
-def test_a_run_that_goes_on_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(
-    stop: int, conforms: Any
-) -> None:
+def test_a_run_resumed_from_a_checkpoint_has_the_curve_of_one_that_was_never_stopped(stop: int, conforms: Any) -> None:
     options = {"eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps", "save_steps": 3}
     args = arguments("elsewhere", **options)
     with Exp("runs", "whole", args) as exp:
@@ -170,7 +168,7 @@ def test_a_checkpoint_of_another_experiment_rewinds_nothing(conforms: Any) -> No
     conforms("runs/longer", sealed=True)
 
 
-def test_another_process_than_the_first_of_the_world_logs_nothing() -> None:
+def test_only_the_first_process_of_the_world_logs() -> None:
     args = arguments(save_strategy="epoch", eval_strategy="epoch")
     with Exp("runs", "gpt") as exp:
         training = trainer(args, MLVCallback(exp))
@@ -192,7 +190,7 @@ def test_an_interrupted_training_is_interrupted() -> None:
 
 def test_trouble_with_the_log_and_with_checkpoints_does_not_stop_training(conforms: Any) -> None:
     class Trouble(transformers.TrainerCallback):
-        """From the second step to the sixth nothing can be written, and there is a file that none can refer to."""
+        """From the second step to the sixth nothing can be written, and existing is a file that none can refer to."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             full = 2 <= state.global_step < 6

@@ -1,33 +1,14 @@
+import io
 import signal
 import sys
 import warnings
 from typing import Any
 
 from mlvlogger import Exp
+from programs.cells import Cells
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
-
-import io
-
-
-class Cells(io.TextIOBase):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.parent: Any = None
-
-    def write(self, text: str) -> Any:
-        if not isinstance(text, str):
-            raise TypeError("not a string")
-        self.texts.append(text)
-        return len(text)
-
-    def set_parent(self, parent: Any) -> None:
-        self.parent = parent
-
-    def text(self) -> Any:
-        return "".join(self.texts)
-
 
 sys.stdout, sys.stderr = Cells(), Cells()
 

@@ -12,7 +12,7 @@ import warnings
 warnings.simplefilter("ignore")
 exp = Exp("runs", "e")
 capture = exp.capture()
-os.kill(capture._diversion.child, 9)
+os.kill(capture._redirection.pid, 9)
 for n in range(20000):
     print(n)
 exp.close()

@@ -4,33 +4,12 @@ import sys
 import threading
 import time
 import warnings
-from typing import Any
 
 from mlvlogger import Exp
+from programs.cells import Cells
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork of a program with threads
-
-import io
-
-
-class Cells(io.TextIOBase):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.parent: Any = None
-
-    def write(self, text: str) -> Any:
-        if not isinstance(text, str):
-            raise TypeError("not a string")
-        self.texts.append(text)
-        return len(text)
-
-    def set_parent(self, parent: Any) -> None:
-        self.parent = parent
-
-    def text(self) -> Any:
-        return "".join(self.texts)
-
 
 sys.stdout, sys.stderr = Cells(), Cells()
 
@@ -39,11 +18,11 @@ before = len(os.listdir("/proc/self/fd"))
 for sign in (signal.SIGKILL, signal.SIGSTOP):
     exp = Exp("runs", "e", exists="number")
     capture = exp.capture()
-    os.kill(capture._diversion.child, sign)
+    os.kill(capture._redirection.pid, sign)
 
     def resume() -> None:
         time.sleep(0.3)
-        os.kill(capture._diversion.child, signal.SIGCONT)  # noqa: F821
+        os.kill(capture._redirection.pid, signal.SIGCONT)  # noqa: F821
 
     if sign == signal.SIGSTOP:
         threading.Thread(target=resume).start()

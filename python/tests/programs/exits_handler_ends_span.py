@@ -1,7 +1,6 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
 import oracle
 import test_streams
 from mlvlogger import Logger
@@ -20,6 +19,6 @@ while more:
                     batch.event("x")
                 epoch.end(number=1)
 
-            more = test_streams.at_each_call(lambda: eval(sys.argv[2]), work)(number)
+            more = test_streams.at_each_call(lambda: eval(sys.argv[1]), work)(number)
     oracle.check_stream(path)
 assert number > 50

@@ -2,7 +2,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, sys.argv[1])
 import oracle
 import test_streams
 from mlvlogger import Logger

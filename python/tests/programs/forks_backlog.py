@@ -1,19 +1,17 @@
 import os
-import resource
-import signal
 import sys
 import warnings
 
 from mlvlogger import Logger
+from programs.limits import limit_size
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 warnings.simplefilter("ignore")
 for logs in (False, True):
     log = Logger(f"{logs}.jsonl")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(log.file).st_size + 5, resource.RLIM_INFINITY))
+    limit_size(os.stat(log.file).st_size + 5)
     assert log.event("parent", number=1) is None
     pid = os.fork()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    limit_size(None)
     if pid == 0:
         if logs:
             log.event("child")

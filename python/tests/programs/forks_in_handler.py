@@ -4,14 +4,13 @@ import traceback
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
 import oracle
 import test_streams
 from mlvlogger import Logger
 
 warnings.simplefilter("error")
-then = sys.argv[2]
-log = Logger("a.jsonl", writer=sys.argv[3])
+then = sys.argv[1]
+log = Logger("a.jsonl", writer=sys.argv[2])
 number, more, children = 0, True, 0
 while more:
     number += 1

@@ -1,13 +1,13 @@
+"""Arguments: a function of test_kept that changes the log, and `on_error`."""
+
 import sys
 import time
-
-sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 
 import test_kept
 from mlvlogger import Exp
 
-exp = Exp("runs", "e")
+exp = Exp("runs", "e", on_error=sys.argv[2])
 log = Path("runs/e/log/output.jsonl")
 with exp.capture():
     for step in range(3):

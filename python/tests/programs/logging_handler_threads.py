@@ -1,20 +1,18 @@
 import logging
-import resource
-import signal
 import threading
 import warnings
 from typing import Any
 
 from mlvlogger import Exp
 from mlvlogger.integrations.logging import MLVHandler
+from programs.limits import limit_size
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 logging.captureWarnings(True)
 warnings.simplefilter("always")
 exp = Exp("runs", "e")
 logging.getLogger().addHandler(MLVHandler(exp))
 log = exp.stream("logging")
-resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))
+limit_size(20000)
 
 
 def work(function: Any) -> None:
@@ -28,5 +26,5 @@ for thread in events + records:
     thread.start()
 for thread in events + records:
     thread.join()
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+limit_size(None)
 exp.close()

@@ -1,43 +1,14 @@
+import contextlib
+import gc
 import os
-import resource
 import signal
 import sys
 from typing import Any
 
-from mlvlogger import Exp
-
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-infinity = resource.RLIM_INFINITY
-
-
-def limited(what: int, size: Any) -> None:
-    resource.setrlimit(what, (size, resource.getrlimit(what)[1]))
-
-
-def opened() -> Any:
-    return {(fd, os.path.realpath(f"/dev/fd/{fd}")) for fd in os.listdir("/dev/fd") if os.path.exists(f"/dev/fd/{fd}")}
-
-
-def check(exp: Any, caught: Any) -> None:
-    message = f"no process could be started to write {exp.path}/log.jsonl"
-    assert [str(warning.message).partition(":")[0] for warning in caught] == [message]
-    for number in range(100):
-        assert exp.log.event("x", number=number) == number + 2
-    exp.close()
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        pass
-    else:
-        raise AssertionError("a process was left")
-    Exp.resume(exp.path).close()
-
-
-import contextlib
-import gc
-
 from mlvlogger import Logger
 from mlvlogger._write.process import child
+
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
 FILES = ("client.py", "child.py", "takeover.py", "spawn.py", "ring.py")
 
@@ -78,10 +49,10 @@ while more:
     assert log._stream._start is not None
     log.close()
     if more:
-        for pid in child._ended_later:  # a process that ends by itself, and that no one has waited for
+        for pid in child._unreaped:  # a process that ends by itself, and that no one has waited for
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        child._ended_later.clear()
+        child._unreaped.clear()
         try:
             found = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:

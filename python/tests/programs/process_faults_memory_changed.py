@@ -1,16 +1,14 @@
 import os
+import random
 import signal
 import sys
 
-sys.path.insert(0, sys.argv[2])
-import random
-
 from mlvlogger import Logger
 from test_process_faults import CHANGES
-from writer_process import at_work
+from writer_process import wait_for_writer
 
 log = Logger("a.jsonl", writer="process")
-writer = at_work(log)
+writer = wait_for_writer(log)
 for number in range(100):
     log.event("x", number=number)
 log.flush()

@@ -1,5 +1,4 @@
 import os
-import resource
 import signal
 import time
 import warnings
@@ -7,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlvlogger import Logger
+from programs.limits import limit_size
 
 log = Logger("a.jsonl", writer="process")
 writer: Any = log._stream._writer
@@ -18,7 +18,7 @@ os.kill(writer._process.pid, signal.SIGSTOP)
 for number in range(1, 40):
     log.event("x", number=number)
 os.kill(writer._process.pid, signal.SIGKILL)
-resource.setrlimit(resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
+limit_size(Path("a.jsonl").stat().st_size + 1000)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     log.close()

@@ -1,4 +1,3 @@
-import resource
 import signal
 import sys
 import time
@@ -7,6 +6,7 @@ from pathlib import Path
 
 from mlvlogger import Logger, WriteFailed
 from mlvlogger._write.process.ring import READY
+from programs.limits import limit_size
 
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
 pid = log._stream._writer._process.pid  # type: ignore[attr-defined]
@@ -14,7 +14,7 @@ while not log._stream._writer._ring.words[READY]:  # type: ignore[attr-defined]
     time.sleep(0.001)
 log.event("x", number=0)
 log.flush()
-resource.prlimit(pid, resource.RLIMIT_FSIZE, (Path("a.jsonl").stat().st_size + 1000, resource.RLIM_INFINITY))
+limit_size(Path("a.jsonl").stat().st_size + 1000, pid)
 seqs = [log.event("x", number=number) for number in range(1, 40)]
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

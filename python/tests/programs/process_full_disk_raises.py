@@ -1,28 +1,11 @@
-import resource
-import signal
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 from mlvlogger import Logger, WriteFailed
-from mlvlogger._write.process.ring import READY
+from programs.limits import fill_disk_of_writer, limit_size
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-
-
-def limit(size: Any) -> None:
-    infinity = resource.RLIM_INFINITY
-    limits = (infinity if size is None else size, infinity)
-    resource.prlimit(log._stream._writer._process.pid, resource.RLIMIT_FSIZE, limits)  # type: ignore[attr-defined]
-
-
-while not log._stream._writer._ring.words[READY]:  # type: ignore[attr-defined]
-    time.sleep(0.001)
-log.event("x", number=0)
-log.flush()
-limit(Path("a.jsonl").stat().st_size + 200)
+pid = fill_disk_of_writer(log)
 
 kept, raised, number = [0], 0, 0
 while raised < 50:
@@ -39,7 +22,7 @@ try:
     log.flush()
 except WriteFailed as error:
     print(error)
-limit(None)
+limit_size(None, pid)
 while True:
     number += 1
     try:

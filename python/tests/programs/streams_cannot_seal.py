@@ -1,24 +1,12 @@
-import resource
-import signal
+import sys
 import warnings
-from pathlib import Path
-from typing import Any
 
 from mlvlogger import Logger, WriteFailed
-
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
-def limit(more: Any) -> None:
-    size = resource.RLIM_INFINITY if more is None else Path("a.jsonl").stat().st_size + more
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-import sys
+from programs.limits import limit_growth
 
 log = Logger("a.jsonl", on_error=sys.argv[1])
 log.event("x")
-limit(20)
+limit_growth(20)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     try:
@@ -26,6 +14,6 @@ with warnings.catch_warnings(record=True) as caught:
     except WriteFailed as error:
         print(error)
 print(*(warning.message for warning in caught), sep="\n")
-limit(None)
+limit_growth(None)
 log.close()
 Logger("a.jsonl").close()

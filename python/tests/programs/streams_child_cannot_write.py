@@ -1,31 +1,19 @@
-import resource
-import signal
+import os
 import warnings
-from pathlib import Path
-from typing import Any
 
 from mlvlogger import Logger
-
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
-def limit(more: Any) -> None:
-    size = resource.RLIM_INFINITY if more is None else Path("a.jsonl").stat().st_size + more
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-import os
+from programs.limits import limit_size
 
 log = Logger("a.jsonl")
 log.event("parent")
 pid = os.fork()
 if pid == 0:
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        limit_size(0)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             assert log.event("child", number=1) is None
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        limit_size(None)
         mine = [open(f"mine-{number}", "w") for number in range(5)]
         assert log.event("child", number=2) is not None
         log.close()

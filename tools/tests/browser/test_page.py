@@ -54,7 +54,7 @@ class Page:
         driver.get(path.as_uri())
         self._until(lambda: self.script("return document.body.dataset.ready"))
         self._size(width, self.script("return document.documentElement.scrollHeight"))
-        self.settle()
+        self.wait_until_drawn()
 
     def _size(self, width: int, height: int) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
@@ -66,7 +66,7 @@ class Page:
             assert time.monotonic() < end, "the page does not get ready"
             time.sleep(0.02)
 
-    def settle(self) -> Any:
+    def wait_until_drawn(self) -> Any:
         """Wait until every chart that is shown is drawn, and nothing is drawn for half a second."""
         charts = "[...document.querySelectorAll('.plot, #timeline')].filter((node) => node.offsetParent)"
         seen, since = None, time.monotonic()
@@ -101,11 +101,11 @@ class Page:
             name,
             value,
         )
-        self.settle()
+        self.wait_until_drawn()
 
     def click(self, selector: str) -> None:
         self.script("document.querySelector(arguments[0]).click()", selector)
-        self.settle()
+        self.wait_until_drawn()
 
     def point_at_a_span(self) -> Any:
         """Move the pointer over the timeline until it is on a bar; returns what is shown then."""
@@ -152,7 +152,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_all_is_drawn_and_nothing_is_asked_for(driver: Any, report: Path) -> None:
+def test_the_page_is_drawn_completely_and_makes_no_request(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     assert shown.script("return document.title") == "runs"
     drawn = """return [...document.querySelectorAll("canvas")].map((canvas) => {
@@ -176,7 +176,7 @@ def test_all_is_drawn_and_nothing_is_asked_for(driver: Any, report: Path) -> Non
     assert shown.complaints() == ([], [], 1)
 
 
-def test_a_broken_experiment_is_shown_as_such(driver: Any, report: Path) -> None:
+def test_a_broken_experiment_is_shown_as_broken(driver: Any, report: Path) -> None:
     shown = Page(driver, report)
     assert shown.column("experiment")[0] == "broken"
     assert shown.column("state")[0] == "broken"
@@ -185,7 +185,7 @@ def test_a_broken_experiment_is_shown_as_such(driver: Any, report: Path) -> None
 
 
 @pytest.mark.parametrize("control, value", [("axis", "time"), ("log", None), ("smooth", "0.9"), ("colour", "2")])
-def test_a_control_changes_what_is_drawn(driver: Any, report: Path, control: Any, value: Any) -> None:
+def test_a_control_changes_the_drawing(driver: Any, report: Path, control: Any, value: Any) -> None:
     shown = Page(driver, report)
     before = shown.canvas("loss")
     shown.set(control, value)

@@ -191,7 +191,7 @@ def test_a_broken_experiment_is_a_row_with_its_error(seen: Seen, tree: Path) -> 
     assert rows["damaged/fine"][-1] is None
 
 
-def test_what_is_left_out_is_counted_and_said(seen: Seen) -> None:
+def test_omitted_lines_are_counted_and_reported(seen: Seen) -> None:
     rows, _, caught = seen
     (message,) = [str(warning.message) for warning in caught]
     assert message.startswith(f"Data was left out of the views because of {len(rows['problems'])} problems, such as ")
@@ -214,7 +214,7 @@ def test_the_verdicts_are_those_of_mlv_validate(session: Any, tree: Path, sealed
     assert copies == ["copy/part/sub/meta.json", "real/meta.json", "real/part/sub/meta.json"]
 
 
-def test_a_tree_that_is_an_experiment_or_has_none_is_judged_as_by_mlv_validate(session: Any, tree: Path) -> None:
+def test_a_tree_that_is_an_experiment_or_contains_none_is_judged_as_by_mlv_validate(session: Any, tree: Path) -> None:
     for root in (tree / "real", tree / "foreign", tree / "empty"):
         (target,) = mlv_validate.validate(root).to_json()["targets"]
         found = spark.validate(session, root)
@@ -223,7 +223,7 @@ def test_a_tree_that_is_an_experiment_or_has_none_is_judged_as_by_mlv_validate(s
         assert [row.asDict() for row in found.unchecked.collect()] == target["unchecked"]
 
 
-def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         spark.views(None, tmp_path / "missing")
     with pytest.raises(NotADirectoryError):
@@ -232,7 +232,9 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
         spark.views(None, "s3://bucket/runs")
 
 
-def test_the_page_is_true(session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_code_of_the_page_prints_its_output(
+    session: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = Path(__file__).resolve().parents[3]
     page = (root / "docs/how-to/scale.md").read_text(encoding="utf-8")
     monkeypatch.chdir(root)
@@ -246,9 +248,7 @@ def test_the_page_is_true(session: Any, monkeypatch: pytest.MonkeyPatch, capsys:
     names["found"].unpersist()
 
 
-def test_the_json_reader_of_spark_takes_for_events_what_a_reader_leaves_out(
-    session: Any, seen: Seen, tmp_path: Path
-) -> None:
+def test_the_json_reader_of_spark_accepts_lines_that_a_reader_skips(session: Any, seen: Seen, tmp_path: Path) -> None:
     lines, _ = LOGS["duplicates"]
     (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
     taken = (

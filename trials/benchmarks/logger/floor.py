@@ -72,7 +72,7 @@ def _names(place: Path) -> dict[str, Any]:
     text, values = plain
     nanoseconds = time.time_ns()
     ring = os.memfd_create("floor")
-    os.truncate(ring, Ring.file_size)
+    os.truncate(ring, Ring.memory_size)
     shared = Ring(ring)
     os.close(ring)
 
@@ -87,6 +87,6 @@ def _names(place: Path) -> dict[str, Any]:
         **{"numbers": numbers, "line": line, "lock": RLock(), "time_ns": time.time_ns, "dumps": marshal.dumps},
         **{"write": os.write, "fd": os.open(place / "plain.jsonl", os.O_CREAT | os.O_WRONLY | os.O_APPEND)},
         **{"ready": line(41, nanoseconds, b'"batch"', text, values, b""), "words": shared.words, "json": json},
-        **{"record": marshal.dumps((41, nanoseconds, b'"batch"', text, values, b""), 2), "memory": shared._memory},
+        **{"record": marshal.dumps((41, nanoseconds, b'"batch"', text, values, b""), 2), "memory": shared.memory},
         **{"datetime": datetime, "timezone": timezone},
     }

@@ -40,7 +40,7 @@ def line(seq: int, event: str, data: dict[str, Any], **members: Any) -> str:
     return json.dumps(record, separators=(",", ":"))
 
 
-def training(events: int, chance: random.Random) -> Iterator[str]:
+def training(events: int, rng: random.Random) -> Iterator[str]:
     """A training script: epochs of a thousand events, every twentieth nested and with typed values."""
     epoch, seq = 0, 1
     while seq < events - 1:
@@ -52,24 +52,24 @@ def training(events: int, chance: random.Random) -> Iterator[str]:
             if seq % 20:
                 data = {
                     "step": seq,
-                    "loss": chance.random() * 3,
-                    "accuracy": chance.random(),
-                    "lr": 3e-4 * chance.random(),
+                    "loss": rng.random() * 3,
+                    "accuracy": rng.random(),
+                    "lr": 3e-4 * rng.random(),
                 }
                 yield line(seq, "train/epoch/batch", data, within=begin)
             else:
                 at = {"_mlv": "datetime", "value": stamp(seq)[:-1] + "+01:00"}
-                data = {"scores": {"top1": chance.random(), "top5": chance.random()}, "split": "val", "at": at}
+                data = {"scores": {"top1": rng.random(), "top5": rng.random()}, "split": "val", "at": at}
                 data |= {"worst": {"_mlv": "float", "value": "nan"}, "samples": seq * 64}
                 yield line(seq, "train/epoch/validation", data, within=begin)
         seq += 1
-        yield line(seq, "train/epoch", {}, span="end", begin=begin, seconds=chance.random() * 60)
+        yield line(seq, "train/epoch", {}, span="end", begin=begin, seconds=rng.random() * 60)
 
 
-def different(events: int, chance: random.Random) -> Iterator[str]:
+def different(events: int, rng: random.Random) -> Iterator[str]:
     """Events of which no two have the same members."""
     for seq in range(2, events + 1):
-        data = {f"{chance.choice(('loss', 'score', 'rate'))}_{seq}_{n}": chance.random() for n in range(4)}
+        data = {f"{rng.choice(('loss', 'score', 'rate'))}_{seq}_{n}": rng.random() for n in range(4)}
         yield line(seq, f"train/part-{seq % 1000}/batch", data)
 
 
@@ -149,24 +149,24 @@ def compare(title: str, things: int, rounds: int, base: Task, *others: tuple[str
         print(f"{title:32} {name:15} {ratio:6.2f} {between:16} {of_busy:6.2f}  {each}", flush=True)
 
 
-def small(place: Path, number: int, chance: random.Random) -> Path:
+def small(place: Path, number: int, rng: random.Random) -> Path:
     """Experiments of twenty events each."""
     top = place / f"small-{number}"
     top.mkdir()
     for one in range(number):
-        write(top / f"x{one}", training(20, chance))
+        write(top / f"x{one}", training(20, rng))
     return top
 
 
 def attached(place: Path, number: int, size: int) -> tuple[Path, list[Path]]:
     """An experiment with attached files, and these."""
-    path, chance = place / f"attached-{number}", random.Random(SEED)
+    path, rng = place / f"attached-{number}", random.Random(SEED)
     files = []
 
     def lines() -> Iterator[str]:
         (path / "files").mkdir()
         for one in range(number):
-            content, name = chance.randbytes(size), f"files/{one}"
+            content, name = rng.randbytes(size), f"files/{one}"
             (path / name).write_bytes(content)
             files.append(path / name)
             value = {"_mlv": "file", "path": name, "size": size, "sha256": hashlib.sha256(content).hexdigest()}

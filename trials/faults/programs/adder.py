@@ -3,12 +3,12 @@
 import sys
 
 from mlvlogger import Exp
-from said import Source, say, writer
+from reporting import Source, report, writer
 
 exp = Exp.open(sys.argv[1], {f"added_{sys.argv[2]}": int(sys.argv[2])}, **writer())
-say(f"added {sys.argv[2]}")
+report(f"added {sys.argv[2]}")
 source = Source(exp)
 source.event()
 source.event()
 exp.close()
-say(f"closed {sys.argv[2]}")
+report(f"closed {sys.argv[2]}")

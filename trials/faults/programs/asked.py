@@ -12,9 +12,9 @@ from typing import Any
 
 from mlvlogger import Exp
 from mlvlogger._write import backlog
-from said import Source, attempt, say_warnings, writer
+from reporting import Source, attempt, report_warnings, writer
 
-say_warnings()
+report_warnings()
 path = Path(sys.argv[1])
 if len(sys.argv) > 4:
     backlog.MAX_SIZE = int(sys.argv[4])

@@ -7,7 +7,7 @@ import sys
 import threading
 
 from mlvlogger import Exp
-from said import Source, is_told_to_end, writer
+from reporting import Source, must_end, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 2**60
@@ -24,7 +24,7 @@ def work(number: int) -> None:
         if turn % 20:
             source.event()
             other.event()
-        elif is_told_to_end():
+        elif must_end():
             break
         else:
             with source.span("epoch"):

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from events import data
 from mlvlogger import Exp
-from said import Source
+from reporting import Source
 
 
 class Control:

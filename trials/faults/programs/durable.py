@@ -1,7 +1,7 @@
 """Logs events that must survive a power cut, in every way, until it is killed: durable.py EXPERIMENT DURABILITY.
 
-What is acknowledged is said when it is on the disk: by the direct writer at once, by the process writer after a flush,
-and until then it may be there or not. Each such line ends with the time.
+An acknowledgement is reported when it is on the disk: with the direct writer at once, with the process writer after a
+flush. Until then, the event may be on the disk or not. Each such line ends with the time.
 """
 
 import itertools
@@ -11,36 +11,36 @@ import time
 from pathlib import Path
 
 from mlvlogger import Exp
-from said import Source, attempt, say, writer
+from reporting import Source, attempt, report, writer
 
 path = Path(sys.argv[1])
 is_direct = os.environ["MLV_FAULTS_WRITER"] == "direct"
 held: list[str] = []
 
 
-def tell(line: str) -> None:
-    """Say a line when it is true."""
+def report_when_durable(line: str) -> None:
+    """Report a line as soon as it is true of the disk."""
     word, *words = line.split()
     if is_direct or word in ("begin", "refused"):
-        say(line)
+        report(line)
         return
     held.append(line)
     if word == "kept":
-        say(f"refused {words[0]} {words[1]}")
+        report(f"refused {words[0]} {words[1]}")
 
 
 def release() -> None:
-    """Say what a flush has brought to the disk."""
+    """Report the lines that a flush has made true."""
     now = time.monotonic_ns()
     for line in held:
-        say(f"{line.rpartition(' ')[0]} {now}")
+        report(f"{line.rpartition(' ')[0]} {now}")
     held.clear()
 
 
 # To raise, since a flush that has only warned has brought nothing to the disk.
 options = {"durability": sys.argv[2], "on_error": "raise", **writer()}
 exp = Exp(path.parent, path.name, {"lr": 0.1}, **options)
-source = Source(exp, say=tell)
+source = Source(exp, report=report_when_durable)
 gpu: Source | None = None
 for number in itertools.count():
     attempt("event", source.event)
@@ -50,12 +50,12 @@ for number in itertools.count():
         with exp.create(f"{number}.bin") as file:
             file.write(os.urandom(number * 100))
         assert file.ref is not None
-        tell(f"attached {file.ref.path} {file.ref.size} {file.ref.sha256} {time.monotonic_ns()}")
+        report_when_durable(f"attached {file.ref.path} {file.ref.size} {file.ref.sha256} {time.monotonic_ns()}")
     if number == 10:
-        gpu = Source(exp, exp.stream("gpu"), ".gpu", tell)
+        gpu = Source(exp, exp.stream("gpu"), ".gpu", report_when_durable)
     if number % 20 == 15:
         Exp.open(path, {f"more {number}": number}, **options).close()
-        tell(f"added {number // 20 + 2} {time.monotonic_ns()}")
+        report_when_durable(f"added {number // 20 + 2} {time.monotonic_ns()}")
     if not is_direct and number % 4 == 3:
         exp.flush()
         release()

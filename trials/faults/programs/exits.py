@@ -9,7 +9,7 @@ import threading
 import time
 
 from mlvlogger import Exp
-from said import Source, writer
+from reporting import Source, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 how = sys.argv[2]

@@ -13,7 +13,7 @@ from typing import Any
 
 from events import data
 from mlvlogger import Exp, Logger
-from said import Source, attempt, say, say_warnings, writer
+from reporting import Source, attempt, report, report_warnings, writer
 
 _PATIENCE = 5  # seconds for a life; the usual one takes some hundredths
 
@@ -27,11 +27,11 @@ def log(exp: Exp, logger: Logger | None = None, name: str = "", events: int = 2)
 
 def span(exp: Exp) -> None:
     """Log some events in a span, whose begin and end aren't acknowledged."""
-    say("begin span")
-    say("refused span 0")
+    report("begin span")
+    report("refused span 0")
     span = exp.log.span("epoch", data("span", 0))
     log(exp, span, ".span")
-    say("refused span 1")
+    report("refused span 1")
     span.end(data("span", 1))
 
 
@@ -45,7 +45,7 @@ def attach(exp: Exp, source: Path) -> None:
 
     for reference in (attempt("attach", lambda: exp.attach(source, "copied.bin")), attempt("create", create)):
         if reference is not None:
-            say(f"attached {reference.path} {reference.size} {reference.sha256}")
+            report(f"attached {reference.path} {reference.size} {reference.sha256}")
 
 
 def finish(exp: Exp) -> None:
@@ -58,7 +58,7 @@ def live(path: Path, options: dict[str, Any]) -> None:
     exp = attempt("Exp", lambda: Exp(path.parent, path.name, {"lr": 0.1}, **options))
     if exp is None:
         return
-    say("made")
+    report("made")
     log(exp)
     mark = attempt("mark", exp.mark)
     if (gpu := attempt("stream", lambda: exp.stream("gpu"))) is not None:
@@ -71,11 +71,11 @@ def live(path: Path, options: dict[str, Any]) -> None:
     attempt("span", lambda: span(exp))
     options.pop("writer", None)  # a writer's process for each of these would show nothing new, and take its time
     if (below := attempt("sub", lambda: Exp.find(path).sub("sub", {"ratio": 0.5}, kind="part", **options))) is not None:
-        say("made sub")
+        report("made sub")
         log(below, name=".sub")
         finish(below)
     if (script := attempt("open", lambda: Exp.open(path, {"more": 1}, **options))) is not None:
-        say("opened")
+        report("opened")
         log(script, name=".open")
         finish(script)
     attempt("flush", exp.flush)
@@ -106,14 +106,14 @@ def child(action: str, path: Path, channel: str, options: dict[str, Any]) -> int
             except OSError:
                 continue
             if target.startswith(f"{path}/"):
-                say(f"left open: {target}")
+                report(f"left open: {target}")
         return 0
     except BaseException:
         traceback.print_exc()
         return 1
 
 
-say_warnings()
+report_warnings()
 Exp(sys.argv[1], "warm", **writer()).close()  # checks the machine once, for all children
 for line in sys.stdin:
     action, path, channel, on_error, durability = line.split()

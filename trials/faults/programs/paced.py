@@ -4,12 +4,12 @@ import sys
 import time
 
 from mlvlogger import Exp
-from said import Source, is_told_to_end, writer
+from reporting import Source, must_end, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 exp = Exp(directory, name, exists="resume", **writer())
 source = Source(exp)
-while not is_told_to_end():
+while not must_end():
     source.event()
     time.sleep(float(sys.argv[2]) / 1000)
 exp.close()

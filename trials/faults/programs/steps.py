@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mlvlogger import Exp
-from said import Source, say, writer
+from reporting import Source, report, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 step = sys.argv[2]
@@ -19,7 +19,7 @@ Path("payload").write_bytes(bytes(range(256)) * 100)
 if step == "start":
     mark("begin")
     exp = Exp(directory, name, {"a": 1}, **writer())
-    say("record 1")
+    report("record 1")
 else:
     exp = Exp(directory, name, {"a": 1}, exists="resume", **writer())
     source = Source(exp)
@@ -30,28 +30,28 @@ if step == "event":
     source.event()
 elif step == "attach":
     file = exp.attach("payload")
-    say(f"file {file.path} {file.sha256}")
+    report(f"file {file.path} {file.sha256}")
 elif step == "create":
     with exp.create("made.bin") as new:
         new.write(b"made")
-    say(f"file {new.ref.path} {new.ref.sha256}")
+    report(f"file {new.ref.path} {new.ref.sha256}")
 elif step == "add":
     other = Exp.open(exp.path, {"b": 2}, **writer())
-    say("record 2")
+    report("record 2")
     Source(other, name=".other").event()
 elif step == "flush":
     source.event()
     exp.flush()
 elif step == "pause":
     exp.log.pause("waiting")
-    say("state paused")
+    report("state paused")
 elif step == "sub":
     sub = exp.sub("s", {"c": 3}, **writer())
     seq = sub.log.event("x", c=3)
-    say(f"sub {seq}")
+    report(f"sub {seq}")
 elif step == "close":
     exp.close()
-    say("state completed")
+    report("state completed")
 mark("end")
 if step == "start":
     Source(exp).event()

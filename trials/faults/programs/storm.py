@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mlvlogger import Exp
-from said import Source, attempt, say_warnings, writer
+from reporting import Source, attempt, report_warnings, writer
 
-say_warnings()
+report_warnings()
 path = Path(sys.argv[1])
 exp = Exp(path.parent, path.name, **writer())
 source, interruption = Source(exp), Source(exp, name=".handler")

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from mlvlogger import Exp
-from said import Source, attempt, say, say_warnings, writer
+from reporting import Source, attempt, report, report_warnings, writer
 
-say_warnings()
+report_warnings()
 path = Path(sys.argv[1])
 seconds, pause = float(sys.argv[2]), float(sys.argv[3])
 exp = Exp(path.parent, path.name, **writer())
@@ -26,4 +26,4 @@ times.sort()
 began = time.perf_counter()
 attempt("close", exp.close)
 closing = time.perf_counter() - began
-say(f"times {len(times)} {times[len(times) // 2]} {times[len(times) * 99 // 100]} {times[-1]} {closing}")
+report(f"times {len(times)} {times[len(times) // 2]} {times[len(times) * 99 // 100]} {times[-1]} {closing}")

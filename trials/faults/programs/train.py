@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from mlvlogger import Exp
-from said import Source, writer
+from reporting import Source, writer
 
 directory, name = sys.argv[1].rsplit("/", 1)
 epochs, steps = int(sys.argv[2]), int(sys.argv[3])

@@ -6,7 +6,7 @@ import sys
 import threading
 
 from mlvlogger import Exp
-from said import Source, writer
+from reporting import Source, writer
 
 
 def work(exp: Exp, events: int, name: str = "") -> None:
@@ -62,12 +62,12 @@ def main() -> None:
     elif kind == "busy":  # forked while other threads are in the middle of events
         over = threading.Event()
 
-        def go_on(number: int) -> None:
+        def log_until_over(number: int) -> None:
             source = Source(exp, name=f".{number}")
             while not over.is_set():
                 source.event()
 
-        threads = [threading.Thread(target=go_on, args=(number,)) for number in range(3)]
+        threads = [threading.Thread(target=log_until_over, args=(number,)) for number in range(3)]
         for thread in threads:
             thread.start()
         for _ in range(workers):

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 from acks import Acks
-from again import go_on
 from judge import judge
 from mlvlogger import read
+from next_session import log_next_session
 from program import Program
 from rows import Row, Setting
 
@@ -27,7 +27,7 @@ def run(setting: Setting) -> Iterator[Row]:
         if number % 10 == 0:  # a chain of records that grows all the time would be all that is measured
             acks = Acks()
             experiment = setting.path / f"e{number}"
-            go_on(experiment, setting.writer, acks)
+            log_next_session(experiment, setting.writer, acks)
         programs = []
         for script in range(_AT_ONCE):
             directory = setting.path / f"{number}-{script}"
@@ -44,11 +44,11 @@ def run(setting: Setting) -> Iterator[Row]:
             status = program.wait()
             row.hangs += status is None
             row.expect(status in (0, -9), f"round {number}: a script ended with {status}: {program.errors[-500:]}")
-            said, hangs = program.end(experiment)
+            received, hangs = program.end(experiment)
             row.hangs += hangs
-            new += len(said.kept)
-            acks.add(said)
-            late += status == -9 and bool(said.notes)
+            new += len(received.kept)
+            acks.add(received)
+            late += status == -9 and bool(received.notes)
         row.add(judge(experiment, acks), f"round {number}", new=new)
         params = read(experiment).params
         for note in acks.notes:

@@ -14,7 +14,7 @@ from disks import NotHere, do, loop, own_mounts, tmpfs
 from judge import judge
 from mlv_validate import validate
 from mlvlogger import read
-from program import Program, holders, is_let_go
+from program import Program, holders, is_released
 from rows import Row, Setting
 
 __all__ = ["run"]
@@ -58,10 +58,10 @@ class _Talk:
         self._row.hangs += self._program.dismiss() is None
         for pid in holders(directory) if for_ever else ():
             os.kill(pid, signal.SIGKILL)
-        said, hangs = self._program.end(directory)
+        received, hangs = self._program.end(directory)
         self._row.hangs += hangs
         self._row.rounds += 1
-        return said
+        return received
 
 
 def _moved(setting: Setting, directory: Path, row: Row) -> None:
@@ -69,12 +69,12 @@ def _moved(setting: Setting, directory: Path, row: Row) -> None:
     talk.ask("event 20", "flush")
     (directory / "e").rename(directory / "elsewhere")
     talk.ask("event 20", f"attach {__file__}", "stream gpu", "flush", "event 20", "close")
-    said = talk.end(directory / "elsewhere")
-    row.expect(len(said.kept) == 60, f"of 60 events, {len(said.kept)} were acknowledged: {said.notes}")
-    row.expect(not said.notes, f"not everything went into the directory: {said.notes}")
+    received = talk.end(directory / "elsewhere")
+    row.expect(len(received.kept) == 60, f"of 60 events, {len(received.kept)} were acknowledged: {received.notes}")
+    row.expect(not received.notes, f"not everything went into the directory: {received.notes}")
     row.expect((directory / "elsewhere/log/gpu.jsonl").exists(), "the stream isn't in the directory")
     row.expect(not (directory / "e").exists(), "there is something in the old place")
-    row.add(judge(directory / "elsewhere", said, sealed=True))
+    row.add(judge(directory / "elsewhere", received, sealed=True))
 
 
 def _removed(setting: Setting, directory: Path, row: Row) -> None:
@@ -82,13 +82,13 @@ def _removed(setting: Setting, directory: Path, row: Row) -> None:
     talk.ask("event 20", "flush")
     shutil.rmtree(directory / "e")
     talk.ask("event 20", f"attach {__file__}", "stream gpu", "flush", "event 20", "close")
-    said = talk.end(directory)
+    received = talk.end(directory)
     row.expect(not (directory / "e").exists(), "there is something in the old place")
     raised = [
-        note for note in said.notes if note.startswith("raised") and "attach" not in note and "stream" not in note
+        note for note in received.notes if note.startswith("raised") and "attach" not in note and "stream" not in note
     ]
     row.expect(not raised, f"training does not continue: {raised}")
-    reported = [note for note in said.notes if note.startswith("warned")]
+    reported = [note for note in received.notes if note.startswith("warned")]
     row.expect(bool(reported), "the program wasn't warned")
     row.note = f"the removed events are gone; warnings of the program: {len(reported)}"
 
@@ -108,12 +108,14 @@ def _without_inodes(setting: Setting, directory: Path, row: Row) -> None:
         for file in taken:
             file.unlink()
         talk.ask(f"attach {__file__}", "stream gpu", "event 20", "close")
-        said = talk.end(path)
-        refused = [note for note in said.notes if note.startswith("raised")]
-        row.expect(len(refused) == 2 and len(said.kept) == 80, f"{len(said.kept)} of 80 acknowledged, {refused}")
+        received = talk.end(path)
+        refused = [note for note in received.notes if note.startswith("raised")]
+        row.expect(
+            len(refused) == 2 and len(received.kept) == 80, f"{len(received.kept)} of 80 acknowledged, {refused}"
+        )
         row.expect(not list(path.rglob(".mlv-*")), "a temporary file was left")
         row.expect(len(read(path / "e").streams) == 2, "there is no second stream")
-        row.add(judge(path / "e", said, sealed=True))
+        row.add(judge(path / "e", received, sealed=True))
 
 
 def _read_only(setting: Setting, directory: Path, row: Row) -> None:
@@ -128,13 +130,15 @@ def _read_only(setting: Setting, directory: Path, row: Row) -> None:
             raise NotHere(f"ext4 can't simulate an error: {error}") from None
         began = time.monotonic_ns()
         talk.ask("event 20", f"attach {__file__}", "flush", "close")
-        said = talk.end(path, for_ever=True)
-        warnings = [note for note in said.notes if "cannot write" in note]
-        reported = [note for note in said.notes if "events could not be written" in note]
-        row.expect(len(warnings) <= 1 and len(reported) >= 1, f"{len(said.refused)} refused, warned: {said.notes}")
-        judgement = judge(path / "e", said)
-        if setting.writer == "process" and judgement.forgive(said, began):
-            judgement = judge(path / "e", said)  # what its process had accepted, and could never write
+        received = talk.end(path, for_ever=True)
+        warnings = [note for note in received.notes if "cannot write" in note]
+        reported = [note for note in received.notes if "events could not be written" in note]
+        row.expect(
+            len(warnings) <= 1 and len(reported) >= 1, f"{len(received.refused)} refused, warned: {received.notes}"
+        )
+        judgement = judge(path / "e", received)
+        if setting.writer == "process" and judgement.forgive(received, began):
+            judgement = judge(path / "e", received)  # what its process had accepted, and could never write
         row.add(judgement)
 
 
@@ -147,14 +151,14 @@ def _read_only_before(setting: Setting, directory: Path, row: Row) -> None:
     with tmpfs(directory / "disk", "size=4m") as path:
         talk = _Talk(setting, directory, path / "e", row)
         talk.ask("event 20", "close")
-        said = talk.end(path)
+        received = talk.end(path)
         do("mount", "-o", "remount,bind,ro", path)
         program = Program(directory, setting.writer, "asked", path / "e", "warn", "kernel")
         status = program.wait()
         row.expect(status == 1 and "Read-only file system" in program.errors, f"exit {status}: {program.errors}")
-        row.hangs += not is_let_go(path)
+        row.hangs += not is_released(path)
         row.expect(validate(path / "e", sealed=True).verdict == "valid", "it is not valid any more")
-        row.add(judge(path / "e", said, sealed=True))
+        row.add(judge(path / "e", received, sealed=True))
 
 
 def _storm(setting: Setting, directory: Path, row: Row) -> None:
@@ -164,17 +168,17 @@ def _storm(setting: Setting, directory: Path, row: Row) -> None:
         status = program.wait()
         row.hangs += status is None
         row.expect(status == 0, f"the program died: {program.errors[-2000:]}")
-        said, hangs = program.end(experiment)
+        received, hangs = program.end(experiment)
         row.hangs += hangs
         found = {(event.data["source"], event.data["number"]) for event in read(experiment).events()}
-        missing = said.refused - found
+        missing = received.refused - found
         row.expect(not missing, f"{len(missing)} events of the handler are missing")
-        row.expect(not said.notes, f"something was said: {said.notes[:5]}")
+        row.expect(not received.notes, f"something was said: {received.notes[:5]}")
         handled = sum(source.endswith(".handler") for source, _ in found)
         row.expect(handled > 50, f"the handler ran {handled} times only")
         row.note = f"{handled} events of the handler among {len(found)} in the last round"
         row.rounds += 1
-        row.add(judge(experiment, said, sealed=True))
+        row.add(judge(experiment, received, sealed=True))
 
 
 _TRIALS: dict[str, tuple[Callable[[Setting, Path, Row], None], bool]] = {

@@ -62,33 +62,33 @@ def _replay(setting: Setting, row: Row, kind: str, size: str, states: int, durab
     directory.mkdir()
     try:
         first = make_image(directory / "image", kind, size)
-        said, entries = _record(setting, directory, first, durability, 4.0 if setting.long else 1.2)
+        received, entries = _record(setting, directory, first, durability, 4.0 if setting.long else 1.2)
     except NotHere as error:
         row.not_run = str(error)
         return row
-    chance = random.Random(row.what)
+    rng = random.Random(row.what)
     done = 0
     flushed = directory / "flushed"
     shutil.move(first.with_suffix(".first"), flushed)
     disk = directory / "disk"
     # In order, so that the image at the last flush grows with them.
-    for end in sorted(chance.randrange(1, len(entries)) for _ in range(states)):
+    for end in sorted(rng.randrange(1, len(entries)) for _ in range(states)):
         last = max((number for number in range(end) if entries[number].data is None), default=-1) + 1
         _write(flushed, entries[done:last])
         done = max(done, last)
-        form = chance.choice(_FORMS)
+        form = rng.choice(_FORMS)
         state = directory / f"state-{row.rounds}"  # a new file each time, for the reason that `fresh` gives
         do("cp", "--sparse=always", flushed, state)
-        _write(state, _form(entries[done:end], form, chance))
+        _write(state, _form(entries[done:end], form, rng))
         mount(state, disk, "nouuid" if kind == "xfs" else "")
-        before = up_to(said, entries[end - 1].time)
+        before = up_to(received, entries[end - 1].time)
         label = f"{end} of {len(entries)} entries, {end - done} of them after the last flush, {form}"
         row.add(judge(disk / "e", before), label, new=0)
         row.problems += [f"{label}: {problem}" for problem in missing_files(disk / "e", before)]
         row.rounds += 1
         unmount(disk)
         state.unlink()
-    row.acknowledged = len(said.kept)
+    row.acknowledged = len(received.kept)
     row.note = f"each state is one of {len(entries)} writes and flushes"
     return row
 
@@ -115,7 +115,7 @@ def _record(
             program.channel.wait(1, 20)
             time.sleep(seconds)
             program.kill(tree=True)
-            said, _ = program.end(disk)
+            received, _ = program.end(disk)
         finally:
             unmount(disk)
     finally:
@@ -123,7 +123,7 @@ def _record(
             do("umount", "-l", fuse)
         daemon.wait(10)
         daemon.channel.close()
-    return said, list(_entries(log))
+    return received, list(_entries(log))
 
 
 def _entries(log: Path) -> Iterator[_Entry]:
@@ -147,15 +147,15 @@ def _write(image: Path, entries: list[_Entry]) -> None:
                 file.write(entry.data)
 
 
-def _form(entries: list[_Entry], form: str, chance: random.Random) -> list[_Entry]:
+def _form(entries: list[_Entry], form: str, rng: random.Random) -> list[_Entry]:
     """What a disk may have made of writes that no flush came after."""
     if form == "some":
-        return [entry for entry in entries if chance.random() < 0.5]
+        return [entry for entry in entries if rng.random() < 0.5]
     if form == "reordered":
-        return chance.sample(entries, chance.randrange(len(entries) + 1))
+        return rng.sample(entries, rng.randrange(len(entries) + 1))
     if form == "torn" and entries:
-        torn = chance.randrange(len(entries))
+        torn = rng.randrange(len(entries))
         whole = entries[torn].data or b""
-        cut = whole[: _SECTOR * chance.randrange(len(whole) // _SECTOR + 1)]
+        cut = whole[: _SECTOR * rng.randrange(len(whole) // _SECTOR + 1)]
         return [*entries[:torn], _Entry(0, entries[torn].offset, cut), *entries[torn + 1 :]]
     return entries

@@ -38,9 +38,9 @@ def run(setting: Setting) -> Iterator[Row]:
             for end in ends:
                 program = Program(directory, "direct", "control", experiment, kind, 300, end)
                 row.hangs += program.wait(2 if end == "hang" else 5) is None
-                said, hangs = program.end(directory)
+                received, hangs = program.end(directory)
                 row.hangs += hangs
-                acks.add(said)
+                acks.add(received)
                 if end == "tear":  # the last line is torn by a crash that came before its acknowledgement
                     acks.kept.popitem()
             row.add(judge(experiment, acks), what)

@@ -33,14 +33,14 @@ def _training(setting: Setting, end: str, number: int, row: Row) -> None:
     directory = setting.path / f"{end}-{number}".replace(" ", "-")
     directory.mkdir()
     experiment = directory / "e"
-    chance = random.Random(f"{end} {number}")
+    rng = random.Random(f"{end} {number}")
     acks = Acks()
     for session in range(4):
         last = session == 3
         arguments = [end] if end in _INSIDE and not last else []
         program = Program(directory, setting.writer, "train", experiment, _EPOCHS, _STEPS, *arguments)
         if end not in _INSIDE and not last:
-            program.channel.wait(chance.randrange(1, _EPOCHS * _STEPS // 3), 20)
+            program.channel.wait(rng.randrange(1, _EPOCHS * _STEPS // 3), 20)
             if end in _SIGNALS:
                 program.process.send_signal(signal.Signals[end])
             else:
@@ -48,15 +48,15 @@ def _training(setting: Setting, end: str, number: int, row: Row) -> None:
         since = time.monotonic_ns() - int(WINDOW * 1e9)
         status = program.wait()
         row.hangs += status is None
-        said, hangs = program.end(directory)
+        received, hangs = program.end(directory)
         row.hangs += hangs
-        acks.add(said)
+        acks.add(received)
         label = f"session {session} of {number}"
         row.expect(status == 0 or not last, f"{label} ended with {status}: {program.errors[-500:]}")
         judgement = judge(experiment, acks, sealed=status == 0)
         if end == "SIGKILL of the tree" and setting.writer == "process":
             judgement.forgive(acks, since)
-        row.add(judgement, label, new=len(said.kept))
+        row.add(judgement, label, new=len(received.kept))
         if status == 0:  # complete, or faster than we were
             break
     row.rounds += 1

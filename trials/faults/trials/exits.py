@@ -59,11 +59,11 @@ def run(setting: Setting) -> Iterator[Row]:
                 row.expect(read(experiment).state == "paused", f"the state is {read(experiment).state}")
             program = Program(directory, setting.writer, "burst", experiment, 10)
             row.hangs += program.wait() is None
-            said, hangs = program.end(directory)
+            received, hangs = program.end(directory)
             row.hangs += hangs
-            acks.add(said)
+            acks.add(received)
             # A forked child's stream ends with its child, and isn't sealed later.
             sealed = not any("fork" in stream for stream in read(experiment).streams)
-            row.add(judge(experiment, acks, sealed=sealed), f"after {how}", new=len(said.kept))
+            row.add(judge(experiment, acks, sealed=sealed), f"after {how}", new=len(received.kept))
             row.rounds += 1
         yield row

@@ -132,11 +132,11 @@ def _fill_once(setting: Setting, disk: _Disk, case: _Case, row: Row, directory: 
         directory, setting.writer, "asked", experiment, case.on_error, "kernel", case.buffer, is_asked=True
     )
     _talk(setting, disk, case, row, program, path)
-    said, hangs = program.end(path)
+    received, hangs = program.end(path)
     row.hangs += hangs
     row.rounds += 1
-    row.add(judge(experiment, said, sealed=not case.ends_full))
-    for problem in _problems(experiment, said, disk, case):
+    row.add(judge(experiment, received, sealed=not case.ends_full))
+    for problem in _problems(experiment, received, disk, case):
         row.problems.append(problem)
 
 
@@ -179,34 +179,36 @@ def _control(setting: Setting, kind: str, missing: str) -> Row:
         with tmpfs(directory / "disk", f"size={100 + 4 * row.rounds}k") as path:
             program = Program(directory, "direct", "control", path / "e", kind, 1000, "return")
             row.hangs += program.wait() is None
-            said, _ = program.end(path)
-            row.add(judge(path / "e", said))
+            received, _ = program.end(path)
+            row.add(judge(path / "e", received))
             row.rounds += 1
     return row
 
 
-def _problems(experiment: Path, said: Acks, disk: _Disk, case: _Case) -> Iterator[str]:
+def _problems(experiment: Path, received: Acks, disk: _Disk, case: _Case) -> Iterator[str]:
     run = read(experiment)
     found = {(event.data["source"], event.data["number"]) for event in run.events()}
     dropped = Counter[str]()
     for event in run.events("mlv/dropped", lifecycle=True):
         dropped.update(event.data["reasons"])
-    missing = said.refused - found
-    warned = Counter(note for note in said.notes if "cannot write" in note)
-    raised = [note for note in said.notes if note.startswith("raised event")]
-    if not said.refused:
+    missing = received.refused - found
+    warned = Counter(note for note in received.notes if "cannot write" in note)
+    raised = [note for note in received.notes if note.startswith("raised event")]
+    if not received.refused:
         yield "the disk was never full: the trial tried nothing"
     if case.on_error == "warn" and warned.total() != 1:
         yield f"there was one cause, and these warnings: {warned}"
     if case.on_error == "raise":
-        if len(raised) != len(said.refused) or not all(f"[Errno {disk.error}]" in note for note in raised):
-            yield f"{len(said.refused)} events were refused, but raised was {Counter(raised)}"
-        if missing != said.refused:
-            yield f"{len(said.refused - missing)} events are there, although they raised"
+        if len(raised) != len(received.refused) or not all(f"[Errno {disk.error}]" in note for note in raised):
+            yield f"{len(received.refused)} events were refused, but raised was {Counter(raised)}"
+        if missing != received.refused:
+            yield f"{len(received.refused - missing)} events are there, although they raised"
     elif case.ends_full:
-        reported = sum(int(number) for note in said.notes for number in re.findall(r"(\d+) events could not be", note))
+        reported = sum(
+            int(number) for note in received.notes for number in re.findall(r"(\d+) events could not be", note)
+        )
         if reported != len(missing):
-            yield f"{len(missing)} events are missing, and this was said: {said.notes}"
+            yield f"{len(missing)} events are missing, and this was said: {received.notes}"
     elif dropped.total() != len(missing):
         yield f"{len(missing)} events are missing, but mlv/dropped counts {dropped.total()}"
     if case.buffer < 1_000_000 and not dropped:

@@ -34,7 +34,7 @@ def run(setting: Setting) -> Iterator[Row]:
     yield _rounds(setting, Row("SIGKILL of the trainer, 4 threads"), fewer, threads=4)
     yield _rounds(setting, Row("SIGKILL of the trainer, resumed at once"), fewer, patient=False)
     yield _rounds(setting, Row("SIGKILL of the trainer, late"), 6 if setting.long else 1, events=late)
-    yield _rounds(setting, Row("SIGKILL of the whole tree"), fewer, tree=True, begun=True)
+    yield _rounds(setting, Row("SIGKILL of the whole tree"), fewer, tree=True, started=True)
     yield _rounds(setting, Row("SIGKILL of the whole tree, early"), fewer, tree=True)
 
 
@@ -46,7 +46,7 @@ def _rounds(
     events: tuple[int, int] = (0, 600),
     threads: int = 1,
     tree: bool = False,
-    begun: bool = False,
+    started: bool = False,
     patient: bool = True,
 ) -> Row:
     """Rounds of a burst and a kill.
@@ -54,7 +54,7 @@ def _rounds(
     Args:
         events: So many are acknowledged before the kill, at least and at most, or a few more.
         tree: Kill everything that came from the trainer, too.
-        begun: Wait until the process writer is at work, which takes a while when it starts.
+        started: Wait until the process writer is at work, which takes a while when it starts.
         patient: Wait until no one has the files open before the next session begins.
     """
     moments = random.Random(row.what)
@@ -67,7 +67,7 @@ def _rounds(
             acks = Acks()
         program = Program(directory, setting.writer, "burst", experiment, 2**60, threads)
         row.expect(program.channel.wait(1, 20), f"round {number}: nothing was acknowledged. {program.errors}")
-        if begun:
+        if started:
             program.wait_for_children()
         program.channel.wait(program.channel.lines + moments.randrange(*events), 60)
         time.sleep(moments.uniform(0, 0.001))
@@ -76,26 +76,26 @@ def _rounds(
         row.rounds += 1
         is_last = row.rounds % _SESSIONS == 0 or row.rounds == rounds
         if not patient and not is_last:
-            acks.add(said := program.channel.close())
-            row.acknowledged += len(said.kept)
+            acks.add(received := program.channel.close())
+            row.acknowledged += len(received.kept)
             continue
-        said, hangs = program.end(experiment)
+        received, hangs = program.end(experiment)
         row.hangs += hangs
-        acks.add(said)
+        acks.add(received)
         torn += _is_torn(experiment)
         judgement = judge(experiment, acks)
         if tree and setting.writer == "process":
             forgiven += (recent := judgement.forgive(acks, since))
             late += (older := judgement.forgive(acks, 0))
             row.expect(recent + older <= _HELD, f"round {number}: {recent + older} events were lost")
-        row.add(judgement, f"round {number}", new=len(said.kept))
+        row.add(judgement, f"round {number}", new=len(received.kept))
         if is_last:
             program = Program(directory, setting.writer, "burst", experiment, 10)
             row.hangs += program.wait() is None
-            said, hangs = program.end(experiment)
+            received, hangs = program.end(experiment)
             row.hangs += hangs
-            acks.add(said)
-            row.add(judge(experiment, acks, sealed=True), f"after round {number}", new=len(said.kept))
+            acks.add(received)
+            row.add(judge(experiment, acks, sealed=True), f"after round {number}", new=len(received.kept))
     row.note = f"{torn} torn ends"
     if tree and setting.writer == "process":
         row.note += f"; {forgiven} events of the last {WINDOW * 1000:.0f} ms were lost, which they may be"

@@ -19,7 +19,7 @@ from acks import Acks, Channel
 from injection import FOR_EVER, Fault, Injection, missing_compiler
 from judge import judge
 from mlvlogger import read
-from program import Program, is_let_go
+from program import Program, is_released
 from rows import Row, Setting
 
 __all__ = ["run"]
@@ -87,7 +87,7 @@ class _Lives:
         channel = Channel(self._setting.path / f"acks-{self._number}-{action}")
         status = int(self.program.ask(f"{action} {experiment} {channel.path} {on_error} {durability}") or 1)
         self.injection.lift()  # a writer's process continues trying for a while
-        hangs = status == -signal.SIGALRM or not is_let_go(experiment.parent)
+        hangs = status == -signal.SIGALRM or not is_released(experiment.parent)
         return channel.close(), status, hangs
 
 
@@ -109,7 +109,7 @@ def run(setting: Setting) -> Iterator[Row]:
 
 
 def _plan(lives: _Lives, wanted: int) -> dict[str, list[_Try]]:
-    """For each kind of call so many tries, evenly of all its errnos and forms; which calls they hit, is chance."""
+    """For each kind of call so many tries, evenly of all its errnos and forms; which calls they hit is random."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for mode in _MODES:
         experiment = lives.new()
@@ -117,7 +117,7 @@ def _plan(lives: _Lives, wanted: int) -> dict[str, list[_Try]]:
         _, status, hangs = lives.act("live", experiment, *mode)
         assert status == 0 and not hangs, lives.program.errors[-2000:]
         counts[mode] = lives.injection.seen
-    chance = random.Random(20261125)  # the same tries every time
+    rng = random.Random(20261125)  # the same tries every time
     plan = {}
     for kind, names in _ERRORS.items():
         groups = []
@@ -127,7 +127,7 @@ def _plan(lives: _Lives, wanted: int) -> dict[str, list[_Try]]:
                 for times in (2 if part else 1, often):
                     fault = Fault(kind, 1, times, getattr(errno, name), part)
                     group = [attempt for mode in _MODES for attempt in _tries(fault, mode, counts[mode])]
-                    groups.append(chance.sample(group, len(group)))
+                    groups.append(rng.sample(group, len(group)))
         evenly = [attempt for turn in zip_longest(*groups) for attempt in turn if attempt]
         plan[kind] = evenly[:wanted]
     return plan
@@ -147,7 +147,7 @@ def _try(lives: _Lives, attempt: _Try, row: Row, again: bool) -> None:
     """One life with faults, and then perhaps a session without."""
     experiment = lives.new()
     lives.injection.arm(experiment.parent, *attempt.faults)
-    said, status, hangs = lives.act("live", experiment, attempt.on_error, attempt.durability)
+    received, status, hangs = lives.act("live", experiment, attempt.on_error, attempt.durability)
     if not lives.injection.hits[len(attempt.faults) - 1]:
         return  # a call that was not made this time
     problems = len(row.problems)
@@ -155,45 +155,45 @@ def _try(lives: _Lives, attempt: _Try, row: Row, again: bool) -> None:
     row.rounds += 1
     row.hangs += hangs
     row.expect(hangs or not status, f"{label}: the program died: {lives.program.errors[-2000:]}")
-    _judge(experiment, said, row, label)
-    row.problems += [f"{label}: {problem}" for problem in _silence(experiment, said)]
-    row.problems += [f"{label}: {problem}" for problem in _disorder(experiment, said, attempt)]
+    _judge(experiment, received, row, label)
+    row.problems += [f"{label}: {problem}" for problem in _silence(experiment, received)]
+    row.problems += [f"{label}: {problem}" for problem in _disorder(experiment, received, attempt)]
     if again:
         more, status, hangs = lives.act("resume", experiment, attempt.on_error, attempt.durability)
         row.hangs += hangs
         row.expect(hangs or not status, f"{label}: it cannot be continued: {lives.program.errors[-2000:]}")
         row.problems += [f"{label}: afterwards: {note}" for note in more.notes]
-        said.add(more)
-        _judge(experiment, said, row, f"{label}: afterwards", again=True)
+        received.add(more)
+        _judge(experiment, received, row, f"{label}: afterwards", again=True)
     if len(row.problems) == problems:
         shutil.rmtree(experiment.parent)
     else:
         shutil.move(experiment.parent, ".")  # for inspection
 
 
-def _judge(experiment: Path, said: Acks, row: Row, label: str, again: bool = False) -> None:
+def _judge(experiment: Path, received: Acks, row: Row, label: str, again: bool = False) -> None:
     new = 0 if again else None
-    row.add(judge(experiment, _part(said, lambda source: ".sub" not in source), sealed=again), label, new=new)
-    below = _part(said, lambda source: ".sub" in source)
+    row.add(judge(experiment, _part(received, lambda source: ".sub" not in source), sealed=again), label, new=new)
+    below = _part(received, lambda source: ".sub" in source)
     if below.sources:
         row.add(judge(experiment / _BELOW, below), f"{label}: sub-experiment", new=new)
 
 
-def _part(said: Acks, is_part: Callable[[str], bool]) -> Acks:
+def _part(received: Acks, is_part: Callable[[str], bool]) -> Acks:
     part = Acks()
-    part.sources = {source for source in said.sources if is_part(source)}
-    part.kept = {key: place for key, place in said.kept.items() if is_part(key[0])}
-    part.refused = {key for key in said.refused if is_part(key[0])}
+    part.sources = {source for source in received.sources if is_part(source)}
+    part.kept = {key: place for key, place in received.kept.items() if is_part(key[0])}
+    part.refused = {key for key in received.refused if is_part(key[0])}
     return part
 
 
-def _silence(experiment: Path, said: Acks) -> Iterator[str]:
+def _silence(experiment: Path, received: Acks) -> Iterator[str]:
     """What the fault cost without a word."""
-    if any(note.startswith(("warned ", "raised ")) for note in said.notes):
+    if any(note.startswith(("warned ", "raised ")) for note in received.notes):
         return
     found: Counter[tuple[str, int]] = Counter()
     for home, note in ((experiment, "made"), (experiment / _BELOW, "made sub")):
-        if note in said.notes:
+        if note in received.notes:
             run = read(home)
             found.update(
                 (str(event.data["source"]), int(event.data["number"]))
@@ -202,15 +202,15 @@ def _silence(experiment: Path, said: Acks) -> Iterator[str]:
             )
             if run.state != "completed":
                 yield f"{home.name} has no end, and no message says so"
-    if any(source != "span" for source, _ in said.refused):  # those of the span aren't acknowledged
+    if any(source != "span" for source, _ in received.refused):  # those of the span aren't acknowledged
         yield "events were refused, and no message says why"
-    if missing := said.refused - found.keys():
+    if missing := received.refused - found.keys():
         yield f"{len(missing)} events are missing, and no message says so"
 
 
-def _disorder(experiment: Path, said: Acks, attempt: _Try) -> Iterator[str]:
+def _disorder(experiment: Path, received: Acks, attempt: _Try) -> Iterator[str]:
     """What the program met or left that it should not."""
-    for note, times in Counter(said.notes).items():
+    for note, times in Counter(received.notes).items():
         if attempt.on_error == "warn" and note.startswith(_TRAINING):
             yield f"on_error is warn: {note}"
         if times > 1 and "cannot write" in note:

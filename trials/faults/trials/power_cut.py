@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from acks import Acks
-from again import go_on
 from disks import NotHere, fresh, make_image, mount, own_mounts, unmount
 from judge import judge
+from next_session import log_next_session
 from program import Program, holders
 from rows import Row, Setting
 
@@ -63,19 +63,21 @@ def _rounds(setting: Setting, row: Row, kind: str, size: str, rounds: int, durab
         program.kill(tree=True)
         for pid in holders(disk):  # of a program that the cut has ended before
             os.kill(pid, signal.SIGKILL)
-        said, hangs = program.end(disk)
-        said = up_to(said, cut)  # a sync that a shutdown interrupts may succeed; one in a power cut never returns
+        received, hangs = program.end(disk)
+        received = up_to(
+            received, cut
+        )  # a sync that a shutdown interrupts may succeed; one in a power cut never returns
         row.hangs += hangs
         unmount(disk)
         image = fresh(image)
         mount(image, disk)
         row.rounds += 1
-        row.add(judge(experiment, said), f"round {number}")
-        for problem in missing_files(experiment, said):
+        row.add(judge(experiment, received), f"round {number}")
+        for problem in missing_files(experiment, received):
             row.problems.append(f"round {number}: {problem}")
         if durability == "disk":
-            go_on(experiment, setting.writer, said)
-            row.add(judge(experiment, said), f"after round {number}", new=3)
+            log_next_session(experiment, setting.writer, received)
+            row.add(judge(experiment, received), f"after round {number}", new=3)
     unmount(disk)
     return row
 
@@ -88,11 +90,11 @@ def _cut(disk: Path) -> None:
         os.close(descriptor)
 
 
-def missing_files(experiment: Path, said: Acks) -> Iterator[str]:
+def missing_files(experiment: Path, received: Acks) -> Iterator[str]:
     """The attached files and the meta records that were said to be there, and are not."""
-    if said.kept and not (experiment / "meta.json").exists():
+    if received.kept and not (experiment / "meta.json").exists():
         yield "there is no meta.json"
-    for note in said.notes:
+    for note in received.notes:
         word, *words = note.split()
         if word == "attached":
             path, size, sha256, _ = words
@@ -107,8 +109,10 @@ def missing_files(experiment: Path, said: Acks) -> Iterator[str]:
             yield f"meta/{words[0]}.json is missing"
 
 
-def up_to(said: Acks, when: int) -> Acks:
+def up_to(received: Acks, when: int) -> Acks:
     """What was said up to a moment; the other events may be there or not."""
-    kept = {key: place for key, place in said.kept.items() if said.times[key] <= when}
-    notes = [note for note in said.notes if not note.startswith(("attached", "added")) or int(note.split()[-1]) <= when]
-    return Acks(said.sources, kept, said.times, said.refused | (said.kept.keys() - kept.keys()), notes)
+    kept = {key: place for key, place in received.kept.items() if received.times[key] <= when}
+    notes = [
+        note for note in received.notes if not note.startswith(("attached", "added")) or int(note.split()[-1]) <= when
+    ]
+    return Acks(received.sources, kept, received.times, received.refused | (received.kept.keys() - kept.keys()), notes)

@@ -49,17 +49,19 @@ def _try(setting: Setting, row: Row, fault: Fault, seconds: float, pause: float)
     status = program.wait()
     row.hangs += status is None
     row.expect(status == 0, f"the program died: {program.errors[-2000:]}")
-    said, hangs = program.end(experiment)
+    received, hangs = program.end(experiment)
     row.hangs += hangs
     row.expect(injection.hits[0] > 0, "no call was slow: the trial tried nothing")
     run = read(experiment)
     found = {(event.data["source"], event.data["number"]) for event in run.events()}
     dropped = sum(sum(event.data["reasons"].values()) for event in run.events("mlv/dropped", lifecycle=True))
-    missing = len(said.refused - found)
-    row.expect(missing == dropped, f"{missing} of {len(said.refused)} refused events are missing, {dropped} counted")
-    row.add(judge(experiment, said, sealed=True))
+    missing = len(received.refused - found)
+    row.expect(
+        missing == dropped, f"{missing} of {len(received.refused)} refused events are missing, {dropped} counted"
+    )
+    row.add(judge(experiment, received, sealed=True))
     row.rounds += 1
-    for note in said.notes:
+    for note in received.notes:
         if note.startswith("times "):
             events, median, p99, slowest, closing = map(float, note.split()[1:])
             row.note = (
@@ -67,7 +69,7 @@ def _try(setting: Setting, row: Row, fault: Fault, seconds: float, pause: float)
                 f"{slowest:.2f} s at most; close {closing:.2f} s"
             )
             row.hangs += setting.writer == "process" and slowest > 5
-            if said.refused:
-                row.note += f"; {len(said.refused) - dropped} events waited in memory, {dropped} more were counted"
-        elif not said.refused:
+            if received.refused:
+                row.note += f"; {len(received.refused) - dropped} events waited in memory, {dropped} more were counted"
+        elif not received.refused:
             row.problems.append(note)

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from again import go_on
 from judge import judge
 from mlvlogger import MLVError, read
+from next_session import log_next_session
 from program import Program
 from rows import Row, Setting
 
@@ -77,8 +77,8 @@ def _step(setting: Setting, step: str, row: Row) -> None:
             row.expect(_is_so(experiment, note), f"{label}: what was done is not there: {note}")
         known = copy.deepcopy(acks)
         if (experiment / "experiment" / "s" / "meta.json").exists():
-            go_on(experiment / "experiment" / "s", setting.writer, copy.deepcopy(acks))
-        go_on(experiment, setting.writer, known)
+            log_next_session(experiment / "experiment" / "s", setting.writer, copy.deepcopy(acks))
+        log_next_session(experiment, setting.writer, known)
         row.add(judge(experiment, known), f"{label}, continued", new=0)
         row.rounds += 1
     row.note = f"{len(chosen)} of {len(points)} points"

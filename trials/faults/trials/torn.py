@@ -8,9 +8,9 @@ import random
 import shutil
 from collections.abc import Iterator
 
-from again import go_on
 from judge import judge
 from mlvlogger import read
+from next_session import log_next_session
 from program import Program
 from rows import Row, Setting
 
@@ -26,11 +26,11 @@ def run(setting: Setting) -> Iterator[Row]:
     last = whole[place:]
     earlier = copy.deepcopy(acks)
     earlier.kept.popitem()
-    chance = random.Random(11)
+    rng = random.Random(11)
     tails = {
         "torn at every byte of the last record": [last[:size] for size in range(len(last))],
         "zeros after the last line": [bytes(size) for size in (1, 511, 4096, 1_000_000)],
-        "random bytes after the last line": [chance.randbytes(size).replace(b"\n", b"\r") for size in (1, 100, 70_000)],
+        "random bytes after the last line": [rng.randbytes(size).replace(b"\n", b"\r") for size in (1, 100, 70_000)],
     }
     # With a process to start for each, only the long form has the time for every byte.
     step = 1 if setting.long or setting.writer == "direct" else 8
@@ -41,7 +41,7 @@ def run(setting: Setting) -> Iterator[Row]:
             shutil.copytree(setting.path / "e", experiment)
             (experiment / "log.jsonl").write_bytes(whole[:place] + tail)
             known = copy.deepcopy(earlier)
-            go_on(experiment, setting.writer, known)
+            log_next_session(experiment, setting.writer, known)
             row.add(judge(experiment, known, sealed=True), f"{len(tail)} bytes", new=3)
             start = list(read(experiment).events("mlv/start", lifecycle=True))[-1]
             expected = {"size": len(tail), "sha256": hashlib.sha256(tail).hexdigest()} if tail else None

@@ -64,9 +64,9 @@ def _begin(setting: Setting, row: Row, script: str, *arguments: object) -> tuple
 
 
 def _finish(row: Row, program: Program, experiment: Path, label: str) -> None:
-    goes_on = program.channel.wait(program.channel.lines + 50, 20)
-    row.expect(goes_on, f"{label}: the trainer does not continue. {program.errors[-500:]}")
-    program.tell_to_end()
+    continues = program.channel.wait(program.channel.lines + 50, 20)
+    row.expect(continues, f"{label}: the trainer does not continue. {program.errors[-500:]}")
+    program.request_end()
     status = program.wait()
     row.hangs += status is None
     row.expect(status == 0, f"{label}: the trainer ended with {status}: {program.errors[-500:]}")

@@ -1,7 +1,7 @@
 """The cases of the suite, and the directories that they describe.
 
-`conformance/suite/README.md` specifies them. A case is a base, one edit of it, and the expected findings; `load` reads
-the cases, `materialize` makes the directory of a case.
+`conformance/suite/README.md` specifies them. A case is a base, one edit of it, and the expected findings; `load_cases`
+reads the cases, `materialize` makes the directory of a case.
 """
 
 import json
@@ -16,7 +16,7 @@ Edit = dict[str, Any]
 
 
 class SuiteError(Exception):
-    """A case can't be read, or its directory can't be made; the message says which and why."""
+    """An error: a case can't be read, or its directory can't be made; the message says which and why."""
 
 
 class Finding(NamedTuple):
@@ -42,6 +42,7 @@ class Case:
 
     @property
     def id(self) -> str:
+        """The name of the case in results: its rule and its name."""
         return f"{self.rule}/{self.name}"
 
     @property
@@ -50,7 +51,7 @@ class Case:
         return any(finding.rule == self.rule for finding in self.findings)
 
 
-def load(suite: Path) -> list[Case]:
+def load_cases(suite: Path) -> list[Case]:
     """Return the cases of a suite, in the order of their files' names."""
     return [case for path in sorted((suite / "cases").glob("*.json")) for case in _load_file(path)]
 
@@ -60,13 +61,13 @@ def materialize(suite: Path, case: Case, directory: Path) -> Path:
     shutil.copytree(suite / "bases" / case.base, directory)
     if case.edit is not None:
         try:
-            apply(directory, case.edit)
+            apply_edit(directory, case.edit)
         except SuiteError as error:
             raise SuiteError(f"{case.id}: {error}") from error
     return directory / case.target
 
 
-def apply(directory: Path, edit: Edit) -> None:
+def apply_edit(directory: Path, edit: Edit) -> None:
     """Apply one edit to a directory."""
     try:
         _OPERATIONS[edit["op"]](directory, edit)

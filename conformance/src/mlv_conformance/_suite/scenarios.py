@@ -38,6 +38,7 @@ class Scenario:
 
     @property
     def id(self) -> str:
+        """The name of the scenario in results: its topic and its name."""
         return f"{self.topic}/{self.name}"
 
 

@@ -33,11 +33,11 @@ class Read:
 
 
 def load_reads(suite: Path) -> list[Read]:
-    """Return everything that a reader is asked, in the order of the files' names."""
+    """Return the reads of a suite and of its vectors, in the order of the files' names."""
     reads = [_read(file["topic"], read) for file in _files(suite, "reads") for read in file["reads"]]
     for file in _files(suite, "vectors"):
-        of_kind = _READS.get(file["topic"], _slot_reads)
-        reads += of_kind(f"vectors/{file['topic']}", file)
+        reads_in = _READS.get(file["topic"], _slot_reads)
+        reads += reads_in(f"vectors/{file['topic']}", file)
     return reads
 
 
@@ -73,13 +73,14 @@ def _slot_edit(slot: dict[str, Any], text: Any) -> Edit:
 
 
 def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each vector, whose text is put into the slot of a base."""
     slot = file["slot"]
     stream = ("streams", slot["path"])
     reads = []
     for vector in file["vectors"]:
         expected: tuple[tuple[tuple[str | int, ...], Any], ...]
         if "model" in vector:
-            member = tuple(part for name in slot["member"].split(".") for part in _INSIDE.get(name, (name,)))
+            member = tuple(part for name in slot["member"].split(".") for part in _IN_MODEL.get(name, (name,)))
             expected = (
                 ((*stream, "left_out"), []),
                 ((*stream, "events", slot["line"], *member), vector["model"]),
@@ -93,7 +94,7 @@ def _slot_reads(topic: str, file: dict[str, Any]) -> list[Read]:
     return reads
 
 
-_INSIDE: dict[str, tuple[str, ...]] = {"x": ("object", "x")}
+_IN_MODEL: dict[str, tuple[str, ...]] = {"x": ("object", "x")}  # a member of data is in the model of an object
 
 
 def _slot_cases(topic: str, file: dict[str, Any]) -> list[Case]:
@@ -110,7 +111,7 @@ def _slot_cases(topic: str, file: dict[str, Any]) -> list[Case]:
     ]
 
 
-def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
+def _id_reads(topic: str, file: dict[str, Any]) -> list[Read]:
     return [
         Read(
             f"{topic}/{vector['name']}",
@@ -125,16 +126,16 @@ def _ids(topic: str, file: dict[str, Any]) -> list[Read]:
     ]
 
 
-def _log(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, topic: str, content: Any) -> Read:
+def _log_read(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, topic: str, content: Any) -> Read:
     edit = {"op": "write", "path": "log.jsonl", "new": content}
     return Read(f"{topic}/{vector['name']}", rules, "minimal", [edit], expected)
 
 
-def _states(topic: str, file: dict[str, Any]) -> list[Read]:
-    return [_log(vector, (), ((("state",), vector["state"]),), topic, vector["log"]) for vector in file["vectors"]]
+def _state_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    return [_log_read(vector, (), ((("state",), vector["state"]),), topic, vector["log"]) for vector in file["vectors"]]
 
 
-def _rewinds(topic: str, file: dict[str, Any]) -> list[Read]:
+def _rewind_reads(topic: str, file: dict[str, Any]) -> list[Read]:
     reads = []
     for vector in file["vectors"]:
         superseded = {
@@ -142,7 +143,7 @@ def _rewinds(topic: str, file: dict[str, Any]) -> list[Read]:
             for number in range(1, len(_bytes(vector["log"]).split(b"\n")))
         }
         expected = tuple(((*place, "superseded"), value) for place, value in superseded.items())
-        reads.append(_log(vector, ("reader.rewind",), expected, topic, vector["log"]))
+        reads.append(_log_read(vector, ("reader.rewind",), expected, topic, vector["log"]))
     return reads
 
 
@@ -150,8 +151,8 @@ def _bytes(content: Any) -> bytes:
     return "".join(content).encode()
 
 
-def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
-    """Return every prefix of the log, by its length in bytes."""
+def _prefix_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each prefix of the log, by its length in bytes."""
     log = _bytes(file["log"])
     reads = []
     for part in file["ranges"]:
@@ -166,7 +167,7 @@ def _prefixes(topic: str, file: dict[str, Any]) -> list[Read]:
     return reads
 
 
-def _none(topic: str, file: dict[str, Any]) -> list[Read]:
+def _no_reads(topic: str, file: dict[str, Any]) -> list[Read]:
     return []
 
 
@@ -184,7 +185,8 @@ def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
     ]
 
 
-def _folds(topic: str, file: dict[str, Any]) -> list[Read]:
+def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each list of meta records, with the effective meta that results."""
     reads = []
     for vector in file["vectors"]:
         first, *additions = vector["records"]
@@ -205,11 +207,11 @@ def _digest(content: str) -> str:
 
 
 _READS = {
-    "folds": _folds,
-    "ids": _ids,
-    "states": _states,
-    "rewinds": _rewinds,
-    "prefixes": _prefixes,
-    "seals": _none,
-    "metrics": _none,
+    "folds": _fold_reads,
+    "ids": _id_reads,
+    "states": _state_reads,
+    "rewinds": _rewind_reads,
+    "prefixes": _prefix_reads,
+    "seals": _no_reads,
+    "metrics": _no_reads,
 }

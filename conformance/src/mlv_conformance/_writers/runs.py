@@ -11,7 +11,7 @@ from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
 from mlv_conformance._results import Outcome, Result
-from mlv_conformance._suite.cases import SuiteError, apply
+from mlv_conformance._suite.cases import SuiteError, apply_edit
 from mlv_conformance._suite.scenarios import Run, Scenario, Step
 from mlv_conformance._writers.savedir import Savedir
 from mlv_conformance._writers.session import Session, shown_step
@@ -20,8 +20,8 @@ from mlv_validate import RULES
 
 _ZONE = "Asia/Kathmandu"
 """Drivers run in a time zone in which local time and UTC can't be confused."""
-_KILLED_WITHIN = 0.02  # seconds after an operation was sent
-_STALE = 1.1  # seconds; a writer may rely for one second on an earlier check of a path
+_MAX_KILL_DELAY = 0.02  # seconds after an operation was sent
+_CHECK_EXPIRES = 1.1  # seconds; a writer may rely for one second on an earlier check of a path
 _RESUME: list[Step] = [
     {"do": {"op": "resume", "path": "my_exp_1"}},
     {"do": {"op": "event", "event": "afterwards", "data": {"object": {}}}},
@@ -33,7 +33,7 @@ def writer_results(driver: Driver, scenarios: Sequence[Scenario]) -> Iterator[Re
     """Return the results of all scenarios; a scenario that closes what it opens has a result for each level."""
     for scenario in scenarios:
         try:
-            core, sealed = _try(driver, scenario)
+            core, sealed = _problems(driver, scenario)
         except Unsupported:
             yield Result("writer", "core", scenario.id, scenario.rules, "unsupported")
             continue
@@ -49,7 +49,7 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
     return "failed" if any(RULES[rule].level == "MUST" for rule in scenario.rules) else "warned"
 
 
-def _try(driver: Driver, scenario: Scenario) -> tuple[list[str], list[str]]:
+def _problems(driver: Driver, scenario: Scenario) -> tuple[list[str], list[str]]:
     """Return the problems at level Core, and those at level Sealed."""
     core, sealed = list[str](), list[str]()
     rng = random.Random(scenario.id)
@@ -94,36 +94,39 @@ class _Attempt:
             if number and killed_after is None and self._scenario.kill and not self._savedir.has_experiment("my_exp_1"):
                 break  # killed before there was an experiment
             if run.edit:
-                apply(self._savedir.path, run.edit)
+                apply_edit(self._savedir.path, run.edit)
             self._written.begin()
             begin = time.time()
             sessions = [Session(steps) for steps in run.together]
             try:
-                self._run(run, sessions, killed_after)
+                self._run_sessions(run, sessions, killed_after)
             except Failed as error:
                 self.problems.append(f"run {number + 1}: {error}")
-            self.problems += self._wrong(sessions, killed_after, (_utc(begin - 1), _utc(time.time() + 1)))
-            self.problems += self._written.changed()
+            self.problems += self._problems_after_run(sessions, killed_after, (_utc(begin - 1), _utc(time.time() + 1)))
+            self.problems += self._written.changes()
             if self.problems:
                 return
-        self.problems += self._wrong_at_the_end()
+        self.problems += self._problems_at_the_end()
         if self._scenario.closed or self._scenario.kill:
             self.unsealed += self._written.check(sealed=True)
 
-    def _wrong(self, sessions: list[Session], killed_after: int | None, period: tuple[str, str]) -> Iterator[str]:
+    def _problems_after_run(
+        self, sessions: list[Session], killed_after: int | None, period: tuple[str, str]
+    ) -> Iterator[str]:
         """Return the problems after a run. Acknowledged data is compared only if the directory is valid."""
         if self._scenario.unjudged:
             return
         if problems := self._written.check(killed=killed_after is not None):
             yield from problems
             return
-        yield from self._written.wrong_continuation()
+        yield from self._written.continuation_problems()
         for session in sessions:
             yield from session.missing(self._savedir, self._written, period, strict=not self._scenario.absent)
-        yield from self._written.surplus([session.acknowledged for session in sessions], killed_after)
+        yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after)
         yield from self._written.equal_nonces()
 
-    def _run(self, run: Run, sessions: list[Session], killed_after: int | None) -> None:
+    def _run_sessions(self, run: Run, sessions: list[Session], killed_after: int | None) -> None:
+        """Do the steps of a run, the sessions in turn, and kill the driver after the step `killed_after`."""
         with ExitStack() as stack:
             environment = {"TZ": _ZONE, **run.env}
             processes = [stack.enter_context(self._driver.write(self._savedir.path, environment)) for _ in sessions]
@@ -131,7 +134,7 @@ class _Attempt:
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
                         self._disturb(session, session.steps[step])
-                        process.send(self._filled(session.steps[step]["do"]))
+                        process.send(self._with_answers(session.steps[step]["do"]))
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])
                     return
@@ -140,14 +143,14 @@ class _Attempt:
                         self._take_answer(session, step, process.answer())
             for process, session in zip(processes, sessions, strict=True):
                 process.finish()
-                self._check_told(session)
+                self._check_warned(session)
             if len(sessions) > 1 and all(session.is_refused for session in sessions):
                 self.problems.append("all writers that should work at the same time were refused")
 
     def _kill(self, process: Process, step: Step) -> None:
         if self._scenario.kill == "asked":
-            process.send(self._filled(step["do"]))
-            time.sleep(self._rng.random() * _KILLED_WITHIN)
+            process.send(self._with_answers(step["do"]))
+            time.sleep(self._rng.random() * _MAX_KILL_DELAY)
         process.kill()
 
     def _disturb(self, session: Session, step: Step) -> None:
@@ -155,10 +158,10 @@ class _Attempt:
         if "edits" not in step:
             return
         if step["edits"]:
-            self.problems += self._written.wrong_continuation()
-            self._check_told(session)
+            self.problems += self._written.continuation_problems()
+            self._check_warned(session)
             before, content = session.stream, self._savedir.content(session.stream)
-            seq = session.disturbed(step.get("then", {}).get("stream"))
+            seq = session.continue_in(step.get("then", {}).get("stream"))
             try:
                 self._written.disturb(step["edits"], continues_anywhere="then" not in step)
             except SuiteError as error:
@@ -166,13 +169,13 @@ class _Attempt:
             if "then" in step:
                 self._written.expect(session.stream, before, content, seq, begins=step["then"]["begins"])
         if step["do"]["op"] != "close":  # before it closes, a writer always checks
-            time.sleep(_STALE)
+            time.sleep(_CHECK_EXPIRES)
 
-    def _check_told(self, session: Session) -> None:
-        if self._scenario.told and session.is_told is False:
+    def _check_warned(self, session: Session) -> None:
+        if self._scenario.told and session.is_warned is False:
             self.problems.append("another program changed the path of the stream, and the user was not warned")
 
-    def _filled(self, operation: Any) -> Any:
+    def _with_answers(self, operation: Any) -> Any:
         """Return the operation with `$name` replaced by the answer to the step with that name."""
         return {
             name: self._answers[part[1:]] if isinstance(part, str) and part[:1] == "$" else part
@@ -183,15 +186,15 @@ class _Attempt:
         step = session.steps[number]
         if "as" in step:
             self._answers[step["as"]] = answer.get("seq", answer.get("path"))
-        wanted = self._filled(step.get("answer", {}))
+        wanted = self._with_answers(step.get("answer", {}))
         for name, part in wanted.items():
             if answer.get(name) != part:
                 self.problems.append(f"{shown_step(step)} was answered with {name} {answer.get(name)!r}, not {part!r}")
-        problem = session.take_answer(number, self._filled(step["do"]), answer)
+        problem = session.take_answer(number, self._with_answers(step["do"]), answer)
         if problem:
             self.problems.append(problem)
 
-    def _wrong_at_the_end(self) -> Iterator[str]:
+    def _problems_at_the_end(self) -> Iterator[str]:
         scenario, savedir = self._scenario, self._savedir
         if scenario.nothing and savedir.experiments():
             yield "an experiment exists, though its creation was refused"
@@ -199,7 +202,7 @@ class _Attempt:
         if scenario.state and (state := self._written.state("my_exp_1")) != scenario.state:
             yield f"the state is {state}, not {scenario.state}"
         yield from (f"{path} contains {text!r}" for text in scenario.absent for path in savedir.files_with(text))
-        yield from self._written.rarely_sealed()
+        yield from self._written.rarely_sealed_streams()
 
 
 def _utc(seconds: float) -> str:

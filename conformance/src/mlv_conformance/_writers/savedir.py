@@ -38,9 +38,11 @@ class Savedir:
         return path.read_bytes() if path.is_file() else b""
 
     def has_experiment(self, path: str) -> bool:
+        """Return whether an experiment exists at a path."""
         return (self.path / path / "meta.json").exists()
 
     def experiments(self) -> list[Path]:
+        """Return the paths of all experiments."""
         return [path.parent for path in self.path.rglob("meta.json")]
 
     def files(self) -> Iterator[tuple[str, bytes]]:
@@ -91,7 +93,7 @@ def last_seq(committed: bytes) -> int:
         return 0
 
 
-def member_of_start(content: bytes, member: str) -> Any:
+def start_member(content: bytes, member: str) -> Any:
     """Return a member of the `mlv/start` with which bytes begin; None if they begin with something else."""
     try:
         return read_line(content.partition(b"\n")[0])["data"].get(member)

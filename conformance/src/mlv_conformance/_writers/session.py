@@ -21,15 +21,15 @@ class Session:
         self._path = ""
         self._stream: str | None = "log.jsonl"
         self.is_refused = False
-        self.is_told: bool | None = None
-        """Whether the user was warned since the last edits; None before the first edits."""
+        self.is_warned: bool | None = None
+        """Whether the driver reported a warning since the last edits; None before the first edits."""
 
     @property
     def stream(self) -> str:
         """The path in the savedir of the open stream; the experiment's path if the stream isn't known."""
         return f"{self._path}/{self._stream}" if self._stream else self._path
 
-    def disturbed(self, stream: str | None) -> int:
+    def continue_in(self, stream: str | None) -> int:
         """Expect the next events in another stream of the experiment.
 
         Acknowledged events of the stream so far are not checked anymore: they are compared as bytes, or lost.
@@ -44,7 +44,7 @@ class Session:
         if stream is None or stream != self._stream:
             self._stream = stream
             self.acknowledged = [one for one in self.acknowledged if one[1]["op"] in ("create", "resume", "open")]
-        self.is_told = False
+        self.is_warned = False
         return max((answer["seq"] for answer in answers if "seq" in answer), default=0)
 
     def has_step(self, number: int) -> bool:
@@ -54,8 +54,8 @@ class Session:
     def take_answer(self, number: int, operation: dict[str, Any], answer: Answer) -> str | None:
         """Take the answer to a step, and return what is wrong with it."""
         step = self.steps[number]
-        if self.is_told is False:
-            self.is_told = bool(answer.get("told")) or isinstance(answer.get("refused"), str)
+        if self.is_warned is False:
+            self.is_warned = bool(answer.get("told")) or isinstance(answer.get("refused"), str)
         if isinstance(answer.get("refused"), str):
             if step.get("may") == "refused":
                 self.is_refused = True

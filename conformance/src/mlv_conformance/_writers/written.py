@@ -1,4 +1,4 @@
-"""What a writer changed in a savedir during a run, next to what another program changed there."""
+"""The changes of a savedir during a run: those of the writer, and those of another program."""
 
 import hashlib
 from collections import Counter
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from mlv_conformance._driver import Answer
 from mlv_conformance._models import integer, read_line
-from mlv_conformance._suite.cases import Edit, apply
+from mlv_conformance._suite.cases import Edit, apply_edit
 from mlv_conformance._writers.acknowledged import USER_OPERATIONS
-from mlv_conformance._writers.savedir import Entry, Savedir, experiment_of, last_seq, member_of_start, user_events
+from mlv_conformance._writers.savedir import Entry, Savedir, experiment_of, last_seq, start_member, user_events
 from mlv_validate import Target, validate
 
 _MAX_UNSEALED = 64 * 1024 * 1024
@@ -30,17 +30,17 @@ class WrittenTree:
 
     def __init__(self, savedir: Savedir) -> None:
         self._savedir = savedir
-        self._before: dict[str, bytes] = {}
-        self._counts: Counter[str] = Counter()
+        self._before: dict[str, bytes] = {}  # the files before the run
+        self._counts: Counter[str] = Counter()  # of the user's events before the run, by stream
         self._report: Target | None = None
-        self._foreign: dict[str, Entry] = {}
-        self._edited: set[str] = set()
-        self._removed: set[str] = set()
+        self._foreign: dict[str, Entry] = {}  # entries that another program wrote, and the writer must not change
+        self._edited: set[str] = set()  # paths that another program wrote or removed
+        self._removed: set[str] = set()  # directories of experiments that another program removed
         self._continues_anywhere = False
         self._expected: _Continuation | None = None
 
     def begin(self) -> None:
-        """Take note of what is published before a run: none of it may change."""
+        """Read what is published before a run: none of it may change."""
         self._before = dict(self._savedir.files())
         self._counts = Counter(
             {path: user_events(content) for path, content in self._before.items() if path.endswith(".jsonl")}
@@ -79,7 +79,7 @@ class WrittenTree:
         self._continues_anywhere |= continues_anywhere
         before = self._savedir.entries()
         for edit in edits:
-            apply(self._savedir.path, edit)
+            apply_edit(self._savedir.path, edit)
         after = self._savedir.entries()
         self._edited |= {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
         self._foreign = {path: after[path] for path in self._edited if path in after}
@@ -110,7 +110,7 @@ class WrittenTree:
         if stream != before:
             self._counts[stream] = user_events(begin)
 
-    def wrong_continuation(self) -> Iterator[str]:
+    def continuation_problems(self) -> Iterator[str]:
         """Return how the writer hasn't continued as expected since the last edits."""
         expected, self._expected = self._expected, None
         if expected:
@@ -121,7 +121,7 @@ class WrittenTree:
             elif not content.startswith(begin):
                 yield f"{stream} does not begin with the bytes that the writer had written to {before}"
             elif stream != before:
-                found = member_of_start(content[len(begin) :], "replaces")
+                found = start_member(content[len(begin) :], "replaces")
                 wanted = {"stream": before.removeprefix(f"{experiment_of(before)}/"), "last": last}
                 try:
                     is_right = {"stream": found["stream"], "last": integer(found["last"])} == wanted
@@ -136,7 +136,7 @@ class WrittenTree:
 
     # --- what must not change, or not grow ---
 
-    def changed(self) -> Iterator[str]:
+    def changes(self) -> Iterator[str]:
         """Return what was published before and has changed."""
         now = dict(self._savedir.files())
         entries = self._savedir.entries()
@@ -154,11 +154,11 @@ class WrittenTree:
                 committed = content[: content.rfind(b"\n") + 1]
                 if not found.startswith(committed):
                     yield f"{path}: lines that were committed before have changed"
-                yield from _wrong_recovery(path, content[len(committed) :], found[len(committed) :])
+                yield from _recovery_problems(path, content[len(committed) :], found[len(committed) :])
             elif found != content:
                 yield f"{path} has changed"
 
-    def surplus(
+    def surplus_events(
         self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None
     ) -> Iterator[str]:
         """Return the streams with more events of the user than were logged."""
@@ -178,7 +178,7 @@ class WrittenTree:
         nonces = Counter(read_line((path / "meta.json").read_bytes())["nonce"] for path in self._savedir.experiments())
         yield from (f"the nonce {nonce} occurs {times} times" for nonce, times in nonces.items() if times > 1)
 
-    def rarely_sealed(self) -> Iterator[str]:
+    def rarely_sealed_streams(self) -> Iterator[str]:
         """Return the streams with more bytes between two seals than a writer should leave."""
         for path, content in self._savedir.files():
             if path.endswith(".jsonl") and len(content) > _MAX_UNSEALED:
@@ -191,10 +191,10 @@ class WrittenTree:
                         last = offset
 
 
-def _wrong_recovery(path: str, lost: bytes, added: bytes) -> Iterator[str]:
+def _recovery_problems(path: str, lost: bytes, added: bytes) -> Iterator[str]:
     """Return how the session after bytes without an LF doesn't report them in its member `recovered`."""
     if lost and added != lost:
-        found = member_of_start(added, "recovered")
+        found = start_member(added, "recovered")
         wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}
         if found is None or integer(found["size"]) != wanted["size"] or found["sha256"] != wanted["sha256"]:
             yield f"{path}: recovered is {found!r}, but {wanted!r} was left"

@@ -1,11 +1,11 @@
-"""The fast path for streams: what is known about lines without checking each of them by all rules.
+"""The fast path for streams: results for lines without checking each of them by all rules.
 
-`read` returns the lines of a stream in items: a `Run`, `Clean` or `Bad` item is known, a `Whole` line must be checked
-by all rules. `lesson` lets the fast path learn from a line that was.
+`read` yields the blocks of a stream with the results for their lines. An `UnknownLine` has no result and must be
+checked by all rules; after that, `learn_from` lets the fast path learn from the line.
 """
 
-from mlv_validate._fast.flaws import Flaw
+from mlv_validate._fast.invalid import BrokenRules
 from mlv_validate._fast.parallel import is_long, read
-from mlv_validate._fast.shapes import Bad, Item, Run, Whole, lesson
+from mlv_validate._fast.shapes import InvalidLines, Item, Run, UnknownLine, learn_from
 
-__all__ = ["Bad", "Flaw", "Item", "Run", "Whole", "is_long", "lesson", "read"]
+__all__ = ["BrokenRules", "InvalidLines", "Item", "Run", "UnknownLine", "is_long", "learn_from", "read"]

@@ -1,8 +1,8 @@
-"""A long stream, read by several processes: each reads ranges, and sends back what is known about their lines."""
+"""A long stream, read by several processes: each reads ranges, and sends back the results for their lines."""
 
 from collections.abc import Iterable, Iterator
 
-from mlv_validate._fast.shapes import Clean, Item, Whole, facts
+from mlv_validate._fast.shapes import Item, UnknownLine, ValidLine, check_block
 from mlv_validate._jobs import WorkerFailed, can_fork, workers
 from mlv_validate._read.directory import File, Unreadable
 from mlv_validate._read.lines import Block, blocks
@@ -23,32 +23,32 @@ Read = tuple[Block, Iterable[Item]]
 
 
 def read(file: File, jobs: int) -> Iterator[Read]:
-    """Yield the blocks of a stream with the items of their lines; blocks from other processes have no bytes."""
-    alone = jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork()
-    for block in blocks(file, 0, file.size if alone else _RANGE):
-        yield block, _items(block)  # the other processes inherit what this one learned from the first range
-    if alone:
+    """Yield the blocks of a stream with the results for their lines; blocks from other processes have no bytes."""
+    is_alone = jobs < 2 or not is_long(file.size) or file.is_sparse or not can_fork()
+    for block in blocks(file, 0, file.size if is_alone else _RANGE):
+        yield block, _check(block)  # the other processes inherit what this one learned from the first range
+    if is_alone:
         return
     try:
         with workers(jobs, lambda number: _ranges(file, number, jobs)) as found:
-            for number in range(-(-file.size // _RANGE) - 1):
+            for number in range(-(-file.size // _RANGE) - 1):  # all ranges but the first
                 yield from next(found[number % jobs])
     except WorkerFailed as error:
         raise Unreadable(str(error)) from error
 
 
-def _items(block: Block) -> Iterable[Item]:
-    return facts(block.raw) if block.raw is not None else [Whole(0, block.end - block.start)]
+def _check(block: Block) -> Iterable[Item]:
+    return check_block(block.raw) if block.raw is not None else [UnknownLine(0, block.end - block.start)]
 
 
 def _ranges(file: File, number: int, jobs: int) -> Iterator[list[Read]]:
     for start in range((1 + number) * _RANGE, file.size, jobs * _RANGE):
         yield [
-            (block._replace(raw=None), [_small(item) for item in _items(block)])
+            (block._replace(raw=None), [_without_data(item) for item in _check(block)])
             for block in blocks(file, start, start + _RANGE)
         ]
 
 
-def _small(item: Item) -> Item:
-    """Return an item without `data`, which the remaining checks don't need."""
-    return item._replace(event={**item.event, "data": None}) if isinstance(item, Clean) else item
+def _without_data(item: Item) -> Item:
+    """Return a result without the `data` of the event, which the remaining checks don't need."""
+    return item._replace(event={**item.event, "data": None}) if isinstance(item, ValidLine) else item

@@ -1,4 +1,4 @@
-"""Regular expressions for JSON values: their text, with a form in place of each number, string and time."""
+"""Regular expressions for JSON values: the text of a value, with a form in place of each number, string and time."""
 
 import json
 import re
@@ -41,7 +41,7 @@ _PLAIN_FORMS = {type_: re.compile(form) for type_, form in _PLAIN.items()}
 
 
 def is_plain(typed: dict[str, Any]) -> bool:
-    """Return whether a typed value is surely valid, and refers to nothing."""
+    """Return whether a typed value is surely valid and isn't a reference."""
     form, value = _PLAIN_FORMS.get(typed["_mlv"]) if type(typed["_mlv"]) is str else None, typed.get("value")
     return form is not None and len(typed) == 2 and type(value) is str and form.fullmatch(value) is not None
 
@@ -50,17 +50,17 @@ class Shapeless(Exception):
     """A line has no pattern that is worth learning."""
 
 
-def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
+def shape(value: object, comma: str, colon: str, *, typed_exactly: bool = False) -> str:
     """Return the pattern of a JSON value.
 
     Args:
         value: The value.
         comma: The separator of values, as the writer writes it.
         colon: The separator of a name and a value, as the writer writes it.
-        other: Whether typed values that aren't plain are matched as they are.
+        typed_exactly: Whether the pattern matches a typed value that isn't plain, exactly as it is.
 
     Raises:
-        Shapeless: If there is a typed value that isn't plain, unless `other`.
+        Shapeless: If there is a typed value that isn't plain, unless `typed_exactly`.
     """
     if isinstance(value, bool) or value is None:
         return "(?:true|false|null)"
@@ -69,17 +69,17 @@ def shape(value: object, comma: str, colon: str, *, other: bool = False) -> str:
     if isinstance(value, str):
         return STRING
     if isinstance(value, list):
-        items = [shape(item, comma, colon, other=other) for item in value]
+        items = [shape(item, comma, colon, typed_exactly=typed_exactly) for item in value]
         if len(items) > 1 and all(item == items[0] for item in items):
             return rf"\[{items[0]}(?:{comma}{items[0]})*\]"  # of any length
         return rf"\[{comma.join(items)}\]"
     if not isinstance(value, dict):
         raise Shapeless
     if "_mlv" in value and not is_plain(value):
-        if not other:
+        if not typed_exactly:
             raise Shapeless
         return exact(value, comma, colon)
-    members = {name: shape(member, comma, colon, other=other) for name, member in value.items()}
+    members = {name: shape(member, comma, colon, typed_exactly=typed_exactly) for name, member in value.items()}
     if "_mlv" in value:
         members = {"_mlv": f'"{value["_mlv"]}"', "value": f'"{_PLAIN[value["_mlv"]]}"'}
         members = {name: members[name] for name in value}
@@ -92,4 +92,5 @@ def exact(value: object, comma: str, colon: str) -> str:
 
 
 def literal(text: str) -> str:
+    """Return the pattern of a string that has no escapes but those that JSON requires."""
     return re.escape(json.dumps(text, ensure_ascii=False))

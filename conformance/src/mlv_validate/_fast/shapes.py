@@ -1,13 +1,13 @@
 """Fast checks of the lines of a stream that are surely valid.
 
 Training code writes the same few kinds of lines a million times. The result for a line is that of the full path,
-`parse` and `check_event`: no broken rule, or the rules that a `Bad` line breaks. For any other line there is no result.
-So a line that is unknown here costs time, and never a finding; `tests/test_shapes.py` compares both paths.
+`parse` and `check_event`: no broken rule, or the rules that `InvalidLines` break. An `UnknownLine` has no result. So a
+line that is unknown here costs time, and never a finding; `tests/test_shapes.py` compares both paths.
 
-A valid line is recognized in two ways; `flaws` recognizes others. `tame` parses one line by the standard parser, and
-checks what the rules check. From time to time a line that `tame` accepts is a sample to learn from: its *shape*, the
-same text with a pattern in place of each number, string and time, becomes a branch of a regular expression. The regular
-expression then accepts a whole block of lines in one call.
+A valid line is recognized in two ways; the module `invalid` recognizes invalid lines. `check_line` parses one line by
+the standard parser, and checks what the rules check. From time to time a line that `check_line` accepts is a sample to
+learn from: its *shape*, the same text with a pattern in place of each number, string and time, becomes a branch of a
+regular expression. The regular expression then accepts a whole block of lines in one call.
 """
 
 import re
@@ -16,20 +16,21 @@ from functools import lru_cache, partial
 from itertools import compress, groupby
 from typing import Any, NamedTuple
 
-from mlv_validate._fast.flaws import NO_OBJECT, Flaw, Flaws, syntax
+from mlv_validate._fast.invalid import NOT_AN_OBJECT, BrokenRules, InvalidPatterns, check_unparsable
 from mlv_validate._fast.patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
 from mlv_validate._findings import Broken
 from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, is_odd, parse, quick
 from mlv_validate._rules.values import UTC, check_typed, is_calendar_day, typed_values
 
-__all__ = ["Bad", "Clean", "Item", "Run", "Shapes", "Whole", "each", "facts", "lesson"]
+__all__ = ["InvalidLines", "Item", "Run", "Shapes", "UnknownLine", "ValidLine", "check_block", "learn_from"]
 
 
 class Run(NamedTuple):
-    """Lines of the user's events without `span` and without references, whose `seq` count on from `first`.
+    """Valid lines in a row, of the user's events without `span` and references, whose `seq` are consecutive.
 
-    `withins` are their `within`, 0 if there is none, each with the number of consecutive lines that have it. `start`,
-    `last` and `end` are offsets in the block: of the first line, of the last line, and of its end.
+    `first` is the first `seq`. `withins` are their `within`, 0 if there is none, each with the number of lines in a row
+    that have it. `start`, `last` and `end` are offsets in the block: of the first line, of the last line, and of its
+    end.
     """
 
     first: int
@@ -40,8 +41,8 @@ class Run(NamedTuple):
     end: int
 
 
-class Clean(NamedTuple):
-    """A valid line of the user with `span`, or with typed values that must be checked as references."""
+class ValidLine(NamedTuple):
+    """A valid line of a user's event with `span`, or with typed values that must be checked as references."""
 
     event: dict[str, Any]
     typed: list[dict[str, Any]]
@@ -49,57 +50,64 @@ class Clean(NamedTuple):
     end: int
 
 
-class Whole(NamedTuple):
-    """A line about which nothing is known, so that the full path must check it."""
+class UnknownLine(NamedTuple):
+    """A line that the full path must check, because no result for it is known."""
 
     start: int
     end: int
 
 
-class Bad(NamedTuple):
-    """
-    Lines that break rules for which they are masked.
+class InvalidLines(NamedTuple):
+    """Lines in a row that break rules for which they are masked.
 
-    `runs` are their flaws, each with the number of lines in a row that have it, and the size of these lines.
+    `runs` are the rules, each with the number of lines in a row that break the same, and the size of these lines.
     """
 
-    runs: tuple[tuple[Flaw, int, int], ...]
+    runs: tuple[tuple[BrokenRules, int, int], ...]
     start: int
     end: int
 
 
-Item = Run | Clean | Whole | Bad
+Item = Run | ValidLine | UnknownLine | InvalidLines
 
 _MAX_BRANCH = 2000
 _MAX_BRANCHES = 32
-_LESSON = 64  # one line in so many that no shape accepts is a sample to learn from, so that learning costs little
+_MAX_SEEN_ONCE = 1024
+_SAMPLE_EVERY = 64  # only one line in so many that no shape accepts is a sample, so that learning costs little
 
 # --- one line ---
 
 _NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]++(?:/[^/\x00-\x1f\x7f-\x9f]++)*")
 
 
-Tame = tuple[dict[str, Any], list[dict[str, Any]]]
+ValidEvent = tuple[dict[str, Any], list[dict[str, Any]]]
+"""A valid event, and those of its typed values that must be checked as references."""
 
 
-def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | None:
-    """The event on a line, without its LF, and its typed values, if it is surely a good one of the user.
+def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEvent | BrokenRules | None:
+    """Parse a line by the standard parser, and return the event if it is surely a valid one of the user.
 
-    Otherwise the rules of the phases `bytes` and `json` that it surely breaks, and None if nothing is sure.
-    `odd` and `typed` say that the line may be odd, and that there may be a typed value in it.
+    Args:
+        raw: The line, without its LF.
+        odd: Whether the line may be odd, see `is_odd`.
+        typed: Whether there may be a typed value in the line.
+
+    Returns:
+        The event; or the rules of the phases `bytes` and `json` that the line surely breaks; or None if the full path
+        must check the line.
     """
     event = quick(raw) if len(raw) <= MAX_QUICK and not (odd and is_odd(raw)) else UNSURE
     if event is NOT_JSON:
-        return syntax(raw)
+        return check_unparsable(raw)
     if event is UNSURE:
         parsed = parse(raw, line=True, tried=True)
         if parsed.broken:
             rules = tuple(rule for rule, _ in parsed.broken)
-            return Flaw(rules, rules, True)
+            return BrokenRules(rules, rules, True)
         event = parsed.value
     if type(event) is not dict:
-        return NO_OBJECT
-    if not _is_good(event):
+        return NOT_AN_OBJECT
+    if not _is_valid(event):
         return None
     values: list[dict[str, Any]] = []
     if typed and (b"_mlv" in raw or b"\\u" in raw):
@@ -111,8 +119,8 @@ def tame(raw: bytes, *, odd: bool = True, typed: bool = True) -> Tame | Flaw | N
     return event, values
 
 
-def _is_good(event: dict[str, Any]) -> bool:
-    """Return whether an event of the user, except its `data`, surely keeps all rules of phase `schema`."""
+def _is_valid(event: dict[str, Any]) -> bool:
+    """Return whether an event is one of the user, and surely valid by phase `schema`, apart from its `data`."""
     seq, time, name, data = event.get("seq"), event.get("time"), event.get("event"), event.get("data")
     if type(seq) is not int or type(time) is not str or type(name) is not str or type(data) is not dict:
         return False
@@ -146,14 +154,14 @@ def _is_name(name: str) -> bool:
 class _Table:
     """The shapes of lines with the same beginning, up to the name of the event.
 
-    `matches` returns `seq`, `data`, `within` and the line itself for each line of a block. For a line of a known shape,
-    the last is empty, and so is `data`, unless the shape is that of any event without nested data: then the caller must
-    check that the names in `data` differ. For any other line, everything is empty but the line.
+    `find_lines` returns `seq`, `data`, `within` and the line itself for each line of a block. For a line of a known
+    shape, the last is empty, and so is `data`, unless the shape is that of any event without nested data: then the
+    caller must check that the names in `data` differ. For any other line, everything is empty but the line.
     """
 
     def __init__(self, head: str, comma: str, colon: str) -> None:
-        self.begins = re.compile(head.encode())
-        self.names = re.compile(f'"([^"]*+)"{colon}{FLAT}(?:{comma})?'.encode()).findall
+        self.head = re.compile(head.encode())
+        self.find_names = re.compile(f'"([^"]*+)"{colon}{FLAT}(?:{comma})?'.encode()).findall
         flat = f"{KEY}{colon}{FLAT}"
         data = rf"(\{{(?:{flat}(?:{comma}{flat})*+)?+\}})"
         self._before, self._after = (
@@ -172,7 +180,7 @@ class _Table:
 
     def _compile(self) -> None:
         pattern = self._before + "".join(f"{branch}|" for branch in self._branches) + self._after
-        self.matches = re.compile(pattern.encode()).findall
+        self.find_lines = re.compile(pattern.encode()).findall
 
 
 class Shapes:
@@ -180,31 +188,35 @@ class Shapes:
 
     def __init__(self) -> None:
         self._tables: dict[str, _Table] = {}  # at most four: two orders of `seq` and `time`, with blanks and without
-        self._met: set[str] = set()
-        self._lines = 0
-        self.flaws = Flaws()
+        self._seen_once: set[str] = set()
+        self._lines = 0  # since the last sample
+        self.invalid = InvalidPatterns()
 
     def table(self, block: bytes) -> "_Table | None":
-        """Return the table for a block of lines by its first line, else any table; None if there is none."""
+        """Return the table for the first line of a block, else any table; None if there is no table."""
         tables = tuple(self._tables.values())
-        table = next((table for table in tables if table.begins.match(block)), next(iter(tables), None))
-        return table
+        return next((table for table in tables if table.head.match(block)), next(iter(tables), None))
 
-    def see(self, lines: int, line: Callable[[], bytes]) -> None:
-        """Take note of so many valid lines of no known shape, one of which is `line`."""
+    def learn_from(self, lines: int, sample: Callable[[], bytes]) -> None:
+        """Learn from valid lines of no known shape.
+
+        Args:
+            lines: The number of the lines.
+            sample: Returns one of them.
+        """
         self._lines += lines
-        if self._lines >= _LESSON:
+        if self._lines >= _SAMPLE_EVERY:
             self._lines = 0
-            self._learn(line()[:-1])
+            self._learn(sample()[:-1])
 
     def _learn(self, raw: bytes) -> None:
         """Learn the shape of a line if it occurs a second time."""
-        known = tame(raw) if len(raw) <= _MAX_BRANCH else None
-        if known is None or isinstance(known, Flaw):
+        found = check_line(raw) if len(raw) <= _MAX_BRANCH else None
+        if found is None or isinstance(found, BrokenRules):
             return
         comma, colon = (", ", ": ") if b'": ' in raw else (",", ":")
         try:
-            head, branch = _parts(known[0], comma, colon)
+            head, branch = _head_and_branch(found[0], comma, colon)
         except Shapeless:
             return
         table = self._tables.get(head)
@@ -212,16 +224,16 @@ class Shapes:
             if not re.match(head.encode(), raw):
                 return
             table = self._tables[head] = _Table(head, comma, colon)
-        if branch not in self._met:
-            if len(self._met) >= 1024:
-                self._met.clear()
-            self._met.add(branch)
+        if branch not in self._seen_once:
+            if len(self._seen_once) >= _MAX_SEEN_ONCE:
+                self._seen_once.clear()
+            self._seen_once.add(branch)
         elif len(branch) <= _MAX_BRANCH and re.match(f"{head}{branch}".encode(), raw):
             table.learn(branch)
 
 
-def _parts(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str]:
-    """Return the pattern of a line up to the name of the event, and that from there to the end of `data`."""
+def _head_and_branch(event: dict[str, Any], comma: str, colon: str) -> tuple[str, str]:
+    """Return the pattern of a line up to the name of the event, and the pattern from there to the end of `data`."""
     names = list(event)
     if names[2:4] != ["event", "data"] or {*names[:2]} != {"seq", "time"} or names[4:] not in ([], ["within"]):
         raise Shapeless
@@ -246,58 +258,58 @@ def _is_utf8(block: bytes) -> bool:
 _shapes = Shapes()
 
 
-def facts(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
-    """Yield items for the lines of a block, which ends with an LF, in their order and without a gap."""
+def check_block(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
+    """Yield the results for the lines of a block, which ends with an LF, in their order and without a gap."""
     is_utf8 = _is_utf8(block)
-    columns = _columns(block, shapes, is_utf8)
+    columns = _match_shapes(block, shapes, is_utf8)
     if columns is None:
-        yield from each(block)
+        yield from _check_each_line(block)
         return
-    seqs, withins, others = columns
+    seqs, withins, lines = columns
     first = start = 0  # of the run: the index of its first line, and the offset
-    left = list(compress(range(len(others)), others))
-    few = len(left) < len(others) // 8  # so few that checking each costs less than checking the block
-    odd = few or is_odd(block)
+    unmatched = list(compress(range(len(lines)), lines))
+    are_few = len(unmatched) < len(lines) // 8  # so few that checking each costs less than checking the block
+    odd = are_few or is_odd(block)
     may_be_typed = odd or b"_mlv" in block
-    find = shapes.flaws.find if is_utf8 else _nothing
-    bad: list[tuple[Flaw, int, int]] = []  # lines just before the run that have flaws
-    bad_start = 0
-    for at in left:
-        line = others[at]
-        found: Tame | Flaw | None = find(line)
+    check_invalid = shapes.invalid.check if is_utf8 else _unknown
+    runs: list[tuple[BrokenRules, int, int]] = []  # of invalid lines just before `start`, see `InvalidLines`
+    invalid_start = 0
+    for at in unmatched:
+        line = lines[at]
+        found: ValidEvent | BrokenRules | None = check_invalid(line)
         if found is None:
-            found = _tame(line[:-1], shapes, odd, may_be_typed)
-        flaw = found if isinstance(found, Flaw) else None
-        good = None if isinstance(found, Flaw) else found
-        if good is not None:
-            shapes.see(1, partial(bytes, line))
-            if not good[1] and "span" not in good[0]:
-                seqs[at], withins[at] = good[0]["seq"], good[0].get("within", b"")
+            found = _check_unmatched(line[:-1], shapes, odd, may_be_typed)
+        broken = found if isinstance(found, BrokenRules) else None
+        valid = None if isinstance(found, BrokenRules) else found
+        if valid is not None:
+            shapes.learn_from(1, partial(bytes, line))
+            if not valid[1] and "span" not in valid[0]:
+                seqs[at], withins[at] = valid[0]["seq"], valid[0].get("within", b"")
                 continue
-        is_after_good = at > first
-        if bad and (is_after_good or flaw is None):
-            yield Bad(tuple(bad), bad_start, start)
-            bad = []
-        if is_after_good:
+        is_after_valid = at > first
+        if runs and (is_after_valid or broken is None):
+            yield InvalidLines(tuple(runs), invalid_start, start)
+            runs = []
+        if is_after_valid:
             # The next line of these bytes is this one: an equal one before it would have stopped here as well.
             begin = start if block.startswith(line, start) else block.index(b"\n" + line, start) + 1
-            yield from _run(block, seqs[first:at], withins[first:at], start, begin)
+            yield from _runs(block, seqs[first:at], withins[first:at], start, begin)
             start = begin
         end = start + len(line)
-        if good is not None:
-            yield Clean(*good, start, end)
-        elif flaw is None:
-            yield Whole(start, end)
+        if valid is not None:
+            yield ValidLine(*valid, start, end)
+        elif broken is None:
+            yield UnknownLine(start, end)
         else:
-            bad_start = bad_start if bad else start
-            _add(bad, flaw, end - start)
+            invalid_start = invalid_start if runs else start
+            _append(runs, broken, end - start)
         first, start = at + 1, end
-    if bad:
-        yield Bad(tuple(bad), bad_start, start)
-    yield from _run(block, seqs[first:], withins[first:], start, len(block))
+    if runs:
+        yield InvalidLines(tuple(runs), invalid_start, start)
+    yield from _runs(block, seqs[first:], withins[first:], start, len(block))
 
 
-def _columns(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any], list[Any], list[bytes]] | None:
+def _match_shapes(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any], list[Any], list[bytes]] | None:
     """Match the lines of a block with the known shapes.
 
     Returns:
@@ -308,62 +320,72 @@ def _columns(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any], li
     if table is None:
         lines = [line + b"\n" for line in block[:-1].split(b"\n")]
         return [b""] * len(lines), [b""] * len(lines), lines
-    columns: Any = map(list, zip(*table.matches(block), strict=True))
-    seqs, datas, withins, others = columns
+    columns: Any = map(list, zip(*table.find_lines(block), strict=True))
+    seqs, datas, withins, lines = columns
     formed = list(filter(None, datas))
     for data in formed:
-        names = table.names(data)
+        names = table.find_names(data)
         if len(names) != len(set(names)):
             return None
     if formed:
-        shapes.see(len(formed), lambda: _line(block, formed[-1]))
-    return seqs, withins, others
+        shapes.learn_from(len(formed), lambda: _line_with(block, formed[-1]))
+    return seqs, withins, lines
 
 
-def _tame(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> Tame | Flaw | None:
-    """Return what `tame` returns, and let the flaws learn from it."""
-    found = tame(raw, odd=odd, typed=typed)
-    if isinstance(found, Flaw) and found.known != ("json.utf8",):
-        shapes.flaws.see_text(raw, found)
+def _check_unmatched(raw: bytes, shapes: Shapes, odd: bool, typed: bool) -> ValidEvent | BrokenRules | None:
+    """Return what `check_line` returns, and learn from a line that breaks rules."""
+    found = check_line(raw, odd=odd, typed=typed)
+    if isinstance(found, BrokenRules) and found.if_known != ("json.utf8",):
+        shapes.invalid.learn_from_text(raw, found)
     return found
 
 
-def _add(bad: list[tuple[Flaw, int, int]], flaw: Flaw, size: int) -> None:
-    """Add a line of that size to the runs of lines with equal flaws."""
-    if bad and flaw == bad[-1][0]:
-        _, lines, before = bad.pop()
-        bad.append((flaw, lines + 1, before + size))
+def _append(runs: list[tuple[BrokenRules, int, int]], broken: BrokenRules, size: int) -> None:
+    """Append a line of that size to the runs of lines that break the same rules."""
+    if runs and broken == runs[-1][0]:
+        _, lines, before = runs.pop()
+        runs.append((broken, lines + 1, before + size))
     else:
-        bad.append((flaw, 1, size))
+        runs.append((broken, 1, size))
 
 
-def _nothing(line: bytes) -> None:
-    """Return nothing: nothing is known about a line in a block that is not UTF-8."""
+def _unknown(line: bytes) -> None:
+    """Return None: no pattern of invalid lines matches in a block that isn't UTF-8."""
 
 
-def lesson(line: bytes, event: object, broken: list[Broken], is_known: bool) -> None:
-    """Learn from a line of no known shape that breaks these rules of phase `schema`."""
-    _shapes.flaws.see_event(line[:-1], event, broken, is_known)
+def learn_from(line: bytes, event: object, broken: list[Broken], is_known: bool) -> None:
+    """Learn from a line that the full path checked.
+
+    Args:
+        line: The line, with its LF.
+        event: Its JSON value.
+        broken: The rules of phase `schema` that it breaks.
+        is_known: Whether its version is known.
+    """
+    _shapes.invalid.learn_from_event(line[:-1], event, broken, is_known)
 
 
-def _line(block: bytes, part: bytes) -> bytes:
-    """Return the first line with a part."""
+def _line_with(block: bytes, part: bytes) -> bytes:
+    """Return the first line that contains `part`."""
     at = block.index(part)
     return block[block.rfind(b"\n", 0, at) + 1 : block.index(b"\n", at) + 1]
 
 
-def each(block: bytes) -> Iterator[Clean | Whole]:
-    """Yield items for the lines of a block, one by one."""
+def _check_each_line(block: bytes) -> Iterator[ValidLine | UnknownLine]:
+    """Yield the results for the lines of a block, without shapes."""
     start = 0
     while start < len(block):
         end = block.index(b"\n", start) + 1
-        known = tame(block[start : end - 1])
-        yield Whole(start, end) if known is None or isinstance(known, Flaw) else Clean(*known, start, end)
+        found = check_line(block[start : end - 1])
+        if found is None or isinstance(found, BrokenRules):
+            yield UnknownLine(start, end)
+        else:
+            yield ValidLine(*found, start, end)
         start = end
 
 
-def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Run]:
-    """Yield the lines from `start` to `end` in as few runs as possible."""
+def _runs(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int) -> Iterator[Run]:
+    """Yield the valid lines from `start` to `end` in as few runs as possible."""
     if len(seqs) == 1:
         yield Run(int(seqs[0]), 1, ((int(withins[0] or 0), 1),), start, start, end)
         return
@@ -371,18 +393,19 @@ def _run(block: bytes, seqs: list[Any], withins: list[Any], start: int, end: int
     if numbers == list(range(numbers[0], numbers[0] + len(numbers)) if numbers else []):
         if numbers:
             last = block.rfind(b"\n", start, end - 1) + 1
-            yield Run(numbers[0], len(numbers), _rows(withins), start, last or start, end)
+            yield Run(numbers[0], len(numbers), _counted(withins), start, last or start, end)
         return
     first, last = 0, start  # of the run: the index of its first line; the offset of the line
     for at, number in enumerate(numbers, 1):
         following = block.index(b"\n", last) + 1
         if at == len(numbers) or numbers[at] != number + 1:
-            yield Run(numbers[first], at - first, _rows(withins[first:at]), start, last, following)
+            yield Run(numbers[first], at - first, _counted(withins[first:at]), start, last, following)
             first, start = at, following
         last = following
 
 
-def _rows(withins: list[Any]) -> tuple[tuple[int, int], ...]:
+def _counted(withins: list[Any]) -> tuple[tuple[int, int], ...]:
+    """Return each `within`, and how many lines in a row have it."""
     if len(set(withins)) == 1:
         return ((int(withins[0] or 0), len(withins)),)
     return tuple((int(within or 0), len(list(lines))) for within, lines in groupby(withins))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlv_validate._output.text import brief, shown_path
+from mlv_validate._output.text import shortened_findings, shown_path
 from mlv_validate._report import Report
 from mlv_validate._text import visible
 
@@ -10,7 +10,7 @@ from mlv_validate._text import visible
 def annotations(report: Report) -> Iterator[str]:
     """Return one line for each finding and each path that could not be checked; many of one rule are counted."""
     for target in report.targets:
-        for finding in brief(target):
+        for finding in shortened_findings(target):
             where = {"file": shown_path(target, finding.path)}
             if finding.line is not None:
                 where["line"] = str(finding.line)

@@ -6,7 +6,7 @@ from itertools import chain
 from xml.etree import ElementTree
 
 from mlv_validate._findings import path_order
-from mlv_validate._output.text import ReportLine, filter_of, findings, not_checked, shown_path
+from mlv_validate._output.text import ReportLine, filter_text, finding_lines, shown_path, unchecked_lines
 from mlv_validate._report import Report, Target
 from mlv_validate._text import count
 
@@ -27,13 +27,14 @@ def junit(report: Report, *, warnings_fail: bool) -> str:
 
 
 def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.Element:
+    """Return the test suite of a target."""
     paths = {experiment.path for experiment in target.experiments}
     cases = {path: _Case() for path in sorted(paths, key=path_order) or ["."]}
 
     def case_of(path: str) -> _Case:
         return cases.setdefault(_owner(path, paths), _Case())
 
-    for path, line in chain(findings(target), not_checked(target)):
+    for path, line in chain(finding_lines(target), unchecked_lines(target)):
         case_of(path).lines.append(line)
     for finding in target.findings:
         case_of(finding.path).numbers[finding.level] += 1
@@ -42,7 +43,7 @@ def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.E
     suite = ElementTree.Element("testsuite", name=shown_path(target, "."))
     if report.rules is not None:
         properties = ElementTree.SubElement(suite, "properties")
-        ElementTree.SubElement(properties, "property", name="rules", value=filter_of(report))
+        ElementTree.SubElement(properties, "property", name="rules", value=filter_text(report))
     results = []
     for path, case in cases.items():
         element = ElementTree.SubElement(suite, "testcase", classname="mlv-validate", name=shown_path(target, path))
@@ -64,15 +65,15 @@ class _Case:
 def _fill(element: ElementTree.Element, case: _Case, warnings_fail: bool) -> str | None:
     """Fill the element of a test case, and return its result: `failure`, `error` or None."""
     failing = ("error", "warning") if warnings_fail else ("error",)
-    bad = [line for line in case.lines if line[1] in (*failing, "unchecked")]
+    failed = [line for line in case.lines if line[1] in (*failing, "unchecked")]
     others = [line for line in case.lines if line[1] not in (*failing, "unchecked")]
-    unchecked = sum(line[1] == "unchecked" for line in bad)
+    unchecked = sum(line[1] == "unchecked" for line in failed)
     result = None
-    if bad:
+    if failed:
         result = "error" if unchecked else "failure"
         parts = [count(case.numbers[level], level) for level in failing if case.numbers[level]]
         parts += [f"{unchecked} not checked"] if unchecked else []
-        ElementTree.SubElement(element, result, message=", ".join(parts)).text = _text(bad)
+        ElementTree.SubElement(element, result, message=", ".join(parts)).text = _text(failed)
     if others:
         ElementTree.SubElement(element, "system-out").text = _text(others)
     return result

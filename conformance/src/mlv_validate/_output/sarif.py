@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlv_validate._findings import Finding, path_order
-from mlv_validate._output.text import filter_of
+from mlv_validate._output.text import filter_text
 from mlv_validate._report import Report, Target
 from mlv_validate._requirements import RULES
 from mlv_validate._text import dumps, visible
@@ -30,7 +30,7 @@ def sarif(report: Report) -> str:
         for entry in target.unchecked
     ]
     if report.rules is not None:
-        notes.append({"level": "note", "message": _message(f"only some rules were checked: {filter_of(report)}")})
+        notes.append({"level": "note", "message": _message(f"only some rules were checked: {filter_text(report)}")})
     run = {
         "tool": {"driver": {"name": "mlv-validate", "version": __version__, "rules": [_rule(name) for name in rules]}},
         "invocations": [
@@ -62,7 +62,7 @@ def _result(target: Target, finding: Finding, index: dict[str, int]) -> dict[str
 
 
 def _message(text: str) -> dict[str, Any]:
-    """Return a message without links, `[text](address)`, and placeholders, `{0}`."""
+    """Return a message in which a SARIF viewer finds no links, `[text](address)`, and no placeholders, `{0}`."""
     return {"text": re.sub(r"\{(?=[0-9])", r"\\x7b", visible(text).replace("](", r"]\x28"))}
 
 

@@ -15,10 +15,8 @@ from mlv_validate._requirements import rules_at
 from mlv_validate._text import count, visible
 from mlv_validate._version import SPEC_VERSION
 
-MOST = 20
-"""The report lists so many findings of one rule at one path, and so many experiments; it counts the rest."""
-MOST_PATHS = 100
-"""The report lists findings of one rule at so many paths, and so many paths that could not be checked."""
+_MAX_SHOWN = 20  # findings of one rule at one path, and experiments; further ones are counted
+_MAX_PATHS = 100  # with findings of one rule, and paths that could not be checked; further ones are counted
 
 _PLAIN = re.compile(r"[A-Za-z0-9_~./-]")
 
@@ -26,39 +24,39 @@ ReportLine = tuple[str, str, str]
 """The text before the severity or verdict, that word, and the text after it."""
 
 
-def lines(report: Report, *, quiet: bool = False) -> Iterator[ReportLine]:
+def report_lines(report: Report, *, quiet: bool = False) -> Iterator[ReportLine]:
     """Return the lines of a report; if `quiet`, only findings and what could not be checked."""
     for target in report.targets:
-        yield from (line for _, line in findings(target))
-        yield from (line for _, line in not_checked(target))
+        yield from (line for _, line in finding_lines(target))
+        yield from (line for _, line in unchecked_lines(target))
         if quiet:
             continue
-        for experiment in target.experiments[:MOST]:
-            yield "", *_experiment(target, experiment)
-        more = len(target.experiments) - MOST
+        for experiment in target.experiments[:_MAX_SHOWN]:
+            yield "", *_experiment_line(target, experiment)
+        more = len(target.experiments) - _MAX_SHOWN
         if more > 0:
             yield "", "experiment", f"s: {more} more"
-        yield verdict(target, report)
+        yield verdict_line(target, report)
 
 
-def findings(target: Target) -> Iterator[tuple[str, ReportLine]]:
-    """Return the findings of a target with their paths; of many of one rule at one path, the first and their number."""
-    for finding in brief(target):
+def finding_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
+    """Return the lines of the findings of a target, each with its path."""
+    for finding in shortened_findings(target):
         where = shown_path(target, finding.path) + ("" if finding.line is None else f":{finding.line}")
         yield finding.path, (f"{where}: ", finding.level, f": {finding.rule}: {visible(finding.message)}")
 
 
-def not_checked(target: Target) -> Iterator[tuple[str, ReportLine]]:
-    """Return what could not be checked, each with its path."""
-    for entry in target.unchecked[:MOST_PATHS]:
+def unchecked_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
+    """Return the lines of what could not be checked, each with its path."""
+    for entry in target.unchecked[:_MAX_PATHS]:
         yield entry.path, (f"{shown_path(target, entry.path)}: ", "unchecked", f": {visible(entry.reason)}")
-    more = len(target.unchecked) - MOST_PATHS
+    more = len(target.unchecked) - _MAX_PATHS
     if more > 0:
         yield ".", (f"{shown_path(target, '.')}: ", "unchecked", f": {more} more at other paths")
 
 
-def brief(target: Target) -> Iterator[Finding]:
-    """Return the findings of a target; of many of one rule, the first ones and the number of the others.
+def shortened_findings(target: Target) -> Iterator[Finding]:
+    """Return the findings of a target: of many of one rule, the first ones and the number of the others.
 
     Further findings at one path are counted after those of the path, findings at further paths at the end.
     """
@@ -69,15 +67,15 @@ def brief(target: Target) -> Iterator[Finding]:
     further: dict[str, tuple[Finding, int]] = {}
     for finding in target.findings:
         key = finding.path, finding.rule
-        if finding.path not in paths[finding.rule] and len(paths[finding.rule]) == MOST_PATHS:
+        if finding.path not in paths[finding.rule] and len(paths[finding.rule]) == _MAX_PATHS:
             if not shown[key]:
                 _, number = further.get(finding.rule, (finding, 0))
                 further[finding.rule] = replace(finding, path=".", line=None), number + total[key]
-        elif shown[key] < MOST:
+        elif shown[key] < _MAX_SHOWN:
             paths[finding.rule].add(finding.path)
             yield finding
-        elif shown[key] == MOST:
-            yield replace(finding, line=None, message=f"{total[key] - MOST} more")
+        elif shown[key] == _MAX_SHOWN:
+            yield replace(finding, line=None, message=f"{total[key] - _MAX_SHOWN} more")
         shown[key] += 1
     for finding, number in further.values():
         yield replace(finding, message=f"{number} more at other paths")
@@ -96,14 +94,14 @@ def shown_path(target: Target, path: str) -> str:
     return visible(joined)
 
 
-def _experiment(target: Target, experiment: Experiment) -> tuple[str, str]:
+def _experiment_line(target: Target, experiment: Experiment) -> tuple[str, str]:
     sealed = {True: "sealed", False: "not sealed", None: "unknown whether sealed"}[experiment.sealed]
-    facts = f"{experiment.state or 'state unknown'}, {sealed}, {count(experiment.events, 'event')}"
-    return "experiment", f": {shown_path(target, experiment.path)}: {facts}"
+    status = f"{experiment.state or 'state unknown'}, {sealed}, {count(experiment.events, 'event')}"
+    return "experiment", f": {shown_path(target, experiment.path)}: {status}"
 
 
-def verdict(target: Target, report: Report) -> ReportLine:
-    """Return the verdict on a target, with numbers. A report of some rules does not say `valid`."""
+def verdict_line(target: Target, report: Report) -> ReportLine:
+    """Return the line of the verdict on a target, with numbers. A report of some rules doesn't say `valid`."""
     parts = []
     if target.errors:
         parts.append(count(target.errors, "error"))
@@ -118,16 +116,16 @@ def verdict(target: Target, report: Report) -> ReportLine:
     if len(report.targets) > 1:
         whole = f"{shown_path(target, '.')}: {whole}"
     word = "passed" if report.rules is not None and target.verdict == "valid" else target.verdict
-    return "", word, f": {whole} (MLV {SPEC_VERSION}{_level(report)})"
+    return "", word, f": {whole} (MLV {SPEC_VERSION}{_level_or_filter(report)})"
 
 
-def _level(report: Report) -> str:
+def _level_or_filter(report: Report) -> str:
     if report.rules is not None:
-        return ", " + filter_of(report)
+        return ", " + filter_text(report)
     return ", level Sealed" if report.level == "sealed" else ""
 
 
-def filter_of(report: Report) -> str:
+def filter_text(report: Report) -> str:
     """Return how many rules a report was filtered to: `3 of the 80 rules of level Core`."""
     rules = rules_at(report.level)
     shown = sum(rule in rules for rule in report.rules or ())

@@ -16,9 +16,8 @@ from typing import Self
 from mlv_validate._findings import path_order
 
 MAX_DIRECTORY_DEPTH = 64
-CHUNK = 1024 * 1024
-MAX_SPARSE = 16 * 1024**3
-"""The digest of a larger sparse file is not computed: that would take hours for nothing."""
+_CHUNK_SIZE = 1024 * 1024
+_MAX_SPARSE_SIZE = 16 * 1024**3  # the digest of a larger sparse file would take hours
 
 Progress = Callable[[str, int, int], None]
 """A callback while a file is read, with its path, the number of bytes that were read, and its size."""
@@ -26,16 +25,16 @@ Progress = Callable[[str, int, int], None]
 PROGRESS_INTERVAL = 0.2
 """Seconds between two calls of a `Progress` for the same file."""
 
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 class Absent(Exception):
-    """No such file or directory can be reached without symbolic links; the message says what was found."""
+    """An error: a file or directory doesn't exist, or is a symbolic link or of another type, as the message says."""
 
 
 class Unreadable(Exception):
-    """A file or directory can't be examined or read; the message says why."""
+    """An error: a file or directory can't be examined or read; the message says why."""
 
 
 class _Opened:
@@ -67,7 +66,7 @@ class File(_Opened):
         self._name = name
         self._path = path or name
         self._progress = progress
-        self._told = 0.0
+        self._reported_at = 0.0
         self._reached = 0
         self._opened = os.fstat(descriptor)
         self.size = self._opened.st_size
@@ -82,7 +81,7 @@ class File(_Opened):
         parts = []
         end = min(offset + size, self.size)
         while offset < end:
-            part = self._pread(min(CHUNK, end - offset), offset)
+            part = self._pread(min(_CHUNK_SIZE, end - offset), offset)
             if not part:
                 break
             parts.append(part)
@@ -91,11 +90,11 @@ class File(_Opened):
 
     def digest(self, start: int, end: int) -> str | None:
         """Return the SHA-256 of the bytes from `start` to `end`; None if the file became too short."""
-        if end - start > MAX_SPARSE and self.is_sparse:
+        if end - start > _MAX_SPARSE_SIZE and self.is_sparse:
             raise Unreadable(f"it is a sparse file of {self.size} bytes, too many to compute a digest")
         state = hashlib.sha256()
         while start < end:
-            part = self._pread(min(CHUNK, end - start), start)
+            part = self._pread(min(_CHUNK_SIZE, end - start), start)
             if not part:
                 return None
             state.update(part)
@@ -103,10 +102,15 @@ class File(_Opened):
         return state.hexdigest()
 
     def find(self, byte: bytes, offset: int) -> int | None:
-        """Return the offset of the next such byte, which is not NUL; None if there is none. Holes are skipped."""
+        """Return the offset of the next such byte; None if there isn't one.
+
+        Args:
+            byte: The byte. It must not be NUL, because holes are skipped.
+            offset: Where to begin.
+        """
         while offset < self.size:
             offset = self._after_hole(offset)
-            part = self._pread(min(CHUNK, self.size - offset), offset)
+            part = self._pread(min(_CHUNK_SIZE, self.size - offset), offset)
             at = part.find(byte)
             if at >= 0:
                 return offset + at
@@ -115,8 +119,8 @@ class File(_Opened):
             offset += len(part)
         return None
 
-    def changed(self, parent: "Directory | None") -> str | None:
-        """Return how the file changed since it was opened so that the bytes read are worthless; None if it didn't."""
+    def how_changed(self, parent: "Directory | None") -> str | None:
+        """Return how the file changed since it was opened, if the bytes that were read can't be used; else None."""
         try:
             now = os.fstat(self._descriptor)
             named = parent.status(self._name) if parent else now
@@ -136,8 +140,8 @@ class File(_Opened):
         if self._progress:
             self._reached = max(self._reached, offset + len(part))  # a digest reads bytes again that were read as lines
             now = time.monotonic()
-            if now - self._told >= PROGRESS_INTERVAL:
-                self._told = now
+            if now - self._reported_at >= PROGRESS_INTERVAL:
+                self._reported_at = now
                 self._progress(self._path, self._reached, self.size)
         return part
 
@@ -164,23 +168,23 @@ class Directory(_Opened):
         return status.st_dev, status.st_ino
 
     def duplicate(self) -> "Directory":
-        """Return the same directory with its own descriptor."""
+        """Return the same directory with a separate descriptor, which shares the position in the listing."""
         return Directory(os.dup(self._descriptor), self._path, self._progress)
 
     def reopened(self) -> "Directory":
-        """Open the same directory again: a duplicate shares the position in the listing, even between processes."""
-        return self.directory(".")
+        """Open the same directory again, so that even another process has its own position in the listing."""
+        return self.open_directory(".")
 
     def entries(self) -> dict[str, str]:
         """Return the names and their types (`file`, `directory`, `symlink`, `other`), in byte order."""
-        kinds = {}
+        types = {}
         try:
             with os.scandir(self._descriptor) as scan:
                 for entry in scan:
-                    kinds[os.fsencode(entry.name).decode("utf-8", "surrogateescape")] = _type(entry)
+                    types[os.fsencode(entry.name).decode("utf-8", "surrogateescape")] = _type(entry)
         except OSError as error:
             raise Unreadable(_reason(error)) from error
-        return {name: kinds[name] for name in sorted(kinds, key=path_order)}
+        return {name: types[name] for name in sorted(types, key=path_order)}
 
     def status(self, name: str) -> os.stat_result:
         """Return the status of an entry itself, without following links."""
@@ -189,35 +193,35 @@ class Directory(_Opened):
         except OSError as error:
             raise _failure(error) from error
 
-    def directory(self, name: str) -> "Directory":
+    def open_directory(self, name: str) -> "Directory":
         """Open a directory in this one."""
         try:
-            descriptor = os.open(_bytes(name), _READ | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=self._descriptor)
+            descriptor = os.open(_bytes(name), _READ_FLAGS | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=self._descriptor)
         except OSError as error:
             raise _failure(error) from error
         return Directory(descriptor, self._below(name), self._progress)
 
-    def file(self, name: str) -> File:
+    def open_file(self, name: str) -> File:
         """Open a regular file in this directory."""
         # The type is checked first: even opening and closing affects a pipe or a device.
         if not stat.S_ISREG(self.status(name).st_mode):
             raise Absent("it is not a regular file")
         try:
-            descriptor = os.open(_bytes(name), _READ | os.O_NOFOLLOW, dir_fd=self._descriptor)
+            descriptor = os.open(_bytes(name), _READ_FLAGS | os.O_NOFOLLOW, dir_fd=self._descriptor)
         except OSError as error:
             raise _failure(error) from error
-        return regular(descriptor, name, self._below(name), self._progress)
+        return _regular_file(descriptor, name, self._below(name), self._progress)
 
-    def below(self, path: str) -> tuple["Directory", File]:
+    def open_below(self, path: str) -> tuple["Directory", File]:
         """Open a regular file by a path of segments, and its directory, which the caller must close, too."""
         *folders, name = path.split("/")
         here = self.duplicate()
         try:
             for folder in folders:
-                inner = here.directory(folder)
+                inner = here.open_directory(folder)
                 here.close()
                 here = inner
-            return here, here.file(name)
+            return here, here.open_file(name)
         except BaseException:
             here.close()
             raise
@@ -226,11 +230,11 @@ class Directory(_Opened):
         return os.path.join(self._path, name)
 
 
-def regular(descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> File:
-    """Return a descriptor as a file. If it isn't of a regular file, close it.
+def _regular_file(descriptor: int, name: str, path: str = "", progress: Progress | None = None) -> File:
+    """Return the file of a descriptor, which is closed if the file isn't a regular one.
 
     Raises:
-        Absent: If the descriptor isn't of a regular file.
+        Absent: If the file isn't a regular one.
     """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -243,9 +247,9 @@ def open_target(path: str, progress: Progress | None = None) -> Directory | File
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            return Directory(os.open(path, _READ | os.O_DIRECTORY), path, progress)
+            return Directory(os.open(path, _READ_FLAGS | os.O_DIRECTORY), path, progress)
         if stat.S_ISREG(mode):
-            return regular(os.open(path, _READ), os.path.basename(path), path, progress)
+            return _regular_file(os.open(path, _READ_FLAGS), os.path.basename(path), path, progress)
     except (OSError, Absent) as error:
         raise Unreadable(_reason(error)) from error
     raise Unreadable("it is neither a directory nor a regular file")
@@ -273,7 +277,7 @@ def walk(
             directory.close()
             return unchecked(path or ".", str(error))
         omitted = visit(directory, path, entries)
-        inner = (name for name, kind in entries.items() if kind == "directory" and name not in omitted)
+        inner = (name for name, type_ in entries.items() if type_ == "directory" and name not in omitted)
         open_directories.append((directory, path, inner))
 
     enter(root, "")
@@ -289,7 +293,7 @@ def walk(
             unchecked(inner_path, f"it is more than {MAX_DIRECTORY_DEPTH} directories deep")
             continue
         try:
-            enter(directory.directory(name), inner_path)
+            enter(directory.open_directory(name), inner_path)
         except Absent:
             unchecked(inner_path, "it was moved, removed or replaced while the directory was read")
         except Unreadable as error:

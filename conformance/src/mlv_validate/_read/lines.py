@@ -6,10 +6,10 @@ from typing import NamedTuple
 from mlv_validate._read.directory import File
 
 MAX_SIZE = 16 * 1024 * 1024
-"""A record has at most so many bytes, a line with its LF."""
+"""The maximum size of a record in bytes, for a line with its LF."""
 
-_BLOCK = 256 * 1024
-_FIRST = _BLOCK // 16  # small at first: the fast path learns from one block for the next
+_BLOCK_SIZE = 256 * 1024
+_FIRST_BLOCK_SIZE = _BLOCK_SIZE // 16  # small at first: the fast path learns from one block for the next
 
 
 class Block(NamedTuple):
@@ -33,11 +33,17 @@ class Line(NamedTuple):
 
 
 def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-    """Return the committed lines of a file up to its size when it was opened, or those that begin in a range."""
+    """Yield the committed lines of a file up to its size when it was opened, or those that begin in a range.
+
+    Args:
+        file: The open file.
+        start: The first offset of the range.
+        stop: The offset after the range; None for the whole file.
+    """
     stop = file.size if stop is None else min(stop, file.size)
-    size = _FIRST
+    size = _FIRST_BLOCK_SIZE
     if start:
-        before = file.read(start - 1, min(_BLOCK, stop - start))
+        before = file.read(start - 1, min(_BLOCK_SIZE, stop - start))
         if b"\n" not in before:
             before = file.read(start - 1, stop - start)
         start = start + before.index(b"\n") if b"\n" in before else stop
@@ -57,7 +63,7 @@ def blocks(file: File, start: int = 0, stop: int | None = None) -> Iterator[Bloc
             if raw is not None and len(raw) < end - start:
                 return  # the file became shorter, which is reported elsewhere
         yield Block(start, end, raw)
-        start, size = end, min(2 * size, _BLOCK)
+        start, size = end, min(2 * size, _BLOCK_SIZE)
 
 
 def first_line(file: File) -> bytes | None:

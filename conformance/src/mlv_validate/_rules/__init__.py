@@ -1,1 +1,1 @@
-"""The rules of the specification, in one file for each of its chapters."""
+"""The rules of the specification, one file for each chapter."""

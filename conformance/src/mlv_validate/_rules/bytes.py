@@ -17,7 +17,7 @@ MAX_INTEGER = 2**53 - 1
 
 MAX_QUICK = 64 * 1024  # a longer record takes the slow parser, which bounds the cost of a number with many digits
 
-UNSURE, NOT_JSON = object(), object()
+UNSURE, NOT_JSON = object(), object()  # returned by `quick` instead of a value
 
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -59,15 +59,15 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return _stop("json.utf8", f"byte {error.start} is not UTF-8: 0x{raw[error.start]:02x}")
+        return _refused("json.utf8", f"byte {error.start} is not UTF-8: 0x{raw[error.start]:02x}")
     if raw.startswith(_BOM):
-        return _stop("json.bom", "begins with a byte order mark")
+        return _refused("json.bom", "begins with a byte order mark")
     if line and b"\r" in raw:
-        return _stop("log.cr", f"byte {raw.index(13)} is a carriage return")
+        return _refused("log.cr", f"byte {raw.index(13)} is a carriage return")
     if line and not raw.strip(b" \t"):
-        return _stop("log.blank", "the line is blank")
+        return _refused("log.blank", "the line is blank")
     if too_deep(raw):
-        return _stop("json.depth", f"nested more than {MAX_NESTING} deep")
+        return _refused("json.depth", f"nested more than {MAX_NESTING} deep")
     if not tried and len(raw) <= MAX_QUICK and not is_odd(raw):
         value = quick(raw)
         if value is not UNSURE and value is not NOT_JSON:
@@ -76,7 +76,7 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
     try:
         value = reader.decode(text)
     except ValueError as error:
-        return _stop("json.syntax", _syntax(error, raw))
+        return _refused("json.syntax", _syntax(error, raw))
     broken = reader.broken
     if _SURROGATE.search(raw):
         lone = next((m[1] for m in _ESCAPE.finditer(raw) if m[1]), None)
@@ -86,12 +86,12 @@ def parse(raw: bytes, *, line: bool, tried: bool = False) -> Parsed:
 
 
 def too_long(size: int) -> Broken:
-    """Return the rule that a record of so many bytes breaks, a line with its LF."""
+    """Return the rule that is broken by a record of more than `MAX_SIZE` bytes, for a line with its LF."""
     return "json.size", f"{size} bytes, more than {MAX_SIZE}"
 
 
 def torn(size: int) -> Broken:
-    """Return the rule that so many bytes after the last LF of a stream break."""
+    """Return the rule that is broken by `size` bytes after the last LF of a stream."""
     return "log.torn", f"{size} bytes after the last line feed: not part of the log"
 
 
@@ -181,7 +181,7 @@ def _members(values: list[Any], raw: bytes) -> int:
 
 
 class _Reader:
-    """The standard parser with hooks for everything that it accepts and the profile doesn't."""
+    """The standard parser, with hooks for everything that it accepts and the strict JSON profile doesn't."""
 
     def __init__(self, raw: bytes) -> None:
         self.broken: dict[str, str] = {}
@@ -234,5 +234,5 @@ def _syntax(error: ValueError, raw: bytes) -> str:
     return f"not JSON: {error}"
 
 
-def _stop(rule: str, message: str) -> Parsed:
+def _refused(rule: str, message: str) -> Parsed:
     return Parsed(None, [(rule, message)])

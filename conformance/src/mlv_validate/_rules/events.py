@@ -4,14 +4,14 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from mlv_validate._findings import Broken
-from mlv_validate._rules.records import CheckedRecord, apply, check_calendar, checked, typed_values_in
+from mlv_validate._rules.records import CheckedRecord, apply_checks, check_calendar, check_typed_values, typed_values_in
 from mlv_validate._rules.values import Quiet, never
 from mlv_validate._schema.checks import SCHEMAS, checks, constants
 from mlv_validate._text import show
 
 LIFECYCLE = frozenset(constants(SCHEMAS["event"]["$defs"], "event"))
-_USERS = checks("event", member="event", is_=None)
-_EVENT = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
+_USER_CHECKS = checks("event", member="event", is_=None)
+_LIFECYCLE_CHECKS = {name: checks("event", member="event", is_=name) for name in LIFECYCLE}
 
 
 def check_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = never) -> CheckedRecord:
@@ -21,22 +21,19 @@ def check_event(event: object, *, is_known: bool, typed: bool, quiet: Quiet = ne
         event: The value.
         is_known: Whether the version of the line is known.
         typed: Whether there may be typed values in the event.
-        quiet: The rules whose messages may be left out, none by default.
-
-    Returns:
-        The rules that the event breaks.
+        quiet: Returns whether the message of a rule may be left out; by default, no message may.
     """
     name = event.get("event") if isinstance(event, dict) else None
-    list_ = _EVENT[name] if isinstance(name, str) and name in LIFECYCLE else _USERS
-    broken = apply(list_, event, is_known, quiet)
+    by_name = _LIFECYCLE_CHECKS[name] if isinstance(name, str) and name in LIFECYCLE else _USER_CHECKS
+    broken = apply_checks(by_name, event, is_known, quiet)
     if isinstance(event, dict):
         broken += check_calendar(event, "time", "event.time", broken)
     values = typed_values_in(event.get("data"), itself=False) if typed and isinstance(event, dict) else []
-    return checked(broken, values, is_known, quiet)
+    return check_typed_values(broken, values, is_known, quiet)
 
 
 class Ranges:
-    """A set of integers, small if they are consecutive."""
+    """A set of integers that takes little memory if they are consecutive."""
 
     def __init__(self) -> None:
         self._first: list[int] = []
@@ -64,6 +61,7 @@ class Ranges:
         return at >= 0 and number <= self._last[at]
 
     def clear(self) -> None:
+        """Remove all integers."""
         self._first.clear()
         self._last.clear()
 
@@ -73,40 +71,41 @@ class Sequence:
 
     def __init__(self) -> None:
         self.last = 0
-        self.masked = False
+        self.after_masked = False
+        """Whether masked lines follow the line with the `seq` `last`."""
         self.greatest = 0
         self._numbers = Ranges()
 
-    def mask(self) -> None:
-        """Take note of a masked line."""
-        self.masked = True
+    def add_masked(self) -> None:
+        """Add a masked line."""
+        self.after_masked = True
 
     def add(self, seq: int) -> None:
-        """Take note of a line with this `seq`."""
-        self._numbers.add(min(self.last + 1, seq) if self.masked else seq, seq)
-        self.masked = False
+        """Add a line with this `seq`."""
+        self._numbers.add(min(self.last + 1, seq) if self.after_masked else seq, seq)
+        self.after_masked = False
         self.last = seq
         self.greatest = max(self.greatest, seq)
 
-    def run(self, first: int, last: int) -> None:
-        """Take note of lines with the numbers from `first` to `last`, after the line before `first`."""
+    def add_run(self, first: int, last: int) -> None:
+        """Add lines with the numbers from `first` to `last`, which follow no masked line."""
         self._numbers.add(first, last)
         self.last = last
         self.greatest = max(self.greatest, last)
 
     def __contains__(self, seq: int) -> bool:
-        return seq in self._numbers or self.masked and seq > self.last
+        return seq in self._numbers or self.after_masked and seq > self.last
 
     def check(self, line: int, seq: int) -> list[Broken]:
         """Check the `seq` of the next line, which is not yet added."""
-        if seq > self.last and (seq == self.last + 1 or self.masked):
+        if seq > self.last and (seq == self.last + 1 or self.after_masked):
             return []
-        expected = "1" if line == 1 else f"greater than {self.last}" if self.masked else str(self.last + 1)
+        expected = "1" if line == 1 else f"greater than {self.last}" if self.after_masked else str(self.last + 1)
         return [("log.seq", f"seq is {seq}, not {expected}")]
 
     def reaches(self, seq: int) -> bool:
         """Return whether a line has at least this `seq`, or may have it."""
-        return self.greatest >= seq or self.masked
+        return self.greatest >= seq or self.after_masked
 
 
 class Spans:
@@ -123,8 +122,8 @@ class Spans:
         self._possible.clear()
         self._ended.clear()
 
-    def masked(self, first: int, last: int) -> None:
-        """Take note of masked lines with numbers from `first` to `last`, which may have begun spans."""
+    def add_masked(self, first: int, last: int) -> None:
+        """Add masked lines with numbers from `first` to `last`, which may have begun spans."""
         self._possible.add(first, last)
 
     def check(self, event: dict[str, Any], name: str, seq: int) -> list[Broken]:
@@ -132,22 +131,24 @@ class Spans:
         broken = []
         within = event.get("within")
         if within is not None and not self.is_open(int(within)):
-            broken.append(("span.within", no_span("within", within)))
+            broken.append(("span.within", no_span_message("within", within)))
         if event.get("span") == "begin":
             self.begin(seq, name)
         elif event.get("span") == "end":
             begin = int(event["begin"])
             if not self.is_open(begin):
-                return [*broken, ("span.end", no_span("begin", begin))]
+                return [*broken, ("span.end", no_span_message("begin", begin))]
             begun = self.end(begin)
             if begun is not None and begun != name:
                 broken.append(("span.name", f"the span began as {show(begun)} and ends as {show(name)}"))
         return broken
 
     def begin(self, seq: int, name: str) -> None:
+        """Add an open span."""
         self._open[seq] = name
 
     def is_open(self, seq: int) -> bool:
+        """Return whether the line with this `seq` began a span that is open, or may have begun one."""
         return seq in self._open or seq in self._possible and seq not in self._ended
 
     def end(self, seq: int) -> str | None:
@@ -158,6 +159,6 @@ class Spans:
         return None
 
 
-def no_span(member: str, seq: object) -> str:
+def no_span_message(member: str, seq: object) -> str:
     """Return the message about a `member` that names no open span."""
     return f"{member} is {seq}, but no open span began there"

@@ -38,7 +38,7 @@ class References:
     def finish(self, streams: Streams) -> None:
         """Check what needs all records: that events exist, and that no paths differ only by case."""
         for path, line, stream, seq in self._events:
-            why = streams.lacks(stream, seq, reach=False)
+            why = streams.why_missing(stream, seq, reach=False)
             if why:
                 self._findings.add("event.exists", path, line, why)
         for path, first in twins(self._attached):
@@ -71,7 +71,7 @@ class References:
     def _examine(self, name: str, size: int) -> None:
         """Find the size of a file, and its digest if the size is right."""
         try:
-            folder, file = self._root.below(name)
+            folder, file = self._root.open_below(name)
             with folder, file:
                 self._sizes[name] = file.size
                 if file.size == size:
@@ -84,4 +84,4 @@ class References:
             self._problems[name] = str(error)
         except Unreadable as error:
             self._problems[name] = ""  # reported once, and not a finding
-            self._findings.unchecked(name, str(error))
+            self._findings.add_unchecked(name, str(error))

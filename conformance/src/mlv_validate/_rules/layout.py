@@ -10,7 +10,7 @@ from mlv_validate._text import show
 
 _TYPES = Check("layout.types", SCHEMAS["layout"]["$defs"]["layout.types"])
 _STRAYS = Check("layout.strays", SCHEMAS["layout"]["$defs"]["layout.strays"])
-_NAMED = ("meta.json", "log.jsonl", "meta", "log", "files")
+_DEFINED = ("meta.json", "log.jsonl", "meta", "log", "files")
 _PORTABLE = re.compile(definition("portable-name")["pattern"])
 _RECORD = re.compile(r"meta/([2-9]|[1-9][0-9]+)\.json")
 
@@ -24,7 +24,7 @@ def record_number(path: str) -> int | None:
 
 
 def is_stream(path: str) -> bool:
-    """Return whether a path is that of a stream."""
+    """Return whether a stream may have this path."""
     folder, _, name = path.rpartition("/")
     return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and bool(_PORTABLE.search(name[:-6]))
 
@@ -33,7 +33,7 @@ def check_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> Non
     """Check entries of an experiment directory, of `meta` or of `log`, each a path and a type."""
     streams = []
     for path, type_ in listing:
-        if not (path in _NAMED or path.startswith("meta/") and path.endswith(".json") or path.startswith("log/")):
+        if not (path in _DEFINED or path.startswith("meta/") and path.endswith(".json") or path.startswith("log/")):
             continue
         entry = [{"path": path, "type": type_}]
         if not _TYPES.holds(entry):
@@ -74,7 +74,14 @@ class Copies:
         self._seen: dict[str, tuple[str, tuple[int, int]]] = {}
 
     def check(self, id_: str, path: str, identity: tuple[int, int], findings: Findings | None) -> None:
-        """Check that no earlier directory has the same id; without `findings`, only take note of it."""
+        """Check that no earlier directory has the same id.
+
+        Args:
+            id_: The id of the experiment.
+            path: The path of its directory.
+            identity: What distinguishes the directory from all others on this machine.
+            findings: Takes the finding; None only adds the id.
+        """
         first_path, first = self._seen.setdefault(id_, (path, identity))
         if identity != first and findings:
             findings.add("id.copies", "meta.json", None, f"it has the same id as {ascii(first_path)[1:-1]}")

@@ -27,7 +27,7 @@ def check_session_start(line: int, name: str) -> list[Broken]:
 
 
 def check_rewind(data: dict[str, Any], seq: int) -> list[Broken]:
-    """Check that an `mlv/rewind` goes back."""
+    """Check that an `mlv/rewind` refers to an earlier event."""
     if data["to"] >= seq:
         return [("rewind.to", f"to is {data['to']}, not smaller than the event's own seq {seq}")]
     return []
@@ -36,17 +36,17 @@ def check_rewind(data: dict[str, Any], seq: int) -> list[Broken]:
 def check_dropped(data: dict[str, Any], seq: int, sequence: Sequence) -> list[Broken]:
     """Check that an `mlv/dropped` names the numbers that are missing before it."""
     first, last, before = int(data["first"]), int(data["last"]), sequence.last
-    follows = first > before if sequence.masked else first == before + 1
+    follows = first > before if sequence.after_masked else first == before + 1
     if follows and first <= last == seq - 1:
         return []
-    expected = f"after {before}" if sequence.masked else f"{before + 1}"
+    expected = f"after {before}" if sequence.after_masked else f"{before + 1}"
     return [
         ("log.dropped", f"first is {first} and last is {last}; missing are the numbers from {expected} to {seq - 1}")
     ]
 
 
 class Seals:
-    """The seals of a stream, handed over in order."""
+    """The seals of a stream, in the order of their lines."""
 
     def __init__(self, file: File) -> None:
         self._file = file
@@ -54,8 +54,8 @@ class Seals:
         # Byte ranges of lines that could not be read: the seal before may be in one of them.
         self._possible: list[tuple[int, int]] = []
 
-    def masked(self, start: int, end: int) -> None:
-        """Take note of masked lines between these offsets, which may have been seals."""
+    def add_masked(self, start: int, end: int) -> None:
+        """Add masked lines between these offsets, which may be seals."""
         if self._possible and self._possible[-1][1] == start:
             start = self._possible.pop()[0]
         self._possible.append((start, end))
@@ -79,6 +79,7 @@ class Seals:
         return []
 
     def _follows(self, start: int) -> bool:
+        """Return whether a seal that begins at this offset follows the seal before, or may follow a masked one."""
         return start == self._offset or any(first <= start < end for first, end in self._possible)
 
 
@@ -96,12 +97,12 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
                 why = f"experiment is {start.experiment}, but the id is {id_}"
             if why:
                 findings.add("session.experiment", stream.path, start.line, why)
-            why = _lacks_record(start.number, start.digest, chain, are_known="meta" not in streams.unknown)
+            why = _why_no_record(start.number, start.digest, chain, are_known="meta" not in streams.unknown)
             if why:
                 findings.add("session.record", stream.path, start.line, why)
 
 
-def _lacks_record(number: int | None, digest: str | None, chain: Chain, *, are_known: bool) -> str | None:
+def _why_no_record(number: int | None, digest: str | None, chain: Chain, *, are_known: bool) -> str | None:
     if number is None:
         return "the mlv/start does not name its meta record"
     if number not in chain.digests:
@@ -116,7 +117,7 @@ def check_ends(streams: Streams, findings: Findings) -> None:
     """Check that the streams that an `mlv/end` of the default stream lists exist, with at least the listed `seq`."""
     for line, listed in streams.default.ends if streams.default else []:
         for path, seq in listed.items():
-            why = streams.lacks(path, int(seq), reach=True)
+            why = streams.why_missing(path, int(seq), reach=True)
             if why:
                 findings.add("end.streams", "log.jsonl", line, why)
 
@@ -128,7 +129,12 @@ Located = tuple[str, str, int | None, str]
 
 
 def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[Located]:
-    """Return the streams that don't end with a seal; `findings` has the findings of all other rules."""
+    """Return the streams that don't end with a valid seal.
+
+    Args:
+        streams: The streams.
+        findings: The findings of all other rules.
+    """
     for stream in streams:
         if stream.refused:
             continue
@@ -138,7 +144,7 @@ def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[
             line, why = stream.lines, None
             if stream.last not in ("mlv/seal", "mlv/end"):
                 why = f"the last line is {show(stream.last)}, not a seal"
-            elif findings.at(stream.path, line):
+            elif findings.has_finding_at(stream.path, line):
                 why = "the last line is a seal, but there is a finding at it"
             elif stream.torn:
                 why = f"the seal is followed by {stream.torn} bytes"
@@ -147,24 +153,24 @@ def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[
 
 
 def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterator[Located]:
-    """Return the meta records whose digest is given nowhere. A line that could not be read may give any digest."""
-    given = set()
+    """Return the meta records whose digest isn't stored in another record. A masked line may store any digest."""
+    stored = set()
     for stream in streams:
         if stream.may_have_started or stream.refused:
             return
         for start in stream.starts:
             if start.number is not None and start.digest == chain.digests.get(start.number, ""):
-                given.add(start.number)
+                stored.add(start.number)
             if id_ and start.experiment == id_:
-                given.add(1)
-    possible = set[int]()  # records whose digest only a masked addition may give
+                stored.add(1)
+    possible = set[int]()  # records whose digest only a masked addition may store
     for number in sorted(chain.digests, reverse=True):
-        if number in given | possible:
+        if number in stored | possible:
             if number in chain.masked:
                 possible.add(number - 1)
             elif chain.previous.get(number) == chain.digests.get(number - 1, ""):
-                (given if number in given else possible).add(number - 1)
+                (stored if number in stored else possible).add(number - 1)
     for number, digest in sorted(chain.digests.items()):
-        if digest and number not in given | possible | chain.masked:
+        if digest and number not in stored | possible | chain.masked:
             path = "meta.json" if number == 1 else f"meta/{number}.json"
             yield "seal.records", path, None, "no valid mlv/start or addition has its digest"

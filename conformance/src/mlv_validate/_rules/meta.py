@@ -8,21 +8,21 @@ from mlv_validate._findings import Broken, Findings
 from mlv_validate._read.directory import Absent, Directory, File, Unreadable
 from mlv_validate._read.lines import MAX_SIZE
 from mlv_validate._rules.bytes import parse
-from mlv_validate._rules.records import CheckedRecord, apply, check_calendar, checked, typed_values_in
-from mlv_validate._rules.versions import Version, known, refusal, version
+from mlv_validate._rules.records import CheckedRecord, apply_checks, check_calendar, check_typed_values, typed_values_in
+from mlv_validate._rules.versions import Version, is_known, parse_version, why_refused
 from mlv_validate._schema.checks import checks
 from mlv_validate._text import show
 
-_META = checks("meta", also=("environment.facts",))
-_ADDITION = checks("meta-addition", also=("environment.facts",))
+_META_CHECKS = checks("meta", also=("environment.facts",))
+_ADDITION_CHECKS = checks("meta-addition", also=("environment.facts",))
 
 
 @dataclass(frozen=True, slots=True)
 class MetaRecord:
     """A meta record that exists.
 
-    `digest` is None if the bytes could not be read. A `masked` record has no `members`. `refusal` says why the record
-    makes it impossible to check the experiment.
+    `digest` is None if the bytes could not be read. A `masked` record has no `members` but `name`. `refusal` says why
+    the experiment can't be checked because of the record, None if it can.
     """
 
     number: int
@@ -36,30 +36,30 @@ class MetaRecord:
     @property
     def version(self) -> Version | None:
         """The version of the specification that the record names, if it is known."""
-        return version(self.members.get("mlv"))
+        return parse_version(self.members.get("mlv"))
 
 
 def read_meta_record(folder: Directory, name: str, number: int, findings: Findings) -> MetaRecord:
     """Read a meta record, and check it by the rules for a single record."""
     path = name if number == 1 else f"meta/{name}"
     try:
-        with folder.file(name) as file:
+        with folder.open_file(name) as file:
             raw = file.read(0, MAX_SIZE + 1)
             digest = hashlib.sha256(raw).hexdigest() if len(raw) == file.size else _digest(file, path, findings)
-            changed = file.changed(folder)
+            changed = file.how_changed(folder)
     except Absent:
-        findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
+        findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         return MetaRecord(number, path, None, True)
     except Unreadable as error:
-        findings.unchecked(path, str(error))
+        findings.add_unchecked(path, str(error))
         return MetaRecord(number, path, None, True)
     if changed:
-        findings.unchecked(path, changed)
+        findings.add_unchecked(path, changed)
     parsed = parse(raw, line=False)
     broken, typed = parsed.broken, list[dict[str, Any]]()
     masked = bool(broken)
     if not broken:
-        refused = refusal(parsed.value) if isinstance(parsed.value, dict) else None
+        refused = why_refused(parsed.value) if isinstance(parsed.value, dict) else None
         if refused:
             return MetaRecord(number, path, digest, False, refusal=refused)
         found = check_meta(parsed.value, number)
@@ -76,32 +76,32 @@ def read_meta_record(folder: Directory, name: str, number: int, findings: Findin
 
 def check_meta(value: object, number: int) -> CheckedRecord:
     """Check the JSON value of meta record `number`."""
-    is_known = known(version(value.get("mlv"))) if isinstance(value, dict) else True
-    broken = apply(_META if number == 1 else _ADDITION, value, is_known)
+    in_known = is_known(parse_version(value.get("mlv"))) if isinstance(value, dict) else True
+    broken = apply_checks(_META_CHECKS if number == 1 else _ADDITION_CHECKS, value, in_known)
     typed = list[dict[str, Any]]()
     if isinstance(value, dict):
         broken += check_calendar(value, "created", "meta.created", broken)
         for member in ("params", "environment", "extra", "parent"):
             typed += typed_values_in(value.get(member), itself=member == "parent")
-    return checked(broken, typed, is_known)
+    return check_typed_values(broken, typed, in_known)
 
 
 def _digest(file: File, path: str, findings: Findings) -> str | None:
-    """Return the digest of a record that is too long: the digest is still its id."""
+    """Return the digest of a record that is too long, because the id of an experiment is the digest nevertheless."""
     try:
         return file.digest(0, file.size)
     except Unreadable as error:
-        findings.unchecked(path, str(error))
+        findings.add_unchecked(path, str(error))
         return None
 
 
 class Chain:
-    """The meta records of an experiment in the order of their numbers; only names and tags are stored."""
+    """The meta records of an experiment in the order of their numbers; of their members, only names are stored."""
 
     def __init__(self, first: MetaRecord | None, findings: Findings) -> None:
         self.digests: dict[int, str | None] = {1: first.digest} if first else {}
         self.previous: dict[int, str] = {}
-        """The digest of the record before, for each addition that is not masked."""
+        """The digest of the previous record, as each addition that isn't masked names it."""
         self.masked: set[int] = set()
         self._id = f"sha256:{first.digest}" if first and first.digest else None
         self._findings = findings
@@ -124,6 +124,7 @@ class Chain:
         self.digests[record.number] = record.digest
 
     def _check(self, record: MetaRecord) -> list[Broken]:
+        """Return the rules that an addition breaks because of the records before it."""
         broken, number, members = list[Broken](), record.number, record.members
         if number - 1 not in self.digests:
             broken.append(("addition.numbers", f"there is no record {number - 1}"))

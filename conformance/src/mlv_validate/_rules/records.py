@@ -1,4 +1,4 @@
-"""What the rules of phase `schema` for meta records and for events have in common."""
+"""Checks that the rules of phase `schema` for meta records and for events have in common."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,15 @@ class CheckedRecord:
     typed: list[dict[str, Any]]
 
 
-def apply(checks: list[Check], value: object, is_known: bool, quiet: Quiet = never) -> list[Broken]:
-    """Return the rules that a value breaks; `is_known` says whether the version of its record is known."""
+def apply_checks(checks: list[Check], value: object, is_known: bool, quiet: Quiet = never) -> list[Broken]:
+    """Return the rules that a value breaks.
+
+    Args:
+        checks: The checks of the rules.
+        value: The value.
+        is_known: Whether the version of its record is known.
+        quiet: Returns whether the message of a rule may be left out; by default, no message may.
+    """
     broken = []
     for check in checks:
         if not check.holds(value) and (is_known or check.rule not in _KNOWN_ONLY):
@@ -40,14 +47,28 @@ def check_calendar(value: dict[str, Any], member: str, form: str, broken: list[B
 
 
 def typed_values_in(value: object, *, itself: bool) -> list[dict[str, Any]]:
-    """Return the typed values in a member. If the member must not be one `itself`, and is one, there are none."""
+    """Return the typed values in a member of a record.
+
+    Args:
+        value: The member.
+        itself: Whether it may be a typed value. If it must not be one and is one, there are none.
+    """
     if not itself and not (isinstance(value, dict) and "_mlv" not in value):
         return []
     return list(typed_values(value))
 
 
-def checked(broken: list[Broken], typed: list[dict[str, Any]], is_known: bool, quiet: Quiet = never) -> CheckedRecord:
-    """Check the typed values of a record, too; each rule is reported once for a record."""
+def check_typed_values(
+    broken: list[Broken], typed: list[dict[str, Any]], is_known: bool, quiet: Quiet = never
+) -> CheckedRecord:
+    """Check the typed values of a record, and return the result for the record; each rule is reported once.
+
+    Args:
+        broken: The rules that the record breaks by itself.
+        typed: Its typed values.
+        is_known: Whether its version is known.
+        quiet: Returns whether the message of a rule may be left out; by default, no message may.
+    """
     done = {rule for rule, _ in broken}
     for value in typed:
         for rule, text in check_typed(value, is_known, done, quiet):

@@ -21,7 +21,7 @@ class Start:
 
 @dataclass(slots=True)
 class Stream:
-    """What is known about a stream after it was read."""
+    """The contents of a stream as far as further checks need them."""
 
     path: str
     size: int
@@ -61,7 +61,7 @@ class Streams:
         """The stream `log.jsonl`; None if it was not read."""
         return self._streams.get("log.jsonl")
 
-    def lacks(self, path: str, seq: int, *, reach: bool) -> str | None:
+    def why_missing(self, path: str, seq: int, *, reach: bool) -> str | None:
         """Return why a stream has no line with a `seq`; None if it has one, or if that isn't known.
 
         Args:
@@ -83,11 +83,11 @@ class Streams:
         return f"the stream {show(path)} has no event {seq}"
 
     def _size(self, path: str) -> int:
-        """Return the current size of a stream, -1 if there is none: the stream may have grown since it was read."""
+        """Return the current size of a stream, which may have grown since it was read; -1 if it doesn't exist."""
         if not is_stream(path):
             return -1
         try:
-            folder, file = self._root.below(path)
+            folder, file = self._root.open_below(path)
             with folder, file:
                 return file.size
         except Absent:

@@ -12,7 +12,7 @@ from mlv_validate._schema.messages import message
 from mlv_validate._text import show
 
 UTC = re.compile(definition("utc")["pattern"])
-# The member that has the date of a type, and the form in which a date may not exist.
+# The member of a type that has a date, and the form in which the date may not exist in the calendar.
 _DATED = {"external": ("modified", UTC)} | {
     type_: ("value", re.compile(SCHEMAS["value"]["$defs"][f"value.{type_}"]["then"]["properties"]["value"]["pattern"]))
     for type_ in ("datetime", "datetime-local", "date")
@@ -22,7 +22,7 @@ _MEMO_SIZE = 4096
 TYPES = frozenset(SCHEMAS["value"]["$defs"]["value.type"]["properties"]["_mlv"]["anyOf"][0]["enum"])
 """The types that the specification defines."""
 
-_OTHER = checks("value", member="_mlv", is_=None)
+_OTHER_CHECKS = checks("value", member="_mlv", is_=None)
 # A type that the specification defines keeps `value.type`.
 _CHECKS = {
     type_: [check for check in checks("value", member="_mlv", is_=type_) if check.rule != "value.type"]
@@ -30,7 +30,7 @@ _CHECKS = {
 }
 
 # Valid typed values whose members are all strings: 1, 1.0 and true would be the same key.
-_good: set[tuple[tuple[str, str], ...]] = set()
+_valid_values: set[tuple[tuple[str, str], ...]] = set()
 
 
 def typed_values(root: object) -> Iterator[dict[str, Any]]:
@@ -41,14 +41,14 @@ def typed_values(root: object) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict):
             if "_mlv" in value:
                 yield value
-                if not known_type(value["_mlv"]):
+                if not is_known_type(value["_mlv"]):
                     continue
             stack.extend(inner for inner in value.values() if isinstance(inner, dict | list))
         elif isinstance(value, list):
             stack.extend(inner for inner in value if isinstance(inner, dict | list))
 
 
-def known_type(type_: object) -> bool:
+def is_known_type(type_: object) -> bool:
     """Return whether an `_mlv` names a type of the specification."""
     return isinstance(type_, str) and type_ in TYPES
 
@@ -57,7 +57,7 @@ Quiet = Callable[[str], bool]
 
 
 def never(rule: str) -> bool:
-    """Return False: the messages of no rule may be left out."""
+    """Return False: the message of the rule must not be left out."""
     return False
 
 
@@ -68,14 +68,14 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
         value: The typed value.
         known: Whether the version of its record is known.
         done: Rules to skip.
-        quiet: The rules whose messages may be left out, none by default.
+        quiet: Returns whether the message of a rule may be left out; by default, no message may.
     """
     memo = tuple(value.items()) if all(type(member) is str for member in value.values()) else None
-    if memo is not None and memo in _good:
+    if memo is not None and memo in _valid_values:
         return []
     type_ = value["_mlv"]
     broken = []
-    for check in _CHECKS[type_] if known_type(type_) else _OTHER:
+    for check in _CHECKS[type_] if is_known_type(type_) else _OTHER_CHECKS:
         if check.rule in done or check.rule == "value.unknown-members" and not known:
             continue
         if check.rule == "value.type" and not known and isinstance(type_, str) and "." not in type_:
@@ -83,15 +83,15 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
         if not check.holds(value):
             where = "" if quiet(check.rule) else f"the typed value {show(type_)}"
             broken.append((check.rule, where and message(check.rule, check.error(value), where)))
-    if known_type(type_) and type_ in _DATED:
+    if is_known_type(type_) and type_ in _DATED:
         member, form = _DATED[type_]
         date = value.get(member)
         if isinstance(date, str) and form.search(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
-        if len(_good) >= _MEMO_SIZE:
-            _good.clear()
-        _good.add(memo)
+        if len(_valid_values) >= _MEMO_SIZE:
+            _valid_values.clear()
+        _valid_values.add(memo)
     return broken
 
 

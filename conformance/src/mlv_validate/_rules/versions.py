@@ -13,7 +13,7 @@ _VERSION_CHECK = Check("version.form", definition("version"))
 _REQUIRES_CHECK = Check("meta.requires", definition("distinct-strings"))
 
 
-def version(value: object) -> Version | None:
+def parse_version(value: object) -> Version | None:
     """Return a version string as two numbers; None if the value isn't one."""
     if not isinstance(value, str) or not _VERSION_CHECK.holds(value):
         return None
@@ -22,14 +22,14 @@ def version(value: object) -> Version | None:
 
 
 @lru_cache(maxsize=64)
-def known(number: Version | None) -> bool:
+def is_known(number: Version | None) -> bool:
     """Return whether the version is known. A version that can't be read isn't."""
     return number is not None and number[0] == _KNOWN[0] and number <= _KNOWN
 
 
-def refusal(members: dict[str, Any]) -> str | None:
+def why_refused(members: dict[str, Any]) -> str | None:
     """Return why a record or session with these members can't be checked; None if it can."""
-    number = version(members.get("mlv"))
+    number = parse_version(members.get("mlv"))
     if number and number[0] != _KNOWN[0]:
         return f"it is of version {number[0]}.{number[1]}; known is version {_KNOWN[0]} up to {SPEC_VERSION}"
     required = members.get("requires")

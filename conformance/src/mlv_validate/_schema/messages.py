@@ -79,6 +79,7 @@ def _name(where: str) -> str:
 
 
 def _from_schema(error: ValidationError) -> str:
+    """Return what a value must be, for a rule without an entry in `_WANTED`."""
     given: Any = error.validator_value
     match error.validator:
         case "type":

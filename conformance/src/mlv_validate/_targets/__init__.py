@@ -1,1 +1,1 @@
-"""What is judged: a target, the experiments in it, and their streams."""
+"""Checks of targets, of the experiments in them, and of their streams."""

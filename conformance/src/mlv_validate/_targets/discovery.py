@@ -35,12 +35,12 @@ def is_experiment(directory: Directory, path: str, entries: dict[str, str], find
 def _beginning(directory: Directory, name: str, prefix: str, findings: Findings) -> bytes | None:
     """Return a meta record, or the first line of a stream; None if it doesn't exist or is too long."""
     try:
-        with directory.file(name) as file:
+        with directory.open_file(name) as file:
             if name == "meta.json":
                 return file.read(0, MAX_SIZE) if file.size <= MAX_SIZE else None
             return first_line(file)
     except Absent:
         return None
     except Unreadable as error:
-        findings.unchecked(prefix + name, str(error))
+        findings.add_unchecked(prefix + name, str(error))
         return None

@@ -46,10 +46,12 @@ def check_experiment(
     root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1
 ) -> ExperimentResult:
     """Check the experiment in an open directory by all rules except those that compare experiments."""
-    return _ExperimentChecker(root, path, entries, jobs).run(sealed)
+    return _ExperimentChecker(root, path, entries, jobs).check(sealed)
 
 
 class _ExperimentChecker:
+    """A check of one experiment, in the order of reading that the module describes."""
+
     def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int) -> None:
         self._jobs = jobs
         self._root = root
@@ -59,15 +61,16 @@ class _ExperimentChecker:
         self._streams: dict[str, Stream] = {}
         self._unknown: set[str] = set()  # streams that could not be read
 
-    def run(self, sealed: bool) -> ExperimentResult:
+    def check(self, sealed: bool) -> ExperimentResult:
+        """Check all parts of the experiment; `sealed` says whether to report findings of level Sealed."""
         findings = self._findings
         check_listing(self._entries.items(), findings)
-        type_ = self._type("meta.json")
+        type_ = self._entry_type("meta.json")
         if type_ is None:
             findings.add("layout.meta", "meta.json", None, "there is no meta.json")
         first = read_meta_record(self._root, "meta.json", 1, findings) if type_ == "file" else None
         if first and first.refusal:
-            return self._refused(first.digest, {first.path: first.refusal})
+            return self._result_of_refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
         references = References(self._root, id_, findings)
         # The version of the lines before the first session isn't known if meta.json is masked.
@@ -75,21 +78,23 @@ class _ExperimentChecker:
         if first and not first.masked:
             references.check("meta.json", None, first.typed)
 
-        if self._type("log.jsonl") == "file":
-            self._stream(self._root, "log.jsonl", "log.jsonl", base, references)
-        self._folder("log", partial(self._further_stream, base=base, references=references))
+        if self._entry_type("log.jsonl") == "file":
+            self._check_stream(self._root, "log.jsonl", "log.jsonl", base, references)
+        self._check_folder("log", partial(self._check_further_streams, base=base, references=references))
         chain = Chain(first, findings)
         refusals = dict[str, str]()
-        self._folder("meta", partial(self._addition, chain=chain, references=references, refusals=refusals))
+        self._check_folder(
+            "meta", partial(self._check_additions, chain=chain, references=references, refusals=refusals)
+        )
         if refusals:
-            return self._refused(first.digest if first else None, refusals)
+            return self._result_of_refused(first.digest if first else None, refusals)
         name = first.members.get("name") if first else None
         result = ExperimentResult(self._path, id_, name if isinstance(name, str) else None, findings)
         streams = Streams(self._root, self._streams, self._unknown)
         check_sessions(streams, chain, id_, findings)
         check_ends(streams, findings)
         references.finish(streams)
-        result.sealed = self._sealed(chain, id_, report=sealed)
+        result.sealed = self._check_sealed(chain, id_, report=sealed)
         result.events = sum(stream.events for stream in self._streams.values())
         main = self._streams.get("log.jsonl")
         if main or "log.jsonl" not in self._unknown:
@@ -100,52 +105,55 @@ class _ExperimentChecker:
             result.parent = first.members.get("parent")
         return result
 
-    def _refused(self, digest: str | None, reasons: dict[str, str]) -> ExperimentResult:
+    def _result_of_refused(self, digest: str | None, reasons: dict[str, str]) -> ExperimentResult:
         """Return the result of an experiment that can't be checked, with the reasons by path."""
         findings = Findings(self._path)
         for path, reason in reasons.items():
-            findings.unchecked(path, reason)
+            findings.add_unchecked(path, reason)
         return ExperimentResult(self._path, f"sha256:{digest}" if digest else None, None, findings, checked=False)
 
-    def _sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
-        """Check level Sealed, and report findings if the user asked for it."""
+    def _check_sealed(self, chain: Chain, id_: str | None, *, report: bool) -> bool | None:
+        """Return whether the experiment is at level Sealed, None if that isn't known; report findings if asked to."""
         findings, streams = self._findings, self._streams.values()
         broken = list(unsealed_streams(streams, findings))
         if "log.jsonl" not in self._streams and "log.jsonl" not in self._unknown:
             broken.append(("seal.last", "log.jsonl", None, "there is no log.jsonl"))
         if not self._unknown:
             broken += unsealed_records(streams, chain, id_)
-        unsealed = bool(broken) or any(finding.level == "error" for finding in findings.found)
+        unsealed = bool(broken) or any(finding.level == "error" for finding in findings.listed)
         for rule, path, line, message in broken if report else []:
             findings.add(rule, path, line, message)
-        return None if findings.not_checked else not unsealed
+        return None if findings.unchecked else not unsealed
 
-    def _type(self, name: str) -> str | None:
+    def _entry_type(self, name: str) -> str | None:
         """Return the type of an entry, which may have appeared after the directory was listed."""
         try:
             return self._entries.get(name) or type_of(self._root.status(name).st_mode)
         except (Absent, Unreadable):
             return None
 
-    def _stream(self, folder: Directory, name: str, path: str, base: Version | None, references: References) -> None:
+    def _check_stream(
+        self, folder: Directory, name: str, path: str, base: Version | None, references: References
+    ) -> None:
         try:
-            with folder.file(name) as file:
+            with folder.open_file(name) as file:
                 self._streams[path] = check_stream(folder, file, path, base, self._findings, references, self._jobs)
         except Absent:
             self._unknown.add(path)
-            self._findings.unchecked(path, "it was moved, removed or replaced while the directory was read")
+            self._findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         except (Unreadable, MemoryError) as error:
             self._unknown.add(path)
-            self._findings.unchecked(path, str(error) or "there was not enough memory")
+            self._findings.add_unchecked(path, str(error) or "there was not enough memory")
 
-    def _further_stream(
+    def _check_further_streams(
         self, folder: Directory, listing: dict[str, str], base: Version | None, references: References
     ) -> None:
+        """Check the streams in the folder `log`."""
         for path, type_ in listing.items():
             if type_ == "file" and is_stream(path):
-                self._stream(folder, path.removeprefix("log/"), path, base, references)
+                self._check_stream(folder, path.removeprefix("log/"), path, base, references)
 
-    def _addition(
+    def _check_additions(
         self,
         folder: Directory,
         listing: dict[str, str],
@@ -153,6 +161,7 @@ class _ExperimentChecker:
         references: References,
         refusals: dict[str, str],
     ) -> None:
+        """Check the additions in the folder `meta`; `refusals` takes why the experiment can't be checked, by path."""
         numbers = [record_number(path) for path, type_ in listing.items() if type_ == "file"]
         for number in sorted(number for number in numbers if number is not None):
             record = read_meta_record(folder, f"{number}.json", number, self._findings)
@@ -163,18 +172,18 @@ class _ExperimentChecker:
                 if not record.masked:
                     references.check(record.path, None, record.typed)
 
-    def _folder(self, name: str, check: Callable[[Directory, dict[str, str]], None]) -> None:
+    def _check_folder(self, name: str, check: Callable[[Directory, dict[str, str]], None]) -> None:
         """Open the folder `meta` or `log`, check its listing, and pass both to `check`."""
-        if self._type(name) != "directory":
+        if self._entry_type(name) != "directory":
             return
         try:
-            with self._root.directory(name) as folder:
+            with self._root.open_directory(name) as folder:
                 listing = {f"{name}/{entry}": type_ for entry, type_ in folder.entries().items()}
                 check_listing(listing.items(), self._findings)
                 check(folder, listing)
         except Absent:
             self._unknown.add(name)
-            self._findings.unchecked(name, "it was moved, removed or replaced while the directory was read")
+            self._findings.add_unchecked(name, "it was moved, removed or replaced while the directory was read")
         except Unreadable as error:
             self._unknown.add(name)
-            self._findings.unchecked(name, str(error))
+            self._findings.add_unchecked(name, str(error))

@@ -4,16 +4,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mlv_validate._fast import Bad, Flaw, Item, Run, Whole, lesson, read
-from mlv_validate._findings import Broken, Findings, Kind
+from mlv_validate._fast import BrokenRules, InvalidLines, Item, Run, UnknownLine, learn_from, read
+from mlv_validate._findings import Broken, Findings, RuleFindings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
 from mlv_validate._rules.bytes import MAX_INTEGER, parse, too_long, torn
-from mlv_validate._rules.events import Spans, check_event, no_span
+from mlv_validate._rules.events import Spans, check_event, no_span_message
 from mlv_validate._rules.files import References
 from mlv_validate._rules.lifecycle import Seals, check_dropped, check_rewind, check_session_start
 from mlv_validate._rules.streams import Start, Stream
-from mlv_validate._rules.versions import known, refusal, version
+from mlv_validate._rules.versions import is_known, parse_version, why_refused
 
 _STATES = {"mlv/start": "open", "mlv/resume": "open", "mlv/pause": "paused"}
 
@@ -27,7 +27,7 @@ def check_stream(
     references: References | None,
     jobs: int = 1,
 ) -> Stream:
-    """Check a stream by itself, and collect what must be compared with other records.
+    """Check a stream by itself, and return what must be compared with other records.
 
     Args:
         folder: The directory of the stream, None for a bare log.
@@ -38,10 +38,12 @@ def check_stream(
         references: Takes the typed values, None for a bare log.
         jobs: How many worker processes may read a long stream.
     """
-    return _StreamChecker(file, path, base, findings, references, jobs).run(folder)
+    return _StreamChecker(file, path, base, findings, references, jobs).check(folder)
 
 
 class _StreamChecker:
+    """A check of one stream, from its first line to its last."""
+
     def __init__(
         self,
         file: File,
@@ -61,14 +63,15 @@ class _StreamChecker:
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
-        self._only_counted: dict[tuple[str, ...], list[Kind]] = {}
-        self._last = b""  # the last line, if its name was not checked
+        self._counters: dict[tuple[str, ...], list[RuleFindings]] = {}
+        self._last = b""  # the last line, if it is that of a run: its name is parsed at the end
 
-    def run(self, folder: Directory | None) -> Stream:
+    def check(self, folder: Directory | None) -> Stream:
+        """Check all lines, and that the file has stayed the same."""
         end = 0
         for block, items in read(self._file, self._jobs):
             end = block.end
-            if any(self._item(item, block) for item in items):
+            if any(self._check_item(item, block) for item in items):
                 self._stream.refused = True
                 break
         if self._last:
@@ -77,188 +80,201 @@ class _StreamChecker:
             self._stream.torn = self._file.size - end
             rule, message = torn(self._stream.torn)
             self._findings.add(rule, self._path, self._stream.lines + 1, message)
-        changed = self._file.changed(folder)
+        changed = self._file.how_changed(folder)
         if changed:
-            self._findings.unchecked(self._path, changed)
+            self._findings.add_unchecked(self._path, changed)
         return self._stream
 
-    def _item(self, item: Item, block: Block) -> bool:
-        """Check a line, or a run of lines. True means that the rest of the stream can't be checked."""
+    def _check_item(self, item: Item, block: Block) -> bool:
+        """Check lines by the result of the fast path. True means that the rest of the stream can't be checked."""
         if isinstance(item, Run):
-            return self._run(item, block)
-        if isinstance(item, Bad):
-            return self._bad(item, block)
-        raw = self._raw(block, item.start, item.end) if isinstance(item, Whole) else None
+            return self._check_run(item, block)
+        if isinstance(item, InvalidLines):
+            return self._count_invalid(item, block)
+        raw = self._bytes(block, item.start, item.end) if isinstance(item, UnknownLine) else None
         line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
-        if isinstance(item, Whole):
-            return self._line(line)
+        if isinstance(item, UnknownLine):
+            return self._check_line(line)
         self._stream.lines += 1
-        self._event(line, item.event, item.event["event"], item.event["seq"])
+        self._check_event(line, item.event, item.event["event"], item.event["seq"])
         if item.typed and self._references:
             self._references.check(self._path, line.number, item.typed)
         return False
 
-    def _run(self, run: Run, block: Block) -> bool:
+    def _check_run(self, run: Run, block: Block) -> bool:
         """Check the numbers and the `within` of lines that keep all other rules."""
         stream, sequence, spans = self._stream, self._stream.sequence, self._spans
         if self._after_end:
-            return any(map(self._line, self._each(run.start, run.end, block)))
-        if sequence.masked or run.first != sequence.last + 1:
-            self._number(stream.lines + 1, run.first)
+            # The first line after an `mlv/end` must be an `mlv/start`: the full path reports that.
+            return any(map(self._check_line, self._lines(run.start, run.end, block)))
+        if sequence.after_masked or run.first != sequence.last + 1:
+            self._check_seq(stream.lines + 1, run.first)
         line = stream.lines
         for within, lines in run.withins:
             if within and not spans.is_open(within):
-                self._no_span(within, line + 1, line + lines)
+                self._report_no_span(within, line + 1, line + lines)
             line += lines
-        sequence.run(run.first, run.first + run.lines - 1)
+        sequence.add_run(run.first, run.first + run.lines - 1)
         stream.lines += run.lines
         stream.events += run.lines
-        self._last = self._raw(block, run.last, run.end) or b""
+        self._last = self._bytes(block, run.last, run.end) or b""
         return False
 
-    def _no_span(self, within: int, first: int, last: int) -> None:
+    def _report_no_span(self, within: int, first: int, last: int) -> None:
         """Report the lines from `first` to `last`, whose `within` names no open span."""
         for line in range(first, last + 1):
-            kinds = self._full(("span.within",))
-            if kinds:
-                kinds[0].count(last + 1 - line, last)
+            counters = self._only_counted(("span.within",))
+            if counters:
+                counters[0].count(last + 1 - line, last)
                 break
-            self._findings.add("span.within", self._path, line, no_span("within", within))
+            self._findings.add("span.within", self._path, line, no_span_message("within", within))
 
-    def _bad(self, bad: Bad, block: Block) -> bool:
-        """Check lines that break known rules; the full path makes the findings that are listed."""
-        at, start = self._counted(bad.runs, 0, block.start + bad.start)
-        while at < len(bad.runs):
-            flaw, left, size = bad.runs[at]
+    def _count_invalid(self, invalid: InvalidLines, block: Block) -> bool:
+        """Count the findings of lines that break known rules; the full path makes those that are listed."""
+        at, start = self._count(invalid.runs, 0, block.start + invalid.start)
+        while at < len(invalid.runs):
+            broken, left, size = invalid.runs[at]
             end = start + size
-            for line in self._each(start - block.start, end - block.start, block):
-                if self._counted(((flaw, left, end - line.start),), 0, line.start)[0]:
+            for line in self._lines(start - block.start, end - block.start, block):
+                if self._count(((broken, left, end - line.start),), 0, line.start)[0]:
                     break
-                if flaw.unknown == () and not known(self._version):
+                if broken.if_unknown == () and not is_known(self._version):
                     self._stream.lines += 1
-                    event = json.loads(line.raw or b"")  # its text keeps all rules
-                    self._event(line, event, event["event"], int(event["seq"]))
-                elif self._line(line):
+                    event = json.loads(line.raw or b"")  # the line breaks no rule
+                    self._check_event(line, event, event["event"], int(event["seq"]))
+                elif self._check_line(line):
                     return True
                 left -= 1
-            at, start = self._counted(bad.runs, at + 1, end)
+            at, start = self._count(invalid.runs, at + 1, end)
         return False
 
-    def _counted(self, runs: tuple[tuple[Flaw, int, int], ...], at: int, start: int) -> tuple[int, int]:
-        """Count the findings of lines with flaws, from run `at` to the first that is listed; return where that is."""
-        is_known, may_start = known(self._version), False
+    def _count(self, runs: tuple[tuple[BrokenRules, int, int], ...], at: int, start: int) -> tuple[int, int]:
+        """Count the findings of invalid lines, up to the first one that must be listed.
+
+        Args:
+            runs: The runs of `InvalidLines`.
+            at: The index of the first run to count.
+            start: The offset of its first line.
+
+        Returns:
+            The index of the first run that isn't counted, and the offset of its first line.
+        """
+        in_known, may_start = is_known(self._version), False
         lines, end = self._stream.lines, start
-        for flaw, number, size in runs[at:] if at else runs:
-            rules = flaw.known if is_known else flaw.unknown
-            kinds = self._only_counted.get(rules) or self._full(rules) if rules else None
-            if not kinds:
+        for broken, number, size in runs[at:] if at else runs:
+            rules = broken.if_known if in_known else broken.if_unknown
+            counters = self._counters.get(rules) or self._only_counted(rules) if rules else None
+            if not counters:
                 break
             at += 1
             lines += number
             end += size
-            for kind in kinds:
-                kind.count(number, lines)
-            if flaw.may_start:
-                is_known, may_start = False, True
+            for counter in counters:
+                counter.count(number, lines)
+            if broken.may_start:
+                in_known, may_start = False, True
         if end > start:
             self._stream.lines = lines
-            self._masked(start, end, may_start)
+            self._add_masked(start, end, may_start)
         return at, end
 
-    def _full(self, rules: tuple[str, ...]) -> list[Kind] | None:
-        """Return the findings of each of these rules, if further ones of all of them are only counted."""
-        kinds = self._only_counted.get(rules)
-        if kinds is None:
-            kinds = self._findings.full(self._path, rules)
-            if kinds is not None:
-                self._only_counted[rules] = kinds
-        return kinds
+    def _only_counted(self, rules: tuple[str, ...]) -> list[RuleFindings] | None:
+        """Return the findings of each rule; None if a further finding of one of them must be listed."""
+        counters = self._counters.get(rules)
+        if counters is None:
+            counters = self._findings.only_counted(self._path, rules)
+            if counters is not None:
+                self._counters[rules] = counters
+        return counters
 
-    def _each(self, start: int, end: int, block: Block) -> Iterator[Line]:
+    def _lines(self, start: int, end: int, block: Block) -> Iterator[Line]:
         """Yield the lines between these offsets of a block, none of which is counted yet."""
-        raw = self._raw(block, start, end) or b""
+        raw = self._bytes(block, start, end) or b""
         start, offset = 0, block.start + start
         while start < len(raw):
             end = raw.index(b"\n", start) + 1
             yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
             start = end
 
-    def _number(self, line: int, seq: int) -> None:
+    def _check_seq(self, line: int, seq: int) -> None:
         """Check the `seq` of a line that may not be the next number."""
         for rule, message in self._stream.sequence.check(line, seq):
             self._findings.add(rule, self._path, line, message)
-        self._follow(seq)
+        self._add_seq(seq)
 
-    def _follow(self, seq: int) -> None:
-        """Take note of the `seq` of a line, and of the masked lines before it."""
+    def _add_seq(self, seq: int) -> None:
+        """Add the `seq` of a line, and the masked lines before it."""
         sequence = self._stream.sequence
-        if sequence.masked:
-            self._spans.masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
+        if sequence.after_masked:
+            self._spans.add_masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
         sequence.add(seq)
 
-    def _raw(self, block: Block, start: int, end: int) -> bytes | None:
+    def _bytes(self, block: Block, start: int, end: int) -> bytes | None:
         """Return bytes of a block; None if they are too many, or if the file became too short."""
         if block.raw is not None:
             return block.raw[start:end]
         raw = self._file.read(block.start + start, end - start) if end - start <= MAX_SIZE else b""
         return raw if len(raw) == end - start else None
 
-    def _line(self, line: Line) -> bool:
+    def _check_line(self, line: Line) -> bool:
         """Check the next line by all rules. True means that the rest of the stream can't be checked."""
         self._stream.lines += 1
         if line.raw is None:
-            return self._mask(line, [too_long(line.end - line.start)])
+            return self._report_masked(line, [too_long(line.end - line.start)])
         parsed = parse(line.raw[:-1], line=True)
         if parsed.broken:
-            return self._mask(line, parsed.broken)
+            return self._report_masked(line, parsed.broken)
         event, own = parsed.value, self._version
         data = event.get("data") if isinstance(event, dict) else None
         if isinstance(event, dict) and event.get("event") == "mlv/start":
             data = data if isinstance(data, dict) else {}
-            refused = refusal(data)
+            refused = why_refused(data)
             if refused:
-                self._findings.unchecked(self._path, f"from line {line.number} on: {refused}")
+                self._findings.add_unchecked(self._path, f"from line {line.number} on: {refused}")
                 return True
-            own = version(data.get("mlv"))
+            own = parse_version(data.get("mlv"))
         typed = b"_mlv" in line.raw or b"\\u" in line.raw
-        checked = check_event(event, is_known=known(own), typed=typed, quiet=self._is_quiet)
-        if checked.broken or not known(own):
-            lesson(line.raw, event, checked.broken, known(own))
+        checked = check_event(event, is_known=is_known(own), typed=typed, quiet=self._is_quiet)
+        if checked.broken or not is_known(own):
+            learn_from(line.raw, event, checked.broken, is_known(own))
         if checked.masked:
             name = event.get("event") if isinstance(event, dict) else None
-            return self._mask(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
+            return self._report_masked(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
         self._version = own
         self._report(line, checked.broken)
-        self._event(line, event, event["event"], int(event["seq"]))
+        self._check_event(line, event, event["event"], int(event["seq"]))
         if checked.typed and self._references:
             self._references.check(self._path, line.number, checked.typed)
         return False
 
-    def _mask(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
+    def _report_masked(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
+        """Report the rules for which a line is masked, and return False: the next line can be checked."""
         self._report(line, broken)
-        self._masked(line.start, line.end, may_start)
+        self._add_masked(line.start, line.end, may_start)
         return False
 
-    def _masked(self, start: int, end: int, may_start: bool) -> None:
-        """Take note of masked lines, by their offsets."""
+    def _add_masked(self, start: int, end: int, may_start: bool) -> None:
+        """Add masked lines between these offsets."""
         self._last = b""
         self._stream.last = None
         if may_start:
             self._stream.may_have_started = True
             self._version = None  # it may have begun a session of a newer version
-        self._stream.sequence.mask()
-        self._seals.masked(start, end)
+        self._stream.sequence.add_masked()
+        self._seals.add_masked(start, end)
         self._after_end = False
 
     def _is_quiet(self, rule: str) -> bool:
         """Return whether further findings of a rule are only counted, so that their messages may be left out."""
-        return self._full((rule,)) is not None
+        return self._only_counted((rule,)) is not None
 
     def _report(self, line: Line, broken: list[Broken]) -> None:
+        """Report the rules that a line breaks."""
         for rule, message in broken:
             self._findings.add(rule, self._path, line.number, message)
 
-    def _event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
+    def _check_event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
+        """Check the next event, which isn't masked, by the rules about the lines before it."""
         stream, data, broken = self._stream, event["data"], list[Broken]()
         stream.events += 1
         stream.last = name
@@ -268,15 +284,16 @@ class _StreamChecker:
         self._after_end = name == "mlv/end"
         if name == "mlv/dropped" and line.number > 1:
             broken += check_dropped(data, seq, stream.sequence)
-            self._follow(seq)
+            self._add_seq(seq)
         else:
-            self._number(line.number, seq)
+            self._check_seq(line.number, seq)
         broken += self._spans.check(event, name, seq)
         if name.startswith("mlv/"):
-            broken += self._lifecycle(line, name, seq, data)
+            broken += self._check_lifecycle(line, name, seq, data)
         self._report(line, broken)
 
-    def _lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
+    def _check_lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
+        """Check a lifecycle event, and change the state of the stream."""
         stream = self._stream
         stream.state = _STATES.get(name, stream.state)
         match name:

@@ -63,11 +63,12 @@ def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchec
     with opened:
         if isinstance(opened, File):
             raise NotADirectoryError(f"{path!r} isn't a directory")
-        walk(opened.duplicate(), visit, findings.unchecked)
-    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.not_checked))
+        walk(opened.duplicate(), visit, findings.add_unchecked)
+    return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.unchecked))
 
 
 def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
+    """Check a single log file."""
     findings, events = Findings(), 0
     try:
         stream = check_stream(None, file, ".", (1, 0), findings, None, jobs)
@@ -75,31 +76,32 @@ def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
         for rule, where, line, message in unsealed_streams([stream], findings) if sealed else []:
             findings.add(rule, where, line, message)
     except (Unreadable, MemoryError) as error:
-        findings.unchecked(".", str(error) or "there was not enough memory")
-    return Target(path, (), tuple(findings.found), tuple(findings.omitted), tuple(findings.not_checked), events)
+        findings.add_unchecked(".", str(error) or "there was not enough memory")
+    return Target(path, (), tuple(findings.listed), tuple(findings.omitted), tuple(findings.unchecked), events)
 
 
 def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Target:
-    whole = Findings()
-    found = _check_all(root, sealed, jobs, whole)
+    """Check the experiments in and below a directory, and compare them with one another."""
+    common = Findings()
+    found = _check_all(root, sealed, jobs, common)
     results = []
     for where in sorted(found, key=path_order):
         result, identity = found[where]
         if result.checked and result.parent is not False:
             _compare_parent(result, found)
         if result.checked and result.id is not None:
-            known = result.findings if result.parent is not False else None
-            copies.check(result.id, os.path.join(path, result.path), identity, known)
+            findings = result.findings if result.parent is not False else None
+            copies.check(result.id, os.path.join(path, result.path), identity, findings)
         results.append(result)
     if not results:
-        whole.unchecked(".", "there is no experiment in it")
-    parts = [whole, *(result.findings for result in results)]
+        common.add_unchecked(".", "there is no experiment in it")
+    parts = [common, *(result.findings for result in results)]
     return Target(
         path,
         tuple(result.experiment for result in results),
-        tuple(finding for part in parts for finding in part.found),
+        tuple(finding for part in parts for finding in part.listed),
         tuple(number for part in parts for number in part.omitted),
-        tuple(dict.fromkeys(entry for part in parts for entry in part.not_checked)),
+        tuple(dict.fromkeys(entry for part in parts for entry in part.unchecked)),
         sum(result.events for result in results),
     )
 
@@ -117,14 +119,16 @@ def _compare_parent(result: ExperimentResult, others: dict[str, tuple[Experiment
 
 
 def _check_all(
-    root: Directory, sealed: bool, jobs: int, whole: Findings
+    root: Directory, sealed: bool, jobs: int, common: Findings
 ) -> dict[str, tuple[ExperimentResult, Identity]]:
     """Check the experiments in and below a directory, distributed by their paths over `jobs` processes."""
     jobs = max(jobs, 1) if can_fork() else 1
     others: dict[str, int] = {}
     try:
-        with workers(jobs - 1, lambda number: iter([_share(root, sealed, jobs, number, Findings(), {})])) as shares:
-            found = _share(root, sealed, jobs, jobs - 1, whole, others)
+        with workers(
+            jobs - 1, lambda number: iter([_check_share(root, sealed, jobs, number, Findings(), {})])
+        ) as shares:
+            found = _check_share(root, sealed, jobs, jobs - 1, common, others)
             for number, share in enumerate(shares):
                 given, reason = dict[str, Any](), "it was moved, removed or replaced while the directory was read"
                 try:
@@ -134,15 +138,17 @@ def _check_all(
                 for where in [where for where, other in others.items() if other == number]:
                     found[where] = given.get(where, (reason, (0, 0)))
     except WorkerFailed as error:
-        whole.unchecked(".", str(error))
+        common.add_unchecked(".", str(error))
         return {}
     for where, (result, _) in found.items():
         if isinstance(result, str):
-            whole.unchecked(where or ".", result)
+            common.add_unchecked(where or ".", result)
     return {where: (result, identity) for where, (result, identity) in found.items() if not isinstance(result, str)}
 
 
-def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Findings, others: dict[str, int]) -> Share:
+def _check_share(
+    root: Directory, sealed: bool, jobs: int, number: int, common: Findings, others: dict[str, int]
+) -> Share:
     """Check the experiments of one process.
 
     Args:
@@ -150,13 +156,13 @@ def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Finding
         sealed: Whether to check level Sealed.
         jobs: The number of processes.
         number: The number of this process; the first process has the greatest.
-        whole: Takes what belongs to no experiment.
+        common: Takes what belongs to no experiment.
         others: Takes the experiments of other processes, with the number of the process.
     """
     found: Share = {}
 
     def visit(directory: Directory, where: str, entries: dict[str, str]) -> set[str]:
-        if not is_experiment(directory, where, entries, whole):
+        if not is_experiment(directory, where, entries, common):
             return set()
         # A long stream is read by several processes, which only the first process may start.
         long = jobs > 1 and entries.get("log.jsonl") == "file" and is_long(_size(directory, "log.jsonl"))
@@ -171,7 +177,7 @@ def _share(root: Directory, sealed: bool, jobs: int, number: int, whole: Finding
             found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)
         return set(FOLDERS)
 
-    walk(root.reopened() if number < jobs - 1 else root.duplicate(), visit, whole.unchecked)
+    walk(root.reopened() if number < jobs - 1 else root.duplicate(), visit, common.add_unchecked)
     return found
 
 

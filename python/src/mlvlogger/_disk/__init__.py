@@ -1,1 +1,1 @@
-"""How bytes get to the disk and back: folders, files of lines, publication. Nothing here knows events."""
+"""Access to the disk: folders, files of lines, publication. Nothing here knows events."""

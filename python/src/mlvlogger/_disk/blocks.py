@@ -11,22 +11,29 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK", "blocks"]
 
-CHUNK = 1024 * 1024  #: bytes that are read at once from a file that is read as a whole
+CHUNK = 1024 * 1024  #: Bytes that one call reads from a file of any kind.
 
 _BLOCK = 64 * 1024
 
 
 def blocks(file: IO[bytes], size: int) -> Iterator[tuple[bytes | None, int]]:
-    """The first *size* bytes of a stream as blocks of whole lines, and how many bytes each has.
+    """Yield *size* bytes of a stream as blocks of whole lines, each with its number of bytes.
 
-    A line that is too long is a separate block, and None. The bytes after the last line feed aren't a line
-    (`reader.torn`). A block has about 64 KiB, or the size of its last line where that is longer.
+    For a line that is too long, the block is None. The bytes after the last line feed aren't a line (`reader.torn`). A
+    block has about 64 KiB, or the size of its last line if that is larger.
+
+    Args:
+        file: The stream, open for reading at the beginning of a line.
+        size: The number of bytes to read.
+
+    Raises:
+        OSError: If the system can't read the file.
     """
     while size > 0 and (block := file.read(min(size, _BLOCK))):
         if not block.endswith(b"\n"):
             block += file.readline(min(size - len(block), MAX_RECORD + 1))
         size -= len(block)
-        last = block.rfind(b"\n", 0, -1) + 1  # where the last line begins; the others are shorter than a block
+        last = block.rfind(b"\n", 0, -1) + 1  # the offset of the last line; the others are shorter than a block
         if block.endswith(b"\n") and len(block) - last <= MAX_RECORD:
             yield block, len(block)
             continue

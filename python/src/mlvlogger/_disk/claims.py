@@ -1,4 +1,4 @@
-"""Claims: a name that one process has at a time, on a file system that can't link."""
+"""Claims: a lock that is a name in a folder, for file systems without hard links."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Claim"]
 
-_STALE = 5.0  # seconds
+_STALE = 5.0  # seconds after which a claim that is a directory no longer counts
 
 
 class Claim:
-    """A name that one process has at a time; the claim of a killed process doesn't stop another one.
+    """A context manager for a name that one process holds at a time.
 
-    It is a file with a lock, which ends with its process. On a file system without locks it is a directory, which
-    counts for some seconds: a claim is held for milliseconds.
+    The claim of a killed process doesn't stop other processes. A claim is a locked file, and the lock ends with its
+    process. On a file system without locks, a claim is a directory, which counts for `_STALE` seconds; a process holds
+    a claim for milliseconds.
+
+    Args:
+        folder: The folder.
+        name: The name in the folder.
 
     Raises:
-        TimeoutError: If the claim can't be had for long: a stopped process holds it, or the file system doesn't
-            say reliably which file a name leads to.
+        TimeoutError: If the claim isn't free for 10 seconds: a stopped process holds it, or the file system reports
+            the identity of files unreliably. From the beginning of the `with` block.
         OSError: If the system refuses.
     """
 
@@ -41,7 +46,7 @@ class Claim:
         while True:
             try:
                 fd = self._folder.opener(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except IsADirectoryError:  # of a process that had no locks, here or on another host
+            except IsADirectoryError:  # the claim of a process that had no locks, here or on another host
                 self._remove_stale()
                 self._wait()
                 continue
@@ -57,10 +62,10 @@ class Claim:
                 self._make_directory()
                 return
             self._fd = fd
-            if self._is_ours(fd):
+            if self._holds_name(fd):
                 return
             self._fd = None
-            os.close(fd)  # its holder has removed it, and another process may have made a new one
+            os.close(fd)  # its holder has removed the file, and another process may have made a new one
             self._wait()
 
     def __exit__(self, *_: object) -> None:
@@ -69,12 +74,12 @@ class Claim:
             return
         fd, self._fd = self._fd, None
         try:
-            if self._is_ours(fd):
+            if self._holds_name(fd):
                 self._folder.remove(self._name)
         finally:
             os.close(fd)
 
-    def _is_ours(self, fd: int) -> bool:
+    def _holds_name(self, fd: int) -> bool:
         try:
             return os.path.samestat(os.fstat(fd), self._folder.stat(self._name))
         except FileNotFoundError:
@@ -90,22 +95,26 @@ class Claim:
             self._wait()
 
     def _remove_stale(self) -> None:
-        """Remove a directory that has been there for long."""
+        """Remove the directory of a claim if it is older than `_STALE` seconds."""
         aside = temporary_name()
         try:
             os.mkdir(self._folder.at(aside), dir_fd=self._folder.fd)  # gives the time of the file system
             age = self._folder.stat(aside).st_mtime - self._folder.stat(self._name).st_mtime
             if age >= _STALE:
-                # In one step, so that of several processes one removes it. It is empty: so is the one that it replaces.
+                # One step, so that only one of several processes removes the directory. Both directories are empty.
                 names = self._folder.at(self._name), self._folder.at(aside)
                 os.rename(*names, src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
         except FileNotFoundError:
-            pass  # it is gone
+            pass  # another process has removed it
         finally:
             os.rmdir(self._folder.at(aside), dir_fd=self._folder.fd)
 
     def _wait(self) -> None:
-        """Wait a moment until the next try. Raises TimeoutError after too many of them."""
+        """Sleep until the next try.
+
+        Raises:
+            TimeoutError: If the time for all tries is over.
+        """
         if time.monotonic() > self._until:
             path = os.path.join(self._folder.path, self._name)
             reason = (

@@ -1,4 +1,4 @@
-"""Files and directories, held open: nothing here waits, or follows a link unasked (specification 1.0, Layout)."""
+"""Files and directories that stay open: nothing here blocks or follows a link unasked (specification 1.0, Layout)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, TypeAlias
 
-    #: Device and inode: what a file or directory is, whatever its name.
+    #: Device and inode, which identify a file or directory independently of its name.
     Identity: TypeAlias = tuple[int, int]
 
 __all__ = [
@@ -33,28 +33,28 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) 
 
 
 class NotAFolder(CannotAttach, NotADirectoryError):
-    """Something else has the name of a folder: also a symbolic link, which would lead outside."""
+    """The error for a folder whose name belongs to something else, such as a symbolic link that leads outside."""
 
 
 def identity(status: os.stat_result) -> Identity:
-    """Return device and inode: equal for two names of one file, and kept when the file is renamed."""
+    """Return device and inode: equal for two names of one file, and unchanged when the file is renamed."""
     return status.st_dev, status.st_ino
 
 
 class Directory:
-    """A directory that is known by its identity, so that it isn't taken for another one that gets its name.
+    """A directory that is recognized by its identity: another directory that gets its name isn't the same one.
 
     Args:
-        path: The path that leads to it now.
+        path: The path that leads to the directory now.
 
     Raises:
         OSError: If there is no such directory.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._know(os.fspath(path), os.stat(os.fspath(path) or os.curdir))
+        self._identify(os.fspath(path), os.stat(os.fspath(path) or os.curdir))
 
-    def _know(self, path: str, status: os.stat_result) -> None:
+    def _identify(self, path: str, status: os.stat_result) -> None:
         self._given = path
         self._absolute = os.path.abspath(path)
         self._identity = identity(status)
@@ -63,51 +63,51 @@ class Directory:
     def path(self) -> str:
         """A path that leads to the directory now.
 
-        The path as given, as long as it leads there; otherwise the absolute path from the beginning. If the directory
-        was moved and is held open, its new path (Linux and macOS).
+        The given path, while it leads to the directory; otherwise the absolute path of the directory when this object
+        was made. If the directory was moved and is open, its new path (Linux and macOS).
         """
-        if self._leads(self._given):
+        if self._is_at(self._given):
             return self._given
-        if self._leads(self._absolute):
+        if self._is_at(self._absolute):
             return self._absolute
-        return self._moved() or self._absolute
+        return self._moved_path() or self._absolute
 
-    def known_as(self, path: str | os.PathLike[str]) -> None:
-        """Let `path` be *path*, as long as that leads to it."""
+    def prefer_path(self, path: str | os.PathLike[str]) -> None:
+        """Make *path* the value of `path`, while it leads to the directory."""
         self._given = os.fspath(path)
 
     def is_same(self, other: Directory) -> bool:
-        """Whether *other* is the same directory, whatever their paths."""
+        """Return whether *other* is the same directory; their paths may differ."""
         return self._identity == other._identity
 
     @property
     def exists(self) -> bool:
-        """Whether `path` leads to it: not after it was removed, and not after a move that can't be followed."""
-        return self._leads(self.path)
+        """Whether `path` leads to the directory: False after a removal, and after a move that can't be followed."""
+        return self._is_at(self.path)
 
-    def _leads(self, path: str) -> bool:
+    def _is_at(self, path: str) -> bool:
         try:
             return identity(os.stat(path or os.curdir)) == self._identity
         except (OSError, ValueError):
             return False
 
-    def _moved(self) -> str | None:
+    def _moved_path(self) -> str | None:
         return None
 
 
 class Folder(Directory):
-    """A directory held open: work goes to this directory, wherever its name leads meanwhile.
+    """An open directory: every call works on this directory, also if its name meanwhile leads to another one.
 
-    If the system can't hold directories open (Windows), each call goes through the path, after a check that the path
-    leads to the same directory.
+    If the system can't open directories (Windows), each call uses the path, after a check that the path leads to the
+    same directory.
 
     Args:
-        root: The path of a directory, or a `Folder`, which stays open. Links are followed in a path, and nowhere else.
-        names: The folders that lead from there to this one. The ones that are missing are made.
+        root: The path of a directory, or a `Folder`, which stays open. Only in a path are links followed.
+        names: The folders that lead from *root* to this one. Missing folders are created.
 
     Raises:
         NotAFolder: If something else has the name of one of *names*.
-        FileNotFoundError: If *root* doesn't exist, or doesn't exist any more.
+        FileNotFoundError: If *root* doesn't exist (any more).
         OSError: If the system refuses.
     """
 
@@ -122,11 +122,11 @@ class Folder(Directory):
                 name = inner if self._fd is not None else path
                 try:
                     os.mkdir(name, dir_fd=self._fd)
-                    self.sync()  # what is published in it is on the disk, and so has its name to be
+                    self.sync()  # files that are published in the new folder are durable, so its name must be, too
                 except FileExistsError:
                     pass
                 self._open(name, self, follow=False)
-            self._know(path, os.stat(path or os.curdir) if self._fd is None else os.fstat(self._fd))
+            self._identify(path, os.stat(path or os.curdir) if self._fd is None else os.fstat(self._fd))
         except BaseException as error:
             self.close()
             if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR) and inner is not None:
@@ -137,11 +137,19 @@ class Folder(Directory):
             raise
 
     @classmethod
-    def of_descriptor(cls, fd: int, path: str) -> Folder:
-        """Return the folder of a descriptor, which is closed with it. *path* led there."""
+    def from_descriptor(cls, fd: int, path: str) -> Folder:
+        """Return the folder of an open descriptor.
+
+        Args:
+            fd: The descriptor, which `close` closes.
+            path: The path that led to the directory.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         folder = cls.__new__(cls)
         folder._fd = fd
-        folder._know(path, os.fstat(fd))
+        folder._identify(path, os.fstat(fd))
         return folder
 
     def _open(self, name: str, outer: object, follow: bool) -> None:
@@ -156,39 +164,51 @@ class Folder(Directory):
 
     @property
     def fd(self) -> int | None:
-        """For the arguments `dir_fd` of the functions of `os`, after `at`. None if it isn't held open."""
+        """The descriptor for the argument `dir_fd` of functions of `os`. Call `at` first. None if it isn't open."""
         return self._fd
 
-    def _is_ours(self) -> bool:
-        """Whether the descriptor leads here: a program may close descriptors that it doesn't know."""
+    def _owns_descriptor(self) -> bool:
+        """Return whether the descriptor is this directory's: a program may close descriptors that it didn't open."""
         try:
             return self._fd is not None and identity(os.fstat(self._fd)) == self._identity
         except OSError as error:
-            return error.errno != errno.EBADF  # the disk may be in trouble
+            return error.errno != errno.EBADF  # other errors are of the disk, not of the descriptor
 
     def at(self, name: str) -> str:
-        """Return *name* in this folder, for a function that gets `fd` as well.
+        """Return the path of *name* in this folder, for a function that also gets `fd`.
 
         Raises:
-            FileNotFoundError: If the folder isn't held open, and its path doesn't lead to it any more.
+            FileNotFoundError: If the folder isn't open, and its path doesn't lead to it any more.
         """
-        if self._is_ours():
+        if self._owns_descriptor():
             return name
         self._fd = None
-        if not self._leads(self._absolute):
+        if not self._is_at(self._absolute):
             raise FileNotFoundError(errno.ENOENT, "The directory was moved or removed", self._absolute)
         return os.path.join(self._absolute, name)
 
     def opener(self, name: str, flags: int) -> int:
-        """Open *name* in this folder: for the argument `opener` of `open`, with a name in this folder."""
+        """Open *name* in this folder and return the descriptor: the argument `opener` of `open`.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         return os.open(self.at(name), flags, 0o666, dir_fd=self._fd)
 
     def stat(self, name: str) -> os.stat_result:
-        """Return the status of an entry, no link followed. Raises OSError."""
+        """Return the status of an entry, without following a link.
+
+        Raises:
+            OSError: If there is no such entry, or the system refuses.
+        """
         return os.stat(self.at(name), dir_fd=self._fd, follow_symlinks=False)
 
     def has(self, name: str) -> bool:
-        """Whether there is an entry of this name, a dangling link included. Raises OSError if the system can't tell."""
+        """Return whether an entry of this name exists, a dangling link included.
+
+        Raises:
+            OSError: If the system can't determine it.
+        """
         try:
             self.stat(name)
         except (FileNotFoundError, NotADirectoryError):
@@ -196,26 +216,34 @@ class Folder(Directory):
         return True
 
     def names(self) -> list[str]:
-        """Return the names of the entries. Raises OSError."""
+        """Return the names of the entries, in any order.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         here = self.at(os.curdir)
         return os.listdir(here if self._fd is None else self._fd)
 
     def read(self, name: str, limit: int) -> bytes:
-        """As `read_regular`, in this folder. *name* may have folders in it."""
+        """Return the bytes of a regular file in this folder, as `read_regular` does. *name* may be a path.
+
+        Raises:
+            OSError: As for `read_regular`.
+        """
         return read_regular(self.at(name), limit, self._fd)
 
     @property
     def is_removed(self) -> bool:
-        """Whether the directory itself was removed, so that nothing can be made in it any more."""
-        if not self._is_ours() or self._fd is None:
-            return not self._leads(self._absolute)
+        """Whether the directory itself was removed, so that nothing can be created in it any more."""
+        if not self._owns_descriptor() or self._fd is None:
+            return not self._is_at(self._absolute)
         try:
             return not os.fstat(self._fd).st_nlink
         except OSError as error:
-            return error.errno == errno.ESTALE  # on a network file system; otherwise the disk is in trouble
+            return error.errno == errno.ESTALE  # on a network file system; other errors don't say that it was removed
 
-    def _moved(self) -> str | None:
-        if self._fd is None or not self._is_ours() or self.is_removed:
+    def _moved_path(self) -> str | None:
+        if self._fd is None or not self._owns_descriptor() or self.is_removed:
             return None
         try:
             if os.path.isdir("/proc/self/fd"):
@@ -226,17 +254,17 @@ class Folder(Directory):
                 path = os.fsdecode(fcntl(self._fd, F_GETPATH, bytes(1024)).rstrip(b"\0"))
         except (ImportError, OSError):
             return None
-        return path if self._leads(path) else None
+        return path if self._is_at(path) else None
 
     def remove(self, name: str) -> None:
-        """Remove an entry that is ours, if it still exists."""
+        """Remove an entry that this process made, if it still exists."""
         try:
             os.unlink(self.at(name), dir_fd=self._fd)
         except FileNotFoundError:
             pass
 
     def sync(self) -> None:
-        """Return when the names in it are on the disk, if its file system can do that."""
+        """Return when the names of the entries are on the disk, if the file system can sync a directory."""
         if self._fd is not None:
             try:
                 os.fsync(self._fd)
@@ -244,14 +272,14 @@ class Folder(Directory):
                 pass
 
     def close(self) -> None:
-        """Close it. A second call does nothing."""
-        is_ours = not hasattr(self, "_identity") or self._is_ours()
+        """Close the descriptor. A second call does nothing."""
+        is_own = not hasattr(self, "_identity") or self._owns_descriptor()
         fd, self._fd = self._fd, None
-        if fd is not None and is_ours:
+        if fd is not None and is_own:
             try:
                 os.close(fd)
             except OSError:
-                pass  # nothing is written through it, so the error says nothing
+                pass  # nothing was written through the descriptor, so the error doesn't matter
 
     def __enter__(self) -> Folder:
         return self
@@ -265,15 +293,22 @@ class Folder(Directory):
 
 
 def temporary_name() -> str:
-    """Return a name that nothing has, for what isn't published yet."""
+    """Return a unique name for a file that isn't published yet."""
     return f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
 
 
 def open_regular(path: str | os.PathLike[str], follow: bool = False, dir_fd: int | None = None) -> IO[bytes]:
-    """Open a regular file for reading; a pipe doesn't block, and by default a symbolic link isn't followed.
+    """Open a regular file for reading.
+
+    A pipe under this name doesn't block.
+
+    Args:
+        path: The file.
+        follow: Whether to follow a symbolic link.
+        dir_fd: The descriptor of the directory that *path* is relative to.
 
     Raises:
-        OSError: If it can't be opened, or isn't a regular file; then without an `errno`.
+        OSError: If the file can't be opened; without an `errno` if it isn't a regular file.
     """
     fd = _open_regular(path, follow, dir_fd)[0]
     try:
@@ -284,7 +319,7 @@ def open_regular(path: str | os.PathLike[str], follow: bool = False, dir_fd: int
 
 
 def _open_regular(path: str | os.PathLike[str], follow: bool, dir_fd: int | None) -> tuple[int, int]:
-    """The descriptor of a regular file, and its size."""
+    """Return the descriptor of a regular file, and its size."""
     fd = os.open(path, _READ if follow else _READ | getattr(os, "O_NOFOLLOW", 0), dir_fd=dir_fd)
     try:
         status = os.fstat(fd)
@@ -297,15 +332,20 @@ def _open_regular(path: str | os.PathLike[str], follow: bool, dir_fd: int | None
 
 
 def read_regular(path: str | os.PathLike[str], limit: int, dir_fd: int | None = None) -> bytes:
-    """Return the bytes of a regular file, in as much memory as it has bytes; no links are followed.
+    """Return the bytes of a regular file, without following a link.
+
+    Args:
+        path: The file.
+        limit: The most bytes that the file may have.
+        dir_fd: The descriptor of the directory that *path* is relative to.
 
     Raises:
-        OSError: As `open_regular`, and if it has more than *limit* bytes.
+        OSError: As for `open_regular`, and if the file has more than *limit* bytes.
     """
     fd, size = _open_regular(path, False, dir_fd)
     try:
         data = os.read(fd, min(size, limit) + 1)
-        while len(data) != size and len(data) <= limit and (more := os.read(fd, 65536)):  # it grows, or comes in pieces
+        while len(data) != size and len(data) <= limit and (more := os.read(fd, 65536)):  # it grows, or reads are short
             data += more
     finally:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""Objects that a forked child must not share with its parent: a function is called for each in the child."""
+"""Hooks for objects that a forked child must not share with its parent."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ __all__ = ["ForkAware"]
 
 
 class ForkAware:
-    """A set of objects that doesn't keep them. The hook is installed with the first of them.
+    """A set of weakly referenced objects, for each of which a forked child calls a function.
+
+    Adding the first object installs the hook.
 
     Args:
-        after_fork: Called in a forked child with each of them.
+        after_fork: The function, which is called in a forked child with each object.
     """
 
     def __init__(self, after_fork: Callable[[Any], None]) -> None:

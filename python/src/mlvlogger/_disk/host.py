@@ -8,9 +8,9 @@ __all__ = ["host"]
 
 
 def host() -> str:
-    """Return the name of this host, as records say it."""
+    """Return the name of this host, as it is recorded."""
     if hasattr(os, "uname"):
         return os.uname().nodename
-    import socket  # Windows; milliseconds that other systems needn't pay
+    import socket  # Windows; on other systems, the import would only take time
 
     return socket.gethostname()

@@ -1,8 +1,8 @@
 """A file of lines that has one writer: each line is in the kernel before the call returns, whole or not at all.
 
-It knows bytes, not events. What it promises (specification 1.0, `writer.line`, `writer.torn`, `writer.one`,
-`writer.file-own`): the file ends with a line feed after every call that returns, and after every call that raises as
-soon as the system lets it; no second writer has the file; and another program's file isn't written to.
+The module handles bytes, not events. It guarantees (specification 1.0, `writer.line`, `writer.torn`, `writer.one`,
+`writer.file-own`): after every call that returns, the file ends with a line feed, and after every call that raises, as
+soon as the system permits it; no second writer has the file; and nothing is written to another program's file.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ except ImportError:  # Windows
 
 __all__ = ["FileChanged", "LineFile", "LocksUnsupported"]
 
-_seek, _END = os.lseek, os.SEEK_END  # for every line
-_LOCKED_BYTE = 2**62  # Windows locks bytes, not files: one far beyond any log, so that readers are not locked out
+_seek, _END = os.lseek, os.SEEK_END  # every line needs them: a global is found faster than an attribute
+# Windows locks bytes, not files. No log has this byte, so the lock doesn't block readers.
+_LOCKED_BYTE = 2**62
 
 
 class LocksUnsupported(OSError):
-    """The file system has no locks, so that a second writer can't be excluded."""
+    """The error for a file system without locks, on which a second writer can't be excluded."""
 
 
 class FileChanged(OSError):
-    """The file isn't the one that its writer left: nothing was written, and nothing may be written to it any more.
+    """The error for a file that another program changed since the last write.
+
+    Nothing was written, and nothing may be written to the file any more.
 
     Attributes:
-        how: What happened: "removed" (the name is free), "replaced" (another file has the name), "truncated" or
-            "extended" (another program has changed its size), or "closed" (the descriptor is another file's now).
+        how: The change: "removed" (the name is free), "replaced" (another file has the name), "truncated" or
+            "extended" (the size differs), or "closed" (the descriptor now belongs to another file).
     """
 
     def __init__(self, how: str) -> None:
@@ -49,18 +52,19 @@ class FileChanged(OSError):
 
 
 class LineFile:
-    """Appends lines to a file that it has locked.
+    """A locked file to which whole lines are appended.
 
     Args:
-        path: The file; with *root*, below that, its folders joined by slashes.
-        new: Make it, and fail if it exists; otherwise it must exist.
-        root: A folder that is held open. Folders of *path* that are missing in it are made.
+        path: The file; with *root*, a path below *root*, joined by slashes.
+        new: Whether to create the file. If False, the file must exist.
+        root: An open folder. Folders of *path* that are missing in it are created.
 
     Raises:
-        FileExistsError, FileNotFoundError: by *new*.
-        StreamBusy: another writer has the file.
-        LocksUnsupported: the file system has no locks, and the file is not new.
-        OSError: it cannot be opened, or isn't a regular file.
+        FileExistsError: If the file exists, with *new*.
+        FileNotFoundError: If the file doesn't exist, without *new*.
+        StreamBusy: If another writer has the file.
+        LocksUnsupported: If the file system has no locks, and the file isn't new.
+        OSError: If the file can't be opened, or isn't a regular file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, new: bool, root: Folder | None = None) -> None:
@@ -71,7 +75,7 @@ class LineFile:
             | getattr(os, "O_NOFOLLOW", 0)
             | getattr(os, "O_BINARY", 0)
         )
-        # O_NONBLOCK: a pipe under this name must not make us wait for its other end. It has no effect on regular files.
+        # O_NONBLOCK: to open a pipe under this name must not wait for its other end. Regular files ignore the flag.
         flags |= getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT | os.O_EXCL if new else 0)
         name = os.fspath(path)
         if root is None:
@@ -80,16 +84,16 @@ class LineFile:
             *folders, last = name.split("/")
             with Folder(root, *folders) as folder:
                 fd = folder.opener(last, flags)
-        self._take(fd, name, root)
+        self._initialize(fd, name, root)
         try:
             status = os.fstat(self._fd)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(f"{self.path} is not a regular file")
             self.identity = identity(status)
             _lock(self._fd, self.path)
-            self.look_again()
+            self.refresh()
         except LocksUnsupported:
-            if not new:  # no other process can have a file that was just made
+            if not new:  # no other process can have a file that was just created
                 self.abandon()
                 raise
         except BaseException:
@@ -97,89 +101,99 @@ class LineFile:
             raise
 
     @classmethod
-    def of_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
-        """Return the file of a descriptor, which is locked already and closed by `close`.
+    def from_descriptor(cls, fd: int, path: str | os.PathLike[str], size: int | None = None) -> LineFile:
+        """Return the file of an open descriptor that already has the lock.
 
         Args:
-            size: The bytes that it has, if they aren't read from the file: a difference is another program's change.
+            fd: The descriptor, which `close` closes.
+            path: The path of the file, for messages.
+            size: The expected size in bytes, by default the actual one. A difference is another program's change.
+
+        Raises:
+            OSError: If the system refuses.
         """
         file = cls.__new__(cls)
-        file._take(fd, os.fspath(path), None)
+        file._initialize(fd, os.fspath(path), None)
         file.identity = identity(os.fstat(fd))
-        file.look_again()
+        file.refresh()
         if size is not None:
             file.position = (size, 0)
         return file
 
-    def _take(self, fd: int, name: str, root: Folder | None) -> None:
+    def _initialize(self, fd: int, name: str, root: Folder | None) -> None:
         self._fd = fd
-        #: As given: what `check` asks for, and what is in messages.
+        #: The given path, which `check` and messages use.
         self.name: str = name
         self._root: Folder | None = root
         self._closed = False
         _files.add(self)  # before the file is locked: another thread may fork at any moment
         self._sync_error: OSError | None = None
-        #: `size` and `lines`. One tuple, so that a signal handler's exception cannot come between the two.
+        #: `size` and `lines`. They are one tuple, so that a signal handler's exception can't come between the two.
         self.position = (0, 0)
-        #: What was written since it was taken, in order and up to `size`, if it is wanted.
+        #: The pieces that were written, in order and up to `size`, until the owner clears the list; None: not recorded.
         self.recent: list[bytes] | None = None
-        #: Lines that an error or an exception may have left in part: `settle` finds out.
+        #: Lines that an error or an exception may have written in part, until `settle` checks the file.
         self.pending = b""
 
-    def move_to(self, other: LineFile) -> None:
-        """Be at the path of another object for the same file."""
+    def adopt_path(self, other: LineFile) -> None:
+        """Take the path of *other*, which is another object for the same file."""
         self.name, self._root = other.name, other._root
 
     @property
     def path(self) -> str:
-        """Its path, for messages."""
+        """The path of the file, for messages."""
         return self.name if self._root is None else os.path.join(self._root.path, self.name)
 
     @property
     def fd(self) -> int:
-        """The descriptor, which carries the lock: whoever has it open has the file."""
+        """The descriptor, which holds the lock: a process that has a copy of it keeps the file locked."""
         return self._fd
 
     @property
     def size(self) -> int:
-        """Bytes of the file that are whole lines; the bytes after them were never acknowledged."""
+        """The number of bytes that are whole lines; the bytes after them were never acknowledged."""
         return self.position[0]
 
     @property
     def lines(self) -> int:
-        """How many lines this writer has written."""
+        """The number of lines that this writer has written."""
         return self.position[1]
 
     def write(self, line: bytes, count: int = 1) -> None:
-        """Append *line*, which ends with a line feed, whole or not at all; or *count* of them in one piece.
+        """Append one or more lines, whole or not at all.
+
+        Args:
+            line: The line, or several lines, which end with a line feed.
+            count: The number of lines.
 
         Raises:
-            FileChanged: If the size of the file isn't the one that we left. Nothing was written.
-            OSError: If not all of the line is in the file. Then it doesn't count as written, and is cut off before the
-                next.
+            FileChanged: If another program changed the size of the file. Nothing was written.
+            OSError: If the line wasn't written in full. The line doesn't count as written, and the next call of
+                `write` or `settle` removes its beginning.
         """
         if self.pending:
             self.settle()
         size, lines = self.position
         if _seek(self._fd, 0, _END) != size:
-            self._refuse()
+            self._raise_changed()
         self.pending = line
         length = len(line)
         written = os.write(self._fd, line)
         while written < length:  # a short write: the disk is nearly full, or a limit is near
             written += os.write(self._fd, line[written:])
         if self.recent is not None:
-            self.recent.append(line)  # before it counts: see `settle`
+            self.recent.append(line)  # before `position` changes: `settle` relies on this order
         self.position = (size + length, lines + count)
         self.pending = b""
 
     def settle(self) -> None:
-        """Put the file in order after a write that failed or was interrupted by an exception of a signal handler.
+        """Make the file end with a whole line, after a failed or interrupted write.
 
-        A line that is whole stays and counts as written: a reader may have seen it. What has no line feed is cut off.
+        An exception of a signal handler may have interrupted it. Whole lines stay and count as written, because a
+        reader may have seen them. Bytes after the last line feed are removed.
 
         Raises:
-            FileChanged: If what is in the file isn't the beginning of what was written. Nothing is cut off then.
+            FileChanged: If the file doesn't have the beginning of these lines. Nothing is removed.
             OSError: If the system refuses.
         """
         if not self.pending:
@@ -188,7 +202,7 @@ class LineFile:
         length = self._size() - size
         found = self.read(length, size)
         if length != len(found) or not self.pending.startswith(found):
-            self._refuse()
+            self._raise_changed()
         whole = found.rfind(b"\n") + 1
         if whole < len(found):
             os.ftruncate(self._fd, size + whole)
@@ -198,20 +212,20 @@ class LineFile:
         self.pending = b""
 
     def check(self, size: bool = True) -> None:
-        """Compare the file with the one at its path (`writer.file-check`).
+        """Compare the file with the file at its path (`writer.file-check`).
 
-        An edit in place that leaves the size as it is can't be seen here: a seal shows it.
+        An edit in place that doesn't change the size isn't detected here, but by a seal.
 
         Args:
-            size: Whether `size` is the one that the file must have: not while the writer process writes.
+            size: Whether the file must have the size `size`. Not while the writer process writes.
 
         Raises:
-            FileChanged: If it isn't the file that we left, by identity or size.
-            OSError: If the system can't tell.
+            FileChanged: If the identity or the size differs.
+            OSError: If the system can't determine it.
         """
         found = self._size()
         if size and not self.pending and found != self.position[0]:
-            self._refuse()  # whatever became of the name: its bytes may not be ours
+            self._raise_changed()  # also if the name is another file's by now: the bytes may be another program's
         if self._root is not None:
             try:
                 there = self._root.stat(self.name)
@@ -223,7 +237,7 @@ class LineFile:
                 raise FileChanged("replaced")
 
     def _size(self) -> int:
-        """The bytes of the file, after a check that it is still ours."""
+        """Return the size of the file, after a check that the descriptor is still this file's."""
         try:
             status = os.fstat(self._fd)
         except OSError as error:
@@ -232,21 +246,22 @@ class LineFile:
         else:
             if identity(status) == self.identity:
                 return status.st_size
-        self._closed = True  # the program has closed descriptors that it doesn't know: the number is another file's
+        self._closed = True  # the program has closed descriptors that it didn't open: the number is another file's now
         raise FileChanged("closed")
 
-    def _refuse(self) -> NoReturn:
+    def _raise_changed(self) -> NoReturn:
         raise FileChanged("truncated" if self._size() < self.position[0] else "extended")
 
-    def look_again(self) -> None:
-        """Take the size from the file: the writer process, which also has its descriptor, has added whole lines."""
+    def refresh(self) -> None:
+        """Take the size from the file, to which the writer process has appended whole lines."""
         self.position = (os.fstat(self._fd).st_size, self.position[1])
 
     def sync(self) -> None:
         """Return when all lines are on the disk.
 
-        Raises OSError when they may not be, and from then on always: a second sync that succeeds proves nothing about
-        the bytes of the first.
+        Raises:
+            OSError: If some lines may not be on the disk; after one failure, every call raises, because a second sync
+                that succeeds proves nothing about the bytes of the first.
         """
         if self._sync_error is not None:
             raise OSError(f"an earlier sync of {self.path} failed: {self._sync_error}") from self._sync_error
@@ -257,12 +272,12 @@ class LineFile:
             raise
 
     def read(self, size: int, offset: int) -> bytes:
-        """The *size* bytes from *offset*, fewer at the end of the file."""
+        """Return *size* bytes from *offset*, or fewer at the end of the file."""
         parts = []
         while size > 0:
             if hasattr(os, "pread"):
                 part = os.pread(self._fd, size, offset)
-            else:  # Windows; O_APPEND writes at the end wherever the file's position is
+            else:  # Windows; O_APPEND writes at the end, so the position of the file can change
                 os.lseek(self._fd, offset, os.SEEK_SET)
                 part = os.read(self._fd, size)
             if not part:
@@ -272,13 +287,13 @@ class LineFile:
         return b"".join(parts)
 
     def reader(self) -> IO[bytes]:
-        """The file from its beginning, to be read and closed."""
+        """Return the file, open for reading at its beginning. The caller closes it."""
         reader = open(os.dup(self._fd), "rb")
         reader.seek(0)
         return reader
 
     def truncate(self, size: int) -> None:
-        """Keep the first *size* bytes: to remove what a crash left after the last line feed."""
+        """Remove all bytes after the first *size* bytes, such as a torn line after a crash."""
         os.ftruncate(self._fd, size)
         self.position = (size, self.lines)
 
@@ -292,25 +307,25 @@ class LineFile:
             self.abandon()
 
     def abandon(self) -> None:
-        """Close the file and touch nothing: in a forked child, where the parent keeps its lock."""
+        """Close the descriptor and don't check the file: for a forked child, whose parent keeps the lock."""
         if not self._closed:
-            is_ours = self._has_file()
+            is_own = self._owns_descriptor()
             # From here to the call of `close`, no exception of a signal handler can come.
             self._closed = True
             fd, self._fd = self._fd, -1  # the number may soon be another file's
-            if is_ours:
+            if is_own:
                 os.close(fd)
 
-    def _has_file(self) -> bool:
-        """Whether the descriptor is the file's: a program may close descriptors that it doesn't know."""
+    def _owns_descriptor(self) -> bool:
+        """Return whether the descriptor is this file's: a program may close descriptors that it didn't open."""
         try:
             return not hasattr(self, "identity") or identity(os.fstat(self._fd)) == self.identity
         except OSError as error:
-            return error.errno != errno.EBADF  # the disk may be in trouble
+            return error.errno != errno.EBADF  # other errors are of the disk, not of the descriptor
 
     def __del__(self) -> None:
-        # A writer that was dropped without a close must not keep the lock. Everything it wrote is in the kernel.
-        # At the end of the interpreter, the finalizers of others may come later, and log.
+        # A writer that is dropped without a close must release the lock. Its lines are in the kernel.
+        # At the end of the interpreter, other finalizers may run later, and log.
         if not getattr(self, "_closed", True) and not is_finalizing():
             self.abandon()
 

@@ -1,7 +1,7 @@
 """Publication: a file with its final name is complete (specification 1.0, `writer.publish`).
 
-It is written under a temporary name, synced, and gets its name in one step that fails if the name exists. No step
-needs a lock that a killed process could leave.
+A file is written under a temporary name, synced, and gets its final name in one step, which fails if the name exists.
+No step needs a lock that a killed process could leave.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
     from .folder import Folder
 
-__all__ = ["link", "publish", "sync", "tidy_up"]
+__all__ = ["link", "publish", "remove_temporary", "sync"]
 
-# What a system says that can't sync a file at all: network and FUSE file systems.
+# The errors of file systems that can't sync at all: some network and FUSE file systems.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def publish(folder: Folder, name: str, data: bytes) -> None:
-    """Make *name* in *folder* with *data*, in one step (`writer.publish`).
+    """Create the file *name* with the content *data* in *folder*, in one step (`writer.publish`).
 
     Raises:
-        FileExistsError: If it exists.
-        OSError: If the system refuses; then nothing is left but perhaps a temporary name.
+        FileExistsError: If the file exists.
+        OSError: If the system refuses. At most a file with a temporary name remains.
     """
     temporary = temporary_name()
     try:
@@ -42,11 +42,11 @@ def publish(folder: Folder, name: str, data: bytes) -> None:
             sync(file.fileno())
         link(folder, temporary, folder, name)
     finally:
-        tidy_up(folder, temporary)
+        remove_temporary(folder, temporary)
 
 
-def tidy_up(folder: Folder, temporary: str) -> None:
-    """Remove a temporary name. What was published stays, with or without it, and what failed has raised."""
+def remove_temporary(folder: Folder, temporary: str) -> None:
+    """Remove a temporary name if it exists. If that fails, warn: a published file has another name, too."""
     try:
         folder.remove(temporary)
     except OSError as error:
@@ -56,7 +56,11 @@ def tidy_up(folder: Folder, temporary: str) -> None:
 
 
 def sync(fd: int) -> None:
-    """Return when a file is on the disk, if its file system can do that. Raises OSError if it may not be."""
+    """Return when a file is on the disk, if its file system can sync.
+
+    Raises:
+        OSError: If the file may not be on the disk.
+    """
     try:
         os.fsync(fd)
     except OSError as error:
@@ -65,7 +69,13 @@ def sync(fd: int) -> None:
 
 
 def link(source: Folder, temporary: str, target: Folder, final: str) -> None:
-    """Give *temporary* its final name. The temporary name may stay.
+    """Give a file its final name. The temporary name may remain.
+
+    Args:
+        source: The folder of the file.
+        temporary: The temporary name.
+        target: The folder of the final name, on the same file system.
+        final: The final name.
 
     Raises:
         FileExistsError: If the final name exists.
@@ -73,14 +83,14 @@ def link(source: Folder, temporary: str, target: Folder, final: str) -> None:
     """
     old, new = source.at(temporary), target.at(final)
     if os.name == "nt":
-        os.rename(old, new)  # refuses an existing target there
+        os.rename(old, new)  # on Windows, it fails if the target exists
         return
     try:
         os.link(old, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
     except FileExistsError:
         raise
     except OSError as error:
-        # A file system without hard links, such as exFAT and some that programs provide.
+        # A file system without hard links, such as exFAT and some FUSE file systems.
         if target.has(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from None
         if not _rename_exclusively(source, temporary, target, final):
@@ -89,9 +99,13 @@ def link(source: Folder, temporary: str, target: Folder, final: str) -> None:
 
 
 def _rename_exclusively(source: Folder, temporary: str, target: Folder, final: str) -> bool:
-    """Rename, unless the final name exists. Returns False if the system has no call for that.
+    """Rename the file unless the final name exists.
 
-    Raises OSError as `link`.
+    Returns:
+        Whether the file was renamed: False if the system has no call for that.
+
+    Raises:
+        OSError: As for `link`.
     """
     call = _rename_call()
     if call is None or source.fd is None or target.fd is None:
@@ -118,7 +132,11 @@ def _rename_call() -> Callable[[int, bytes, int, bytes], int] | None:
 
 
 def _rename_under_claim(source: Folder, temporary: str, target: Folder, final: str, reason: OSError) -> None:
-    """Rename while we have a claim on the final name, which no other process can have. Raises OSError as `link`."""
+    """Rename the file while this process holds a claim on the final name.
+
+    Raises:
+        OSError: As for `link`, and as for `Claim`.
+    """
     with Claim(target, f"{TEMPORARY_PREFIX}{final}.claim"):
         if target.has(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.path.join(target.path, final)) from reason

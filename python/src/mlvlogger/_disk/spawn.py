@@ -1,4 +1,4 @@
-"""Helper processes: another interpreter that runs a module of this package, and outlives the program."""
+"""Helper processes: another interpreter, which runs a module of this package and can outlive the program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-__all__ = ["exit_reason", "settle_down", "spawn"]
+__all__ = ["detach", "exit_reason", "spawn"]
 
-# The package alone can be imported, and not its neighbors: one of these may have the name of a standard module.
+# Only the package can be imported, not the modules next to it: one of these may have the name of a standard module.
 _COMMAND = (
     "import sys; package = sys.modules['mlvlogger'] = type(sys)('mlvlogger'); package.__path__ = [sys.argv[1]]; "
     "from mlvlogger.{} import serve; serve(*sys.argv[2:])"
@@ -28,25 +28,25 @@ def spawn(
     pids: list[int],
     actions: Callable[[list[int]], list[Any]] = lambda own: [],
 ) -> None:
-    """Start another process that calls `serve` of a module of this package. Append its pid to *pids*.
+    """Start a helper process that calls `serve` of a module of this package, and append its pid to *pids*.
 
     Args:
         module: The name of the module in the package.
-        descriptors: The descriptors that the other process gets. It gets copies, which have other numbers.
-        arguments: Returns the arguments of `serve`, from the numbers of the copies.
+        descriptors: The descriptors for the helper process, which gets copies with other numbers.
+        arguments: A function that returns the arguments of `serve` for the numbers of the copies.
         pids: A list of the caller, which has the pid even if an exception of a signal handler ends this call.
-        actions: Returns further file actions of `os.posix_spawn`, from the numbers of the copies.
+        actions: A function that returns further file actions of `os.posix_spawn` for the numbers of the copies.
 
     Raises:
         OSError: If the system refuses.
     """
     from fcntl import F_DUPFD_CLOEXEC, fcntl
-    from functools import partial  # which the other process would import, too, and doesn't need
+    from functools import partial  # here, because the helper process imports this module and doesn't need it
 
     own: list[int] = []
     try:
-        # Copies of which none is 0, 1 or 2, also where the program has closed these. While `map` works, here and below,
-        # no signal handler can run: an exception of one would leave a copy, which keeps a file locked, or a process.
+        # No copy is 0, 1 or 2, also if the program has closed these. While `map` runs, here and below, no signal
+        # handler can run: its exception would leave a copy open, which keeps a file locked, or a process running.
         own += map(fcntl, descriptors, repeat(F_DUPFD_CLOEXEC), repeat(3))
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         start = partial(
@@ -56,9 +56,9 @@ def spawn(
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 *actions(own),
-                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # to itself: it stays open in the other process
+                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in own),  # a copy onto itself stays open in the helper process
             ],
-            setsid=True,  # the interrupt key and the hangup of a terminal are not for it
+            setsid=True,  # the interrupt key and the hangup of a terminal don't reach it
         )
         pids += map(start, [os.environ])
     finally:
@@ -66,7 +66,12 @@ def spawn(
 
 
 def exit_reason(pid: int, wait: bool = False) -> str:
-    """Return how a process has ended; empty while it runs, unless *wait* is true."""
+    """Return how a child process has ended, such as `"exit code 1"` or `"SIGKILL"`; empty while it runs.
+
+    Args:
+        pid: The child process.
+        wait: Whether to wait until it has ended.
+    """
     try:
         found, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
     except ChildProcessError:
@@ -82,13 +87,13 @@ def exit_reason(pid: int, wait: bool = False) -> str:
         return f"signal {-code}"
 
 
-def settle_down(descriptors: Sequence[int]) -> None:
-    """In the other process: outlive the signals that end the program, and keep nothing open but *descriptors*."""
+def detach(descriptors: Sequence[int]) -> None:
+    """Detach this helper process from the program: ignore its signals, and close all but *descriptors*."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
-        # What ends the program must not end us before we have written what it left. SIGKILL is for those who mean it.
+        # A signal that ends the program must not end this process before it has written the events of the program.
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of the file's size is an error, not an end
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # at a limit of file sizes, a write then fails with an error
     keep = sorted(descriptors)
     for low, high in zip([3, *(fd + 1 for fd in keep)], [*keep, 4096], strict=True):
-        os.closerange(low, high)  # what the program's libraries have left open
-    os.chdir("/")  # whose directory can be removed or unmounted
+        os.closerange(low, high)  # descriptors that libraries of the program have left inheritable
+    os.chdir("/")  # so that the program's working directory can be removed or unmounted

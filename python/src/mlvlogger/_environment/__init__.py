@@ -1,1 +1,1 @@
-"""How, where and in which state of the code this process runs: facts for a meta record, or reasons why not."""
+"""The environment of this process: machine, Python, command and git repository, for a meta record."""

@@ -1,7 +1,8 @@
-"""The git repository of the code: which one it is, its commit, branch and remote, and what differs from the commit.
+"""The git repository of the code: its commit, branch and remote, and the differences from the commit.
 
-Each fact is asked for by itself: if one can't be had, its reason is recorded and the others are kept. The repository
-may be anybody's: no program that it configures is run. Nothing here raises for what a repository or git is like.
+Each fact is determined separately: if one is missing, the reason is recorded, and so are the other facts. The
+repository isn't trusted: no program that it configures is run. No state of a repository, and no failure of git, raises
+an error.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 import time
 
-from .._disk.folder import read_regular
+from .git_files import commit_and_branch, is_commit
 from .programs import Failed, run
 
 TYPE_CHECKING = False
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Repository", "find", "root_of"]
 
-_ALL = 10.0  # seconds that all facts together may take
-_QUICK = 2.0  # that git may take for one of the quick facts
-_COMPARE_SECONDS = 5.0  # that git may take to compare all files
-_MAX_PATHS = 1000  # more says that something else is wrong
-_MAX_LIST = 64 * 1024 * 1024  # bytes of the list of tracked files
+_TOTAL_SECONDS = 10.0  # limit for all facts together
+_QUICK_SECONDS = 2.0  # limit for one of the quick facts
+_COMPARE_SECONDS = 5.0  # limit for comparing all files
+_MAX_PATHS = 1000  # limit of recorded paths
+_MAX_LIST = 64 * 1024 * 1024  # limit of the list of tracked files, in bytes
 
 _NO_COMMIT = "there is no commit yet"
 _DETACHED = "HEAD is detached"
@@ -34,9 +35,9 @@ _NOT_UNDERSTOOD = "git gave an answer that could not be understood"
 def find(script: str | None, directory: str | None, installations: Iterable[str]) -> Repository | None:
     """Return the repository of the code, or None if there isn't one.
 
-    It is the first that exists of the repository around the script, with links resolved, and around the directory. The
-    first one doesn't count in two cases: if it also holds an installation of Python that the script is in (pyenv is a
-    repository, and some home directories are), and if it ignores the script and the directory is in another one.
+    The repository that contains the script, with links resolved, comes first, then the one that contains the directory.
+    The first one is skipped in two cases: if it also contains an installation of Python with the script in it (pyenv is
+    a repository, and so are some home directories), and if it ignores the script and the directory is in another one.
 
     Args:
         script: The path of the user's script, or None. It may be in an archive.
@@ -61,7 +62,7 @@ def find(script: str | None, directory: str | None, installations: Iterable[str]
 
 
 def root_of(path: str | None) -> str | None:
-    """Return the nearest directory that holds ``.git``, from *path* upward, with links resolved; None without one."""
+    """Return the nearest directory that contains `.git`, from *path* upward, with links resolved; None without one."""
     if path is None:
         return None
     path = os.path.realpath(path)
@@ -73,7 +74,7 @@ def root_of(path: str | None) -> str | None:
 
 
 def _below(path: str | None, directory: str) -> bool:
-    """Whether *path* is the directory or in it, with links resolved."""
+    """Return whether *path* is the directory or in it, with links resolved."""
     if path is None:
         return False
     directory = os.path.realpath(directory)
@@ -84,23 +85,28 @@ def _below(path: str | None, directory: str) -> bool:
 
 
 class Repository:
-    """A repository whose facts are asked for one by one, each within a bounded time.
+    """A repository whose facts are determined one by one, each within a bounded time.
+
+    Args:
+        source: Why this repository is the one of the code: `"script"` or `"directory"` is in it.
+        root: The directory that contains `.git`.
+        script: The path of the user's script, or None.
+        seconds: The time limit for all facts together.
 
     Attributes:
-        source: What the repository is around: ``"script"`` or ``"directory"``.
-        exists: Whether git takes it for a repository. A stray directory named ``.git`` isn't one; a broken one is.
+        source: As the argument.
+        exists: Whether git recognizes the repository. A stray directory named `.git` isn't one; a damaged one is.
     """
 
     def __init__(self, source: str, root: str, script: str | None, seconds: float | None = None) -> None:
-        """Open the repository whose ``.git`` is in the directory *root*; its facts may take *seconds* together."""
         self.source = source
         self._script = script
-        self._deadline = time.monotonic() + (_ALL if seconds is None else seconds)
+        self._deadline = time.monotonic() + (_TOTAL_SECONDS if seconds is None else seconds)
         self._root = self._top = root  # the top of the working tree may be elsewhere
         self._read_settings: list[tuple[str, str]] | None = None
         self._refusal: Failed | None = None  # why git doesn't open the repository
         try:
-            self._top = self._ask("rev-parse", "--show-toplevel").removesuffix("\n")
+            self._top = self._run_quick("rev-parse", "--show-toplevel").removesuffix("\n")
             if not os.path.isdir(self._top):
                 raise Failed(_NOT_UNDERSTOOD)
         except Failed as failure:
@@ -108,21 +114,21 @@ class Repository:
         self.exists = "not a git repository (or any" not in str(self._refusal)
 
     def ignores_script(self) -> bool:
-        """Whether the repository ignores the script."""
+        """Return whether the repository ignores the script."""
         path = self._script_path()
         try:
-            return path is not None and self._ask("check-ignore", "--", os.path.join(self._top, path)) != ""
+            return path is not None and self._run_quick("check-ignore", "--", os.path.join(self._top, path)) != ""
         except Failed:
             return False
 
     def facts(self) -> dict[str, Any]:
-        """The facts; ``missing`` has the reason for each that is None.
+        """Return the facts as a dict.
 
         Returns:
-            ``source``, ``commit``, ``branch``, ``remote``, ``script_untracked``, ``dirty``, ``changed``; and if they
-            aren't empty, ``unchecked``: the paths of which it isn't known whether they changed; ``changed_cut``: True
-            if not all paths are listed; ``from_files``: the facts that were read from files because git failed;
-            ``missing``.
+            `source`, `commit`, `branch`, `remote`, `script_untracked`, `dirty` and `changed`; an unknown fact is None.
+                If they aren't empty, also `unchecked`: the paths that git couldn't compare; `changed_cut`: True if not
+                all paths are listed; `from_files`: the facts that were read from files because git failed; and
+                `missing`: the reason for each unknown fact.
         """
         facts: dict[str, Any] = {"source": self.source}
         missing: dict[str, str] = {}
@@ -160,16 +166,19 @@ class Repository:
         return facts
 
     def diff(self, cap: int) -> tuple[bytes, bool]:
-        """Return what ``git diff HEAD`` writes without the unchecked paths, and whether more than *cap* bytes were cut.
+        """Return the output of `git diff HEAD` without the unchecked paths, and whether it was cut.
+
+        Args:
+            cap: The maximum number of bytes.
 
         Raises:
-            Failed: If there is no diff to be had.
+            Failed: If git can't make the diff.
         """
         if self._refusal:
             raise self._refusal
         self._deadline = time.monotonic() + 2 * _COMPARE_SECONDS
         _, unchecked, _ = self._changes()
-        # The form is the same, and fit for `git apply`, whatever the user has configured.
+        # With these options the format doesn't depend on the user's configuration, and `git apply` accepts it.
         options = ["--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty"]
         options += ["--src-prefix=a/", "--dst-prefix=b/"]
         paths = [":(top)", *(f":(top,exclude,literal){path}" for path in unchecked)]
@@ -177,7 +186,7 @@ class Repository:
 
     def _branch(self) -> str:
         try:
-            ref = self._ask("symbolic-ref", "--quiet", "HEAD").removesuffix("\n")
+            ref = self._run_quick("symbolic-ref", "--quiet", "HEAD").removesuffix("\n")
         except Failed as failure:
             raise Failed(_DETACHED) if failure.code == 1 else failure from None
         if not ref.startswith("refs/"):
@@ -186,19 +195,19 @@ class Repository:
 
     def _commit(self) -> str:
         try:
-            commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
+            commit = self._run_quick("rev-parse", "--quiet", "--verify", "HEAD").removesuffix("\n")
         except Failed as failure:
             raise Failed(_NO_COMMIT) if failure.code == 1 else failure from None
-        if not _is_commit(commit):
+        if not is_commit(commit):
             raise Failed(_NOT_UNDERSTOOD)
         return commit
 
     def _complete_from_files(self, facts: dict[str, Any], missing: dict[str, str]) -> None:
-        """Read commit and branch from the files of the repository, if git didn't give them."""
+        """Read commit and branch from the files of the repository if git failed."""
         if not {"commit", "branch"} & {name for name in missing if missing[name] not in (_NO_COMMIT, _DETACHED)}:
             return
         try:
-            found = dict(zip(("commit", "branch"), _head(os.path.join(self._root, ".git")), strict=True))
+            found = dict(zip(("commit", "branch"), commit_and_branch(os.path.join(self._root, ".git")), strict=True))
         except (OSError, ValueError):
             return
         facts["from_files"] = [name for name, value in found.items() if value and facts[name] is None]
@@ -209,9 +218,9 @@ class Repository:
             missing["branch"] = _DETACHED
 
     def _settings(self) -> list[tuple[str, str]]:
-        """The names and values of the configuration, in their order."""
+        """Return the names and values of git's configuration, in their order."""
         if self._read_settings is None:
-            text, cut = self._run(["config", "--list", "-z"], _QUICK)
+            text, cut = self._run(["config", "--list", "-z"], _QUICK_SECONDS)
             if cut:
                 raise Failed("the configuration of git is too long")
             settings = (setting.partition("\n") for setting in os.fsdecode(text).split("\0")[:-1])
@@ -219,7 +228,7 @@ class Repository:
         return self._read_settings
 
     def _filters(self) -> set[str]:
-        """The names of the filters: programs that git runs to compare a file with the commit. The user's own, too."""
+        """Return the names of all configured filters: programs that git runs to compare a file with the commit."""
         names = (name for name, _ in self._settings())
         filters = {name.removeprefix("filter.").rpartition(".")[0] for name in names if name.startswith("filter.")}
         if odd := sorted(name for name in filters if "=" in name):
@@ -227,7 +236,7 @@ class Repository:
         return filters
 
     def _script_path(self) -> str | None:
-        """The path of the script, or of the archive that it is in, from the top; None outside of the repository."""
+        """Return the path of the script, or of its archive, relative to the top; None outside of the repository."""
         if self._script is None or not _below(self._script, self._top):
             return None
         path = archive = os.path.realpath(self._script)
@@ -240,10 +249,13 @@ class Repository:
         if self._script is None:
             raise Failed("there is no script")
         path = self._script_path()
-        return path is None or self._ask("ls-files", "-z", "--", f":(top,literal){path}") == ""
+        return path is None or self._run_quick("ls-files", "-z", "--", f":(top,literal){path}") == ""
 
     def _changes(self) -> tuple[list[str], list[str], bool]:
-        """The paths that changed, those that may have, and whether there are more. Submodules are paths, too."""
+        """Return the paths that changed, those that may have changed, and whether there are more.
+
+        A submodule counts as one path.
+        """
         filters = self._filters()
         options = ["--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames", "-z"]
         # In a submodule, git would run the programs that the submodule configures.
@@ -260,7 +272,7 @@ class Repository:
                 if len(fields) < 9:
                     raise Failed(_NOT_UNDERSTOOD)
                 _, states, kind, _, before, after, _, _, path = fields
-                # The content differs, but without its filter git can't know that of a filtered file.
+                # git reports a difference. For a filtered file this is unreliable, because the filters are disabled.
                 content = states == ".M" and kind[0] == "N" and before == after
                 (filtered if content and filters else changed).add(path)
             elif line.startswith("u "):  # a conflict
@@ -284,19 +296,19 @@ class Repository:
         return sorted(changed), sorted(unchecked), cut
 
     def _filtered(self, paths: set[str], filters: set[str]) -> set[str]:
-        """Those of *paths* that pass one of the filters, by their attributes."""
+        """Return the paths to which git's attributes assign one of the filters."""
         some = sorted(paths)[:_MAX_PATHS]
         found = paths - set(some)
         while some:
-            # The paths are arguments, whose length is limited.
+            # The paths are arguments, and the system limits the length of all arguments.
             places = [os.path.join(self._top, path) for path in some[:100]]
-            values = self._ask("check-attr", "-z", "filter", "--", *places).split("\0")[2::3]
+            values = self._run_quick("check-attr", "-z", "filter", "--", *places).split("\0")[2::3]
             found |= {path for path, value in zip(some, values, strict=False) if value in filters}
             del some[:100]
         return found
 
     def _submodules(self) -> list[str]:
-        """The paths of the submodules, and of other repositories in this one."""
+        """Return the paths of the submodules, and of other repositories that are tracked in this one."""
         tracked, cut = self._run(
             ["ls-files", "--stage", "-z", "--full-name", "--", ":(top)"], _COMPARE_SECONDS, _MAX_LIST
         )
@@ -305,18 +317,31 @@ class Repository:
         paths = re.findall(rb"160000 [0-9a-f]+ [0-3]\t([^\0]+)\0", tracked)
         return [path for path in map(os.fsdecode, paths) if os.path.lexists(os.path.join(self._top, path, ".git"))]
 
-    def _ask(self, *words: str) -> str:
-        return os.fsdecode(self._run([*words], _QUICK)[0])
+    def _run_quick(self, *words: str) -> str:
+        """Run git with a short time limit, and return its output as a string. The exceptions are those of `_run`."""
+        return os.fsdecode(self._run([*words], _QUICK_SECONDS)[0])
 
     def _run(self, words: list[str], seconds: float, cap: int = 4 * 1024 * 1024) -> tuple[bytes, bool]:
-        """Run git so that it runs nothing that the repository configures, but for filters: see `_without`."""
+        """Run git, without programs that the repository configures other than filters, which `_without` disables.
+
+        Args:
+            words: The arguments.
+            seconds: The time limit.
+            cap: The maximum number of bytes to read.
+
+        Returns:
+            The output, and whether it was cut.
+
+        Raises:
+            Failed: If git fails, or isn't done in time.
+        """
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise Failed("git did not finish in time")
-        # Inside a hook GIT_DIR and the like point at the hook's repository, and GIT_TRACE writes where it likes.
-        kept = ("GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
-        variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_" or name.startswith(kept)}
-        # No question, no lock, no translation; and no network, which a partial clone would use to fetch what it lacks.
+        # In a hook, GIT_DIR and similar variables are of the hook's repository; GIT_TRACE writes to any file.
+        passed = ("GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
+        variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_" or name.startswith(passed)}
+        # No prompt, no lock, no translation; and no network: a partial clone would fetch missing objects.
         variables |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         variables |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
         options = ["--no-optional-locks", "--no-pager", "-C", self._root, "-c", "core.fsmonitor="]
@@ -326,7 +351,7 @@ class Repository:
 
 
 def _without(filters: Iterable[str]) -> list[str]:
-    """The options of git that disable these filters: their programs are those of the repository, or of its user."""
+    """Return the options of git that disable these filters, which would run programs."""
     settings = ("clean=", "smudge=", "process=", "required=false")
     return [word for name in sorted(filters) for setting in settings for word in ("-c", f"filter.{name}.{setting}")]
 
@@ -340,37 +365,3 @@ def _remote(settings: list[tuple[str, str]], branch: str | None) -> str:
     if not url:
         raise Failed("no remote is configured")
     return url
-
-
-def _head(directory: str) -> tuple[str | None, str | None]:
-    """The commit and the branch by the files of a repository; None if there isn't one. Raises OSError, ValueError."""
-    if os.path.isfile(directory):  # of a worktree or a submodule
-        directory = os.path.join(os.path.dirname(directory), _line(directory).removeprefix("gitdir: "))
-    head = _line(os.path.join(directory, "HEAD"))
-    if _is_commit(head):
-        return head, None
-    ref = head.removeprefix("ref: ")
-    if not ref.startswith("refs/heads/") or ".." in ref or ref == "refs/heads/.invalid":  # of another store of refs
-        raise ValueError(head)
-    try:
-        common = os.path.join(directory, _line(os.path.join(directory, "commondir")))
-    except OSError:
-        common = directory
-    commit = None
-    try:
-        commit = _line(os.path.join(common, ref))
-    except OSError:
-        try:
-            packed = read_regular(os.path.join(common, "packed-refs"), _MAX_LIST).decode("utf-8", "surrogateescape")
-            commit = next((line[: -len(ref) - 1] for line in packed.splitlines() if line.endswith(" " + ref)), None)
-        except OSError:
-            pass
-    return commit if commit and _is_commit(commit) else None, ref.removeprefix("refs/heads/")
-
-
-def _line(path: str) -> str:
-    return os.fsdecode(read_regular(path, 10_000)).removesuffix("\n")
-
-
-def _is_commit(text: str) -> bool:
-    return re.fullmatch("[0-9a-f]{40}(?:[0-9a-f]{24})?", text) is not None

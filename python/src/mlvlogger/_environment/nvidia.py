@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, as nvidia-smi or the driver reports them: which there are, and how busy they are."""
+"""NVIDIA GPUs and their load, as nvidia-smi or the driver reports them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["gpu_metrics", "gpus"]
 
-_SECONDS = 5.0  # that nvidia-smi may take
-_NVIDIA = "/proc/driver/nvidia"
-_GPU = {  # of nvidia-smi: the end of the metric's name, and a factor to its unit
+_SECONDS = 5.0  # time limit of nvidia-smi
+_DRIVER = "/proc/driver/nvidia"
+_FIELDS = {  # field of nvidia-smi → the end of the metric's name, and the factor to the metric's unit
     "utilization.gpu": ("utilization_percent", 1),
     "memory.used": ("memory_used_bytes", 2**20),
     "memory.total": ("memory_total_bytes", 2**20),
@@ -28,12 +28,16 @@ _GPU = {  # of nvidia-smi: the end of the metric's name, and a factor to its uni
 
 
 def gpus() -> list[dict[str, Any]]:
-    """NVIDIA's by nvidia-smi, or without it by the driver's files, which leave the memory out; no others."""
+    """Return the name, memory in bytes and driver version of each NVIDIA GPU.
+
+    They are those of nvidia-smi. Without it, they are those of the driver's files, which don't have the memory: it is
+    None then.
+    """
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
         rows, _ = run("nvidia-smi", query, _SECONDS)
         cells = [row.rsplit(", ", 2) for row in os.fsdecode(rows).splitlines() if row.count(", ") > 1]
-        # In MiB; a chip that shares the memory of the host says [N/A].
+        # The memory is in MiB, or [N/A] for a chip that shares the memory of the host.
         return [
             {"name": name, "memory": int(size) * 2**20 if size.isdecimal() else None, "driver": driver}
             for name, size, driver in cells
@@ -41,11 +45,11 @@ def gpus() -> list[dict[str, Any]]:
     except Failed:
         pass
     try:
-        directories = sorted(os.listdir(f"{_NVIDIA}/gpus"))
+        directories = sorted(os.listdir(f"{_DRIVER}/gpus"))
     except OSError:
         return []
-    driver = _search(r"Module.*?\s([0-9]+\.[0-9.]+)\s", f"{_NVIDIA}/version")
-    names = [_search(r"Model:\s*(.*?)\s*\n", f"{_NVIDIA}/gpus/{directory}/information") for directory in directories]
+    driver = _search(r"Module.*?\s([0-9]+\.[0-9.]+)\s", f"{_DRIVER}/version")
+    names = [_search(r"Model:\s*(.*?)\s*\n", f"{_DRIVER}/gpus/{directory}/information") for directory in directories]
     return [{"name": name, "memory": None, "driver": driver} for name in names]
 
 
@@ -59,10 +63,10 @@ def _search(pattern: str, path: str) -> str | None:
 
 
 def gpu_metrics(seconds: float) -> Iterable[tuple[str, float]]:
-    """Return the metrics of each GPU, under names such as ``gpu0_utilization_percent``.
+    """Return the names and values of each GPU's metrics, such as `gpu0_utilization_percent`.
 
     Args:
-        seconds: The time that nvidia-smi may take.
+        seconds: The time limit of nvidia-smi.
 
     Raises:
         OSError: If there is no nvidia-smi, or it fails or hangs.
@@ -70,7 +74,7 @@ def gpu_metrics(seconds: float) -> Iterable[tuple[str, float]]:
     program = shutil.which("nvidia-smi")
     if program is None:
         raise FileNotFoundError("nvidia-smi")
-    query = ["--query-gpu=index," + ",".join(_GPU), "--format=csv,noheader,nounits"]
+    query = ["--query-gpu=index," + ",".join(_FIELDS), "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(
             [program, *query], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL
@@ -85,8 +89,8 @@ def gpu_metrics(seconds: float) -> Iterable[tuple[str, float]]:
 def _metrics(lines: Iterable[str]) -> Iterable[tuple[str, float]]:
     for line in lines:
         index, *values = (word.strip() for word in line.split(","))
-        for value, (name, factor) in zip(values, _GPU.values(), strict=True):
+        for value, (name, factor) in zip(values, _FIELDS.values(), strict=True):
             try:
                 yield f"gpu{int(index)}_{name}", float(value) * factor
             except ValueError:
-                continue  # [N/A]: this GPU does not tell
+                continue  # [N/A]: this GPU doesn't report the field

@@ -1,4 +1,4 @@
-"""Other programs: run within a bounded time, and with a bounded output, whatever they do."""
+"""Running other programs with a time limit and bounded output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_OUTPUT = 4 * 1024 * 1024  # bytes
 
 
 class Failed(Exception):
-    """A program didn't give its output. The text is the reason: one sentence without a full stop.
+    """The error for a program that failed. The message is the reason: one sentence without a period.
 
     Attributes:
         code: The exit status, or None if the program didn't end by itself.
@@ -36,16 +36,16 @@ def run(
     cap: int = _MAX_OUTPUT,
     variables: dict[str, str] | None = None,
 ) -> tuple[bytes, bool]:
-    """Return the first *cap* bytes that a program writes, and whether there were more.
+    """Run a program, and return the first *cap* bytes of its output, and whether there were more.
 
-    The program is killed, with all that it started, when it has written more or when *seconds* are over.
+    If the program writes more, or the time is over, it is killed with all processes that it started.
 
     Args:
         program: The name of the program, which is searched for on the PATH.
-        words: Its arguments.
-        seconds: The time that it may take.
-        cap: The number of bytes to read.
-        variables: Its environment variables; those of this process by default.
+        words: The arguments.
+        seconds: The time limit.
+        cap: The maximum number of bytes to read.
+        variables: The environment variables; by default those of this process.
 
     Raises:
         Failed: If the program isn't installed, can't be started, ends with an error, or isn't done in time.
@@ -61,17 +61,17 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # a separate process group, to be killed with all it started
+            start_new_session=True,  # a separate process group, which can be killed as a whole
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
         raise Failed(f"{program} could not be started: {error.strerror}") from None
-    texts = [b"", b""]
+    outputs = [b"", b""]  # standard output and standard error
 
-    # Threads, because pipes cannot be polled on Windows, and `communicate` has no bound for what it reads.
+    # Threads, because pipes can't be polled on Windows, and `communicate` doesn't limit the bytes that it reads.
     def read(number: int, pipe: Any) -> None:
         with pipe:
-            texts[number] = pipe.read(cap + 1)
+            outputs[number] = pipe.read(cap + 1)
 
     pipes = (process.stdout, process.stderr)
     readers = [threading.Thread(target=read, args=item, daemon=True) for item in enumerate(pipes)]
@@ -80,8 +80,8 @@ def run(
             reader.start()
         for reader in readers:
             reader.join(max(0.0, deadline - time.monotonic()))
-            if len(texts[0]) > cap:
-                return texts[0][:cap], True
+            if len(outputs[0]) > cap:
+                return outputs[0][:cap], True
             if reader.is_alive():
                 raise subprocess.TimeoutExpired(program, seconds)
         code = process.wait(max(0.1, deadline - time.monotonic()))
@@ -92,18 +92,18 @@ def run(
     finally:
         _end(process)
     if code:
-        lines = os.fsdecode(texts[1]).splitlines()
+        lines = os.fsdecode(outputs[1]).splitlines()
         # Warnings may come before the reason.
         reasons = [line for line in lines if line.startswith("fatal: ")] + lines + [f"{program} ended with code {code}"]
         failure = Failed(reasons[0].removeprefix("fatal: ")[:300])
         failure.code = code
         raise failure
-    return texts[0], False
+    return outputs[0], False
 
 
 def _end(process: Any) -> None:
-    """Kill *process* and all that it started, if it still runs."""
-    if process.returncode is not None:  # its number may be another's by now
+    """Kill *process* and all processes that it started, if it still runs."""
+    if process.returncode is not None:  # another process may have its number by now
         return
     try:
         if hasattr(os, "killpg"):

@@ -1,6 +1,6 @@
-"""The environment: how, where and in which state of the code this process runs.
+"""The environment of this process: command, machine, Python, packages and git repository.
 
-Whatever the world is like, nothing here raises for it: a fact that cannot be had is None.
+A fact that can't be determined is None; nothing here raises an error for it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["capture", "diff"]
 
 
-# The environment variables that decide what is computed, and on what; with * all that begin so. TensorFlow's are listed
-# one by one, since TF_TOKEN_… and TF_VAR_… are Terraform's, with secrets.
+# The environment variables that affect a computation and its devices; * matches any ending. TensorFlow's are listed
+# one by one, because TF_TOKEN_… and TF_VAR_… are Terraform's, with secrets.
 _VARIABLES = """
     CUDA_* NVIDIA_VISIBLE_DEVICES NVIDIA_TF32_OVERRIDE NVIDIA_DRIVER_CAPABILITIES CUBLAS_* CUBLASLT_* CUDNN_* NCCL_*
     NVTE_* HIP_* ROCR_* HSA_* MIOPEN_* RCCL_* GPU_DEVICE_ORDINAL ONEAPI_DEVICE_SELECTOR ZE_AFFINITY_MASK TPU_*
@@ -42,35 +42,36 @@ _VARIABLES = """
 """.split()
 
 
-# Prefixes that Python shares with everything else, so that the user's script may be below them.
+# Prefixes that Python shares with other software, so that the user's script may be below them.
 _SHARED = ("/", "/usr", "/usr/local", "~")
-# What an installation of Python consists of, there and where the prefix is the user's repository.
-_PARTS = set("bin sbin lib lib32 lib64 libexec include share Scripts Lib libs DLLs Include".split())
+# The folders of an installation of Python, for a shared prefix, or one that is the user's repository.
+_PYTHON_FOLDERS = set("bin sbin lib lib32 lib64 libexec include share Scripts Lib libs DLLs Include".split())
 
 
 def capture(
     *, variables: Iterable[str] = (), redact: bool = True, git: bool = True, packages: bool = True
 ) -> dict[str, Any]:
-    """Return the facts about this process and its surroundings: the member `environment` of a meta record.
+    """Return the facts about this process: the member `environment` of a meta record.
 
-    Takes some tens of milliseconds, for the packages and git. If git hangs, at most 10 seconds more, and if nvidia-smi
-    hangs, 5.
+    This takes some tens of milliseconds, for the packages and git. If git hangs, it takes at most 10 seconds more, and
+    if nvidia-smi hangs, 5 seconds.
 
     Args:
-        variables: Names of environment variables, or patterns such as ``"HF_*"``, to record besides the usual ones.
-        redact: Put `Redacted` for what looks like a secret, in whichever of the facts. From the address of the git
-            remote credentials are cut in any case.
-        git: Record the git repository: that of the script, or otherwise that of the working directory.
-        packages: List the installed packages.
+        variables: Names of environment variables, or patterns such as `"HF_*"`, to record in addition to the default
+            ones.
+        redact: Whether to replace values that look like secrets by `Redacted`, in all facts. Credentials in the address
+            of the git remote are always removed.
+        git: Whether to record the git repository: that of the script, or otherwise that of the working directory.
+        packages: Whether to list the installed packages.
 
     Returns:
-        ``command``, ``directory``, ``script``, ``launcher``, ``host``, ``runtime``, ``variables`` and ``git``; what is
-        unknown is None. ``script`` is the file of the main module, unless that belongs to Python, its environment or an
-        installed package (pytest, cProfile, a console script): then it is ``launcher``. ``git`` is None without a
-        repository, and otherwise what `_git.Repository.facts` returns.
+        `command`, `directory`, `script`, `launcher`, `host`, `runtime`, `variables` and `git`; an unknown fact is None.
+            `script` is the file of the main module, unless that belongs to Python, its environment or an installed
+            package (pytest, cProfile, a console script): then it is `launcher`. `git` is None without a repository,
+            and otherwise the result of `_git.Repository.facts`.
 
     Raises:
-        TypeError: *variables* is not an iterable of strings.
+        TypeError: If *variables* isn't an iterable of strings.
     """
     patterns = _patterns(variables)
     script, launcher = _main()
@@ -97,13 +98,13 @@ def capture(
 def diff(git: dict[str, Any], cap: int = 1_000_000) -> bytes | None:
     """Return the uncommitted changes of tracked files, as `git diff HEAD` writes them, or None without any.
 
-    They are of the repository that `capture` finds, without the paths that it calls unchecked. They hold what the files
-    hold, secrets too.
+    The repository is the one that `capture` finds; paths that it lists as unchecked are excluded. The changes contain
+    the text of the files, secrets included.
 
     Args:
-        git: What `capture` returned as ``git``. It gets the member ``diff_cut``, whether bytes were cut, or in
-            ``missing`` the reason why there is no diff.
-        cap: The number of bytes after which the changes are cut, at the end of a line.
+        git: The member `git` of the result of `capture`. It gets the member `diff_cut`, whether bytes were cut, or in
+            `missing` the reason why there is no diff.
+        cap: The maximum number of bytes. Longer changes are cut at the end of a line.
     """
     try:
         if (repository := _repository()) is None:
@@ -146,18 +147,18 @@ def _directory() -> str | None:
 
 
 def _main() -> tuple[str | None, str | None]:
-    """The path of the main module as that of the user's script or as that of a launcher; the other one is None."""
+    """Return the path of the main module as the user's script or as a launcher; the other one is None."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
     if not isinstance(path, str):
         return None, None
     try:
         if not os.path.isabs(path):
-            # What is read from a pipe has the name <stdin>, and a relative path is wrong after a change of directory.
-            # A script may be in an archive, which is a file.
-            there = path
-            while there and not os.path.exists(there):
-                there = os.path.dirname(there)
-            if not os.path.isfile(there):
+            # A program from a pipe has the name <stdin>, and a relative path is wrong after a change of the working
+            # directory. The script may be in an archive, which is a file.
+            existing = path
+            while existing and not os.path.exists(existing):
+                existing = os.path.dirname(existing)
+            if not os.path.isfile(existing):
                 return None, None
         path = os.path.abspath(path)
         return (None, path) if _is_installed(path) else (path, None)
@@ -170,9 +171,9 @@ def _prefixes() -> set[str]:
 
 
 def _is_installed(path: str) -> bool:
-    """Is the file one of an installation of Python, of an installed package or of its programs: pytest, torchrun?
+    """Return whether a file belongs to Python, to an installed package, or to its programs, such as pytest.
 
-    A program is so where its file is, for a link to the user's script may be in /usr/local/bin.
+    For a program, the directory of its real file counts: /usr/local/bin may have a link to the user's script.
     """
     programs: set[str] = set()
     library: tuple[str, ...] = ()
@@ -194,18 +195,18 @@ def _is_installed(path: str) -> bool:
 
 
 def _is_of_prefix(file: str, prefix: str) -> bool:
-    """Does the file belong to the Python that is installed in *prefix*?
+    """Return whether *file* belongs to the Python that is installed in *prefix*.
 
-    All that is below the prefix does, such as the clone of an editable installation in the folder src of a virtual
-    environment. If Python shares the prefix, or if the prefix is the root of the repository that the file is in
-    (`python -m venv .`), only the usual folders of an installation do.
+    All files below the prefix do, such as the clone of an editable installation in the folder src of a virtual
+    environment. If Python shares the prefix with other software, or if the prefix is the root of the file's repository
+    (`python -m venv .`), only the files in the usual folders of an installation do.
     """
     inside = os.path.join(prefix, "")
     if not file.startswith(inside):
         return False
     is_shared = prefix in (os.path.realpath(os.path.expanduser(shared)) for shared in _SHARED)
     if _git.root_of(file) == prefix or (is_shared and not os.path.exists(inside + "pyvenv.cfg")):
-        return file[len(inside) :].split(os.sep)[0] in _PARTS
+        return file[len(inside) :].split(os.sep)[0] in _PYTHON_FOLDERS
     return True
 
 
@@ -250,12 +251,12 @@ def _packages() -> dict[str, str]:
     import importlib.metadata  # takes longer than all other imports of `Exp`, and workers that join don't need it
 
     versions: dict[str, str] = {}
-    # Metadata and finders are of anybody's making: what fails is left out, in whatever way it fails.
+    # Metadata and finders are code of other packages: a distribution that fails with any exception is skipped.
     try:
         for distribution in importlib.metadata.distributions():
             try:
                 name, version = _name_and_version(distribution)
-                # The first on the path is the one that is imported. The form of names is PEP 503's.
+                # Python imports the first one on the path. The names are normalized as in PEP 503.
                 versions.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
             except Exception:
                 continue
@@ -265,7 +266,7 @@ def _packages() -> dict[str, str]:
 
 
 def _name_and_version(distribution: Any) -> tuple[str, str]:
-    # To read and parse METADATA takes a millisecond each; the name of its directory says the same where it is regular.
+    # To read and parse METADATA takes a millisecond. A regular name of its directory has the same information.
     path = str(getattr(distribution, "_path", ""))
     regular = re.fullmatch(r"([A-Za-z0-9][\w.]*)-([0-9][A-Za-z0-9.+!]*)\.dist-info", os.path.basename(path))
     if regular and os.path.isfile(os.path.join(path, "METADATA")):

@@ -1,1 +1,1 @@
-"""What the specification says of names, values, records and lines. Nothing here reads or writes a file."""
+"""The format, as specified: names, values, records and lines. Nothing here reads or writes a file."""

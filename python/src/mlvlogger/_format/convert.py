@@ -1,6 +1,6 @@
 """Values of other libraries, as dicts, lists and strings (specification 1.0, chapter Values).
 
-No library is imported for this: a value can be an instance of its classes only if the program has imported it.
+No library is imported here: a value can be an instance of a library's class only if the program has imported it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .._messages import pass_on
+from .._messages import reraise_exhaustion
 from .forms import LARGEST_INT, decimal
 
 TYPE_CHECKING = False
@@ -20,19 +20,19 @@ __all__ = [
     "Failed",
     "as_text",
     "count_elements",
-    "is_fine_time",
+    "is_finer_than_microseconds",
     "is_mapping",
     "is_of",
     "key_name",
-    "kinds",
     "leaf_type",
     "members_of",
     "plain_mapping",
+    "stdlib_types",
     "without_omegaconf",
 ]
 
-_FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy lists them as mere integers
-#: Classes whose `str` is the record of a value, by the module that must be imported for a value to be one.
+_FINE_TIMES = r"(?:datetime|timedelta)64\[[0-9]*[npfa]s\]"  # NumPy's `tolist` gives integers for them
+#: Classes whose `str` is recorded, by their module.
 _TEXTS = {
     "torch": ("device", "dtype", "layout", "memory_format"),
     "numpy": ("dtype",),
@@ -40,11 +40,15 @@ _TEXTS = {
     "fractions": ("Fraction",),
     "uuid": ("UUID",),
 }
-_FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the json module spells them
+_FLOAT_KEYS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # as the json module writes them
 
 
 class Failed:
-    """The replacement of a member that could not be read from its mapping or object."""
+    """The replacement of a member that couldn't be read from its mapping or object.
+
+    Attributes:
+        error: The exception that reading the member raised.
+    """
 
     __slots__ = ("error",)
 
@@ -53,18 +57,26 @@ class Failed:
 
 
 def members_of(keys: Iterable[Any], get: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
-    """The members of a mapping or an object; one that cannot be had costs no other."""
+    """Yield the members of a mapping or an object; a member that can't be read is `Failed`.
+
+    Args:
+        keys: The keys or names of the members.
+        get: A function that returns the member of a key.
+    """
     for key in keys:
         try:
             item = get(key)
         except Exception as error:
-            pass_on(error)
+            reraise_exhaustion(error)
             item = Failed(error)
         yield key, item
 
 
 def key_name(key: Any) -> str | None:
-    """The name of a key in JSON: as the json module spells it, or the string that the key is as a value."""
+    """Return the name of a key in JSON, or None if it has none.
+
+    The name is the one that the json module writes, or the string that is recorded for an equal value.
+    """
     kind = type(key)
     if issubclass(kind, str):
         return str.__str__(key)
@@ -77,7 +89,7 @@ def key_name(key: Any) -> str | None:
     if issubclass(kind, float):
         text = float.__repr__(key)
         return _FLOAT_KEYS.get(text, text)
-    if issubclass(kind, kinds()[0]):  # an Enum
+    if issubclass(kind, stdlib_types()[0]):  # an Enum
         return key.name or str(key)
     if hasattr(key, "tolist") and tuple(getattr(key, "shape", (0,))) == ():  # a scalar of NumPy
         listed = key.tolist()
@@ -96,20 +108,20 @@ def as_text(value: Any) -> str | None:
             return str(value)
     if is_of(value, "tensorflow", "DType"):  # whose str is `<dtype: 'float32'>`
         return str(value.name)
-    # Functions of libraries are of many types: built-in, jitted, dispatched, bound. An alias such as list[int] is none.
+    # Functions of libraries have many types: built-in, jitted, dispatched, bound. An alias such as list[int] isn't one.
     if callable(value) and type(getattr(value, "__qualname__", None)) is str and not hasattr(value, "__origin__"):
         return _qualified(value)
     return None
 
 
 def _qualified(value: Any) -> str:
-    """The qualified name of a class or function: ``torch.optim.adam.Adam``; of a built-in, without the module."""
+    """Return the qualified name of a class or function: `torch.optim.adam.Adam`; for a built-in, without the module."""
     module = getattr(value, "__module__", None)
     return f"{module}.{value.__qualname__}" if module not in (None, "builtins") else str(value.__qualname__)
 
 
 def is_of(value: Any, module: str, *names: str) -> bool:
-    """Whether *value* is of one of these classes of a module; which isn't imported for it."""
+    """Return whether *value* is an instance of one of these classes of a module, without importing the module."""
     found = sys.modules.get(module)
     if found is not None:
         for name in names:
@@ -120,7 +132,10 @@ def is_of(value: Any, module: str, *names: str) -> bool:
 
 
 def count_elements(shape: Any) -> int:
-    """The number of parts of an array as lists: of (2, 0, 3) there are two empty lists."""
+    """Return the number of elements that an array of this shape has as nested lists.
+
+    The shape (2, 0, 3) gives two empty lists.
+    """
     count = 1
     for length in shape:
         if length == 0:
@@ -129,8 +144,11 @@ def count_elements(shape: Any) -> int:
     return count
 
 
-def kinds() -> tuple[Any, Any, Any, Any, Any]:
-    """Enum, the types of times, Mapping, views of one, and arrays: imported when a value may be one of them."""
+def stdlib_types() -> tuple[Any, Any, Any, Any, Any]:
+    """Return `Enum`, the classes of times, `Mapping`, its views, and the sequences.
+
+    The first call imports them: most programs never log a value of these classes.
+    """
     global _loaded
     if _loaded is None:
         from collections import deque
@@ -146,7 +164,8 @@ def kinds() -> tuple[Any, Any, Any, Any, Any]:
 _loaded: tuple[Any, Any, Any, Any, Any] | None = None
 
 
-def is_fine_time(dtype: Any) -> bool:
+def is_finer_than_microseconds(dtype: Any) -> bool:
+    """Return whether *dtype* is NumPy's for times with a unit below a microsecond."""
     if "64[" not in (name := str(dtype)):
         return False
     import re
@@ -155,24 +174,24 @@ def is_fine_time(dtype: Any) -> bool:
 
 
 def is_mapping(value: Any) -> bool:
-    """Whether *value* is a mapping or an object of named members, as `params` and the data of events must be."""
+    """Return whether *value* is a mapping or an object of named members, as `params` and an event's data must be."""
     try:
         return (
             type(value) is dict
-            or isinstance(value, kinds()[2])
+            or isinstance(value, stdlib_types()[2])
             or is_of(value, "ml_collections", "ConfigDict")
             or plain_mapping(value) is not None
         )
     except Exception as error:  # `__class__` may run the value's code
-        pass_on(error)
+        reraise_exhaustion(error)
         return False
 
 
 def plain_mapping(value: Any) -> dict[str, Any] | None:
-    """The members of an object that is made of named ones, or None; nothing is imported for it.
+    """Return the members of an object that consists of named members, or None for any other object.
 
-    That is an instance of a dataclass, of an attrs class or of a pydantic model (without the fields that it excludes,
-    and with its extra ones), an argparse namespace and a `types.SimpleNamespace`.
+    Such objects are instances of a dataclass, an attrs class or a pydantic model (without excluded fields, with extra
+    ones), argparse namespaces, and `types.SimpleNamespace`.
     """
     kind = type(value)
 
@@ -196,9 +215,9 @@ def plain_mapping(value: Any) -> dict[str, Any] | None:
 
 
 def without_omegaconf(value: Any) -> Any:
-    """A configuration of OmegaConf as dicts and lists, with interpolations resolved and missing values as ``???``.
+    """Return a configuration of OmegaConf as dicts and lists, and any other value unchanged.
 
-    If some can't be resolved, only they fail.
+    Interpolations are resolved, and missing values are `???`. A value that can't be resolved is `Failed`.
     """
     if not is_of(value, "omegaconf", "Container"):
         return value
@@ -206,7 +225,7 @@ def without_omegaconf(value: Any) -> Any:
     try:
         return OmegaConf.to_container(value, resolve=True)
     except Exception as error:
-        pass_on(error)
+        reraise_exhaustion(error)
 
         def get(key: Any) -> Any:
             return "???" if OmegaConf.is_missing(value, key) else value[key]
@@ -217,6 +236,7 @@ def without_omegaconf(value: Any) -> Any:
 
 
 def leaf_type(listed: Any) -> type:
+    """Return the type of the first element of nested lists that isn't a list itself, or `list` if there is none."""
     while type(listed) is list and listed:
         listed = listed[0]
     return type(listed)

@@ -1,4 +1,4 @@
-"""From the JSON of a record to Python values (specification 1.0, chapter Values)."""
+"""Decoding: from the JSON of a record to Python values (specification 1.0, chapter Values)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["decode", "decode_members", "is_escaped"]
 
 
 def decode(tree: Any) -> Any:
-    """The Python value of a JSON tree: typed values become what they mean, escaped keys lose one `_`.
+    """Return the Python value of a JSON tree: typed values are decoded, and escaped keys lose one `_`.
 
-    A typed value of an unknown type, or one of a known type whose form is broken, becomes `Opaque`.
+    A typed value of an unknown type, or one of a known type that doesn't have its form, becomes `Opaque`.
     """
     if type(tree) is list:
         return [decode(item) for item in tree]
@@ -34,14 +34,14 @@ def decode(tree: Any) -> Any:
 
 
 def decode_members(tree: dict[str, Any]) -> dict[str, Any]:
-    """As `decode`, for an object that isn't a typed value: `params`, `extra`, `data`."""
+    """Decode the members of an object that isn't a typed value: `params`, `extra` or `data`."""
     return {
         name[1:] if name.startswith("__") and is_escaped(name) else name: decode(value) for name, value in tree.items()
     }
 
 
 def is_escaped(name: str) -> bool:
-    """Is it a member name that a reader takes one `_` off (`reader.unescape`)?"""
+    """Return whether *name* is the name of a member from which a reader removes one `_` (`reader.unescape`)."""
     return name.startswith("__") and name.lstrip("_") == "mlv"
 
 

@@ -1,6 +1,6 @@
-"""From Python values to the JSON of a record (specification 1.0, chapter Values).
+"""Encoding: from Python values to the JSON of a record (specification 1.0, chapter Values).
 
-What JSON cannot say becomes a typed value.
+A value that JSON can't represent becomes a typed value.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import os
 from math import isfinite
 
 from .._errors import CannotEncode
-from .._messages import brief, cut, pass_on, qualname, said, short, shown, to_ascii, type_name
+from .._messages import brief, cut, error_line, printable, qualname, reraise_exhaustion, short, to_ascii, type_name
 from .convert import (
     Failed,
     as_text,
     count_elements,
-    is_fine_time,
+    is_finer_than_microseconds,
     is_of,
     key_name,
-    kinds,
     leaf_type,
     members_of,
     plain_mapping,
+    stdlib_types,
     without_omegaconf,
 )
 from .decode import decode, is_escaped
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["encode", "free_name"]
 
-_MAX_PARTS = 1_000_000  # more do not fit into MAX_RECORD in practice; shared parts may be exponentially many
-_MAX_LOST = 10  # warnings for one event: an array of a million objects is one mistake
-_MAX_ELEMENTS = 1000  # of an array among parameters
+_MAX_PARTS = 1_000_000  # more don't fit into MAX_RECORD in practice; shared parts may be exponentially many
+_MAX_MESSAGES = 10  # warnings for one event: an array of a million objects is one mistake
+_MAX_ELEMENTS = 1000  # of an array in `params` or `extra`
 _ATTACH = "Attach it as a file: exp.attach(path)."
-_OTHER: Any = object()  # what a method gives for a value that isn't of its kinds
+_OTHER: Any = object()  # a method's result for a value of types that the method doesn't handle
 
 
 def encode(
@@ -54,31 +54,32 @@ def encode(
     lenient: Callable[[str], None] | None = None,
     refused: list[Problem] | None = None,
 ) -> Any:
-    """Return the JSON tree of *value*, with typed values for what JSON cannot say and `_mlv` keys escaped.
+    """Return the JSON tree of *value*, with typed values for what JSON can't represent, and `_mlv` keys escaped.
 
-    Every entry point encodes with this function: params, extra, the data of events and spans, and the adapters.
+    All values go through this function: `params`, `extra`, and the data of events, spans and adapters.
 
     Args:
-        value: Anything. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists what becomes of the others.
-        path: The name of the value, for messages: ``params``.
+        value: Any value. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists the forms of other types.
+        path: The name of the value, for messages, such as `params`.
         depth: The depth of the value in its record, which has depth 1.
-        own: The id of the experiment that the record belongs to; references into it leave the id out.
-        lenient: Called with a message for each of the first values that cannot be encoded, which become `Unencodable`.
-        refused: Without *lenient*: gets the values that cannot be encoded, instead of an error.
+        own: The id of the experiment that the record belongs to; references to it omit the id.
+        lenient: A function that is called with a message for each of the first values that can't be encoded. All such
+            values become `Unencodable`.
+        refused: Without *lenient*: a list to which the values that can't be encoded are added, instead of an error.
 
     Raises:
         CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
-        MemoryError: If memory runs out, in code of the value too.
-        RecursionError: If the calls that led here have used up the interpreter's stack. An endless recursion in code of
-            the value is the value's: it cannot be encoded.
+        MemoryError: If memory runs out, also in code of the value.
+        RecursionError: If the calls before this one have used up the interpreter's stack. If code of the value recurses
+            endlessly, the value can't be encoded.
     """
     encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
     try:
         tree = encoder.encode(value, depth)
     except _TooLarge:
-        tree = encoder.give_up(value, f"of more than {_MAX_PARTS} parts")
-    if lenient is not None:  # only now: a warning may be an exception, which is then not the value's
-        for message in encoder.lost:
+        tree = encoder.refuse(value, f"of more than {_MAX_PARTS} parts")
+    if lenient is not None:  # only now: a warning may be an exception, which isn't one of the value's code
+        for message in encoder.messages:
             lenient(message)
         if encoder.more:
             lenient(f"{path}: {encoder.more} more values can't be encoded. They were recorded as type and repr only.")
@@ -88,23 +89,26 @@ def encode(
 
 
 class _TooLarge(Exception):
-    """The value has more parts than a record can hold; nothing of it is kept."""
+    """The error for a value that has more parts than a record can hold; none of them is recorded."""
 
 
 class _Encoder:
+    """The state of one call of `encode`."""
+
     def __init__(self, path: str, top: int, own: str | None, lenient: bool, refused: list[Problem]) -> None:
         self._path = path
         self._top = top
         self._own = own
         self._lenient = lenient
-        self.lost: list[str] = []  # a message for each of the first values that cannot be encoded
-        self.more = 0  # further ones
-        self.refused = refused  # those, if not lenient
+        self.messages: list[str] = []  # if lenient: a message for each of the first values that can't be encoded
+        self.more = 0  # the number of such values without a message
+        self.refused = refused  # if not lenient: the values that can't be encoded
         self._parts = 0
-        self._above: set[int] = set()  # ids of the containers around the present value: a cycle shows
-        self._at: list[Any] = []  # their keys and indices that lead to it
+        self._ancestors: set[int] = set()  # ids of the containers around the current value, to detect a cycle
+        self._keys: list[Any] = []  # the keys and indices that lead to the current value
 
     def encode(self, value: Any, depth: int) -> Any:
+        """Return the JSON tree of *value*, which is at this depth of the record."""
         self._parts += 1
         kind = type(value)
         if kind is str and len(value) <= MAX_RECORD:
@@ -119,7 +123,7 @@ class _Encoder:
             raise _TooLarge
         parts = self._parts
         try:
-            # Copies of built-ins are made at once: what another thread does to the original meanwhile does not show.
+            # Built-ins are copied in one step, so that changes by another thread have no effect.
             if kind is dict:
                 return self._mapping(value, value.copy().items(), depth)
             if kind is list or kind is tuple:
@@ -130,62 +134,62 @@ class _Encoder:
         except _TooLarge:
             if depth != self._top + 1:
                 raise
-            self._parts = parts  # the other members of the whole are kept
-            return self.give_up(value, f"of more than {_MAX_PARTS} parts")
-        except Exception as error:  # code of the value's own ran: iteration, hashing, __fspath__, tolist, …
-            pass_on(error)
-            return self.give_up(value, f"of type {qualname(type(value))} and raises {said(error)}", error=error)
+            self._parts = parts  # the other members of the whole are recorded
+            return self.refuse(value, f"of more than {_MAX_PARTS} parts")
+        except Exception as error:  # from code of the value: iteration, hashing, __fspath__, tolist, …
+            reraise_exhaustion(error)
+            return self.refuse(value, f"of type {qualname(type(value))} and raises {error_line(error)}", error=error)
 
     def _int(self, value: int) -> Any:
         if abs(value) >= LARGEST_INT:
-            return self.give_up(value, "an integer of more than 4000 digits")
+            return self.refuse(value, "an integer of more than 4000 digits")
         return {"_mlv": "int", "value": decimal(value)}
 
-    def _enter(self, value: Any, depth: int) -> str | None:
-        """Go into a container; or say why not."""
-        # A container at the last level gives way to `unencodable`, which is an object itself and just fits there.
+    def _enter_container(self, value: Any, depth: int) -> str | None:
+        """Enter a container, or return the reason why it can't be encoded."""
+        # At the last level there is no space for the content of a container, but for an `unencodable` object.
         if depth >= MAX_DEPTH:
             return f"nested deeper than {MAX_DEPTH} levels"
-        if id(value) in self._above:
+        if id(value) in self._ancestors:
             return "a container that contains itself"
         if type(value) in (dict, list, tuple, range) and len(value) > _MAX_PARTS:
             return f"a container of more than {_MAX_PARTS} parts"
-        self._above.add(id(value))
-        self._at.append(None)
+        self._ancestors.add(id(value))
+        self._keys.append(None)
         return None
 
-    def _leave(self, value: Any) -> None:
-        self._above.discard(id(value))
-        self._at.pop()
+    def _leave_container(self, value: Any) -> None:
+        self._ancestors.discard(id(value))
+        self._keys.pop()
 
     def _array(self, value: Any, items: Iterable[Any], depth: int) -> Any:
-        if what := self._enter(value, depth):
-            return self.give_up(value, what)
+        if description := self._enter_container(value, depth):
+            return self.refuse(value, description)
         try:
             array = []
             for number, item in enumerate(items):
-                self._at[-1] = number
+                self._keys[-1] = number
                 array.append(self.encode(item, depth + 1))
                 if number >= _MAX_PARTS:  # an iterator without an end
                     raise _TooLarge
             return array
         finally:
-            self._leave(value)
+            self._leave_container(value)
 
     def _mapping(self, value: Any, items: Iterable[tuple[Any, Any]], depth: int) -> Any:
-        if what := self._enter(value, depth):
-            return self.give_up(value, what)
+        if description := self._enter_container(value, depth):
+            return self.refuse(value, description)
         tree: dict[str, Any] = {}
-        keys: dict[str, Any] = {}  # by the name, if they are not the name itself
-        numbers: dict[str, int] = {}  # of the names that several keys have
+        keys: dict[str, Any] = {}  # by name, if the key isn't the name itself
+        numbers: dict[str, int] = {}  # by name, if several keys have it
         try:
             for key, item in items:
-                self._at[-1] = name = key if type(key) is str and key.isascii() else self._name(key)
+                self._keys[-1] = name = key if type(key) is str and key.isascii() else self._name(key)
                 if name[:1] == "_" and is_escaped("_" + name):
                     name = "_" + name
                 if name in tree:
-                    second = free_name(self._at[-1], tree, numbers)
-                    self._report_second(keys.get(name, self._at[-1]), key, second)
+                    second = free_name(self._keys[-1], tree, numbers)
+                    self._report_second(keys.get(name, self._keys[-1]), key, second)
                     name = second
                 if name is not key:
                     keys[name] = key
@@ -193,11 +197,11 @@ class _Encoder:
                 if len(tree) > _MAX_PARTS:  # an iterator without an end
                     raise _TooLarge
         finally:
-            self._leave(value)
+            self._leave_container(value)
         return tree
 
     def _name(self, key: Any) -> str:
-        """The name of a member in JSON; for a key without one, a string that shows the key."""
+        """Return the name of a member in JSON; for a key that has none, a string that shows the key."""
         error = None
         try:
             name = key_name(key)
@@ -205,54 +209,54 @@ class _Encoder:
                 return name
             fault = "has a lone surrogate" if name is not None else f"is of type {qualname(type(key))}"
         except Exception as raised:
-            pass_on(raised)
-            name, error, fault = None, raised, f"is of type {qualname(type(key))} and raises {said(raised)}"
+            reraise_exhaustion(raised)
+            name, error, fault = None, raised, f"is of type {qualname(type(key))} and raises {error_line(raised)}"
         name = cut(to_ascii(short(key)), 100) if name is None else to_ascii(name)
-        reason = f"the key {brief(key)} {shown(fault)}, and a name in JSON can't be that."
+        reason = f"the key {brief(key)} {printable(fault)}, and a name in JSON can't be that."
         instead = f"The value was recorded under the name {brief(name)}."
-        self._report(self._where(self._at[:-1]), reason, instead, "Make the key a string.", error)
+        self._report(self._path_to(self._keys[:-1]), reason, instead, "Make the key a string.", error)
         return name
 
     def _report_second(self, first: Any, key: Any, name: str) -> None:
-        reason = f"the keys {brief(first)} and {brief(key)} have the same name in JSON, {brief(self._at[-1])}."
+        reason = f"the keys {brief(first)} and {brief(key)} have the same name in JSON, {brief(self._keys[-1])}."
         instead = f"The value of the second was recorded under the name {brief(name)}."
-        self._report(self._where(self._at[:-1]), reason, instead, "Rename one of them.")
+        self._report(self._path_to(self._keys[:-1]), reason, instead, "Rename one of them.")
 
     def _convertible(self, value: Any, depth: int) -> Any:
         if type(value) is Failed:
-            return self.give_up(value, "", error=value.error)
+            return self.refuse(value, "", error=value.error)
         if isinstance(value, (File, External, ExperimentRef, EventRef, Redacted, Unencodable)):
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
-        # In this order: a configuration, for example, may have attributes of all kinds.
+        # The order matters: a configuration, for example, may have attributes of any name.
         if (tree := self._scalar(value, depth)) is not _OTHER:
             return tree
         if (tree := self._container(value, depth)) is not _OTHER:
             return tree
         if (tree := self._object(value, depth)) is not _OTHER:
             return tree
-        return self.give_up(value, f"of type {qualname(type(value))}")
+        return self.refuse(value, f"of type {qualname(type(value))}")
 
     def _scalar(self, value: Any, depth: int) -> Any:
-        Enum, times, _, _, _ = kinds()
+        Enum, times, _, _, _ = stdlib_types()
         if isinstance(value, Enum):
-            # Before int and str: an IntEnum is an int, and its value says what was meant. Combined flags have no name.
+            # Before int and str: an IntEnum is an int, and is recorded as its value. Combined flags have no name.
             plain = value.value if isinstance(value, (str, int)) else value.name or str(value)  # type: ignore[union-attr]
             return self.encode(plain, depth)
         if isinstance(value, str):
             if len(text := str.__str__(value)) > MAX_RECORD:
-                return self.give_up(value, f"a string of {len(text)} characters, too large", _ATTACH)
+                return self.refuse(value, f"a string of {len(text)} characters, too large", _ATTACH)
             return self.encode(text, depth)
         if isinstance(value, int):
             return self.encode(int(value), depth)
         if isinstance(value, float):
             return self.encode(float(value), depth)
         if isinstance(value, times):
-            return time_value(value) or self.give_up(value, "a time without a form in RFC 3339")
+            return time_value(value) or self.refuse(value, "a time without a form in RFC 3339")
         if isinstance(value, (bytes, bytearray, memoryview)):
             if (size := memoryview(value).nbytes) > MAX_RECORD:
-                return self.give_up(value, f"of {size} bytes, too large", _ATTACH)
+                return self.refuse(value, f"of {size} bytes, too large", _ATTACH)
             from base64 import b64encode
 
             return {"_mlv": "bytes", "value": b64encode(bytes(value)).decode("ascii")}
@@ -263,7 +267,7 @@ class _Encoder:
     def _container(self, value: Any, depth: int) -> Any:
         if (plain := without_omegaconf(value)) is not value:
             return self.encode(plain, depth)
-        _, _, Mapping, views, arrays = kinds()
+        _, _, Mapping, views, arrays = stdlib_types()
         if isinstance(value, Mapping) or is_of(value, "ml_collections", "ConfigDict"):
             return self._mapping(value, members_of(value, lambda key: value[key]), depth)
         if isinstance(value, arrays):
@@ -275,7 +279,7 @@ class _Encoder:
             items: list[Any] = list(islice(value.copy() if type(value) is set else value, _MAX_PARTS + 1))  # type: ignore[call-overload]
             array = self._array(value, items, depth)
             if is_set and type(array) is list:
-                # In a fixed order, so that equal sets give equal records.
+                # The order is fixed, so that equal sets give equal records.
                 array.sort(key=lambda tree: (type(tree).__name__, dumps(tree)))
             return array
         if type(value) is slice:
@@ -292,7 +296,7 @@ class _Encoder:
         if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy and torch scalars, arrays and tensors
             if (tree := self._numeric(value, depth)) is not _OTHER:
                 return tree
-        if is_of(value, "functools", "partial"):  # before functions, whose attributes it may have
+        if is_of(value, "functools", "partial"):  # before functions: a partial may have the same attributes
             parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
             return self._mapping(value, parts.items(), depth)
         return _OTHER if (named := as_text(value)) is None else self.encode(named, depth)
@@ -300,14 +304,14 @@ class _Encoder:
     def _numeric(self, value: Any, depth: int) -> Any:
         count = count_elements(value.shape)
         if count > _MAX_PARTS:
-            return self.give_up(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
+            return self.refuse(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
         if count > _MAX_ELEMENTS and not self._lenient:
-            what = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
-            return self.give_up(value, what, "Save it to a file and pass mlvlogger.ref(path).")
+            description = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
+            return self.refuse(value, description, "Save it to a file and pass mlvlogger.ref(path).")
         listed = value.tolist()
-        if is_fine_time(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
+        if is_finer_than_microseconds(getattr(value, "dtype", "")) and leaf_type(listed) in (int, type(None)):
             advice = "Give microseconds: value.astype('datetime64[us]'), or 'timedelta64[us]'."
-            return self.give_up(value, "a time finer than Python's", advice)
+            return self.refuse(value, "a time finer than Python's", advice)
         return _OTHER if hasattr(listed, "tolist") else self.encode(listed, depth)
 
     def _typed(self, value: Any, depth: int) -> Any:
@@ -320,51 +324,64 @@ class _Encoder:
         elif isinstance(value, ExperimentRef):
             tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
         else:
-            kinds = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
+            type_names = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
             members = {name: getattr(value, name) for name in value.__match_args__}
-            # Texts of the world outside may have lone surrogates, which become typed values themselves.
+            # Strings from the system may have lone surrogates; such strings become typed values themselves.
             texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
-            tree = {"_mlv": kinds[type(value)], **texts}
+            tree = {"_mlv": type_names[type(value)], **texts}
         if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
-            return self.give_up(value, f"a {qualname(type(value))} of a wrong form")
+            return self.refuse(value, f"a {qualname(type(value))} of a wrong form")
         return tree
 
     def _opaque(self, value: Opaque, depth: int) -> Any:
         tree = value.json
         if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, MAX_DEPTH + 1 - depth):
-            return self.give_up(value, "an Opaque of a wrong form")
+            return self.refuse(value, "an Opaque of a wrong form")
         return tree
 
-    def give_up(self, value: Any, what: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
-        """Report *value* and return its replacement."""
+    def refuse(self, value: Any, description: str, advice: str = "", error: Exception | None = None) -> dict[str, Any]:
+        """Report that *value* can't be encoded, and return its replacement.
+
+        Args:
+            value: The value.
+            description: A description of the value, for the message.
+            advice: What the user can do, if the general advice doesn't fit.
+            error: The exception that the code of the value raised.
+        """
         if type(value) is Failed:
-            kind, text = type(value.error), said(value.error)
-            reason = f"reading the value raises {shown(text)}."
+            kind, text = type(value.error), error_line(value.error)
+            reason = f"reading the value raises {printable(text)}."
         else:
             kind, text = type(value), short(value)
-            reason = f"the value is {shown(what)}, which a record can't hold: {shown(text)}."
-            if self._lenient:  # a warning is too short for the value, which is in the record
-                reason = f"the value is {shown(what)}."
-        self._report(self._where(self._at), reason, "It was recorded as its type and repr only.", advice, error)
+            reason = f"the value is {printable(description)}, which a record can't hold: {printable(text)}."
+            if self._lenient:  # without the repr, which is in the record
+                reason = f"the value is {printable(description)}."
+        self._report(self._path_to(self._keys), reason, "It was recorded as its type and repr only.", advice, error)
         return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}
 
     def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
-        """Remember a problem; in an event, *instead* says what was recorded."""
+        """Add a problem, or for an event a message, in which *instead* describes what was recorded."""
         if not self._lenient:
             self.refused.append((path, reason, advice, error))
             if len(self.refused) >= MAX_REFUSED:
                 raise refusal(self.refused)
-        elif len(self.lost) < _MAX_LOST:
-            self.lost.append(f"{path}: {reason} {instead} {advice}".rstrip())
+        elif len(self.messages) < _MAX_MESSAGES:
+            self.messages.append(f"{path}: {reason} {instead} {advice}".rstrip())
         else:
             self.more += 1
 
-    def _where(self, at: list[Any]) -> str:
-        return self._path + "".join(f"[{key}]" if type(key) is int else f".{shown(cut(key, 100))}" for key in at)
+    def _path_to(self, keys: list[Any]) -> str:
+        return self._path + "".join(f"[{key}]" if type(key) is int else f".{printable(cut(key, 100))}" for key in keys)
 
 
 def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
-    """Return the first of ``name~2``, ``name~3``, … that isn't taken; *numbers* remembers where to continue."""
+    """Return the first of `name~2`, `name~3`, … that isn't taken.
+
+    Args:
+        name: The name.
+        taken: The names that are taken.
+        numbers: The last number of each name; it is updated, so that the next call continues after it.
+    """
     while True:
         numbers[name] = number = numbers.get(name, 1) + 1
         if (free := f"{name}~{number}") not in taken:

@@ -1,6 +1,6 @@
 """Immutable value objects.
 
-This is what a frozen dataclass is too, but importing `dataclasses` takes longer than importing all of mlvlogger.
+A frozen dataclass would do the same, but to import `dataclasses` takes longer than to import all of mlvlogger.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ __all__ = ["Immutable"]
 
 
 class Immutable:
-    """Equal to another of the same kind with equal parts, hashed by them, and read-only.
+    """The base class of read-only objects that are compared and hashed by the values of their fields.
 
     A subclass lists its fields in `__match_args__`, in the order in which its constructor takes them.
     """
 
     __slots__ = ()
 
-    def _set(self, *parts: Any) -> None:
-        """For the constructor of a kind: give the parts their values, in their order."""
-        for name, part in zip(self._names(), parts, strict=True):
-            object.__setattr__(self, name, part)
+    def _set(self, *values: Any) -> None:
+        """Set the fields, in their order: for the constructor of a subclass."""
+        for name, value in zip(self._names(), values, strict=True):
+            object.__setattr__(self, name, value)
 
     def _names(self) -> tuple[str, ...]:
-        # Not declared for all kinds: to a type checker, that would hide what each of them has.
+        # `__match_args__` isn't declared here: a type checker would no longer see those of the subclasses.
         names: tuple[str, ...] = getattr(self, "__match_args__", ())
         return names
 
-    def _parts(self) -> tuple[Any, ...]:
+    def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self._names())
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -42,14 +42,14 @@ class Immutable:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._parts() == other._parts()
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash(self._parts())
+        return hash(self._values())
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={part!r}" for name, part in zip(self._names(), self._parts(), strict=True))
-        return f"{type(self).__qualname__}({parts})"
+        fields = ", ".join(f"{name}={value!r}" for name, value in zip(self._names(), self._values(), strict=True))
+        return f"{type(self).__qualname__}({fields})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._parts()
+        return type(self), self._values()

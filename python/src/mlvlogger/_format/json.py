@@ -1,7 +1,4 @@
-"""JSON as a record has it (specification 1.0, chapter Bytes): its limits, and the text of a tree.
-
-`_format.parse` is the way back.
-"""
+"""Writing the JSON of records, and its limits (specification 1.0, chapter Bytes). `_format.parse` reads JSON."""
 
 from __future__ import annotations
 
@@ -14,15 +11,15 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "MAX_INT", "MAX_RECORD", "dumps", "integer", "is_json", "is_text"]
 
 MAX_RECORD = 16 * 1024 * 1024
-"""The most bytes that a meta record or a line may have, the line feed included (`json.size`): 16 MiB.
+"""The maximum size of a meta record or a line in bytes, with the line feed (`json.size`): 16 MiB.
 
 A longer line isn't an event.
 """
 
-#: The largest integer that a record may have as a number; the least is its negative (`json.integers`).
+#: The largest integer that may be a number of a record; the smallest is its negative (`json.integers`).
 MAX_INT = 2**53 - 1
 
-#: The most levels that arrays and objects of a record may be nested (`json.depth`).
+#: The maximum depth of nested arrays and objects in a record (`json.depth`).
 MAX_DEPTH = 64
 
 
@@ -31,7 +28,7 @@ def _no_json(value: Any) -> Any:
 
 
 try:
-    # What `json` itself encodes with. Importing `json` takes longer than importing all that an event needs.
+    # The encoder of the module `json`, whose import takes longer than that of all modules that an event needs.
     from _json import encode_basestring_ascii, make_encoder
 
     _pieces = make_encoder(None, _no_json, encode_basestring_ascii, None, ":", ",", False, False, False)
@@ -42,20 +39,25 @@ except ImportError:
 
 
 def dumps(tree: Any) -> str:
-    """The JSON text of an encoded tree: ASCII without blanks and line breaks, so that a line stays one."""
+    """Return an encoded tree as JSON: ASCII without spaces and line breaks, so that it fits on one line.
+
+    Raises:
+        TypeError: If the tree has a value of another type than those of JSON.
+        ValueError: If the tree has a float that isn't finite.
+    """
     return "".join(_pieces(tree, 0))
 
 
 def integer(value: Any) -> int | None:
-    """Return the integer that a JSON number is in any spelling (`13.0` is 13), or None. True isn't a JSON number."""
+    """Return the integer that a JSON number is equal to (`13.0` is 13), or None. True isn't a JSON number."""
     if type(value) is int:
         return value
     return int(value) if type(value) is float and value.is_integer() else None
 
 
 def is_json(tree: Any, levels: int = MAX_DEPTH) -> bool:
-    """Is it JSON that a record may hold, of at most *levels* levels?"""
-    # Of exact types: a subclass may show a serializer something else than us.
+    """Return whether a record may contain *tree*, with at most *levels* nested arrays and objects."""
+    # Only exact types count: a serializer may see other content of a subclass.
     if type(tree) is list:
         return levels > 0 and all(is_json(item, levels - 1) for item in tree)
     if type(tree) is dict:
@@ -70,6 +72,7 @@ def is_json(tree: Any, levels: int = MAX_DEPTH) -> bool:
 
 
 def is_text(text: str) -> bool:
+    """Return whether a record may contain the string: False if it has a lone surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

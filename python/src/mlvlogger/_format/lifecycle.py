@@ -1,8 +1,8 @@
-"""Lifecycle events: how they are recognized, and what they say together (specification 1.0, chapter Lifecycle)."""
+"""Lifecycle events: their names, and the state that they determine (specification 1.0, chapter Lifecycle)."""
 
 from __future__ import annotations
 
-from .json import integer
+from .json import dumps, integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     State = TypeVar("State")
 
 __all__ = [
+    "DROPPED",
+    "END",
+    "PAUSE",
+    "RESUME",
+    "REWIND",
+    "SEAL",
+    "START",
+    "dropped_data",
+    "dropped_reasons",
+    "first_dropped",
     "is_lifecycle",
     "is_paused_after",
     "is_seal",
@@ -21,19 +31,34 @@ __all__ = [
     "superseded",
 ]
 
+# The names of the events, as JSON text.
+START = b'"mlv/start"'
+PAUSE = b'"mlv/pause"'
+RESUME = b'"mlv/resume"'
+REWIND = b'"mlv/rewind"'
+DROPPED = b'"mlv/dropped"'
+SEAL = b'"mlv/seal"'
+END = b'"mlv/end"'
+
 
 def is_lifecycle(name: str) -> bool:
-    """Whether an event of this name is a lifecycle event: the first segment ``mlv`` belongs to the specification."""
+    """Return whether an event of this name is a lifecycle event: its first segment is `mlv`."""
     return name.startswith("mlv/")
 
 
 def is_seal(name: str) -> bool:
-    """Return whether an event of this name is a seal: an ``mlv/end`` is one, too."""
+    """Return whether an event of this name is a seal: an `mlv/seal` or an `mlv/end`."""
     return name in ("mlv/seal", "mlv/end")
 
 
 def lifecycle_lines(stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Those lines of a block that may hold lifecycle events, with their numbers; *number* is that of the first."""
+    """Yield the lines of a block that may be lifecycle events, with their numbers.
+
+    Args:
+        stream: Not used: the signature is that of `quick_events`.
+        number: The number of the first line of the block.
+        block: Whole lines.
+    """
     if may_be_lifecycle(block):
         for offset, line in enumerate(block.split(b"\n")[:-1]):
             if may_be_lifecycle(line):
@@ -48,7 +73,7 @@ def may_be_lifecycle(text: bytes) -> bool:
     Args:
         text: A line of a stream, or a block of whole lines.
     """
-    # The name begins so, unless it is written with escapes.
+    # The name of a lifecycle event begins so, unless it has escapes.
     return b'"mlv/' in text or b"\\" in text
 
 
@@ -56,7 +81,7 @@ def state_after(state: State, name: str, data: dict[str, Any]) -> str | State:
     """Return the state of an experiment after an event of its default stream (chapter Lifecycle, State).
 
     Args:
-        state: The state before; "open" at first.
+        state: The state before the event; "open" before the first event.
         name: The name of the event.
         data: Its data.
     """
@@ -70,31 +95,31 @@ def state_after(state: State, name: str, data: dict[str, Any]) -> str | State:
 
 
 def is_paused_after(is_paused: bool, name: str) -> bool:
-    """Whether a stream is paused after a lifecycle event, for a writer: whatever an end says, it ends the pause."""
+    """Return whether a stream is paused after an event, for a writer: an end of any status ends the pause."""
     return name == "mlv/pause" or (is_paused and name not in ("mlv/start", "mlv/resume", "mlv/end"))
 
 
 def superseded(rewinds: Iterable[tuple[int, dict[str, Any]]]) -> Callable[[int], bool] | None:
-    """Return whether a rewind superseded the user's event of a seq, as a function; None without any rewind.
+    """Return a function that returns whether a rewind superseded the user's event of a seq; None without any rewind.
 
     Args:
-        rewinds: The seq and the data of each ``mlv/rewind``.
+        rewinds: The seq and the data of each `mlv/rewind`.
     """
     ranges = [(to, seq) for seq, data in rewinds if (to := integer(data.get("to"))) is not None]
     return _between(ranges) if ranges else None
 
 
 def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
-    """Return a function: whether a number is in any of the *ranges*, which may overlap.
+    """Return a function that returns whether a number is inside any of the *ranges*, which may overlap.
 
-    It takes time logarithmic in the number of ranges: a damaged log, or a long one, may have a rewind on each line.
+    The function takes time logarithmic in the number of ranges: a damaged or long log may have a rewind on each line.
     """
-    from bisect import bisect_left  # a writer reads lifecycle events, too, and has no use for it
+    from bisect import bisect_left  # here, because writers load this module, too, and don't need it
 
     after: list[int] = []
     before: list[int] = []
     for low, high in sorted(ranges):
-        if before and low < before[-1]:  # not <=: of (1, 5) and (5, 9), neither has 5
+        if before and low < before[-1]:  # not <=: 5 is neither inside (1, 5) nor inside (5, 9)
             before[-1] = max(before[-1], high)
         elif low < high:
             after.append(low)
@@ -105,3 +130,27 @@ def _between(ranges: list[tuple[int, int]]) -> Callable[[int], bool]:
         return place >= 0 and number < before[place]
 
     return is_between
+
+
+def dropped_data(first: int, last: int, reasons: dict[str, int]) -> bytes:
+    """Return the data of an ``mlv/dropped`` as JSON text.
+
+    Args:
+        first: The first seq that is left out.
+        last: The last seq that is left out.
+        reasons: The number of dropped events by the reason.
+    """
+    return dumps({"first": first, "last": last, "reasons": reasons}).encode("ascii")
+
+
+def first_dropped(data: bytes) -> int:
+    """Return the first seq that is left out, from data that `dropped_data` returned."""
+    # Not with `json`: when the interpreter ends, it can't be imported any more.
+    return int(data[len(b'{"first":') : data.index(b",")])
+
+
+def dropped_reasons(data: bytes) -> dict[str, int]:
+    """Return the number of dropped events by the reason, from data that `dropped_data` returned."""
+    import json
+
+    return json.loads(data)["reasons"]  # type: ignore[no-any-return]

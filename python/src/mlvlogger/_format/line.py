@@ -1,8 +1,9 @@
-"""The line of an event, from what is known of it to its bytes (specification 1.0, chapter Events).
+"""The line of an event: from the values of its members to its bytes (specification 1.0, chapter Events).
 
-Most events have a few numbers under names that came before in this order. For them there is a short way here: the JSON
-text of their data is a template with the numbers put in. It gives the same bytes as the general way (`encode` and
-`dumps`), which a test compares. Template and numbers are a snapshot of the data: the text can be made later, elsewhere.
+Most events have a few numbers, under names that an earlier event had in the same order. For them, this module has a
+fast path: the JSON of their data is a template, into which the numbers are formatted. A test checks that the bytes are
+those of the general path (`encode` and `dumps`). Template and numbers are a snapshot of the data, so the bytes can be
+made later, also in another process.
 """
 
 from __future__ import annotations
@@ -25,27 +26,28 @@ if TYPE_CHECKING:
     #: An event with its seq and its time, in nanoseconds since 1970.
     Numbered: TypeAlias = "tuple[int, int, Pending]"
 
-__all__ = ["Pending", "are_ordinary", "line", "now", "numbers", "with_special"]
+__all__ = ["Pending", "are_json_numbers", "line", "now", "numbers", "with_special"]
 
-_TEMPLATES = 1000  # and members in one of them
-_LONG = 100  # characters of a name
+_MAX_TEMPLATES = 1000
+_MAX_MEMBERS = 1000  # of a template
+_MAX_NAME = 100  # characters of a member's name
 
-_templates: dict[tuple[str, ...], bytes] = {}  # by the names
+_templates: dict[tuple[str, ...], bytes] = {}  # by the names of the members
 
 
 def numbers(data: dict[Any, Any]) -> tuple[bytes, Numbers] | None:
-    """Template and values of data that has only floats and integers; None for other data."""
+    """Return the template and the values of data that has only floats and integers; None for other data."""
     for value in data.values():
         if type(value) is not float and type(value) is not int:
             return None
-    template = _templates.get(tuple(data)) or _learn(data)
+    template = _templates.get(tuple(data)) or _new_template(data)
     return None if template is None else (template, tuple(data.values()))
 
 
-def _learn(data: dict[Any, Any]) -> bytes | None:
-    if len(_templates) >= _TEMPLATES or len(data) > _TEMPLATES:
+def _new_template(data: dict[Any, Any]) -> bytes | None:
+    if len(_templates) >= _MAX_TEMPLATES or len(data) > _MAX_MEMBERS:
         return None
-    if not all(type(name) is str and len(name) <= _LONG for name in data):
+    if not all(type(name) is str and len(name) <= _MAX_NAME for name in data):
         return None
     try:
         members = [dumps(encode({name: 0}, path="data", depth=2))[1:-2] for name in data]
@@ -56,19 +58,20 @@ def _learn(data: dict[Any, Any]) -> bytes | None:
     return template
 
 
-def are_ordinary(values: Numbers) -> bool:
-    """Are they numbers of JSON, and no special values (`value.float`, `value.int`)?"""
+def are_json_numbers(values: Numbers) -> bool:
+    """Return whether all values are numbers of JSON, so that none needs a typed value (`value.float`, `value.int`).
+
+    The result is also False if the Euclidean norm of the values is above `MAX_INT`, which is rare.
+    """
     try:
-        # One comparison for all of them: it fails for nan and the infinities, too. What else it keeps off is rare.
+        # One comparison for all values, which also fails for nan and the infinities.
         return hypot(*values) <= MAX_INT
-    except OverflowError:  # an integer that no float can be
+    except OverflowError:  # an integer that is too large for a float
         return False
 
 
 def with_special(template: bytes, values: Numbers) -> bytes:
-    """The JSON text of data that `numbers` has taken apart, some of whose values are special.
-
-    Warns of a value that cannot be encoded."""
+    """Return the JSON of a template and values of which some need typed values, and warn if one can't be encoded."""
     import json
 
     names = json.loads(template % ((0,) * len(values)))
@@ -82,53 +85,56 @@ def with_special(template: bytes, values: Numbers) -> bytes:
 class Pending:
     """An event that isn't written yet: the parts of its line, without the seq and the time.
 
-    The path of an event that is written at once passes these parts one by one, as `line` takes them: to make this
-    object there would cost the process writer a tenth of its time.
+    For an event that is written at once, these parts are passed as separate arguments, as to `line`: to make this
+    object would cost the process writer a tenth of its time.
 
     Args:
-        name: The name as JSON text, with quotes.
-        data: The data as JSON text; with *values*, the template for them.
+        name: The name as JSON, with quotes.
+        data: The data as JSON; with *values*, the template for them.
         values: The values from `numbers`, or None.
-        tail: Further members as JSON text, each with a comma in front.
+        span_members: The members `span`, `begin`, `seconds` and `within`, as JSON text, each with a comma in front.
     """
 
-    __slots__ = ("data", "name", "tail", "values")
+    __slots__ = ("data", "name", "span_members", "values")
 
-    def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, tail: bytes = b"") -> None:
+    def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, span_members: bytes = b"") -> None:
         self.name = name
         self.data = data
         self.values = values
-        self.tail = tail
+        self.span_members = span_members
 
-    def with_tail(self, tail: bytes) -> Pending:
-        """Return the same event with another tail."""
-        return Pending(self.name, self.data, self.values, tail)
+    def with_span_members(self, span_members: bytes) -> Pending:
+        """Return the same event with other span members."""
+        return Pending(self.name, self.data, self.values, span_members)
 
     def render(self, seq: int, nanoseconds: int) -> bytes:
         """Return the line of the event with this seq and time."""
-        return line(seq, nanoseconds, self.name, self.data, self.values, self.tail)
+        return line(seq, nanoseconds, self.name, self.data, self.values, self.span_members)
 
 
-def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes) -> bytes:
+def line(seq: int, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes) -> bytes:
     """Return one line of a stream.
 
     Args:
-        seq: The seq.
-        nanoseconds: The time, since 1970 in UTC.
-        name, data, values, tail: As for `Pending`.
+        seq: The number of the event in its stream.
+        nanoseconds: The time in nanoseconds since 1970 in UTC.
+        name: As for `Pending`.
+        data: As for `Pending`.
+        values: As for `Pending`.
+        span_members: As for `Pending`.
     """
     if values is not None:
-        data = data % values if are_ordinary(values) else with_special(data, values)
-    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, tail)
+        data = data % values if are_json_numbers(values) else with_special(data, values)
+    return b'{"seq":%d,"time":"%b","event":%b,"data":%b%b}\n' % (seq, _stamp(nanoseconds), name, data, span_members)
 
 
 def now() -> str:
-    """The present time as the specification writes it (`event.time`): UTC, six fraction digits, Z."""
+    """Return the current time in the form of `event.time`: UTC, with six fraction digits and Z."""
     return _stamp(time.time_ns()).decode("ascii")
 
 
 def _stamp(nanoseconds: int) -> bytes:
-    # Most events come in the same second as the one before, and formatting it is the expensive part.
+    # Most events have the same second as the event before, and formatting a second is expensive.
     global _last_second
     digits = b"%d" % nanoseconds
     if nanoseconds < 1_000_000_000:  # a clock that was never set

@@ -1,4 +1,4 @@
-"""The media type of a file, by its name (specification 1.0, `value.file`)."""
+"""The media type of a file, guessed from its name (specification 1.0, `value.file`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["media_type"]
 
 _types: Any = None
-_MEDIA = {  # what that table of some Python lacks, or names in another way
+_MEDIA = {  # types that the table of some Python versions lacks, or names differently
     "avif": "image/avif",
     "webp": "image/webp",
     "flac": "audio/flac",
@@ -22,15 +22,15 @@ _MEDIA = {  # what that table of some Python lacks, or names in another way
     "mkv": "video/x-matroska",
     "parquet": "application/vnd.apache.parquet",
 }
-_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 
 def media_type(name: str) -> str | None:
-    """Return a guess, or None if the name gives none."""
+    """Return the media type that the suffix of *name* suggests, such as `image/png`, or None."""
     global _types
     if _types is None:
-        _types = mimetypes.MimeTypes()  # the built-in table alone: the same on every machine
+        _types = mimetypes.MimeTypes()  # only the built-in table, which is the same on every machine
         for suffix, kind in _MEDIA.items():
             _types.add_type(kind, f".{suffix}")
-    kind, packed = _types.guess_type(name)
-    return _PACKED.get(packed) if packed else kind  # a packed table is not a table
+    kind, compression = _types.guess_type(name)
+    return _COMPRESSED.get(compression) if compression else kind  # a compressed table isn't a table

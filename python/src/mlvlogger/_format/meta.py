@@ -1,4 +1,4 @@
-"""Meta records: what they say together (specification 1.0, chapter Meta)."""
+"""The effective metadata of an experiment, combined from its meta records (specification 1.0, chapter Meta)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Meta", "are_same", "fold", "head", "without_environment"]
+__all__ = ["Meta", "are_same", "fold", "next_addition_head", "without_environment"]
 
 _ENVIRONMENT = b',\n  "environment": {'
 
 
 class Meta:
-    """The records of an experiment and their fold, as JSON trees (chapter Meta, effective meta); at first, of none."""
+    """The meta records of an experiment and its effective metadata, as JSON trees. New objects have no records."""
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.records: list[dict[str, Any]] = []
-        #: Digest of the bytes of each record.
+        #: The SHA-256 of the bytes of each record, as hexadecimal digits.
         self.digests: list[str] = []
         self.params: dict[str, Any] = {}
         self.extra: dict[str, Any] = {}
         self.tags: list[str] = []
         self.descriptions: list[str] = []
         self.environments: list[dict[str, Any]] = []
-        #: What was wrong with records that could be read all the same, or could not be read at all: path and message.
+        #: Problems of records, also of those that can't be read: path and message.
         self.problems: list[tuple[str, str]] = []
 
     @property
     def last(self) -> tuple[int, str]:
-        """Number and digest of the last record."""
+        """The number and the digest of the last record."""
         return len(self.digests), self.digests[-1]
 
 
 def fold(meta: Meta, name: str, record: dict[str, Any], digest: str, whole: bool = True) -> None:
-    """Add a record to *meta*.
+    """Add a record to *meta*, and update the effective metadata.
 
     Args:
-        meta: The records before it.
-        name: Its path, for problems.
+        meta: The earlier records.
+        name: The path of the record, for problems.
         record: The record, as a JSON tree.
-        digest: The digest of its bytes.
-        whole: Whether the record itself and its environment are kept.
+        digest: The digest of the bytes of the record.
+        whole: Whether to add the record itself and its environment, too.
     """
     meta.digests.append(digest)
     if whole:
@@ -66,8 +66,8 @@ def fold(meta: Meta, name: str, record: dict[str, Any], digest: str, whole: bool
         meta.descriptions.append(description)
 
 
-def head(meta: Meta) -> bytes:
-    """How the next addition begins, as `_write.meta` lays it out, up to the value of `created`."""
+def next_addition_head(meta: Meta) -> bytes:
+    """Return the beginning of the next addition up to the value of `created`, in the layout of `_write.meta`."""
     return (
         f'{{\n  "mlv": "{SPEC_VERSION}",\n  "experiment": "{meta.id}",\n  "previous": "sha256:{meta.digests[-1]}",'
         '\n  "created": "'
@@ -75,9 +75,10 @@ def head(meta: Meta) -> bytes:
 
 
 def without_environment(data: bytes) -> bytes:
-    """An addition without its environment, which is most of it; all of it, if it isn't laid out as `_write.meta` does.
+    """Return the bytes of an addition without its environment, which is its largest member.
 
-    No string has a line feed in it, so a member of the record itself is one that two blanks and a quote begin.
+    If the addition doesn't have the layout of `_write.meta`, it is returned unchanged. A member of the record itself is
+    on a line that begins with two spaces and a quote; no string contains a line feed.
     """
     at = data.find(_ENVIRONMENT)
     if at < 0 or data.rfind(b'\n  "') > at + 1 or not data.endswith(b"\n  }\n}\n"):
@@ -86,7 +87,7 @@ def without_environment(data: bytes) -> bytes:
 
 
 def are_same(one: Any, other: Any) -> bool:
-    """Are they equal as JSON values, where true is not 1, but 1 is 1.0?"""
+    """Return whether two JSON values are equal: 1 equals 1.0, but not true."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(are_same(value, other[name]) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):

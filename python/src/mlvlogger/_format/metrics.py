@@ -1,4 +1,4 @@
-"""Which members of an event's data are metrics, and their step (specification 1.0, chapter Events)."""
+"""The metrics in an event's data, and their step (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INT64 = 2**63
 
 def metrics(data: dict[str, Any]) -> dict[str, float]:
     """Return the metrics among the members of an event's decoded *data*, by name."""
-    # Not by `is_metric`: a call for each member would take as long as all the rest.
+    # `is_metric` isn't called: one call for each member would double the time.
     return {
         name: value
         for name, value in data.items()
@@ -24,11 +24,11 @@ def metrics(data: dict[str, Any]) -> dict[str, float]:
 
 
 def is_metric(value: Any) -> TypeGuard[float]:
-    """Return whether a decoded member of data is a metric's value: a float or an integer, but not a boolean."""
+    """Return whether a decoded member of data is the value of a metric: a float or an integer, but not a boolean."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def step(data: dict[str, Any]) -> int | None:
-    """Return the step of an event with this decoded *data*: its ``step`` if that is an integer of 64 bits, or None."""
+    """Return the step of an event with this decoded *data*: its `step` if that is an integer of 64 bits, or None."""
     value = integer(data.get("step"))
     return value if value is not None and -_INT64 <= value < _INT64 else None

@@ -21,28 +21,36 @@ __all__ = [
 ]
 
 FOLDERS = ("meta", "log", "files")
-"""The folders of an experiment's record: no experiment is in them."""
+"""The folders of an experiment's directory that belong to its record: no experiment is in them."""
 
 #: The path of the default stream.
 DEFAULT = "log.jsonl"
 
-_LONGEST = 100  # characters of a portable name
+_MAX_LENGTH = 100  # characters of a portable name
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
 _OTHER = re.compile(r"[^A-Za-z0-9._-]")
-_LONGEST_SUFFIX = 24  # characters: more than the longest one that has a media type
+_MAX_SUFFIX = 24  # characters: more than the longest one that has a media type
 _PACKED = ("bz2", "gz", "xz", "zst")  # suffixes that follow another one: .tar.gz, .csv.zst
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 
 
-def portable(name: str, what: str, pattern: re.Pattern[str] = _NAME) -> str:
-    """*name*, if it is a portable name; *what* names it in the message. Raises InvalidName.
+def portable(name: str, purpose: str, pattern: re.Pattern[str] = _NAME) -> str:
+    """Return *name* as a string, if it is a portable name.
 
-    The string itself is checked: a subclass of str, such as an enumeration, may have another format.
+    The characters of the string are checked: for a subclass of str, such as an enumeration, `format` may give others.
+
+    Args:
+        name: The name.
+        purpose: The use of the name, for the message, such as `"a stream"`.
+        pattern: The regular expression for the name.
+
+    Raises:
+        InvalidName: If *name* isn't a portable name.
     """
     if not issubclass(type(name), str) or not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         raise InvalidName(
-            f"{short(name)} isn't a name for {what}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
+            f"{short(name)} isn't a name for {purpose}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
             "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
             "device's, such as CON."
         )
@@ -56,17 +64,27 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
     bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
     if bad:
         return f"it has {bad[0]!r} in it"
-    if not 1 <= len(name) <= _LONGEST:
+    if not 1 <= len(name) <= _MAX_LENGTH:
         return f"it has {len(name)} characters"
     return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character isn't allowed there"
 
 
-def portable_path(name: str, what: str) -> str:
-    """*name*, if it is portable names joined by slashes; as for `portable`. Raises InvalidName."""
+def portable_path(name: str, purpose: str) -> str:
+    """Return *name* as a string, if it consists of portable names joined by slashes.
+
+    Args:
+        name: The path.
+        purpose: The use of the path, for the message, such as `"a new file"`.
+
+    Raises:
+        InvalidName: If *name* isn't a path of portable names.
+    """
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
-        raise InvalidName(f"{short(name)} isn't a name for {what}: give a string such as 'best.pt' or 'samples/9.png'.")
+        raise InvalidName(
+            f"{short(name)} isn't a name for {purpose}: give a string such as 'best.pt' or 'samples/9.png'."
+        )
     for segment in text.split("/"):
-        portable(segment, f"{what} (in {short(text)})" if segment != text else what, _SEGMENT)
+        portable(segment, f"{purpose} (in {short(text)})" if segment != text else purpose, _SEGMENT)
     return text
 
 
@@ -104,7 +122,7 @@ def portable_name(name: str, *, is_file: bool = False) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     stem, suffix = _split(name) if is_file else (name, "")
     suffix = _OTHER.sub("_", suffix)
-    stem = re.sub("_+", "_", _OTHER.sub("_", stem)).strip("._-")[: _LONGEST - len(f"-{digest}{suffix}")]
+    stem = re.sub("_+", "_", _OTHER.sub("_", stem)).strip("._-")[: _MAX_LENGTH - len(f"-{digest}{suffix}")]
     if _DEVICE.fullmatch(stem):  # with a dot in it: the digest comes too late to make it another name
         stem = stem.replace(".", "_")
     return f"{stem}-{digest}{suffix}" if stem else f"{digest}{suffix}"
@@ -113,29 +131,29 @@ def portable_name(name: str, *, is_file: bool = False) -> str:
 def _split(name: str) -> tuple[str, str]:
     """Return the stem and the suffix of the name of a file; dots at the beginning belong to the stem."""
     stem, _, suffix = name.rpartition(".")
-    if not stem.strip(".") or not 1 <= len(suffix) <= _LONGEST_SUFFIX:
+    if not stem.strip(".") or not 1 <= len(suffix) <= _MAX_SUFFIX:
         return name, ""
     if suffix in _PACKED:
         inner, _, second = stem.rpartition(".")
-        if inner.strip(".") and 1 <= len(second) <= _LONGEST_SUFFIX:
+        if inner.strip(".") and 1 <= len(second) <= _MAX_SUFFIX:
             return inner, f".{second}.{suffix}"
     return stem, f".{suffix}"
 
 
 def numbered(name: str, number: int) -> str:
-    """Return *name* with ``~2`` or another *number* in it, before its suffix, and at most as long as a name may be."""
+    """Return *name* with `~2` or another *number* before its suffix, cut to the length of a portable name."""
     folder, slash, last = name.rpartition("/")
     stem, dot, suffix = last.rpartition(".")
     if not stem:
         stem, dot, suffix = last, "", ""
     mark = f"~{number}{dot}{suffix}"
-    if len(mark) >= _LONGEST:  # the suffix leaves no space for the number and for a stem
+    if len(mark) >= _MAX_LENGTH:  # the suffix leaves no space for the number and for a stem
         stem, mark = last, f"~{number}"
-    return f"{folder}{slash}{stem[: _LONGEST - len(mark)]}{mark}"
+    return f"{folder}{slash}{stem[: _MAX_LENGTH - len(mark)]}{mark}"
 
 
 def stream_path(name: str) -> str:
-    """Return the path of the stream *name*: ``log/gpu.jsonl``."""
+    """Return the path of the stream *name*, such as `log/gpu.jsonl`."""
     return f"log/{name}.jsonl"
 
 
@@ -145,12 +163,12 @@ def stream_name(path: str) -> str:
 
 
 def is_stream_path(path: str) -> bool:
-    """Whether *path* is that of the default stream, or has the form of another one's."""
+    """Return whether *path* is the path of the default stream, or has the form of another stream's path."""
     return path == DEFAULT or (path.startswith("log/") and path.endswith(".jsonl"))
 
 
 def is_stream_file(name: str) -> bool:
-    """Whether an entry of the folder ``log`` is named as a stream's file is."""
+    """Return whether *name*, of an entry of the folder `log`, is the name of a stream's file."""
     try:
         return portable(name.removesuffix(".jsonl"), "a stream") + ".jsonl" == name
     except InvalidName:

@@ -1,6 +1,6 @@
-"""The strict parser of records (specification 1.0, chapter Bytes): `json.loads` takes more than JSON.
+"""The strict parser of records (specification 1.0, chapter Bytes): `json.loads` accepts more than JSON.
 
-The module `json` is imported for it, which a program that only logs has no use for.
+This module imports `json`; programs that only log don't load it.
 """
 
 from __future__ import annotations
@@ -18,26 +18,35 @@ __all__ = ["parse_line", "parse_record"]
 
 
 def parse_line(line: bytes) -> Any:
-    """Return the tree of a line, without its line feed. Raises ValueError or RecursionError if it isn't JSON."""
+    """Return the tree of a line, which is given without its line feed.
+
+    Raises:
+        ValueError: If the line isn't JSON that a record may have.
+        RecursionError: If the line is nested too deep for this Python.
+    """
     if b"\r" in line:
         raise ValueError("it has a carriage return")
     tree = _line_decoder.decode(line.decode("utf-8"))
-    # What is read does not depend on how deep this Python can parse. Counting is cheap, and rarely more is needed.
-    # Only an escape can bring in a lone surrogate.
+    # The limit of the depth doesn't depend on this Python. Counting brackets is fast, and rarely finds too many.
+    # Only an escape can give a lone surrogate.
     if (line.count(b"[") + line.count(b"{") > MAX_DEPTH or b"\\u" in line) and not is_json(tree):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels, or has a lone surrogate")
     return tree
 
 
 def parse_record(data: bytes) -> dict[str, Any]:
-    """Return the tree of a meta record. Raises ValueError if it isn't one that a record can be."""
+    """Return the tree of a meta record.
+
+    Raises:
+        ValueError: If the bytes aren't a JSON object that a record may be.
+    """
     try:
         record = _record_decoder.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
         raise ValueError("it isn't a JSON object")
-    # Without an escape no string has a lone surrogate: what is left to see are numbers and depth.
+    # Without an escape, no string has a lone surrogate, so only numbers and depth are checked.
     if not (
         is_json(record)
         if b"\\" in data

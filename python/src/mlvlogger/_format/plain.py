@@ -1,17 +1,17 @@
-"""Lines as writers usually write them, as regular expressions (specification 1.0, chapter Events)."""
+"""Regular expressions for lines in the form that writers usually give them (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
 __all__ = ["CLOCK", "COUNT", "NUMBER", "PLAIN_LINE", "TEXT"]
 
-# Within these bounds every integer is one that a record can have, and every number is finite.
-#: A ``seq``, or the seq of another event.
+# Within these bounds, a record may have every integer, and every number is finite.
+#: The seq of this event or of another one.
 COUNT = "[1-9][0-9]{0,14}"
 
 #: A JSON number.
 NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,30}(?:[eE][-+]?[0-9]{1,2}|)|[eE][-+]?[0-9]{1,2}|)"
 
-#: ASCII without escapes: between quotes, the string that it spells.
+#: The ASCII characters of a string without escapes.
 TEXT = r"[ !#-\[\]-~]*"
 
 #: The time of day of an event.

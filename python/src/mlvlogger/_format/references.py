@@ -1,4 +1,4 @@
-"""The values of a record that Python has no type for: references, and replacements of values."""
+"""Values of a record for which Python has no type: references, and replacements of values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "is_file_path",
 ]
 
-# What a `file.path` may not have: empty segments, dots, control characters, backslashes, a drive letter.
+# Not allowed in a `file.path`: empty segments, dots, control characters, backslashes, a drive letter.
 _NO_PATH = r"(?:^|/)\.{0,2}(?:/|\Z)|[\x00-\x1f\x7f-\x9f\\]|^[A-Za-z]:"
 
 
@@ -76,7 +76,8 @@ class ExperimentRef(Immutable):
 
     Args:
         id: The id of the experiment: `sha256:` and 64 hexadecimal digits.
-        path: A hint where the experiment was, relative to the experiment that contains the reference.
+        path: The path of the experiment when the reference was made, relative to the experiment that contains the
+            reference; None if it isn't recorded. The experiment may have been moved since.
     """
 
     __slots__ = __match_args__ = ("id", "path")
@@ -146,7 +147,10 @@ class Opaque(Immutable):
 
 
 def is_file_path(path: str) -> bool:
-    """May it be the path of a typed value `file` (`file.path`)? Names below ``files/`` are another question."""
+    """Return whether *path* may be the path of a typed value `file` (`file.path`).
+
+    The names of a path below `files/` aren't checked.
+    """
     import re
 
     return len(path) <= 4096 and not re.search(_NO_PATH, path)

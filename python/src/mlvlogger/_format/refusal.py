@@ -1,4 +1,4 @@
-"""The error that lists the values of a record that have no form in it."""
+"""The error that lists the values that can't be recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    #: A value that is refused: its path, the reason, advice (or "" for the usual), and the exception of its code.
+    #: A value that can't be recorded: its path, the reason, advice (or "" for the general advice), and the exception
+    #: that the code of the value raised, or None.
     Problem: TypeAlias = tuple[str, str, str, Exception | None]
 
 __all__ = ["MAX_REFUSED", "refusal"]
@@ -20,7 +21,7 @@ _INSTEAD = "Pass a number, a string, a list or dict of these, or the name or the
 
 
 def refusal(problems: list[Problem]) -> CannotEncode:
-    """Return the error that lists *problems*; its cause is the first exception among them."""
+    """Return the error that lists *problems*; its `__cause__` is the first of their exceptions."""
     if len(problems) == 1:
         path, reason, advice, _ = problems[0]
         message = f"{path}: {reason} {advice or _INSTEAD}"

@@ -1,1 +1,1 @@
-"""Reading: meta records, events and what they say together. Nothing here writes or locks."""
+"""Reading: meta records, streams, and the state that they determine. Nothing here writes or locks."""

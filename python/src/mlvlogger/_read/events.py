@@ -1,4 +1,4 @@
-"""Events as they are read: from a line to an `Event` (specification 1.0, chapter Events)."""
+"""Reading one event: from a line to an `Event` (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     State = TypeVar("State")
 
-__all__ = ["Draft", "Event", "moment", "read_event"]
+__all__ = ["NOT_AN_EVENT", "Draft", "Event", "parse_time", "read_event", "why_not_an_event"]
+
+NOT_AN_EVENT = (ValueError, KeyError, TypeError, RecursionError)
+"""The exceptions that `read_event` raises for a line that isn't an event."""
 
 
 class Draft:
-    """What an `Event` is before it is read-only: filled first, it is made an event by its `__class__`.
+    """An event whose attributes can still be set. To make it an `Event`, assign its `__class__`.
 
-    An event that is read-only from its beginning takes a microsecond more, as long as parsing its data.
+    Constructing an `Event` takes a microsecond more, as long as parsing its data.
     """
 
     __slots__ = ("begin", "data", "line", "name", "seconds", "seq", "span", "stream", "time", "within")
@@ -76,40 +79,52 @@ class Event(Immutable, Draft):
 
     @property
     def is_lifecycle(self) -> bool:
-        """Whether it is a lifecycle event, ``mlv/…``."""
+        """Whether the event is a lifecycle event, `mlv/…`."""
         return is_lifecycle(self.name)
 
     @property
     def is_seal(self) -> bool:
-        """Whether it is a seal: an ``mlv/seal`` or an ``mlv/end``. `mlv-validate` checks whether the seal is right."""
+        """Whether the event is a seal: an `mlv/seal` or an `mlv/end`. Only `mlv-validate` checks the digest."""
         return is_seal(self.name)
 
     @property
     def step(self) -> int | None:
-        """The step of its metrics: the integer member ``step`` of its data, or None."""
+        """The step of the metrics: the integer member `step` of the data, or None."""
         return step(self.data)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Its metrics by name: the floats and integers of its data, except ``step``. A lifecycle event has none."""
+        """The metrics by name: the floats and integers of the data, except `step`. A lifecycle event has none."""
         return {} if is_lifecycle(self.name) else metrics(self.data)
 
     def state_after(self, state: State) -> str | State:
         """Return the state of an experiment after this event of its default stream.
 
-        To compute `Experiment.state`, start with ``"open"`` and call this for each event of ``log.jsonl``, in order.
+        To compute `Experiment.state`, start with `"open"` and call this method for each event of `log.jsonl`, in order.
         A reader that goes through the log backwards can stop at the first event that changes a value.
 
         Args:
-            state: The state before the event; it is returned if the event doesn't change the state.
+            state: The state before the event, or any other value.
+
+        Returns:
+            The state after the event; *state* itself if the event doesn't change it.
         """
         return state_after(state, self.name, self.data)
 
 
 def read_event(stream: str, number: int, line: bytes) -> Event:
-    """The event on a line, which is given without its line feed.
+    """Return the event on a line.
 
-    Raises ValueError, KeyError, TypeError or RecursionError where it breaks a rule of bytes or json, or isn't an event.
+    Args:
+        stream: The path of the stream.
+        number: The number of the line.
+        line: The bytes of the line, without the line feed.
+
+    Raises:
+        ValueError: If the line breaks a rule of the chapter Bytes, or a member has a wrong value.
+        KeyError: If a member is missing.
+        TypeError: If a member has a wrong type.
+        RecursionError: If the line is nested too deep for this Python.
     """
     tree = parse_line(line)
     if type(tree) is not dict or not isinstance(tree["data"], dict):
@@ -117,7 +132,7 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     name, data, seq = tree["event"], decode(tree["data"]), integer(tree["seq"])
     if type(name) is not str or type(data) is not dict or type(seq) is not int:
         raise ValueError("event, data or seq is of another type")
-    time = moment(tree["time"])
+    time = parse_time(tree["time"])
     if time is None:
         raise ValueError(f"{tree['time']!r} isn't a time")
     span, seconds = tree.get("span"), tree.get("seconds")
@@ -127,7 +142,12 @@ def read_event(stream: str, number: int, line: bytes) -> Event:
     return Event(stream, seq, time, name, data, span, begin, seconds, within, number)
 
 
-def moment(text: Any) -> datetime | None:
-    """The time that *text* says, or None where it says none."""
+def why_not_an_event(error: Exception) -> str:
+    """Return the reason in a message for one of the exceptions `NOT_AN_EVENT`."""
+    return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
+
+
+def parse_time(text: Any) -> datetime | None:
+    """Return the time that a string of a record represents, or None if it isn't a time."""
     value = decode({"_mlv": "datetime", "value": text})
     return value if isinstance(value, datetime) else None

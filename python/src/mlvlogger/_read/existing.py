@@ -1,4 +1,4 @@
-"""What an experiment has that exists, whether this process reads it or writes to it: metadata, parent, references."""
+"""The base class of experiments that this process reads or writes: metadata, parent, references, sub-experiments."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .readonly import ReadOnlyAttributes, read_only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
     from .. import Exp, Experiment
     from .._format.meta import Meta
     from .._format.references import File
 
-__all__ = ["Below", "ExistingExperiment"]
+__all__ = ["ExistingExperiment", "SubSavedir"]
 
 
 class ExistingExperiment(ReadOnlyAttributes):
@@ -57,14 +57,14 @@ class ExistingExperiment(ReadOnlyAttributes):
     """
 
     _directory: Directory
-    _hint: str | None = None  # how a sub-experiment, whose parent this is, refers to it
+    _path_hint: str | None = None  # of a parent: its path, relative to the sub-experiment that it was found from
 
     @property
     def path(self) -> Path:
         """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path."""
         return Path(self._directory.path)
 
-    def _take(self, meta: Meta) -> None:
+    def _load_meta(self, meta: Meta) -> None:
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
@@ -78,7 +78,7 @@ class ExistingExperiment(ReadOnlyAttributes):
     def parent(self) -> Experiment | None:
         """The parent experiment, or None if it isn't found.
 
-        The parent is found if it encloses this experiment, or if it is where the hint of the reference says.
+        The parent is found if it encloses this experiment, or if the recorded path still leads to it.
         """
         if self.parent_ref is None:
             return None
@@ -91,9 +91,17 @@ class ExistingExperiment(ReadOnlyAttributes):
             if directory is not None and is_experiment(directory):
                 parent = Experiment(directory)
                 if parent.id == self.parent_ref.id:
-                    parent._hint = relative(directory, self.path)
+                    parent._path_hint = relative(directory, self.path)
                     return parent
         return None
+
+    if TYPE_CHECKING:
+
+        @overload
+        def ref(self, path: None = None) -> ExperimentRef: ...
+
+        @overload
+        def ref(self, path: str | os.PathLike[str]) -> File: ...
 
     def ref(self, path: str | os.PathLike[str] | None = None) -> ExperimentRef | File:
         """Return a reference to the experiment or to a file in it.
@@ -110,7 +118,7 @@ class ExistingExperiment(ReadOnlyAttributes):
             InvalidName: If `path` is outside of the experiment, or in a sub-experiment.
         """
         if path is None:
-            return ExperimentRef(self.id, self._hint)
+            return ExperimentRef(self.id, self._path_hint)
         return file_in(self.path, self.id, path)
 
     def sub(self, name: str, params: Any = None, kind: str = "experiment", **options: Any) -> Exp:
@@ -131,10 +139,15 @@ class ExistingExperiment(ReadOnlyAttributes):
         from .. import Exp
 
         kind = portable(kind, "a kind")
-        return Exp(Below(self, self._held(), kind), name, params, kind, **options)
+        return Exp(SubSavedir(self, self._open_folder(), kind), name, params, kind, **options)
 
-    def _held(self) -> Folder:
-        """The directory, held open. Raises NotAnExperiment if it isn't where it was."""
+    def _open_folder(self) -> Folder:
+        """Return the open directory of the experiment.
+
+        Raises:
+            NotAnExperiment: If the directory was moved or removed.
+            OSError: If the system refuses.
+        """
         try:
             folder = Folder(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -149,13 +162,13 @@ class ExistingExperiment(ReadOnlyAttributes):
         return f"<{type(self).__name__} {str(self.path)!r}>"
 
 
-class Below:
-    """The savedir of sub-experiments of one kind: it is found through the directory of their experiment.
+class SubSavedir:
+    """The savedir of sub-experiments of one kind: the folder `<kind>` in the directory of their parent.
 
     Args:
-        parent: The experiment.
-        folder: The directory of the experiment.
-        kind: The kind.
+        parent: The parent.
+        folder: The open directory of the parent.
+        kind: The kind of the sub-experiments.
     """
 
     def __init__(self, parent: ExistingExperiment, folder: Folder, kind: str) -> None:

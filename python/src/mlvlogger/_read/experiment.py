@@ -1,22 +1,21 @@
-"""Reading experiments: never locks, never writes, works while they are written, and reports what it skips."""
+"""Reading an experiment: without locks and writes, also while it is being written; skipped parts are reported."""
 
 from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
 from pathlib import Path
 
 from .._disk.blocks import blocks
 from .._disk.folder import Directory, open_regular
-from .._errors import InvalidRecord, MLVError, UnsupportedVersion
+from .._errors import MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
 from .._messages import brief, warn
 from .._version import check_version
-from .events import Event, moment, read_event
+from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
 from .existing import ExistingExperiment
 from .fast import Series, quick_events
 from .meta import is_experiment, load
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, ClassVar, TypeAlias
 
-    # From a stream's path, the number of a line and the block that begins there: events, and numbered lines to read.
-    Skim: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
+    # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
+    # events, and numbered lines that `read_event` must read.
+    BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
-__all__ = ["Event", "Problem", "Experiment", "SpanTree", "read"]
+__all__ = ["Experiment", "Problem", "readable_experiments"]
 
-_IN_NOTEBOOKS = 200_000  # events of a stream that a notebook's picture is of: they take about a second
-_TOLD = 5  # problems that a notebook shows, and metrics in a warning
+_LISTED = 5  # metrics in a warning
 
 
 class Problem(Immutable):
@@ -102,19 +101,19 @@ class Experiment(ExistingExperiment):
     """
 
     default_stream: ClassVar[str] = DEFAULT
-    _last_attribute: ClassVar[str] = "_told"
+    _last_attribute: ClassVar[str] = "_reported"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         meta = load(Path(path))
         self._directory = Directory(path)
-        self._take(meta)
+        self._load_meta(meta)
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
-        self.created: datetime | None = moment(meta.records[0].get("created"))
+        self.created: datetime | None = parse_time(meta.records[0].get("created"))
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
-        self._told = set(self.problems)
+        self._reported = set(self.problems)
 
     @property
     def streams(self) -> list[str]:
@@ -129,7 +128,7 @@ class Experiment(ExistingExperiment):
 
     @property
     def continued(self) -> dict[str, list[str]]:
-        """The streams that are continued in others, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
+        """The streams that are continued in other streams, such as `{"log.jsonl": ["log/kept-1.jsonl"]}`.
 
         A writer continues in another stream if another program changes the file of the stream. To read the other
         stream, pass its path to `events`, `spans` or `metric`. It begins with all events of the stream that it
@@ -138,13 +137,13 @@ class Experiment(ExistingExperiment):
         kept = [path for path in self.streams if path.startswith("log/kept-")]
         continued: dict[str, list[str]] = {}
         for path in sorted(kept, key=lambda path: (len(path), path)):
-            replaced = None  # the last one: a copy of a kept stream has the lines of that one, too
+            replaced = None  # the last one counts: if the other stream was replaced, too, the copy also has its lines
             try:
                 for event in self._read(path, lifecycle_lines):
                     if event.name == "mlv/start" and isinstance(event.data.get("replaces"), dict):
                         replaced = event.data["replaces"].get("stream")
             except UnsupportedVersion:
-                pass  # reading that stream reports it
+                pass  # reading that stream raises the error
             if isinstance(replaced, str):
                 continued.setdefault(replaced, []).append(path)
         return continued
@@ -165,13 +164,15 @@ class Experiment(ExistingExperiment):
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
     ) -> Iterator[Event]:
-        """Iterate over the events of a stream, in order. Lines that can't be read are skipped and reported in
-        `problems`, as is a stream in which this one is `continued`.
+        """Iterate over the events of a stream, in order.
+
+        Lines that can't be read are skipped and reported in `problems`, as is a stream in which this one is
+        `continued`.
 
         Args:
-            pattern: Which names: segments joined by `/`. In a segment, `*` matches any characters and `?` one
-                character; the segment `**` matches any number of segments. For example `"epoch/batch"`, `"epoch/*"`,
-                `"**/loss"`.
+            pattern: The pattern of the names: segments joined by `/`. In a segment, `*` matches any characters and `?`
+                one character; the segment `**` matches any number of segments. For example `"epoch/batch"`,
+                `"epoch/*"`, `"**/loss"`.
             stream: The name (`"gpu"`) or the path (`"log/gpu.jsonl"`) of the stream; by default `log.jsonl`.
             rewound: Whether to include the events that a rewind superseded (`reader.rewind`).
             lifecycle: Whether to include the lifecycle events, `mlv/…`.
@@ -181,20 +182,20 @@ class Experiment(ExistingExperiment):
             UnsupportedVersion: If a session has an unknown major version or requires an unknown feature.
         """
         matches = matcher(pattern)
-        path = self._stream(stream)
-        is_hidden = None if rewound else self._superseded(path)
+        path = self._stream_to_read(stream)
+        is_superseded = None if rewound else self._superseded(path)
         for event in self._read(path):
             if event.is_lifecycle:
                 if lifecycle and matches(event.name):
                     yield event
-            elif matches(event.name) and not (is_hidden and is_hidden(event.seq)):
+            elif matches(event.name) and not (is_superseded and is_superseded(event.seq)):
                 yield event
 
     def spans(self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False) -> Iterator[SpanTree]:
         """Iterate over the spans of a stream whose names match, as trees, in the order of their begin events.
 
-        A matching span inside of another one is yielded, too. The spans of the stream are kept in memory. The
-        exceptions are those of `events`.
+        A matching span inside another one is yielded, too. The spans of the stream are stored in memory. The exceptions
+        are those of `events`.
 
         Args:
             pattern: As for `events`.
@@ -213,9 +214,9 @@ class Experiment(ExistingExperiment):
         it has. The exceptions are those of `events`.
 
         Args:
-            pattern: Which events, as for `events`.
-            name: The member of their data. A value is a float or an integer, NaN and infinities included; events
-                without one are skipped.
+            pattern: As for `events`.
+            name: The member of the data. A value is a float or an integer, NaN and infinities included; events without
+                this member are skipped.
             stream: As for `events`.
 
         Returns:
@@ -223,20 +224,20 @@ class Experiment(ExistingExperiment):
                 among the events of its name that have the metric, from 0.
         """
         matches = matcher(pattern)
-        path = self._stream(stream)
+        path = self._stream_to_read(stream)
         series = Series(name, matches, None)
-        for event in self._read(path, series.skim):
-            series.take(event)
+        for event in self._read(path, series.read_block):
+            series.add(event)
             if event.name == "mlv/rewind":
                 break
         else:
             if not series.values and series.names:
                 self._warn_of_no_metric(pattern, name, path, list(series.names))
             return series.steps, series.values
-        # Few streams have a rewind. One that has is read again, now that it matters which events count.
+        # Few streams have a rewind. They are read again, without the superseded events.
         series = Series(name, matches, self._superseded(path))
-        for event in self._read(path, series.skim):
-            series.take(event)
+        for event in self._read(path, series.read_block):
+            series.add(event)
         if not series.values and (names := self.metric_names(stream=stream)):
             self._warn_of_no_metric(pattern, name, path, names)
         return series.steps, series.values
@@ -249,10 +250,10 @@ class Experiment(ExistingExperiment):
         Args:
             stream: As for `events`.
         """
-        path = self._stream(stream)
+        path = self._stream_to_read(stream)
         series = Series("", lambda name: False, None)
-        for event in self._read(path, series.skim):
-            series.take(event)
+        for event in self._read(path, series.read_block):
+            series.add(event)
             if event.name == "mlv/rewind":
                 break
         else:
@@ -266,8 +267,8 @@ class Experiment(ExistingExperiment):
             if name in event.data:
                 warn(f"{where} The member has other values, such as {brief(event.data[name])}. Log numbers.")
                 return
-        known = ", ".join(map(brief, names[:_TOLD]))
-        more = f", and {len(names) - _TOLD} more: see metric_names()" if len(names) > _TOLD else ""
+        known = ", ".join(map(brief, names[:_LISTED]))
+        more = f", and {len(names) - _LISTED} more: see metric_names()" if len(names) > _LISTED else ""
         warn(f"{where} Choose one of the events and metrics: {known}{more}.")
 
     def subs(self) -> Iterator[Experiment]:
@@ -275,11 +276,14 @@ class Experiment(ExistingExperiment):
 
         A sub-experiment that can't be read is skipped with a warning.
         """
-        for directory in _experiments(self.path, below=True):
-            yield from _readable(directory)
+        yield from readable_experiments(self.path, below=True)
 
-    def _stream(self, stream: str | None) -> str:
-        """The path of a stream that is about to be read. Raises FileNotFoundError."""
+    def _stream_to_read(self, stream: str | None) -> str:
+        """Return the path of a stream that the user asks for, and report in which streams it continues.
+
+        Raises:
+            FileNotFoundError: If there is no such stream.
+        """
         if stream is None or stream == DEFAULT:
             path = DEFAULT
         else:
@@ -302,18 +306,18 @@ class Experiment(ExistingExperiment):
             )
 
     def _superseded(self, path: str) -> Callable[[int], bool] | None:
-        """Whether a rewind superseded the user's event of a seq; None where there is no rewind."""
+        """Return a function that returns whether the user's event of a seq is superseded; None without a rewind."""
         events = self._read(path, lifecycle_lines)
         return superseded((event.seq, event.data) for event in events if event.name == "mlv/rewind")
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
-        if problem not in self._told:
-            self._told.add(problem)
+        if problem not in self._reported:
+            self._reported.add(problem)
             self.problems.append(problem)
 
-    def _read(self, path: str, skim: Skim = quick_events) -> Iterator[Event]:
-        """The events of a stream on those lines that *skim* gives of each block, up to the size that it has now."""
+    def _read(self, path: str, read_block: BlockReader = quick_events) -> Iterator[Event]:
+        """Yield the events that *read_block* finds in the blocks of a stream, up to its current size."""
         try:
             file = open_regular(self.path / path)
         except FileNotFoundError:
@@ -328,47 +332,25 @@ class Experiment(ExistingExperiment):
                     self._problem(path, first, "the line is longer than 16 MiB and was left out")
                     first += 1
                     continue
-                for found in skim(path, first, block):
+                for found in read_block(path, first, block):
                     if isinstance(found, tuple):
                         number, line = found
                         try:
                             found = read_event(path, number, line)
-                        except _NO_EVENT as error:
-                            self._problem(path, number, f"{_no_event(error)} and was left out")
+                        except NOT_AN_EVENT as error:
+                            self._problem(path, number, f"{why_not_an_event(error)} and was left out")
                             continue
                         if found.name == "mlv/start":
-                            where = f"the session on line {number} of {self.path / path}"
-                            check_version(found.data.get("mlv"), found.data.get("requires"), where)
+                            session = f"the session on line {number} of {self.path / path}"
+                            check_version(found.data.get("mlv"), found.data.get("requires"), session)
                     yield found
                 first += block.count(b"\n")
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: state, parameters, and a small curve of each metric of the first events."""
-        from .notebook import Spark, card, sparks
+        """Return the HTML for a notebook: state, parameters, and a small curve of each metric of the first events."""
+        from .notebook import experiment_html
 
-        facts: dict[str, Any] = {"directory": str(self.path), "kind": self.kind, "id": self.id}
-        facts["tags"] = ", ".join(map(str, self.tags))
-        facts["created"] = f"{self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else None
-        facts["description"] = "\n".join(map(str, self.descriptions))
-        found: dict[tuple[str, str, str], Spark] = {}
-        notes = []
-        try:
-            facts["state"] = self.state
-            for stream in self.streams:
-                events = self.events(stream=stream)
-                sparks(islice(events, _IN_NOTEBOOKS), found)
-                if next(events, None):
-                    notes.append(f"Of {stream} only the first {_IN_NOTEBOOKS} events were read for this.")
-        except (MLVError, OSError) as error:
-            notes.append(str(error))
-        return card(self.name, facts, self.params, found, [*notes, *map(str, self.problems[:_TOLD])])
-
-
-_NO_EVENT = (ValueError, KeyError, TypeError, RecursionError)
-
-
-def _no_event(error: Exception) -> str:
-    return f"the line isn't an event ({type(error).__name__}: {str(error)[:100]})"
+        return experiment_html(self)
 
 
 def _is_regular(path: Path) -> bool:
@@ -378,77 +360,20 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _experiments(root: Path, below: bool = False) -> Iterator[Path]:
-    """The experiment directories in and below *root*, in order; no links are followed."""
+def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment]:
+    """Yield the experiments in and below *root*, in the order of their paths, without following links.
+
+    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning.
+
+    Args:
+        root: The directory.
+        below: Whether to skip *root* itself.
+    """
     for directory, _, error in walk(root, is_experiment):
         if error is not None:
             warn(f"{directory} could not be searched: {error}")
         elif not (below and directory == root):
-            yield directory
-
-
-def _readable(directory: Path) -> Iterator[Experiment]:
-    try:
-        yield Experiment(directory)
-    except (MLVError, OSError) as error:
-        warn(f"left out: {error}")
-
-
-class _Read:
-    """``read(path)`` reads an experiment, ``read.all(root)`` all of a directory, ``read.event(line)`` one line."""
-
-    def __call__(self, path: str | os.PathLike[str]) -> Experiment:
-        """Read the experiment at `path`.
-
-        Reading takes no locks, writes nothing, follows no symbolic links below the directory, and works while the
-        experiment is being written.
-
-        Args:
-            path: The directory of the experiment.
-
-        Raises:
-            NotAnExperiment: If `path` doesn't exist, or isn't the directory of an experiment.
-            InvalidRecord: If `meta.json` is damaged.
-            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
-                (`reader.major`, `reader.requires`).
-            OSError: If `meta.json` can't be opened.
-        """
-        return Experiment(path)
-
-    def event(self, line: bytes) -> Event:
-        """Parse one line of a stream, for other readers that should agree with this one.
-
-        Args:
-            line: The bytes of the line, without its line feed.
-
-        Returns:
-            The event, with an empty `stream` and the `line` 0.
-
-        Raises:
-            InvalidRecord: If a reader must skip the line; the message gives the reason (`reader.garbled`).
-        """
-        try:
-            return read_event("", 0, line)
-        except _NO_EVENT as error:
-            raise InvalidRecord(_no_event(error)) from None
-
-    def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
-        """Iterate over the experiments in and below a directory, sub-experiments included, in the order of their paths.
-
-        An experiment that can't be read is skipped with a warning.
-
-        Args:
-            root: The directory.
-
-        Raises:
-            FileNotFoundError: If `root` isn't a directory.
-        """
-        if not os.path.exists(root):
-            raise FileNotFoundError(f"{os.fspath(root)!r} does not exist. Pass an existing directory.")
-        if not os.path.isdir(root):
-            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory. Pass the directory that contains it.")
-        for directory in _experiments(Path(root)):
-            yield from _readable(directory)
-
-
-read: _Read = _Read()
+            try:
+                yield Experiment(directory)
+            except (MLVError, OSError) as failure:
+                warn(f"left out: {failure}")

@@ -1,8 +1,8 @@
-"""Lines as writers write them, read the quick way (specification 1.0, chapters Events and Metrics).
+"""The fast path for reading lines in the form that writers give them (specification 1.0, Events and Metrics).
 
-The full way, `read_event`, takes any line apart and checks each part. The quick way finds those lines of a block
-that have the form that writers give them, all with one regular expression. What it says of a line, the full way would
-say too, and a test holds it to that; of any other line it says nothing, and that one must be read in full.
+`read_event` parses any line in full, and checks each part. The fast path finds all lines of a block that have the usual
+form, with one regular expression. For these lines, it gives the same events as `read_event`, as a test checks; every
+other line must be read with `read_event`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeAlias
 
-    # The name of an event; names and tokens of the members of its data.
+    # The name of an event, and for each member of its data, the name and the regular expression of the value.
     Shape: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 __all__ = ["Series", "quick_events"]
 
-# A user's event. Its data has no escapes and only ASCII; whether it is JSON is still to be seen. After it, the span.
+# A user's event. Its data is ASCII without escapes, and may still not be JSON. The members of a span follow it.
 _LINE = re.compile(
     rf'\{{"seq":({COUNT}),"time":"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{CLOCK})Z","event":"((?!mlv/){TEXT})",'
     r'"data":(\{[ -\[\]-~]*\})((?:,"(?:span|begin|within)":[^\n}]*)?)\}\n'
@@ -40,13 +40,14 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def quick_events(stream: str, number: int, block: bytes) -> Iterator[Event | tuple[int, bytes]]:
-    """The events of a block of lines, in order, and the lines that must be read in full, with their numbers.
+    """Yield the events of a block of lines in order, and the numbered lines that must be read in full.
 
     Args:
         stream: The path of the stream.
-        number: Of the first line.
+        number: The number of the first line.
+        block: Whole lines.
     """
-    # Latin-1 gives a character for each byte.
+    # Latin-1 decodes each byte to one character.
     found = _LINE.findall(block.decode("latin-1"))
     for line, (seq, time, name, data, span) in zip(block.split(b"\n"), found, strict=False):
         try:
@@ -67,11 +68,17 @@ def quick_events(stream: str, number: int, block: bytes) -> Iterator[Event | tup
 
 
 def _data(text: str) -> dict[str, Any]:
-    """The data of an event. Raises ValueError, StopIteration or RecursionError if the full way must read it."""
+    """Return the data of an event. After an exception, the line must be read in full.
+
+    Raises:
+        ValueError: If the text doesn't have the usual form.
+        StopIteration: If the text isn't JSON.
+        RecursionError: If the text is nested too deep for this Python.
+    """
     tree: dict[str, Any]
     tree, end = _scan(text, 0)
-    # Each name has a colon after it, and all other colons are in strings. Were a name there twice, there would be a
-    # colon too many.
+    # Each name has a colon after it, and all other colons are in strings. If a name occurs twice, there are more colons
+    # than the tree explains.
     if end != len(text) or text.count(":") != len(tree) + _colons(tree.values(), MAX_DEPTH - 2):
         raise ValueError
     if "_mlv" in text:
@@ -83,7 +90,7 @@ def _data(text: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _span(text: str) -> tuple[str | None, int | None, float | None, int | None]:
-    """The span, begin, seconds and within of an event, of which most have the same as the one before."""
+    """Return the span, begin, seconds and within of an event. They often equal those of the event before."""
     match = _SPAN.fullmatch(text)
     if match is None:
         raise ValueError
@@ -97,9 +104,10 @@ def _span(text: str) -> tuple[str | None, int | None, float | None, int | None]:
 
 
 def _colons(parts: Iterable[Any], levels: int) -> int:
-    """How many colons the texts and the containers among *parts* have in them.
+    """Return the number of colons in the JSON of *parts*.
 
-    Raises ValueError for a number that a record cannot have, and where containers are nested more than *levels* deep.
+    Raises:
+        ValueError: If a record can't have one of the numbers, or containers are nested more than *levels* deep.
     """
     if levels < 0:
         raise ValueError
@@ -107,7 +115,7 @@ def _colons(parts: Iterable[Any], levels: int) -> int:
     for part in parts:
         kind = type(part)
         if kind is float:
-            if part - part != 0:  # it is infinite, or NaN
+            if part - part != 0:  # infinite or NaN
                 raise ValueError
         elif kind is int:
             if not -MAX_INT <= part <= MAX_INT:
@@ -125,97 +133,110 @@ _TOKENS = {float: NUMBER, int: NUMBER, str: f'"{TEXT}"', bool: "(?:true|false)",
 _DATE = "(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"  # every month has these days
 _WITHIN = f'(?:,"within":{COUNT}|)'
 _AFTER = f'(?:,"span":"begin"{_WITHIN}|,"span":"end","begin":{COUNT},"seconds":{NUMBER}|{_WITHIN})'
-_NAME = re.compile(rf"(?!_+mlv\Z){TEXT}")  # of a member that no `_` is taken off
+_NAME = re.compile(rf"(?!_+mlv\Z){TEXT}")  # the name of a member that isn't escaped
 
 _MAX_SHAPES = 32  # a line of another shape is compared with all of them
 _MAX_MEMBERS = 64
-_MAX_LEARNED = 32  # events of a block
+_MAX_LEARNED = 32  # events of a block whose shapes are added
 
 
 class Series:
-    """The steps and values of one metric, taken from lines without making events of them.
+    """The steps and values of one metric, read from lines without making events of them.
 
-    Most lines of a log look like one another: the same event, with the same members of its data, and other numbers.
-    Each event that was read in full gives its *shape*, and the shapes together a regular expression that has all names
-    in it and space for numbers.
+    Most lines of a log differ only in their numbers: the event and the names of the members are the same. Each event
+    that was read in full adds its *shape*; from all shapes, one regular expression is made, with groups for the
+    numbers.
 
     Args:
-        metric: Its name.
-        matches: Does an event of this name count?
-        is_hidden: Does an event of this seq not count, although its name does? None where all of them count.
+        metric: The name of the metric.
+        matches: A function that returns whether events of a name are included.
+        is_hidden: A function that returns whether the event of a seq is superseded, and so not included. None if no
+            event is superseded.
 
     Attributes:
-        steps, values: What was found so far.
+        steps: The steps that were found so far.
+        values: The values that were found so far.
         names: All metrics that were found so far, by event and name. Every shape comes from an event that was read in
             full, so those events have all names.
     """
 
-    def __init__(self, metric: str, matches: Callable[[str], bool], is_hidden: Callable[[int], bool] | None) -> None:
+    def __init__(
+        self, metric: str, matches: Callable[[str], bool], is_superseded: Callable[[int], bool] | None
+    ) -> None:
         self.steps: list[int] = []
         self.values: list[float] = []
         self.names: dict[tuple[str, str], None] = {}
         self._metric = metric
         self._matches = matches
-        self._is_hidden = is_hidden
+        self._is_superseded = is_superseded
         self._counts: dict[str, int] = {}
-        self._event: Event | None = None  # the last that was read in full
-        self._date = _DATE  # that of the last on one of the days that not all months have: it exists
+        self._event: Event | None = None  # the last event that was read in full
+        # The last date of an event with a day that not every month has. That this date exists was checked.
+        self._date = _DATE
         self._shapes: dict[Shape, None] = {}
         self._compile()
 
-    def take(self, event: Event) -> None:
-        """Take the value of an event that was read in full, if it has one and counts."""
+    def add(self, event: Event) -> None:
+        """Add the value of an event that was read in full, if the event has one and is included."""
         self._event = event
         for name in event.metrics:
             self.names.setdefault((event.name, name))
         value = event.data.get(self._metric)
-        if not is_metric(value) or not self._counts_in(event.name):
+        if not is_metric(value) or not self._is_included(event.name):
             return
-        if self._is_hidden is None or not self._is_hidden(event.seq):
+        if self._is_superseded is None or not self._is_superseded(event.seq):
             number = self._counts.get(event.name, 0)
             self._counts[event.name] = number + 1
             step = event.step
             self.steps.append(number if step is None else step)
             self.values.append(value)
 
-    def skim(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take the values of a block of lines, and give those lines that must be read in full, with their numbers.
+    def read_block(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+        """Add the values of a block of lines, and yield the numbered lines that must be read in full.
 
-        If one of these lines is an event, it must be given to `take` before the next line is asked for.
+        If a yielded line is an event, pass the event to `add` before you request the next line.
 
         Args:
-            stream: The path of the stream.
-            number: Of the first line.
+            stream: Not used: the signature is that of `quick_events`.
+            number: The number of the first line.
+            block: Whole lines.
         """
         known = (self._date, len(self._shapes))
         learned = done = 0
         found = self._regex.findall(block.decode("latin-1"))
-        for at in [at for at, parts in enumerate(found) if parts[-1]]:
-            self._take(found[done:at])
-            done = at + 1
+        for index in [index for index, parts in enumerate(found) if parts[-1]]:
+            self._add_matches(found[done:index])
+            done = index + 1
             self._event = None
-            yield number + at, found[at][-1][:-1].encode("latin-1")
+            yield number + index, found[index][-1][:-1].encode("latin-1")
             if self._event is not None and learned < _MAX_LEARNED:
                 learned += 1
-                self._learn(self._event)
-        self._take(found[done:])
+                self._learn_shape(self._event)
+        self._add_matches(found[done:])
         if known != (self._date, len(self._shapes)):
             self._compile()
 
-    def _take(self, found: list[tuple[str, ...]]) -> None:
-        """Take the values of lines that have known shapes."""
-        if len(self._places) == 1:
-            self._take_alike(found, *self._places[0])
+    def _add_matches(self, found: list[tuple[str, ...]]) -> None:
+        """Add the values of lines that have known shapes."""
+        if len(self._groups) == 1:
+            self._add_group(found, *self._groups[0])
         else:
             for parts in found:
-                for place in self._places:
-                    self._take_alike([parts], *place)
+                for groups in self._groups:
+                    self._add_group([parts], *groups)
 
-    def _take_alike(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
-        """Take the values at one place, of those lines that have one there."""
+    def _add_group(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
+        """Add the values of one group, from the lines in which the group matched.
+
+        Args:
+            found: The groups of each line.
+            name: The name of the event.
+            value: The index of the value's group.
+            step: The index of the step's group, or None if the event has no step.
+        """
         found = [parts for parts in found if parts[value]]
-        if self._is_hidden is not None:
-            found = [parts for parts in found if not self._is_hidden(int(parts[0]))]
+        if self._is_superseded is not None:
+            found = [parts for parts in found if not self._is_superseded(int(parts[0]))]
         tokens = [parts[value] for parts in found]
         self.values += [float(token) if "." in token else _number(token) for token in tokens]
         count = self._counts.get(name, 0)
@@ -232,10 +253,10 @@ class Series:
             steps = [_step(token, number) for number, token in enumerate(tokens, count)]
         self.steps += steps
 
-    def _counts_in(self, name: str) -> bool:
+    def _is_included(self, name: str) -> bool:
         return not is_lifecycle(name) and self._matches(name)
 
-    def _learn(self, event: Event) -> None:
+    def _learn_shape(self, event: Event) -> None:
         if event.time.day > 28:
             self._date = event.time.date().isoformat()
         if is_lifecycle(event.name) or len(event.data) > _MAX_MEMBERS or len(self._shapes) == _MAX_SHAPES:
@@ -245,25 +266,25 @@ class Series:
             self._shapes[event.name, members] = None
 
     def _compile(self) -> None:
-        self._places: list[tuple[str, int, int | None]] = []  # of a value and its step among the groups
-        groups = 0 if self._is_hidden is None else 1  # that of the seq; capturing it is expensive
-        count = COUNT if self._is_hidden is None else f"({COUNT})"
+        self._groups: list[tuple[str, int, int | None]] = []  # event name; indices of the groups of value and step
+        group_count = 0 if self._is_superseded is None else 1  # the group of the seq; capturing it is expensive
+        count = COUNT if self._is_superseded is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:
-            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._counts_in(event) else ()
-            places: dict[str, int] = {}
+            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._is_included(event) else ()
+            groups: dict[str, int] = {}
             texts = []
             for name, token in members:
                 if name in wanted and token is NUMBER:
-                    places[name] = groups
-                    groups += 1
+                    groups[name] = group_count
+                    group_count += 1
                     token = f"({token})"
                 texts.append(re.escape(f'"{name}":') + token)
             if wanted:
-                self._places.append((event, places[self._metric], places.get("step")))
+                self._groups.append((event, groups[self._metric], groups.get("step")))
             shapes.append(re.escape(event) + r'","data":\{' + ",".join(texts) + r"\}")
         head = rf'\{{"seq":{count},"time":"(?:{self._date}|{_DATE})T{CLOCK}Z","event":"'
-        # With two groups at least, also where there is no value: `findall` then gives tuples.
+        # There are at least two groups, also if there is no value, so that `findall` gives tuples.
         self._regex = re.compile(rf"{head}(?:{'|'.join(shapes) or '(?!)'}){_AFTER}\}}\n|()([^\n]*\n)")
 
 

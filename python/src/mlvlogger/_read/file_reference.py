@@ -1,4 +1,4 @@
-"""References to files where they are (specification 1.0, chapter Files)."""
+"""References to files in place (specification 1.0, chapter Files)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["chunks", "digest_of", "file_in", "open_source", "ref"]
 
 
 def ref(path: str | os.PathLike[str]) -> File | External:
-    """Return a reference to a file where it is, for `params`, `extra` or the data of an event.
+    """Return a reference to a file in place, for `params`, `extra` or the data of an event.
 
     The reference has the size and the SHA-256 of the file, so that you can later check whether it is the same file.
 
@@ -40,6 +40,9 @@ def ref(path: str | os.PathLike[str]) -> File | External:
     Raises:
         FileNotFoundError: If `path` does not exist.
         CannotAttach: If `path` isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
+        InvalidRecord: If the experiment that contains the file is damaged.
+        UnsupportedVersion: If that experiment has an unknown major version or requires an unknown feature.
+        OSError: If the system refuses.
 
     Example:
         ```python
@@ -73,8 +76,9 @@ def file_in(home: Path, experiment: str, path: str | os.PathLike[str]) -> File:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        CannotAttach: If it isn't a regular file, changes while it is read, or has a name that is not UTF-8.
+        CannotAttach: If it isn't a regular file, changes while it is read, or has a name that isn't UTF-8.
         InvalidName: If it is outside of the experiment, or in a sub-experiment.
+        OSError: If the system refuses.
     """
     real = home.resolve()
     file = Path(os.path.realpath(real / path))
@@ -96,23 +100,37 @@ def _refuse_directory(file: str | os.PathLike[str], given: str | os.PathLike[str
 
 
 def open_source(source: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a file that the user names. Raises CannotAttach if it isn't a regular file, and OSError."""
+    """Open a file that the user names, for reading.
+
+    Raises:
+        CannotAttach: If it isn't a regular file.
+        OSError: If the system refuses.
+    """
     try:
         return open_regular(source, follow=True)
     except OSError as error:
-        if error.errno is None:  # ours
+        if error.errno is None:  # raised by `open_regular`, not by the system
             raise CannotAttach(f"{error}. Pass a file path; to attach a directory, archive it first.") from None
         raise
 
 
 def chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes from the position of the file to its end, in parts."""
+    """Yield the bytes from the position of the file to its end, in parts."""
     while chunk := file.read(CHUNK):
         yield chunk
 
 
 def digest_of(file: IO[bytes], name: str) -> tuple[int, str, int]:
-    """Size, digest and time of modification (microseconds) of a file. Raises CannotAttach where it changes."""
+    """Return the size, the SHA-256 and the time of modification of a file, in microseconds since 1970.
+
+    Args:
+        file: The file, open for reading at its beginning.
+        name: The name of the file, for the message.
+
+    Raises:
+        CannotAttach: If the file changes while it is read.
+        OSError: If the system refuses.
+    """
     digest = hashlib.sha256()
     size = 0
     for chunk in chunks(file):
@@ -125,7 +143,7 @@ def digest_of(file: IO[bytes], name: str) -> tuple[int, str, int]:
 
 
 def _describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
-    """Return a reference to the file at *path* in an experiment. Raises CannotAttach and OSError."""
+    """Return a reference to the file at *path* in an experiment. The exceptions are those of `file_in`."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -148,7 +166,7 @@ def _describe(file: str | os.PathLike[str], path: str, experiment: str) -> File:
 
 
 def _external(file: str | os.PathLike[str]) -> External:
-    """A statement about a file outside of every experiment. Raises CannotAttach and OSError."""
+    """Return a reference to a file outside of every experiment. The exceptions are those of `ref`."""
     with open_source(file) as source:
         size, sha256, modified = digest_of(source, os.fspath(file))
     seconds, microseconds = divmod(modified, 1_000_000)

@@ -1,4 +1,4 @@
-"""All experiments of a tree of directories, including broken ones."""
+"""The function `find`: all experiments in a tree of directories, damaged ones included."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Found(Immutable):
     Args:
         path: The directory.
         depth: The number of experiments that enclose the directory in the tree that was searched.
-        experiment: The `Experiment`, or None if it cannot be read.
-        error: Why it cannot be read: an `MLVError` or OSError; otherwise None.
+        experiment: The `Experiment`, or None if it can't be read.
+        error: The reason, an `MLVError` or OSError, if the experiment can't be read or the directory can't be searched;
+            otherwise None.
     """
 
     __slots__ = __match_args__ = ("path", "depth", "experiment", "error")
@@ -39,23 +40,24 @@ class Found(Immutable):
 
 
 def find(root: str | os.PathLike[str]) -> Iterator[Found]:
-    """Find every experiment in and below the directory *root*, including those that cannot be read.
+    """Find every experiment in and below a directory, including those that can't be read.
 
-    The order is that of their paths; a sub-experiment comes after the experiment that encloses it.
-    *root* may be a symbolic link; below it, none is followed.
-    The search goes 64 directories deep, as that of `mlv-validate` does.
+    The experiments are yielded in the order of their paths; a sub-experiment comes after the experiment that encloses
+    it. `root` may be a symbolic link; links below it aren't followed. The search is 64 directories deep, as that of
+    `mlv-validate`.
 
     Args:
         root: The directory.
 
     Yields:
-        A `Found` for each directory that `read` reads, or whose ``meta.json`` is damaged, of an unknown version or not
-        readable; and for each directory that cannot be searched.
+        A `Found` for each directory that `read` reads, or whose `meta.json` is damaged, has an unknown version or can't
+            be read; and for each directory that can't be searched.
 
     Raises:
-        FileNotFoundError: If *root* does not exist.
-        NotADirectoryError: If *root* isn't a directory.
-        PermissionError: If *root* cannot be searched.
+        FileNotFoundError: If `root` does not exist.
+        NotADirectoryError: If `root` isn't a directory.
+        PermissionError: If `root` can't be searched.
+        OSError: If the system refuses for another reason.
     """
     top = Path(root)
     os.scandir(top).close()
@@ -74,7 +76,7 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
 
 
 def _read(directory: Path) -> Found | None:
-    if not os.path.lexists(directory / "meta.json"):  # most directories have none, and this is the fastest way to know
+    if not os.path.lexists(directory / "meta.json"):  # the fastest check: most directories have no meta.json
         return None
     try:
         return Found(directory, 0, Experiment(directory), None)

@@ -1,4 +1,4 @@
-"""The meta records of an experiment, read (specification 1.0, chapter Meta)."""
+"""Reading the meta records of an experiment (specification 1.0, chapter Meta)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from .._disk.folder import Folder, read_regular
 from .._errors import InvalidRecord, NotAnExperiment
 from .._format.json import MAX_RECORD
-from .._format.meta import Meta, fold, head, without_environment
+from .._format.meta import Meta, fold, next_addition_head, without_environment
 from .._format.parse import parse_record
 from .._version import SPEC_VERSION, check_version
 
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["holds_experiment", "is_experiment", "load"]
 
-# What opening a meta.json says that is none: missing, a link, a special file, or another user's. None: `read_regular`.
+# The errors of opening a meta.json that isn't a record: missing, a link, a special file, or another user's file. None
+# is that of `read_regular` for a file that isn't regular, or is too large.
 _NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
-_REST = re.compile(rb'[-0-9T:.Z]+"\n\}\n')  # of an addition that adds nothing but its environment, which is cut off
+# The rest of an addition whose only further member is its environment, which was removed.
+_REST = re.compile(rb'[-0-9T:.Z]+"\n\}\n')
 _ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
 
 
 def is_experiment(directory: str | os.PathLike[str]) -> bool:
-    """Is it a directory whose `meta.json` is a JSON object with a string member `mlv`? Never raises."""
+    """Return whether *directory* has a `meta.json` that is a JSON object with a string member `mlv`.
+
+    If the system can't determine it, the result is False.
+    """
     try:
         return holds_experiment(directory)
     except OSError:
@@ -37,9 +42,12 @@ def is_experiment(directory: str | os.PathLike[str]) -> bool:
 
 
 def holds_experiment(directory: str | os.PathLike[str]) -> bool:
-    """As `is_experiment`; but raises OSError where the system fails to tell, by an I/O error say.
+    """Return whether *directory* has a `meta.json` that is a JSON object with a string member `mlv`.
 
-    What we may not read counts as none: it could be anybody's.
+    A `meta.json` that this user may not read doesn't count.
+
+    Raises:
+        OSError: If the system can't determine it, for example because of an I/O error.
     """
     try:
         record = parse_record(read_regular(Path(directory, "meta.json"), MAX_RECORD))
@@ -53,19 +61,21 @@ def holds_experiment(directory: str | os.PathLike[str]) -> bool:
 
 
 def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
-    """Read all records.
+    """Read all meta records of an experiment.
 
-    An addition that cannot be read, or does not fit, is a problem of the `Meta`; what follows it is read.
+    If an addition can't be read, or doesn't continue the record before, the result has a problem, and later additions
+    are read.
 
     Args:
-        environments: Whether they are wanted. Without them, `records` and `environments` have those of meta.json alone,
-            and an addition takes some microseconds.
+        directory: The directory of the experiment.
+        environments: Whether to parse the environments of additions. If False, `records` and `environments` of the
+            result have only meta.json's, and an addition takes some microseconds.
 
     Raises:
-        NotAnExperiment: there is no meta.json, or it has no string member mlv.
-        InvalidRecord: meta.json cannot be read as an experiment's.
-        UnsupportedVersion: a record is of a version, or requires a feature, that is not known.
-        OSError: meta.json cannot be opened.
+        NotAnExperiment: If there is no meta.json, or it has no string member `mlv`.
+        InvalidRecord: If meta.json is damaged.
+        UnsupportedVersion: If a record has an unknown major version or requires an unknown feature.
+        OSError: If meta.json can't be opened.
     """
     path = Path(directory.path if isinstance(directory, Folder) else directory)
     is_held = isinstance(directory, Folder) and directory.at(os.curdir) == os.curdir
@@ -92,12 +102,12 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         try:
             data = read(name)
             small = data if environments else without_environment(data)
-            begin = head(meta)
+            begin = next_addition_head(meta)
             if not environments and small.startswith(begin) and _REST.fullmatch(small, len(begin)):
                 meta.digests.append(hashlib.sha256(data).hexdigest())
                 continue
             record = parse_record(small)
-        except OSError as error:  # for example a symbolic link, which isn't a record
+        except OSError as error:  # for example for a symbolic link, which isn't a record
             meta.problems.append((name, f"cannot be read: {error}"))
             meta.digests.append("")
             continue
@@ -129,7 +139,7 @@ def _missing(path: Path) -> str:
 
 
 def _first_record(path: Path, data: bytes) -> dict[str, Any]:
-    """Return the record in the bytes of the meta.json in *path*. Errors as for `load`."""
+    """Return the record in the bytes of the meta.json in *path*. The exceptions are those of `load`."""
     try:
         record = parse_record(data)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The nearest experiment of a path, and the path from one directory to another."""
+"""The experiment that encloses a path, and the relative path from one experiment to another."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ __all__ = ["enclosing", "relative"]
 
 
 def enclosing(path: Path) -> Path | None:
-    """Return the nearest experiment directory that is *path* or above: as given if that shows it, else absolute.
+    """Return the nearest experiment directory among *path* and the directories above it, or None.
 
-    Raises OSError if the system fails to tell: an experiment must not be made without its parent by mistake.
+    The result is *path* or one of its parents, if one of them leads to the experiment, and otherwise absolute.
+
+    Raises:
+        OSError: If the system can't determine it: an experiment must not be created without its parent by mistake.
     """
     real = Path(os.path.realpath(path))  # not `resolve`, which raises RuntimeError for a link to itself
     found = next((directory for directory in (real, *real.parents) if holds_experiment(directory)), None)
@@ -22,7 +25,7 @@ def enclosing(path: Path) -> Path | None:
 
 
 def relative(target: Path, start: Path) -> str | None:
-    """Return the path of *target* from *start* as a hint in a reference, None if there is none."""
+    """Return the path of *target* relative to *start*, for a reference to an experiment; None if there is none."""
     try:
         hint = os.path.relpath(target.resolve(), start.resolve()).replace(os.sep, "/")
         hint.encode("utf-8")

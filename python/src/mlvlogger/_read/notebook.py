@@ -1,13 +1,15 @@
-"""How a notebook shows an experiment: its facts and parameters, and a small curve of each metric, as HTML and SVG.
+"""The HTML of an experiment in a notebook: facts, parameters, and a small curve of each metric as SVG.
 
-All that a log says is escaped; there is no script, no style sheet and no address in it.
+Every string of the log is escaped. The HTML has no script, no style sheet and no address.
 """
 
 from __future__ import annotations
 
 import math
 from html import escape
+from itertools import islice
 
+from .._errors import MLVError
 from .._format.names import DEFAULT
 
 TYPE_CHECKING = False
@@ -16,64 +18,76 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .events import Event
+    from .experiment import Experiment
 
-__all__ = ["Spark", "card", "sparks"]
+__all__ = ["experiment_html"]
+
+_MAX_EVENTS = 200_000  # of a stream, for the curves: to read them takes about a second
+_MAX_PROBLEMS = 5
 
 _WIDTH, _HEIGHT = 160, 28  # of a curve, in pixels
-_METRICS = 20  # rows of the table of metrics
-_LONGEST = 200  # characters of a string
+_MAX_METRICS = 20  # rows of the table of metrics
+_MAX_LENGTH = 200  # characters of a string
 
 _LEFT = 'style="text-align:left;vertical-align:top"'
 
 
 class Spark:
-    """A curve in little memory: of each stretch of values the least and the greatest, and how many values there were.
+    """A sparkline in bounded memory: the minimum and the maximum of each bin of consecutive values.
 
-    It holds at most twice as many stretches as it is pixels wide: then each two become one.
+    If there are more than two bins for each pixel, neighboring bins are merged.
+
+    Attributes:
+        count: The number of values.
+        bad: The number of values that aren't finite.
+        last: The last value.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.bad = 0
         self.last: float = math.nan
-        self._length = 1  # values in a stretch
-        self._stretches: list[tuple[float, float] | None] = []  # None: nothing finite in it
+        self._length = 1  # values in a bin
+        self._bins: list[tuple[float, float] | None] = []  # minimum and maximum; None without a finite value
 
     def add(self, value: float) -> None:
-        """Add a value, which comes after the others."""
+        """Append a value."""
         finite = math.isfinite(value)
         if self.count % self._length == 0:
-            if len(self._stretches) == 2 * _WIDTH:
-                self._stretches = [_both(*self._stretches[i : i + 2]) for i in range(0, 2 * _WIDTH, 2)]
+            if len(self._bins) == 2 * _WIDTH:
+                self._bins = [_merged(*self._bins[i : i + 2]) for i in range(0, 2 * _WIDTH, 2)]
                 self._length *= 2
-            self._stretches.append((value, value) if finite else None)
+            self._bins.append((value, value) if finite else None)
         elif finite:
-            self._stretches[-1] = _both(self._stretches[-1], (value, value))
+            self._bins[-1] = _merged(self._bins[-1], (value, value))
         self.count += 1
         self.bad += not finite
         self.last = value
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """The least and the greatest of all values that are finite; None where none is."""
+        """The minimum and the maximum of all finite values, or None if there are none."""
         whole = None
-        for stretch in self._stretches:
-            whole = _both(whole, stretch)
+        for one in self._bins:
+            whole = _merged(whole, one)
         return whole
 
     def svg(self) -> str:
-        """The curve; where nothing is finite, it has a gap."""
+        """Return the curve as an SVG element, with a gap for a bin without a finite value.
+
+        The result is empty if there are fewer than two values, or none is finite.
+        """
         whole = self.range
         if whole is None or self.count < 2:
             return ""
         low, span = whole[0], (whole[1] - whole[0]) or 1.0
         path, pen = [], "M"
-        for i, stretch in enumerate(self._stretches):
-            if stretch is None:
+        for i, one in enumerate(self._bins):
+            if one is None:
                 pen = "M"
                 continue
-            x = 1 + i * (_WIDTH - 2) / max(1, len(self._stretches) - 1)
-            for value in dict.fromkeys(stretch):
+            x = 1 + i * (_WIDTH - 2) / max(1, len(self._bins) - 1)
+            for value in dict.fromkeys(one):
                 y = _HEIGHT - 2 - (value - low) / span * (_HEIGHT - 4)
                 path.append(f"{pen}{x:.1f} {y:.1f}")
                 pen = "L"
@@ -83,11 +97,32 @@ class Spark:
         )
 
 
-def _both(a: tuple[float, float] | None, b: tuple[float, float] | None = None) -> tuple[float, float] | None:
-    """The stretch of two stretches."""
+def _merged(a: tuple[float, float] | None, b: tuple[float, float] | None = None) -> tuple[float, float] | None:
+    """Return two bins as one."""
     if a is None or b is None:
         return a or b
     return min(a[0], b[0]), max(a[1], b[1])
+
+
+def experiment_html(experiment: Experiment) -> str:
+    """Return the HTML of an experiment: its facts, parameters and metrics, and notes about missing parts."""
+    facts: dict[str, Any] = {"directory": str(experiment.path), "kind": experiment.kind, "id": experiment.id}
+    facts["tags"] = ", ".join(map(str, experiment.tags))
+    facts["created"] = f"{experiment.created:%Y-%m-%d %H:%M:%S} UTC" if experiment.created else None
+    facts["description"] = "\n".join(map(str, experiment.descriptions))
+    found: dict[tuple[str, str, str], Spark] = {}
+    notes = []
+    try:
+        facts["state"] = experiment.state
+        for stream in experiment.streams:
+            events = experiment.events(stream=stream)
+            sparks(islice(events, _MAX_EVENTS), found)
+            if next(events, None):
+                notes.append(f"Of {stream} only the first {_MAX_EVENTS} events were read for this.")
+    except (MLVError, OSError) as error:
+        notes.append(str(error))
+    notes += map(str, experiment.problems[:_MAX_PROBLEMS])
+    return card(experiment.name, facts, experiment.params, found, notes)
 
 
 def sparks(events: Iterable[Event], found: dict[tuple[str, str, str], Spark]) -> None:
@@ -108,7 +143,15 @@ def card(
     found: dict[tuple[str, str, str], Spark],
     notes: list[str],
 ) -> str:
-    """The HTML of an experiment."""
+    """Return the HTML for an experiment.
+
+    Args:
+        title: The name of the experiment.
+        facts: The rows above the parameters; empty values are skipped.
+        params: The parameters.
+        found: The metrics by stream, event and name.
+        notes: Lines below the tables.
+    """
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
     parts = [f"<b>{_escaped(title)}</b>", _table(rows)]
     if params:
@@ -116,9 +159,9 @@ def card(
     if found:
         heads = ("metric", "last", "least", "greatest", "values", "")
         head = f"<tr>{''.join(f'<th {_LEFT}>{name}</th>' for name in heads)}</tr>"
-        parts += [_fold("Metrics", _table([head, *(_spark_row(*one) for one in list(found.items())[:_METRICS])]))]
-        if len(found) > _METRICS:
-            notes = [*notes, f"{len(found) - _METRICS} more metrics are left out."]
+        parts += [_fold("Metrics", _table([head, *(_spark_row(*one) for one in list(found.items())[:_MAX_METRICS])]))]
+        if len(found) > _MAX_METRICS:
+            notes = [*notes, f"{len(found) - _MAX_METRICS} more metrics are left out."]
     return f"<div>{''.join(parts)}{''.join(f'<div><i>{_escaped(note)}</i></div>' for note in notes)}</div>"
 
 
@@ -144,8 +187,8 @@ def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
 
 
 def _escaped(value: object) -> str:
-    """A value as a short text that is only text; a control character or a lone surrogate is written as its escape."""
+    """Return a value as a short, escaped string, with escape sequences for control characters and lone surrogates."""
     line = value if isinstance(value, str) else repr(value)
-    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    line = line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"
     visible = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
     return escape("".join(visible))

@@ -1,4 +1,4 @@
-"""Patterns that choose events by their names."""
+"""Patterns that select events by their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["matcher"]
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a name matches *pattern*, as a function."""
+    """Return a function that returns whether a name matches *pattern*, which `Experiment.events` describes."""
     if pattern == "**":
         return lambda name: True
     parts = []

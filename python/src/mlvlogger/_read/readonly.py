@@ -1,4 +1,4 @@
-"""Metadata that refuses a change which would not be recorded, and names the call that records it."""
+"""Read-only metadata: a change, which wouldn't be recorded, raises an error that names the call that records it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadOnlyAttributes", "ReadOnlyDict", "ReadOnlyList", "read_only"]
 
-# How `Exp.open` adds to a member, by the names under which people look for it.
+# The argument of `Exp.open` that adds to a member, also by names that users of other libraries try.
 _ADDITIONS = {
     "params": "{'name': value}",
     "extra": "extra={'name': value}",
     "tags": "tags=['tag']",
     **dict.fromkeys(("descriptions", "description", "notes", "note"), "description='text'"),
 }
-# What to do instead of assigning an attribute that nothing can be added to.
+# The advice for attributes to which nothing can be added.
 _INSTEAD = {
     **dict.fromkeys(
         ("kind", "name", "parent", "parent_ref"), "Make another experiment: Exp(savedir, name, params, kind, parent=…)."
@@ -32,18 +32,18 @@ _LOST = "recorded metadata is read-only, so this change would be lost."
 
 
 class _Metadata:
-    """What read-only dicts and lists have in common.
+    """The common part of read-only dicts and lists.
 
-    Args:
-        member: The attribute of an experiment that it is the value of, or a part of it.
-        exp: A weak reference to the experiment: a reference to the metadata must not keep it alive.
+    Attributes:
+        _member: The attribute of the experiment to which this dict or list belongs.
+        _exp: A weak reference to the experiment, which the metadata must not keep alive.
     """
 
     __slots__ = ()
     _member: str
     _exp: ref[Any]
 
-    def _know(self, member: str, exp: ref[Any]) -> None:
+    def _bind(self, member: str, exp: ref[Any]) -> None:
         object.__setattr__(self, "_member", member)
         object.__setattr__(self, "_exp", exp)
 
@@ -55,9 +55,9 @@ class _Metadata:
 
     def _why(self) -> str:
         path = getattr(self._exp(), "path", None)
-        what = f"{self._member} of {path}" if path else self._member
+        subject = f"{self._member} of {path}" if path else self._member
         copy = f"To change a copy, call copy.deepcopy(exp.{self._member})."
-        return f"{what}: {_LOST}{_addition(self._member, path)} {copy}"
+        return f"{subject}: {_LOST}{_addition(self._member, path)} {copy}"
 
 
 class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
@@ -67,12 +67,12 @@ class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
 
     def __init__(self, items: dict[str, Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        self._know(member, exp)
+        self._bind(member, exp)
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
 
-    if not TYPE_CHECKING:  # a checker would compare the signatures with those of dict
+    if not TYPE_CHECKING:  # a type checker would compare the signatures with those of dict
         __setitem__ = __delitem__ = __ior__ = _Metadata._refuse
         update = setdefault = pop = popitem = clear = _Metadata._refuse
 
@@ -84,7 +84,7 @@ class ReadOnlyList(_Metadata, list):  # type: ignore[type-arg]
 
     def __init__(self, items: list[Any], member: str, exp: ref[Any]) -> None:
         super().__init__(items)
-        self._know(member, exp)
+        self._bind(member, exp)
 
     def __reduce__(self) -> Any:
         return list, (list(self),)
@@ -98,9 +98,9 @@ def read_only(tree: Any, member: str, exp: object) -> Any:
     """Return *tree* with read-only dicts and lists, at every depth.
 
     Args:
-        tree: The recorded value, made of dicts, lists and values that are immutable.
-        member: The attribute of *exp* that it becomes.
-        exp: The experiment, whose `path` the message of an attempted change names.
+        tree: The recorded value: dicts, lists and immutable values.
+        member: The attribute of *exp* that gets the result.
+        exp: The experiment; the message of an attempted change has its `path`.
     """
     return _read_only(tree, member, ref(exp))
 
@@ -116,17 +116,17 @@ def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
 def _addition(member: str, path: object) -> str:
     if member not in _ADDITIONS:
         return ""
-    where = repr(str(path)) if path else "path"
-    return f" To record an addition, call Exp.open({where}, {_ADDITIONS[member]}).close()."
+    argument = repr(str(path)) if path else "path"
+    return f" To record an addition, call Exp.open({argument}, {_ADDITIONS[member]}).close()."
 
 
 class ReadOnlyAttributes:
-    """A base class of experiments: once one is complete, its public attributes cannot be assigned or deleted.
+    """A base class of experiments: once one is complete, its public attributes can't be assigned or deleted.
 
     A user's subclass may have further attributes.
     """
 
-    _last_attribute: ClassVar[str]  # the one that completes an experiment
+    _last_attribute: ClassVar[str]  # the attribute whose assignment completes an experiment
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and self._last_attribute in self.__dict__:
@@ -141,13 +141,13 @@ class ReadOnlyAttributes:
 
 def _refuse(exp: object, name: str) -> None:
     kind, path = type(exp), getattr(exp, "path", "")
-    what = f"{kind.__name__}.{name} of {path}: "
+    subject = f"{kind.__name__}.{name} of {path}: "
     if name in _ADDITIONS:
-        raise AttributeError(f"{what}{_LOST}{_addition(name, path)}")
+        raise AttributeError(f"{subject}{_LOST}{_addition(name, path)}")
     if name in _INSTEAD:
-        raise AttributeError(f"{what}{_LOST} {_INSTEAD[name]}")
+        raise AttributeError(f"{subject}{_LOST} {_INSTEAD[name]}")
     if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         raise AttributeError(
-            f"{what}there is no such attribute to assign, so the value would be lost. "
+            f"{subject}there is no such attribute to assign, so the value would be lost. "
             f"To record it, call Exp.open({str(path)!r}, extra={{{name!r}: value}}).close()."
         )

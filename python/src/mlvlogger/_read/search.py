@@ -23,10 +23,11 @@ def walk(root: Path, is_experiment: Callable[[Path], bool]) -> Iterator[tuple[Pa
 
     Args:
         root: The directory.
-        is_experiment: Returns whether a directory is an experiment.
+        is_experiment: A function that returns whether a directory is an experiment.
 
     Yields:
-        A directory, the number of experiments that enclose it, and None; or the error, if it cannot be searched.
+        An experiment directory, the number of experiments that enclose it, and None. For a directory that can't be
+            searched, the third value is the error.
     """
     waiting = [(root, 0, 0)]
     while waiting:

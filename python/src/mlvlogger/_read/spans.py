@@ -1,4 +1,4 @@
-"""Spans of a stream, as trees (specification 1.0, chapter Events)."""
+"""The spans of a stream, as trees (specification 1.0, chapter Events)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SpanTree:
 
 
 def span_trees(events: Iterable[Event]) -> Iterable[SpanTree]:
-    """Return the spans among *events*, inner ones included, in the order of their begin."""
+    """Return the spans among *events*, inner spans included, in the order of their begin events."""
     trees: dict[int, SpanTree] = {}
     for event in events:
         outer = trees.get(event.within) if event.within is not None else None

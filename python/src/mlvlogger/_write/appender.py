@@ -1,7 +1,7 @@
-"""Appends events to the file of a stream, whatever happens to the file or the disk.
+"""Appends events to the file of a stream, even if the disk fails or another program changes the file.
 
-Here is the order of things: what waits comes first, and nothing is written before the file is known to be ours. Who
-calls this has the stream to itself (`Gate`).
+It writes waiting events before new ones, and writes nothing before it has checked that the file is the stream's. The
+caller holds the lock of the stream, and has set `Gate.is_busy`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from .._disk.line_file import FileChanged
 from .._errors import WriteFailed
 from .._format.json import dumps
+from .._format.lifecycle import REWIND, SEAL
 from .backlog import MAX_SIZE, Backlog
 from .writer import put
 
@@ -21,43 +22,46 @@ if TYPE_CHECKING:
 
     from .._format.line import Pending
     from .destination import Destination
-    from .elsewhere import Elsewhere
     from .gate import Gate
+    from .relocation import Relocation
     from .reports import Reports
 
-    #: Gives the tail of an event when no other thread writes to the stream, or None to write nothing.
-    Tail: TypeAlias = Callable[[], bytes | None]
+    #: Returns the span members of an event, or None to write nothing. No other thread writes to the stream meanwhile.
+    GetSpanMembers: TypeAlias = Callable[[], bytes | None]
 
 __all__ = ["Appender"]
 
 
 class Appender:
-    """Writes events, keeps those that can't be written, and continues elsewhere if the file was changed.
+    """Writes events, keeps events that can't be written, and continues in another file if the file was changed.
 
     Args:
         destination: The file and its writer.
-        elsewhere: What to do if the file isn't at its path any more.
-        gate: Events go straight to the writer while its `is_fast` is true.
-        reports: Where trouble is reported.
-        sync: Whether each event must be on the disk.
+        relocation: Continues in another file, if the file isn't at its path any more.
+        gate: While its `is_fast` is true, events go straight to the writer.
+        reports: Reports errors.
+        sync: Whether each event must be on disk.
+
+    Attributes:
+        backlog: The waiting events.
     """
 
     def __init__(
-        self, destination: Destination, elsewhere: Elsewhere, gate: Gate, reports: Reports, sync: bool
+        self, destination: Destination, relocation: Relocation, gate: Gate, reports: Reports, sync: bool
     ) -> None:
         self._destination = destination
-        self._elsewhere = elsewhere
+        self._relocation = relocation
         self._gate = gate
         self._reports = reports
         self._sync = sync
         self.backlog = Backlog()
 
-    def write(self, event: Pending, tail: Tail | None = None) -> tuple[int | None, bool]:
-        """Write an event after what waits.
+    def write(self, event: Pending, get_span_members: GetSpanMembers | None = None) -> tuple[int | None, bool]:
+        """Write an event after the waiting ones.
 
         Args:
             event: The event.
-            tail: Gives the tail again, if the spans have ended meanwhile.
+            get_span_members: Returns the span members again, if the spans of the event have ended meanwhile.
 
         Returns:
             As `Stream.append`.
@@ -70,10 +74,10 @@ class Appender:
         try:
             self.flush_backlog(at_once=False)
             self._reports.report_changes()
-            if destination.session is not session:  # the spans are over; what ends one becomes an event
-                if event.name == b'"mlv/rewind"':
-                    return None, False  # to a line that isn't in this file
-                event = event.with_tail((tail() if tail is not None else None) or b"")
+            if destination.session is not session:  # all spans have ended, and the end event of a span is a plain event
+                if event.name == REWIND:
+                    return None, False  # its line isn't in this file
+                event = event.with_span_members((get_span_members() if get_span_members is not None else None) or b"")
             seq = put(destination.writer, time.time_ns(), event)
         except WriteFailed:
             raise
@@ -82,15 +86,23 @@ class Appender:
         return seq, self.follow_up()
 
     def keep(self, event: Pending, error: OSError) -> int | None:
-        """Keep an event that can't be written for later, or count it as dropped if there is no space.
+        """Keep an event that can't be written, or count it as dropped if there is no space.
 
-        Returns its seq in the first case. Raises WriteFailed, with ``on_error="raise"``.
+        Args:
+            event: The event.
+            error: Why it can't be written.
+
+        Returns:
+            The seq of the event, or None if it is dropped.
+
+        Raises:
+            WriteFailed: With ``on_error="raise"``.
         """
         self._gate.is_fast = False
         path, last = self._destination.path, self._destination.writer.seq
         if self._reports.raises:
             rest = (
-                self._elsewhere.at_risk()
+                self._relocation.describe_risk()
                 or f"Everything before it is intact; free what is missing and log again (last seq: {last})."
             )
             raise WriteFailed(f"an event could not be written to {path}: {error}. {rest}") from error
@@ -104,25 +116,24 @@ class Appender:
         return seq
 
     def follow_up(self) -> bool:
-        """Seal and sync after an event, if it is time. Returns whether the event is kept at the level of *sync*."""
+        """Seal and sync after an event, if it is time. Return whether the event is as durable as *sync* demands."""
         writer = self._destination.writer
         if writer.is_seal_due:
             self._gate.is_fast = False  # so that the next event tries again
             try:
                 writer.check()
-                self.seal(b"mlv/seal", {})
+                self.seal(SEAL, {})
                 self._gate.is_fast = True
             except OSError:
                 pass  # tried again later; the event is written
         return not self._sync or not self._destination.writer.syncs_events or self.sync()
 
     def flush_backlog(self, at_once: bool = True) -> None:
-        """Put the stream in order after an error, or an exception of a signal handler wherever it came; and write what
-        waits.
+        """Repair the stream after an error, or an exception of a signal handler at any point; and write waiting events.
 
         Args:
-            at_once: Whether to try again what has just failed; otherwise only after a second, for events that come
-                quickly.
+            at_once: Whether to retry immediately if continuing in another file has just failed. Otherwise the next try
+                comes after a second at the earliest, because events may come quickly.
 
         Raises:
             OSError: If the system refuses.
@@ -132,28 +143,32 @@ class Appender:
             self._destination.writer.settle()
             self._destination.writer.check()
         except FileChanged as change:
-            self._elsewhere.continue_there(change, self.backlog, at_once)
+            self._relocation.relocate(change, self.backlog, at_once)
         self.backlog.flush(self._destination.writer)
         self._gate.is_fast = True
 
     def write_waiting(self) -> bool:
-        """Write what waits, and return when it is with the kernel. Returns whether that worked.
+        """Write the waiting events, and wait until all events are in the kernel. If that fails, report it.
 
-        Raises WriteFailed, with ``on_error="raise"``; otherwise warns.
+        Returns:
+            Whether all events are in the kernel.
+
+        Raises:
+            WriteFailed: If that fails, with ``on_error="raise"``.
         """
         try:
             if self.backlog:
-                self._destination.writer.drain()  # a process that writes finds out within a moment that it works again
+                self._destination.writer.drain()  # a writer process retries, and may succeed within a moment
             self.flush_backlog()
         except OSError as error:
             waiting = len(self.backlog)
             what = f"{waiting} events could not be written" if waiting else "the log could not be put in order"
-            rest = self._elsewhere.at_risk() or "It is tried again with the next event."
+            rest = self._relocation.describe_risk() or "It is tried again with the next event."
             self._reports.fail(f"{self._destination.path}: {what}: {error}. {rest}", error)
             return False
         try:
             self._destination.writer.drain()
-        except FileChanged:  # the other process has found it
+        except FileChanged:  # the writer process has noticed it
             return self.write_waiting()
         except OSError as error:
             path = self._destination.path
@@ -164,7 +179,11 @@ class Appender:
         return True
 
     def sync(self) -> bool:
-        """Return whether all events are on the disk. Raises WriteFailed if not, with ``on_error="raise"``."""
+        """Sync the file, and return whether all events are on disk. If that fails, report it.
+
+        Raises:
+            WriteFailed: If that fails, with ``on_error="raise"``.
+        """
         try:
             self._destination.writer.sync()
         except OSError as error:
@@ -179,7 +198,15 @@ class Appender:
         return True
 
     def seal(self, name: bytes, data: dict[str, Any]) -> None:
-        """Write an event that is a seal. Raises OSError."""
+        """Write a seal.
+
+        Args:
+            name: `SEAL` or `END`.
+            data: Its data, without `from` and `sha256`.
+
+        Raises:
+            OSError: If it can't be written.
+        """
         members = dumps(data)[1:-1].encode("ascii") + b"," if data else b""
-        self._gate.is_fast = False  # until it is written or given up: an exception may come in between
-        self._destination.writer.seal(time.time_ns(), b'"%b"' % name, members)
+        self._gate.is_fast = False  # an exception of a signal handler may leave the seal unfinished
+        self._destination.writer.seal(time.time_ns(), name, members)

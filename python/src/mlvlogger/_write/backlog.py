@@ -1,10 +1,10 @@
-"""What a stream keeps in memory while the system refuses to write (specification 1.0, `writer.dropped`)."""
+"""The events that a stream keeps in memory while the system refuses to write (specification 1.0, `writer.dropped`)."""
 
 from __future__ import annotations
 
 import time
 
-from .._format.json import dumps
+from .._format.lifecycle import DROPPED, dropped_data, dropped_reasons
 from .._format.line import Pending
 from .writer import put
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SIZE", "Backlog", "HeldEvents"]
 
-#: Bytes of events that are kept.
+#: The most bytes of events in memory. Further events are dropped.
 MAX_SIZE = 16 * 1024 * 1024
 
 
 class Backlog:
-    """Events that wait to be written, with their seqs; and how many came after them and could not be kept."""
+    """The events that wait to be written, with their seqs, and the number of the dropped events after them."""
 
     def __init__(self) -> None:
         self._waiting: list[Numbered] = []
         self._size = 0
         self._dropped = 0
         self._reasons: dict[str, int] = {}
-        #: The seq of the `mlv/dropped` about the dropped events, once it is being written to this file; 0 before.
+        #: The seq of the `mlv/dropped` about the dropped events while it is being written to this file; otherwise 0.
         self.dropped_seq = 0
 
     def __len__(self) -> int:
@@ -38,11 +38,11 @@ class Backlog:
 
         Args:
             event: The event.
-            last: The seq of the last event that the writer has taken.
+            last: The seq of the last event that the writer has accepted.
             reason: Why the event can't be written.
 
         Returns:
-            Its seq, None if it is dropped.
+            The seq of the event, or None if it is dropped.
         """
         nanoseconds = time.time_ns()
         seq = (self._waiting[-1][0] if self._waiting else last) + self._dropped + 1
@@ -60,9 +60,12 @@ class Backlog:
         self._reasons[reason] = self._reasons.get(reason, 0) + count
 
     def flush(self, writer: Writer) -> None:
-        """Write what waits, and an `mlv/dropped` about what could not be kept.
+        """Write the waiting events, and an `mlv/dropped` about the dropped events.
 
-        What an error, or an exception of a signal handler, has left undone is done by the next call. Raises OSError.
+        After an error, or an exception of a signal handler, the next call continues.
+
+        Raises:
+            OSError: If the system refuses.
         """
         if self.dropped_seq and writer.seq >= self.dropped_seq:
             self._dropped, self._reasons = 0, {}
@@ -74,50 +77,53 @@ class Backlog:
             self._waiting, self._size = [], 0
         if self._dropped:
             first, last = writer.seq + 1, writer.seq + self._dropped
-            data = dumps({"first": first, "last": last, "reasons": self._reasons}).encode("ascii")
+            event = Pending(DROPPED, dropped_data(first, last, self._reasons))
             self.dropped_seq = last + 1
-            put(writer, time.time_ns(), Pending(b'"mlv/dropped"', data), self._dropped)
+            put(writer, time.time_ns(), event, self._dropped)
             writer.settle()
             self._dropped, self._reasons, self.dropped_seq = 0, {}, 0
 
-    def take_over(self, waiting: list[Numbered], last: int) -> None:
-        """Keep what another process has not written, before the rest.
+    def insert(self, waiting: list[Numbered], last: int) -> None:
+        """Insert the events that a writer process has not written before the others.
 
         Args:
             waiting: The events, in order.
             last: The seq of the last event in the file.
         """
-        import json
-
         for _, _, event in waiting:
-            if event.name == b'"mlv/dropped"':  # it is about numbers of the old file
-                for reason, count in json.loads(event.data)["reasons"].items():
+            if event.name == DROPPED:  # its seqs are of the old file
+                for reason, count in dropped_reasons(event.data).items():
                     self.drop(count, reason)
-        waiting = [numbered for numbered in waiting if numbered[2].name != b'"mlv/dropped"']
+        waiting = [numbered for numbered in waiting if numbered[2].name != DROPPED]
         both = enumerate([*waiting, *self._waiting], last + 1)
         self._waiting = [(seq, nanoseconds, event) for seq, (_, nanoseconds, event) in both]
         self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
 
     def move(self, old: int, last: int) -> None:
-        """Renumber what waits for another file, where it is in no span: their beginnings may be in the old file.
+        """Renumber the waiting events for another file, and remove them from their spans.
+
+        The begin events of their spans may be in the old file.
 
         Args:
             old: The seq of the last event in the old file.
-            last: That in the new file.
+            last: The seq of the last event in the new file.
         """
         done = max(old + 1 - self._waiting[0][0], 0) if self._waiting else 0
         waiting = enumerate(self._waiting[done:], last + 1)
-        self._waiting = [(seq, nanoseconds, event.with_tail(b"")) for seq, (_, nanoseconds, event) in waiting]
+        self._waiting = [(seq, nanoseconds, event.with_span_members(b"")) for seq, (_, nanoseconds, event) in waiting]
         self._size = sum(len(event.render(seq, nanoseconds)) for seq, nanoseconds, event in self._waiting)
 
 
 class HeldEvents:
-    """Events of a forked child that has no stream yet, so that they have no seqs."""
+    """The events of a forked child that has no stream yet. They have no seqs.
+
+    Attributes:
+        dropped: The number of the events that were dropped, because there was no space.
+    """
 
     def __init__(self) -> None:
         self._events: list[Pending] = []
         self._size = 0
-        #: How many could not be kept.
         self.dropped = 0
 
     def hold(self, event: Pending) -> None:
@@ -130,6 +136,6 @@ class HeldEvents:
             self.dropped += 1
 
     def take(self) -> list[Pending]:
-        """Return the events, and keep them no longer."""
+        """Remove the events, and return them."""
         events, self._events, self._size = self._events, [], 0
         return events

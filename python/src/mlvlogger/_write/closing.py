@@ -1,8 +1,9 @@
-"""The end of a stream: it is recorded once, however often an exception of a signal handler interrupts `close`."""
+"""The end of a stream. It is recorded once, even if exceptions of signal handlers interrupt `close` several times."""
 
 from __future__ import annotations
 
 from .._errors import WriteFailed
+from .._format.lifecycle import END, SEAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ __all__ = ["Closing"]
 
 
 class Closing:
-    """Closes a stream. The caller has the stream to itself (`Gate`).
+    """Closes a stream. The caller holds the lock of the stream, and has set `Gate.is_busy`.
 
     Args:
         destination: The file and its writer.
-        appender: Writes what waits, and the seal.
-        gate: Events don't go straight to the writer any more.
-        reports: Where trouble is reported.
-        sync: Whether the end must be on the disk.
+        appender: Writes the waiting events and the seal.
+        gate: Its `is_fast` becomes False.
+        reports: Reports errors.
+        sync: Whether the end must be on disk.
+
+    Attributes:
+        is_closed: Whether the stream is closed, or isn't opened yet.
+        requested: The argument of a `close` that was interrupted, in a tuple; otherwise empty.
     """
 
     def __init__(self, destination: Destination, appender: Appender, gate: Gate, reports: Reports, sync: bool) -> None:
@@ -33,22 +38,20 @@ class Closing:
         self._gate = gate
         self._reports = reports
         self._sync = sync
-        #: Whether the stream is closed: before it is opened, too.
         self.is_closed = True
-        #: What `close` was called with, until that has come to something.
         self.requested: tuple[dict[str, Any] | None] | tuple[()] = ()
-        self._end_seq = 0  # of the end, once it is being written
+        self._end_seq = 0  # the seq of the end, from the moment at which it is being written
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the end is recorded: after a `close` that an exception of a signal handler interrupted, too."""
+        """Whether the end is in the file, even if an exception of a signal handler interrupted `close`."""
         if not self._end_seq:
             return False
         self._destination.writer.settle()
         return self._destination.writer.seq >= self._end_seq
 
     def cancel(self) -> None:
-        """Forget a `close` that was interrupted and has come to nothing."""
+        """Forget a `close` that was interrupted before the end was written."""
         self._end_seq, self.requested = 0, ()
 
     def close(self, data: dict[str, Any] | None) -> None:
@@ -60,23 +63,23 @@ class Closing:
         try:
             if not self.is_recorded and self._appender.write_waiting():
                 self._end_seq = self._destination.writer.seq + 1
-                self._appender.seal(b"mlv/seal", {}) if data is None else self._appender.seal(b"mlv/end", data)
+                self._appender.seal(SEAL, {}) if data is None else self._appender.seal(END, data)
             if self.is_recorded:
                 self._destination.writer.drain()
                 if self._sync:
                     self._appender.sync()
         except WriteFailed:
-            self._let_go()
+            self._close_writer()
             raise
         except OSError as error:
-            self._let_go()
+            self._close_writer()
             path = self._destination.path
             self._reports.fail(f"{path} could not be sealed: {error}. Open and close it again to seal it.", error)
-        # An exception of a signal handler passes: the stream is open still, and `close` can be called again.
-        self._let_go()
+        # An exception of a signal handler skips this: the stream stays open, and `close` can be repeated.
+        self._close_writer()
         self._reports.report_changes()
 
-    def _let_go(self) -> None:
+    def _close_writer(self) -> None:
         if self.is_closed:
             return
         self.is_closed = True

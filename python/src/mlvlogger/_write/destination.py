@@ -1,4 +1,4 @@
-"""Where a stream writes to: the file, and the writer that has it."""
+"""The file that a stream writes, and the writer that writes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._format.line import Numbered
     from .process.client import ProcessWriter
-    from .written import Written
+    from .unsealed_hash import UnsealedHash
 
 __all__ = ["Destination"]
 
@@ -23,49 +23,53 @@ class Destination:
     Args:
         root: The experiment's directory, or that of a bare log.
         name: The path of the file in it.
-        uses_process: Whether another process writes, if one can be started.
+        uses_process: Whether to use a writer process, if one can be started.
+
+    Attributes:
+        writer: The writer, from `open_session` on.
+        session: Changes with everything that ends open spans: a new session, or a rewind.
     """
 
-    #: None has the file until `open_session`.
     writer: DirectWriter | ProcessWriter
 
     def __init__(self, root: Folder, name: str, uses_process: bool) -> None:
         self.root = root
         self.name = name
         self.uses_process = uses_process
-        #: Changes with everything that ends open spans: a session, a rewind.
         self.session: object = object()
 
     @property
     def path(self) -> str:
-        """The path of the file now."""
+        """The present path of the file."""
         return os.path.join(self.root.path, self.name)
 
     def folder(self) -> Folder:
-        """Return the folder in which the file is."""
+        """Open the folder of the file, and return it."""
         return Folder(self.root, *self.name.split("/")[:-1])
 
     def end_spans(self) -> bytes:
-        """End all open spans, and return the tail of the event that does it."""
+        """End all open spans, and return the span members of the event that ends them: none."""
         self.session = object()
         return b""
 
-    def start_process(self, written: Written) -> None:
-        """Let another process write from now on; if none can be started, warn.
+    def start_process(self, unsealed_hash: UnsealedHash) -> None:
+        """Start a writer process that writes from now on. If that fails, warn, and continue to write directly.
 
         Args:
-            written: The hash of the file of the writer since its last seal.
+            unsealed_hash: The hash of the file since its last seal.
         """
         try:
             from .process.client import ProcessWriter
 
-            self.writer = ProcessWriter(written, self.writer.seq)
+            self.writer = ProcessWriter(unsealed_hash, self.writer.seq)
         except Exception as error:  # a limit on descriptors, memory or sizes shows in many ways, also while importing
             reason = error if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            warn(f"no process could be started to write {self.path}: {reason}. This one writes its events directly.")
+            warn(
+                f"no process could be started to write {self.path}: {reason}. This process writes the events directly."
+            )
 
-    def take_back(self, writer: ProcessWriter) -> list[Numbered]:
-        """Write ourselves from now on, and return the events that the other process hasn't written."""
-        written, seq, waiting = writer.hand_over()
-        self.writer = DirectWriter(written, seq)
+    def stop_process(self, writer: ProcessWriter) -> list[Numbered]:
+        """Write directly from now on, and return the events that the writer process hasn't written."""
+        unsealed_hash, seq, waiting = writer.hand_over()
+        self.writer = DirectWriter(unsealed_hash, seq)
         return waiting

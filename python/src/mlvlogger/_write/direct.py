@@ -1,6 +1,6 @@
-"""The direct writer: the caller itself writes each event into the file.
+"""The direct writer: the calling thread writes each event into the file.
 
-The contract of its methods is in `Writer`.
+`Writer` has the contract of the methods.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._disk.line_file import LineFile
     from .._format.line import Numbers
-    from .written import Written
+    from .unsealed_hash import UnsealedHash
 
 __all__ = ["DirectWriter"]
 
-_CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
+_CHECK_INTERVAL = 1_000_000_000  # nanoseconds after which an event compares the file with the one at its path
 
 
 class DirectWriter:
     """Writes events into a file, each before the call returns.
 
     Args:
-        written: The hash of the file since its last seal. The file belongs to the writer from now on.
-        seq: The last one in it, 0 in an empty file.
+        unsealed_hash: The hash of the file since its last seal. The file belongs to the writer from now on.
+        seq: The seq of the last event in the file; 0 if it is empty.
     """
 
     syncs_events = True
 
-    def __init__(self, written: Written, seq: int) -> None:
-        self._file = file = written.file
-        self._looked = self._look_at = 0  # nanoseconds since 1970
-        self._seals = Seals(written)
-        #: The seq before our first line; and for skipped numbers, before which of our lines, and how many.
+    def __init__(self, unsealed_hash: UnsealedHash, seq: int) -> None:
+        self._file = file = unsealed_hash.file
+        self._checked_at = self._next_check = 0  # nanoseconds since 1970
+        self._seals = Seals(unsealed_hash)
+        #: The seq before the first line of this writer. If seqs are left out: also before which line, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self.is_seal_due = False
 
@@ -43,9 +43,9 @@ class DirectWriter:
         return self._file
 
     @property
-    def written(self) -> Written:
+    def unsealed_hash(self) -> UnsealedHash:
         """The hash of the file since its last seal."""
-        return self._seals.written
+        return self._seals.unsealed_hash
 
     @property
     def seq(self) -> int:
@@ -64,15 +64,15 @@ class DirectWriter:
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`."""
         self._file.check()
-        self._looked, self._look_at = nanoseconds, nanoseconds + _CHECK
+        self._checked_at, self._next_check = nanoseconds, nanoseconds + _CHECK_INTERVAL
 
     def put(
-        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes, skip: int = 0
     ) -> int:
-        """As in `Writer`: the event is with the kernel when the call returns."""
+        """As in `Writer`: the event is in the kernel when the call returns."""
         file = self._file
         base, gap = self._numbering
-        if skip or gap is not None or file.pending or not self._looked <= nanoseconds < self._look_at:
+        if skip or gap is not None or file.pending or not self._checked_at <= nanoseconds < self._next_check:
             self.settle()
             self.check(nanoseconds)
             base, _ = self._numbering
@@ -80,7 +80,7 @@ class DirectWriter:
                 self._numbering = (base, (file.lines + 1, skip))
                 base += skip
         seq = base + file.position[1] + 1
-        file.write(line(seq, nanoseconds, name, data, values, tail))
+        file.write(line(seq, nanoseconds, name, data, values, span_members))
         if file.position[0] >= self._seals.next:
             self.is_seal_due = self._seals.keep_up()
         return seq
@@ -94,10 +94,10 @@ class DirectWriter:
         return seq
 
     def drain(self) -> None:
-        """As in `Writer`: each event is with the kernel."""
+        """As in `Writer`: each event is in the kernel already."""
 
     def sync(self) -> None:
-        """As in `Writer`. Raises OSError as `LineFile.sync`."""
+        """As in `Writer`. Errors as for `LineFile.sync`."""
         self._file.sync()
 
     def close(self) -> None:

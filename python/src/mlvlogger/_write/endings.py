@@ -1,8 +1,8 @@
-"""How a session ends: the data of an ``mlv/end`` but for its seal (specification 1.0, chapter Lifecycle)."""
+"""How a session ends: the data of an ``mlv/end``, without the seal (specification 1.0, chapter Lifecycle)."""
 
 from __future__ import annotations
 
-from .._options import choice
+from .._options import check_choice
 from .exceptions import with_traceback
 
 TYPE_CHECKING = False
@@ -17,7 +17,8 @@ def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "completed", None
     if isinstance(error, SystemExit):
-        # 128 + SIGINT, 128 + SIGTERM: what their handlers exit with. Others catch the first, and exit with 1.
+        # Signal handlers exit with 128 + SIGINT or 128 + SIGTERM. Other code catches a KeyboardInterrupt and exits
+        # with 1.
         interrupted = error.code in (130, 143) or isinstance(error.__context__, KeyboardInterrupt)
     else:
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -27,8 +28,8 @@ def outcome(error: BaseException | None) -> tuple[str, BaseException | None]:
 
 
 def ending(status: str, error: BaseException | None) -> dict[str, Any]:
-    """The data of an ``mlv/end`` but for its seal."""
-    choice("status", status, ("completed", "failed", "interrupted"))
+    """Return the data of an ``mlv/end``, without the members of a seal."""
+    check_choice("status", status, ("completed", "failed", "interrupted"))
     if error is None:
         return {"status": status}
     return {"status": status, "error": with_traceback(error)}

@@ -1,11 +1,11 @@
-"""What a record says of an exception (specification 1.0, chapter Lifecycle): its type, message and traceback.
+"""An exception in a record: its type, message and traceback, without secrets (specification 1.0, chapter Lifecycle).
 
-The user didn't choose to record these: a message may quote an address with a password, a traceback the line with a key.
+The user didn't choose what is in them: a message may quote an address with a password, a traceback a line with a key.
 """
 
 from __future__ import annotations
 
-from .._messages import qualname, text_of
+from .._messages import message_of, qualname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["preload", "summary", "with_traceback"]
 
-_MAX_TEXT = 10_000  # characters, the last
-_MAX_BRIEF = 1000
+_MAX_TEXT = 10_000  # characters; of a longer text, the last ones are recorded
+_MAX_SUMMARY = 1000  # characters of a message in `summary`
 
 _traceback: Any = None
 _redact_lines: Any = None
 
 
 def preload() -> None:
-    """Import what is needed here, which most programs never need. As the interpreter ends, it is too late for that."""
+    """Import what this module needs, but most programs don't. When the interpreter exits, it is too late to import."""
     global _traceback, _redact_lines
     if _traceback is None:
         import traceback
@@ -32,22 +32,22 @@ def preload() -> None:
 
 
 def summary(error: BaseException) -> dict[str, str]:
-    """Type and message."""
-    return {"type": qualname(type(error)), "message": _without_secrets(text_of(error)[:_MAX_BRIEF])}
+    """Return the type and the message."""
+    return {"type": qualname(type(error)), "message": _without_secrets(message_of(error)[:_MAX_SUMMARY])}
 
 
 def with_traceback(error: BaseException) -> dict[str, str]:
-    """Type, message and traceback."""
+    """Return the type, the message and the traceback."""
     preload()
     try:
         trace = "".join(_traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:  # of an exception that cannot be shown
+    except Exception:  # the exception can't be formatted
         trace = "".join(_traceback.format_tb(error.__traceback__))
-    texts = {"type": qualname(type(error)), "message": text_of(error), "traceback": trace}
-    return {name: _without_secrets(_shortened(text)) for name, text in texts.items()}
+    texts = {"type": qualname(type(error)), "message": message_of(error), "traceback": trace}
+    return {name: _without_secrets(_shorten(text)) for name, text in texts.items()}
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text[-_MAX_TEXT:].encode("utf-8", "backslashreplace").decode("utf-8")
 
 

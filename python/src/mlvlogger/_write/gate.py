@@ -1,4 +1,4 @@
-"""Who may write to a stream now: one thread at a time, and no signal handler in the middle of an event."""
+"""Access to a stream: one thread at a time, and no signal handler in the middle of an event."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["LAST_TIMEOUT", "Gate"]
+__all__ = ["EXIT_TIMEOUT", "Gate"]
 
 #: Seconds to wait, as the program ends, for a thread that may have stopped permanently.
-LAST_TIMEOUT = 0.5
+EXIT_TIMEOUT = 0.5
 
 
 class Gate:
-    """The lock of a stream, and what is done when it is free.
+    """The lock of a stream, and the actions that are deferred until it is free.
 
-    The thread that holds the lock makes the gate busy while it writes, and runs what was deferred afterwards. It sets
-    `is_busy` itself: an exception of a signal handler can come at the entry of a function that would do it.
+    The thread that holds the lock sets `is_busy` while it writes, and calls `run_deferred` afterwards. It sets
+    `is_busy` without a method: an exception of a signal handler can come when a method is entered.
+
+    Attributes:
+        lock: Held while an event is made and written.
+        is_busy: Whether an event is being written. A signal handler that interrupts this defers its own actions.
+        deferred: The actions that signal handlers have deferred, in order.
+        is_fast: Whether an event can go straight to the writer: the stream is open and isn't inherited by a fork, and
+            no event waits or was dropped.
     """
 
     __slots__ = ("deferred", "is_busy", "is_fast", "lock")
@@ -32,25 +39,22 @@ class Gate:
         self.reset()
 
     def reset(self) -> None:
-        """Release the lock of threads that are gone: they don't continue with the event that they may be in."""
-        #: Held while an event is made.
-        self.lock: RLock | _LastLock = RLock()
-        #: Whether an event is being written. A signal handler that comes meanwhile defers its own.
+        """Replace the lock, if its thread no longer runs. An event that this thread was writing isn't continued."""
+        self.lock: RLock | _ExitLock = RLock()
         self.is_busy = False
-        #: What signal handlers wanted to do meanwhile, in their order.
         self.deferred: list[Callable[[], object]] = []
-        #: Whether an event can go straight to the writer: nothing is closed, inherited, waiting or dropped.
         self.is_fast = False
 
     def run_deferred(self) -> None:
-        """Do what signal handlers have deferred, in their order.
+        """Run the deferred actions, in order.
 
-        What a handler logs during one of these comes after all of them, and before the next, it begins with them.
+        A signal handler that interrupts an action defers its actions to the end. One that comes between two actions
+        runs the remaining ones before its own.
         """
         while self.deferred:
             self.is_busy = True
             try:
-                if self.deferred:  # a handler may just have run them itself
+                if self.deferred:  # a signal handler may just have run them
                     self.deferred.pop(0)()
             except (LogClosed, ValueError) as error:
                 warn(str(error))
@@ -58,20 +62,19 @@ class Gate:
                 self.is_busy = False
 
     def prepare_for_exit(self) -> None:
-        """From now on, don't wait for threads that the interpreter has stopped."""
-        self.lock = _LastLock(self)
+        """Stop waiting for threads that the interpreter has frozen, from now on."""
+        self.lock = _ExitLock(self)
 
 
-class _LastLock:
-    """The lock from the end of the program on. A daemon thread that the interpreter has frozen may hold it;
-    then the gate is reset."""
+class _ExitLock:
+    """The lock while the program ends. If a daemon thread that the interpreter has frozen holds it, it is replaced."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._lock: Any = gate.lock
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=LAST_TIMEOUT if sys.is_finalizing() else -1):
+        if not self._lock.acquire(timeout=EXIT_TIMEOUT if sys.is_finalizing() else -1):
             self._gate.reset()
             self._lock = self._gate.lock
             self._lock.acquire()

@@ -1,4 +1,4 @@
-"""Meta records: making and publishing them (specification 1.0, chapter Meta)."""
+"""Creates and publishes meta records (specification 1.0, chapter Meta)."""
 
 from __future__ import annotations
 
@@ -32,34 +32,54 @@ __all__ = ["add", "create", "members"]
 
 
 def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
-    """The members of a meta record that the caller gives, as trees. Raises CannotEncode, TypeError, ValueError."""
+    """Encode the members of a meta record that the user gives.
+
+    Args:
+        params: The parameters: a mapping or another object that `Exp` accepts; None for none.
+        extra: Other data, as for *params*.
+        tags: The tags.
+        description: The description, or None.
+        redact: Whether to redact values that look like secrets.
+
+    Raises:
+        CannotEncode: If values have no form in a record.
+        TypeError: If *params* or *extra* isn't a mapping, or the description isn't a string.
+        ValueError: If a tag isn't a non-empty string, or a string has a lone surrogate.
+    """
     members: dict[str, Any] = {}
     refused: list[Problem] = []
     for name, value in (("params", params), ("extra", extra)):
         if value is not None:
-            members[name] = _tree(name, value, refused)
+            members[name] = _encode_mapping(name, value, refused)
     if refused:
         raise refusal(refused)
     if redact:
         for name in ("params", "extra"):
             if name in members:
-                members[name] = _without_secrets(name, members[name])
-    kept_back: list[str] = []
+                members[name] = _redact_tree(name, members[name])
+    redacted: list[str] = []
     tags = [tags] if isinstance(tags, str) else list(tags)
     for tag in tags:
         if not issubclass(type(tag), str) or not tag:
             raise ValueError(f"the tag {short(tag)} isn't a non-empty string.")
     if tags:
-        texts = [_given_text(f"tag {number}", tag, redact, kept_back) for number, tag in enumerate(tags)]
+        texts = [_redact_text(f"tag {number}", tag, redact, redacted) for number, tag in enumerate(tags)]
         members["tags"] = list(dict.fromkeys(texts))
     if description is not None:
-        members["description"] = _given_text("description", description, redact, kept_back)
-    _warn_of_secrets(kept_back)
+        members["description"] = _redact_text("description", description, redact, redacted)
+    _warn_of_secrets(redacted)
     return members
 
 
-def _given_text(what: str, text: Any, redact: bool, kept_back: list[str]) -> str:
-    """A string of the caller, unless it looks like a secret; then *what* it is, is added to *kept_back*."""
+def _redact_text(what: str, text: Any, redact: bool, redacted: list[str]) -> str:
+    """Return a string of the user, or "<redacted>" if it looks like a secret.
+
+    Args:
+        what: The name of the string for messages. It is added to *redacted* if the string looks like a secret.
+        text: The string.
+        redact: Whether to redact.
+        redacted: The names of all redacted values.
+    """
     try:
         exact = str.__str__(text)
         exact.encode("utf-8")
@@ -68,14 +88,15 @@ def _given_text(what: str, text: Any, redact: bool, kept_back: list[str]) -> str
     except UnicodeEncodeError:
         raise ValueError(f"{what} is {short(text)}; it must not have a lone surrogate.") from None
     if redact and secret_value(exact):
-        kept_back.append(what)
-        return "<redacted>"  # by the specification they are strings: no typed value can replace one
+        redacted.append(what)
+        return "<redacted>"  # not a typed value: the specification demands a string
     return exact
 
 
-def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
+def _encode_mapping(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
+    """Encode `params` or `extra`. Problems are added to *refused*."""
     tree = encode(value, path=name, depth=2, refused=refused) if is_mapping(value) else None
-    if type(tree) is not dict:  # or a configuration that is none
+    if type(tree) is not dict:  # a configuration object may be a list, too
         raise TypeError(
             f"{name} is {short(value)}, a {qualname(type(value))}: "
             "give a mapping, a dataclass or an argparse namespace."
@@ -83,36 +104,52 @@ def _tree(name: str, value: Any, refused: list[Problem]) -> dict[str, Any]:
     return tree
 
 
-def _without_secrets(name: str, tree: dict[str, Any]) -> dict[str, Any]:
-    kept_back: list[str] = []
-    tree = _with_typed(redact_secrets(tree), [name], kept_back)
-    _warn_of_secrets(kept_back)
+def _redact_tree(name: str, tree: dict[str, Any]) -> dict[str, Any]:
+    """Replace values that look like secrets, and warn about them."""
+    redacted: list[str] = []
+    tree = _replace_redacted(redact_secrets(tree), [name], redacted)
+    _warn_of_secrets(redacted)
     return tree
 
 
-def _warn_of_secrets(kept_back: list[str]) -> None:
-    if kept_back:
-        more = f" and {len(kept_back) - 10} more" if len(kept_back) > 10 else ""
-        names = ", ".join(kept_back[:10]) + more
+def _warn_of_secrets(redacted: list[str]) -> None:
+    if redacted:
+        more = f" and {len(redacted) - 10} more" if len(redacted) > 10 else ""
+        names = ", ".join(redacted[:10]) + more
         warn_once(f"{names} looks like a secret and was recorded as redacted; redact=False records it")
 
 
-def _with_typed(tree: Any, at: list[str], kept_back: list[str]) -> Any:
-    """The tree with typed values for `Redacted`; *at* leads to it."""
+def _replace_redacted(tree: Any, path: list[str], redacted: list[str]) -> Any:
+    """Replace each `Redacted` in a tree by its typed value.
+
+    Args:
+        tree: The tree.
+        path: The path of the tree, in parts.
+        redacted: The paths of all replaced values.
+    """
     if isinstance(tree, Redacted):
-        kept_back.append("".join(at))
+        redacted.append("".join(path))
         return {"_mlv": "redacted"}
     if isinstance(tree, dict):
-        return {key: _with_typed(value, [*at, f".{key[:100]}"], kept_back) for key, value in tree.items()}
+        return {key: _replace_redacted(value, [*path, f".{key[:100]}"], redacted) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_with_typed(value, [*at, f"[{number}]"], kept_back) for number, value in enumerate(tree)]
+        return [_replace_redacted(value, [*path, f"[{number}]"], redacted) for number, value in enumerate(tree)]
     return tree
 
 
 def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
-    """Publish meta.json: the moment an experiment exists. *new* are its other members, as trees.
+    """Publish meta.json. From then on the experiment exists.
 
-    Raises FileExistsError where there is one (`writer.meta-once`), CannotEncode where it is too large, and OSError.
+    Args:
+        folder: The directory of the experiment.
+        name: The name of the experiment.
+        kind: Its kind.
+        new: The other members, encoded.
+
+    Raises:
+        FileExistsError: If there is a meta.json (`writer.meta-once`).
+        CannotEncode: If the record is too large.
+        OSError: If the system refuses.
     """
     record = {
         "mlv": SPEC_VERSION,
@@ -122,7 +159,7 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
         "nonce": os.urandom(16).hex(),
         **new,
     }
-    data = _encoded(record)
+    data = _record_bytes(record)
     publish(folder, "meta.json", data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
@@ -131,17 +168,21 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
 
 
 def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], Meta]) -> Meta:
-    """Publish the next addition with what is new in *new*, and return all records with it.
+    """Publish the next addition, and return all records with it.
 
-    Equal values of `params` and `extra` that are recorded already are left out, and so are tags.
+    Values of `params` and `extra` and tags that are recorded already are left out.
 
     Args:
+        directory: The directory of the experiment.
         meta: The records, as they were read a moment ago.
-        load: Reads them again, without environments.
+        new: The members of the addition, encoded.
+        load: Reads the records again, without environments. Its errors are raised.
 
     Raises:
-        AlreadyRecorded: a name is there with another value; nothing was written.
-        the errors of *load*, and OSError.
+        AlreadyRecorded: If a name is recorded with another value. Nothing is written.
+        InvalidRecord: If the records are damaged.
+        CannotEncode: If the addition is too large.
+        OSError: If the system refuses.
     """
     while True:
         if meta.problems:
@@ -155,15 +196,15 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
             "experiment": meta.id,
             "previous": "sha256:" + meta.digests[-1],
             "created": now(),
-            **_new(meta, new),
+            **_unrecorded(meta, new),
         }
-        data = _encoded(record)
+        data = _record_bytes(record)
         number = len(meta.digests) + 1
         try:
             with Folder(directory, "meta") as folder:
                 publish(folder, f"{number}.json", data)
         except FileExistsError:
-            # Another script was faster: its record is read, and the next number tried (`writer.number`).
+            # Another script was faster: read its record, and try the next number (`writer.number`).
             meta = load()
             if len(meta.digests) < number:
                 raise
@@ -172,7 +213,8 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
         return meta
 
 
-def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
+def _unrecorded(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of an addition without the values that are recorded already."""
     new = dict(given)
     for member, effective in (("params", meta.params), ("extra", meta.extra)):
         values = new.pop(member, {})
@@ -188,11 +230,12 @@ def _new(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
             new[member] = values
     if tags := [tag for tag in new.pop("tags", []) if tag not in meta.tags]:
         new["tags"] = tags
-    new["environment"] = new.pop("environment")  # last, as `without_environment` wants it
+    new["environment"] = new.pop("environment")  # last, because `without_environment` cuts the record there
     return new
 
 
-def _encoded(record: dict[str, Any]) -> bytes:
+def _record_bytes(record: dict[str, Any]) -> bytes:
+    """Return the bytes of a meta record. Raise CannotEncode if there are too many."""
     data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
     if len(data) > MAX_RECORD:
         sizes = {

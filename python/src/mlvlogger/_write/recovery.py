@@ -1,4 +1,4 @@
-"""The end of a stream: the state that a writer needs to continue it, and whether it may."""
+"""The state of a stream that a writer needs to continue it, and whether it may be continued."""
 
 from __future__ import annotations
 
@@ -15,53 +15,71 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
 
-__all__ = ["Tail", "scan_file"]
-
-
-class Tail:
-    """The state of a stream that a writer needs to continue it; at first, that of an empty stream."""
-
-    def __init__(self) -> None:
-        self.size = 0  # bytes up to and including the last line feed
-        self.seq = 0  # of the last event
-        self.place = 0  # of the last seal, 0 without one
-        self.sealed = False  # is the last line a seal?
-        self.paused = False
-        self.last_start = b""  # the line of the last mlv/start
-        self.first = True  # is the first line an mlv/start?
-        self.refused: str | None = None  # why no session may be appended
-
-    @property
-    def start(self) -> dict[str, Any] | None:
-        """The data of the last mlv/start."""
-        return _parse(self.last_start).get("data")
-
-
-def scan_file(file: IO[bytes], size: int | None = None) -> Tail:
-    """Read a stream, or its first *size* bytes, from the position of the file, in constant memory. Raises OSError."""
-    tail = Tail()
-    number = 0
-    for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
-        for line in block.split(b"\n")[:-1] if block is not None else [b""]:
-            number += 1
-            tail.size += length if block is None else len(line) + 1
-            tail.seq += 1  # right for every line that is in order, and the best guess for a garbled one
-            tail.sealed = False
-            if number == 1 or block is None or may_be_lifecycle(line):
-                _note(tail, line, number)
-    if tail.size:
-        _correct_seq(tail, file)
-    return tail
-
+__all__ = ["StreamState", "scan_file"]
 
 _patterns: Any = None
 
 
-def _quick() -> Any:
-    """Patterns of the start and of a seal as this logger writes them: of most sessions that is all that counts."""
+class StreamState:
+    """The state of a stream. At first, that of an empty stream.
+
+    Attributes:
+        size: Bytes up to and including the last line feed.
+        seq: The seq of the last event.
+        hash_start: The offset of the digits of the last seal, at which the hash of the next seal begins; 0 without one.
+        sealed: Whether the last line is a seal.
+        paused: Whether the stream is paused.
+        last_start: The line of the last `mlv/start`.
+        has_start: Whether the first line is an `mlv/start`.
+        refusal: Why no session may be appended, or None.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.seq = 0
+        self.hash_start = 0
+        self.sealed = False
+        self.paused = False
+        self.last_start = b""
+        self.has_start = True
+        self.refusal: str | None = None
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The data of the last `mlv/start`."""
+        return _parse(self.last_start).get("data")
+
+
+def scan_file(file: IO[bytes], size: int | None = None) -> StreamState:
+    """Read a stream in constant memory, and return its state.
+
+    Args:
+        file: The file, at the beginning of the stream.
+        size: The number of bytes to read; by default all.
+
+    Raises:
+        OSError: If the file can't be read.
+    """
+    state = StreamState()
+    number = 0
+    for block, length in blocks(file, os.fstat(file.fileno()).st_size if size is None else size):
+        for line in block.split(b"\n")[:-1] if block is not None else [b""]:
+            number += 1
+            state.size += length if block is None else len(line) + 1
+            state.seq += 1  # the seq of a correct line, and the best guess for a damaged one
+            state.sealed = False
+            if number == 1 or block is None or may_be_lifecycle(line):
+                _apply(state, line, number)
+    if state.size:
+        _correct_seq(state, file)
+    return state
+
+
+def _fast_patterns() -> Any:
+    """Return patterns of an `mlv/start` and of a seal as mlvlogger writes them, for which `_apply` needs no parser."""
     global _patterns
     if _patterns is None:
-        import re  # which takes milliseconds, and a new log needs none of this
+        import re  # takes milliseconds, and a new log doesn't need it
 
         begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
         _patterns = (
@@ -77,43 +95,44 @@ def _quick() -> Any:
     return _patterns
 
 
-def _note(tail: Tail, line: bytes, number: int) -> None:
-    start, seal = _quick()
+def _apply(state: StreamState, line: bytes, number: int) -> None:
+    """Update the state with a line that may be a lifecycle event, or with the first line."""
+    start, seal = _fast_patterns()
     if match := start(line):
         if b'"requires"' not in line:
-            tail.seq, tail.last_start, tail.paused = int(match[1]), line, False
+            state.seq, state.last_start, state.paused = int(match[1]), line, False
             return
     elif (match := seal(line)) and number > 1:
-        tail.seq, tail.sealed, tail.place = int(match[1]), True, tail.size - SEAL_END
-        tail.paused = is_paused_after(tail.paused, f"mlv/{match[2].decode()}")
+        state.seq, state.sealed, state.hash_start = int(match[1]), True, state.size - SEAL_END
+        state.paused = is_paused_after(state.paused, f"mlv/{match[2].decode()}")
         return
     event = _parse(line)
     name = event.get("event")
     data = event.get("data")
     if number == 1 and name != "mlv/start":
-        tail.first = False
+        state.has_start = False
     if not isinstance(data, dict) or not isinstance(name, str):
         return
-    tail.seq = integer(event.get("seq")) or tail.seq  # after mlv/dropped, numbers are missing
-    tail.paused = is_paused_after(tail.paused, name)
+    state.seq = integer(event.get("seq")) or state.seq  # an mlv/dropped leaves out seqs
+    state.paused = is_paused_after(state.paused, name)
     if name == "mlv/start":
-        tail.last_start = line
-        if tail.refused is None:
+        state.last_start = line
+        if state.refusal is None:
             try:
                 check_version(data.get("mlv"), data.get("requires"), f"the session on line {number}")
             except UnsupportedVersion as error:
-                tail.refused = str(error)
+                state.refusal = str(error)
     elif is_seal(name):
-        tail.sealed = line.endswith(SUFFIX[:-1])
-        tail.place = tail.size - SEAL_END if tail.sealed else tail.place
+        state.sealed = line.endswith(SUFFIX[:-1])
+        state.hash_start = state.size - SEAL_END if state.sealed else state.hash_start
 
 
-def _correct_seq(tail: Tail, file: Any) -> None:
-    """Take the seq of the last line from the line itself, if it can be read."""
-    start = max(0, tail.size - 64 * 1024)
+def _correct_seq(state: StreamState, file: Any) -> None:
+    """Set the seq of the state to that of the last line, if the line can be parsed."""
+    start = max(0, state.size - 64 * 1024)
     file.seek(start)
-    last = file.read(tail.size - start).rstrip(b"\n").rpartition(b"\n")[2]
-    tail.seq = integer(_parse(last).get("seq")) or tail.seq
+    last = file.read(state.size - start).rstrip(b"\n").rpartition(b"\n")[2]
+    state.seq = integer(_parse(last).get("seq")) or state.seq
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -122,5 +141,5 @@ def _parse(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        return {}  # garbled, nested too deep, or with an integer of more digits than Python reads
+        return {}  # it is damaged, nested too deep, or has an integer of more digits than Python reads
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""The open streams of this process: what happens to all of them in a forked child, and before the interpreter ends."""
+"""The open streams of this process: they are notified of forks, and flushed before the interpreter exits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_open_here", "register"]
 
-
-_streams = ForkAware(lambda stream: stream.forked())
+_streams = ForkAware(lambda stream: stream.after_fork())
 _has_hook = False
 
 
@@ -32,6 +31,6 @@ def is_open_here(file: tuple[int, int]) -> bool:
 
 
 def _before_exit() -> None:
-    # Another process writes what it has also when we are gone, but not in a container that ends with us.
+    """Flush all streams: a writer process would outlive this one, but not in a container that ends with this one."""
     for stream in _streams:
         stream.prepare_for_exit()

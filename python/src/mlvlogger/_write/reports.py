@@ -1,4 +1,4 @@
-"""How a stream reports what went wrong: by warnings, or by exceptions."""
+"""How a stream reports errors: by warnings, or by exceptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Reports:
     """The reports of one stream.
 
     Args:
-        raises: Whether trouble raises WriteFailed (``on_error="raise"``), or only warns.
+        raises: Whether errors raise WriteFailed (``on_error="raise"``), or only warn.
     """
 
     def __init__(self, raises: bool) -> None:
@@ -20,7 +20,7 @@ class Reports:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was reported, in a forked child: that was the parent."""
+        """Forget the reports of the parent, in a forked child."""
         self._warned: set[str] = set()
         self._changes: list[str] = []
 
@@ -38,11 +38,11 @@ class Reports:
             warn(message)
 
     def add_change(self, message: str) -> None:
-        """Note what another program did to the file, for `report_changes`: the stream is put in order first."""
+        """Add a message about another program that changed the file. `report_changes` reports it later."""
         self._changes.append(message)
 
     def report_changes(self) -> None:
-        """Raise WriteFailed for what happened to the file, or warn."""
+        """Raise WriteFailed for a change of the file, or warn. Call this when the stream is repaired."""
         while self._changes:
             message = self._changes.pop(0)
             if self.raises:

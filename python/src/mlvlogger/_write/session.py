@@ -1,4 +1,4 @@
-"""How a session of a stream begins: the file is locked, what a crash left is removed, and `mlv/start` is written."""
+"""The start of a session: the file is locked, an incomplete line is removed, and `mlv/start` is written."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .._disk.line_file import LineFile
 from .._errors import InvalidRecord, StreamBusy, UnsupportedVersion
 from .._format.encode import encode
 from .._format.json import dumps
+from .._format.lifecycle import START
 from .._format.line import Pending
 from .._version import SPEC_VERSION, __version__
 from .direct import DirectWriter
-from .recovery import Tail, scan_file
+from .recovery import StreamState, scan_file
 from .registry import is_open_here
+from .unsealed_hash import UnsealedHash, new_digest
 from .writer import put
-from .written import Written, new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,21 +31,23 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionStart", "open_session"]
 
-_LOCK_TIMEOUT = 5.0  # seconds to wait for a lock whose holder is dead
-_BEGINNING = b'{"seq":1,"time":"'
+_LOCK_TIMEOUT = 5.0  # seconds to wait for a writer process whose logger process has ended
+_BEGINNING = b'{"seq":1,"time":"'  # of the first line that mlvlogger writes
 
 
 class SessionStart:
-    """What each `mlv/start` of a stream has in common.
+    """Makes the `mlv/start` of each session of a stream.
 
     Args:
-        experiment: The id, None for a bare log.
+        experiment: The id of the experiment, or None for a bare log.
+
+    Attributes:
+        record: The number and digest of the meta record that the session runs under, or None for a bare log.
     """
 
     def __init__(self, experiment: str | None) -> None:
         self.experiment = experiment
-        #: Number and digest of the meta record that the session runs under. Not the function that gives them: a stream
-        #: that refers to its experiment would live as long as that.
+        # Not the function that returns it: it refers to the experiment, so that the stream would never be freed.
         self.record: tuple[int, str] | None = None
 
     def event(
@@ -70,7 +73,7 @@ class SessionStart:
             data["fork_of"] = encode(fork_of, path="fork_of", depth=3)
         if replaces:
             data["replaces"] = replaces
-        return Pending(b'"mlv/start"', dumps(data).encode("ascii"))
+        return Pending(START, dumps(data).encode("ascii"))
 
 
 def open_session(
@@ -85,28 +88,28 @@ def open_session(
     """Open the file of a destination, give it a writer, and write `mlv/start`.
 
     Args:
-        destination: Where to.
-        start: The members of `mlv/start`.
-        new: Whether the file is made, and must not exist; otherwise it must exist.
-        record: Gives `SessionStart.record`; called when the file is ours, before anything is written to it.
+        destination: The file.
+        start: Makes `mlv/start`.
+        new: Whether to create the file. If so, it must not exist; otherwise it must exist.
+        record: Returns `SessionStart.record`. It is called after the file is locked and before it is written.
         fork_of: For a forked child, the last event of its parent.
-        sync: Whether the file and its name must be on the disk.
+        sync: Whether the file and its name must be on disk.
 
     Raises:
         FileExistsError, FileNotFoundError, StreamBusy, InvalidRecord, UnsupportedVersion, OSError: As for `Stream`.
     """
     file = _lock_file(destination, new)
     try:
-        tail, recovered = (Tail(), None) if new else _recover(file, destination.path)
+        state, recovered = (StreamState(), None) if new else _recover(file, destination.path)
         if record is not None:
             start.record = record()
-        # What may still be refused is refused before anything is changed.
+        # This may raise, so it comes before the file is changed.
         event = start.event(recovered=recovered, fork_of=fork_of)
         if recovered:
-            file.truncate(tail.size)
-        written = Written(file, tail.place)
-        written.read(tail.size)  # of an earlier session, which has ended without a seal
-        destination.writer = DirectWriter(written, tail.seq)
+            file.truncate(state.size)
+        unsealed_hash = UnsealedHash(file, state.hash_start)
+        unsealed_hash.read(state.size)  # the lines of an earlier session that has no seal
+        destination.writer = DirectWriter(unsealed_hash, state.seq)
         destination.session = object()
         put(destination.writer, time.time_ns(), event)
         if sync:
@@ -114,38 +117,38 @@ def open_session(
             with destination.folder() as folder:
                 folder.sync()
         if destination.uses_process and fork_of is None:
-            destination.start_process(written)
+            destination.start_process(unsealed_hash)
     except BaseException:
         file.close()
         if new and not file.size:
             with destination.folder() as folder:
-                folder.remove(destination.name.rpartition("/")[2])  # nothing was ever in it, and the name is free
+                folder.remove(destination.name.rpartition("/")[2])  # it is empty, and its name becomes free again
         raise
 
 
 def _lock_file(destination: Destination, new: bool) -> LineFile:
+    """Open and lock the file. If the writer process of a process that has ended holds the lock, wait for it."""
     root, name = destination.root, destination.name
     until = time.monotonic() + _LOCK_TIMEOUT
-    holder: dict[str, Any] | None = None
+    start: dict[str, Any] | None = None
     while True:
         try:
             return LineFile(name, new=new, root=root)
         except StreamBusy:
-            # Of a logger that is gone, the writer process may be at work for some milliseconds more.
-            holder = _holder(root, name) if holder is None else holder
-            if time.monotonic() > until or not _is_gone(holder, root, name):
+            start = _last_start(root, name) if start is None else start
+            if time.monotonic() > until or not _has_opener_ended(start, root, name):
                 raise StreamBusy(_describe_holder(root, name, destination.path)) from None
             time.sleep(0.005)
 
 
-def _holder(root: Folder, name: str) -> dict[str, Any]:
+def _last_start(root: Folder, name: str) -> dict[str, Any]:
     """Return the data of the last `mlv/start` in the file."""
     with open_regular(root.at(name), dir_fd=root.fd) as file:
         return scan_file(file).start or {}
 
 
-def _is_gone(start: dict[str, Any], root: Folder, name: str) -> bool:
-    """Return whether the logger that opened a stream is gone, as far as can be told: False if it is another host's."""
+def _has_opener_ended(start: dict[str, Any], root: Folder, name: str) -> bool:
+    """Return whether the process that opened a stream has ended. On another host, that is unknown: return False."""
     pid = start.get("pid")
     if start.get("host") != host() or type(pid) is not int or not hasattr(os, "posix_spawn"):
         return False
@@ -161,7 +164,8 @@ def _is_gone(start: dict[str, Any], root: Folder, name: str) -> bool:
 
 
 def _describe_holder(root: Folder, name: str, path: str) -> str:
-    start = _holder(root, name)
+    """Return the message of a StreamBusy."""
+    start = _last_start(root, name)
     if start.get("host") == host() and start.get("pid") == os.getpid() and is_open_here(identity(root.stat(name))):
         return (
             f"{path}: this process ({os.getpid()}) has the log open already, as after a notebook cell that "
@@ -173,26 +177,25 @@ def _describe_holder(root: Folder, name: str, path: str) -> str:
     )
 
 
-def _recover(file: LineFile, path: str) -> tuple[Tail, dict[str, Any] | None]:
-    """Return the end of a stream, and what is to be recorded about bytes after its last line feed."""
+def _recover(file: LineFile, path: str) -> tuple[StreamState, dict[str, Any] | None]:
+    """Return the state of a stream, and the member `recovered` if there are bytes after the last line feed."""
     with file.reader() as reader:
-        tail = scan_file(reader)
-    if tail.size and not tail.first:
+        state = scan_file(reader)
+    if state.size and not state.has_start:
         raise InvalidRecord(f"{path} is not an MLV stream: its first line isn't mlv/start. Log to another file.")
-    if tail.refused is not None:
-        raise UnsupportedVersion(f"{path}: {tail.refused}")
-    if not tail.size and not _is_ours(file.read(len(_BEGINNING), 0)):
+    if state.refusal is not None:
+        raise UnsupportedVersion(f"{path}: {state.refusal}")
+    if not state.size and not _may_be_emptied(file.read(len(_BEGINNING), 0)):
         raise InvalidRecord(f"{path} is not an MLV stream: it does not begin as one. Log to another file.")
-    torn = file.size - tail.size
+    torn = file.size - state.size
     if not torn:
-        return tail, None
+        return state, None
     digest = new_digest()
-    for offset in range(tail.size, file.size, CHUNK):
+    for offset in range(state.size, file.size, CHUNK):
         digest.update(file.read(min(CHUNK, file.size - offset), offset))
-    return tail, {"size": torn, "sha256": digest.hexdigest()}
+    return state, {"size": torn, "sha256": digest.hexdigest()}
 
 
-def _is_ours(beginning: bytes) -> bool:
-    """Return whether a file without a line feed may be cut to nothing: it has the beginning of our first line, or
-    zeros of a crash."""
+def _may_be_emptied(beginning: bytes) -> bool:
+    """Return whether a file without a line feed is a log that a crash left: its first line is incomplete, or zeros."""
     return _BEGINNING.startswith(beginning) or not beginning.strip(b"\0")

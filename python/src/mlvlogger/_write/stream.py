@@ -1,7 +1,7 @@
 """A stream: numbered events in one file, from `mlv/start` to a seal (specification 1.0, chapters Events and Lifecycle).
 
-It is used by threads, signal handlers and forked children; `Appender` writes. It knows JSON texts of events and plain
-data; Python's other values are up to the logger.
+Threads, signal handlers and forked children may use it; `Appender` writes. Events come as JSON text: the logger encodes
+the values of the user.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from .._disk.folder import Folder
 from .._disk.line_file import FileChanged
 from .._errors import LogClosed, WriteFailed
 from .._format.json import dumps
+from .._format.lifecycle import PAUSE, RESUME, REWIND
 from .._format.line import Pending
 from .._format.references import EventRef
 from .._messages import warn
@@ -20,13 +21,13 @@ from .appender import Appender
 from .backlog import Backlog, HeldEvents
 from .closing import Closing
 from .destination import Destination
-from .elsewhere import Elsewhere
 from .exceptions import preload
-from .gate import LAST_TIMEOUT, Gate
+from .gate import EXIT_TIMEOUT, Gate
 from .registry import register
+from .relocation import Relocation
 from .reports import Reports
 from .session import SessionStart, open_session
-from .written import new_digest
+from .unsealed_hash import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._format.line import Numbers
-    from .appender import Tail
+    from .appender import GetSpanMembers
     from .writer import Writer
 
 __all__ = ["Stream"]
@@ -47,21 +48,22 @@ class Stream:
 
     Args:
         root: The experiment's directory, or that of a bare log.
-        name: The path of the file in it: ``log/gpu.jsonl``.
-        new: Whether the file is made, and must not exist; otherwise it must exist, and a session is added.
-        experiment: The id, None for a bare log.
-        record: A function that gives number and digest of the meta record that the session runs under, None for a bare
-            log. It is called once, when the stream is ours and before anything is written to it.
-        on_error: "warn": an event that can't be written is kept in memory until it can, and a warning is given once per
-            cause; "raise": it raises, and isn't kept.
-        sync: Whether each event is on the disk before its call returns; with the process writer, when it is flushed.
-        process: Whether another process writes. If none can be started, a warning reports that, and this one writes.
+        name: The path of the file in it, such as ``log/gpu.jsonl``.
+        new: Whether to create the file. If so, it must not exist; otherwise it must exist, and a session is added.
+        experiment: The id of the experiment, or None for a bare log.
+        record: Returns the number and digest of the meta record that the session runs under; None for a bare log. It is
+            called once, after the file is locked and before it is written.
+        on_error: With "warn", events that can't be written are kept in memory until they can, with one warning per
+            cause. With "raise", they raise, and aren't kept.
+        sync: Whether each event is on disk before its call returns; with the process writer, before `flush` returns.
+        process: Whether to use a writer process. If none can be started, there is a warning, and this process writes.
 
     Raises:
-        FileExistsError, FileNotFoundError: If the file exists or doesn't, other than *new* says.
+        FileExistsError: If the file exists, with *new*.
+        FileNotFoundError: If the file doesn't exist, without *new*.
         StreamBusy: If another writer has the stream; the message names its host and process.
         InvalidRecord: If the file isn't a stream.
-        UnsupportedVersion: If the stream has a version in which it can't be continued (`writer.version`).
+        UnsupportedVersion: If the stream has a version that can't be continued (`writer.version`).
         OSError: If the file can't be opened or written.
     """
 
@@ -82,9 +84,9 @@ class Stream:
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
         self._destination = Destination(root, name, process)
-        self._elsewhere = Elsewhere(self._destination, self._start, self._reports)
-        self._appender = Appender(self._destination, self._elsewhere, self._gate, self._reports, sync)
-        #: In a forked child that has no stream yet, the last event of its parent.
+        self._relocation = Relocation(self._destination, self._start, self._reports)
+        self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
+        #: In a forked child that has no stream yet, the last event of its parent; otherwise None.
         self._inherited: EventRef | None = None
         self._held = HeldEvents()
         self._closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
@@ -100,7 +102,7 @@ class Stream:
 
     @property
     def path(self) -> str:
-        """The path of the file now."""
+        """The present path of the file."""
         return self._destination.path
 
     @property
@@ -114,18 +116,18 @@ class Stream:
 
     @property
     def seq(self) -> int:
-        """The last seq that the writer has taken."""
+        """The seq of the last event that the writer has accepted."""
         return self._writer.seq
 
     @property
     def session(self) -> object:
-        """An object that changes with everything that ends open spans: a session, a rewind."""
+        """An object that changes with everything that ends open spans: a new session, or a rewind."""
         return self._destination.session
 
     @property
     def replaced(self) -> dict[str, bool]:
-        """Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too."""
-        return self._elsewhere.replaced
+        """The streams that this one replaces (`writer.kept-stream`), and whether it has all lines of each."""
+        return self._relocation.replaced
 
     @property
     def closed(self) -> bool:
@@ -134,7 +136,7 @@ class Stream:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether this is a forked child that has not logged yet, so that the stream is still its parent's."""
+        """Whether this is a forked child that hasn't logged yet, so that the stream is still the parent's."""
         return self._inherited is not None
 
     def _open(self, new: bool, record: Callable[[], tuple[int, str]] | None, fork_of: EventRef | None) -> None:
@@ -145,19 +147,19 @@ class Stream:
         self._gate.is_fast = True
 
     def append(
-        self, name: bytes, data: bytes, values: Numbers | None = None, tail: Tail | None = None
+        self, name: bytes, data: bytes, values: Numbers | None = None, get_span_members: GetSpanMembers | None = None
     ) -> tuple[int | None, bool]:
         """Write one event.
 
         Args:
             name, data, values: As for `Pending`.
-            tail: A function that gives the tail, or None to write nothing. It is called when no thread writes to the
-                stream, no signal handler either.
+            get_span_members: Returns the span members, or None to write nothing. It is called while no other thread
+                or signal handler writes to the stream.
 
         Returns:
-            The seq of the event, None if it has none yet; and whether the event is kept at the level of *sync*. Events
-            that wait in memory aren't. Events without a seq could not be kept in memory either, or come from a signal
-            handler that interrupted another event, and are written right after that event.
+            The seq of the event, and whether the event is as durable as *sync* demands. An event that waits in memory
+            isn't. The seq is None if the event was dropped, or if it comes from a signal handler that interrupted
+            another event: it is written right after that event.
 
         Raises:
             LogClosed: If the stream was closed.
@@ -166,25 +168,25 @@ class Stream:
         gate = self._gate
         with gate.lock:
             if gate.is_busy or gate.deferred or not gate.is_fast:
-                return self._append_slow(Pending(name, data, values), tail)
+                return self._append_slow(Pending(name, data, values), get_span_members)
             gate.is_busy = True
-            text, writer = b"", self._destination.writer
+            span_members, writer = b"", self._destination.writer
             try:
-                if tail is not None:
-                    if (given := tail()) is None:
+                if get_span_members is not None:
+                    if (given := get_span_members()) is None:
                         return None, False
-                    text = given
-                seq = writer.put(time.time_ns(), name, data, values, text)
+                    span_members = given
+                seq = writer.put(time.time_ns(), name, data, values, span_members)
                 if writer.is_seal_due or self._sync:
                     return seq, self._appender.follow_up()
                 return seq, True
-            except (OSError, TypeError, ValueError) as error:  # of memory that is closed, too
+            except (OSError, TypeError, ValueError) as error:  # closed memory raises the last two
                 if self._inherited is not None or self._destination.writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.
-                    return self._append_slow(Pending(name, data, values), tail)
-                event = Pending(name, data, values, text)
+                    return self._append_slow(Pending(name, data, values), get_span_members)
+                event = Pending(name, data, values, span_members)
                 if isinstance(error, FileChanged):
-                    return self._appender.write(event, tail)
+                    return self._appender.write(event, get_span_members)
                 if not isinstance(error, OSError):
                     raise
                 return self._appender.keep(event, error), False
@@ -193,40 +195,44 @@ class Stream:
                 if gate.deferred:
                     gate.run_deferred()
 
-    def _append_slow(self, event: Pending, tail: Tail | None) -> tuple[int | None, bool]:
+    def _append_slow(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
+        """Append an event, or defer it if this is a signal handler that interrupted another event."""
         gate = self._gate
         if gate.is_busy:
             if self.closed:
                 raise _closed_error(event, self.path)
-            gate.deferred.append(lambda: self._append_locked(event, tail))
+            gate.deferred.append(lambda: self._append_locked(event, get_span_members))
             return None, False
         gate.run_deferred()
         gate.is_busy = True
         try:
-            return self._append_locked(event, tail)
+            return self._append_locked(event, get_span_members)
         finally:
-            # Here, and not in a function: an exception of a signal handler may come at its entry.
+            # Not in a function: an exception of a signal handler may come when it is entered.
             gate.is_busy = False
             if gate.deferred:
                 gate.run_deferred()
 
-    def _append_locked(self, event: Pending, tail: Tail | None) -> tuple[int | None, bool]:
-        """As `append`, for a caller who has made the stream busy."""
+    def _append_locked(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
+        """Append an event. The caller has set `Gate.is_busy`."""
         if self._closing.is_closed or self._closing.is_recorded:
             raise _closed_error(event, self.path)
         self._closing.cancel()
-        text = b"" if tail is None else tail()
-        if text is None:
+        span_members = b"" if get_span_members is None else get_span_members()
+        if span_members is None:
             return None, False
-        event = event.with_tail(text)
+        event = event.with_span_members(span_members)
         if self._inherited is not None and not self._open_child(event):
             return None, False
-        return self._appender.write(event, tail)
+        return self._appender.write(event, get_span_members)
 
     def flush(self) -> None:
-        """Write what waits; return when everything is in the kernel, and with *sync*, on the disk.
+        """Write the waiting events, and wait until all events are in the kernel, or with *sync* on disk.
 
-        Raises WriteFailed, with ``on_error="raise"``, when that fails; otherwise warns.
+        If that fails, there is a warning.
+
+        Raises:
+            WriteFailed: If that fails, with ``on_error="raise"``.
         """
         gate = self._gate
         with gate.lock:
@@ -245,13 +251,13 @@ class Stream:
                     gate.run_deferred()
 
     def rewind(self, to: int, reason: str | None = None) -> int | None:
-        """Supersede the user's events after the seq *to*; open spans stay unfinished (`rewind.to`)."""
+        """Supersede the user's events after the seq *to*. Open spans stay unfinished (`rewind.to`)."""
         gate, end_spans = self._gate, self._destination.end_spans
         with gate.lock:
             if gate.is_busy:
                 gate.deferred.append(lambda: self._append_locked(self._rewind_event(to, reason), end_spans))
                 return None
-            self.flush()  # where the file is another one now, the number is none of it
+            self.flush()  # this may continue the stream in another file, which has other seqs
             event = self._rewind_event(to, reason)
             seq, kept = self.append(event.name, event.data, None, end_spans)
             return seq if kept else None
@@ -262,28 +268,33 @@ class Stream:
                 f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
                 "Give a seq that mark() returned for it."
             )
-        return _lifecycle_event(b"mlv/rewind", {"to": to}, reason)
+        return _lifecycle_event(REWIND, {"to": to}, reason)
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
-        """Write `mlv/pause` or `mlv/resume`; nothing for a forked child that has not logged: its parent continues."""
+        """Write `mlv/pause` or `mlv/resume`. In a forked child that hasn't logged, nothing is written."""
         with self._gate.lock:
             if self._inherited is not None and not self.closed:
                 return None
-            event = _lifecycle_event(b"mlv/pause" if paused else b"mlv/resume", {}, reason)
+            event = _lifecycle_event(PAUSE if paused else RESUME, {}, reason)
             seq, kept = self.append(event.name, event.data)
             self.paused = paused
             return seq if kept else None
 
     def close(self, data: dict[str, Any] | None) -> None:
-        """Seal the stream, with an `mlv/end` of *data* or, where that is None, as paused; and release it.
+        """Seal the stream and close its file.
 
-        A second call does nothing. In a forked child that has not logged, nothing is written.
-        Raises WriteFailed, with ``on_error="raise"``, when not everything could be written; it is closed all the same.
+        A second call does nothing. In a forked child that hasn't logged, nothing is written.
+
+        Args:
+            data: The data of an `mlv/end`, or None for an `mlv/seal`, which leaves the stream paused.
+
+        Raises:
+            WriteFailed: If not all events could be written, with ``on_error="raise"``. The stream is closed anyway.
         """
         gate = self._gate
         with gate.lock:
             if self.closed:
-                self._writer.close()  # what an exception of a signal handler may have prevented before
+                self._writer.close()  # an exception of a signal handler may have prevented this
                 return
             if gate.is_busy:
                 gate.deferred.append(lambda: self._close(data))
@@ -304,12 +315,12 @@ class Stream:
         else:
             self._closing.close(data)
 
-    def forked(self) -> None:
-        """In a forked child: leave the parent's file alone; the first event opens a stream of the child's own."""
-        self._gate.reset()  # another thread of the parent may have held the lock, in the middle of an event
+    def after_fork(self) -> None:
+        """Leave the parent's file alone, in a forked child. The first event of the child opens a separate stream."""
+        self._gate.reset()  # a thread that exists only in the parent may hold the lock
         if self.closed:
             return
-        self._elsewhere.reset()
+        self._relocation.reset()
         self._reports.reset()
         if self._inherited is None:
             self._inherited = EventRef(self._start.experiment, self.name, max(self.seq, 1))
@@ -320,7 +331,7 @@ class Stream:
         """Open the stream of a forked child. If that fails, hold the event until it works."""
         inherited, path, name = self._inherited, self.path, self.name
         try:
-            for free in self._elsewhere.free_names("fork"):
+            for free in self._relocation.free_names("fork"):
                 self._destination.name = free
                 try:
                     self._open(True, None, inherited)
@@ -345,28 +356,30 @@ class Stream:
         return True
 
     def prepare_for_exit(self) -> None:
-        """Before the interpreter ends: finalizers must be able to log and close, and daemon threads stop."""
+        """Flush the stream, and prepare it for the time while the interpreter exits.
+
+        Finalizers may still log and close the stream. Daemon threads are frozen, and nothing can be imported.
+        """
         if self.closed or self._inherited is not None:
             return
         if self._closing.requested:
-            self.close(*self._closing.requested)  # as was asked for, before an exception of a signal handler came
+            self.close(*self._closing.requested)  # an exception of a signal handler interrupted this call
             return
         lock: Any = self._gate.lock
-        if lock.acquire(timeout=LAST_TIMEOUT):
+        if lock.acquire(timeout=EXIT_TIMEOUT):
             try:
                 self.flush()
             finally:
                 lock.release()
-        new_digest()  # for a seal; and what an end needs: later nothing can be imported any more
+        new_digest()  # imports what a seal needs; `preload` imports what an end needs
         if getattr(sys, "last_type", None) is not KeyboardInterrupt:
-            # An import that evaluates text, and this is one, makes CPython forget to end by the signal: the exit code
-            # would be 1. The cause of the interruption is on the terminal.
+            # These imports evaluate source text. After a KeyboardInterrupt, that would make CPython exit with code 1
+            # instead of ending by the signal. The terminal shows the error anyway.
             preload()
         self._gate.prepare_for_exit()
 
     def __del__(self) -> None:
-        # Dropped without `close`: waiting events are written if possible, and the file's lock is released.
-        # A stream that could not be opened has nothing to write.
+        # A stream that was dropped without `close`: write the waiting events if possible, and release the lock.
         if not getattr(self, "closed", True) and self._inherited is None and not sys.is_finalizing():
             try:
                 self.flush()
@@ -387,4 +400,4 @@ def _lifecycle_event(name: bytes, data: dict[str, Any], reason: str | None) -> P
         if not isinstance(reason, str):
             raise TypeError(f"reason is {reason!r}; it must be a string.")
         data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-    return Pending(b'"%b"' % name, dumps(data).encode("ascii"))
+    return Pending(name, dumps(data).encode("ascii"))

@@ -1,4 +1,4 @@
-"""The contract of the writers: what a stream asks of `DirectWriter` and `ProcessWriter`."""
+"""The contract of the writers `DirectWriter` and `ProcessWriter`, which a stream uses."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["Writer", "put"]
 class Writer(Protocol):
     """Gives each event its seq, and writes it into the file of a stream. The file belongs to the writer.
 
-    A writer keeps no event that it refuses: that is up to the stream. The only error of the system that it raises is an
-    OSError; a FileChanged among them means that the file isn't the one at its path, or has another size.
+    A writer doesn't keep an event that it can't write: the stream does. Of the errors of the system, it raises only
+    OSError; the subclass FileChanged means that the file isn't the one at its path, or has another size.
 
     An exception of a signal handler can come at any moment. Afterwards, `settle` finds out what was written.
     """
 
     @property
     def syncs_events(self) -> bool:
-        """Whether an event is on the disk when `sync` has returned right after it, and not only after a flush."""
+        """Whether a call of `sync` right after an event is enough to make the event durable."""
 
     @property
     def is_seal_due(self) -> bool:
-        """Whether it is time for a seal, as far as is known after the last event."""
+        """Whether it was time for a seal after the last event."""
 
     @property
     def file(self) -> LineFile:
@@ -37,10 +37,10 @@ class Writer(Protocol):
 
     @property
     def seq(self) -> int:
-        """The seq of the last event that the writer has taken. After an error or exception, call `settle` before."""
+        """The seq of the last accepted event. After an error or an exception, call `settle` first."""
 
     def settle(self) -> None:
-        """Put things in order after an error, or an exception of a signal handler wherever it came.
+        """Repair the state after an error, or after an exception of a signal handler at any point.
 
         Raises:
             OSError: If the system refuses.
@@ -50,7 +50,7 @@ class Writer(Protocol):
         """Compare the file with the one at its path.
 
         Args:
-            nanoseconds: The present, if later events need no check for a while; 0 if that isn't known.
+            nanoseconds: The present time, so that the next events need no check; 0 if it isn't known.
 
         Raises:
             FileChanged: If the file isn't the one at its path, or has another size.
@@ -58,36 +58,48 @@ class Writer(Protocol):
         """
 
     def put(
-        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes, skip: int = 0
+        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, span_members: bytes, skip: int = 0
     ) -> int:
-        """Take an event and return its seq.
+        """Accept an event, and return its seq.
 
         Args:
             nanoseconds: The time, since 1970 in UTC.
-            name, data, values, tail: As for `Pending`.
+            name, data, values, span_members: As for `Pending`.
             skip: How many seqs are left out before the event.
 
         Raises:
-            FileChanged: If nothing was written because another program has changed the file.
-            OSError: If the event isn't written. What is written of its line will be cut off.
+            FileChanged: If another program has changed the file. Nothing is written.
+            OSError: If the event can't be written. If a part of its line is written, the part will be cut off.
         """
 
     def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
-        """Take an event that is a seal (arguments of `Seals.write`) and return its seq. Raises as `put`."""
+        """Accept a seal, and return its seq. Arguments as for `Seals.write`, errors as for `put`."""
 
     def drain(self) -> None:
-        """Return when every event is with the kernel. Raises OSError if that fails."""
+        """Wait until every event is in the kernel.
+
+        Raises:
+            OSError: If that fails.
+        """
 
     def sync(self) -> None:
-        """Return when every event is on the disk. Raises OSError if that fails."""
+        """Wait until every event is on disk.
+
+        Raises:
+            OSError: If that fails.
+        """
 
     def close(self) -> None:
-        """Close the file and release the lock. A second call does nothing. Raises OSError."""
+        """Close the file and release its lock. A second call does nothing.
+
+        Raises:
+            OSError: If events can't be written.
+        """
 
     def abandon(self) -> None:
-        """Close the file in a forked child and touch nothing: the parent continues with the file."""
+        """Close the file in a forked child, and write nothing: the parent continues with the file."""
 
 
 def put(writer: Writer, nanoseconds: int, event: Pending, skip: int = 0) -> int:
-    """Pass an event to a writer and return its seq. Arguments and errors as for `Writer.put`."""
-    return writer.put(nanoseconds, event.name, event.data, event.values, event.tail, skip)
+    """Pass an event to a writer, and return its seq. Arguments and errors as for `Writer.put`."""
+    return writer.put(nanoseconds, event.name, event.data, event.values, event.span_members, skip)

@@ -1,4 +1,4 @@
-"""Adapters for training frameworks: each module imports the framework that it is named after, and nothing imports them.
+"""Adapters for training frameworks. Each module imports the framework that it is named after; nothing imports it.
 
-Each takes an `Exp` that is yours: you make it, and your with block ends it.
+You create the `Exp` that an adapter logs to, and your `with` block ends it.
 """

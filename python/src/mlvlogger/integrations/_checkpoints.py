@@ -1,4 +1,4 @@
-"""The common parts of the adapters: the place of a checkpoint, the remaining ones, and going back to one."""
+"""Checkpoints, for the adapters: their paths, references to the remaining ones, and the rewind to one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from .. import Exp
 
-__all__ = ["go_back", "log_kept", "mark", "place"]
+__all__ = ["log_remaining", "mark", "place", "rewind_to"]
 
 
 def place(exp: Exp, path: str | os.PathLike[str]) -> str:
-    """Return *path* relative to the experiment if it is in it, so that the directory can be moved; else absolute."""
+    """Return *path* relative to the experiment if it is in its directory, which can be moved; otherwise absolute."""
     real = Path(os.path.realpath(path))
     home = Path(os.path.realpath(exp.path))
     return real.relative_to(home).as_posix() if home in real.parents else str(real)
 
 
-def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Log one event ``checkpoints`` with references to all files that are *paths*, or below them, now.
+def log_remaining(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Log one event `checkpoints` with references to all files that exist at *paths* or below them.
 
-    It is for the end of training: what was rotated away before is no longer missed by anyone.
+    Call this at the end of training, when the framework has removed old checkpoints.
     """
     files = []
     for path in sorted(set(map(Path, paths))):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and not file.is_symlink():  # last.ckpt may be a link to another one of them
+            if file.is_file() and not file.is_symlink():  # last.ckpt may be a link to another checkpoint
                 try:
                     files.append(ref(file))
                 except (OSError, MLVError) as error:
@@ -43,11 +43,11 @@ def log_kept(exp: Exp, paths: Iterable[str | os.PathLike[str]]) -> None:
 
 
 def mark(exp: Exp) -> dict[str, Any]:
-    """The log position, for a checkpoint."""
+    """Return the log position and the id of the experiment, to be saved in a checkpoint."""
     return {"experiment": exp.id, "mark": exp.mark()}
 
 
-def go_back(exp: Exp, state: Mapping[str, Any] | None) -> None:
-    """Rewind to what `mark` gave. A checkpoint without it, or of another experiment, rewinds nothing."""
+def rewind_to(exp: Exp, state: Mapping[str, Any] | None) -> None:
+    """Rewind to a result of `mark`. Without one, or if it is from another experiment, nothing is rewound."""
     if state and state["experiment"] == exp.id:
         exp.rewind(state["mark"], "resumed from a checkpoint")

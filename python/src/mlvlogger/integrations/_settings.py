@@ -1,4 +1,4 @@
-"""What the adapters have in common: the settings of a framework, its metrics, and names that join several."""
+"""Data of events, for the adapters: a framework's settings, its metrics, and metrics with composed names."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ __all__ = ["put", "scalars", "settings"]
 
 
 def settings(values: Any, name: str) -> Any:
-    """Return *values* as `Exp` records its params, for the member *name* of an event.
+    """Return *values* as `Exp` records `params`, for the member *name* of an event.
 
-    What looks like a secret is redacted, at any depth. What can't be encoded warns, as in any event.
+    Values that look like secrets are redacted, at any depth. Values that can't be encoded give a warning, as in every
+    event.
     """
     return decode(redact(encode(values, path=f"data.{name}", depth=3, lenient=warn_once)))
 
 
 def put(data: dict[str, Any], name: str, value: Any) -> None:
-    """Add a member; if *name* is taken, under ``name~2``, with a warning."""
+    """Add a member to *data*. If *name* is taken, warn, and use the first free name `name~2`, `name~3`, …."""
     if name in data:
         second = free_name(name, data, {})
         warn_once(f"data: two metrics have the name {name!r}. The second was recorded under the name {second!r}.")

@@ -1,4 +1,4 @@
-"""Accelerate: `MLVTracker` logs what ``accelerator.log`` is given.
+"""Accelerate: `MLVTracker` logs the values that you pass to `accelerator.log`.
 
 ::
 
@@ -19,14 +19,13 @@
 
     read("runs/mlp").metric("log", "loss")
 
-The events, of the main process alone:
+Only the main process logs events:
 
-- ``config``, the configuration of ``init_trackers`` as ``params``;
-- ``log``, what ``accelerator.log`` was given, with its ``step``.
+- `config`: the configuration that `init_trackers` got, as `params`;
+- `log`: the values that `accelerator.log` got, with `step`.
 
-Registered for checkpointing, the tracker puts a mark into every state that is saved,
-and rewinds the log when one is loaded.
-Your with block ends the experiment; ``accelerator.end_training`` does not.
+If you register the tracker for checkpointing, each saved state contains a log position, and the log is rewound to it
+when the state is loaded. Your `with` block ends the experiment; `accelerator.end_training` doesn't.
 """
 
 # mypy: disable-error-code="import,misc,untyped-decorator"
@@ -34,7 +33,7 @@ from __future__ import annotations
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
-from ._checkpoints import go_back, mark
+from ._checkpoints import mark, rewind_to
 from ._settings import scalars, settings
 
 TYPE_CHECKING = False
@@ -48,7 +47,11 @@ __all__ = ["MLVTracker"]
 
 
 class MLVTracker(GeneralTracker):
-    """Logs into *exp*: ``Accelerator(log_with=MLVTracker(exp))``. Each process gives its own."""
+    """A tracker that logs to an experiment: `Accelerator(log_with=MLVTracker(exp))`.
+
+    Args:
+        exp: The experiment. Each process passes its own `Exp`.
+    """
 
     name = "mlv"
     requires_logging_directory = False
@@ -59,24 +62,29 @@ class MLVTracker(GeneralTracker):
 
     @property
     def tracker(self) -> Exp:
-        """The experiment, also by ``accelerator.get_tracker("mlv", unwrap=True)``."""
+        """The experiment. `accelerator.get_tracker("mlv", unwrap=True)` returns it, too."""
         return self._exp
 
     @on_main_process
     def store_init_configuration(self, values: dict[str, Any]) -> None:
+        """Log the event `config`."""
         self._exp.log.event("config", params=settings(values, "params"))
 
     @on_main_process
     def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
+        """Log the event `log`."""
         self._exp.log.event("log", scalars(values if step is None else {**values, "step": step}))
 
     @on_main_process
     def finish(self) -> None:
+        """Flush the log. The experiment stays open."""
         self._exp.flush()
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the log position, for a checkpoint."""
         return mark(self._exp)
 
     @on_main_process
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        go_back(self._exp, state)
+        """Rewind the log to the position of a checkpoint."""
+        rewind_to(self._exp, state)

@@ -1,4 +1,4 @@
-"""Keras, with any backend: `MLVCallback` logs what `fit` shows.
+"""Keras, with any backend: `MLVCallback` logs the metrics that `fit` shows.
 
 ::
 
@@ -11,13 +11,13 @@
 
     read("runs/mlp").metric("epoch/end", "val_loss")
 
-Each epoch is a span ``epoch`` with its number as ``n``. In it are:
+Each epoch is a span `epoch` with its number as `n`. It contains:
 
-- ``epoch/end``, the metrics of the epoch, with its number as ``step``;
-- ``epoch/batch``, on request: metrics after every so many batches, with the number of batches since the beginning of
-  training as ``step``.
+- `epoch/end`: the metrics of the epoch, with its number as `step`;
+- `epoch/batch`, with the argument `every`: metrics of batches, with the number of batches since the beginning of
+  training as `step`.
 
-``evaluate``, outside of `fit`, is an event ``test``.
+`evaluate`, outside of `fit`, is an event `test`.
 """
 
 # mypy: disable-error-code="import,misc"
@@ -37,12 +37,12 @@ __all__ = ["MLVCallback"]
 
 
 class MLVCallback(Callback):
-    """Logs into *exp*.
+    """A callback that logs to an experiment.
 
     Args:
         exp: The experiment.
-        every: Log also the metrics of every so many batches; 0, the default, logs none. They are means since the
-            beginning of the epoch, as the progress bar has them.
+        every: The number of batches after which the metrics of batches are logged; by default 0: never. They are means
+            since the beginning of the epoch, as in the progress bar.
     """
 
     def __init__(self, exp: Exp, every: int = 0) -> None:
@@ -50,25 +50,30 @@ class MLVCallback(Callback):
         self._exp = exp
         self._every = every
         self._batches = 0
-        self._epoch: Span | None = None  # while `fit` is in one
+        self._epoch: Span | None = None  # the span of the current epoch of `fit`
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Start to count batches."""
         self._batches, self._epoch = 0, None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin the span `epoch`."""
         self._epoch = self._exp.log.span("epoch", n=epoch)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the event `epoch/batch` after every `every` batches."""
         self._batches += 1
         if self._every and self._batches % self._every == 0 and self._epoch is not None:
             self._epoch.event("batch", {"step": self._batches, **(logs or {})})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the event `epoch/end`, and end the span."""
         if self._epoch is not None:
             self._epoch.event("end", {"step": epoch, **(logs or {})})
             self._epoch.end()
             self._epoch = None
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Log the event `test`, unless the evaluation is part of `fit`."""
         if self._epoch is None:
             self._exp.log.event("test", logs or {})

@@ -11,9 +11,9 @@
 
     read("runs/trees").metric("iteration", "valid-l2")
 
-Each iteration is an event ``iteration`` with its number as ``step``, and metrics under the names of dataset and metric;
-``lightgbm.cv`` has deviations too, as ``valid-l2-std``.
-LightGBM takes any callable, so nothing of it is imported.
+Each iteration is an event `iteration` with its number as `step`. The names of the metrics consist of dataset and
+metric; `lightgbm.cv` also gives standard deviations, such as `valid-l2-std`. LightGBM accepts any callable, so this
+module doesn't import it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,20 @@ __all__ = ["MLVCallback"]
 
 
 class MLVCallback:
-    """Logs into *exp*: ``callbacks=[MLVCallback(exp)]``, also of the estimators with scikit-learn's interface."""
+    """A callback that logs to an experiment: `callbacks=[MLVCallback(exp)]`, also for scikit-learn estimators.
+
+    Args:
+        exp: The experiment.
+    """
 
     before_iteration = False
-    order = 25  # before early_stopping, which has 30 and leaves the round by an exception
+    order = 25  # before early_stopping, which has 30 and ends the iteration by an exception
 
     def __init__(self, exp: Exp) -> None:
         self._exp = exp
 
     def __call__(self, env: Any) -> None:
+        """Log the event `iteration`."""
         data: dict[str, Any] = {"step": env.iteration}
         for dataset, metric, value, _, *deviation in env.evaluation_result_list or ():
             put(data, f"{dataset}-{metric}", value)

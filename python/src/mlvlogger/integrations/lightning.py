@@ -1,4 +1,4 @@
-"""Lightning: `MLVLogger` is a logger, and as a callback it continues a stopped run without gaps.
+"""Lightning: `MLVLogger` is a logger, and as a callback it rewinds the log when training resumes from a checkpoint.
 
 ::
 
@@ -15,15 +15,15 @@
 
     read("runs/mlp").metric("metrics", "train_loss")
 
-The events, of the process of rank 0 alone:
+Only the process of rank 0 logs events:
 
-- ``hyperparameters``, with what ``self.save_hyperparameters()`` took as ``params``;
-- ``metrics``: what ``self.log`` logged, with its names and its ``step``;
-- ``checkpoint``, ``path`` and ``step`` of one that was saved; by default in ``checkpoints`` in the experiment;
-- ``checkpoints``, when fitting has ended: references to those that are still there.
+- `hyperparameters`: the arguments of `self.save_hyperparameters()`, as `params`;
+- `metrics`: the metrics of `self.log`, with their names and `step`;
+- `checkpoint`: `path` and `step` of a saved checkpoint, by default in the folder `checkpoints` of the experiment;
+- `checkpoints`: after fitting, references to the checkpoints that still exist.
 
-A module logs more with ``self.logger.experiment``, which is the experiment, on every rank its own.
-Your with block ends the experiment; Lightning does not.
+To log more from a module, use `self.logger.experiment`, which is the `Exp` of this rank. Your `with` block ends the
+experiment; Lightning doesn't.
 """
 
 # mypy: disable-error-code="assignment,import,misc,untyped-decorator"
@@ -33,12 +33,12 @@ try:
     from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.loggers.logger import Logger
     from lightning.pytorch.utilities import rank_zero_only
-except ModuleNotFoundError:  # its older name; where both are there, the trainer of one takes the classes of the other
+except ModuleNotFoundError:  # the older name; if both are installed, each trainer accepts the other's classes
     from pytorch_lightning.callbacks import Callback
     from pytorch_lightning.loggers.logger import Logger
     from pytorch_lightning.utilities import rank_zero_only
 
-from ._checkpoints import go_back, log_kept, mark, place
+from ._checkpoints import log_remaining, mark, place, rewind_to
 from ._settings import scalars, settings
 
 TYPE_CHECKING = False
@@ -52,14 +52,14 @@ __all__ = ["MLVLogger"]
 
 
 class MLVLogger(Logger, Callback):
-    """Logs into *exp*: ``Trainer(logger=mlv, callbacks=[mlv])`` with ``mlv = MLVLogger(exp)``.
+    """A logger and callback that logs to an experiment: `Trainer(logger=mlv, callbacks=[mlv])`.
 
-    Among the callbacks, it puts a mark into every checkpoint, and rewinds the log when fitting continues from one.
+    As a callback, it saves the log position in every checkpoint, and rewinds the log when fitting resumes from one.
 
     Args:
-        exp: The experiment. Every rank gives its own, rank 0's is written to.
-        digests: Refer to the checkpoints that exist when fitting has ended. They are read for that, about a
-            gigabyte in a second.
+        exp: The experiment. Every rank passes its own `Exp`; only rank 0 logs.
+        digests: Whether to log references to the checkpoints that exist after fitting. For their digests, the
+            checkpoints are read, about a gigabyte per second.
     """
 
     def __init__(self, exp: Exp, *, digests: bool = True) -> None:
@@ -68,36 +68,42 @@ class MLVLogger(Logger, Callback):
         self._digests = digests
         self._saved: set[str] = set()
 
-    # Checkpoints go to save_dir/name/version/checkpoints, and callbacks write into save_dir.
+    # Lightning writes checkpoints to save_dir/name/version/checkpoints, and callbacks write to save_dir.
     @property
     def save_dir(self) -> str:
+        """The directory of the experiment."""
         return str(self._exp.path)
 
     @property
     def name(self) -> str:
+        """Empty: `save_dir` is the directory."""
         return ""
 
     @property
     def version(self) -> str:
+        """Empty: `save_dir` is the directory."""
         return ""
 
     @property
     def experiment(self) -> Exp:
-        """The experiment, for what Lightning does not log."""
+        """The experiment, to log further events."""
         return self._exp
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Log the event `hyperparameters`."""
         self._exp.log.event("hyperparameters", params=settings(params, "params"))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log the event `metrics`."""
         self._exp.log.event("metrics", scalars(metrics if step is None else {**metrics, "step": step}))
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Log the event `checkpoint`."""
         saver = checkpoint_callback
-        # What was saved just now has no public name; where the private one is gone, it is one of two.
+        # The path of the saved checkpoint is a private attribute. If it doesn't exist, the path is one of two others.
         path = getattr(saver, "_last_checkpoint_saved", "") or saver.last_model_path or saver.best_model_path
         self._saved |= {path, saver.best_model_path, saver.last_model_path, *saver.best_k_models} - {""}
         data = {"path": place(self._exp, path), "step": getattr(saver, "_last_global_step_saved", None)}
@@ -107,16 +113,19 @@ class MLVLogger(Logger, Callback):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        # Called after each fit, validate and test, at an exception, and before a preempted job saves its last
-        # checkpoint: it is not the end of the experiment.
+        """Log the event `checkpoints` after a success, and flush the log. The experiment stays open."""
+        # Lightning calls this method after each fit, validate and test, at an exception, and before a preempted job
+        # saves its last checkpoint.
         if status == "success" and self._digests:
-            log_kept(self._exp, self._saved)
+            log_remaining(self._exp, self._saved)
             self._saved.clear()
         self._exp.flush()
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Save the log position in the checkpoint."""
         checkpoint["mlv"] = mark(self._exp)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        if trainer.is_global_zero and trainer.state.fn == "fit":  # evaluating a checkpoint continues nothing
-            go_back(self._exp, checkpoint.get("mlv"))
+        """Rewind the log to the checkpoint from which fitting resumes."""
+        if trainer.is_global_zero and trainer.state.fn == "fit":  # not for an evaluation of the checkpoint
+            rewind_to(self._exp, checkpoint.get("mlv"))

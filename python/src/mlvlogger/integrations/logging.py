@@ -1,4 +1,4 @@
-"""The `logging` of the standard library: `MLVHandler` logs what any module says by it.
+"""The module `logging` of the standard library: `MLVHandler` logs the records of all loggers.
 
 ::
 
@@ -10,13 +10,13 @@
         logging.getLogger().addHandler(MLVHandler(exp))
         logging.getLogger("data").warning("%d rows are empty", 3, extra={"file": "train.csv"})
 
-Each record is an event ``record`` of the stream ``logging``:
+Each record is an event `record` of the stream `logging`, with the members:
 
-- ``logger``, ``level`` (``"WARNING"``), ``message`` and ``where`` (``"train.py:12"``);
-- ``exception``, with ``type``, ``message`` and ``traceback``, where there is one, and ``stack`` where it was asked for;
-- ``extra``, what the call gave as that.
+- `logger`, `level` (`"WARNING"`), `message` and `where` (`"train.py:12"`);
+- `exception`, with `type`, `message` and `traceback`, if the record has one, and `stack` if the call requested it;
+- `extra`: the argument `extra` of the call.
 
-Lines that look like secrets are ``<redacted>``, as in a diff.
+Lines that look like secrets are replaced by `<redacted>`, as in a diff.
 """
 
 from __future__ import annotations
@@ -37,34 +37,33 @@ if TYPE_CHECKING:
 
 __all__ = ["MLVHandler"]
 
-# What every record has; all else was given as extra. The last two are set by formatters.
+# The attributes of every record; all others are from `extra`. Formatters set `message` and `asctime`.
 _USUAL = {*vars(logging.LogRecord("", 0, "", 0, "", None, None)), "message", "asctime", "taskName"}
 
 
 class MLVHandler(logging.Handler):
-    """Logs records into *exp*.
+    """A handler that logs records to an experiment.
 
-    What comes after the end of *exp* is left to the other handlers. So is, with ``logging.captureWarnings``, what the
-    logger of *exp* itself warns of while it logs a record: it would be about itself.
-    An error goes to `handleError`, as with every handler.
+    Records after the end of the experiment are ignored. With `logging.captureWarnings`, so are warnings that mlvlogger
+    itself gives while it logs a record. Errors are passed to `handleError`, as in every handler.
 
     Args:
         exp: The experiment.
-        level: Records below it are left out.
-        stream: The name of the stream.
-
-    Raises as ``exp.stream(name)``.
+        level: The minimum level of logged records.
+        stream: The name of the stream; by default `logging`, or `rank-3-logging` for the stream `rank-3`. The
+            exceptions are those of `Exp.stream`.
     """
 
     def __init__(self, exp: Exp, level: int | str = logging.NOTSET, stream: str | None = None) -> None:
         super().__init__(level)
-        self._log = exp.stream(exp._beside("logging", stream))
+        self._log = exp.stream(exp._stream_name_for("logging", stream))
         self._now = threading.local()
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """As that of every handler, without its lock: events need none.
+        """Handle *record* as every handler does, but without the handler's lock, which events don't need.
 
-        A thread that holds the lock of a stream may warn, and a thread that holds ours waits for that stream.
+        With this lock, there could be a deadlock: a thread that holds the lock of a stream may warn, and a thread that
+        holds the lock of the handler waits for the stream.
         """
         found = self.filter(record)
         if found:
@@ -88,7 +87,7 @@ class MLVHandler(logging.Handler):
             self._now.is_logging = False
 
     def flush(self) -> None:
-        """As ``exp.flush()``, for this stream."""
+        """Flush the stream, as `Logger.flush` does."""
         self._log.flush()
 
 
@@ -101,7 +100,7 @@ def _data(record: logging.LogRecord) -> dict[str, Any]:
     }
     if record.exc_info and record.exc_info[1] is not None:
         data["exception"] = with_traceback(record.exc_info[1])
-    elif record.exc_text:  # of a record that came from another process
+    elif record.exc_text:  # in a record from another process
         data["exception"] = {"traceback": redact_lines(record.exc_text)[0]}
     if record.stack_info:
         data["stack"] = redact_lines(record.stack_info)[0]

@@ -20,9 +20,9 @@
 
     read("runs/search").metric("trial", "value")
 
-A trial that was pruned leaves its sub-experiment interrupted, one that failed leaves it failed.
-As a callback of the study, `MLVTrials` logs an event ``trial`` for each: its number as ``step``, ``state``, all
-``params``, ``value`` (or ``values``), ``seconds``, and as ``exp`` the reference to its sub-experiment.
+The sub-experiment of a pruned trial is interrupted, that of a failed trial has failed. As a callback of the study,
+`MLVTrials` logs an event `trial` for each trial: its number as `step`, `state`, all `params`, `value` (or `values`),
+`seconds`, and as `exp` the reference to its sub-experiment.
 """
 
 # mypy: disable-error-code="import,misc"
@@ -47,9 +47,13 @@ __all__ = ["MLVTrials"]
 
 
 class MLVTrials:
-    """Makes sub-experiments of *exp* for trials, and as a callback of the study logs how they ended.
+    """A callback of a study that logs the results of trials, and creates their sub-experiments.
 
-    Threads (``n_jobs``) share it. Processes that share a study each have their own, over an ``Exp.open``.
+    Threads (`n_jobs`) share one object. If several processes work on a study, each opens the experiment with `Exp.open`
+    and has its own object.
+
+    Args:
+        exp: The experiment of the study.
     """
 
     def __init__(self, exp: Exp) -> None:
@@ -58,18 +62,19 @@ class MLVTrials:
 
     @contextmanager
     def sub(self, trial: Any, params: Any = None, **options: Any) -> Iterator[Exp]:
-        """A sub-experiment for *trial*, in ``trial/<number>`` below *exp*, for a with block that ends it.
+        """Return a context manager that creates a sub-experiment for *trial* in `trial/<number>`, and ends it.
 
         Args:
-            trial: What Optuna gave to the objective.
-            params: The parameters; by default those that *trial* has by now, so suggest them before.
-            options: As for `Exp`.
+            trial: The trial that Optuna passes to the objective.
+            params: The parameters; by default those that the trial has already suggested.
+            options: Keyword arguments of `Exp`.
 
-        Raises as `Exp`: ExperimentExists where *exp* has a trial of this number from another study.
+        Raises:
+            ExperimentExists: If a trial of another study has the same number. Other exceptions are those of `Exp`.
         """
         given = trial.params if params is None else params
         sub = self._exp.sub(str(trial.number), given, kind="trial", **options)
-        self._refs[trial.number] = sub.ref()  # type: ignore[assignment]
+        self._refs[trial.number] = sub.ref()
         try:
             yield sub
         except TrialPruned as error:
@@ -82,6 +87,7 @@ class MLVTrials:
             sub.close()
 
     def __call__(self, study: Any, trial: Any) -> None:
+        """Log the event `trial`."""
         data: dict[str, Any] = {
             "step": trial.number,
             "state": trial.state.name,

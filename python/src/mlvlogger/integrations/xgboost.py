@@ -11,8 +11,8 @@
 
     read("runs/trees").metric("round", "valid-rmse")
 
-Each round is an event ``round`` with its number as ``step``, and metrics under the names that XGBoost prints;
-``xgboost.cv`` has deviations too, as ``test-rmse-std``.
+Each round is an event `round` with its number as `step`. The metrics have the names that XGBoost prints; `xgboost.cv`
+also gives standard deviations, such as `test-rmse-std`.
 """
 
 # mypy: disable-error-code="import,misc,unused-ignore"
@@ -33,13 +33,18 @@ __all__ = ["MLVCallback"]
 
 
 class MLVCallback(TrainingCallback):
-    """Logs into *exp*: ``callbacks=[MLVCallback(exp)]``, also of the estimators with scikit-learn's interface."""
+    """A callback that logs to an experiment: `callbacks=[MLVCallback(exp)]`, also for scikit-learn estimators.
+
+    Args:
+        exp: The experiment.
+    """
 
     def __init__(self, exp: Exp) -> None:
         super().__init__()
         self._exp = exp
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Log the event `round`. Return False, so that training continues."""
         data: dict[str, Any] = {"step": epoch}
         for dataset, metrics in evals_log.items():
             for metric, values in metrics.items():
@@ -49,4 +54,4 @@ class MLVCallback(TrainingCallback):
                     put(data, f"{dataset}-{metric}-std", deviation)
                 put(data, f"{dataset}-{metric}", value)
         self._exp.log.event("round", data)
-        return False  # true would stop training
+        return False

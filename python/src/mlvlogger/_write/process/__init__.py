@@ -1,1 +1,1 @@
-"""The process writer: a client in the program, a server in another process, and the memory between them."""
+"""The process writer: the logger process puts events into shared memory, and the writer process writes the file."""

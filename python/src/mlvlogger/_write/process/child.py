@@ -1,4 +1,4 @@
-"""The other process, as the caller sees it: its start, the bell that wakes it, and its end."""
+"""The writer process, as the logger process sees it: how it is started, woken and stopped."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PATIENCE", "WriterProcess", "named"]
+__all__ = ["PROGRESS_TIMEOUT", "WriterProcess", "describe_events"]
 
-PATIENCE = 4.0  #: seconds that the caller waits without progress
+#: Seconds that the logger process waits while the writer process makes no progress.
+PROGRESS_TIMEOUT = 4.0
 
-_ended_later: list[int] = []  # exited writer processes that aren't reaped yet
+_unreaped: list[int] = []  # pids of stopped writer processes, which the next start reaps (`waitpid`)
 
 
 class WriterProcess:
-    """The process that takes from a ring, once `start` has returned.
+    """The process that writes the records of a ring into the log file. Call `start` first.
+
+    Args:
+        ring: The ring.
 
     Attributes:
-        pid: Its number. There is none unless it was started.
-        ended: How it has ended, as far as `has_ended` knows; empty while it runs.
+        pid: The process id, once the process is started.
+        ended: How the process ended, at the last call of `has_ended`; empty while it runs.
     """
 
     pid: int
@@ -36,54 +40,59 @@ class WriterProcess:
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
         self.ended = ""
-        self._bell: list[int] = []  # the ends of a pipe whose bytes wake the other process
-        self._pipe: tuple[int, int] | None = None  # what it is
+        self._wake_pipe: list[int] = []  # both ends of a pipe; a byte in it wakes the writer process
+        self._wake_pipe_identity: tuple[int, int] | None = None
         self._pids: list[int] = []
 
-    def start(self, ring: int, file: int, place: int) -> None:
-        """Start it. After an exception, call `undo`.
-
-        We keep the end of the bell to read from, too: writing to a pipe without a reader could be the end of the
-        program (SIGPIPE).
+    def start(self, ring: int, file: int, hash_start: int) -> None:
+        """Start the process. After an exception, call `undo_start`.
 
         Args:
-            ring, file: The descriptors of the ring and of the file.
-            place: Where in the file the digits of the last seal begin, 0 without one.
+            ring: The descriptor of the ring.
+            file: The descriptor of the log file.
+            hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
+
+        Raises:
+            OSError: If the process can't be started.
         """
-        _ended_later[:] = [pid for pid in _ended_later if not exit_reason(pid)]
+        _unreaped[:] = [pid for pid in _unreaped if not exit_reason(pid)]
         if not hasattr(os, "posix_spawn") or not sys.executable or getattr(sys, "frozen", False):
             raise OSError("there is no interpreter that could be started as a separate process")
-        self._bell += os.pipe()
-        os.set_blocking(self._bell[1], False)
+        # The logger process keeps the reading end, too: writing to a pipe without a reader may end it (SIGPIPE).
+        self._wake_pipe += os.pipe()
+        os.set_blocking(self._wake_pipe[1], False)
         spawn(
             "_write.process.server",
-            (ring, file, self._bell[0]),
-            lambda own: [str(number) for number in (*own, os.getpid(), place)],
+            (ring, file, self._wake_pipe[0]),
+            lambda own: [str(number) for number in (*own, os.getpid(), hash_start)],
             self._pids,
             lambda own: [
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, own[0], 2),  # see `Ring.errors`
+                (os.POSIX_SPAWN_DUP2, own[0], 2),  # for `Ring.last_error_line`
             ],
         )
-        self._pipe = identity(os.fstat(self._bell[0]))
+        self._wake_pipe_identity = identity(os.fstat(self._wake_pipe[0]))
         self.pid = self._pids[0]
 
-    def undo(self) -> None:
-        """Leave nothing of a start that did not succeed."""
+    def undo_start(self) -> None:
+        """Remove all that a failed `start` left."""
         for pid in self._pids:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        while self._bell:
-            os.close(self._bell.pop())
+        while self._wake_pipe:
+            os.close(self._wake_pipe.pop())
 
     def has_ended(self) -> bool:
-        """Whether it has ended."""
+        """Return whether the process has ended."""
         if not self.ended:
             self.ended = exit_reason(self.pid)
         return self.ended != ""
 
     def kill(self) -> bool:
-        """End the process, which has not begun. Returns whether it is gone: then all that it left is ours."""
+        """Kill a process that did not begin in time, and return whether it has ended.
+
+        If it has, the logger process may write to the file.
+        """
         try:
             os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -96,73 +105,75 @@ class WriterProcess:
         self.ended = "it did not begin in time, and was killed"
         return True
 
-    def dismiss(self) -> bool:
-        """Tell the process that nothing more comes, and wait for its end unless it is in trouble.
+    def stop(self) -> bool:
+        """Let the process write the remaining records and end. Return whether it has ended.
 
-        Returns whether it has ended."""
+        It still runs on return if it can't write, or makes no progress.
+        """
         words = self._ring.words
         self._ring.settle()
         words[CLOSING] = 1
-        self.ring_bell()
+        self.wake()
         begin = time.monotonic()
         while not self.has_ended():
-            if words[ERROR] in ERRORS or time.monotonic() - begin > PATIENCE:
+            if words[ERROR] in ERRORS or time.monotonic() - begin > PROGRESS_TIMEOUT:
                 if not words[READY] and self.kill():
                     break
-                _ended_later.append(self.pid)
+                _unreaped.append(self.pid)
                 return False
             time.sleep(0.0005)
         return True
 
-    def leave(self) -> None:
-        """Do as `dismiss`, without waiting: the next start of a process does that."""
+    def stop_without_waiting(self) -> None:
+        """Let the process write the remaining records and end, without waiting for it."""
         self._ring.words[CLOSING] = 1
-        self.ring_bell()
+        self.wake()
         if not self._ring.words[READY] and self._ring.is_empty:
-            self.kill()  # a process that never begins would keep the file
-        _ended_later.append(self.pid)
+            self.kill()  # a process that never begins would keep the file locked
+        _unreaped.append(self.pid)
 
     def warn_of_end(self, path: str, lost: Sequence[int]) -> None:
-        """Warn that it has ended, and that this process writes the file at *path* from now on.
+        """Warn that the process has ended, and that the logger process writes the file from now on.
 
         Args:
+            path: The path of the file.
             lost: The seqs of the events that could not be found in the ring.
         """
-        reason = f": {text}" if (text := self._ring.errors()) else ""
+        reason = f": {text}" if (text := self._ring.last_error_line()) else ""
         ended = f"the writer process of {path} has ended ({self.ended}{reason})."
         continues = "writes the events itself from now on."
         if lost:
             warn(
-                f"{ended} {named(lost)} lost: the memory that the two processes share was changed by other "
+                f"{ended} {describe_events(lost)} lost: the memory that the two processes share was changed by other "
                 f"code. This process {continues} Check the program's C extensions."
             )
         else:
             warn(f"{ended} No event is lost: this process has written the rest, and {continues}")
 
-    def ring_bell(self) -> None:
+    def wake(self) -> None:
         """Wake the process."""
-        if self._has_pipe(self._bell[1]):
+        if self._is_wake_pipe(self._wake_pipe[1]):
             try:
-                os.write(self._bell[1], b"!")
+                os.write(self._wake_pipe[1], b"!")
             except BlockingIOError:
-                pass  # it rings already
+                pass  # the pipe is full of bytes that wake it
 
-    def close_bell(self) -> None:
-        """Close the bell. The process stays; in a forked child, it stays the parent's."""
-        while self._bell:
-            fd = self._bell.pop()
-            if self._has_pipe(fd):
+    def close_wake_pipe(self) -> None:
+        """Close both ends of the pipe. The process continues: after a fork, it belongs to the parent."""
+        while self._wake_pipe:
+            fd = self._wake_pipe.pop()
+            if self._is_wake_pipe(fd):
                 os.close(fd)
 
-    def _has_pipe(self, fd: int) -> bool:
-        """Whether a descriptor of the bell is ours: the program may have closed descriptors that it doesn't know."""
+    def _is_wake_pipe(self, fd: int) -> bool:
+        """Return whether a descriptor is still the pipe's: a program may close descriptors that it doesn't know."""
         try:
-            return self._pipe in (None, identity(os.fstat(fd)))
+            return self._wake_pipe_identity in (None, identity(os.fstat(fd)))
         except OSError:
             return False
 
 
-def named(seqs: Sequence[int]) -> str:
+def describe_events(seqs: Sequence[int]) -> str:
     """Return the subject and verb of a sentence about events."""
     if len(seqs) == 1:
         return f"1 event (seq {seqs[0]}) is"

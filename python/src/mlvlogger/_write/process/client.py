@@ -1,9 +1,9 @@
-"""The process writer: the caller leaves each event in shared memory, and another process writes it into the file.
+"""The process writer: the logger process puts events into shared memory, and the writer process writes the file.
 
-The caller does not wait for the disk until the ring is full. The other process outlives the caller, and ends when it
-has written everything; where it ends before, the caller writes what is left.
+The logger process doesn't wait for the disk until the ring is full. The writer process outlives the logger process, and
+exits when it has written everything. If it ends earlier, the logger process writes the remaining events.
 
-The contract of its methods is in `Writer`.
+`Writer` has the contract of the methods.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from marshal import dumps, loads
 from zlib import adler32
 
 from ..._disk.line_file import FileChanged
-from ..._format.line import Pending, are_ordinary, line, with_special
+from ..._format.line import Pending, are_json_numbers, line, with_special
 from ..seals import is_seal_due
+from ..unsealed_hash import UnsealedHash
 from ..writer import put
-from ..written import Written
-from .child import PATIENCE, WriterProcess, named
+from .child import PROGRESS_TIMEOUT, WriterProcess, describe_events
 from .records import pack, unpack
 from .ring import CLOSING, ERROR, ERRORS, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
 from .takeover import Takeover
@@ -35,58 +35,62 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessWriter"]
 
-_LOOK = 50_000_000  # nanoseconds after which an event looks again whether the other process is in order
-_CHECK = 1_000_000_000  # nanoseconds after which an event looks again whether the file is the one at its path
-_START_PATIENCE = 30.0  # seconds that the other process may take to begin, while no caller waits for it
-_SHORT = 1000  # bytes of a record whose values only the other process inspects
+_PROCESS_CHECK_INTERVAL = 50_000_000  # nanoseconds after which an event checks the writer process
+_FILE_CHECK_INTERVAL = 1_000_000_000  # nanoseconds after which an event compares the file with the one at its path
+_START_TIMEOUT = 30.0  # seconds within which the writer process must begin
+_SHORT = 1000  # bytes of a record that is put without a check of its values: the writer process checks them
 
 
 class ProcessWriter:
-    """Leaves events to another process, which it starts; otherwise like `DirectWriter`.
+    """A writer that starts a writer process and passes the events to it.
 
-    Args: as for `DirectWriter`.
+    Args:
+        unsealed_hash: The hash of the file since its last seal. The file belongs to the writer from now on.
+        seq: The seq of the last event in the file; 0 if it is empty.
 
-    Raises OSError, MemoryError or another exception: the other process cannot be started; then the file is as it was,
-    and nothing is left open.
+    Raises:
+        Exception: If the writer process can't be started: an OSError, a MemoryError or another one. The file is
+            unchanged, and nothing is left open.
     """
 
     syncs_events = False
 
-    def __init__(self, written: Written, seq: int) -> None:
-        self._file = file = written.file
-        self._successor: DirectWriter | None = None  # writes instead of the other process, once that has ended
-        #: As in `DirectWriter`. Our lines are the records of the ring, and the large ones that we write ourselves.
+    def __init__(self, unsealed_hash: UnsealedHash, seq: int) -> None:
+        self._file = file = unsealed_hash.file
+        #: Writes the events after the writer process has ended.
+        self._successor: DirectWriter | None = None
+        #: As in `DirectWriter`. A line is a record of the ring, or a line that the logger process wrote itself.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
-        self._base = seq  # the seq before the first record of the ring, as if this process had written no line
+        self._base = seq  # the seq before the first record of the ring, plus the lines of the logger process
         self.is_seal_due = False
-        self._last_seal = 0  # HEAD after it
-        self._looked = self._look_at = 0  # nanoseconds since 1970
-        self._stuck_at = -1  # TAIL, when we last waited in vain
-        #: Until the other process is ready we write ourselves: all that waits for it could be lost with the two of us.
-        #: While this is true, `_look_at` is 0.
+        self._last_seal = 0  # total bytes put into the ring after the last seal
+        self._checked_at = self._next_check = 0  # of the writer process, in nanoseconds since 1970
+        self._stuck_at = -1  # the value of TAIL at the last timeout
+        #: Whether the writer process hasn't begun. Until then the logger process writes the events itself: if both were
+        #: killed, records in the ring would be lost. Meanwhile, `_next_check` is 0.
         self._is_starting = True
-        self._begun = time.monotonic()
-        self._checked = 0  # nanoseconds since 1970, when the file was compared with the one at its path
-        self._is_writing = False  # a line ourselves, of which `Ring.written` may not know yet
+        self._started_at = time.monotonic()
+        self._file_checked_at = 0  # nanoseconds since 1970
+        self._is_writing = False  # whether the logger process is writing a line, which `Ring.log_size` may not include
         self._closed = False
-        written.hash()  # before there is anything to undo: it may import what it needs
+        unsealed_hash.update()  # before there is anything to undo: the call may import a module
         fd = Ring.make()
         try:
             self._ring = Ring(fd)
-            self._ring.written = file.size
+            self._ring.log_size = file.size
             self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
             try:
-                self._process.start(fd, file.fd, written.start)
+                self._process.start(fd, file.fd, unsealed_hash.start)
             except BaseException:
-                self._process.undo()
+                self._process.undo_start()
                 self._ring.close()
                 raise
         finally:
             os.close(fd)
-        #: The hash of what was written without the other process, which it doesn't know yet: see `_put_slow`.
-        self._own: Written | None = written
-        self._part = written.part()  # what was reported last: see `Takeover.take`
+        #: The hash of the lines that the logger process wrote and has not reported yet: see `_put_slow`.
+        self._direct_hash: UnsealedHash | None = unsealed_hash
+        self._reported_range = unsealed_hash.digest()  # the last report of such lines
 
     @property
     def file(self) -> LineFile:
@@ -113,7 +117,7 @@ class ProcessWriter:
         self._ring.settle()
         self._file.settle()
         if self._is_writing:
-            self._ring.written = self._file.size
+            self._ring.log_size = self._file.size
             self._is_writing = False
         base, gap = self._numbering
         if gap is not None:
@@ -122,98 +126,108 @@ class ProcessWriter:
         self._base = base + self._file.lines
 
     def put(
-        self, nanoseconds: int, name: bytes, data: bytes, values: Numbers | None, tail: bytes | None, skip: int = 0
+        self,
+        nanoseconds: int,
+        name: bytes,
+        data: bytes,
+        values: Numbers | None,
+        span_members: bytes | None,
+        skip: int = 0,
     ) -> int:
-        """As in `Writer`: leave the event to the other process, and wait while there is no space. For `seal`, *tail* is
-        None.
+        """As in `Writer`: put the event into the ring, and wait while there is no space.
 
-        Raises OSError, and leaves nothing, when the other process cannot write, or when there is no progress for some
-        seconds.
+        For a seal, *span_members* is None.
+
+        Raises:
+            OSError: If the writer process can't write, or makes no progress for some seconds. The event isn't put.
         """
         ring = self._ring
-        if skip or not self._looked <= nanoseconds < self._look_at:
-            self._look(nanoseconds)
+        if skip or not self._checked_at <= nanoseconds < self._next_check:
+            self._check_process(nanoseconds)
+            event, is_seal = Pending(name, data, values, span_members or b""), span_members is None
             if self._successor is not None:
-                return _put(self._successor, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
+                return _put_directly(self._successor, nanoseconds, event, is_seal, skip)
             if skip:
-                self._look_at = 0  # at the next event, the base is set again
+                self._next_check = 0  # the next event calls `settle`, which updates the base
                 self._numbering = (self._numbering[0], (self._lines + 1, skip))
-            if self._is_starting and tail is not None and ring.is_empty:
+            if self._is_starting and span_members is not None and ring.is_empty:
                 seq = self._base + ring.position[1] + skip + 1
-                self._write(line(seq, nanoseconds, name, data, values, tail))
+                self._write_directly(line(seq, nanoseconds, name, data, values, span_members))
                 return seq
-            if self._own is not None:
+            if self._direct_hash is not None:
                 seq = self._base + ring.position[1] + skip + 1
-                return self._put_slow(seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
+                return self._put_slow(seq, nanoseconds, event, is_seal, skip)
         start, count = ring.position
         count += 1
         seq = self._base + count + skip
-        record = dumps((seq, nanoseconds, name, data, values, tail), 2)  # as `pack`
+        record = dumps((seq, nanoseconds, name, data, values, span_members), 2)  # as `pack`
         length = len(record)
         end = start + (length + 15 & -8)
         if length <= _SHORT:
-            if end <= ring.limit:  # then this is `Ring.put`, without a call that would take a tenth of the time
-                place = start % SIZE + SKIPPED
+            if end <= ring.limit:  # the same as `Ring.put`; the call would take a tenth of the time
+                offset = start % SIZE + SKIPPED
                 try:
-                    pack_header(ring.memory, place - 8, length, adler32(record, end))
+                    pack_header(ring.memory, offset - 8, length, adler32(record, end))
                 except TypeError:
                     raise ValueError("the ring is closed") from None
-                ring.memory[place : place + length] = record
+                ring.memory[offset : offset + length] = record
                 ring.position = (end, count)
                 return seq
             if ring.put(record):
                 return seq
-        return self._put_slow(seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None, skip)
+        event = Pending(name, data, values, span_members or b"")
+        return self._put_slow(seq, nanoseconds, event, span_members is None, skip)
 
     def _put_slow(self, seq: int, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
-        if event.values is not None and not are_ordinary(event.values):  # a warning may be due
-            event = Pending(event.name, with_special(event.data, event.values), None, event.tail)
-        own: tuple[int, bytes] | tuple[()] = ()
-        if self._own is not None:
-            self._part = start, _, digest = self._own.part()
-            own = start, digest
-        record = pack(seq, nanoseconds, event, is_seal, own)
+        """Put an event of any size, and report the lines that the logger process wrote before it."""
+        if event.values is not None and not are_json_numbers(event.values):  # a warning may be due
+            event = Pending(event.name, with_special(event.data, event.values), None, event.span_members)
+        direct_range: tuple[int, bytes] | tuple[()] = ()
+        if self._direct_hash is not None:
+            self._reported_range = start, _, digest = self._direct_hash.digest()
+            direct_range = start, digest
+        record = pack(seq, nanoseconds, event, is_seal, direct_range)
         if len(record) <= LARGEST:
             self._wait(lambda: self._ring.put(record))
             if self._successor is None:
-                self._own = self._file.recent = None
+                self._direct_hash = self._file.recent = None
         else:
             self._drain()
             if is_seal and self._successor is None:
-                if not self._process.dismiss():
-                    self._give_up()
+                if not self._process.stop():
+                    self._raise_timeout()
                 self._take_over()
         if self._successor is not None:
-            return _put(self._successor, nanoseconds, event, is_seal, skip)
+            return _put_directly(self._successor, nanoseconds, event, is_seal, skip)
         if len(record) > LARGEST:
-            self._write(event.render(seq, nanoseconds))
+            self._write_directly(event.render(seq, nanoseconds))
         words = self._ring.words
         self.is_seal_due = words[TAIL] >= self._last_seal and is_seal_due(words[UNSEALED])
         return seq
 
-    def _write(self, line: bytes) -> None:
-        """Write a line ourselves, when nothing is in the ring."""
-        self._look_at = 0  # at the next event, the base is set again
+    def _write_directly(self, line: bytes) -> None:
+        """Write a line in the logger process, while the ring is empty."""
+        self._next_check = 0  # the next event calls `settle`, which updates the base
         self.settle()
-        if self._own is not None:
-            self._own.hash()
-        self._know_size()
-        if self._own is None or self._own.end != self._file.size:
-            self._own = Written(self._file, self._file.size)
+        if self._direct_hash is not None:
+            self._direct_hash.update()
+        self._update_size()
+        if self._direct_hash is None or self._direct_hash.end != self._file.size:
+            self._direct_hash = UnsealedHash(self._file, self._file.size)
         self._is_writing = True
         self._file.write(line)
-        self._ring.written = self._file.size
+        self._ring.log_size = self._file.size
         self._is_writing = False
 
-    def _know_size(self) -> None:
-        """The size that the file must have, when the ring is empty."""
-        if (written := self._ring.written) is None:
-            self._file.look_again()
+    def _update_size(self) -> None:
+        """Set the size that the file must have while the ring is empty: the writer process has added lines."""
+        if (size := self._ring.log_size) is None:
+            self._file.refresh()
         else:
-            self._file.position = (written, self._file.lines)
+            self._file.position = (size, self._file.lines)
 
     def check(self, nanoseconds: int = 0) -> None:
-        """As in `Writer`. The size is compared when nothing is in the ring, and by the other process."""
+        """As in `Writer`. The size is compared only while the ring is empty, and by the writer process."""
         if self._takeover.changed is not None:
             raise self._takeover.changed
         if self._successor is not None:
@@ -221,19 +235,19 @@ class ProcessWriter:
             return
         is_empty = self._ring.is_empty
         if is_empty:
-            self._know_size()
+            self._update_size()
         self._file.check(size=is_empty)
-        self._checked = nanoseconds
+        self._file_checked_at = nanoseconds
 
-    def hand_over(self) -> tuple[Written, int, list[Numbered]]:
-        """Stop the other process: the file isn't the one at its path any more.
+    def hand_over(self) -> tuple[UnsealedHash, int, list[Numbered]]:
+        """Stop the writer process, because the file isn't the one at its path any more.
 
         Returns:
-            The hash of the file since its last seal, the seq of its last line, and the events that are not in it: if
-            another program has changed the file, those that the other process had not written.
+            The hash of the file since its last seal, the seq of its last line, and the events that aren't in the file:
+            if another program has changed the file, those that the writer process has not written.
         """
         if self._successor is None and self._takeover.changed is None:
-            if not self._process.dismiss():
+            if not self._process.stop():
                 self._process.kill()
             try:
                 self._take_over()
@@ -241,22 +255,22 @@ class ProcessWriter:
                 pass
         waiting: list[Numbered] = []
         if self._successor is not None:
-            written, seq = self._successor.written, self._successor.seq
+            unsealed_hash, seq = self._successor.unsealed_hash, self._successor.seq
         else:
-            records = [unpack(record) for record, _ in self._ring.take(self._ring.words[TAIL])]
+            records = [unpack(record) for record, _ in self._ring.records_from(self._ring.words[TAIL])]
             waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
-            # Seals among them have numbers, too.
-            written, seq = Written(self._file, 0), (records[0][0] - 1 if records else self.seq)
-            self._know_size()
+            # The first record may be a seal, which has a seq, too.
+            unsealed_hash, seq = UnsealedHash(self._file, 0), (records[0][0] - 1 if records else self.seq)
+            self._update_size()
         self._closed = True
-        file = written.file
-        for own in (self._file, self._takeover.file):
-            if own is not None and own is not file:
-                own.abandon()
-        file.move_to(self._file)
-        self._process.close_bell()
+        file = unsealed_hash.file
+        for other in (self._file, self._takeover.file):
+            if other is not None and other is not file:
+                other.abandon()
+        file.adopt_path(self._file)
+        self._process.close_wake_pipe()
         self._ring.close()
-        return written, seq, waiting
+        return unsealed_hash, seq, waiting
 
     def seal(self, nanoseconds: int, name: bytes, members: bytes) -> int:
         """As in `Writer`."""
@@ -265,8 +279,12 @@ class ProcessWriter:
         self.is_seal_due = False
         return seq
 
-    def _look(self, nanoseconds: int) -> None:
-        """Look after the other process, as is done every now and then. Raises OSError when it is in trouble."""
+    def _check_process(self, nanoseconds: int) -> None:
+        """Check the writer process, and at longer intervals the file, and update the base of the seqs.
+
+        Raises:
+            OSError: If the writer process can't write or makes no progress, or the file was changed.
+        """
         self.settle()
         if self._successor is not None:
             return
@@ -275,31 +293,37 @@ class ProcessWriter:
             self._take_over_with_warning()
             return
         self._is_starting = self._is_starting and not words[READY]
-        if self._is_starting and time.monotonic() - self._begun > _START_PATIENCE:
-            self._begun = time.monotonic()
+        if self._is_starting and time.monotonic() - self._started_at > _START_TIMEOUT:
+            self._started_at = time.monotonic()
             if self._process.kill():
                 self._take_over_with_warning()
                 return
         if (number := words[ERROR]) in ERRORS:
-            self._refuse(number)
+            self._raise_error(number)
         if words[TAIL] == self._stuck_at and not self._ring.is_empty:
-            self._give_up()
-        if not 0 <= nanoseconds - self._checked < _CHECK:
+            self._raise_timeout()
+        if not 0 <= nanoseconds - self._file_checked_at < _FILE_CHECK_INTERVAL:
             self.check(nanoseconds)
         if not self._is_starting:
-            self._looked, self._look_at = nanoseconds, nanoseconds + _LOOK
+            self._checked_at, self._next_check = nanoseconds, nanoseconds + _PROCESS_CHECK_INTERVAL
 
-    def _refuse(self, number: int) -> NoReturn:
+    def _raise_error(self, number: int) -> NoReturn:
+        """Raise the error with which the last try of the writer process failed."""
         self._takeover.has_refused = True
         raise OSError(number, os.strerror(number))
 
-    def _give_up(self) -> NoReturn:
+    def _raise_timeout(self) -> NoReturn:
+        """Raise a TimeoutError, and note where the writer process makes no progress."""
         self._takeover.has_refused = True
         self._stuck_at = self._ring.words[TAIL]
         raise TimeoutError(errno.ETIMEDOUT, "The writer process made no progress for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
-        """Return when *is_done*, or when we have taken over. Raises OSError as `put`."""
+        """Wait until *is_done* returns True, or until the logger process has taken over.
+
+        Raises:
+            OSError: As `put`.
+        """
         words = self._ring.words
         tail, since, tries = -1, 0.0, words[TRIES]
         while not is_done():
@@ -309,49 +333,58 @@ class ProcessWriter:
             present = time.monotonic()
             if words[TAIL] != tail:
                 tail, since = words[TAIL], present
-            if (number := words[ERROR]) in ERRORS and words[TRIES] >= tries + 2:  # the second began after we did
-                self._refuse(number)
-            if present - since > PATIENCE:
+            # Of two further tries, the second began after this call.
+            if (number := words[ERROR]) in ERRORS and words[TRIES] >= tries + 2:
+                self._raise_error(number)
+            if present - since > PROGRESS_TIMEOUT:
                 if words[READY] or not self._process.kill():
-                    self._give_up()
+                    self._raise_timeout()
                 continue
             time.sleep(0.0005)
 
     def _take_over_with_warning(self) -> None:
+        """Take over from a writer process that ended unexpectedly."""
         if self._takeover.changed is not None:
             raise self._takeover.changed
         self._take_over()
         self._process.warn_of_end(self._file.path, self._takeover.lost)
 
     def _take_over(self) -> None:
-        """The other process has ended: write what it has not written, and continue in its place. Raises OSError."""
+        """Write the events that the writer process has not written, and write directly from now on.
+
+        Call this after the writer process has ended.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         self.settle()
-        self._successor = self._takeover.take(self.seq, self._part if self._own is None else self._own.part())
-        self._look_at = 0  # so that each event comes to it
+        direct_range = self._reported_range if self._direct_hash is None else self._direct_hash.digest()
+        self._successor = self._takeover.run(self.seq, direct_range)
+        self._next_check = 0  # so that `put` passes each event to the successor
 
     def drain(self) -> None:
-        """As in `Writer`. The text of the OSError names the events that are not with the kernel."""
+        """As in `Writer`. The message of the OSError names the events that aren't in the file."""
         try:
             self._drain()
         except FileChanged:
             raise
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}{self._unwritten()}") from error
+            raise OSError(error.errno, f"{error.strerror}{self._describe_unwritten()}") from error
 
     def _drain(self) -> None:
         self.settle()
         if self._successor is None:
-            self._process.ring_bell()
+            self._process.wake()
             self._wait(lambda: self._ring.is_empty)
 
-    def _unwritten(self) -> str:
-        """The end of a message: which events are not in the file. Empty where that is unknown."""
-        record, _ = next(self._ring.take(self._ring.words[TAIL]), (None, 0))
+    def _describe_unwritten(self) -> str:
+        """Return the end of a message about the events that aren't in the file; empty if they are unknown."""
+        record, _ = next(self._ring.records_from(self._ring.words[TAIL]), (None, 0))
         if record is None:
             return ""
         first = loads(record)[0]
-        first = max(first, self._takeover.last + 1)
-        return f"; {named(range(first, self.seq + 1))} not in the file"
+        first = max(first, self._takeover.last_seq + 1)
+        return f"; {describe_events(range(first, self.seq + 1))} not in the file"
 
     def sync(self) -> None:
         """As in `Writer`."""
@@ -359,9 +392,10 @@ class ProcessWriter:
         self._file.sync()
 
     def close(self) -> None:
-        """As in `Writer`. What could not be written yet, the other process continues to try for a minute.
+        """As in `Writer`. If events could not be written yet, the writer process retries for a minute.
 
-        Raises OSError if the other process has ended and this one cannot write what is left.
+        Raises:
+            OSError: If the writer process has ended, and the logger process can't write the remaining events.
         """
         if self._closed:
             self.abandon()
@@ -369,7 +403,7 @@ class ProcessWriter:
         self._ring.settle()
         self._ring.words[CLOSING] = 1  # first: an exception of a signal handler may come from here on
         try:
-            if self._successor is None and self._process.dismiss() and not self._ring.is_empty:
+            if self._successor is None and self._process.stop() and not self._ring.is_empty:
                 self._take_over_with_warning()
             if self._successor is not None:
                 self._successor.close()
@@ -377,23 +411,23 @@ class ProcessWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """As in `Writer`: the other process stays the parent's."""
+        """As in `Writer`: the writer process continues to work for the parent."""
         self._closed = True
-        # Each step can be done again, where an exception of a signal handler came before the next.
+        # Each step can be repeated, if an exception of a signal handler came before the next one.
         for file in (self._file, self._successor, self._takeover.file):
             if file is not None:
                 file.abandon()
-        self._process.close_bell()
+        self._process.close_wake_pipe()
         self._ring.close()
 
     def __del__(self) -> None:
-        # A writer that was dropped without a close. The other process writes what there is, and ends.
+        # A writer that was dropped without `close`: the writer process writes the remaining events and exits.
         if not getattr(self, "_closed", True) and hasattr(getattr(self, "_process", None), "pid"):
-            self._process.leave()
+            self._process.stop_without_waiting()
             self.abandon()
 
 
-def _put(writer: DirectWriter, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
+def _put_directly(writer: DirectWriter, nanoseconds: int, event: Pending, is_seal: bool, skip: int) -> int:
     if is_seal:
         return writer.seal(nanoseconds, event.name, event.data)
     return put(writer, nanoseconds, event, skip)

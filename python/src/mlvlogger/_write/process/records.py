@@ -9,17 +9,24 @@ from ..._format.line import Pending
 __all__ = ["pack", "unpack"]
 
 
-def pack(seq: int, nanoseconds: int, event: Pending, is_seal: bool, own: tuple[int, bytes] | tuple[()]) -> bytes:
-    """Return the record of an event. In that of a seal, the tail is None.
+def pack(
+    seq: int, nanoseconds: int, event: Pending, is_seal: bool, direct_range: tuple[int, bytes] | tuple[()]
+) -> bytes:
+    """Return the record of an event. In the record of a seal, the span members are None.
 
     Args:
-        own: If the caller has written before this event: where that begins in the file, and its digest.
+        seq: The seq.
+        nanoseconds: The time, since 1970 in UTC.
+        event: The event.
+        is_seal: Whether the event is a seal.
+        direct_range: If the logger process itself wrote to the file before this event: the offset at which these bytes
+            begin, and their digest. Otherwise empty.
     """
-    tail = None if is_seal else event.tail
-    return dumps((seq, nanoseconds, event.name, event.data, event.values, tail, *own), 2)
+    span_members = None if is_seal else event.span_members
+    return dumps((seq, nanoseconds, event.name, event.data, event.values, span_members, *direct_range), 2)
 
 
 def unpack(record: bytes) -> tuple[int, int, Pending, bool]:
     """Return the seq, the time and the event of a record, and whether it is a seal."""
-    seq, nanoseconds, name, data, values, tail, *_ = loads(record)
-    return seq, nanoseconds, Pending(name, data, values, tail or b""), tail is None
+    seq, nanoseconds, name, data, values, span_members, *_ = loads(record)
+    return seq, nanoseconds, Pending(name, data, values, span_members or b""), span_members is None

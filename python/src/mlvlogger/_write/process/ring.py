@@ -1,10 +1,11 @@
-"""A ring of records in memory that two processes share: one puts, the other takes.
+"""A ring buffer of records in memory that the logger process and the writer process share.
 
-It belongs to neither: what was put stays there when the process that put it is killed. No process waits in here or is
-woken, and nothing is locked: each word has one process that writes it.
+The logger process puts records at the head, and the writer process takes them at the tail. The memory outlives both:
+records stay in it when the process that put them is killed. Nothing here waits, wakes a process or locks: each word has
+one process that writes it.
 
-Any process of the same user can write into this memory. So each of the two keeps its own position for itself, and a
-record counts only if its checksum is right.
+Any process of the same user can write into this memory. So each of the two processes keeps its position in its own
+memory too, and a record counts only if its checksum is right.
 """
 
 from __future__ import annotations
@@ -36,69 +37,78 @@ __all__ = [
     "pack_header",
 ]
 
-#: Bytes for records; each takes eight more, and a multiple of eight.
+#: Bytes for records. Each record takes eight bytes more than its length, rounded up to a multiple of eight.
 SIZE = 512 * 1024
 
 #: Bytes of the largest record.
 LARGEST = SIZE // 4
 
-# The words, of eight bytes. HEAD and CLOSING are written by the process that puts, the others by the one that takes.
-HEAD = 0  #: total bytes enqueued, at the last update; there may be more
-TAIL = 1  #: total bytes dequeued
-ERROR = 2  #: the error number with which the last try to write failed, 0 when it did not
-UNSEALED = 3  #: bytes of the file since its last seal
-CLOSING = 4  #: 1: nothing more is put
-TRIES = 6  #: how many tries to write have failed in total
-READY = 5  #: 1: the process that takes has begun
-_WRITTEN = 7  # `Ring.written`
-_WRITTEN_AGAIN = 8
+# The indexes of the words, of eight bytes each. The logger process writes HEAD and CLOSING, either process writes
+# _LOG_SIZE and its copy, and the writer process writes the others.
+HEAD = 0  #: Total bytes put, at the last call of `settle`; there may be more.
+TAIL = 1  #: Total bytes taken.
+ERROR = 2  #: The error number of the last try to write; 0 if it succeeded.
+UNSEALED = 3  #: Bytes of the log file since its last seal.
+CLOSING = 4  #: 1: the logger process has put the last record.
+READY = 5  #: 1: the writer process has started.
+TRIES = 6  #: How many tries to write have failed in total.
+_LOG_SIZE = 7  # `Ring.log_size`
+_LOG_SIZE_INVERTED = 8  # the same with each bit inverted, to detect changes by other programs
 
-#: What the system uses as error numbers.
+#: The numbers that the system uses for errors.
 ERRORS = range(1, 4096)
 
-_MASK = 2**64 - 1
-_DIGESTS = 1024, 1280  # in the page of the words: `note_digest`, in turn
-_DATA = 4096  # the words have a separate page
-_MESSAGES = _DATA + SIZE  # after the records: what the process that takes wrote to its standard error
+# The layout of the memory, as offsets: a page with the words and two digests, the records, and error output.
+_DIGESTS = 1024, 1280  # `store_digest` uses them alternately
+_DATA = 4096
+_MESSAGES = _DATA + SIZE  # the standard error of the writer process
 _MESSAGES_SIZE = 16 * 1024
 
-#: Bytes of the file before the record at place 0.
+#: Offset in the memory of the content of a record that is at position 0 of the ring: after its header.
 SKIPPED = _DATA + 8
 
-# Before each record: its length, and the checksum of its bytes, which begins with the place where it ends.
+# The header of a record: its length, and the checksum of its content, which starts from the position of its end.
 _header = Struct("=II")
 pack_header = _header.pack_into
-_digest = Struct("=QQ32s")
-_WRAP = 2**32 - 1  # instead of a length: the next record is at the start of the ring
+_WRAP = 2**32 - 1  # in a header, instead of a length: the next record is at the start of the ring
+
+_digest = Struct("=QQ32s")  # start, end, SHA-256
+_MASK = 2**64 - 1
+_MAX_ERROR_LINE = 300  # characters
 
 
 class Ring:
-    """The ring of a descriptor.
+    """The ring buffer of a file descriptor.
 
     Args:
-        fd: As from `Ring.make`. It is not closed.
+        fd: A descriptor from `Ring.make`. The caller closes it.
     """
 
-    file_size = _MESSAGES + _MESSAGES_SIZE
+    memory_size = _MESSAGES + _MESSAGES_SIZE
 
     def __init__(self, fd: int) -> None:
-        #: The words, and from `_DATA` on the records.
         # Without a copy of the descriptor, if Python can: a program may close descriptors that it doesn't know.
         options = {"trackfd": False} if sys.version_info >= (3, 13) else {}
-        self.memory = mmap.mmap(fd, self.file_size, **options)  # type: ignore[arg-type, unused-ignore]
-        #: The words above.
+        #: The whole memory.
+        self.memory = mmap.mmap(fd, self.memory_size, **options)  # type: ignore[arg-type, unused-ignore]
+        #: The words, by the indexes above.
         self.words = memoryview(self.memory)[:_DATA].cast("Q")
-        #: HEAD, and how many records were put. One tuple, so that a signal handler's exception cannot come in between.
+        #: Total bytes put, and total records put. They are one tuple, so that an exception of a signal handler can't
+        #: leave only one of them updated.
         self.position = (0, 0)
-        self._noted = 0  # digests, from the start
-        self.limit = 0  #: up to which HEAD may go before TAIL must be read
+        self._stored_digests = 0
+        #: Total bytes up to which `put` can go without reading TAIL.
+        self.limit = 0
 
     @staticmethod
     def make() -> int:
-        """The descriptor of a new ring, all of whose pages exist: no call of `put` must wait for one.
+        """Create the memory of a ring, and return its descriptor.
 
-        What is written to the descriptor is what `errors` returns. Raises OSError: there is not enough memory, or a
-        limit on the size of files forbids it.
+        All pages exist, so that no call of `put` waits for one. `last_error_line` returns what is written to the
+        descriptor.
+
+        Raises:
+            OSError: If there isn't enough memory, or a limit on the size of files forbids it.
         """
         if hasattr(os, "memfd_create"):
             fd = os.memfd_create("mlv-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -108,10 +118,10 @@ class Ring:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
         try:
-            # Not again after a short write: at a limit on the size of files, that would be SIGXFSZ.
-            if (written := os.write(fd, bytes(Ring.file_size))) < Ring.file_size:
-                raise OSError(errno.EFBIG, f"only {written} of {Ring.file_size} bytes of shared memory are available")
-            _keep_size(fd)
+            # No second write after a short one: at a limit on the size of files, it would cause the signal SIGXFSZ.
+            if (written := os.write(fd, bytes(Ring.memory_size))) < Ring.memory_size:
+                raise OSError(errno.EFBIG, f"only {written} of {Ring.memory_size} bytes of shared memory are available")
+            _fix_size(fd)
             os.lseek(fd, _MESSAGES, os.SEEK_SET)
         except BaseException:
             os.close(fd)
@@ -119,77 +129,79 @@ class Ring:
         return fd
 
     @property
-    def written(self) -> int | None:
-        """The bytes that the file has, as its last writer left it; None if another process has changed this.
+    def log_size(self) -> int | None:
+        """The size of the log file after the last write of mlvlogger; None if another program changed this value.
 
-        Either process may write to the file: the one that takes, what is in the ring, and the other while it is empty.
+        The writer process writes the records of the ring to the file. While the ring is empty, the logger process may
+        write to it.
         """
-        size = self.words[_WRITTEN]
-        return size if size ^ _MASK == self.words[_WRITTEN_AGAIN] else None
+        size = self.words[_LOG_SIZE]
+        return size if size ^ _MASK == self.words[_LOG_SIZE_INVERTED] else None
 
-    @written.setter
-    def written(self, size: int) -> None:
-        self.words[_WRITTEN] = size
-        self.words[_WRITTEN_AGAIN] = size ^ _MASK
+    @log_size.setter
+    def log_size(self, size: int) -> None:
+        self.words[_LOG_SIZE] = size
+        self.words[_LOG_SIZE_INVERTED] = size ^ _MASK
 
-    def note_digest(self, start: int, end: int, sha256: bytes) -> None:
-        """Note the digest of a part of the file, before `written` says that the file ends there.
+    def store_digest(self, start: int, end: int, sha256: bytes) -> None:
+        """Store the digest of a range of the log file. Call it before `log_size` is set to the end of the range.
 
-        The digest before stays, for whoever comes after a process that was killed in between.
+        The previous digest stays, for the case that the process is killed between these two steps.
         """
         text = _digest.pack(start, end, sha256)
-        place = _DIGESTS[self._noted % 2]
-        self.memory[place : place + len(text) + 4] = text + adler32(text).to_bytes(4, "little")
-        self._noted += 1
+        offset = _DIGESTS[self._stored_digests % 2]
+        self.memory[offset : offset + len(text) + 4] = text + adler32(text).to_bytes(4, "little")
+        self._stored_digests += 1
 
     def digest(self, start: int, end: int) -> bytes | None:
-        """Return the noted digest of a part of the file; None if there is none, or another program has changed it."""
-        for place in _DIGESTS:
-            text = self.memory[place : place + _digest.size]
-            checksum = self.memory[place + _digest.size : place + _digest.size + 4]
+        """Return the stored digest of a range; None if there is none, or another program changed it."""
+        for offset in _DIGESTS:
+            text = self.memory[offset : offset + _digest.size]
+            checksum = self.memory[offset + _digest.size : offset + _digest.size + 4]
             if adler32(text).to_bytes(4, "little") == checksum and _digest.unpack(text)[:2] == (start, end):
                 return bytes(text[-32:])
         return None
 
     @property
     def is_empty(self) -> bool:
-        """Was everything taken that was put?"""
+        """Whether the writer process has taken all records."""
         return self.words[TAIL] == self.position[0]
 
     def put(self, record: bytes) -> bool:
-        """Put a record of at most `LARGEST` bytes. Returns False, and does nothing, if there is no space.
+        """Put a record of at most `LARGEST` bytes. Return False, and do nothing, if there is no space.
 
-        Raises ValueError: the ring is closed. A signal handler may fork at any moment, and the child closes it.
+        Raises:
+            ValueError: If the ring is closed. A signal handler may fork at any moment, and the child closes the ring.
         """
         start, count = self.position
         length = len(record)
         end = start + (length + 15 & -8)
         if end > self.limit:
-            start = self._find_room(start, end - start)
+            start = self._find_space(start, end - start)
             if start < 0:
                 return False
             end = start + (length + 15 & -8)
-        place = start % SIZE
-        self._put_header(place, length, adler32(record, end))
-        self.memory[place + SKIPPED : place + SKIPPED + length] = record
+        offset = start % SIZE
+        self._put_header(offset, length, adler32(record, end))
+        self.memory[offset + SKIPPED : offset + SKIPPED + length] = record
         self.position = (end, count + 1)
         return True
 
-    def _put_header(self, place: int, length: int, checksum: int) -> None:
+    def _put_header(self, offset: int, length: int, checksum: int) -> None:
         try:
-            pack_header(self.memory, place + _DATA, length, checksum)
-        except TypeError:  # for other uses of closed memory, Python has a ValueError
+            pack_header(self.memory, offset + _DATA, length, checksum)
+        except TypeError:  # other uses of closed memory raise a ValueError
             raise ValueError("the ring is closed") from None
 
     def settle(self) -> None:
-        """Tell the other process how much was put, so that it knows if some of it is not there as it was put."""
+        """Update HEAD, by which the writer process notices that records are damaged."""
         self.words[HEAD] = self.position[0]
 
-    def _find_room(self, head: int, size: int) -> int:
-        """Where a record of *size* can begin that does not cross the end of the ring, or -1."""
+    def _find_space(self, head: int, size: int) -> int:
+        """Return where a record of *size* can begin without crossing the end of the ring; -1 if there is no space."""
         tail = self.words[TAIL]
         if not head - SIZE <= tail <= head:
-            return -1  # another process has written there; the writer process will correct it
+            return -1  # another program changed TAIL; the writer process will correct it
         lap = head - head % SIZE + SIZE
         free = tail + SIZE
         start = head if head + size <= lap else lap
@@ -201,53 +213,50 @@ class Ring:
         self.limit = min(free, lap)
         return start
 
-    def take(self, start: int) -> Iterator[tuple[bytes, int]]:
-        """The records from *start* on, and where each ends, up to the first that is not there as it was put."""
+    def records_from(self, start: int) -> Iterator[tuple[bytes, int]]:
+        """Iterate over the records from position *start* on, each with its end, up to the first damaged one."""
         end = start
         while end < start + SIZE:
-            place = end % SIZE
-            length, checksum = _header.unpack_from(self.memory, place + _DATA)
+            offset = end % SIZE
+            length, checksum = _header.unpack_from(self.memory, offset + _DATA)
             if length == _WRAP and checksum == adler32(b"", end):
-                end += SIZE - place
+                end += SIZE - offset
                 continue
-            if place + 8 + length > SIZE:
+            if offset + 8 + length > SIZE:
                 return
             end += length + 15 & -8
-            record = self.memory[place + SKIPPED : place + SKIPPED + length]
+            record = self.memory[offset + SKIPPED : offset + SKIPPED + length]
             if adler32(record, end) != checksum:
                 return
             yield record, end
 
-    def find(self) -> Iterator[bytes]:
-        """Every record that is as it was put, of the last `SIZE` bytes, for the process that put them.
+    def intact_records(self) -> Iterator[bytes]:
+        """Iterate over all intact records among the last `SIZE` bytes, in the process that put them.
 
-        Some may have been taken long ago. TAIL and HEAD aren't read, and damage is left out.
+        Some of them may have been taken long ago. TAIL and HEAD aren't read, and damaged bytes are skipped.
         """
         until = self.position[0]
         start = max(0, until - SIZE)
         while start < until:
-            for record, end in self.take(start):
+            for record, end in self.records_from(start):
                 start = end
                 yield record
             start += 8
 
-    def errors(self) -> str:
-        """The last line that the other process wrote to its standard error, in printable ASCII."""
+    def last_error_line(self) -> str:
+        """Return the last line that the writer process wrote to its standard error, in printable ASCII."""
         text = self.memory[_MESSAGES:].partition(b"\0")[0].decode("ascii", "backslashreplace").rstrip()
-        line = text.rpartition("\n")[2][:_LONGEST]
+        line = text.rpartition("\n")[2][:_MAX_ERROR_LINE]
         return "".join(char if char.isprintable() else "?" for char in line)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Unmap the memory."""
         self.words.release()
         self.memory.close()
 
 
-_LONGEST = 300  # characters of a line that `errors` returns
-
-
-def _keep_size(fd: int) -> None:
-    """Prevent truncation of the memory, if the system can: a process that reads after its end is killed (SIGBUS)."""
+def _fix_size(fd: int) -> None:
+    """Forbid to resize the memory, if the system can: a process that reads beyond its end is killed (SIGBUS)."""
     import fcntl
 
     seals = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
@@ -255,4 +264,4 @@ def _keep_size(fd: int) -> None:
         try:
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
         except OSError:
-            pass  # a file of a file system
+            pass  # the memory is a temporary file

@@ -1,10 +1,10 @@
-"""The other process of the process writer: it writes what the caller leaves in the ring, until that is gone or closed.
+"""The main loop of the writer process: it writes the records of the ring until the logger process closes it or exits.
 
-It looks every few milliseconds, so that no process must wake it. Records stay in the ring until their lines are in the
-file: whoever comes after it, when it is killed, finds them there.
+It checks the ring every few milliseconds, so that the logger process need not wake it. Records stay in the ring until
+their lines are in the file: if the writer process is killed, the logger process finds them there.
 
-It believes no word of the ring that it can know itself, and writes no record whose checksum is wrong. If another
-process has written into the ring, it ends, and the caller, which knows its records, writes the rest.
+It uses no word of the ring that it can know otherwise, and writes no record whose checksum is wrong. If another program
+has changed the ring, it exits with an error, and the logger process writes the rest from its own knowledge.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import select
 import time
 
 from ..._disk.line_file import FileChanged, LineFile
-from ..._disk.spawn import settle_down
+from ..._disk.spawn import detach
 from ..._format.line import line
 from ..seals import Seals
-from ..written import Written
+from ..unsealed_hash import UnsealedHash
 from .ring import CLOSING, ERROR, HEAD, READY, SIZE, TAIL, TRIES, UNSEALED, Ring
 
 TYPE_CHECKING = False
@@ -29,60 +29,72 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _RETRY = 0.05  # seconds from an error of the system to the next try
-_TICK = 8  # milliseconds from look to look; an event is written at the second that sees it
-_IDLE_TICK = 11  # the same, when nothing has come for a second
-_SETTLED = 0.0005  # seconds after which what was put is visible to us in whole
-_ORPHAN_PATIENCE = 60.0  # seconds that we try to write what there is, when the caller is gone
-_DAMAGE_PATIENCE = 1.0  # seconds after which what was put, and is not there as it was put, never will be
+_TICK = 8  # milliseconds between checks of the ring; a record is written at the second check that finds it
+_IDLE_TICK = 11  # the same, after a second without records
+_VISIBLE_AFTER = 0.0005  # seconds after which a record that another process put is visible in whole
+_ORPHAN_TIMEOUT = 60.0  # seconds for which writing is retried after the logger process has exited
+_DAMAGE_TIMEOUT = 1.0  # seconds after which a record that isn't intact counts as damaged
 _BATCH = 256 * 1024  # bytes written at once
 
 
-def serve(ring: str, file: str, listen: str, owner: str, place: str) -> NoReturn:
-    """The life of the other process: write what comes, until the owner has closed or is gone. Never returns."""
-    settle_down([int(ring), int(file), int(listen)])
-    written = Written(LineFile.of_descriptor(int(file), "the log"), int(place))
-    _Server(Ring(int(ring)), written, int(listen)).run(int(owner))
+def serve(ring: str, file: str, wake_pipe: str, logger_pid: str, hash_start: str) -> NoReturn:
+    """Run the writer process, and exit when all records are written.
+
+    Args:
+        ring: The descriptor of the ring. All arguments are numbers, as text.
+        file: The descriptor of the log file.
+        wake_pipe: The reading end of the pipe that wakes this process.
+        logger_pid: The process id of the logger process.
+        hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
+    """
+    detach([int(ring), int(file), int(wake_pipe)])
+    unsealed_hash = UnsealedHash(LineFile.from_descriptor(int(file), "the log"), int(hash_start))
+    _Server(Ring(int(ring)), unsealed_hash, int(wake_pipe)).run(int(logger_pid))
     os._exit(0)
 
 
 class _Server:
-    def __init__(self, ring: Ring, written: Written, listen: int) -> None:
+    def __init__(self, ring: Ring, unsealed_hash: UnsealedHash, wake_pipe: int) -> None:
         self._ring = ring
         self._words = ring.words
-        self._file = written.file
-        self._written = written
-        self._seals = Seals(written)
-        self._listen = listen
-        self._bell = select.poll()
-        self._bell.register(listen, select.POLLIN)
-        self._is_alone = False  # has the caller closed its end of the bell?
-        self._tail = 0  # the value of TAIL, unless another process has written there
-        self._ends: list[int] = []  # of the records whose lines we have tried to write last
-        self._taken = 0  # records, which is lines that we have written
-        self._tries = 0  # what TRIES says
+        self._file = unsealed_hash.file
+        self._unsealed_hash = unsealed_hash
+        self._seals = Seals(unsealed_hash)
+        self._wake_pipe = wake_pipe
+        self._poll = select.poll()
+        self._poll.register(wake_pipe, select.POLLIN)
+        self._is_pipe_closed = False  # whether the logger process has closed its end of the pipe
+        self._tail = 0  # the right value of TAIL, which another program may change
+        self._ends: list[int] = []  # the ends of the records of the last try to write
+        self._taken = 0  # records, each of which is a line of this process
+        self._tries = 0  # the right value of TRIES
 
-    def run(self, owner: int) -> None:
-        """Raises RuntimeError when what was put stays wrong."""
+    def run(self, logger_pid: int) -> None:
+        """Write records until the logger process closes the ring or exits.
+
+        Raises:
+            RuntimeError: If a record stays damaged.
+        """
         words = self._words
         size = 1
         last_work = in_order = time.monotonic()
         while True:
             words[READY], words[TAIL] = 1, self._tail
-            is_last = self._is_alone or os.getppid() != owner or words[CLOSING] == 1
-            has_more = 0 < words[HEAD] - self._tail <= SIZE  # otherwise another process has written there
+            is_last = self._is_pipe_closed or os.getppid() != logger_pid or words[CLOSING] == 1
+            has_more = 0 < words[HEAD] - self._tail <= SIZE  # any other difference is another program's change
             present = time.monotonic()
             before = size
             try:
                 size = self._write()
             except FileChanged:
-                return  # the caller finds what is left in the ring, and continues in another file
+                return  # the logger process finds the rest in the ring, and continues in another file
             except (OSError, MemoryError) as error:
                 words[ERROR] = getattr(error, "errno", errno.ENOMEM) or errno.EIO
                 self._tries += 1
                 words[TRIES] = self._tries
                 if not is_last:
                     in_order = present
-                elif present - in_order > _ORPHAN_PATIENCE:
+                elif present - in_order > _ORPHAN_TIMEOUT:
                     return
                 time.sleep(_RETRY)
                 continue
@@ -91,49 +103,53 @@ class _Server:
                 last_work = present
             if size or not has_more:
                 in_order = present
-            elif present - in_order > _DAMAGE_PATIENCE:
-                raise RuntimeError("the memory that is shared with the logger was changed by another process")
-            if is_last and not (size or before or has_more):  # what was put last may be visible to us a moment later
+            elif present - in_order > _DAMAGE_TIMEOUT:
+                raise RuntimeError("the memory that is shared with the logger process was changed by another program")
+            # One more round after the last write: the last record may become visible to this process a moment later.
+            if is_last and not (size or before or has_more):
                 return
-            if size <= _BATCH:  # otherwise the caller is faster than we are
+            if size <= _BATCH:  # otherwise more records are waiting already
                 self._wait(is_last, present - last_work)
 
     def _wait(self, is_last: bool, idle: float) -> None:
-        """Wait for the bell, or for the next time to look.
+        """Wait until the logger process wakes this one, or until the next check is due.
 
         Args:
-            is_last: Whether nothing more is put.
-            idle: The seconds in which nothing has come.
+            is_last: Whether the logger process has put the last record.
+            idle: Seconds since the last record.
         """
         if is_last:
-            time.sleep(_SETTLED)
-        elif self._bell.poll(_TICK if idle < 1 else _IDLE_TICK):
-            self._is_alone = not os.read(self._listen, 1024)
+            time.sleep(_VISIBLE_AFTER)
+        elif self._poll.poll(_TICK if idle < 1 else _IDLE_TICK):
+            self._is_pipe_closed = not os.read(self._wake_pipe, 1024)
 
     def _write(self) -> int:
-        """Write some of the waiting records. Returns how many bytes; raises OSError."""
+        """Write some of the waiting records, and return how many bytes were written.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         self._seals.settle()
-        self._let_go()
-        if (written := self._ring.written) is None:
-            self._file.look_again()
-        else:
-            self._file.position = (written, self._file.lines)  # with a large line that the caller has written itself
+        self._release_written()
+        self._update_size()
         before = self._file.size
         lines: list[bytes] = []
         ends: list[int] = []
         size = 0
-        for record, end in self._ring.take(self._tail):
-            seq, nanoseconds, name, data, values, tail, *own = marshal.loads(record)
-            if own:
+        for record, end in self._ring.records_from(self._tail):
+            seq, nanoseconds, name, data, values, span_members, *direct_range = marshal.loads(record)
+            if direct_range:
                 if lines:
                     break
-                self._written.read_part(*own)
-            if tail is None:
+                self._update_size()  # the logger process may have written this range after the last update
+                before = self._file.size
+                self._unsealed_hash.read_rest(*direct_range)
+            if span_members is None:  # a seal
                 if not lines:
                     self._ends = [end]
                     self._seals.write(seq, nanoseconds, name, data)
                 break
-            lines.append(line(seq, nanoseconds, name, data, values, tail))
+            lines.append(line(seq, nanoseconds, name, data, values, span_members))
             ends.append(end)
             size += len(lines[-1])
             if size > _BATCH:
@@ -141,18 +157,25 @@ class _Server:
         if lines:
             self._ends = ends
             self._file.write(b"".join(lines), len(lines))
-        self._words[UNSEALED] = self._seals.unsealed
-        self._let_go()
+        self._words[UNSEALED] = self._seals.unsealed_size
+        self._release_written()
         return self._file.size - before
 
-    def _let_go(self) -> None:
-        """Of the records whose lines are written."""
+    def _update_size(self) -> None:
+        """Set the size that the file must have, with the large lines that the logger process wrote."""
+        if (size := self._ring.log_size) is None:
+            self._file.refresh()
+        else:
+            self._file.position = (size, self._file.lines)
+
+    def _release_written(self) -> None:
+        """Release the space of the records whose lines are in the file."""
         if done := self._file.lines - self._taken:
             try:
-                self._ring.note_digest(*self._written.part())
+                self._ring.store_digest(*self._unsealed_hash.digest())
             except OSError:
-                pass  # a part that the caller has written can't be read now
-            self._ring.written = self._file.size
+                pass  # bytes that the logger process wrote can't be read now
+            self._ring.log_size = self._file.size
             self._tail = self._words[TAIL] = self._ends[done - 1]
             self._taken += done
             del self._ends[:done]

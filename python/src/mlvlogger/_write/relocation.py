@@ -11,8 +11,8 @@ from .._disk.folder import Folder, temporary_name
 from .._disk.line_file import FileChanged, LineFile
 from .._disk.publish import link
 from .direct import DirectWriter
+from .unsealed_hash import UnsealedHash
 from .writer import put
-from .written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
     from .reports import Reports
     from .session import SessionStart
 
-__all__ = ["Elsewhere"]
+__all__ = ["Relocation"]
 
 _MAX_COPY = 1024 * 1024 * 1024  # bytes of a log that is copied when another program has removed or replaced it
-_RETRY = 1.0  # seconds after which continuing elsewhere is tried again, if it failed
+_RETRY = 1.0  # seconds from a failed try to the next one
 _MAX_TRIES = 1000  # for a free name
 
 
-class Elsewhere:
-    """Continues a stream when its file isn't at its path any more: there again, or in a new stream.
+class Relocation:
+    """Continues a stream whose file isn't at its path any more: at the same path, or in a new stream.
 
     Args:
-        destination: The file; it becomes another one.
-        start: The members of `mlv/start`, for a new stream.
-        reports: Where a change of the file is reported.
+        destination: The file, which is replaced by another one.
+        start: Makes the `mlv/start` of a new stream.
+        reports: Reports the change of the file.
+
+    Attributes:
+        replaced: The streams that this one replaces (`writer.kept-stream`), and whether it has all lines of each.
     """
 
     def __init__(self, destination: Destination, start: SessionStart, reports: Reports) -> None:
@@ -49,17 +52,16 @@ class Elsewhere:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again, in a forked child."""
-        #: Streams that this one took the place of (`writer.kept-stream`), and whether it has all their lines, too.
+        """Forget the state of the parent, in a forked child."""
         self.replaced: dict[str, bool] = {}
-        self._published_again = False
-        self._is_away = False  # isn't the file at its path, and could we not continue elsewhere?
-        self._retry_at = 0.0  # time.monotonic, for trying that again
-        self._trouble = OSError()  # with which it failed last
+        self._was_republished = False
+        self._has_failed = False  # whether the file isn't at its path, and relocating it failed
+        self._retry_at = 0.0  # the time (`time.monotonic`) of the next try
+        self._last_error = OSError()  # of the last try
 
-    def at_risk(self) -> str:
-        """Return what a message says of the events that were acknowledged; "" if they are where they should be."""
-        if not self._is_away:
+    def describe_risk(self) -> str:
+        """Return a warning about acknowledged events that may be lost, for a message; empty if they are safe."""
+        if not self._has_failed:
             return ""
         return (
             f"The log isn't at its path, and its events up to seq {self._destination.writer.seq} are lost if this "
@@ -67,66 +69,68 @@ class Elsewhere:
         )
 
     def free_names(self, kind: str) -> Iterator[str]:
-        """Names for a new stream that takes up this one; see `_free_names`."""
+        """Iterate over names for a new stream that continues this one; see `_free_names`."""
         name = None if self._start.experiment is not None else self._first_name
         return _free_names(self._destination.root, name, kind)
 
-    def continue_there(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
-        """Make sure that events can be written again.
+    def relocate(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
+        """Continue the stream at its path or in a new stream.
 
         Args:
-            change: What was found.
-            backlog: What waits. It is renumbered for the new file.
-            at_once: Whether to try again what has just failed.
+            change: How the file was changed.
+            backlog: The waiting events. They are renumbered for the new file.
+            at_once: Whether to retry immediately after a failed try.
 
         Raises:
-            OSError: If neither works. Nothing is written then, and it can be tried again.
+            OSError: If both fail. Nothing is written, and a later call can try again.
         """
         if not at_once and time.monotonic() < self._retry_at:
-            raise self._trouble from None
-        self._is_away = True
+            raise self._last_error from None
+        self._has_failed = True
         try:
-            self._continue(change, backlog)
+            self._relocate(change, backlog)
         except OSError as error:
-            self._trouble, self._retry_at = error, time.monotonic() + _RETRY
+            self._last_error, self._retry_at = error, time.monotonic() + _RETRY
             raise
-        self._is_away = False
+        self._has_failed = False
 
-    def _continue(self, change: FileChanged, backlog: Backlog) -> None:
+    def _relocate(self, change: FileChanged, backlog: Backlog) -> None:
+        """Continue the stream once, and add a report. Arguments and errors as for `relocate`."""
         destination = self._destination
         last = destination.writer.seq
         if not isinstance(destination.writer, DirectWriter):
-            backlog.take_over(destination.take_back(destination.writer), destination.writer.seq)
+            backlog.insert(destination.stop_process(destination.writer), destination.writer.seq)
             try:
                 destination.writer.check()
             except FileChanged as again:
                 change = again
         if destination.root.is_removed:
-            self._refuse()
+            self._raise_removed()
         how, old, path = change.how, destination.writer.file, destination.path
-        is_whole = how in ("removed", "replaced") and old.size <= _MAX_COPY
-        is_again = False
+        has_copy = how in ("removed", "replaced") and old.size <= _MAX_COPY
+        is_same_path = False
         try:
-            if how == "removed" and is_whole and not self._published_again:
-                is_again = self._publish(destination.name, None, True, backlog)
-            if not is_again:
-                self._publish_kept(is_whole, last, backlog)
+            if how == "removed" and has_copy and not self._was_republished:
+                is_same_path = self._publish(destination.name, None, True, backlog)
+            if not is_same_path:
+                self._publish_kept(has_copy, last, backlog)
         except FileChanged:
-            is_whole = False
-            self._publish_kept(is_whole, last, backlog)
-        self._published_again = is_again
-        if is_again:
+            has_copy = False
+            self._publish_kept(has_copy, last, backlog)
+        self._was_republished = is_same_path
+        if is_same_path:
             what = f"Its {old.size} bytes were written again under the same name, and logging continues there"
         else:
             what = f"Logging continues in {destination.path}, which " + (
-                "begins with all events of the old file" if is_whole else f"follows event {last} of the old file"
+                "begins with all events of the old file" if has_copy else f"follows event {last} of the old file"
             )
         self._reports.add_change(
             f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
             "editors, away from logs that are being written."
         )
 
-    def _refuse(self) -> NoReturn:
+    def _raise_removed(self) -> NoReturn:
+        """Raise FileNotFoundError because the directory is gone, and warn about it once."""
         gone, path = "The directory was removed by another program", self._destination.root.path
         if not self._reports.raises:
             self._reports.warn_once(
@@ -136,26 +140,36 @@ class Elsewhere:
             )
         raise FileNotFoundError(errno.ENOENT, gone, path)
 
-    def _publish_kept(self, is_whole: bool, last: int, backlog: Backlog) -> None:
-        """Continue in a new stream, which says whose place it takes (`writer.kept-stream`). Raises OSError."""
+    def _publish_kept(self, has_copy: bool, last: int, backlog: Backlog) -> None:
+        """Continue in a new stream, whose start names the stream that it replaces (`writer.kept-stream`).
+
+        Args:
+            has_copy: Whether the new stream begins with a copy of the old file.
+            last: The last seq in the old file.
+            backlog: The waiting events.
+
+        Raises:
+            OSError: If the system refuses.
+        """
         destination = self._destination
         old_name, old_seq = destination.name, destination.writer.seq
         start = self._start.event(replaces={"stream": old_name, "last": last})
         for name in self.free_names("kept"):
-            if self._publish(name, start, is_whole, backlog):
+            if self._publish(name, start, has_copy, backlog):
                 break
-        self.replaced = {name: has and is_whole for name, has in self.replaced.items()} | {old_name: is_whole}
+        self.replaced = {name: has and has_copy for name, has in self.replaced.items()} | {old_name: has_copy}
         destination.session = object()
-        backlog.move(old_seq, destination.writer.seq)  # after the start
+        backlog.move(old_seq, destination.writer.seq)  # here, because their seqs follow that of the start
 
-    def _publish(self, name: str, start: Pending | None, is_whole: bool, backlog: Backlog) -> bool:
-        """Continue in a file that `_copy` makes, and return True; or return False if the name is taken.
+    def _publish(self, name: str, start: Pending | None, has_copy: bool, backlog: Backlog) -> bool:
+        """Continue in a file that `_copy` makes, and return True. If the name is taken, return False.
 
-        Raises OSError; then everything is as it was.
+        Raises:
+            OSError: If that fails. Nothing is changed.
         """
         destination, old = self._destination, self._destination.writer
         assert isinstance(old, DirectWriter)
-        writer = _copy(destination.root, old, name, start, is_whole)
+        writer = _copy(destination.root, old, name, start, has_copy)
         if writer is None:
             return False
         writer.file.name = destination.name = name
@@ -163,18 +177,25 @@ class Elsewhere:
         backlog.dropped_seq = 0
         old.file.abandon()
         if destination.uses_process:
-            destination.start_process(writer.written)
+            destination.start_process(writer.unsealed_hash)
         return True
 
 
-def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_whole: bool) -> DirectWriter | None:
-    """Make a file of the lines of an old one (with *is_whole*) and an `mlv/start` (with *start*).
+def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, has_copy: bool) -> DirectWriter | None:
+    """Make a new file, and publish it under its name when it is complete.
+
+    Args:
+        root: The folder that *name* is relative to.
+        old: The writer of the old file.
+        name: The path of the new file.
+        start: An `mlv/start` to write, or None.
+        has_copy: Whether the new file begins with a copy of the old one.
 
     Returns:
-        Its writer, None if the name is taken.
+        The writer of the new file, or None if the name is taken.
 
     Raises:
-        OSError: If that fails; then nothing of it is left.
+        OSError: If that fails. Nothing of the new file is left.
     """
     *folders, last = name.split("/")
     temporary = temporary_name()
@@ -182,15 +203,15 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
     with Folder(root, *folders) as folder:
         try:
             file = LineFile("/".join([*folders, temporary]), new=True, root=root)
-            if is_whole:
+            if has_copy:
                 for offset in range(0, old.file.size, CHUNK):
                     file.write(old.file.read(min(CHUNK, old.file.size - offset), offset), 0)
                 if file.size != old.file.size:
-                    raise FileChanged("truncated")  # too
-            if is_whole:
-                writer = DirectWriter(old.written.in_copy(file), old.seq)
+                    raise FileChanged("truncated")  # another program has changed its size, too
+            if has_copy:
+                writer = DirectWriter(old.unsealed_hash.for_copy(file), old.seq)
             else:
-                writer = DirectWriter(Written(file, 0), 0)
+                writer = DirectWriter(UnsealedHash(file, 0), 0)
             if start is not None:
                 put(writer, time.time_ns(), start)
             file.sync()
@@ -207,15 +228,15 @@ def _copy(root: Folder, old: DirectWriter, name: str, start: Pending | None, is_
 
 
 def _free_names(root: Folder, name: str | None, kind: str) -> Iterator[str]:
-    """Names that no stream has: ``log/fork-1.jsonl`` of an experiment, ``train.fork-1.jsonl`` of a bare log.
+    """Iterate over names that no stream has, such as ``log/fork-1.jsonl``, or ``train.fork-1.jsonl`` for a bare log.
 
     Args:
         root: The directory of the experiment or of the bare log.
-        name: The name of the bare log, None for an experiment.
+        name: The name of the bare log, or None for an experiment.
         kind: The word before the number.
 
     Raises:
-        OSError: If other processes take each of them.
+        OSError: If other processes take all of the names.
     """
     folder, stem, suffix = "log/", "", ".jsonl"
     if name is not None:

@@ -1,4 +1,4 @@
-"""Continuing after a fault, in the trial's own process: what a next session must always be able to do."""
+"""The session after a fault, in the process of the trial."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from acks import Acks
 from events import data
 from mlvlogger import Exp
 
-__all__ = ["go_on"]
+__all__ = ["log_next_session"]
 
 
-def go_on(experiment: Path, writer: str, acks: Acks) -> None:
-    """Open the experiment as a requeued script would, log three events, and close it; they are put down in *acks*."""
+def log_next_session(experiment: Path, writer: str, acks: Acks) -> None:
+    """Open the experiment as a requeued script would, log three events, and close it; add the events to *acks*."""
     with Exp(experiment.parent, experiment.name, exists="resume", writer=writer) as exp:
         source = f"again.{os.getpid()}.{time.monotonic_ns()}"
         acks.sources.add(source)

@@ -1,0 +1,120 @@
+"""The data of an event as JSON, from a mapping and keyword arguments (specification 1.0, chapter Events)."""
+
+from __future__ import annotations
+
+from ._format.convert import count_elements, is_mapping
+from ._format.decode import decode
+from ._format.encode import encode, free_name
+from ._format.json import dumps
+from ._format.line import numbers
+from ._format.metrics import step
+from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
+from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from typing import Any
+
+    from ._format.line import Numbers
+
+__all__ = ["check_step", "data_json"]
+
+
+def data_json(
+    data: Mapping[str, Any] | None, members: dict[str, Any], experiment: str | None
+) -> tuple[bytes, Numbers | None]:
+    """Return the JSON of an event's data as bytes, or the template and values of `numbers`.
+
+    Args:
+        data: As for `Logger.event`.
+        members: As for `Logger.event`.
+        experiment: The id of the experiment, None for a bare log.
+
+    Raises:
+        TypeError: As for `Logger.event`.
+    """
+    if type(data) is dict and not members:
+        copy = data.copy()
+        for name in copy:
+            if type(name) is not str:
+                break
+        else:
+            if plain := numbers(copy):
+                check_step(copy)
+                return plain
+    tree = _tree(members, experiment) if members else {}
+    if data is not None:
+        if not is_mapping(data):
+            raise TypeError(
+                f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
+                "event(name, value=…)."
+            )
+        given = _tree(data, experiment, tree)
+        names: dict[str, int] = {}
+        for key in [key for key in tree if key in given]:
+            if _is_given_twice(key, data, members):
+                raise TypeError(f"data has {key!r} twice, in the mapping and by keyword. Give it once.")
+            second = free_name(key, {**given, **tree}, names)
+            tree[second] = tree.pop(key)
+            warn_once(
+                f"data: a key of the mapping and the keyword {brief(key)} have the same name in JSON. The value of "
+                f"the keyword was recorded under the name {brief(second)}. Rename one of them."
+            )
+        tree = {**given, **tree}
+    check_step(tree)
+    text = dumps(tree)
+    if len(text) >= MAX_DATA:
+        text = shortened(tree)
+    elif len(text) > 2 * MANY:
+        warn_if_large(tree, len(text))
+    return text.encode("ascii"), None
+
+
+def _tree(mapping: Any, experiment: str | None, taken: Container[str] = ()) -> dict[str, Any]:
+    tree = encode(mapping, path="data", depth=2, own=experiment, lenient=warn_once)
+    if type(tree) is dict and "_mlv" not in tree:
+        for name, value in tree.items():
+            while type(value) is list and len(value) == 1:
+                value = value[0]
+                if type(value) is float:
+                    _check_metric(name, mapping)
+        return tree
+    # The mapping as a whole can't be encoded, and data can't be a typed value itself.
+    return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
+
+
+def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
+    """Return whether two members of this name in JSON come from one key, and not from two keys such as 1 and "1"."""
+    keys = {name, name[1:]} if name[:1] == "_" else {name}  # the name may be escaped
+    if not any(key in members for key in keys):
+        return False
+    try:
+        return not hasattr(type(data), "keys") or any(key in data for key in keys)
+    except Exception as error:  # from code of the mapping
+        reraise_exhaustion(error)
+        return True
+
+
+def check_step(data: dict[str, Any]) -> None:
+    """Warn if the member `step` of encoded data can't be the axis of its metrics."""
+    if "step" in data and step({"step": decode(data["step"])}) is None:
+        warn_once(
+            f"data.step is {short(data['step'])}, which isn't an integer of 64 bits, so it isn't the axis of the "
+            "metrics: readers count the events instead. Pass an integer as step, and another value under another name, "
+            "such as epoch.",
+            key="data.step",
+        )
+
+
+def _check_metric(name: str, data: Any) -> None:
+    """Warn if a member of data is an array or tensor of one float, which readers don't take for a metric."""
+    value: Any = data.get(name) if hasattr(data, "get") else None
+    if not hasattr(value, "tolist") or not hasattr(value, "shape") or count_elements(value.shape) != 1:
+        return
+    if "float" in str(getattr(value, "dtype", "")):
+        warn_once(
+            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which isn't "
+            "a metric. To log its one number as a metric, pass the value of its item().",
+            key=f"data.{name} of one element",
+        )
