@@ -262,3 +262,13 @@ def test_an_empty_folder_is_in_the_crate(experiment: Path, tmp_path: Path, name:
         with zipfile.ZipFile(tmp_path / name) as archive:
             assert "ünused dir/deep/" in archive.namelist()
     assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
+
+
+def test_parameters_of_an_experiment_and_of_its_parts_are_kept_apart(tmp_path: Path) -> None:
+    exp = Exp(tmp_path / "runs", "demo", {"squeeze/pruned/ratio": 1})
+    exp.sub("pruned", {"ratio": 2}, kind="squeeze").close()
+    exp.close()
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    params = {entity["@id"]: entity["value"] for entity in graph if entity["@id"].startswith("#param-")}
+    assert sorted(params.values()) == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import report_links
 from mlv_tools._exchange.table_files import export
 from mlv_tools._sql.views import connect
@@ -11,7 +12,7 @@ from mlv_tools._sql.views import connect
 __all__ = ["command"]
 
 
-@click.command("parquet")
+@click.command("parquet", epilog=examples("mlv export parquet runs tables"))
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.argument("directory", type=click.Path())
 def command(root: str, directory: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.ro_crate import write
@@ -16,7 +17,7 @@ from mlvlogger import read
 __all__ = ["command"]
 
 
-@click.command("ro-crate")
+@click.command("ro-crate", epilog=examples("mlv export ro-crate runs/demo demo.zip --license CC-BY-4.0"))
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--license", default="not specified", help="License of the crate: a URL or a name.", show_default=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import report_links, requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.tensorboard_export import export, run_name
@@ -17,7 +18,7 @@ from mlvlogger import MLVError
 __all__ = ["command"]
 
 
-@click.command("tensorboard")
+@click.command("tensorboard", epilog=examples("mlv export tensorboard runs tb"))
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("logdir", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--add", is_flag=True, help="Allow a LOGDIR that isn't empty.")

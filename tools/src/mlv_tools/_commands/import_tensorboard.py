@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.event_files import runs
@@ -15,7 +16,7 @@ from mlvlogger import ExperimentExists, MLVError
 __all__ = ["command"]
 
 
-@click.command("tensorboard")
+@click.command("tensorboard", epilog=examples("mlv import tensorboard tb runs"))
 @click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("savedir", type=click.Path(file_okay=False, path_type=Path))
 def command(logdir: Path, savedir: Path) -> None:

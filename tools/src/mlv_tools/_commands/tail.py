@@ -12,6 +12,7 @@ from rich.text import Text
 
 import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import number, printable, value
 from mlv_tools._reading.follow import Follower
@@ -25,7 +26,8 @@ _INTERRUPTED = 130
 
 @click.command(
     help="Print the last events of an experiment, with their times in UTC. With -f, also print new events of all"
-    " streams, including new streams."
+    " streams, including new streams.",
+    epilog=examples("mlv tail runs/demo", "mlv tail -f runs/demo", "mlv tail -n 100 --until-end runs/demo"),
 )
 @click.argument("directory", type=ExperimentPath())
 @click.option("-f", "--follow", is_flag=True, help="Print new events until interrupted (exit code 130).")

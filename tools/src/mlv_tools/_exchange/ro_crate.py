@@ -168,9 +168,8 @@ def _param(crate: Any, prefix: str, name: str, value: Any) -> Any:
     plain = value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str, ensure_ascii=False)
     if isinstance(plain, float) and plain - plain != 0:  # infinite or NaN, which JSON has no number for
         plain = str(plain)
-    return _entity(
-        crate, f"#param-{quote(prefix, safe='')}/{quote(name, safe='')}", "PropertyValue", name=name, value=plain
-    )
+    # Only the slashes of the path stay: otherwise, `a/b` of this experiment would be `b` of its sub-experiment `a`.
+    return _entity(crate, f"#param-{quote(prefix)}{quote(name, safe='')}", "PropertyValue", name=name, value=plain)
 
 
 def _software(crate: Any, environment: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
 from mlvlogger import Event, Experiment, External, File
@@ -76,7 +77,7 @@ def _write(
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = {tag: 0.0 for tag in _tags(experiment, stream, messages)}
+    tags, metrics = _tags(experiment, stream)
     directory.mkdir(parents=True, exist_ok=True)
     # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
@@ -84,7 +85,7 @@ def _write(
         if stream == experiment.default_stream:
             created = experiment.created.timestamp() if experiment.created else 0.0
             # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
-            described, started, ended = hparams(_params(experiment, messages), tags)
+            described, started, ended = hparams(dict(_hparams(experiment)), metrics)
             for summary in [described, started] + [ended] * (experiment.state == "completed"):
                 writer.write_event(Record(wall_time=created, summary=summary))
         counts: Counter[tuple[str, str]] = Counter()
@@ -92,7 +93,7 @@ def _write(
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, name, counts)
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
@@ -103,7 +104,7 @@ def _write(
                 if image is None:
                     messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, name, counts)
                 values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
                 written["images"] += 1
@@ -115,35 +116,6 @@ def _write(
             messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
     finally:
         writer.close()
-
-
-def _tags(experiment: Experiment, stream: str, messages: list[str]) -> Iterator[str]:
-    """Yield the tags of the metrics of a stream, and add a message about each tag of several metrics."""
-    found: dict[str, tuple[str, str]] = {}
-    reported: set[str] = set()
-    for event in _events(experiment, stream):
-        for name in [*event.metrics, *(name for name, _ in _images(event))]:
-            tag = _tag(experiment, event, name)
-            first = found.setdefault(tag, (event.name, name))
-            if first != (event.name, name) and tag not in reported:
-                reported.add(tag)
-                messages.append(
-                    f"{stream}: {first[1]!r} of the events {first[0]!r} and {name!r} of {event.name!r} have one tag,"
-                    f" {tag!r}, and are one curve in TensorBoard"
-                )
-    yield from found
-
-
-def _params(experiment: Experiment, messages: list[str]) -> dict[str, str | bool | int | float]:
-    """Return the hyperparameters, and add a message about each parameter whose name another one has."""
-    params: dict[str, str | bool | int | float] = {}
-    for name, value in _flat(experiment.params):
-        if params.setdefault(name, value) is not value:
-            messages.append(
-                f"a second parameter {name!r} is left out: nested names are joined by dots, and {params[name]!r} has"
-                " the name"
-            )
-    return params
 
 
 def _others(experiment: Experiment, event: Event) -> Iterator[str]:
@@ -171,9 +143,30 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
             yield name, value
 
 
-def _tag(experiment: Experiment, event: Event, name: str) -> str:
+def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
+    """Return the tags of the metrics and images of a stream by their parts, and those of the metrics, for `hparams`.
+
+    If two tags have the same text, names with `/` are quoted.
+    """
+    parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
+    for event in _events(experiment, stream):
+        for name, _ in _images(event):
+            parts.setdefault(_tag(experiment, event, name), False)
+        for name in event.metrics:
+            parts[_tag(experiment, event, name)] = True
+    counts = Counter(map("".join, parts))
+    tags = {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+    return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}
+
+
+def _quoted(begin: str, name: str) -> str:
+    return begin + (json.dumps(name, ensure_ascii=False) if "/" in name else name)
+
+
+def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
+    """Return the tag in two parts, of which the second one is the name, or is empty if the tag was imported."""
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return encodable(tag if isinstance(tag, str) else f"{event.name}/{name}")
+    return (encodable(tag), "") if isinstance(tag, str) else (encodable(f"{event.name}/"), encodable(name))
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
@@ -196,18 +189,21 @@ def _float(value: int | float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
+def _hparams(experiment: Experiment) -> Iterator[tuple[str, str | bool | int | float]]:
     """Yield the parameters in the form of TensorBoard: one level of strings, booleans and doubles."""
+    params = dict(flatten(experiment.params))
+    # A name from TensorBoard goes back as it came, without quotes around its dots.
+    given = {name: key for key in experiment.params for name, _ in flatten({key: None})}
     for name, value in params.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield prefix + name, str(value)
+        if "tensorboard" in experiment.extra and given.get(name, name) not in params:
+            name = encodable(given[name])
+        if isinstance(value, float) and not math.isfinite(value):
+            yield name, str(value)
         elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
-            yield prefix + name, value
+            yield name, value
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            yield prefix + name, encodable(text)
+            yield name, encodable(text)
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:
