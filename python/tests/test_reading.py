@@ -294,7 +294,62 @@ def test_a_metric_is_every_number_with_its_step() -> None:
     assert steps == [5, 3, 2, 3, 2**60, 20, 6], "a number without a fraction is an integer, however it is spelled"
     assert [type(step) for step in steps] == [int] * 7
     assert [repr(value) for value in series] == ["1", "0.5", "nan", str(2**60), "-0.0", "2", "3"]
-    assert run.metric("x", "missing") == ([], []) == run.metric("y", "loss")
+    assert run.metric_names() == [("x", "loss"), ("x", "other")]
+
+
+@pytest.mark.parametrize("rewinds", [False, True])
+def test_a_metric_that_does_not_exist_is_a_warning_with_those_that_do(exp: Exp, rewinds: bool) -> None:
+    exp.log.event("train", loss=1, accuracy=0.5, note="0.5")
+    if rewinds:
+        mark = exp.mark()
+        exp.log.event("train", superseded=1)
+        exp.rewind(mark)
+    for number in range(3):
+        exp.log.event("train", loss=2 + number, accuracy=0.5, note="0.5")
+    exp.log.event("val", loss=float("nan"))
+    exp.stream("gpu").event("memory", used=1)
+    exp.flush()
+    run = read(exp.path)
+    assert run.metric_names() == [("train", "loss"), ("train", "accuracy"), ("val", "loss")]
+    assert run.metric_names(stream="gpu") == [("memory", "used")]
+    known = r"Choose one of the events and metrics: \('train', 'loss'\), \('train', 'accuracy'\), \('val', 'loss'\)\."
+    for pattern, name in (("val", "nosuch"), ("nosuch", "loss"), ("train", "superseded")):
+        message = rf"^runs/e: no event of log\.jsonl that matches '{pattern}' has a metric '{name}'\. {known}$"
+        with pytest.warns(RuntimeWarning, match=message):
+            assert run.metric(pattern, name) == ([], [])
+    with pytest.warns(RuntimeWarning, match="a metric 'note'. The member has other values, such as '0.5'. Log numbers"):
+        assert run.metric("train", "note") == ([], [])
+    with pytest.warns(RuntimeWarning, match=r"'loss'\. Choose one of the events and metrics: \('memory', 'used'\)\.$"):
+        assert run.metric("**", "loss", stream="gpu") == ([], [])
+
+
+def test_a_log_without_metrics_has_no_name_that_could_be_wrong(exp: Exp) -> None:
+    exp.log.event("train", text="x")
+    exp.flush()
+    assert (read(exp.path).metric("train", "loss"), read(exp.path).metric_names()) == (([], []), [])
+
+
+@pytest.mark.parametrize("call", [read, lambda path: list(read.all(path))])
+def test_a_path_that_does_not_exist_is_reported_as_such(call: Callable[[str], Any]) -> None:
+    with pytest.raises(FileNotFoundError, match="^'?runs/missing'? does not exist. Pass "):
+        call("runs/missing")
+    Path("file").write_text("x")
+    with pytest.raises(FileNotFoundError, match="^'?file'? isn't a directory. Pass "):
+        call("file")
+
+
+def test_a_directory_of_experiments_is_reported_as_such(exp: Exp) -> None:
+    with pytest.raises(
+        NotAnExperiment, match=r"^runs isn't an experiment: it has no meta.json\..*use read.all\(path\)"
+    ):
+        read("runs")
+
+
+def test_a_notebook_shows_metrics_of_one_spelling_apart(exp: Exp) -> None:
+    exp.log.event("a.b", c=1)
+    exp.log.event("a", {"b.c": 2})
+    exp.flush()
+    assert read(exp.path)._repr_html_().count("a.b.c") == 2
 
 
 GARBLED = {

@@ -1,16 +1,19 @@
 """`mlv export parquet` and `csv`, read back by others."""
 
+import csv
+import json
 import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlv_tools import connect
-from mlvlogger import Exp
+from mlvlogger import Exp, read
 
 duckdb = pytest.importorskip("duckdb")
 MLV = [sys.executable, "-m", "mlv_tools"]
@@ -107,7 +110,39 @@ def test_omitted_lines_are_reported(runs: Path, tmp_path: Path) -> None:
     with open(runs / "one/log.jsonl", "a") as file:
         file.write("garbled\n")
     result = export("csv", runs, tmp_path / "out")
-    assert (result.returncode, result.stdout.split()[0]) == (0, "1")
+    assert (result.returncode, result.stdout.split()[0]) == (1, "1")
     assert result.stderr.startswith(
         "mlv: warning: Data was left out of the views because of a problem, such as one/log.jsonl:9: "
     )
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_links_to_experiments_are_said(runs: Path, tmp_path: Path, form: str) -> None:
+    """What is inside of an experiment and leads to no other one, such as the latest checkpoint, isn't an experiment."""
+    with Exp(tmp_path / "elsewhere", "two") as exp:
+        exp.log.event("batch", step=1, loss=0.5)
+    (runs / "selected").symlink_to(tmp_path / "elsewhere")
+    (runs / "one/files").mkdir(exist_ok=True)
+    (runs / "one/files/latest").symlink_to(tmp_path)
+    (runs / "one/sub").symlink_to(exp.path)
+    result = export(form, runs, tmp_path / "out")
+    said = "is left out: symbolic links aren't followed. Export its target"
+    assert result.stderr.splitlines() == [f"{runs}/{name} {said}" for name in ("one/sub", "selected")]
+    assert (result.returncode, result.stdout.split()[0]) == (1, "1")
+
+
+def test_times_in_csv_state_that_they_are_utc(runs: Path, tmp_path: Path) -> None:
+    export("csv", runs, tmp_path / "out")
+    with open(tmp_path / "out/events.csv", newline="") as file:
+        times = [row["time"] for row in csv.DictReader(file)]
+    (first, *_) = (event for event in read(runs / "one").events(stream="log/gpu.jsonl", lifecycle=True))
+    assert f"{first.time:%Y-%m-%dT%H:%M:%S.%f}Z" in times and all(time.endswith("Z") for time in times)
+
+
+def test_json_keeps_columns_of_one_name_and_all_digits(mlv: Callable[..., str], runs: Path) -> None:
+    query = (
+        "SELECT 1 AS a, 2 AS a, 3 AS a_1, 12345678901234567890.1234567::DECIMAL(38, 7) AS d, 0.1::DECIMAL(3, 2) AS e"
+    )
+    row = {"a": 1, "a_2": 2, "a_1": 3, "d": "12345678901234567890.1234567", "e": 0.1}
+    assert json.loads(mlv("sql", "runs", query, "--format", "jsonl")) == row
+    assert json.loads(mlv("sql", "runs", query, "--format", "json")) == [row]

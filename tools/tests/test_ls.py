@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mlvlogger
-from mlv_tools._commands._filter import Condition
-from mlv_tools._commands._metric import Metric
+from mlv_tools._commands._filter import parts
+from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._display.text import ago, sparkline
 from mlv_tools._reading.summary import summary
 from mlv_tools._reading.tail_reader import TailReader
@@ -106,6 +107,259 @@ def test_rows_are_chosen_by_a_condition(mlv: Callable[..., str], runs: Path, whe
     assert [row["name"] for row in rows_of(mlv("ls", runs, "-w", where, "--format", "json"))] == names
 
 
+def test_a_name_that_two_metrics_have_lists_both(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for number in range(2):
+        with Exp(tmp_path / "runs", f"e{number}") as exp:
+            for step in range(3):
+                for event in ("train", "val")[:: 1 if number else -1]:  # the last event must not decide
+                    exp.log.event(event, step=step, loss=(10 if event == "train" else 1) + step)
+    for option in (["-m", "loss"], ["-m", "loss:min"], ["-s", "loss"], ["-w", "loss < 5"]):
+        output = mlv("ls", "runs", *option, exit=2)
+        assert "is ambiguous. Choose one of: val.loss, train.loss." in output, option
+    rows = rows_of(mlv("ls", "runs", "-m", "train.loss:mean", "-m", "val.loss", "--format", "json"))
+    assert [(row["train.loss:mean"], row["val.loss"]) for row in rows] == [(11, 3), (11, 3)]
+
+
+def test_events_whose_names_look_like_patterns_are_not_merged(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        exp.log.event("a*", loss=1)
+        exp.log.event("ab", loss=2)
+        exp.log.event("a.b", c=3)
+        exp.log.event("a", {"b.c": 4, "loss:min": 5, "loss": 6})
+    names = ["a*.loss", "ab.loss", '"a.b".c', "a.b.c", "a.loss:min:last", "a.loss:min"]
+    (row,) = rows_of(mlv("ls", "runs", *(word for name in names for word in ("-m", name)), "--format", "json"))
+    assert [row[name] for name in names] == [1, 2, 3, 4, 5, 6]
+    assert "0 of 1" in mlv("ls", "runs", "-w", "a*.loss = 2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "nosuch"], "-m: there is no metric 'nosuch'. Choose one of: train/batch.loss."),
+        (["-m", "train/batch.los"], "Did you mean train/batch.loss?"),
+        (
+            ["-m", "loss:best"],
+            "'loss:best' asks for an unknown value 'best' of train/batch.loss. Choose one of: :last,",
+        ),
+        (["-p", "lr,nosuch"], "-p: there is no parameter 'nosuch'. Choose one of: lr, seed, ratio."),
+        (
+            ["-s", "nosuch"],
+            "-s: there is no column 'nosuch'. Choose one of: name, kind, state, last, tags, trouble, lr,",
+        ),
+        (["-s", "loss:best"], "'loss:best' asks for an unknown value 'best'"),
+        (["-w", "sed = 7"], "-w: there is no column 'sed'. Did you mean seed?"),
+    ],
+)
+def test_a_name_that_nothing_has_is_an_error_with_those_that_exist(
+    mlv: Callable[..., str], runs: Path, arguments: Any, message: str
+) -> None:
+    assert message in mlv("ls", runs, *arguments, exit=2)
+
+
+def test_a_metric_is_found_in_the_whole_log_of_each_row(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for number in range(2):
+        with Exp(tmp_path / "runs", f"e{number}") as exp:
+            exp.log.event("val", accuracy=0.5 + number / 10)
+            for step in range(1000 * number):  # the end of the log, which is all that the table reads, has no accuracy
+                exp.log.event("train", step=step, loss=1)
+    rows = rows_of(mlv("ls", "runs", "-w", "val.accuracy > 0.55", "-s", "accuracy", "--format", "json"))
+    assert [(row["name"], row["val.accuracy"]) for row in rows] == [("e1", 0.6)]
+
+
+def test_a_filter_that_nothing_matches_says_so(mlv: Callable[..., str], runs: Path) -> None:
+    assert mlv("ls", runs, "-w", "lr > 5") == "0 of 5 experiments match 'lr > 5'.\n"
+    assert "0 of 5 experiments match 'lr = 1' and 'lr = 2'" in mlv("ls", runs, "-w", "lr = 1", "-w", "lr = 2")
+    assert "write ~ *ir*" in mlv("ls", runs, "-w", "name ~ ir")
+    assert json.loads(mlv("ls", runs, "-w", "lr > 5", "--format", "json")) == []
+
+
+PARAMS = {"optimizer.lr": 0.1, "optimizer": {"lr": 0.2, "name": "adam"}, "a=b": 1, "state": "CA", "trouble": 1}
+PARAMS |= {"train": {"loss": "mse"}, "params": {"a=b": 2}, "x,y": 3, "none": None}
+
+
+def test_every_column_has_a_name_of_its_own(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e", PARAMS) as exp:
+        exp.log.event("train", loss=0.5, **{"huber[delta=1.3]": 7})
+    every = {
+        "name": "e",
+        "kind": "experiment",
+        "state": "completed",
+        '"optimizer.lr"': 0.1,
+        "optimizer.lr": 0.2,
+        "optimizer.name": "adam",
+        "a=b": 1,
+        "params.state": "CA",
+        "params.trouble": 1,
+        "train.loss": "mse",
+        "params.params.a=b": 2,
+        "x,y": 3,
+        "none": None,
+        "metrics.train.loss": 0.5,
+        "train.huber[delta=1.3]": 7,
+        "trouble": "",
+    }
+    params = ['"optimizer.lr"', "optimizer.lr,optimizer.name", "a=b", "params.state", "params.trouble", "train.loss"]
+    params += ["params.params.a=b", "x,y", "none"]
+    names = [word for name in params for word in ("-p", name)]
+    metrics = ["-m", "metrics.train.loss", "-m", "train.huber[delta=1.3]"]
+    (row,) = rows_of(mlv("ls", "runs", *names, *metrics, "--format", "json"))
+    assert {name: item for name, item in row.items() if name != "last"} == every
+    for name, item in every.items():
+        if item is not None and item != "":
+            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", "--format", "json"))
+            assert "0 of 1" in mlv("ls", "runs", "-w", f"{name} != {item}")
+            assert "e  " in mlv("ls", "runs", "-s", name)
+    for condition in ('"train.huber[delta=1.3]" > 6', '"a=b" < 2', '"x,y" = 3', "huber[delta=1.3] = 7", "none = null"):
+        assert "e  " in mlv("ls", "runs", "-w", condition)
+    (row,) = rows_of(mlv("ls", "runs", "-p", "optimizer", "-p", '"x,y",none', "--format", "json"))
+    assert list(row)[4:8] == ["optimizer.lr", "optimizer.name", "x,y", "none"]
+
+
+def test_a_condition_with_two_readings_is_an_error(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "e", {"a": "b=c", "a=b": "c"}).close()
+    assert "'a=b=c' is ambiguous. Write the column in double quotes" in mlv("ls", "runs", "-w", "a=b=c", exit=2)
+    for condition in ('"a" = b=c', '"a=b" = c'):
+        assert "e  " in mlv("ls", "runs", "-w", condition)
+
+
+def test_nested_parameters_are_columns(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, width in (("a", 64), ("b", 128)):
+        Exp(tmp_path / "runs", name, {"model": {"width": width, "depth": 2}, "lr": 0.1}).close()
+    assert mlv("ls", "runs").splitlines()[0].split()[5:] == ["model.width"]
+    assert [row["name"] for row in rows_of(mlv("ls", "runs", "-w", "model.width = 64", "--format", "json"))] == ["a"]
+    words = [line.split() for line in mlv("ls", "runs", "-p", "model").splitlines()]
+    assert (words[0][5:], words[1][-2:]) == (["model.width", "model.depth"], ["64", "2"])
+    assert "model.width  64" in mlv("show", "runs/a")
+    assert "model.width  64      128" in mlv("diff", "runs/a", "runs/b")
+
+
+def test_parameters_that_differ_in_a_late_digit_differ(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, seed, lr, flag in (("a", 1234567890, 0.1, True), ("b", 1234567891, 0.1000001, "true")):
+        Exp(tmp_path / "runs", name, {"seed": seed, "lr": lr, "flag": flag, "same": 1, "nan": float("nan")}).close()
+    lines = mlv("ls", "runs").splitlines()
+    assert lines[0].split()[5:] == ["seed", "lr", "flag"] and "1234567891" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("alpha > 0.3", ["b", "c"]),
+        ("alpha <= .5", ["a", "b"]),
+        ("alpha = 0.50", ["b"]),
+        ("alpha != 0.5", ["a", "c"]),
+        ("layers = 64", ["a"]),
+        ("layers = [64, 2]", ["a"]),
+        ("last > 2020-01-01", ["a", "b", "c"]),
+        ("last < 2020-01-01T10:00", []),
+        ("name > a", ["b", "c"]),
+        ("flag = true", ["a"]),
+        ("flag = 1", []),
+    ],
+)
+def test_values_are_compared_as_what_they_are(
+    mlv: Callable[..., str], tmp_path: Path, condition: str, expected: list[str]
+) -> None:
+    for name, params in (("a", {"alpha": "0.3", "layers": [64, 2], "flag": True}), ("b", {"alpha": "0.5"})):
+        Exp(tmp_path / "runs", name, params).close()
+    Exp(tmp_path / "runs", "c", {"alpha": 0.6}).close()
+    rows = rows_of(mlv("ls", "runs", "-w", condition, "--format", "json"))
+    assert [row["name"] for row in rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("name2 > 3", "'adam' isn't a number, and has no order with 3."),
+        ("layers < 3", "[64, 2] isn't a number, and has no order with 3."),
+        ("flag > 0", "True isn't a number"),
+        ("alpha < fast", "'fast' isn't a number, and has no order with 0.3."),
+        ("alpha > nan", "NaN is neither larger nor smaller than a number. To find NaN, write = nan."),
+        ("last > yesterday", "'yesterday' isn't a time. Write one such as 2026-11-28"),
+    ],
+)
+def test_a_comparison_that_is_impossible_is_an_error(
+    mlv: Callable[..., str], tmp_path: Path, condition: str, message: str
+) -> None:
+    Exp(tmp_path / "runs", "a", {"alpha": 0.3, "layers": [64, 2], "name2": "adam", "flag": True}).close()
+    assert f"can't be compared: {message}" in mlv("ls", "runs", "-w", condition, exit=2)
+
+
+def test_values_that_cannot_be_compared_are_counted(tmp_path: Path) -> None:
+    for name, lr in (("a", 0.3), ("b", "auto"), ("c", "auto")):
+        Exp(tmp_path / "runs", name, {"lr": lr}).close()
+    command = [sys.executable, "-m", "mlv_tools", "ls", "runs", "-w", "lr > 0.1", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert [row["name"] for row in rows_of(done.stdout)] == ["a"]
+    assert done.stderr == (
+        "mlv: warning: 2 of 3 experiments are left out by 'lr > 0.1': "
+        "'auto' isn't a number, and has no order with 0.1.\n"
+    )
+
+
+def test_numbers_in_strings_are_sorted_as_numbers_and_nan_does_not_disturb_the_order(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    for name, size in (("a", "9"), ("b", "nan"), ("c", 10), ("d", "x"), ("e", 1.5), ("f", None)):
+        Exp(tmp_path / "runs", name, {"size": size}).close()
+    for reverse, names in (([], "eacdbf"), (["-r"], "dcaebf")):
+        rows = rows_of(mlv("ls", "runs", "-s", "size", *reverse, "--format", "json"))
+        assert [row["name"] for row in rows] == list(names)
+
+
+def test_a_number_that_no_float_holds_is_shown(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e", {"big": 10**400}) as exp:
+        exp.log.event("t", loss=-(10**400))
+    output = mlv("ls", "runs", "-m", "loss:mean", "-p", "big")
+    assert "1.00000e+400" in output and "-inf" in output
+    assert "big=" not in mlv("tail", "runs/e") and "loss=-1.00000e+400" in mlv("tail", "runs/e")
+
+
+def shown_at(width: int, *arguments: Any) -> tuple[list[str], list[str]]:
+    """Return the titles of the table on a terminal of this width, and those that were left out."""
+    program = (
+        "import sys; from rich.console import Console; from mlv_tools._commands import ls\n"
+        "ls.output = lambda: Console(width=int(sys.argv[1])); ls.command(sys.argv[2:], standalone_mode=False)"
+    )
+    command = [sys.executable, "-c", program, str(width), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    text = " ".join(done.stdout.split())
+    left = text.partition("too narrow: ")[2].partition(" not shown: ")[0]
+    return lines[0].split("  "), left.split(", ") if left else []
+
+
+def test_columns_that_were_asked_for_are_left_out_last(tmp_path: Path) -> None:
+    with Exp(tmp_path, "run", {f"parameter_{n}": "value" * 2 for n in range(4)}) as exp:
+        exp.log.event("train", loss=0.5, accuracy=0.5)
+    asked = ["-m", "train.loss:min", "-m", "train.accuracy"]
+    titles, left = shown_at(200, tmp_path, *asked)
+    assert left == [] and any("parameter_3" in title for title in titles)
+    titles, left = shown_at(90, tmp_path, *asked)
+    assert left == ["parameter_1", "parameter_2", "parameter_3"]
+    assert {"name", "state", "train.loss:min", "train.accuracy"} <= {title.strip() for title in titles}
+    titles, left = shown_at(40, tmp_path, *asked)
+    assert [title.strip() for title in titles if title.strip()] == ["name", "train.loss:min", "train.accuracy"]
+    assert left == ["kind", "state", "last event", *(f"parameter_{n}" for n in range(4))]
+    titles, left = shown_at(20, tmp_path, *asked)
+    assert [title.strip() for title in titles if title.strip()] == ["name", "train.loss:min"]
+    assert left[-1] == "train.accuracy"
+    titles, left = shown_at(45, tmp_path, "-p", "parameter_3,parameter_2")
+    assert titles[-1].strip() == "parameter_2" and "train.loss" in left and "parameter_2" not in left
+
+
+def test_columns_that_nobody_asked_for_are_counted(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e", {f"p{n}": n for n in range(7)}) as exp:
+        exp.log.event("train", {f"m{n}": n for n in range(5)})
+    last = mlv("ls", "runs").splitlines()[-1]
+    assert last == "not shown: 3 parameters that differ (-p), 1 metrics (-m)"
+    assert "not shown" not in mlv("ls", "runs", "-p", "p0", "-m", "m0")
+
+
+def test_an_old_time_says_that_it_is_utc() -> None:
+    time, now = datetime(2026, 1, 2, 3, 4, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    assert ago(time, now) == "2026-01-02 03:04 UTC"
+
+
 def test_rows_are_sorted_by_a_column_and_those_without_a_value_come_last(mlv: Callable[..., str], runs: Path) -> None:
     rows = rows_of(mlv("ls", runs, "--sort", "lr", "-r", "--format", "json"))
     assert [row["name"] for row in rows] == ["third", "first", "second", "broken", "first/squeeze/pruned"]
@@ -135,13 +389,13 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(
     one, two = json.loads(output, parse_constant=refuse)
     expected = {"name": "a", "kind": "experiment", "state": "completed", "last": one["last"], "params.state": "CA"}
     expected |= {name: params[name] for name in ("layers", "text", "seed", "none")}
-    assert one == {**expected, "loss": "nan", "accuracy": 0.1 + 0.2, "trouble": ""}
+    assert one == {**expected, "batch.loss": "nan", "batch.accuracy": 0.1 + 0.2, "trouble": ""}
     assert two["name"] == "\udcff\x1b/b"
     output = mlv("ls", "--format", "csv", *columns)
     assert output.isascii() and output.replace("\n", "").isprintable()
     one, two = csv.DictReader(io.StringIO(output))
     cells = "{a: x}", "a\\x1b[31m\\x9b\\u202e", str(2**63), "", "nan", "0.30000000000000004"
-    assert tuple(one[name] for name in ("text", "seed", "none", "loss", "accuracy")) == cells[1:]
+    assert tuple(one[name] for name in ("text", "seed", "none", "batch.loss", "batch.accuracy")) == cells[1:]
     assert (one["layers"], one["state"], two["name"]) == (f"[1, {cells[0]}]", "completed", "\\udcff\\x1b/b")
 
 
@@ -150,7 +404,6 @@ def test_other_programs_get_json_and_csv_that_they_can_read_and_a_terminal_too(
     [
         (["--sort", "nothing"], "there is no column 'nothing'"),
         (["-w", "what"], "'what' isn't a condition. Write COLUMN = VALUE"),
-        (["-m", ".x"], "'.x' isn't the name of a metric"),
         (["missing"], "Directory 'missing' does not exist"),
     ],
 )
@@ -309,9 +562,18 @@ def test_a_sparkline_has_the_shape_of_the_values(values: Any, line: str) -> None
 
 
 def test_metrics_and_conditions_are_parsed() -> None:
-    assert Metric.of("epoch/batch.loss:min") == Metric("epoch/batch", "loss", "min")
-    assert Metric.of("loss") == Metric("**", "loss", "last") and str(Metric.of("a.b:mean")) == "a.b:mean"
-    assert Metric.of("x:y") == Metric("**", "x:y", "last")
-    assert Condition.of("lr>=1e-3") == Condition("lr", ">=", 0.001)
-    assert Condition.of("name = a b") == Condition("name", "=", "a b")
+    known = [("epoch/batch", "loss"), ("a", "b"), ("c", "x:y")]
+    assert find_metric("epoch/batch.loss:min", known) == Metric("epoch/batch", "loss", "min")
+    assert find_metric("loss", known) == Metric("epoch/batch", "loss", "last")
+    assert str(find_metric("a.b:mean", known)) == "a.b:mean"
+    assert find_metric("x:y", known) == Metric("c", "x:y", "last")
+    assert parts("lr>=1e-3") == [("lr", ">=", "1e-3")]
+    assert parts("a = b = c") == [("a", "=", "b = c"), ("a = b", "=", "c")]
     assert ago(None) == ""
+
+
+def test_an_old_event_has_its_date_with_the_time_zone() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    tokyo = timezone(timedelta(hours=9))
+    assert ago(datetime(2026, 1, 2, 3, 4, tzinfo=tokyo), now) == "2026-01-01 18:04 UTC"
+    assert ago(datetime(2026, 3, 1, 0, 1, tzinfo=UTC), now) == "2026-03-01 00:01 UTC"

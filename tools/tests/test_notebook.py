@@ -47,6 +47,15 @@ def execute(directory: Path, *cells: Any, kind: str = "data") -> list[str]:
     return [output["data"]["text/html"] if kind == "data" else output["text"] for output in outputs]
 
 
+def test_a_list_keeps_parameters_and_metrics_of_one_spelling_apart(tmp_path: Path) -> None:
+    for name, lr in (("a", 0.5), ("b", 0.25)):
+        with Exp(tmp_path, name, {"optimizer.lr": lr, "optimizer": {"lr": 0.2}}) as exp:
+            exp.log.event("a.b", c=1)
+            exp.log.event("a", {"b.c": 2})
+    text = Elements(mlv_tools.experiments(tmp_path)._repr_html_()).text
+    assert text.partition("state")[2] == '"optimizer.lr""a.b".ca.b.caexperimentcompleted0.512bexperimentcompleted0.2512'
+
+
 @pytest.mark.filterwarnings("default")  # of the kernel's client
 def test_a_notebook_shows_an_experiment_and_a_list(tmp_path: Path) -> None:
     trainings.some(tmp_path / "runs")

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 import trainings
 
+from mlv_tools._report import charts
+from mlv_tools._sql.downsample import Curve
 from mlvlogger import Exp
 
 
@@ -65,11 +67,61 @@ def test_omitted_points_are_reported(tmp_path: Path) -> None:
 
 def test_a_missing_metric_is_answered_with_the_existing_ones(runs: Path, tmp_path: Path) -> None:
     done = plot(runs, "--metric", "batch.loss", "-o", tmp_path / "loss.svg")
-    assert done.returncode == 1
-    assert done.stderr == (
-        "Error: there is no metric 'batch.loss'. Choose one of: epoch.n, epoch/batch.loss, epoch/validation.accuracy.\n"
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "there is no metric 'batch.loss'. Did you mean epoch/batch.loss? Choose one of: epoch.n, epoch/batch.loss, "
+        "epoch/validation.accuracy.\n"
     )
     assert not (tmp_path / "loss.svg").exists()
+
+
+def test_a_metric_may_be_named_without_its_event_if_one_event_has_it(runs: Path, tmp_path: Path) -> None:
+    done = plot(runs, "--metric", "loss", "-o", tmp_path / "loss.svg")
+    assert done.returncode == 0 and "epoch/batch.loss" in texts(tmp_path / "loss.svg")
+    with Exp(runs, "other") as exp:
+        exp.log.event("other", loss=1)
+    done = plot(runs, "--metric", "loss", "-o", tmp_path / "other.svg")
+    assert done.returncode == 2 and not (tmp_path / "other.svg").exists()
+    assert done.stderr.endswith("'loss' is ambiguous. Choose one of: epoch/batch.loss, other.loss.\n")
+
+
+def test_metrics_of_one_spelling_are_not_merged(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step in range(3):
+            exp.log.event("a.b", step=step, c=1)
+            exp.log.event("a", {"step": step, "b.c": 2})
+    for name in ("a.b.c", '"a.b".c'):
+        done = plot(tmp_path / "runs", "--metric", name, "-o", tmp_path / "a.svg")
+        assert done.stdout.endswith(": 1 curve, 3 points\n") and name in texts(tmp_path / "a.svg")
+
+
+def test_a_pattern_that_matches_no_experiment_says_so(runs: Path, tmp_path: Path) -> None:
+    done = plot(runs, "--metric", "epoch/batch.loss", "--only", "fas", "-o", tmp_path / "loss.svg")
+    assert done.returncode == 1
+    assert "0 of 2 experiments with the metric epoch/batch.loss match --only 'fas'. Choose from: fast," in done.stderr
+
+
+@pytest.mark.parametrize("value", [0.5, 0.001, 8.63, -2.5, 1e-9, 1234567.0, 0.1 + 0.2])
+@pytest.mark.parametrize("flags", [[], ["--smooth", "0.5"]])
+def test_the_axis_of_a_constant_metric_shows_its_value(tmp_path: Path, value: float, flags: list[str]) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step in range(3):
+            exp.log.event("t", step=step, constant=value)
+    assert plot(tmp_path / "runs", "--metric", "t.constant", "-o", tmp_path / "a.svg", *flags).returncode == 0
+    labels = [text.replace("\u2212", "-").replace(",", "") for text in texts(tmp_path / "a.svg")]
+    assert pytest.approx(value, rel=1e-6) in [float(label) for label in labels if label[-1:].isdigit()]
+
+
+def test_the_axis_of_one_time_shows_it() -> None:
+    curve = Curve("e", "log.jsonl", "t", "m", 2, steps=[5, 5], times=[0.25, 0.25], values=[1, 2])
+    datasets = charts.points({"e": curve}, starts={"e": 0.0})
+    spec = charts.lines(datasets, ["e"], title="", x_title="")
+    assert spec["encoding"]["x"]["axis"]["format"] and "format" not in spec["layer"][0]["encoding"]["y"]["axis"]
+
+
+def test_a_missing_root_is_wrong_usage(tmp_path: Path) -> None:
+    done = plot(tmp_path / "nothing", "--metric", "loss", "-o", tmp_path / "a.svg")
+    assert done.returncode == 2 and "nothing' does not exist" in done.stderr
 
 
 def test_a_wrong_ending_is_wrong_usage(runs: Path, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_root_without_experiments_is_a_page_that_says_so(tmp_path: Path) -> No
 
 def test_a_missing_root_is_an_error(tmp_path: Path) -> None:
     done = report(tmp_path / "nothing", "-o", tmp_path / "page.html")
-    assert done.returncode == 1 and str(tmp_path / "nothing") in done.stderr
+    assert done.returncode == 2 and str(tmp_path / "nothing") in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -150,6 +150,38 @@ def test_the_code_of_the_how_to_guide_prints_its_output() -> None:
 def test_a_page_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path) -> None:
     done = report(tmp_path, "-o", tmp_path / "nothing/page.html")
     assert done.returncode == 2 and f"{tmp_path / 'nothing'} isn't a directory" in done.stderr.replace("\n", " ")
+
+
+def test_parameters_of_one_spelling_are_not_merged(tmp_path: Path) -> None:
+    for name, lr in (("a", 0.1), ("b", 0.9)):
+        Exp(tmp_path, name, {"optimizer.lr": lr, "optimizer": {"lr": 0.2}}).close()
+    data = collect(tmp_path)
+    assert (data["differing"], data["params"]) == (['"optimizer.lr"'], ['"optimizer.lr"', "optimizer.lr"])
+    assert [one["params"] for one in data["experiments"]] == [
+        [['"optimizer.lr"', lr], ["optimizer.lr", 0.2]] for lr in (0.1, 0.9)
+    ]
+
+
+def test_parameters_that_are_shown_alike_differ(tmp_path: Path) -> None:
+    for name, flag in (("a", True), ("b", "true")):
+        Exp(tmp_path, name, {"flag": flag, "same": None}).close()
+    assert collect(tmp_path)["differing"] == ["flag"]
+
+
+def test_a_curve_keeps_the_digits_that_tell_its_values_apart(tmp_path: Path) -> None:
+    values = [1e12 + step for step in range(20)]
+    with Exp(tmp_path, "e") as exp:
+        for step, value in enumerate(values):
+            exp.log.event("t", step=step, large=value, small=1 / 3 + step, constant=0.1234567891)
+    series = {chart["metric"]: chart["series"][0]["y"] for chart in collect(tmp_path)["curves"]}
+    assert series["large"] == values
+    assert series["constant"] == [0.1234567891] * 20 and series["small"][0] == 0.3333333
+    for name in ("one", "two"):
+        with Exp(tmp_path / "other", name) as exp:
+            exp.log.event("t", large=1e12 + (name == "two"))
+            exp.log.event("t", large=1e12 + (name == "two"))
+    (chart,) = collect(tmp_path / "other")["curves"]
+    assert [one["y"] for one in chart["series"]] == [[1e12] * 2, [1e12 + 1] * 2]
 
 
 def test_the_table_of_one_experiment_has_every_parameter(tmp_path: Path) -> None:

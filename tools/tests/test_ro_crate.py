@@ -1,8 +1,10 @@
 """RO-Crates, judged by that community's own validator, without network."""
 
+import errno
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import zipfile
@@ -200,3 +202,73 @@ def test_a_crate_overwrites_nothing_and_is_refused_inside_the_experiment(experim
     (tmp_path / "there").mkdir()
     assert exported(experiment, tmp_path / "there").exit_code == 2
     assert exported(experiment, experiment / "crate").exit_code == 2
+
+
+def test_parameters_and_packages_with_similar_names_are_not_merged(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo", {"squeeze/child/lr": 1}) as exp:
+        exp.sub("child", {"lr": 2}, kind="squeeze").close()
+    meta = exp.path / "meta.json"
+    tree = json.loads(meta.read_text())
+    tree["environment"]["runtime"]["packages"] = {"a-b": "1", "a": "b-1"}
+    meta.chmod(0o644)
+    meta.write_text(json.dumps(tree))
+    exported(exp.path, tmp_path / "crate")
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    values = {(one["name"], one["value"]) for one in graph if one["@type"] == "PropertyValue"}
+    assert values == {("squeeze/child/lr", 1), ("lr", 2)}
+    packages = {(one["name"], one["softwareVersion"]) for one in graph if one["@type"] == "SoftwareApplication"}
+    assert {("a-b", "1"), ("a", "b-1")} <= packages
+
+
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_an_export_that_fails_leaves_nothing_behind(experiment: Path, tmp_path: Path, name: str) -> None:
+    (experiment / "large.bin").write_bytes(os.urandom(200_000))
+    before = sorted(os.listdir(tmp_path))
+    command = [sys.executable, "-m", "mlv_tools", "export", "ro-crate", str(experiment), name]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert (done.returncode, b"File too large" in done.stderr) == (1, True)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (experiment / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any = ".") -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root, who may run this test, reads every folder
+    result = exported(experiment, tmp_path / "crate")
+    assert isinstance(result.exception, PermissionError) and not (tmp_path / "crate").exists()
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_an_empty_folder_is_in_the_crate(experiment: Path, tmp_path: Path, name: str) -> None:
+    (experiment / "ünused dir/deep").mkdir(parents=True)
+    exported(experiment, tmp_path / name)
+    if name == "crate":
+        assert (tmp_path / name / "ünused dir/deep").is_dir()
+    else:
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert "ünused dir/deep/" in archive.namelist()
+    assert found_by_the_validator(tmp_path / name, tmp_path / "cache") == []
+
+
+def test_parameters_of_an_experiment_and_of_its_parts_are_kept_apart(tmp_path: Path) -> None:
+    exp = Exp(tmp_path / "runs", "demo", {"squeeze/pruned/ratio": 1})
+    exp.sub("pruned", {"ratio": 2}, kind="squeeze").close()
+    exp.close()
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    params = {entity["@id"]: entity["value"] for entity in graph if entity["@id"].startswith("#param-")}
+    assert sorted(params.values()) == [1, 2]

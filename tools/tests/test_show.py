@@ -1,5 +1,6 @@
 """`mlv show`, `mlv diff`, `mlv tag` and `mlv note`."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import mlvlogger
+from mlv_tools import _commands
 from mlv_validate import validate
 from mlvlogger import Exp
 
@@ -91,7 +93,7 @@ def test_a_path_that_is_not_an_experiment_is_refused_with_the_reason(mlv: Callab
     assert "mlv: error: " in mlv("show", ".", exit=1)
     assert "does not exist" in mlv("show", "nothing", exit=2)
     (tmp_path / "red\x1b[31m").mkdir()
-    assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m holds no experiment")
+    assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m isn't an experiment")
 
 
 def test_diff_prints_only_the_differences(mlv: Callable[..., str], tmp_path: Path) -> None:
@@ -107,6 +109,92 @@ def test_diff_prints_only_the_differences(mlv: Callable[..., str], tmp_path: Pat
     mlv("diff", "a", "b", "--exit-code", exit=1)
     mlv("diff", "a", "b", "--exit-code", "--only", "git")
     assert "two or more experiments" in mlv("diff", "a", exit=2)
+
+
+def test_diff_keeps_parameters_of_one_spelling_apart(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, lr in (("a", 0.1), ("b", 0.9)):
+        with Exp(tmp_path, name, {"optimizer.lr": lr, "optimizer": {"lr": 0.2}}) as exp:
+            exp.log.event("a.b", c=1)
+            exp.log.event("a", {"b.c": lr})
+    words = [line.split() for line in mlv("diff", "a", "b", "--exit-code", exit=1).splitlines()]
+    assert ['"optimizer.lr"', "0.1", "0.9"] in words and not [one for one in words if one[:1] == ["optimizer.lr"]]
+    assert [one[0] for one in words if "(min" in one] == ["a.b.c"]
+    words = [line.split() for line in mlv("diff", "--all", "a", "b").splitlines()]
+    assert ["optimizer.lr", "0.2", "0.2"] in words and ['"a.b".c', *["1", "(min", "1,", "max", "1)"] * 2] in words
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "cells"),
+    [
+        (0.1, 0.1000001, ["0.1", "0.1000001"]),
+        (1234567890, 1234567891, ["1234567890", "1234567891"]),
+        (1, "1", ["1", '"1"']),
+        (True, "true", ["true", '"true"']),
+        (None, {}, ["null", "{}"]),
+        ([1], [1.0], None),
+        (1, 1.0, None),
+        (float("nan"), float("nan"), None),
+    ],
+)
+def test_diff_shows_every_difference_and_no_other(
+    mlv: Callable[..., str], tmp_path: Path, one: Any, two: Any, cells: Any
+) -> None:
+    for name, item in (("a", one), ("b", two)):
+        Exp(tmp_path, name, {"x": item}).close()
+    lines = mlv("diff", "a", "b", "--only", "params").splitlines()
+    assert lines == ["nothing differs in params"] if cells is None else lines[1].split() == ["x", *cells]
+
+
+def test_diff_shows_two_of_three_values_with_the_digits_that_differ(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, item in (("a", 0.1), ("b", 0.1000001), ("c", 0.2)):
+        Exp(tmp_path, name, {"x": item}).close()
+    assert mlv("diff", "a", "b", "c", "--only", "params").splitlines()[1].split() == ["x", "0.1", "0.1000001", "0.2"]
+
+
+def test_diff_shows_a_parameter_that_is_null_or_empty_in_one(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path, "a", {"x": None, "y": {}}).close()
+    Exp(tmp_path, "b").close()
+    words = [line.split() for line in mlv("diff", "a", "b", "--only", "params").splitlines()]
+    assert words[1:] == [["x", "null", "–"], ["y", "{}", "–"]]
+
+
+def test_show_checks_the_seals(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path, "e") as exp:
+        for step in range(3):
+            exp.log.event("b", step=step)
+    with Exp.resume(exp.path) as exp:
+        exp.log.event("c", x=1)
+    log, meta = exp.path / "log.jsonl", exp.path / "meta.json"
+    text = log.read_text()
+
+    def end() -> str:
+        (line,) = [line for line in mlv("show", "e").splitlines() if line.startswith("  log.jsonl  ")]
+        return re.sub(r".* ago +", "", line).strip()
+
+    assert end() == "sealed"
+    for old, new, line in (('"step":1', '"step":8', 5), ('"x":1', '"x":2', 8), ('"from":0', '"from":1', 5)):
+        assert old in text
+        log.write_text(text.replace(old, new, 1))
+        assert end() == f"not sealed: the seal on line {line} doesn't match the bytes before it"
+        assert "for details, run: mlv-validate e" in mlv("show", "e")
+    log.write_text(text)
+    meta.chmod(0o644)
+    meta.write_text(meta.read_text().replace('"kind": "experiment"', '"kind": "experimenT"'))
+    assert end() == "not sealed: meta.json isn't the record that line 1 names"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lss"], "there is no command 'lss'. Did you mean ls? Choose one of: ls, show, tail,"),
+        (["export", "cvs"], "there is no command 'cvs'. Did you mean csv? Choose one of: parquet, csv,"),
+        (["import", "tensorbord"], "there is no command 'tensorbord'. Did you mean tensorboard?"),
+    ],
+)
+def test_a_mistyped_command_is_an_error_with_the_commands(
+    mlv: Callable[..., str], arguments: list[str], message: str
+) -> None:
+    assert message in mlv(*arguments, exit=2)
 
 
 def test_a_tag_and_a_note_are_added_and_the_experiment_stays_sealed(mlv: Callable[..., str], exp: Exp) -> None:
@@ -153,4 +241,7 @@ def test_every_command_has_a_help_text(mlv: Callable[..., str]) -> None:
     for command in ("ls", "show", "tail", "diff", "tag", "note"):
         assert f"  {command} " in listed
         assert "Usage: mlv " in mlv(command, "--help")
+    for module in sorted(Path(_commands.__file__).parent.glob("[a-z]*.py")):
+        words = [word.replace("_", "-") for word in module.stem.split("_", 1)]
+        assert f"  Examples:\n\n    mlv {' '.join(words)}" in mlv(*words, "--help")
     assert mlv("--version").startswith("mlv ")

@@ -25,6 +25,16 @@ def test_the_last_events_of_all_streams_come_in_the_order_of_time(mlv: Callable[
     assert mlv("tail", "e", "-n", "0") == ""
 
 
+def test_times_are_in_utc_and_say_so(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path, "e") as exp:
+        exp.log.event("one")
+    (event,) = read(exp.path).events()
+    line = mlv("tail", "e", "-n", "2", TZ="Asia/Tokyo").splitlines()[0]
+    assert line.split()[0] == f"{event.time:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    created = read(exp.path).created
+    assert created and f"{created:%Y-%m-%d %H:%M:%S} UTC" in mlv("show", "e", TZ="Asia/Tokyo").partition("records")[2]
+
+
 def test_events_of_another_process_are_followed_to_the_end_and_printed_once(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, WRITER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -31,6 +31,9 @@ from mlv_tools._commands import export_tensorboard, import_tensorboard
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
 
+EXPORTED = "2 experiments, 9 scalars, 1 images\nwithout a form in TensorBoard: 1 booleans, 1 texts\n"
+
+
 def run(module: Any, *arguments: object) -> Result:
     return CliRunner().invoke(module.command, [str(argument) for argument in arguments])
 
@@ -68,7 +71,7 @@ def runs(tmp_path: Path) -> Path:
 
 def test_the_reader_of_tensorboard_reads_the_logged_values(runs: Path, tmp_path: Path) -> None:
     result = run(export_tensorboard, runs, tmp_path / "tb")
-    assert (result.exit_code, result.output) == (0, "2 experiments, 9 scalars, 1 images\n")
+    assert (result.exit_code, result.output) == (0, EXPORTED)
     read = accumulated(tmp_path / "tb/demo")
     assert sorted(read.Tags()["scalars"]) == ["epoch/batch/accuracy", "epoch/batch/loss"]
     events = list(mlvlogger.read(runs / "demo").events("epoch/batch"))
@@ -89,7 +92,7 @@ def test_a_broken_experiment_is_reported_and_hides_no_other(runs: Path, tmp_path
     result = run(export_tensorboard, runs, tmp_path / "tb")
     assert result.exit_code == 1
     assert f"mlv-validate {runs / 'broken'}" in result.stderr
-    assert result.stdout == "2 experiments, 9 scalars, 1 images\n"
+    assert result.stdout == EXPORTED
 
 
 def test_an_image_outside_of_the_experiment_or_changed_is_omitted(tmp_path: Path) -> None:
@@ -368,3 +371,71 @@ def test_a_damaged_event_file_is_reported_and_imported_up_to_the_damage(
     assert result.exit_code == 1
     assert {"cut": "is cut off", "flip": "does not match its checksum"}[damage] in result.stderr
     assert mlvlogger.read(tmp_path / "back/demo").metric("epoch/batch", "accuracy")[0] == [0, 1, 2, 3]
+
+
+def test_parameters_of_one_spelling_are_both_exported(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "e", {"optimizer.lr": 0.5, "optimizer": {"lr": 0.25}}).close()
+    assert run(export_tensorboard, tmp_path / "runs", tmp_path / "tb").exit_code == 0
+    assert hyperparameters(tmp_path / "tb/e") == {'"optimizer.lr"': 0.5, "optimizer.lr": 0.25}
+
+
+def test_names_of_hyperparameters_come_back_as_they_were(tmp_path: Path) -> None:
+    with SummaryWriter(str(tmp_path / "in/e")) as writer:
+        writer.add_hparams({"optimizer.lr": 0.5, "a": 1.0}, {"loss": 1.0}, name=".")
+    assert run(import_tensorboard, tmp_path / "in", tmp_path / "runs").exit_code == 0
+    assert run(export_tensorboard, tmp_path / "runs", tmp_path / "out").exit_code == 0
+    (found,) = (tmp_path / "out").iterdir()
+    assert hyperparameters(found) == {"optimizer.lr": 0.5, "a": 1.0}
+
+
+def hyperparameters(directory: Path) -> dict[str, float]:
+    from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+
+    content = accumulated(directory).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    data = HParamsPluginData.FromString(content)
+    return {name: value.number_value for name, value in data.session_start_info.hparams.items()}
+
+
+def test_metrics_and_images_of_one_tag_are_not_merged(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step in range(2):
+            exp.log.event("a/b", step=step, c=1)
+            exp.log.event("a", {"step": step, "b/c": 2, "x/y": 3})
+    assert run(export_tensorboard, tmp_path / "runs", tmp_path / "tb").exit_code == 0
+    read = accumulated(tmp_path / "tb/e")
+    found = {tag: [one.value for one in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+    assert found == {"a/b/c": [1, 1], 'a/"b/c"': [2, 2], "a/x/y": [3, 3]}
+
+
+def test_equal_tags_of_one_summary_are_all_imported(tmp_path: Path) -> None:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    (tmp_path / "in/e").mkdir(parents=True)
+    writer = EventsWriter(str(tmp_path / "in/e/events"))
+    values = [("a/x", 1), ("a/y", 2), ("a/x", 3), ("a/x", 4), ("tag", 5), ("tag", 6)]
+    summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values])
+    writer.write_event(Event(wall_time=1.0, step=7, summary=summary))
+    writer.close()
+    result = run(import_tensorboard, tmp_path / "in", tmp_path / "runs")
+    assert result.exit_code == 0 and "6 scalars" in result.output
+    (found,) = mlvlogger.read.all(tmp_path / "runs")
+    assert found.metric("a", "x") == ([7] * 3, [1, 3, 4]) and found.metric("a", "y") == ([7], [2])
+    assert found.metric("tensorboard", "value")[1] == [5, 6]
+
+
+def test_a_hyperparameter_that_changed_is_reported(tmp_path: Path) -> None:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import hparams
+
+    (tmp_path / "in/e").mkdir(parents=True)
+    writer = EventsWriter(str(tmp_path / "in/e/events"))
+    for lr in (0.5, 0.25):
+        _, started, _ = hparams({"lr": lr, "same": 1.0}, {})
+        writer.write_event(Event(wall_time=1.0, summary=started))
+    writer.close()
+    result = run(import_tensorboard, tmp_path / "in", tmp_path / "runs")
+    said = "e: the hyperparameter 'lr' is 0.5 and later 0.25: the first value is kept, as in TensorBoard\n"
+    assert (result.exit_code, result.stderr) == (1, said)

@@ -63,7 +63,9 @@ def by_reader(root: Path) -> tuple[list[Any], list[Any]]:
                 events.append((*row, repr(raw), e.span, e.begin, e.within, seconds))
             read = [e for e in read if not e.name.startswith("mlv/")]
             for event, metric in {(e.name, key): None for e in read for key in e.data if key != "step"}:
-                steps, values = experiment.metric(event, metric, stream=stream)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # that a member isn't a metric
+                    steps, values = experiment.metric(event, metric, stream=stream)
                 metrics += [
                     (name, stream, event, metric, step, repr(float(value)))
                     for step, value in zip(steps, values, strict=True)

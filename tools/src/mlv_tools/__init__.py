@@ -4,7 +4,8 @@
 
     from mlv_tools import connect, experiments
 
-    connect("runs").sql("SELECT experiment, min(value) FROM metrics WHERE name = 'loss' GROUP BY ALL").df()
+    query = "SELECT experiment, min(value) FROM metrics WHERE event = 'val' AND name = 'loss' GROUP BY ALL"
+    connect("runs").sql(query).df()
     experiments("runs")  # in a notebook: a table
 
 The modules of these names are imported when the names are used.

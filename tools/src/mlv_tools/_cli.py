@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mlv_tools import __version__
+from mlv_tools._display.names import unknown
 from mlv_tools._display.text import printable
 from mlvlogger import MLVError
 
@@ -35,6 +36,14 @@ class _Lazy(click.Group):
         module = importlib.import_module(f"mlv_tools._commands.{self._modules[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, names = args[0], self.list_commands(ctx)
+        if name not in names and not name.startswith("-"):
+            ctx.fail(printable(unknown("command", name, names)))
+        return super().resolve_command(ctx, args)
 
 
 _GROUP = _Lazy(

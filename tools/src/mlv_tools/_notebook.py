@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlv_tools._display.values import flatten, shorten
+from mlv_tools._display.names import differing, flatten, metric_label
+from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find
 from mlv_tools._sql.rows import storable
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
@@ -43,17 +44,18 @@ class Experiments(list["Experiment"]):
         """Return a table of the first experiments: state, parameters that differ, and the last value of each metric."""
         rows = self[:_ROWS]
         params = [dict(flatten(experiment.params)) for experiment in rows]
-        names = list(dict.fromkeys(name for one in params for name in one))
-        differing = [name for name in names if len({repr(one.get(name)) for one in params}) > 1][:_COLUMNS]
+        names = differing(params)[:_COLUMNS]
         states, last = self._query()
         metrics = list(dict.fromkeys(name for one in last.values() for name in one))[:_COLUMNS]
-        head = ["experiment", "kind", "state", *differing, *metrics]
+        head = ["experiment", "kind", "state", *names, *metrics]
         body: list[list[object]] = []
         for experiment, own in zip(rows, params, strict=True):
             key = self._key(experiment)
             values = [last.get(key, {}).get(name, "") for name in metrics]
             state = states.get(key) or "open"
-            body.append([key, experiment.kind, state, *(own.get(name, "") for name in differing), *values])
+            body.append(
+                [key, experiment.kind, state, *(display(own[name]) if name in own else "" for name in names), *values]
+            )
         parts = [f"<b>{_count(len(self), 'experiment')} in {_cell(self.root)}</b>", _table(head, body)]
         if len(self) > _ROWS:
             parts.append(f"<div><i>{len(self) - _ROWS} more are not shown.</i></div>")
@@ -67,8 +69,8 @@ class Experiments(list["Experiment"]):
     def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
         """Return the state of each experiment, and the last value of each of its metrics."""
         query = f"""
-            select experiment, event || '.' || name as metric, arg_max(value, seq) from metrics
-            where {IS_DEFAULT_STREAM} group by all order by min(seq), metric
+            select experiment, event, name, arg_max(value, seq) from metrics
+            where {IS_DEFAULT_STREAM} group by all order by min(seq), event, name
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `broken` and `Experiment.problems` list what was left out
@@ -76,8 +78,8 @@ class Experiments(list["Experiment"]):
         last: dict[str, dict[str, float]] = {}
         with connection:
             states = dict(connection.execute("select experiment, state from experiments").fetchall())
-            for name, metric, value in connection.execute(query).fetchall():
-                last.setdefault(name, {})[metric] = value
+            for experiment, event, name, value in connection.execute(query).fetchall():
+                last.setdefault(experiment, {})[metric_label(event, name)] = value
         return states, last
 
 

@@ -13,6 +13,7 @@ import trainings
 
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
+from mlvlogger import Exp
 
 MISSING = "needs chromium and chromedriver (Debian: apt install chromium chromium-driver)"
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -281,3 +282,53 @@ def test_nothing_of_a_hostile_log_runs(driver: Any, tmp_path: Path) -> None:
         assert shown.script("return document.querySelectorAll('#charts canvas').length") >= 4
         assert shown.complaints() == ([], [], 1)
     assert any("the path leads outside of the experiment: 2" in note for note in data["notes"])
+
+
+def labels(shown: Page, selector: str, axis: str) -> list[float]:
+    """The labels of an axis, "x" or "y", of the chart in the element of *selector*."""
+    texts = shown.script(
+        """const found = [];
+           const walk = (node, axis) => {
+             if (node.role === "axis" && node.items) axis = node.items[0].orient === "left" ? "y" : "x";
+             if (node.role === "axis-label") for (const item of node.items) found.push([axis, item.text]);
+             for (const item of node.items ?? []) walk(item, axis);
+           };
+           walk(document.querySelector(arguments[0]).view.scenegraph().root, "");
+           return found;""",
+        selector,
+    )
+    numbers = [float(str(text).replace("\u2212", "-").replace(",", "")) for place, text in texts if place == axis]
+    assert numbers
+    return numbers
+
+
+@pytest.mark.parametrize("value", [0.5, 0.001, 8.63, -2.5])
+def test_the_axes_of_constant_values_show_them(driver: Any, tmp_path: Path, value: float) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step in range(3):
+            exp.log.event("t", step=step, constant=value)
+    path = tmp_path / "report.html"
+    path.write_text(page("runs", collect(tmp_path / "runs")), encoding="utf-8")
+    shown = Page(driver, path)
+    assert labels(shown, "#charts .plot", "y") == [value]
+    shown.set("smooth", "0.5")
+    assert labels(shown, "#charts .plot", "y") == [value]
+    assert shown.complaints() == ([], [], 1)
+
+
+def test_columns_of_one_title_are_sorted_apart(driver: Any, tmp_path: Path) -> None:
+    for name, state, first, second in (("a", "x", 1, 2), ("b", "w", 2, 1)):
+        with Exp(tmp_path / "runs", name, {"state": state}) as exp:
+            gpu = exp.stream("gpu")
+            for step in range(2):
+                exp.log.event("t", step=step, loss=first)
+                gpu.event("t", step=step, loss=second)
+    path = tmp_path / "report.html"
+    path.write_text(page("runs", collect(tmp_path / "runs")), encoding="utf-8")
+    shown = Page(driver, path)
+    assert shown.column("params.state") == ["x", "w"]
+    heads = "return [...document.querySelectorAll('#table th')].map((th) => th.innerText.replace(/\\s+/g, ' '))"
+    assert shown.script(heads)[-2:] == ["loss t", "loss t (log/gpu.jsonl)"]
+    shown.click("#table th:last-child button")
+    assert shown.column("experiment") == ["b", "a"]
+    assert len(shown.script("return [...document.querySelectorAll('#table th[aria-sort]')]")) == 1

@@ -13,7 +13,7 @@ from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
-from .._messages import warn
+from .._messages import brief, warn
 from .._version import check_version
 from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
 from .existing import ExistingExperiment
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
 __all__ = ["Experiment", "Problem", "readable_experiments"]
+
+_LISTED = 5  # metrics in a warning
 
 
 class Problem(Immutable):
@@ -208,7 +210,8 @@ class Experiment(ExistingExperiment):
     def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
         """Return the steps and the values of one metric, as two lists. Rewound events are skipped.
 
-        The exceptions are those of `events`.
+        If the stream has metrics but not this one, both lists are empty and there is a warning with the names of those
+        it has. The exceptions are those of `events`.
 
         Args:
             pattern: As for `events`.
@@ -228,12 +231,45 @@ class Experiment(ExistingExperiment):
             if event.name == "mlv/rewind":
                 break
         else:
+            if not series.values and series.names:
+                self._warn_of_no_metric(pattern, name, path, list(series.names))
             return series.steps, series.values
         # Few streams have a rewind. They are read again, without the superseded events.
         series = Series(name, matches, self._superseded(path))
         for event in self._read(path, series.read_block):
             series.add(event)
+        if not series.values and (names := self.metric_names(stream=stream)):
+            self._warn_of_no_metric(pattern, name, path, names)
         return series.steps, series.values
+
+    def metric_names(self, *, stream: str | None = None) -> list[tuple[str, str]]:
+        """Return the metrics of a stream: the name of the event and of the metric, in the order of their first values.
+
+        Rewound events are skipped. The exceptions are those of `events`.
+
+        Args:
+            stream: As for `events`.
+        """
+        path = self._stream_to_read(stream)
+        series = Series("", lambda name: False, None)
+        for event in self._read(path, series.read_block):
+            series.add(event)
+            if event.name == "mlv/rewind":
+                break
+        else:
+            return list(series.names)
+        return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
+
+    def _warn_of_no_metric(self, pattern: str, name: str, path: str, names: list[tuple[str, str]]) -> None:
+        """Warn that no event has a metric. A member of that name whose values aren't numbers is reported, too."""
+        where = f"{self.path}: no event of {path} that matches {pattern!r} has a metric {brief(name)}."
+        for event in self.events(pattern, stream=path):
+            if name in event.data:
+                warn(f"{where} The member has other values, such as {brief(event.data[name])}. Log numbers.")
+                return
+        known = ", ".join(map(brief, names[:_LISTED]))
+        more = f", and {len(names) - _LISTED} more: see metric_names()" if len(names) > _LISTED else ""
+        warn(f"{where} Choose one of the events and metrics: {known}{more}.")
 
     def subs(self) -> Iterator[Experiment]:
         """Iterate over the sub-experiments, nested ones included, in the order of their paths.

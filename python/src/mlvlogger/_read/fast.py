@@ -156,6 +156,8 @@ class Series:
     Attributes:
         steps: The steps that were found so far.
         values: The values that were found so far.
+        names: All metrics that were found so far, by event and name. Every shape comes from an event that was read in
+            full, so those events have all names.
     """
 
     def __init__(
@@ -163,6 +165,7 @@ class Series:
     ) -> None:
         self.steps: list[int] = []
         self.values: list[float] = []
+        self.names: dict[tuple[str, str], None] = {}
         self._metric = metric
         self._matches = matches
         self._is_superseded = is_superseded
@@ -176,6 +179,8 @@ class Series:
     def add(self, event: Event) -> None:
         """Add the value of an event that was read in full, if the event has one and is included."""
         self._event = event
+        for name in event.metrics:
+            self.names.setdefault((event.name, name))
         value = event.data.get(self._metric)
         if not is_metric(value) or not self._is_included(event.name):
             return

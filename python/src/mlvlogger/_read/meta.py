@@ -87,10 +87,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     try:
         data = read("meta.json")
     except (FileNotFoundError, NotADirectoryError):
-        raise NotAnExperiment(
-            f"{path} holds no experiment: there is no meta.json. Make one with Exp(savedir, name, params); "
-            "experiments in the directories below are read with read.all(path)."
-        ) from None
+        raise NotAnExperiment(_missing(path)) from None
     record = _first_record(path, data)
     digest = hashlib.sha256(data).hexdigest()
     meta = Meta("sha256:" + digest)
@@ -127,6 +124,18 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 )
         fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
     return meta
+
+
+def _missing(path: Path) -> str:
+    """Return the message about a path without a meta.json."""
+    if not os.path.lexists(path):
+        return f"{path} does not exist. Pass the directory of an experiment; Exp(savedir, name, params) creates one."
+    if not path.is_dir():
+        return f"{path} isn't a directory. Pass the directory of an experiment."
+    return (
+        f"{path} isn't an experiment: it has no meta.json. Pass the directory of an experiment. To read experiments "
+        "in the directories below, use read.all(path); to create one, use Exp(savedir, name, params)."
+    )
 
 
 def _first_record(path: Path, data: bytes) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def experiment_html(experiment: Experiment) -> str:
     facts["tags"] = ", ".join(map(str, experiment.tags))
     facts["created"] = f"{experiment.created:%Y-%m-%d %H:%M:%S} UTC" if experiment.created else None
     facts["description"] = "\n".join(map(str, experiment.descriptions))
-    found: dict[str, Spark] = {}
+    found: dict[tuple[str, str, str], Spark] = {}
     notes = []
     try:
         facts["state"] = experiment.state
@@ -125,26 +125,31 @@ def experiment_html(experiment: Experiment) -> str:
     return card(experiment.name, facts, experiment.params, found, notes)
 
 
-def sparks(events: Iterable[Event], found: dict[str, Spark]) -> None:
-    """Add the metrics of events to *found*, by the name of event, metric, and any stream but the default one."""
+def sparks(events: Iterable[Event], found: dict[tuple[str, str, str], Spark]) -> None:
+    """Add the metrics of events to *found*, by stream, event and name: the text of two of them may be the same."""
     for event in events:
-        stream = "" if event.stream == DEFAULT else f" ({event.stream})"
         for name, value in event.metrics.items():
             try:
                 number = float(value)
             except OverflowError:
                 number = math.inf if value > 0 else -math.inf
-            found.setdefault(f"{event.name}.{name}{stream}", Spark()).add(number)
+            found.setdefault((event.stream, event.name, name), Spark()).add(number)
 
 
-def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[str, Spark], notes: list[str]) -> str:
+def card(
+    title: str,
+    facts: dict[str, Any],
+    params: dict[str, Any],
+    found: dict[tuple[str, str, str], Spark],
+    notes: list[str],
+) -> str:
     """Return the HTML for an experiment.
 
     Args:
         title: The name of the experiment.
         facts: The rows above the parameters; empty values are skipped.
         params: The parameters.
-        found: The metrics.
+        found: The metrics by stream, event and name.
         notes: Lines below the tables.
     """
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
@@ -154,8 +159,7 @@ def card(title: str, facts: dict[str, Any], params: dict[str, Any], found: dict[
     if found:
         heads = ("metric", "last", "least", "greatest", "values", "")
         head = f"<tr>{''.join(f'<th {_LEFT}>{name}</th>' for name in heads)}</tr>"
-        names = list(found)[:_MAX_METRICS]
-        parts += [_fold("Metrics", _table([head, *(_spark_row(name, found[name]) for name in names)]))]
+        parts += [_fold("Metrics", _table([head, *(_spark_row(*one) for one in list(found.items())[:_MAX_METRICS])]))]
         if len(found) > _MAX_METRICS:
             notes = [*notes, f"{len(found) - _MAX_METRICS} more metrics are left out."]
     return f"<div>{''.join(parts)}{''.join(f'<div><i>{_escaped(note)}</i></div>' for note in notes)}</div>"
@@ -173,7 +177,9 @@ def _row(name: str, value: Any) -> str:
     return f"<tr><th {_LEFT}>{_escaped(name)}</th><td {_LEFT}>{_escaped(value)}</td></tr>"
 
 
-def _spark_row(name: str, spark: Spark) -> str:
+def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
+    stream, event, metric = names
+    name = f"{event}.{metric}" + ("" if stream == DEFAULT else f" ({stream})")
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
     cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]

@@ -34,7 +34,7 @@ class _Read:
             path: The directory of the experiment.
 
         Raises:
-            NotAnExperiment: If there is no experiment at `path`.
+            NotAnExperiment: If `path` doesn't exist, or isn't the directory of an experiment.
             InvalidRecord: If `meta.json` is damaged.
             UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
                 (`reader.major`, `reader.requires`).
@@ -71,8 +71,10 @@ class _Read:
         Raises:
             FileNotFoundError: If `root` isn't a directory.
         """
-        if not Path(root).is_dir():
-            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory")
+        if not os.path.exists(root):
+            raise FileNotFoundError(f"{os.fspath(root)!r} does not exist. Pass an existing directory.")
+        if not os.path.isdir(root):
+            raise FileNotFoundError(f"{os.fspath(root)!r} isn't a directory. Pass the directory that contains it.")
         yield from readable_experiments(Path(root))
 
 

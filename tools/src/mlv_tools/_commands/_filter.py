@@ -6,13 +6,15 @@ import fnmatch
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Condition"]
+__all__ = ["Condition", "Incomparable", "as_number", "parts"]
 
-_FORM = re.compile(r"\s*(?P<column>.+?)\s*(?P<operator>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL)
+_OPERATOR = re.compile("!=|<=|>=|=|<|>|~")
+_NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -21,51 +23,121 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+class Incomparable(ValueError):
+    """A value has no order with the value of a condition."""
+
+
+def parts(text: str) -> list[tuple[str, str, str]]:
+    """Return the column, the operator and the value that ``COLUMN = VALUE`` may mean, for each operator in it.
+
+    Raises:
+        ValueError: If there is no operator with a column before it. The message describes the syntax.
+    """
+    matches = [match for match in _OPERATOR.finditer(text) if text[: match.start()].strip()]
+    if not matches:
+        raise ValueError(
+            f"{text!r} isn't a condition. Write COLUMN = VALUE, or another operator: != < <= > >= ~ (a pattern)."
+        )
+    return [(text[: match.start()].strip(), match[0], text[match.end() :].strip()) for match in matches]
+
+
+def as_number(value: Any) -> int | float | None:
+    """Return a number, or the number that a string spells, or None."""
+    if isinstance(value, str):
+        return _number(value.strip())
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _number(text: str) -> int | float | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return int(text)
+    except ValueError:  # it isn't an integer, or has too many digits
+        return float(text)
+
+
 @dataclass(frozen=True)
 class Condition:
-    """A comparison of a column with a value: ``COLUMN = VALUE``, also ``!= < <= > >=``, and ``~`` for a pattern.
+    """A comparison of a column with a value.
 
     Attributes:
-        column: The name of the column.
-        operator: The operator.
-        value: The value: a JSON value if the text is one, otherwise a string.
+        operator: One of = != < <= > >=, or ~ for a pattern as in a shell.
+        text: The value, as it was given. It is a JSON value if the text is one, otherwise a string. Numbers in strings
+            are compared as numbers, and times in UTC.
+        is_text: Whether the column has text only, which is compared as text.
     """
 
-    column: str
     operator: str
-    value: Any
+    text: str
+    is_text: bool = False
 
-    @classmethod
-    def of(cls, text: str) -> Condition:
-        """Parse a condition.
+    def holds(self, found: Any) -> bool:
+        """Return whether the condition holds for a value of the column; None is null, which is equal to null only.
 
         Raises:
-            ValueError: If *text* isn't a condition. The message describes the syntax.
+            Incomparable: If the value has no order with the value of the condition. The message gives the reason.
         """
-        match = _FORM.fullmatch(text)
-        if match is None:
-            raise ValueError(
-                f"{text!r} isn't a condition. Write COLUMN = VALUE, or another operator: != < <= > >= ~ (a pattern)."
-            )
-        try:
-            value = json.loads(match["value"])
-        except ValueError:
-            value = match["value"]
-        return cls(match["column"], match["operator"], value)
-
-    def holds(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the condition holds for a row. It doesn't if the row has no value that can be compared."""
-        if (found := row.get(self.column)) is None and self.operator != "!=":
-            return self.operator == "=" and self.value is None and self.column in row
+        if found is None:
+            return (self.operator == "=" and self._value is None) or (self.operator == "!=" and self._value is not None)
         if self.operator == "~":
             items = found if isinstance(found, list) else [found]
-            return any(fnmatch.fnmatchcase(str(item), str(self.value)) for item in items)
+            return any(fnmatch.fnmatchcase(str(item), str(self._value)) for item in items)
         if self.operator in ("=", "!="):
-            same = found == self.value or str(found) == str(self.value)
-            if isinstance(found, list):
-                same = same or self.value in found
-            return same == (self.operator == "=")
+            is_member = isinstance(found, list) and any(map(self._equals, found))
+            return (is_member or self._equals(found)) == (self.operator == "=")
+        return _COMPARE[self.operator](*self._ordered(found))
+
+    @property
+    def _value(self) -> Any:
+        number = None if self.is_text else _number(self.text)
+        if number is not None:
+            return number
         try:
-            return _COMPARE[self.operator](found, self.value)
-        except TypeError:
-            return False
+            return json.loads(self.text)
+        except ValueError:
+            return self.text
+
+    def _equals(self, found: Any) -> bool:
+        value = self._value
+        if str(found) == self.text or str(found) == value:
+            return True
+        if self.is_text or isinstance(found, bool) or isinstance(value, bool):
+            return found is value
+        if isinstance(found, datetime):
+            return found == _time(self.text)
+        one, two = as_number(found), as_number(value)
+        if one is None or two is None:
+            return bool(found == value)
+        return one == two or (one != one and two != two)
+
+    def _ordered(self, found: Any) -> tuple[Any, Any]:
+        """Return the value of the column and that of the condition, as two values that can be compared."""
+        value = self._value
+        if isinstance(found, datetime):
+            if time := _time(self.text):
+                return found, time
+            raise Incomparable(f"{self.text!r} isn't a time. Write one such as 2026-11-28 or 2026-11-28T09:30, in UTC.")
+        one, two = as_number(found), as_number(value)
+        if self.is_text or (isinstance(found, str) and isinstance(value, str) and two is None):
+            return found, value if isinstance(value, str) else self.text
+        if two is None:
+            raise Incomparable(f"{self.text!r} isn't a number, and has no order with {_short(found)}.")
+        if two != two:
+            raise Incomparable("NaN is neither larger nor smaller than a number. To find NaN, write = nan.")
+        if one is None:
+            raise Incomparable(f"{_short(found)} isn't a number, and has no order with {self.text}.")
+        return one, two
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:99] + "…"

@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable
 from mlv_tools._reading.leftovers import Leftover, find_leftovers, remove
@@ -22,7 +23,8 @@ __all__ = ["command"]
 
 @click.command(
     help="Remove temporary files of killed writers. Lists the files and asks first. By default, ROOT is the"
-    " current directory."
+    " current directory.",
+    epilog=examples("mlv clean --dry-run runs", "mlv clean --yes runs"),
 )
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("."))
 @click.option("-n", "--dry-run", is_flag=True, help="List the files without removing them.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.table import Table
@@ -13,6 +15,8 @@ from rich.text import Text
 
 import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
+from mlv_tools._display.names import differing, flatten, identity, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import printable, value
 from mlvlogger import Experiment
@@ -24,7 +28,12 @@ _PARTS = ("params", "extra", "environment", "git", "packages", "variables", "met
 
 @click.command(
     help="Compare experiments: params, environment, git, packages and metrics. Of each metric, the last, smallest and"
-    " largest values are compared."
+    " largest values are compared.",
+    epilog=examples(
+        "mlv diff runs/a runs/b",
+        "mlv diff runs/a runs/b --only params --exit-code",
+        "mlv diff --all runs/*",
+    ),
 )
 @click.argument("directories", nargs=-1, required=True, type=ExperimentPath())
 @click.option("-a", "--all", "everything", is_flag=True, help="Show equal values, too.")
@@ -35,69 +44,89 @@ def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ..
     if len(directories) < 2:
         raise click.UsageError("mlv diff compares two or more experiments. Run: mlv diff A B")
     experiments = [mlvlogger.read(directory) for directory in directories]
-    sides = [dict(_facts(experiment)) for experiment in experiments]
-    names = list(dict.fromkeys(name for side in sides for name in side))
-    differing = [name for name in names if len({repr(side.get(name)) for side in sides}) > 1]
-    shown = [(part, name) for part, name in (names if everything else differing) if not only or part in only]
+    sides = [{part: dict(facts) for part, facts in _facts(experiment)} for experiment in experiments]
+    parts = [part for part in _PARTS if not only or part in only]
+    differ = {part: differing([side[part] for side in sides]) for part in parts}
+    shown = (
+        {part: list(dict.fromkeys(chain(*(side[part] for side in sides)))) for part in parts} if everything else differ
+    )
     console = output()
-    if not shown:
+    if not any(shown.values()):
         console.print(Text("nothing differs" if not only else f"nothing differs in {', '.join(only)}"))
-    for part in _PARTS:
-        rows = [(name, [side.get((part, name)) for side in sides]) for one, name in shown if one == part]
-        if rows:
+    for part, names in shown.items():
+        if names:
+            rows = [(name, _cells([side[part] for side in sides], name)) for name in names]
             console.print(_table(part, directories, rows))
-    if exit_code and any(not only or part in only for part, _ in differing):
+    if exit_code and any(differ.values()):
         sys.exit(1)
 
 
-def _table(part: str, directories: tuple[Path, ...], rows: list[tuple[str, list[str | None]]]) -> Table:
+def _cells(sides: list[dict[str, Any]], name: str) -> list[str]:
+    """Return the values of a row as text; "–" if there is none. Values that differ don't look the same."""
+    different = {identity(side[name]) for side in sides if name in side}
+    cells = [_text(side[name], value) if name in side else "" for side in sides]
+    if len({cell for cell, side in zip(cells, sides, strict=True) if name in side}) < len(different):
+        cells = [_text(side[name], _exact) if name in side else "" for side in sides]
+    return [cell if name in side else "–" for cell, side in zip(cells, sides, strict=True)]
+
+
+def _text(item: Any, form: Callable[[Any], str]) -> str:
+    if isinstance(item, _Values):
+        return f"{form(item.last)} (min {form(item.low)}, max {form(item.high)})"
+    return form(item)
+
+
+def _exact(item: Any) -> str:
+    """Return a value with all its digits, and a string in quotes."""
+    return json.dumps(item, ensure_ascii=True, default=repr)
+
+
+def _table(part: str, directories: tuple[Path, ...], rows: list[tuple[str, list[str]]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(Text(part))
     for directory in directories:
         table.add_column(Text(printable(str(directory))), overflow="fold")
     for name, cells in rows:
-        table.add_row(Text(f"  {printable(name)}"), *(Text("–" if cell is None else cell) for cell in cells))
+        table.add_row(Text(f"  {printable(name)}"), *map(Text, cells))
     return table
 
 
-def _facts(experiment: Experiment) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield the compared values: part and name, and the formatted value."""
-    for part, tree in (("params", experiment.params), ("extra", experiment.extra)):
-        for name, item in _flat(tree):
-            yield (part, name), value(item)
+class _Values(NamedTuple):
+    """The values of a metric that are compared."""
+
+    last: float
+    low: float
+    high: float
+
+
+def _facts(experiment: Experiment) -> Iterator[tuple[str, Iterable[tuple[str, Any]]]]:
+    """Yield each part of what is compared: the names of its values, and the values."""
+    yield "params", flatten(experiment.params)
+    yield "extra", flatten(experiment.extra)
     environment = dict(experiment.environments[0]) if experiment.environments else {}
     runtime = environment.get("runtime")
     if isinstance(runtime, dict):
         runtime = dict(runtime)
-        packages = runtime.pop("packages", None)
+        if "packages" in runtime:
+            environment["packages"] = runtime.pop("packages")
         environment["runtime"] = runtime
-        environment["packages"] = packages
     for part in ("git", "packages", "variables"):
-        for name, item in _flat(environment.pop(part, None)):
-            yield (part, name), value(item)
-    for name, item in _flat(environment):
-        yield ("environment", name), value(item)
-    for name, values in sorted(_metrics(experiment).items()):
-        last, low, high = values
-        yield ("metrics", name), f"{value(last)} (min {value(low)}, max {value(high)})"
+        facts = environment.pop(part, {})
+        if not isinstance(facts, dict):
+            facts = {part: facts}
+        # Packages and variables aren't nested, and many of their names have dots.
+        yield part, flatten(facts) if part == "git" else facts.items()
+    yield "environment", flatten(environment)
+    yield "metrics", sorted(_metrics(experiment).items())
 
 
-def _flat(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested dicts, each with its path joined by dots."""
-    if isinstance(tree, dict):
-        for key, item in tree.items():
-            yield from _flat(item, f"{name}.{key}" if name else str(key))
-    elif tree is not None:
-        yield name, tree
-
-
-def _metrics(experiment: Experiment) -> dict[str, tuple[float, float, float]]:
+def _metrics(experiment: Experiment) -> dict[str, _Values]:
     """Return the last, the smallest and the largest value of each metric of the default stream."""
-    found: dict[str, tuple[float, float, float]] = {}
+    found: dict[tuple[str, str], tuple[float, float, float]] = {}
     for event in experiment.events():
         for name, item in event.metrics.items():
-            _, low, high = found.get(f"{event.name}.{name}", (item, item, item))
+            _, low, high = found.get((event.name, name), (item, item, item))
             # A NaN is neither smaller nor larger than another number.
             low, high = (item if not low <= item else low), (item if not high >= item else high)
-            found[f"{event.name}.{name}"] = (item, low, high)
-    return found
+            found[event.name, name] = (item, low, high)
+    return {metric_label(*names): _Values(*values) for names, values in found.items()}

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import click
 
+from mlv_tools._commands._help import examples
+from mlv_tools._commands._skipped import report_links
 from mlv_tools._exchange.table_files import export
 from mlv_tools._sql.views import connect
 
 __all__ = ["command"]
 
 
-@click.command("csv")
+@click.command("csv", epilog=examples("mlv export csv runs tables"))
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.argument("directory", type=click.Path())
 def command(root: str, directory: str) -> None:
     """Export all experiments under ROOT as CSV files.
 
     The new DIRECTORY gets experiments.csv, events.csv and metrics.csv, with the columns of the views of `mlv sql`.
+    Times are UTC. If data was left out, a warning counts it, and the exit code is 1.
     """
-    for view, rows in export(connect(root), directory, "csv").items():
+    connection = connect(root)
+    for view, rows in export(connection, directory, "csv").items():
         click.echo(f"{rows:>10} {view}")
+    has_problems = connection.execute("SELECT * FROM problems LIMIT 1").fetchone() is not None
+    raise SystemExit(report_links(root) or has_problems)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
+from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.ro_crate import write
 from mlv_tools._reading.trees import details
@@ -15,7 +17,7 @@ from mlvlogger import read
 __all__ = ["command"]
 
 
-@click.command("ro-crate")
+@click.command("ro-crate", epilog=examples("mlv export ro-crate runs/demo demo.zip --license CC-BY-4.0"))
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--license", default="not specified", help="License of the crate: a URL or a name.", show_default=True)
@@ -24,10 +26,8 @@ def command(directory: Path, out: Path, license: str) -> None:
 
     OUT is a new directory, or a new file whose name ends in .zip.
     """
-    try:
+    with requires_extra("ro-crate"):
         import rocrate  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install mlvlogger-tools[ro-crate].") from None
     if os.path.lexists(out):
         raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
     if out.resolve().is_relative_to(directory.resolve()):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
+from mlv_tools._commands._skipped import report_links, requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.tensorboard_export import export, run_name
 from mlv_tools._reading.trees import details, find
@@ -16,7 +18,7 @@ from mlvlogger import MLVError
 __all__ = ["command"]
 
 
-@click.command("tensorboard")
+@click.command("tensorboard", epilog=examples("mlv export tensorboard runs tb"))
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("logdir", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--add", is_flag=True, help="Allow a LOGDIR that isn't empty.")
@@ -24,17 +26,17 @@ def command(root: Path, logdir: Path, add: bool) -> None:
     """Export all experiments under ROOT as TensorBoard runs to LOGDIR.
 
     Metrics become scalars, parameters hyperparameters, attached images images.
-    Steps and times are kept; values are float32 there.
+    Steps and times are kept; values are float32 there. Values without a form in TensorBoard, such as texts, are
+    counted. If other data was left out or changed, it is reported, and the exit code is 1.
     """
-    try:
+    with requires_extra("tensorboard"):
         import PIL  # noqa: F401
         import tensorboardX  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
     if logdir.is_dir() and os.listdir(logdir) and not add:
         raise click.UsageError(f"{str(logdir)!r} is not empty. Choose an empty directory, or pass --add.")
     total: Counter[str] = Counter()
-    has_problems = False
+    left_out: Counter[str] = Counter()
+    has_problems = report_links(root)
     for found in find(root):
         name = run_name(root, found)
         if found.experiment is None:
@@ -42,7 +44,7 @@ def command(root: Path, logdir: Path, add: bool) -> None:
             has_problems = True
             continue
         try:
-            written, messages = export(found.experiment, logdir / name)
+            written, skipped, messages = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
             click.echo(printable(f"{name}: {error} {details(found.path)}"), err=True)
             has_problems = True
@@ -51,8 +53,12 @@ def command(root: Path, logdir: Path, add: bool) -> None:
             click.echo(printable(f"{name}: {message}"), err=True)
         has_problems = has_problems or bool(messages)
         total += written
+        left_out += skipped
         total["experiments"] += 1
     if not total["experiments"]:
         raise click.ClickException(f"{str(root)!r} contains no experiment that can be exported. Choose another ROOT.")
     click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
+    if left_out:
+        counts = ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
+        click.echo(f"without a form in TensorBoard: {counts}")
     raise SystemExit(has_problems)

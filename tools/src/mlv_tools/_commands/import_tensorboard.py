@@ -6,30 +6,34 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
+from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run, runs
+from mlv_tools._exchange.event_files import runs
+from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run
 from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]
 
 
-@click.command("tensorboard")
+@click.command("tensorboard", epilog=examples("mlv import tensorboard tb runs"))
 @click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("savedir", type=click.Path(file_okay=False, path_type=Path))
 def command(logdir: Path, savedir: Path) -> None:
     """Import all TensorBoard runs under LOGDIR as experiments in SAVEDIR.
 
-    Scalars, images, texts and hyperparameters are imported. Skipped data is reported.
+    Scalars, images, texts and hyperparameters are imported, and symbolic links are followed. Values that a restart of
+    the run superseded are kept as rewound events. Data of other types is counted; then the exit code is 1.
     """
-    try:
+    with requires_extra("tensorboard"):
         import tensorboardX  # noqa: F401
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install mlvlogger-tools[tensorboard].") from None
-    found = list(runs(logdir))
+    found, skipped = runs(logdir)
+    for message in skipped:
+        click.echo(printable(message), err=True)
     if not found:
         raise click.ClickException(f"{str(logdir)!r} contains no event files of TensorBoard. Choose another LOGDIR.")
     names = experiment_names(logdir, (run for run, _ in found))
-    has_problems = False
+    has_problems = bool(skipped)
     for run, files in found:
         name = names[run]
         try:
@@ -47,5 +51,7 @@ def command(logdir: Path, savedir: Path) -> None:
             click.echo(printable(f"{run}: {message}"), err=True)
         has_problems = has_problems or bool(messages)
         counts = ", ".join(f"{written[kind]} {kind}" for kind in ("scalars", "images", "texts"))
+        if written["superseded"]:
+            counts += f", {written['superseded']} superseded by restarts"
         click.echo(printable(f"{exp.path}: {counts}"))
     raise SystemExit(has_problems)

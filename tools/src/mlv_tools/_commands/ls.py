@@ -7,17 +7,22 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._commands._filter import Condition
+from mlv_tools._commands._columns import TEXT, Columns
+from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts
+from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric
+from mlv_tools._display.names import differing, flatten, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
@@ -26,25 +31,34 @@ from mlvlogger import MLVError
 
 __all__ = ["command"]
 
+T = TypeVar("T")
+
 _SHOWN = 4  # params, and metrics, that are shown by default
 _WIDEST = 24  # characters of a cell
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
+# What is left out first if the terminal is too narrow: the largest number, and of those the last column.
+_NAME, _ASKED, _STATE, _CURVE, _FACT, _DEFAULT = range(6)
 _FIXED = ("name", "kind", "state", "last")
-
-
-def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
-    try:
-        return kind.of(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.command(
     help="List all experiments under ROOT as a table. By default, ROOT is the current directory. A"
-    " sub-experiment is below its parent."
+    " sub-experiment is below its parent.",
+    epilog=examples(
+        "mlv ls runs",
+        "mlv ls runs -p optimizer.lr,seed -m train.loss:min -s train.loss:min",
+        "mlv ls runs -w 'state = completed' -w 'optimizer.lr > 0.001'",
+        "mlv ls runs -w 'name ~ bert-*' -m val.accuracy:max --format csv",
+    ),
 )
 @click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-p", "--params", metavar="NAME[,NAME…]", help="Parameters to show; by default those that differ.")
+@click.option(
+    "-p",
+    "--params",
+    metavar="NAME[,NAME…]",
+    multiple=True,
+    help="Parameters to show; by default those that differ. A nested parameter is GROUP.NAME; GROUP is all in it.",
+)
 @click.option(
     "-m",
     "--metric",
@@ -59,15 +73,21 @@ def _read(text: str, kind: type[Condition] | type[Metric]) -> Any:
     "--where",
     metavar="CONDITION",
     multiple=True,
-    help="Show only rows with COLUMN = VALUE; also != < > ~.",
+    help="Show only rows with COLUMN = VALUE; also != < <= > >=, and ~ for a pattern of the whole value. Reads whole"
+    " logs if COLUMN is a metric.",
 )
-@click.option("-s", "--sort", metavar="COLUMN", help="Sort by a column; rows without a value come last.")
+@click.option(
+    "-s",
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by a column; rows without a value come last. Reads whole logs if COLUMN is a metric.",
+)
 @click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("-n", "--limit", metavar="N", type=click.IntRange(min=1), help="Show the first N rows.")
 @click.option("--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def command(
     root: Path,
-    params: str | None,
+    params: tuple[str, ...],
     metrics: tuple[str, ...],
     where: tuple[str, ...],
     sort: str | None,
@@ -76,119 +96,222 @@ def command(
     format_: str,
 ) -> None:
     """Run the command; see its help."""
-    conditions = [_read(text, Condition) for text in where]
-    wanted = [_read(text, Metric) for text in metrics]
-    rows = [_Row(summary(found), wanted) for found in find(root)]
-    named = [_column(name) for name in (params.split(",") if params else _differing(rows))]
-    columns = _columns(rows, named, wanted)
-    names = [*_FIXED, *columns]
-    for asked in [*(one.column for one in conditions), *([sort] if sort else [])]:
-        if rows and not any(asked in row.cells for row in rows):
-            raise click.BadParameter(
-                f"there is no column {asked!r}. Choose one of: {', '.join(names)}, or a parameter."
-            )
-    shown = [row for row in rows if all(condition.holds(row.cells) for condition in conditions)]
-    if sort:
-        shown = _sorted(shown, sort, reverse)
+    conditions = [(text, _named("-w", parts, text)) for text in where]
+    rows = [_Row(summary(found)) for found in find(root)]
+    if not rows:
+        metrics, params, conditions, sort = (), (), [], None  # no name can be right or wrong
+    names = dict.fromkeys(name for row in rows for name in row.params)
+    columns = Columns(names)
+    readings = [[name for name, _, _ in found] for _, found in conditions] + ([[sort]] if sort else [])
+    if metrics or not all(any(map(columns.is_own, each)) for each in readings):
+        columns = Columns(names, dict.fromkeys(name for row in rows for name in row.metric_names))
+    asked = [column for text in params for column in _named("-p", columns.params, text)]
+    wanted = [_named("-m", columns.metric, text) for text in metrics]
+    filters = [(text, *_named("-w", columns.condition, text, found)) for text, found in conditions]
+    sorted_by = _named("-s", columns.find, sort) if sort else None
+    for row in rows:
+        row.read(columns.named)
+    held = [_held(rows, *each) for each in filters]
+    shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
+    if sorted_by:
+        shown = _sorted(shown, sorted_by, reverse)
     elif reverse:
         shown.reverse()
-    shown = shown[:limit]
-    if format_ == "table":
-        _print(root, shown, columns, wanted, is_tree=not sort and not conditions and not reverse)
-    else:
-        _export(shown, names, format_)
+    if rows and not shown:
+        click.echo(_no_match(len(rows), filters), err=format_ != "table")
+    found_params, found_metrics = _differing(rows), _last(rows)
+    chosen = [*(asked or found_params[:_SHOWN]), *(wanted or found_metrics[:_SHOWN])]
+    chosen = list(dict.fromkeys(chosen))
+    if format_ != "table":
+        _export(shown[:limit], [*_FIXED, *chosen], columns, format_)
+    elif not rows:
+        output().print(Text(f"no experiments in {printable(str(root))}"))
+    elif shown:
+        more = [
+            (0 if asked else len(found_params[_SHOWN:]), "parameters that differ (-p)"),
+            (0 if wanted else len(found_metrics[_SHOWN:]), "metrics (-m)"),
+        ]
+        is_tree = not sort and not conditions and not reverse
+        _print(_table(shown[:limit], columns, chosen, {*asked, *wanted}, is_tree), shown[:limit], more)
+
+
+def _named(option: str, read: Callable[..., T], *arguments: Any) -> T:
+    """Return what the text of an option means; if it means nothing, the usage is wrong."""
+    try:
+        return read(*arguments)
+    except ValueError as error:
+        raise click.BadParameter(printable(str(error)), param_hint=option) from None
 
 
 class _Row:
-    """A row: its cells by column, and the curves that only the table shows."""
+    """A row: its cells by the full names of their columns, and the curves that only the table shows."""
 
-    def __init__(self, one: Summary, metrics: list[Metric]) -> None:
+    def __init__(self, one: Summary) -> None:
         self.summary = one
         experiment = one.found.experiment
+        self.params = dict(flatten(one.params))
         self.cells: dict[str, Any] = {
             "name": one.found.name,
             "kind": experiment.kind if experiment else None,
             "state": one.state,
             "last": one.last,
             "tags": experiment.tags if experiment else [],
+            "trouble": one.trouble,
         }
-        for name, item in one.params.items():
-            self.cells.setdefault(name, item)
-            self.cells[f"params.{name}"] = item
+        self.cells |= {f"params.{name}": item for name, item in self.params.items()}
+        self.cells |= {f"metrics.{metric_label(*names)}": item for names, item in one.metrics.items()}
         self.curves: dict[str, str] = {}
-        for (event, name), item in one.metrics.items():
-            self.cells.setdefault(f"{event}.{name}", item)
-        for metric in metrics:
-            values = _values(one, metric)
-            self.cells[str(metric)] = metric.pick(values)
-            self.curves[str(metric)] = sparkline(values)
+
+    @cached_property
+    def metric_names(self) -> list[tuple[str, str]]:
+        """The metrics in the default stream; none if the stream cannot be read, which the state shows."""
+        try:
+            return self.summary.found.experiment.metric_names() if self.summary.found.experiment else []
+        except (MLVError, OSError):
+            return []
+
+    def read(self, metrics: dict[str, Metric]) -> None:
+        """Read the metrics of these columns from the whole log."""
+        for column, metric in metrics.items():
+            experiment = self.summary.found.experiment
+            is_known = (metric.event, metric.name) in self.metric_names
+            values = metric.values(experiment) if experiment and is_known else []
+            self.cells.pop(column, None)
+            if (picked := metric.pick(values)) is not None:
+                self.cells[column] = picked
+            self.curves[column] = sparkline(values)
 
 
-def _values(one: Summary, metric: Metric) -> Any:
-    try:
-        return metric.values(one.found.experiment) if one.found.experiment else []
-    except (MLVError, OSError):
-        return []  # the state of the row is unknown or broken
+def _held(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
+    """Return whether a condition holds for each row. Values that can't be compared are reported."""
+    held, reasons, compared = [], [], 0
+    for row in rows:
+        found = row.cells.get(column)
+        try:
+            holds = condition.holds(found) if column in row.cells else condition.operator == "!="
+            compared += found is not None
+        except Incomparable as error:
+            holds = False
+            reasons.append(str(error))
+        held.append(holds)
+    if reasons and not compared:
+        raise click.BadParameter(printable(f"{text!r} can't be compared: {reasons[0]}"), param_hint="-w")
+    if reasons:
+        message = f"{len(reasons)} of {len(rows)} experiments are left out by {text!r}: {reasons[0]}"
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
+    return held
+
+
+def _no_match(count: int, filters: list[tuple[str, str, Condition]]) -> str:
+    """Return the message that no row is shown."""
+    text = f"0 of {count} experiments match {' and '.join(repr(text) for text, _, _ in filters)}."
+    for _, _, condition in filters:
+        if condition.operator == "~" and not {"*", "?", "["} & set(condition.text):
+            text += f" A pattern is compared with the whole value. To find a part of it, write ~ *{condition.text}*."
+    return printable(text)
 
 
 def _differing(rows: list[_Row]) -> list[str]:
-    """Return the params that differ between experiments of a kind, the most frequent first."""
+    """Return the columns of the params that differ between experiments of a kind, the most frequent first."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if experiment := row.summary.found.experiment:
-            kinds.setdefault(experiment.kind, []).append(experiment.params)
+            kinds.setdefault(experiment.kind, []).append(row.params)
     counts = Counter(name for known in kinds.values() for params in known for name in params)
-    differ = [
-        name
-        for name, _ in counts.most_common()
-        if any(len({value(one[name]) if name in one else None for one in known}) > 1 for known in kinds.values())
-    ]
     is_one = sum(map(len, kinds.values())) == 1
-    return (list(counts) if is_one else differ)[:_SHOWN]
+    differ = counts if is_one else {name for known in kinds.values() for name in differing(known)}
+    return [f"params.{name}" for name, _ in counts.most_common() if name in differ]
 
 
-def _column(param: str) -> str:
-    """Return the column of a parameter: its name, unless another column has this name."""
-    return f"params.{param}" if param in (*_FIXED, "tags") else param
-
-
-def _columns(rows: list[_Row], params: list[str], metrics: list[Metric]) -> list[str]:
-    if metrics:
-        return [*params, *map(str, metrics)]
-    counts = Counter(f"{event}.{name}" for row in rows for event, name in row.summary.metrics)
-    return [*params, *(name for name, _ in counts.most_common(_SHOWN))]
+def _last(rows: list[_Row]) -> list[str]:
+    """Return the columns of the metrics near the ends of the logs, the most frequent first."""
+    counts = Counter(metric_label(*names) for row in rows for names in row.summary.metrics)
+    return [f"metrics.{name}" for name, _ in counts.most_common()]
 
 
 def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
+    """Return the rows in order: numbers, also those in strings, before text; NaN and missing values at the end."""
+
     def key(row: _Row) -> Any:
         item = row.cells[column]
         if isinstance(item, datetime):
             item = item.timestamp()
-        return (0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item))
+        number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
+        return (0, number, "") if number is not None else (1, 0, str(item))
 
-    present = [row for row in rows if row.cells.get(column) is not None]
-    return sorted(present, key=key, reverse=reverse) + [row for row in rows if row.cells.get(column) is None]
+    def is_missing(row: _Row) -> bool:
+        item = row.cells.get(column)
+        return item is None or as_number(item) != as_number(item)
+
+    return sorted((row for row in rows if not is_missing(row)), key=key, reverse=reverse) + list(
+        filter(is_missing, rows)
+    )
 
 
-def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metric], is_tree: bool) -> None:
+@dataclass(eq=False)
+class _Shown:
+    """A column of the table.
+
+    Attributes:
+        title: Its title; empty for a curve.
+        cells: Its cells, one for each row.
+        rank: When it is left out: `_NAME` never, `_DEFAULT` first.
+    """
+
+    title: Text
+    cells: list[Text]
+    rank: int
+
+    @property
+    def width(self) -> int:
+        """The number of characters, with those between two columns."""
+        return max(cell.cell_len for cell in (self.title, *self.cells)) + 2
+
+
+def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str], is_tree: bool) -> list[_Shown]:
+    names = []
+    for row in rows:
+        found = row.summary.found
+        indent = "  " * found.depth if is_tree else ""
+        names.append(Text(indent + printable(found.path.name if indent else found.name)))
+    states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
+    table = [
+        _Shown(Text("name"), names, _NAME),
+        _Shown(Text("kind"), [Text(printable(row.cells["kind"] or "")) for row in rows], _FACT),
+        _Shown(Text("state"), states, _STATE),
+        _Shown(Text("last event"), [Text(ago(row.summary.last)) for row in rows], _FACT),
+    ]
+    for column in chosen:
+        rank = _ASKED if column in asked else _DEFAULT
+        table.append(_Shown(Text(printable(columns.title(column))), [_cell(row, column) for row in rows], rank))
+        if column in columns.named and column in asked:
+            table.append(_Shown(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
+    return table
+
+
+def _cell(row: _Row, column: str) -> Text:
+    item = row.cells.get(column)
+    text = value(item) if column in row.cells else ""
+    return Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
+
+
+def _print(columns: list[_Shown], rows: list[_Row], more: list[tuple[int, str]]) -> None:
     console = output()
-    if not rows:
-        console.print(Text(f"no experiments in {printable(str(root))}"))
-        return
-    curves = set(map(str, metrics))
-    head = [Text(name) for name in ("name", "kind", "state", "last event")]
-    for name in columns:
-        head += [Text(printable(name)), *([Text("")] if name in curves else [])]
-    lines = [list(_cells(row, columns, curves, is_tree)) for row in rows]
-    count = _fitting(head, lines, console.width)
+    shown = list(columns)
+    while sum(column.width for column in shown) > console.width + 2 and len(shown) > 1:
+        rank = max(column.rank for column in shown)
+        del shown[max(place for place, column in enumerate(shown) if column.rank == rank)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, title in enumerate(head[:count]):
-        table.add_column(title, justify="left" if place < 4 or not title.plain else "right", no_wrap=True)
-    for line in lines:
-        table.add_row(*line[:count])
+    for column in shown:
+        is_left = column.rank in (_NAME, _STATE, _FACT, _CURVE)
+        table.add_column(column.title, justify="left" if is_left else "right", no_wrap=True)
+    for line in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*line)
     console.print(table)
-    if left := [title.plain for title in head[count:] if title.plain]:
-        console.print(Text(f"not shown because the terminal is too narrow: {', '.join(left)}", style="dim"))
+    if titles := [column.title.plain for column in columns if column not in shown and column.title.plain]:
+        console.print(Text(f"not shown because the terminal is too narrow: {', '.join(titles)}", style="dim"))
+    if others := [f"{count} {what}" for count, what in more if count]:
+        console.print(Text(f"not shown: {', '.join(others)}", style="dim"))
     for row in rows:
         if row.summary.trouble:
             console.print(
@@ -196,39 +319,15 @@ def _print(root: Path, rows: list[_Row], columns: list[str], metrics: list[Metri
             )
 
 
-def _fitting(head: list[Text], lines: list[list[Text]], width: int) -> int:
-    """Return the number of columns that fit; at least the first four are shown."""
-    used = 0
-    for place, cells in enumerate(zip(head, *lines, strict=True)):
-        used += max(cell.cell_len for cell in cells) + 2
-        if used > width + 2 and place >= 4:
-            return place
-    return len(head)
-
-
-def _cells(row: _Row, columns: list[str], curves: set[str], is_tree: bool) -> Iterator[Text]:
-    one = row.summary
-    indent = "  " * one.found.depth if is_tree else ""
-    yield Text(indent + printable(one.found.name if not indent else one.found.path.name))
-    yield Text(printable(row.cells["kind"] or ""))
-    yield Text(printable(one.state), style=_STYLES.get(one.state, "yellow"))
-    yield Text(ago(one.last))
-    for name in columns:
-        item = row.cells.get(name)
-        text = "" if item is None and name.removeprefix("params.") not in one.params else value(item)
-        yield Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
-        if name in curves:
-            yield Text(row.curves[name])
-
-
-def _export(rows: list[_Row], names: list[str], format_: str) -> None:
+def _export(rows: list[_Row], chosen: list[str], columns: Columns, format_: str) -> None:
     """Print the rows for other programs. Control characters and bytes that aren't UTF-8 are escaped."""
-    found = [{**{name: row.cells.get(name) for name in names}, "trouble": row.summary.trouble} for row in rows]
+    names = {column: columns.title(column) for column in (*chosen, "trouble")}
+    found = [{name: row.cells.get(column) for column, name in names.items()} for row in rows]
     if format_ == "json":
         click.echo(json.dumps(_json(found), indent=1))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(printable, [*names, "trouble"]))
+    writer.writerow(map(printable, names.values()))
     writer.writerows([_csv(item) for item in cells.values()] for cells in found)
 
 

@@ -9,13 +9,15 @@ import click
 
 from mlv_tools._commands._annotate import add
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
 
 __all__ = ["command"]
 
 
 @click.command(
     help="Add a note to an experiment. It is the description of a new meta record. If TEXT is -, the note is read from"
-    " standard input."
+    " standard input.",
+    epilog=examples("mlv note runs/demo 'the run of table 2'", "mlv note runs/demo - < note.txt"),
 )
 @click.argument("directory", type=ExperimentPath())
 @click.argument("text")

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mlv_tools._commands._help import examples
+from mlv_tools._commands._metric import Metric, find_series
+from mlv_tools._display.names import listed
+from mlv_tools._display.text import printable
 from mlv_tools._display.values import shorten
 from mlv_tools._report import charts
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.views import connect
 
-if TYPE_CHECKING:
-    import duckdb
-
 __all__ = ["command"]
 
-_NAMED = 12  # metrics in the message about a missing one
 
-
-@click.command("plot")
-@click.argument("root", type=click.Path(path_type=Path))
+@click.command(
+    "plot",
+    epilog=examples(
+        "mlv plot runs --metric epoch/batch.loss -o loss.png",
+        "mlv plot runs --metric train.loss --only 'lr-0.1*' --log --smooth 0.9 -o loss.svg",
+    ),
+)
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--metric", required=True, metavar="EVENT.NAME", help="Event and metric to plot, such as epoch/batch.loss."
+    "-m",
+    "--metric",
+    required=True,
+    metavar="[EVENT.]NAME",
+    help="Metric to plot, such as epoch/batch.loss. The event may be left out if only one event has the metric.",
 )
 @click.option(
     "-o",
@@ -53,16 +62,21 @@ def command(
     import vl_convert
 
     with connect(root) as connection:
-        found = curves(connection, "event || '.' || name = ?", (metric,), most=width)
-        found = [curve for curve in found if fnmatchcase(curve.experiment, only)]
+        known = connection.execute("select distinct event, name from metrics order by all").fetchall()
+        try:
+            series = find_series(metric, known)
+        except ValueError as error:
+            raise click.BadParameter(printable(str(error)), param_hint="--metric") from None
+        every = curves(connection, "event = ? and name = ?", (series.event, series.name), most=width)
+        found = [curve for curve in every if fnmatchcase(curve.experiment, only)]
         if not found:
-            raise click.ClickException(_missing(connection, metric, only))
+            raise click.ClickException(_no_match(series, only, [curve.experiment for curve in every]))
         created = dict(connection.execute("select experiment, epoch(created) from experiments").fetchall())
     labelled = _labelled(found)
     starts = {label: created[curve.experiment] or curve.times[0] for label, curve in labelled.items()}
     datasets = charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
     x_title = "step" if by == "step" else "seconds since start"
-    spec = charts.lines(datasets, list(labelled), title=shorten(metric, 100), x_title=x_title, log=log)
+    spec = charts.lines(datasets, list(labelled), title=shorten(series, 100), x_title=x_title, log=log)
     spec |= {"width": width, "height": height}
     # The chart loads nothing; this makes sure of it.
     if output.suffix == ".svg":
@@ -75,8 +89,9 @@ def command(
 def _labelled(found: list[Curve]) -> dict[str, Curve]:
     """Return the curves by label: the experiment, with the stream if an experiment has several curves."""
     one_stream = len({curve.experiment for curve in found}) == len(found)
-    labels = (shorten(curve.experiment if one_stream else f"{curve.experiment} ({curve.stream})") for curve in found)
-    return dict(zip(labels, found, strict=True))
+    labels = [shorten(curve.experiment if one_stream else f"{curve.experiment} ({curve.stream})") for curve in found]
+    unique = [label if labels.count(label) == 1 else f"{label} #{n}" for n, label in enumerate(labels, 1)]
+    return dict(zip(unique, found, strict=True))
 
 
 def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> str:
@@ -92,11 +107,10 @@ def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> s
     return "; ".join(parts)
 
 
-def _missing(connection: duckdb.DuckDBPyConnection, metric: str, only: str) -> str:
-    """Return the error about a missing metric, with the metrics that exist."""
-    query = "select distinct event || '.' || name from metrics order by all"
-    names = [shorten(name, 100) for (name,) in connection.execute(query).fetchall()]
-    if metric in names:
-        return f"no experiment with the metric {metric!r} matches --only {only!r}."
-    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"there is no metric {metric!r}. Choose one of: {', '.join(names[:_NAMED]) or 'none'}{more}."
+def _no_match(series: Metric, only: str, experiments: list[str]) -> str:
+    """Return the error that a pattern matches no experiment with the metric."""
+    names = list(dict.fromkeys(experiments))
+    return (
+        f"0 of {len(names)} experiments with the metric {shorten(series, 100)} match --only {printable(only)!r}. Choose"
+        f" from: {listed(names)}. A pattern is compared with the whole name: * matches any characters."
+    )

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._help import examples
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
 
 __all__ = ["command"]
 
 
-@click.command("report")
-@click.argument("root", type=click.Path(path_type=Path))
+@click.command("report", epilog=examples("mlv report runs", "mlv report runs -o sweep.html --title 'Learning rates'"))
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "-o",
     "--output",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from rich.text import Text
 
 import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
+from mlv_tools._display.names import flatten
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, number, printable, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
@@ -25,7 +27,10 @@ _BAR = 30  # characters of the timeline
 _SPANS = 20  # of each stream
 
 
-@click.command(help="Show one experiment: metadata, streams, spans, files, problems.")
+@click.command(
+    help="Show one experiment: metadata, streams, spans, files, problems. Reads all events, and checks the seals.",
+    epilog=examples("mlv show runs/demo", "mlv show --spans 100 runs/demo"),
+)
 @click.argument("directory", type=ExperimentPath())
 @click.option(
     "--spans",
@@ -51,6 +56,7 @@ def command(directory: Path, spans: int) -> None:
         _head(console, "left out")
         for problem in experiment.problems:
             console.print(Text(f"  {printable(str(problem))}", style="yellow"))
+    if experiment.problems or any(one.changed for one in streams):
         console.print(Text(f"  for details, run: mlv-validate {printable(str(directory))}", style="yellow"))
 
 
@@ -87,7 +93,7 @@ def _meta(console: Console, experiment: Experiment) -> None:
 
 
 def _time(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
 
 
 def _records(console: Console, experiment: Experiment) -> None:
@@ -99,6 +105,7 @@ def _records(console: Console, experiment: Experiment) -> None:
             command = environment.get("command")
             words = " ".join(map(str, command)) if isinstance(command, list) else ""
             created = printable(str(record.get("created", "")))[:19].replace("T", " ")
+            created += " UTC" if created else ""
             yield (
                 created,
                 printable(str(name or "")),
@@ -122,16 +129,20 @@ def _params(console: Console, experiment: Experiment) -> None:
     for what, values in (("params", experiment.params), ("extra", experiment.extra)):
         if values:
             _head(console, what)
-            _table(console, ((printable(name), value(item)) for name, item in values.items()), "", "")
+            _table(console, ((printable(name), value(item)) for name, item in flatten(values)), "", "")
 
 
 def _streams(console: Console, streams: list[StreamFacts], continued: dict[str, list[str]]) -> None:
-    def rows() -> Iterator[tuple[str, ...]]:
+    def rows() -> Iterator[tuple[Any, ...]]:
         for one in streams:
             end = f"{one.torn} bytes after the last line feed" if one.torn else "sealed" if one.is_sealed else "open"
+            if one.changed:
+                end = f"not sealed: {one.changed}"
             if kept := continued.get(one.name):
                 end += f", continued in {', '.join(kept)}"
-            yield printable(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), one.trouble or end
+            style = "yellow" if one.torn or one.changed or one.trouble else ""
+            last = Text(one.trouble or end, style=style)
+            yield printable(one.name), f"{one.events:,}", str(one.sessions), ago(one.last), last
 
     _head(console, f"streams: {len(streams)}")
     _table(console, rows(), "", "events", "sessions", "last event", "end")

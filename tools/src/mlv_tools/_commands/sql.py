@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlv_tools._commands._help import examples
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl
 from mlv_tools._sql.schema import describe
@@ -28,7 +29,12 @@ _FORMATS = ["table", *_WRITERS, "parquet"]
 
 @click.command(
     "sql",
-    epilog="The views are experiments, events, metrics and problems; DESCRIBE VIEW shows the columns of one.",
+    epilog="The views are experiments, events, metrics and problems; DESCRIBE VIEW shows the columns of one.\n\n"
+    + examples(
+        "mlv sql runs \"SELECT experiment, min(value) FROM metrics WHERE event = 'val' AND name = 'loss' GROUP BY 1\"",
+        "mlv sql runs \"SELECT experiment, params->'optimizer'->>'lr' AS lr FROM experiments\" --format csv",
+        "mlv sql runs - -o runs.parquet < query.sql",
+    ),
 )
 @click.argument("root", type=click.Path(exists=True, file_okay=False))
 @click.argument("query")
@@ -44,8 +50,6 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
 
     QUERY is in the language of DuckDB; with `-` it is read from standard input. It may read files of yours, as DuckDB
     does; it opens no network connection by itself.
-
-    Example: mlv sql runs "SELECT experiment, min(value) FROM metrics WHERE name = 'loss' GROUP BY ALL"
     """
     import duckdb
 

@@ -9,12 +9,16 @@ import click
 import mlvlogger
 from mlv_tools._commands._annotate import add
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
 from mlv_tools._display.text import printable
 
 __all__ = ["command"]
 
 
-@click.command(help="Add tags to an experiment. They are a new meta record; existing records are unchanged.")
+@click.command(
+    help="Add tags to an experiment. They are a new meta record; existing records are unchanged.",
+    epilog=examples("mlv tag runs/demo baseline", "mlv tag runs/demo best 'paper, table 2'"),
+)
 @click.argument("directory", type=ExperimentPath())
 @click.argument("tags", nargs=-1, required=True)
 def command(directory: Path, tags: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from rich.text import Text
 
 import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import number, printable, value
 from mlv_tools._reading.follow import Follower
@@ -23,7 +25,9 @@ _INTERRUPTED = 130
 
 
 @click.command(
-    help="Print the last events of an experiment. With -f, also print new events of all streams, including new streams."
+    help="Print the last events of an experiment, with their times in UTC. With -f, also print new events of all"
+    " streams, including new streams.",
+    epilog=examples("mlv tail runs/demo", "mlv tail -f runs/demo", "mlv tail -n 100 --until-end runs/demo"),
 )
 @click.argument("directory", type=ExperimentPath())
 @click.option("-f", "--follow", is_flag=True, help="Print new events until interrupted (exit code 130).")
@@ -68,7 +72,7 @@ def _show(events: list[tuple[str, Event, int]]) -> None:
 
 def _line(stream: str, event: Event, depth: int) -> Text:
     name = stream.removeprefix("log/").removesuffix(".jsonl")
-    text = Text(f"{event.time:%H:%M:%S.%f}"[:12], style="dim")
+    text = Text(f"{event.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z", style="dim")
     text.append(f" {printable(name)}:{event.seq} ", style="dim")
     text.append("  " * depth)
     text.append(printable(event.name), style="magenta" if event.is_lifecycle else "bold")

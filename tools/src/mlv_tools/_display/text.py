@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from mlvlogger import External, File
 
-__all__ = ["ago", "encodable", "number", "printable", "sparkline", "value"]
+__all__ = ["ago", "as_float", "encodable", "number", "printable", "sparkline", "value"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
@@ -34,8 +35,18 @@ def encodable(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """Format a number with at most six significant digits."""
-    return str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{float(value):.6g}"
+    """Format a number: a float with at most six significant digits, an integer with all of them if it has up to 20."""
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**20 else f"{Decimal(value):.6g}"
+    return f"{float(value):.6g}"
+
+
+def as_float(value: float) -> float:
+    """Return a number as a float; an integer beyond all floats is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def value(item: Any) -> str:
@@ -60,6 +71,7 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
     Each character is the mean of a part of the values, or a space if the part has no finite value.
     """
+    values = list(map(as_float, values))
     parts = min(width, len(values))
     means = []
     for part in range(parts):
@@ -75,11 +87,11 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
 
 
 def ago(time: datetime | None, now: datetime | None = None) -> str:
-    """Format the time since *time*, such as ``5 min ago``; or the date, if it is in the future or 30 days ago."""
+    """Format the time since *time*, such as ``5 min ago``; the date in UTC, if it is in the future or 30 days ago."""
     if time is None:
         return ""
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     for limit, unit, name in _AGES:
         if 0 <= seconds < limit:
             return f"{seconds // unit:.0f} {name} ago"
-    return f"{time:%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

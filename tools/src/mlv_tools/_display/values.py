@@ -11,21 +11,10 @@ from typing import Any
 from mlv_tools._display.text import printable
 from mlvlogger import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
 
-__all__ = ["display", "flatten", "shorten"]
+__all__ = ["display", "shorten"]
 
 _EXACT = 2**53  # beyond this, JavaScript has no exact integers
 _MAX_LENGTH = 1000  # characters
-
-
-def flatten(tree: dict[str, Any]) -> list[tuple[str, float | str]]:
-    """Return the values of nested dicts for display, each with its path joined by dots."""
-    found: list[tuple[str, float | str]] = []
-    for name, value in tree.items():
-        if isinstance(value, dict) and value:
-            found += [(f"{shorten(name)}.{below}", item) for below, item in flatten(value)]
-        else:
-            found.append((shorten(name), display(value)))
-    return found
 
 
 def display(value: Any) -> float | str:

@@ -61,13 +61,14 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
     inside = [one for one in experiment.subs() if _is_utf8(str(one.path.relative_to(experiment.path)))]
     actions = [_action(crate, one, experiment, files) for one in (experiment, *inside)]
     root["mentions"] = actions
-    if out.suffix == ".zip":
-        # Not with crate.write_zip: its archive has no entries for folders, so that readers report them as missing.
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.stem}-") as folder:
-            crate.write(folder)
-            shutil.make_archive(str(out.with_suffix("")), "zip", folder)
-    else:
-        crate.write(out)
+    # The name *out* appears when the crate is whole.
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".mlv-") as folder:
+        written = Path(folder, "crate")
+        crate.write(written)
+        if out.suffix == ".zip":
+            # Not with crate.write_zip: its archive has no entries for folders, so that readers report them as missing.
+            written = Path(shutil.make_archive(f"{written}", "zip", written))
+        written.rename(out)
     return messages
 
 
@@ -87,7 +88,11 @@ def _license(crate: Any, license: str) -> Any:
 
 def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[str, Any]]:
     """Add every file to the crate, and yield its path and its entity; symbolic links aren't followed."""
-    for folder, folders, names in os.walk(directory):
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(directory, onerror=fail):
         folders.sort()
         for name in sorted(folders + names):
             path = Path(folder, name)
@@ -98,6 +103,8 @@ def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[s
                 messages.append(f"{relative} is left out: it is a symbolic link, or isn't a regular file")
             elif path.is_file() and relative == _METADATA:
                 messages.append(f"{relative} is left out: the crate has its own file of this name")
+            elif path.is_dir() and not os.listdir(path):
+                crate.add_dataset(dest_path=f"{relative}/", properties={"name": name})
             elif path.is_file():
                 yield relative, crate.add_file(path, relative, properties=_properties(path, name))
         folders[:] = filter(_is_utf8, folders)
@@ -161,7 +168,8 @@ def _param(crate: Any, prefix: str, name: str, value: Any) -> Any:
     plain = value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str, ensure_ascii=False)
     if isinstance(plain, float) and plain - plain != 0:  # infinite or NaN, which JSON has no number for
         plain = str(plain)
-    return _entity(crate, f"#param-{quote(prefix + name, safe='')}", "PropertyValue", name=name, value=plain)
+    # Only the slashes of the path stay: otherwise, `a/b` of this experiment would be `b` of its sub-experiment `a`.
+    return _entity(crate, f"#param-{quote(prefix)}{quote(name, safe='')}", "PropertyValue", name=name, value=plain)
 
 
 def _software(crate: Any, environment: dict[str, Any]) -> Any:
@@ -174,7 +182,7 @@ def _software(crate: Any, environment: dict[str, Any]) -> Any:
     required = [
         _entity(
             crate,
-            f"#software-{quote(encodable(name))}-{quote(encodable(version))}",
+            f"#software-{quote(encodable(name), safe='')}/{quote(encodable(version), safe='')}",
             "SoftwareApplication",
             name=name,
             softwareVersion=version,

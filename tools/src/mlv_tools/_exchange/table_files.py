@@ -24,7 +24,10 @@ _ORDERS = {
     "events": "experiment, stream, seq",
     "metrics": "experiment, stream, seq, name",
 }
-_OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+_OPTIONS = {
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "csv": "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'",
+}
 
 
 def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
@@ -33,7 +36,8 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
     Args:
         connection: A connection that `connect` returned.
         directory: A new or empty directory, in a directory that exists.
-        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON.
+        form: "parquet" or "csv". CSV has no lists, so that a list is written as JSON, and no types, so
+            that a time ends with Z for UTC.
 
     Returns:
         The number of rows of each view.
@@ -89,6 +93,7 @@ def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[
 def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Write rows as one array of objects."""
     before = "["
+    names = _distinct(names)
     for row in rows:
         file.write(before + "\n" + _object(names, kinds, row))
         before = ","
@@ -97,8 +102,21 @@ def write_json(file: IO[str], names: list[str], kinds: list[str], rows: Iterable
 
 def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Write rows as objects, one per line."""
+    names = _distinct(names)
     for row in rows:
         file.write(_object(names, kinds, row) + "\n")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return names for the members of an object: of equal names, all but the first get a number, as in DuckDB."""
+    distinct: list[str] = []
+    for name in names:
+        number, wanted = 0, name
+        while name in distinct or (number and name in names):
+            number += 1
+            name = f"{wanted}_{number}"
+        distinct.append(name)
+    return distinct
 
 
 def _object(names: list[str], kinds: list[str], row: tuple[Any, ...]) -> str:
@@ -119,7 +137,8 @@ def _json(value: Any) -> Any:
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return float(value) if value % 1 else int(value)
+        number = float(value) if value % 1 else int(value)
+        return number if Decimal(repr(number)) == value else str(value)  # digits that a double doesn't have
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 

@@ -7,20 +7,28 @@ import io
 import json
 import math
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
-from mlvlogger import Event, Experiment, File
+from mlvlogger import Event, Experiment, External, File
 
 __all__ = ["export", "run_name"]
 
 _SHOWN = ("image/png", "image/jpeg", "image/gif", "image/bmp")  # every browser shows these
 _EXACT = 2**53  # hyperparameters are doubles, which represent integers up to this one
+_LABELS: tuple[tuple[Any, str], ...] = (
+    (str, "texts"),
+    (bool, "booleans"),
+    (File | External, "files"),
+    (dict | list, "nested values"),
+)
 _FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
 
 
@@ -31,44 +39,61 @@ def run_name(root: Path, found: Found) -> str:
     return (base.name / inside if (root / "meta.json").is_file() else inside).as_posix()
 
 
-def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], list[str]]:
+def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], Counter[str], list[str]]:
     """Write *experiment* as a run into *directory*, and each stream but the default one as a run below it.
 
+    If that fails, *directory* gets no file.
+
     Returns:
-        The numbers of scalars and images that were written, and messages about data that was left out or changed.
+        The numbers of scalars and images that were written, the numbers of values by type for which TensorBoard has no
+        form, and messages about other data that was left out or changed.
     """
     written: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     messages: list[str] = []
-    for stream in experiment.streams or [experiment.default_stream]:
-        below = directory if stream == experiment.default_stream else directory / stream.removesuffix(".jsonl")
-        _write(experiment, stream, below, written, messages)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=directory.parent) as folder:
+        for stream in experiment.streams or [experiment.default_stream]:
+            inside = "" if stream == experiment.default_stream else stream.removesuffix(".jsonl")
+            _write(experiment, stream, Path(folder, inside), written, left_out, messages)
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            target = directory / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
     messages += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
-    return written, messages
+    return written, left_out, messages
 
 
-def _write(experiment: Experiment, stream: str, directory: Path, written: Counter[str], messages: list[str]) -> None:
+def _write(
+    experiment: Experiment,
+    stream: str,
+    directory: Path,
+    written: Counter[str],
+    left_out: Counter[str],
+    messages: list[str],
+) -> None:
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event as Record
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags = {_tag(experiment, event, name): 0.0 for event in _events(experiment, stream) for name in event.metrics}
+    tags, metrics = _tags(experiment, stream)
     directory.mkdir(parents=True, exist_ok=True)
     # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
     writer = EventsWriter(str(directory / "events"))
     try:
-        created = experiment.created.timestamp() if experiment.created else 0.0
-        # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
-        described, started, ended = hparams(dict(_flat(experiment.params)), tags)
-        summaries = [described, started] + [ended] * (experiment.state == "completed")
-        for summary in summaries if stream == experiment.default_stream else ():
-            writer.write_event(Record(wall_time=created, summary=summary))
+        if stream == experiment.default_stream:
+            created = experiment.created.timestamp() if experiment.created else 0.0
+            # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
+            described, started, ended = hparams(dict(_hparams(experiment)), metrics)
+            for summary in [described, started] + [ended] * (experiment.state == "completed"):
+                writer.write_event(Record(wall_time=created, summary=summary))
         counts: Counter[tuple[str, str]] = Counter()
         too_large = 0
         for event in _events(experiment, stream):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, name, counts)
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
@@ -79,17 +104,30 @@ def _write(experiment: Experiment, stream: str, directory: Path, written: Counte
                 if image is None:
                     messages.append(f"{stream}:{event.line}: the image {file.path!r} is left out: {why}")
                     continue
-                tag = _tag(experiment, event, name)
+                tag = tags[_tag(experiment, event, name)]
                 step = _step(event, name, counts)
                 values.setdefault(step, []).append(Summary.Value(tag=tag, image=image))
                 written["images"] += 1
             for step, several in values.items():
                 summary = Summary(value=several)
                 writer.write_event(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
+            left_out.update(_others(experiment, event))
         if too_large:
             messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
     finally:
         writer.close()
+
+
+def _others(experiment: Experiment, event: Event) -> Iterator[str]:
+    """Yield the type of each member of an event for which TensorBoard has no form."""
+    exported = {"step", *event.metrics, *(name for name, _ in _images(event))}
+    if "tensorboard" in experiment.extra:
+        exported |= {"tag", "wall_time"}
+    if event.span == "end":
+        yield "spans"
+    for name, value in event.data.items():
+        if name not in exported:
+            yield next((label for kind, label in _LABELS if isinstance(value, kind)), "other values")
 
 
 def _events(experiment: Experiment, stream: str) -> Iterator[Event]:
@@ -105,9 +143,30 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
             yield name, value
 
 
-def _tag(experiment: Experiment, event: Event, name: str) -> str:
+def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
+    """Return the tags of the metrics and images of a stream by their parts, and those of the metrics, for `hparams`.
+
+    If two tags have the same text, names with `/` are quoted.
+    """
+    parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
+    for event in _events(experiment, stream):
+        for name, _ in _images(event):
+            parts.setdefault(_tag(experiment, event, name), False)
+        for name in event.metrics:
+            parts[_tag(experiment, event, name)] = True
+    counts = Counter(map("".join, parts))
+    tags = {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+    return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}
+
+
+def _quoted(begin: str, name: str) -> str:
+    return begin + (json.dumps(name, ensure_ascii=False) if "/" in name else name)
+
+
+def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
+    """Return the tag in two parts, of which the second one is the name, or is empty if the tag was imported."""
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return encodable(tag if isinstance(tag, str) else f"{event.name}/{name}")
+    return (encodable(tag), "") if isinstance(tag, str) else (encodable(f"{event.name}/"), encodable(name))
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:
@@ -130,18 +189,21 @@ def _float(value: int | float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | bool | int | float]]:
+def _hparams(experiment: Experiment) -> Iterator[tuple[str, str | bool | int | float]]:
     """Yield the parameters in the form of TensorBoard: one level of strings, booleans and doubles."""
+    params = dict(flatten(experiment.params))
+    # A name from TensorBoard goes back as it came, without quotes around its dots.
+    given = {name: key for key in experiment.params for name, _ in flatten({key: None})}
     for name, value in params.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield prefix + name, str(value)
+        if "tensorboard" in experiment.extra and given.get(name, name) not in params:
+            name = encodable(given[name])
+        if isinstance(value, float) and not math.isfinite(value):
+            yield name, str(value)
         elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= _EXACT):
-            yield prefix + name, value
-        elif value is not None:
+            yield name, value
+        else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            yield prefix + name, encodable(text)
+            yield name, encodable(text)
 
 
 def _image(experiment: Experiment, file: File) -> tuple[Any, str]:

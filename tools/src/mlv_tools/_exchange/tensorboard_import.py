@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import struct
+import shutil
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import mlvlogger
 from mlv_tools import __version__
+from mlv_tools._exchange.event_files import records
+from mlv_tools._exchange.summary_values import content, hparams, is_utf8
 from mlvlogger import Exp, File, portable_name
 
-__all__ = ["NothingToImport", "experiment_names", "import_run", "runs"]
+__all__ = ["NothingToImport", "experiment_names", "import_run"]
 
-_LARGEST = 2**30  # bytes of a record; a larger length is damage, even if its checksum is right
 _OWN = ("step", "wall_time", "tag", "file")  # members of data that the importer adds to the value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"BM", "bmp"))
-_OTHERS = (
-    (b"\x1f\x8b", "is compressed with gzip. Decompress the file"),
-    (b"version http", "is a pointer of Git LFS. Run git lfs pull"),
-)
-# The numbers of a tensor by its DataType: the format if they are packed, and the field if they aren't.
-_NUMBERS = {1: ("f", "float_val"), 2: ("d", "double_val"), 3: ("i", "int_val"), 9: ("q", "int64_val")}
+_VERSION = "brain.Event:"
 
 
 class NothingToImport(Exception):
     """A run has no event file with a record. The message names each of its files and the reason."""
-
-
-def runs(logdir: Path) -> Iterator[tuple[str, list[Path]]]:
-    """Yield the runs in and below *logdir* by name, each with its event files in the order of their creation."""
-    found: dict[str, list[Path]] = {}
-    for path in logdir.rglob("*tfevents*"):
-        if path.is_file() and not path.is_symlink():
-            found.setdefault(path.parent.relative_to(logdir).as_posix(), []).append(path)
-    for run in sorted(found):
-        yield run, sorted(found[run])
 
 
 def experiment_names(logdir: Path, runs: Iterable[str]) -> dict[str, str]:
@@ -57,7 +47,7 @@ def experiment_names(logdir: Path, runs: Iterable[str]) -> dict[str, str]:
 
 
 def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[Exp, Counter[str], list[str]]:
-    """Create an experiment from a run.
+    """Create an experiment from a run. If that fails, no file remains.
 
     Args:
         run: The name of the run.
@@ -66,151 +56,232 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
         name: The name of the experiment.
 
     Returns:
-        The closed experiment, the numbers of its scalars, images and texts, and messages about data that was left out.
+        The closed experiment, the numbers of its scalars, images, texts and superseded values, and messages about data
+        that was left out or changed.
 
     Raises:
-        NothingToImport: If no file has a record. No experiment is created.
+        NothingToImport: If no file has a record.
         ExperimentExists: If the experiment exists.
         MLVError: As `Exp`.
         OSError: As `Exp`.
     """
-    params: dict[str, Any] = {}
-    faults: list[str] = []
-    is_empty = True
-    for file in files:
-        for event in _records(file, faults):
-            params |= _hparams(event)
-            is_empty = False
-    if is_empty:
-        raise NothingToImport("; ".join(faults))
-    extra = {
-        "tensorboard": {
-            "run": run,
-            "files": [mlvlogger.ref(file) for file in files],
-            "importer": {"name": "mlvlogger-tools", "version": __version__},
-        }
-    }
+    found, messages = _scan(files)
     description = (
         "Imported from TensorBoard event files. The time of an event is that of the import; wall_time is the run's."
     )
-    written: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
-    messages: list[str] = []
-    with Exp(savedir, name, params, extra=extra, description=description) as exp:
-        plugins: dict[str, str] = {}  # by tag, because only the first value of a tag may name the plugin
-        for file in files:
-            for event in _records(file, messages):
-                _import(exp, event, plugins, written, left_out)
-        messages += [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
-    return exp, written, messages
+    source: dict[str, Any] = {
+        "run": run,
+        "files": [mlvlogger.ref(file) for file in files],
+        "importer": {"name": "mlvlogger-tools", "version": __version__},
+    }
+    if found.hparams:
+        source["hparams"] = found.hparams
+    if found.described:
+        source["tags"] = found.described
+    missing = [path for path in (savedir, *savedir.parents) if not path.exists()]
+    exp: Exp | None = None
+    try:
+        # A value that is redacted or too large is a warning of the logger.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RuntimeWarning)
+            exp = Exp(
+                savedir, name, found.params, extra={"tensorboard": source}, description=description, on_error="raise"
+            )
+            with exp:
+                importer = _Importer(exp, found)
+                importer.import_run()
+                if found.has_failed:
+                    exp.close("failed")
+    except BaseException:
+        if exp is not None:
+            shutil.rmtree(exp.path, ignore_errors=True)
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+    messages += [str(warning.message) for warning in caught]
+    return exp, importer.written, messages + importer.messages()
 
 
-def _records(path: Path, messages: list[str]) -> Iterator[Any]:
-    """Yield the events of a file up to the first damage, and add a message about the damage.
+@dataclass
+class _Found:
+    """What must be known about a run before its values are imported.
 
-    TensorBoard's own reader stops there without a message.
+    Attributes:
+        counts: The number of records of each file. Later records, of a run that continues, are not imported.
+        params: The hyperparameters.
+        hparams: The other contents of the plugin hparams.
+        described: The display name and the description of tags that have one.
+        plugins: The plugin of each tag that names one.
+        batches: The tags with several images in one value, each with the prefix of the names of its images.
+        restarts: The index of each record that says that the run was restarted, and the smallest step of this restart
+            and all later ones. Values before the record with this step or a later one are superseded.
+        has_failed: Whether the run recorded that it failed.
     """
-    from google.protobuf.message import DecodeError
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import masked_crc32c
 
-    offset = count = 0
-    with path.open("rb") as file:
-        while header := file.read(12):
-            why = ""
-            length = int.from_bytes(header[:8], "little")
-            if len(header) < 12:
-                why = "is cut off"
-            elif int.from_bytes(header[8:], "little") != masked_crc32c(header[:8]) or length > _LARGEST:
-                why = "has a damaged length"
-            else:
-                body = file.read(length + 4)
-                if len(body) < length + 4:
-                    why = "is cut off"
-                elif int.from_bytes(body[length:], "little") != masked_crc32c(body[:length]):
-                    why = "does not match its checksum"
-                else:
-                    try:
-                        event = Event.FromString(body[:length])
-                    except DecodeError:
-                        why = "isn't an event of TensorBoard"
-            if why and not count:
-                fault = f"isn't an event file: the record at byte 0 {why}"
-                fault = next((other for magic, other in _OTHERS if header.startswith(magic)), fault)
-                messages.append(f"{path} {fault}")
-                return
-            if why:
-                messages.append(
-                    f"{path}: the record at byte {offset} {why}; the {count} records before it are imported"
-                )
-                return
-            yield event
-            offset += 16 + length
-            count += 1
-    if not count:
-        messages.append(f"{path} has no records")
+    counts: dict[Path, int] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    hparams: list[dict[str, Any]] = field(default_factory=list)
+    described: dict[str, dict[str, str]] = field(default_factory=dict)
+    plugins: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, str] = field(default_factory=dict)
+    restarts: list[tuple[int, int]] = field(default_factory=list)
+    has_failed: bool = False
 
 
-def _hparams(event: Any) -> dict[str, Any]:
-    from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+def _scan(files: list[Path]) -> tuple[_Found, list[str]]:
+    """Read all records once, and return what the import needs to know, and messages."""
+    found = _Found()
+    messages: list[str] = []
+    left_out: Counter[str] = Counter()
+    tags: set[str] = set()
+    version, latest, backwards, index = 0, 0, 0, -1
+    for file in files:
+        found.counts[file] = 0
+        for event in records(file, messages):
+            index += 1
+            found.counts[file] += 1
+            if event.file_version.startswith(_VERSION):
+                version = int(event.file_version.removeprefix(_VERSION).split(".")[0] or 0)
+            if event.session_log.status == event.session_log.START and version >= 2:
+                found.restarts.append((index, event.step))
+            if event.HasField("summary"):
+                backwards += version < 2 and event.step < latest
+                latest = event.step
+            for value in event.summary.value:
+                tags.add(value.tag)
+                _scan_value(value, found, messages, left_out)
+    if index < 0:
+        raise NothingToImport("; ".join(messages))
+    for place in range(len(found.restarts) - 2, -1, -1):
+        at, step = found.restarts[place]
+        found.restarts[place] = at, min(step, found.restarts[place + 1][1])
+    for tag in found.batches:
+        while any(other.startswith(found.batches[tag]) for other in tags):
+            found.batches[tag] += "image/"
+    if backwards:
+        messages.append(
+            f"steps go back {backwards} times in a file of an old version, for which TensorBoard hides the values"
+            " before: all are imported"
+        )
+    return found, messages + [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
 
-    params: dict[str, Any] = {}
-    for value in event.summary.value:
-        if value.metadata.plugin_data.plugin_name == "hparams":
-            data = HParamsPluginData.FromString(value.metadata.plugin_data.content)
-            for name, param in sorted(data.session_start_info.hparams.items()):
-                kind = param.WhichOneof("kind")
-                if kind in ("number_value", "string_value", "bool_value"):
-                    params[name] = getattr(param, kind)
-    return params
+
+def _scan_value(value: Any, found: _Found, messages: list[str], left_out: Counter[str]) -> None:
+    if value.HasField("metadata") and value.tag not in found.plugins:
+        # TensorFlow names the plugin with the first value alone, and TensorBoard ignores what later values name.
+        found.plugins[value.tag] = value.metadata.plugin_data.plugin_name
+        texts = {"display_name": value.metadata.display_name, "description": value.metadata.summary_description}
+        if described := {name: text for name, text in texts.items() if text and text != value.tag}:
+            found.described[value.tag] = described
+    plugin = found.plugins.get(value.tag, "")
+    if plugin == "images" and len(value.tensor.string_val) > 3:
+        found.batches.setdefault(value.tag, f"{value.tag}/")
+    if value.metadata.plugin_data.plugin_name != "hparams":
+        return
+    params, others, lost = hparams(value)
+    left_out.update(lost)
+    for name, param in params.items():
+        kept = found.params.setdefault(name, param)
+        if repr(kept) != repr(param):
+            messages.append(
+                f"the hyperparameter {name!r} is {kept!r} and later {param!r}: the first value is kept, as in"
+                " TensorBoard"
+            )
+    if others and others not in found.hparams:
+        found.hparams.append(others)
+    if "session_end_info" in others:
+        found.has_failed = others["session_end_info"].get("status") == "STATUS_FAILURE"
 
 
-def _import(exp: Exp, event: Any, plugins: dict[str, str], written: Counter[str], left_out: Counter[str]) -> None:
-    """Log the values of one event; values whose tags have the same prefix become one event."""
-    same: dict[str, dict[str, Any]] = {}
-    if event.WhichOneof("what") in ("graph_def", "meta_graph_def", "tagged_run_metadata"):
-        left_out[event.WhichOneof("what")] += 1
-    for value in event.summary.value:
-        plugin = plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
-        kind, content = _content(value, plugin)
-        if kind is None:
-            if content != "hparams":
-                left_out[content] += 1
-            continue
-        written[kind] += 1
-        name, member, exact = _split(value.tag)
-        if kind == "images":
-            content = _attach(exp, value.tag, event.step, content)
-        data = {"step": event.step, "wall_time": _time(event.wall_time), member: content}
-        if exact:
-            same.setdefault(name, {}).update(data)
-        else:
-            exp.log.event(name, data, tag=value.tag)
-    for name, data in same.items():
-        exp.log.event(name, data)
+class _Importer:
+    """Logs the values of a run.
 
+    Attributes:
+        written: The numbers of values that were logged: "scalars", "images", "texts", and "superseded" ones.
+    """
 
-def _content(value: Any, plugin: str) -> tuple[str | None, Any]:
-    """Return the kind of a value ("scalars", "images" or "texts") and its content; or None and the name of its type."""
-    kind = value.WhichOneof("value")
-    if kind == "simple_value":
-        return "scalars", value.simple_value
-    if kind == "image":
-        return "images", value.image.encoded_image_string
-    if kind == "tensor":
-        tensor = value.tensor
-        if plugin == "scalars" and tensor.dtype in _NUMBERS:
-            code, field = _NUMBERS[tensor.dtype]
-            if len(tensor.tensor_content) == struct.calcsize(f"<{code}"):
-                return "scalars", struct.unpack(f"<{code}", tensor.tensor_content)[0]
-            if len(getattr(tensor, field)) == 1:
-                return "scalars", getattr(tensor, field)[0]
-        if plugin == "images" and len(tensor.string_val) == 3:  # width, height and the one image
-            return "images", tensor.string_val[2]
-        if plugin == "text" and tensor.string_val:
-            texts = [text.decode("utf-8", "replace") for text in tensor.string_val]
-            return "texts", texts[0] if len(texts) == 1 else texts
-    return None, plugin or kind or "values without content"
+    def __init__(self, exp: Exp, found: _Found) -> None:
+        self._exp = exp
+        self._found = found
+        self._left_out: Counter[str] = Counter()
+        self._escaped = 0
+        self.written: Counter[str] = Counter()
+
+    def messages(self) -> list[str]:
+        """Return messages about data that was left out or changed."""
+        messages = [f"left out: {number} of {what}" for what, number in sorted(self._left_out.items())]
+        if self._escaped:
+            messages.append(f"{self._escaped} texts aren't UTF-8: their other bytes are escaped")
+        return messages
+
+    def import_run(self) -> None:
+        """Log everything. Nothing is deleted: superseded values come first, and are rewound."""
+        if self._found.restarts:
+            mark = self._exp.mark()
+            self._import_values(is_superseded=True)
+            if self.written["superseded"]:
+                self._exp.rewind(mark, "superseded by a restart of the run at or before these steps")
+        self._import_values(is_superseded=False)
+
+    def _import_values(self, is_superseded: bool) -> None:
+        """Log all values of the files that are superseded by a restart of the run, or all others."""
+        restarts = iter([*self._found.restarts, (-1, 0)])
+        restart, limit = next(restarts)
+        index = -1
+        for file, count in self._found.counts.items():
+            for event in islice(records(file, []), count):
+                index += 1
+                while 0 <= restart <= index:
+                    restart, limit = next(restarts)
+                if (restart >= 0 and event.step >= limit) == is_superseded:
+                    self._import_summary(event, is_superseded)
+                if not is_superseded:
+                    self._import_record(event)
+
+    def _import_record(self, event: Any) -> None:
+        """Log a record other than a summary, or count it."""
+        kind = event.WhichOneof("what")
+        if kind not in ("session_log", "log_message"):
+            if kind not in ("summary", "file_version"):
+                self._left_out[kind or "records without content"] += 1
+            return
+        from google.protobuf.json_format import MessageToDict
+
+        record = getattr(event, kind)
+        data = {"step": event.step, "wall_time": _time(event.wall_time)}
+        # The names of enums, which are in capitals, and texts.
+        data |= MessageToDict(record, preserving_proto_field_name=True)
+        self._exp.log.event(f"tensorboard/{kind}", data)
+
+    def _import_summary(self, event: Any, is_superseded: bool) -> None:
+        """Log the values of one event; values whose tags have the same prefix become one event."""
+        same: dict[str, dict[str, Any]] = {}
+        for value in event.summary.value:
+            kind, item = content(value, self._found.plugins.get(value.tag, ""))
+            if kind is None:
+                if item != "hparams":
+                    self._left_out[item] += 1
+                continue
+            self._escaped += kind == "texts" and not is_utf8(value)
+            items = {value.tag: item}
+            if kind == "images":
+                prefix = self._found.batches.get(value.tag)
+                items = {value.tag if prefix is None else f"{prefix}{i}": image for i, image in enumerate(item)}
+            self.written["superseded" if is_superseded else kind] += len(items)
+            for tag, one in items.items():
+                name, member, is_exact = _split(tag)
+                one = _attach(self._exp, tag, event.step, one) if kind == "images" else one
+                data = {"step": event.step, "wall_time": _time(event.wall_time), member: one}
+                if not is_exact:
+                    self._exp.log.event(name, data, tag=tag)
+                    continue
+                if member in same.get(name, ()):  # a summary may have a tag several times
+                    self._exp.log.event(name, same.pop(name))
+                same.setdefault(name, {}).update(data)
+        for name, data in same.items():
+            self._exp.log.event(name, data)
 
 
 def _split(tag: str) -> tuple[str, str, bool]:

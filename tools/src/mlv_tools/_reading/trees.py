@@ -10,7 +10,7 @@ from pathlib import Path
 import mlvlogger
 from mlvlogger import Experiment
 
-__all__ = ["Found", "details", "find"]
+__all__ = ["Found", "details", "find", "unfollowed"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,25 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
     for one in mlvlogger.find(top):
         error = f"{one.error} {details(one.path)}" if one.error else ""
         yield Found(one.path, _name(top, one.path), one.depth, one.experiment, error)
+
+
+def unfollowed(root: str | os.PathLike[str]) -> list[str]:
+    """Return the symbolic links below *root* that `find` doesn't follow and that may lead to experiments.
+
+    These are the links to directories, except those inside experiments that don't lead to an experiment.
+    """
+    links: list[str] = []
+    enclosing: list[str] = []
+    for folder, folders, names in os.walk(root):
+        while enclosing and not os.path.join(folder, "").startswith(enclosing[-1]):
+            enclosing.pop()
+        if "meta.json" in names:
+            enclosing.append(os.path.join(folder, ""))
+        for name in folders:
+            path = os.path.join(folder, name)
+            if os.path.islink(path) and (not enclosing or os.path.lexists(os.path.join(path, "meta.json"))):
+                links.append(path)
+    return sorted(links)
 
 
 def details(directory: Path) -> str:

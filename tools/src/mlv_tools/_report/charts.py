@@ -6,7 +6,7 @@ as the text of a title.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlv_tools._sql.downsample import Curve
@@ -17,6 +17,8 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # only a name: noth
 _PALETTE = (  # the same as on the report's page
     "#4269d0 #e8803a #d6456b #2f9e8f #55a04a #8f5bd6 #a5703f #3b9fd8 #c84fb4 #8a9099".split()
 )
+# The format of an axis with a single value that isn't an integer: Vega would round the label to one.
+_SINGLE = ".7~g"
 _MARKED = 60  # points: a curve with at most this number shows each of them, as on the page
 _LEGEND = 40  # names in a legend; more don't fit
 
@@ -49,6 +51,13 @@ def curves() -> dict[str, Any]:
             },
         ],
     }
+
+
+def set_format(axis: dict[str, Any], values: Iterable[float | None]) -> None:
+    """Give an axis the format that its label needs if all values are the same, as `page.js` does."""
+    different = {value for value in values if value is not None}
+    if len(different) == 1 and different.pop() % 1:
+        axis["format"] = _SINGLE
 
 
 def points(
@@ -116,6 +125,9 @@ def lines(
     legend |= {"symbolLimit": _LEGEND}
     spec["encoding"]["color"] |= {"scale": colors, "legend": legend if len(labels) > 1 else None}
     spec["encoding"]["x"]["axis"]["title"] = x_title
+    rows = [row for name in ("raw", "smooth") for row in datasets[name]]
+    set_format(spec["encoding"]["x"]["axis"], (row["x"] for row in (*rows, *datasets["gaps"])))
+    set_format(spec["layer"][0]["encoding"]["y"]["axis"], (row["y"] for row in rows))  # all layers have the same axis
     for layer in spec["layer"][:3]:
         layer["encoding"]["y"] = layer["encoding"]["y"] | {"scale": {"type": "log"} if log else {"zero": False}}
     if datasets["smooth"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import warnings
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlv_tools import connect
-from mlv_tools._display.values import display, flatten, shorten
+from mlv_tools._display.names import differing, flatten
+from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
@@ -30,6 +32,7 @@ _POINTS = 400_000  # of all curves
 _SPANS = 1000  # of an experiment, the longest
 _FILES = 300  # of an experiment, the first
 _PROBLEMS = 20  # of an experiment
+_EXACT = 17  # significant digits, which every float has at most
 _PICKED = 40  # experiments that are selected at first
 
 Json = dict[str, Any]
@@ -64,7 +67,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         files = _references(connection, numbers)
     _add_files(experiments, files)
     shown_images, sources, left = gallery(files, trees, images)
-    differing, params = _parameters(experiments)
+    differ, params = _parameters(trees, experiments)
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
     picked = [f"At first, {_PICKED} of the {usable} experiments are selected."] if usable > _PICKED else []
@@ -73,7 +76,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "title": shorten(title or Path(root).resolve().name or str(root)),
         "summary": _count(len(trees), "experiment") + (f", {broken} broken" if broken else ""),
         "experiments": experiments,
-        "differing": differing,
+        "differing": differ,
         "params": params,
         "curves": _curves(found_curves, numbers, starts),
         "images": shown_images,
@@ -122,7 +125,7 @@ def _experiment(found: Found) -> Json:
         "kind": shorten(experiment.kind),
         "state": state,
         "tags": [shorten(tag) for tag in experiment.tags],
-        "params": [[name, value] for name, value in flatten(experiment.params)],
+        "params": _flat(experiment.params),
         "environments": [_environment(environment) for environment in experiment.environments],
         "facts": [[shorten(name), display(value)] for name, value in facts.items() if value not in (None, "")],
     }
@@ -138,9 +141,13 @@ def _environment(environment: Json) -> Json:
     if isinstance(command, list):
         environment = environment | {"command": shlex.join(map(str, command))}
     return {
-        "facts": flatten(environment),
+        "facts": _flat(environment),
         "packages": [[shorten(name), display(version)] for name, version in packages.items()],
     }
+
+
+def _flat(tree: Json) -> list[list[float | str]]:
+    return [[shorten(name), display(value)] for name, value in flatten(tree)]
 
 
 def _add_times(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
@@ -152,14 +159,16 @@ def _add_times(connection: duckdb.DuckDBPyConnection, experiments: list[Json], n
         experiments[number]["seconds"] = round(seconds, 3)
 
 
-def _parameters(experiments: list[Json]) -> tuple[list[str], list[str]]:
+def _parameters(trees: list[Found], experiments: list[Json]) -> tuple[list[str], list[str]]:
     """Return the names of the parameters that differ between experiments, and of all parameters, in order."""
-    found = [dict(map(tuple, experiment["params"])) for experiment in experiments if experiment["state"] != "broken"]
+    found = [
+        {shorten(name): value for name, value in flatten(tree.experiment.params)}
+        for tree, experiment in zip(trees, experiments, strict=True)
+        if tree.experiment and experiment["state"] != "broken"
+    ]
     names = list(dict.fromkeys(name for params in found for name in params))
-    differing = [name for name in names if len({repr(params.get(name)) for params in found}) > 1]
-    if len(found) == 1:  # there is no other experiment to compare with
-        differing = names
-    return differing, names
+    # If there is one experiment, there is no other one to compare with.
+    return (names if len(found) == 1 else differing(found)), names
 
 
 def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json], numbers: dict[str, int]) -> None:
@@ -179,7 +188,9 @@ def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json]
 def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) -> list[Json]:
     """Return the curves as charts: one for each metric of an event of a stream."""
     charts: dict[tuple[str, str, str], list[Json]] = {}
+    digits = _digits(found)
     for curve in found:
+        names = curve.stream, curve.event, curve.metric
         number = numbers[curve.experiment]
         start = starts[number]
         series: Json = {
@@ -191,14 +202,14 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             "last": display(curve.last),
             "x": curve.steps,
             "t": [round(time - start, 3) for time in curve.times],
-            "y": [_short(value) for value in curve.values],
+            "y": [_short(value, digits[names]) for value in curve.values],
         }
         if curve.means:
             steps, times, values = curve.means
             series["mx"] = [round(step, 1) for step in steps]
             series["mt"] = [round(time - start, 3) for time in times]
-            series["m"] = [_short(value) for value in values]
-        charts.setdefault((curve.stream, curve.event, curve.metric), []).append(series)
+            series["m"] = [_short(value, digits[names]) for value in values]
+        charts.setdefault(names, []).append(series)
     order = sorted(charts, key=lambda names: (names[0] != Experiment.default_stream, *names))
     return [
         dict(zip(("stream", "event", "metric"), map(shorten, names), strict=True), series=charts[names])
@@ -219,12 +230,29 @@ def _downsampled(found: list[Curve]) -> list[str]:
             " its highest point, and the first that is not finite. Smoothing uses the means of the stretches. The"
             " numbers in the table are of all points."
         )
-    notes.append("Curves have seven significant digits; the table shows the logged values with six.")
+    notes.append(
+        "Curves have seven significant digits of the range of their chart; the table shows the logged values with six."
+    )
     return notes
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.7g}")
+def _digits(found: list[Curve]) -> dict[tuple[str, str, str], int]:
+    """Return how many significant digits the values of each chart need, to have seven digits of their range."""
+    ranges: dict[tuple[str, str, str], list[float]] = {}
+    for curve in found:
+        if curve.low is not None and curve.high is not None:
+            ranges.setdefault((curve.stream, curve.event, curve.metric), []).extend((curve.low, curve.high))
+    digits = {(curve.stream, curve.event, curve.metric): _EXACT for curve in found}
+    for names, ends in ranges.items():
+        low, high = min(ends), max(ends)
+        size = max(-low, high) / 2  # halves, because the range may be beyond all floats
+        if high / 2 > low / 2 and (ratio := size / (high / 2 - low / 2)) < 1e10:
+            digits[names] = min(_EXACT, 7 + max(0, math.floor(math.log10(ratio))))
+    return digits
+
+
+def _short(value: float | None, digits: int) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
 
 
 # ---- spans ----

@@ -174,6 +174,12 @@
     });
   }
 
+  // The format of an axis whose values are all the same: Vega would round its only label to an integer.
+  function setFormat(axis, values) {
+    const different = new Set(values.filter((value) => value !== null));
+    if (different.size === 1 && [...different][0] % 1) axis.format = ".7~g";
+  }
+
   // The horizontal axis: the steps, or the times, in a unit that fits the latest.
   function axisOf(curve) {
     if (state.axis === "step") return { title: "step", of: (series) => series.x, means: (series) => series.mx, unit: 1 };
@@ -217,6 +223,9 @@
       const spec = structuredClone(page.specs.curves);
       spec.encoding.color.scale = { domain, range: domain.map((e) => state.colours[Number(e)]) };
       spec.encoding.x.axis.title = axis.title;
+      const drawn = [...sets.raw, ...sets.smooth];
+      setFormat(spec.encoding.x.axis, [...drawn, ...sets.gaps].map((row) => row.x));
+      for (const layer of spec.layer) if (layer.encoding?.y?.field) setFormat(layer.encoding.y.axis, drawn.map((row) => row.y));
       if (state.log) spec.layer.forEach((layer) => { if (layer.encoding?.y?.field) layer.encoding.y.scale = { type: "log" }; });
       if (state.smooth > 0) spec.layer[0].mark.opacity = 0.28;
       spec.layer = spec.layer.filter((layer) => sets[layer.data.name].length);
@@ -279,7 +288,7 @@
   function layCurves() {
     const drawn = page.curves.filter((curve) => curve.series.some((series) => series.n > 1));
     for (const curve of drawn) {
-      const path = curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`;
+      const path = pathOf(curve);
       const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), curve.metric), make("div", { class: "plot" }),
         make("p", { class: "note" }), make("div", { class: "readout" }));
       cards.set(card, `${path}.${curve.metric}`.toLowerCase());
@@ -291,6 +300,9 @@
     $("curvesNote").textContent = page.curves.length ? rest : "No event of these experiments has a metric.";
   }
 
+  // The event of a curve, and its stream if that isn't the default one.
+  const pathOf = (curve) => (curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`);
+
   const cards = new Map(); // the card of each curve, with its name in lower case
   function searchMetrics() {
     const term = $("metrics").value.toLowerCase();
@@ -299,17 +311,19 @@
 
   // ---- the table ----
 
+  const OWN = ["experiment", "state", "took"]; // the columns that every table has
+
   function columns() {
     const all = $("same").checked ? page.params : page.differing;
     const which = $("which").value;
     return [
-      { title: "experiment", get: (run) => run.name, cell: (run, index) => [swatch(index), run.name] },
-      { title: "state", get: (run) => run.state },
-      { title: "took", get: (run) => run.seconds, text: (value) => seconds(value) },
-      ...all.map((name) => ({ title: name, get: (run) => run.params.get(name) })),
+      { key: "experiment", title: "experiment", get: (run) => run.name, cell: (run, index) => [swatch(index), run.name] },
+      { key: "state", title: "state", get: (run) => run.state },
+      { key: "took", title: "took", get: (run) => run.seconds, text: (value) => seconds(value) },
+      ...all.map((name) => ({ key: `params ${name}`, title: OWN.includes(name) ? `params.${name}` : name, get: (run) => run.params.get(name) })),
       ...page.curves.map((curve) => {
         const values = new Map(curve.series.map((series) => [series.e, series[which]]));
-        return { title: curve.metric, under: curve.event, get: (run, index) => values.get(index) };
+        return { key: JSON.stringify([curve.stream, curve.event, curve.metric]), title: curve.metric, under: pathOf(curve), get: (run, index) => values.get(index) };
       }),
     ];
   }
@@ -323,7 +337,7 @@
     const cols = columns();
     const [head, body] = [document.querySelector("#table thead"), document.querySelector("#table tbody")];
     const shown = runs.map((run, index) => [run, index]).filter(([run, index]) => state.picked.has(index) || run.state === "broken");
-    const sort = state.sort && cols.find((column) => key(column) === state.sort.key);
+    const sort = state.sort && cols.find((column) => column.key === state.sort.key);
     head.replaceChildren(make("tr", {}, ...cols.map((column) => {
       const button = make("button", { type: "button", textContent: column.title });
       const numeric = shown.some(([run, index]) => typeof column.get(run, index) === "number");
@@ -334,7 +348,7 @@
         button.append(state.sort.down ? " ↓" : " ↑");
       }
       button.addEventListener("click", () => {
-        state.sort = { key: key(column), down: column === sort && !state.sort.down };
+        state.sort = { key: column.key, down: column === sort && !state.sort.down };
         drawTable();
       });
       return th;
@@ -353,8 +367,6 @@
       return make("td", { class: typeof value === "number" ? "number" : "", title: text }, ...(column.cell ? column.cell(run, index) : [text]));
     }))));
   }
-
-  const key = (column) => JSON.stringify([column.title, column.under ?? null]);
 
   // ---- images ----
 
@@ -407,6 +419,7 @@
     spec.encoding.x.title = `${unitName} since start`;
     const bars = run.spans.map((span) => ({ ...span, state: span.open ? "not finished" : "finished",
       from: span.start / unit, to: Math.max(span.end, span.start + least) / unit }));
+    setFormat(spec.encoding.x.axis, bars.flatMap((bar) => [bar.from, bar.to]));
     $("timelineNote").textContent = [`${run.spans.length} spans`, run.spansLeft && `${run.spansLeft} more are left out, the shortest`,
       run.spans.some((span) => span.open) && "a pale bar was never finished: it is drawn up to the last event"].filter(Boolean).join("; ");
     return embed($("timeline"), spec, { spans: bars }).then((view) => {

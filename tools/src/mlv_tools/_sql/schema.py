@@ -28,7 +28,7 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("seq", "BIGINT", "the number of the event in its stream"),
         ("time", "TIMESTAMP", "when it was logged, in UTC"),
         ("event", "VARCHAR", "its name, `epoch/batch`; lifecycle events begin with `mlv/`"),
-        ("step", "BIGINT", "the integer member `step` of its data, or NULL"),
+        ("step", "BIGINT", "the integer member `step` of its data (10 and 10.0 are one step), or NULL"),
         ("data", "JSON", "the logged data, as in the record"),
         ("span", "VARCHAR", "`begin` or `end` of a span, or NULL"),
         ("begin", "BIGINT", "for an end event, the `seq` of the begin event"),

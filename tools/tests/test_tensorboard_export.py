@@ -1,0 +1,73 @@
+"""`mlv export tensorboard`: what TensorBoard would merge or cannot hold is said or counted."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mlvlogger import Exp, File
+
+if "MLV_REQUIRE_ALL" not in os.environ:
+    pytest.importorskip("tensorboardX", reason="needs mlvlogger-tools[tensorboard]")
+    pytest.importorskip("tensorboard", reason="needs tensorboard>=2.21, to open what was written")
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from mlv_tools._commands import export_tensorboard
+
+pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
+
+
+def exported(tmp_path: Path) -> Result:
+    return CliRunner().invoke(export_tensorboard.command, [str(tmp_path / "runs"), str(tmp_path / "tb")])
+
+
+def test_a_parameter_that_is_none_is_null(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "demo", {"none": None}).close()
+    assert exported(tmp_path).exit_code == 0
+    metadata = EventAccumulator(str(tmp_path / "tb/demo")).Reload().SummaryMetadata("_hparams_/session_start_info")
+    params = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info.hparams
+    assert params["none"].string_value == "null"
+
+
+def test_values_without_a_form_in_tensorboard_are_counted(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo") as exp:
+        with exp.create("weights.bin") as file:
+            file.write(b"w")
+        assert isinstance(file.ref, File)
+        with exp.log.span("epoch", n=0):
+            exp.log.event("a", loss=1, note="x", ok=True, nested={"x": 1}, several=[1, 2], none=None, file=file.ref)
+    result = exported(tmp_path)
+    counts = "1 booleans, 1 files, 2 nested values, 1 other values, 1 spans, 1 texts"
+    assert result.stdout.splitlines()[1:] == [f"without a form in TensorBoard: {counts}"]
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_an_export_that_fails_leaves_no_event_file(tmp_path: Path) -> None:
+    for name in ("large", "small"):
+        with Exp(tmp_path / "runs", name) as exp:
+            for step in range(4000 if name == "large" else 1):
+                exp.log.event("a", step=step, loss=0.5)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlv_tools", "export", "tensorboard", "runs", "tb"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert (done.returncode, done.stdout) == (1, "1 experiments, 1 scalars, 0 images\n")
+    assert done.stderr.startswith("large: [Errno 27] File too large")
+    assert os.listdir(tmp_path / "tb") == ["small"]
+
+
+def test_links_to_experiments_are_said(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "demo").close()
+    (tmp_path / "runs/best").symlink_to("demo")
+    result = exported(tmp_path)
+    said = f"{tmp_path}/runs/best is left out: symbolic links aren't followed. Export its target\n"
+    assert (result.exit_code, result.stderr) == (1, said)
