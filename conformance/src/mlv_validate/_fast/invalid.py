@@ -127,7 +127,7 @@ class InvalidPatterns:
             return
         name = event.get("event")
         is_reserved = type(name) is str and name.startswith("mlv")
-        # Of the rules of such a line, only that of further members depends on the version.
+        # Of the rules that the line breaks, only that of further members depends on the version.
         is_plain = not is_reserved and b"_mlv" not in raw
         is_undefined = is_reserved and name not in LIFECYCLE
         if not broken:  # the line is valid in an unknown version: learn only what version 1.0 does not define
