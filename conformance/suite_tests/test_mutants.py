@@ -20,7 +20,7 @@ from referencing import Registry
 from mlv_conformance._cli import SUITE
 from mlv_conformance._suite.cases import Case, Finding, load_cases, materialize
 from mlv_validate import RULES, validate
-from mlv_validate._fast import parallel, shapes
+from mlv_validate._fast import items, parallel
 from mlv_validate._findings import Findings
 from mlv_validate._rules import events, meta, records, values
 from mlv_validate._rules.bytes import Parsed, parse
@@ -182,11 +182,11 @@ def mutants() -> Iterator[tuple[str, Mutant]]:
     yield from grouped.items()
 
 
-def every_line(block: bytes) -> Iterator[shapes.Item]:
+def every_line(block: bytes) -> Iterator[items.Item]:
     """The lines of a block, none of them accepted by its shape alone."""
     start = 0
     for line in block[:-1].split(b"\n"):
-        yield shapes.UnknownLine(start, start + len(line) + 1)
+        yield items.UnknownLine(start, start + len(line) + 1)
         start += len(line) + 1
 
 

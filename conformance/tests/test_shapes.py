@@ -16,7 +16,8 @@ from mlv_validate import _findings, _jobs, validate
 from mlv_validate._fast import invalid as _invalid
 from mlv_validate._fast import parallel as _parallel
 from mlv_validate._fast import shapes as _shapes
-from mlv_validate._fast.shapes import InvalidLines, Item, Run, Shapes, UnknownLine, ValidLine, check_block
+from mlv_validate._fast.items import InvalidLines, Item, Run, UnknownLine, ValidLine
+from mlv_validate._fast.shapes import Shapes, check_block
 from mlv_validate._report import Report
 from mlv_validate._rules.bytes import parse
 from mlv_validate._rules.events import check_event

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import read
-from mlvlogger._output import _MAX_LINE, LineSplitter
+from mlvlogger._capture_process import _MAX_LINE, LineSplitter
 from program import program
 
 BEGIN = """

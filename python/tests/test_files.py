@@ -19,7 +19,7 @@ import pytest
 from mlvlogger import CannotAttach, Exp, External, File, InvalidName, LogClosed, MLVError, NewFile, read, ref
 from mlvlogger._disk.folder import Folder
 from mlvlogger._disk.publish import publish
-from mlvlogger._files import NewText
+from mlvlogger._new_file import NewText
 from program import program
 from publishing import check_that_one_of_eight_threads_wins
 

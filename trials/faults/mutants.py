@@ -69,7 +69,7 @@ MUTANTS = (
     Mutant(
         "m17",
         "What `create` and the attaching of values make is not synced.",
-        (Edit("_files.py", "        self.flush()\n        sync(self.fileno())\n", "        self.flush()\n"),),
+        (Edit("_new_file.py", "        self.flush()\n        sync(self.fileno())\n", "        self.flush()\n"),),
         ("test_disk_order.py::test_a_file_has_its_final_name_when_it_is_complete_and_on_the_disk",),
     ),
     Mutant(

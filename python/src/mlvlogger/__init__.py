@@ -33,13 +33,13 @@ if TYPE_CHECKING:
         WriteFailed,
     )
     from ._experiment import Exp
-    from ._files import NewFile, NewText
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
     from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
+    from ._new_file import NewFile, NewText
     from ._read.events import Event
     from ._read.experiment import Experiment, Problem
     from ._read.file_reference import ref
@@ -100,7 +100,7 @@ _HOMES = {
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
     "_experiment": "Exp",
-    "_files": "NewFile NewText",
+    "_new_file": "NewFile NewText",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
     "_format.names": "FOLDERS portable_name",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from ._errors import CannotAttach, LogClosed
-from ._files import NewFile, NewText, attach_bytes
 from ._format.encode import encode
 from ._format.json import dumps
 from ._format.names import DEFAULT, portable, portable_name, portable_path, stream_name, stream_path
@@ -13,6 +12,7 @@ from ._format.references import File
 from ._media import encode_file
 from ._messages import qualname
 from ._monitor import Watch
+from ._new_file import NewFile, NewText, attach_bytes
 from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ._environment import snapshot
-from ._files import attach_bytes
 from ._format.encode import encode
 from ._messages import warn_once
+from ._new_file import attach_bytes
 from ._secrets import redact_lines
 
 TYPE_CHECKING = False

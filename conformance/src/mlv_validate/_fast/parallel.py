@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from mlv_validate._fast.shapes import Item, UnknownLine, ValidLine, check_block
+from mlv_validate._fast.items import Item, UnknownLine, ValidLine
+from mlv_validate._fast.shapes import check_block
 from mlv_validate._jobs import WorkerFailed, can_fork, workers
 from mlv_validate._read.directory import File, Unreadable
 from mlv_validate._read.lines import Block, blocks

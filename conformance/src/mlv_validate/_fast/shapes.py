@@ -14,61 +14,16 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from itertools import compress, groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlv_validate._fast.invalid import NOT_AN_OBJECT, BrokenRules, InvalidPatterns, check_unparsable
+from mlv_validate._fast.items import InvalidLines, Item, Run, UnknownLine, ValidLine
 from mlv_validate._fast.patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
 from mlv_validate._findings import Broken
 from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, is_odd, parse, quick
 from mlv_validate._rules.values import UTC, check_typed, is_calendar_day, typed_values
 
-__all__ = ["InvalidLines", "Item", "Run", "Shapes", "UnknownLine", "ValidLine", "check_block", "learn_from"]
-
-
-class Run(NamedTuple):
-    """Valid lines in a row, of the user's events without `span` and references, whose `seq` are consecutive.
-
-    `first` is the first `seq`. `withins` are their `within`, 0 if there is none, each with the number of lines in a row
-    that have it. `start`, `last` and `end` are offsets in the block: of the first line, of the last line, and of its
-    end.
-    """
-
-    first: int
-    lines: int
-    withins: tuple[tuple[int, int], ...]
-    start: int
-    last: int
-    end: int
-
-
-class ValidLine(NamedTuple):
-    """A valid line of a user's event with `span`, or with typed values that must be checked as references."""
-
-    event: dict[str, Any]
-    typed: list[dict[str, Any]]
-    start: int
-    end: int
-
-
-class UnknownLine(NamedTuple):
-    """A line that the full path must check, because no result for it is known."""
-
-    start: int
-    end: int
-
-
-class InvalidLines(NamedTuple):
-    """Lines in a row that break rules for which they are masked.
-
-    `runs` are the rules, each with the number of lines in a row that break the same, and the size of these lines.
-    """
-
-    runs: tuple[tuple[BrokenRules, int, int], ...]
-    start: int
-    end: int
-
-
-Item = Run | ValidLine | UnknownLine | InvalidLines
+__all__ = ["Shapes", "check_block", "learn_from"]
 
 _MAX_BRANCH = 2000
 _MAX_BRANCHES = 32
