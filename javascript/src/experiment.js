@@ -209,7 +209,7 @@ function bytesOf(record) {
   return bytes;
 }
 
-/** Publishes the next addition; whoever loses the race for a number reads the new records and tries again. */
+/** Publishes the next addition; a process that loses the race for a number reads the new records and tries again. */
 function add(path, metadata) {
   for (;;) {
     const records = readRecords(fromText(path));

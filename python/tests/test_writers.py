@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Logger, StreamBusy
+from mlvlogger import Logger, StreamBusy, WriteFailed
 from mlvlogger._disk.line_file import LineFile
 from program import program
 
@@ -132,6 +132,30 @@ def test_after_a_failed_sync_every_sync_fails(monkeypatch: pytest.MonkeyPatch, e
     assert log.event("after") is None
     log.close()
     assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "before", "lost?", "after", "mlv/end"]
+
+
+def test_with_on_error_raise_a_failed_sync_says_that_the_event_is_written(
+    monkeypatch: pytest.MonkeyPatch, events: Callable[..., Any]
+) -> None:
+    """And a span whose end event is in the file is ended: a second end would break `span.end`."""
+    log = Logger("a.jsonl", durability="disk", on_error="raise")
+    span = log.span("epoch")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    for call in (lambda: log.event("batch"), span.end):
+        with pytest.raises(WriteFailed, match="are written, but may not be on the disk") as caught:
+            call()
+        assert caught.value.is_written and isinstance(caught.value.__cause__, OSError)
+        assert not isinstance(caught.value.__cause__, WriteFailed)
+    assert not span.is_open and span.end() is None
+    with pytest.raises(WriteFailed):
+        log.close()
+    written = events("a.jsonl")
+    assert [event["event"] for event in written[:4]] == ["mlv/start", "epoch", "batch", "epoch"]
+    assert [event.get("span") for event in written if event["event"] == "epoch"] == ["begin", "end"]
 
 
 def test_with_durability_disk_each_event_is_synced_before_its_seq_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LineSplitter", "forward", "read_message", "serve"]
 
-_PIPE_SIZE = 65536  # bytes read at once: the capacity of a pipe
+_PIPE_SIZE = 65536  # bytes read in one call: the capacity of a pipe
 _MAX_LINE = 65536  # bytes of one event; a longer line is several events
 _LAST_ROUNDS = 32  # reads after the request to stop: more than a pipe holds, and a limit if children keep printing
 

@@ -165,8 +165,14 @@ class LogClosed(MLVError, RuntimeError):
 class WriteFailed(MLVError, OSError):
     """The error for a write that the system refused. Earlier events are intact.
 
-    The `__cause__` is the system's error. An `OSError`.
+    The `__cause__` is the system's error, if there is one. An `OSError`.
+
+    Attributes:
+        is_written (bool): Whether the event is in the file all the same: only the sync failed, so that a power cut may
+            lose it. Don't log it again.
     """
+
+    is_written = False
 
 
 for _error in (MLVError, *MLVError.__subclasses__()):

@@ -44,7 +44,8 @@ class Logger:
         exists: If the file exists, `"resume"` appends a session to it, and `"error"` raises `FileExistsError`.
         on_error: If the system refuses to write, `"warn"` warns once per cause, buffers events in memory (16 MiB) until
             writing works again, and records the number of dropped events as `mlv/dropped` (`writer.dropped`); `"raise"`
-            raises `WriteFailed`, and the event is dropped.
+            raises `WriteFailed`, and the event is dropped; if only the sync failed, the event is in the file, and
+            `is_written` of the error is True.
         writer: `"direct"` writes in `event` itself. `"process"` lets another process write within 20 milliseconds, from
             shared memory (512 KiB), so that `event` takes less time and waits only while this memory is full. If one of
             the two processes is killed, the other one writes the events; if both are killed, the events in memory are
@@ -253,7 +254,7 @@ class Logger:
         If the stream is closed while it is paused, it is sealed and stays paused.
 
         Args:
-            reason: The reason, as a string for people who read the log.
+            reason: The reason, for readers of the log.
 
         Returns:
             As for `event`.
@@ -268,7 +269,7 @@ class Logger:
         """Record that the work continues (`mlv/resume`).
 
         Args:
-            reason: The reason, as a string for people who read the log.
+            reason: The reason, for readers of the log.
 
         Returns:
             As for `event`.
@@ -381,7 +382,7 @@ class Span(Logger):
 
     @property
     def seq(self) -> int | None:
-        """The `seq` of the begin event; None if it was dropped, or wasn't written yet when `Logger.span` returned."""
+        """The `seq` of the begin event; None if it was dropped or deferred. Can change until the event is written."""
         return self._seq
 
     @property
@@ -418,8 +419,8 @@ class Span(Logger):
 
         try:
             seq, is_stored = self._stream.append(full, text, values, end)
-        except WriteFailed:
-            self._ended = False
+        except WriteFailed as failed:
+            self._ended = failed.is_written
             raise
         return seq if is_stored else None
 

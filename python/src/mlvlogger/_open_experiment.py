@@ -84,8 +84,8 @@ class OpenExperiment(ExistingExperiment):
         Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
         logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
         and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
-        each line at once, so that a killed program loses no line. If a line can't be logged, the other process warns on
-        standard error, also with `on_error="raise"`.
+        each line immediately, so that a killed program loses no line. If a line can't be logged, the other process
+        warns on standard error, also with `on_error="raise"`.
 
         Args:
             stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
@@ -101,6 +101,7 @@ class OpenExperiment(ExistingExperiment):
             InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
             StreamBusy: If another writer has the stream.
             InvalidRecord: If the stream is damaged.
+            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
         """
         self._refuse_closed()
         capture = Capture(self._folder, self.id, self._record, self._stream_name_for("output", stream), self._sync)
@@ -129,6 +130,7 @@ class OpenExperiment(ExistingExperiment):
             InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
             StreamBusy: If another writer has the stream.
             InvalidRecord: If the stream is damaged.
+            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
             OSError: If the system refuses.
         """
         self._refuse_closed()
@@ -231,7 +233,7 @@ class OpenExperiment(ExistingExperiment):
 
     def _refuse_closed(self) -> None:
         if self.log._stream.closed:
-            raise LogClosed(f"{self.path} was closed. Attach files before close(), or inside the with block.")
+            raise LogClosed(f"{self.path} was closed. Call this before close(), or inside the with block.")
 
     def _log_file(self, file: File, original: str) -> File:
         data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
@@ -258,7 +260,7 @@ class OpenExperiment(ExistingExperiment):
 
         Args:
             mark: A log position that `mark` returned.
-            reason: Why, as a description for the log.
+            reason: The reason, for readers of the log.
 
         Raises:
             TypeError: If `mark` isn't a mapping.

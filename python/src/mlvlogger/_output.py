@@ -54,7 +54,13 @@ class Capture:
         """Restore the output of the program, wait until all captured output is logged, and end the stream.
 
         A second call does nothing, nor does a call in a forked child, whose output is still captured.
-        Arguments and errors as for `Logger.close`.
+
+        Args:
+            status: `completed`, `failed` or `interrupted`, recorded in the end event.
+            error: An exception to record in the end event.
+
+        Raises:
+            ValueError: If `status` isn't one of its values.
         """
         self._stop({"end": ending(status, error)})
 
@@ -79,7 +85,15 @@ class Capture:
 
 
 class _Redirection:
-    """The pipes that replace the output, and the capture process that reads them. Arguments as for `Capture`."""
+    """The pipes that replace the output, and the capture process that reads them.
+
+    Args:
+        root: The open directory of the experiment.
+        experiment: The id of the experiment.
+        record: The number and digest of the meta record that the session runs under.
+        stream: The name of the stream.
+        sync: Whether each event is durable.
+    """
 
     pid: int  # of the capture process
     _owner: int  # the pid of this process, which differs from that of a forked child

@@ -1,4 +1,4 @@
-"""The text streams of Python and C while output is captured: they write each line at once, as on a terminal."""
+"""The text streams of Python and C while output is captured: they write each line immediately, as on a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def replaced_streams() -> dict[str, Any]:
 
 
 class StreamPatches:
-    """Changes the text streams of this process, until `restore`, so that they write each line at once.
+    """Changes the text streams of this process, until `restore`, so that they write each line immediately.
 
     Then a killed program loses no complete line, and each line has its own time.
 
@@ -72,7 +72,7 @@ class StreamPatches:
             self._undo.pop()  # afterwards, so that a call after an exception of a signal handler repeats it
 
     def _buffer_by_line(self, stream: Any) -> bool:
-        """Make a stream write each line at once. Return False if it isn't one of Python's streams that can do so."""
+        """Make a stream write each line immediately. Return False if it isn't a stream of Python that can do so."""
         try:
             if not stream.line_buffering:
                 stream.reconfigure(line_buffering=True)
@@ -203,7 +203,7 @@ def _is_on_descriptor(stream: Any) -> bool:
 
 
 def _buffer_c_by_line() -> Callable[[], object] | None:
-    """Make C's standard output write each line at once. Return a function that undoes it, or None if it isn't possible.
+    """Make C's standard output write each line immediately. Return a function that undoes it, or None if it can't.
 
     It is only known of the GNU C library that this works in the middle of the output. It needs a separate buffer, which
     is never freed: the library writes its content when the process exits, after Python.

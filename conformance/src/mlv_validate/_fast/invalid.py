@@ -120,7 +120,7 @@ class InvalidPatterns:
         Args:
             raw: The line.
             event: Its JSON value.
-            broken: All rules that it breaks.
+            broken: The rules of phase `schema` that it breaks.
             is_known: Whether its version is known.
         """
         if type(event) is not dict or any(RULES[rule].level != "MUST" for rule, _ in broken):

@@ -40,7 +40,7 @@ ValidEvent = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEvent | BrokenRules | None:
-    """Parse a line by the standard parser, and return the event if it is surely a valid one of the user.
+    """Parse a line, and return the event and its references if it is surely a valid event of the user.
 
     Args:
         raw: The line, without its LF.
@@ -48,8 +48,8 @@ def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEven
         typed: Whether there may be a typed value in the line.
 
     Returns:
-        The event; or the rules of the phases `bytes` and `json` that the line surely breaks; or None if the full path
-        must check the line.
+        The event and its typed values to check as references; or the rules of the phases `bytes` and `json` that the
+        line surely breaks; or None if the full path must check the line.
     """
     event = quick(raw) if len(raw) <= MAX_QUICK and not (odd and is_odd(raw)) else UNSURE
     if event is NOT_JSON:
@@ -152,7 +152,7 @@ class Shapes:
         tables = tuple(self._tables.values())
         return next((table for table in tables if table.head.match(block)), next(iter(tables), None))
 
-    def learn_from(self, lines: int, sample: Callable[[], bytes]) -> None:
+    def offer_sample(self, lines: int, sample: Callable[[], bytes]) -> None:
         """Learn from valid lines of no known shape.
 
         Args:
@@ -237,7 +237,7 @@ def check_block(block: bytes, shapes: Shapes = _shapes) -> Iterator[Item]:
         broken = found if isinstance(found, BrokenRules) else None
         valid = None if isinstance(found, BrokenRules) else found
         if valid is not None:
-            shapes.learn_from(1, partial(bytes, line))
+            shapes.offer_sample(1, partial(bytes, line))
             if not valid[1] and "span" not in valid[0]:
                 seqs[at], withins[at] = valid[0]["seq"], valid[0].get("within", b"")
                 continue
@@ -283,7 +283,7 @@ def _match_shapes(block: bytes, shapes: Shapes, is_utf8: bool) -> tuple[list[Any
         if len(names) != len(set(names)):
             return None
     if formed:
-        shapes.learn_from(len(formed), lambda: _line_with(block, formed[-1]))
+        shapes.offer_sample(len(formed), lambda: _line_with(block, formed[-1]))
     return seqs, withins, lines
 
 

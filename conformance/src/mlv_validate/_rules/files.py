@@ -12,7 +12,7 @@ from mlv_validate._text import count, show
 class References:
     """The references in an experiment, which are checked while its records are read.
 
-    Files are checked at once: a writer publishes a file before it refers to the file. Events are checked after all
+    Files are checked immediately: a writer publishes a file before it refers to the file. Events are checked after all
     streams were read.
     """
 

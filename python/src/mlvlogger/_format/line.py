@@ -85,8 +85,8 @@ def with_special(template: bytes, values: Numbers) -> bytes:
 class Pending:
     """An event that isn't written yet: the parts of its line, without the seq and the time.
 
-    For an event that is written at once, these parts are passed as separate arguments, as to `line`: to make this
-    object would cost the process writer a tenth of its time.
+    For an event that is written without waiting, these parts are passed as separate arguments, as to `line`: to make
+    this object would cost the process writer a tenth of its time.
 
     Args:
         name: The name as JSON, with quotes.

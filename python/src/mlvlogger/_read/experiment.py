@@ -178,8 +178,9 @@ class Experiment(ExistingExperiment):
             lifecycle: Whether to include the lifecycle events, `mlv/…`.
 
         Raises:
-            FileNotFoundError: If the experiment has no such stream. A missing `log.jsonl` has no events.
-            UnsupportedVersion: If a session has an unknown major version or requires an unknown feature.
+            FileNotFoundError: By the first iteration, not by the call: if the experiment has no such stream. A missing
+                `log.jsonl` has no events.
+            UnsupportedVersion: Likewise, if a session has an unknown major version or requires an unknown feature.
         """
         matches = matcher(pattern)
         path = self._stream_to_read(stream)

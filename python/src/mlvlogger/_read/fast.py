@@ -150,7 +150,7 @@ class Series:
     Args:
         metric: The name of the metric.
         matches: A function that returns whether events of a name are included.
-        is_hidden: A function that returns whether the event of a seq is superseded, and so not included. None if no
+        is_superseded: A function that returns whether the event of a seq is superseded, and so not included. None if no
             event is superseded.
 
     Attributes:

@@ -192,7 +192,9 @@ class Appender:
                 "Copy the file elsewhere."
             )
             if self._reports.raises:
-                raise WriteFailed(message) from error
+                failed = WriteFailed(message)
+                failed.is_written = True
+                raise failed from error
             self._reports.warn_once("sync", message)
             return False
         return True

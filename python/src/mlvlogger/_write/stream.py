@@ -180,6 +180,8 @@ class Stream:
                 if writer.is_seal_due or self._sync:
                     return seq, self._appender.follow_up()
                 return seq, True
+            except WriteFailed:
+                raise  # the event is in the file, but isn't on the disk
             except (OSError, TypeError, ValueError) as error:  # closed memory raises the last two
                 if self._inherited is not None or self._destination.writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.

@@ -17,7 +17,7 @@ def add(directory: Path, **members: Any) -> None:
     """Add a metadata record to an experiment and print its path. A sealed experiment stays sealed.
 
     A record that no stream mentions isn't sealed (`seal.records`). Therefore the record gets a separate stream, which
-    records who added it and when, and which is sealed at once.
+    records who added it and when, and which is sealed immediately.
 
     Args:
         directory: The directory of the experiment.

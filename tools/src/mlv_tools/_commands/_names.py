@@ -11,21 +11,21 @@ __all__ = ["AmbiguousName", "Name", "UnknownName", "resolve"]
 
 
 class UnknownName(ValueError):
-    """Nothing has this name."""
+    """No column, parameter or metric has this name."""
 
 
 class AmbiguousName(ValueError):
-    """Several things have this name."""
+    """Several columns, parameters or metrics have this name."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """What a thing is called.
+    """The names of a column, parameter or metric.
 
     Attributes:
-        full: Its name, which nothing else has.
-        short: Its name in tables. If several things have it, it is the name of the first one.
-        others: What it may also be called, if nothing else is.
+        full: The unique name.
+        short: The name in tables. If several have it, it is the name of the first one.
+        others: Aliases, which count only if they are unambiguous.
     """
 
     full: str
@@ -34,16 +34,16 @@ class Name:
 
 
 def resolve(text: str, names: Iterable[Name], what: str) -> Name:
-    """Return the one thing that *text* names. It may be written in double quotes.
+    """Return the one name that *text* means. It may be written in double quotes.
 
     Args:
         text: The name that was given.
-        names: The things that there are.
-        what: What they are, for the message, such as "metric".
+        names: The names that exist.
+        what: What they name, for the message, such as "metric".
 
     Raises:
-        UnknownName: If nothing is called so.
-        AmbiguousName: If several things are called so, none of them by its name.
+        UnknownName: If no name is *text*.
+        AmbiguousName: If several names are *text*, none of them in full.
     """
     names = list(names)
     for name in names:

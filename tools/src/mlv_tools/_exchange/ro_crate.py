@@ -145,7 +145,6 @@ def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any])
         results = [part]
     first = one.environments[0] if one.environments else {}
     properties: dict[str, Any] = {
-        "@type": "CreateAction",
         "name": f"{one.kind} {one.name}",
         "description": "\n".join(one.descriptions) or f"The run that recorded {one.name}; its state is {one.state}.",
         "instrument": _software(crate, first),
@@ -157,7 +156,7 @@ def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any])
     if one.state in _STATUS:
         properties["actionStatus"] = _STATUS[one.state]
         properties["endTime"] = _end(one).isoformat()
-    return _entity(crate, f"#run-{quote(one.id)}", **{"kind": properties.pop("@type")}, **properties)
+    return _entity(crate, f"#run-{quote(one.id)}", "CreateAction", **properties)
 
 
 def _end(one: Experiment) -> datetime:

@@ -2,7 +2,7 @@
 
 The logger process puts records at the head, and the writer process takes them at the tail. The memory outlives both:
 records stay in it when the process that put them is killed. Nothing here waits, wakes a process or locks: each word has
-one process that writes it.
+one process that writes it, but for the size of the log, which the logger process writes only while the ring is empty.
 
 Any process of the same user can write into this memory. So each of the two processes keeps its position in its own
 memory too, and a record counts only if its checksum is right.

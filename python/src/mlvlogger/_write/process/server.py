@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _RETRY = 0.05  # seconds from an error of the system to the next try
-_TICK = 8  # milliseconds between checks of the ring; a record is written at the second check that finds it
+_TICK = 8  # milliseconds between checks of the ring
 _IDLE_TICK = 11  # the same, after a second without records
 _VISIBLE_AFTER = 0.0005  # seconds after which a record that another process put is visible in whole
 _ORPHAN_TIMEOUT = 60.0  # seconds for which writing is retried after the logger process has exited
 _DAMAGE_TIMEOUT = 1.0  # seconds after which a record that isn't intact counts as damaged
-_BATCH = 256 * 1024  # bytes written at once
+_BATCH = 256 * 1024  # bytes written in one call
 
 
 def serve(ring: str, file: str, wake_pipe: str, logger_pid: str, hash_start: str) -> NoReturn:

@@ -167,7 +167,7 @@ class Takeover:
         return found
 
     def _next_lines(self, last: int, seals: Seals) -> Iterator[tuple[bytes, bool]]:
-        """Iterate over the bytes that the writer process writes at once after the seq *last*: lines, or a seal.
+        """Iterate over the bytes that the writer process writes in one call after the seq *last*: lines, or a seal.
 
         Yields:
             The bytes, and whether they are a seal.
