@@ -39,7 +39,7 @@ def tree(value: Any) -> Any:
 
 def lenient(value: Any, depth: int = 3) -> tuple[Any, list[str]]:
     messages: list[str] = []
-    return encode(value, path="data.x", depth=depth, lenient=messages.append), messages
+    return encode(value, path="data.x", depth=depth, report=messages.append), messages
 
 
 def typed(kind: str, value: str) -> dict[str, str]:
@@ -855,8 +855,13 @@ def test_a_made_up_typed_value_neither_raises_in_an_event_nor_breaks_the_line(na
 
 def test_a_reference_into_the_same_experiment_omits_the_id() -> None:
     file = File("a", 1, DIGEST, None, ID)
-    assert encode(file, path="x", depth=3, own=ID) == {"_mlv": "file", "path": "a", "size": 1, "sha256": DIGEST}
-    assert encode(file, path="x", depth=3, own="sha256:" + "1" * 64)["experiment"] == ID
+    assert encode(file, path="x", depth=3, experiment_id=ID) == {
+        "_mlv": "file",
+        "path": "a",
+        "size": 1,
+        "sha256": DIGEST,
+    }
+    assert encode(file, path="x", depth=3, experiment_id="sha256:" + "1" * 64)["experiment"] == ID
 
 
 @pytest.mark.rule("reader.opaque")

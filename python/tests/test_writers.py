@@ -145,7 +145,8 @@ def test_with_on_error_raise_a_failed_sync_says_that_the_event_is_written(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fail)
-    for call in (lambda: log.event("batch"), span.end):
+    calls: list[Callable[[], object]] = [lambda: log.event("batch"), span.end]
+    for call in calls:
         with pytest.raises(WriteFailed, match="are written, but may not be on the disk") as caught:
             call()
         assert caught.value.is_written and isinstance(caught.value.__cause__, OSError)

@@ -72,7 +72,7 @@ def data_json(
 
 
 def _tree(mapping: Any, experiment: str | None, taken: Container[str] = ()) -> dict[str, Any]:
-    tree = encode(mapping, path="data", depth=2, own=experiment, lenient=warn_once)
+    tree = encode(mapping, path="data", depth=2, experiment_id=experiment, report=warn_once)
     if type(tree) is dict and "_mlv" not in tree:
         for name, value in tree.items():
             while type(value) is list and len(value) == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ._disk.folder import Folder
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
-from ._format.names import DEFAULT, FOLDERS, portable_name
+from ._format.names import DEFAULT_STREAM, FOLDERS, portable_name
 from ._read.existing import SubSavedir
 from ._read.nearest import enclosing
 
@@ -101,7 +101,7 @@ def refuse_existing(directory: Path, has: Callable[[str], bool]) -> None:
         directory: The path of the directory, for messages.
         has: A function that returns whether the directory has an entry.
     """
-    for name in ("meta.json", DEFAULT):
+    for name in ("meta.json", DEFAULT_STREAM):
         if has(name):
             reason = "holds an experiment already"
             if name != "meta.json":

@@ -7,7 +7,7 @@ import os
 from ._errors import CannotAttach, LogClosed
 from ._format.encode import encode
 from ._format.json import dumps
-from ._format.names import DEFAULT, portable, portable_name, portable_path, stream_name, stream_path
+from ._format.names import DEFAULT_STREAM, portable, portable_name, portable_path, stream_name, stream_path
 from ._format.references import File
 from ._media import encode_file
 from ._messages import qualname
@@ -148,7 +148,7 @@ class OpenExperiment(ExistingExperiment):
         if given is not None:
             return portable(given, "a stream")
         own = self.log._stream.name
-        return name if own == DEFAULT else portable_name(f"{stream_name(own)}-{name}")
+        return name if own == DEFAULT_STREAM else portable_name(f"{stream_name(own)}-{name}")
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Copy a file into the experiment, below `files/`, and log its size and SHA-256.

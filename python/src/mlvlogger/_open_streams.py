@@ -9,7 +9,7 @@ from _thread import RLock
 from ._disk.folder import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
-from ._format.names import DEFAULT, is_stream_path, portable, stream_name
+from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
 from ._logger import StreamLogger
 from ._messages import qualname, short
 from ._write.recovery import scan_file
@@ -83,7 +83,7 @@ class OpenStreams:
             return self._open[name]
 
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
-        if name != DEFAULT:
+        if name != DEFAULT_STREAM:
             self._refuse_case_twin(name.rpartition("/")[2])
         options: Any = {"on_error": self._on_error, "sync": self._sync, "process": self._process}
         for _ in range(_MAX_TRIES):
@@ -136,9 +136,9 @@ class OpenStreams:
         for name, seq in mark.items():
             if type(name) is not str or not is_stream_path(name):
                 raise ValueError(f"{short(name)} isn't a stream of an experiment. Give what mark() returned.")
-            if name == DEFAULT and name not in self._open:
+            if name == DEFAULT_STREAM and name not in self._open:
                 raise ValueError(f"this process does not write {name}, so it cannot rewind it. Use Exp.resume(path).")
-            if name != DEFAULT:
+            if name != DEFAULT_STREAM:
                 portable(stream_name(name), "a stream")
                 if name not in self._open and not self._root.has(name):
                     raise ValueError(
@@ -189,7 +189,9 @@ class OpenStreams:
         failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
             stream = logger._stream
-            lists_others = logger is main and stream.name == DEFAULT and not (stream.closed or stream.is_inherited)
+            lists_others = (
+                logger is main and stream.name == DEFAULT_STREAM and not (stream.closed or stream.is_inherited)
+            )
             if data is not None and lists_others:
                 data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:

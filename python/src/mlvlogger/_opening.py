@@ -10,7 +10,7 @@ from ._disk.line_file import LocksUnsupported
 from ._errors import ExperimentExists, NotAnExperiment
 from ._files import Files
 from ._format.encode import encode
-from ._format.names import DEFAULT, stream_path
+from ._format.names import DEFAULT_STREAM, stream_path
 from ._format.references import ExperimentRef
 from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
@@ -127,9 +127,9 @@ class Opening:
         except FileExistsError:
             refuse_existing(directory, self.folder.has)
             raise
-        self._open_stream(DEFAULT, self._last_record, new=True)
+        self._open_stream(DEFAULT_STREAM, self._last_record, new=True)
 
-    def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT) -> None:
+    def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT_STREAM) -> None:
         """Add the meta record, and a session to a stream. The exceptions are those of `Exp.resume`.
 
         Args:

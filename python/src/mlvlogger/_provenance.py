@@ -60,4 +60,4 @@ class Provenance:
             git["diff"] = file = attach_bytes(files, diff_name, data)
         elif self.diff and (reason := git.get("missing", {}).get("diff") if git else "there is no git repository"):
             warn_once(f"diff=True: the uncommitted changes were not attached: {reason}. Commit the changes instead.")
-        return encode(facts, path="environment", depth=2, lenient=warn_once), file
+        return encode(facts, path="environment", depth=2, report=warn_once), file

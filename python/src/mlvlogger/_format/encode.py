@@ -50,8 +50,8 @@ def encode(
     *,
     path: str,
     depth: int,
-    own: str | None = None,
-    lenient: Callable[[str], None] | None = None,
+    experiment_id: str | None = None,
+    report: Callable[[str], None] | None = None,
     refused: list[Problem] | None = None,
 ) -> Any:
     """Return the JSON tree of *value*, with typed values for what JSON can't represent, and `_mlv` keys escaped.
@@ -62,27 +62,27 @@ def encode(
         value: Any value. Exact built-ins round-trip; `docs/reference/mlvlogger.md` lists the forms of other types.
         path: The name of the value, for messages, such as `params`.
         depth: The depth of the value in its record, which has depth 1.
-        own: The id of the experiment that the record belongs to; references to it omit the id.
-        lenient: A function that is called with a message for each of the first values that can't be encoded. All such
+        experiment_id: The id of the experiment that the record belongs to; references to it omit the id.
+        report: A function that is called with a message for each of the first values that can't be encoded. All such
             values become `Unencodable`.
-        refused: Without *lenient*: a list to which the values that can't be encoded are added, instead of an error.
+        refused: Without *report*: a list to which the values that can't be encoded are added, instead of an error.
 
     Raises:
-        CannotEncode: If values have no form in a record, without *lenient* and *refused*. The error lists all of them.
+        CannotEncode: If values have no form in a record, without *report* and *refused*. The error lists all of them.
         MemoryError: If memory runs out, also in code of the value.
         RecursionError: If the calls before this one have used up the interpreter's stack. If code of the value recurses
             endlessly, the value can't be encoded.
     """
-    encoder = _Encoder(path, depth, own, lenient is not None, [] if refused is None else refused)
+    encoder = _Encoder(path, depth, experiment_id, report is not None, [] if refused is None else refused)
     try:
         tree = encoder.encode(value, depth)
     except _TooLarge:
         tree = encoder.refuse(value, f"of more than {_MAX_PARTS} parts")
-    if lenient is not None:  # only now: a warning may be an exception, which isn't one of the value's code
+    if report is not None:  # only now: a warning may be an exception, which isn't one of the value's code
         for message in encoder.messages:
-            lenient(message)
+            report(message)
         if encoder.more:
-            lenient(f"{path}: {encoder.more} more values can't be encoded. They were recorded as type and repr only.")
+            report(f"{path}: {encoder.more} more values can't be encoded. They were recorded as type and repr only.")
     elif refused is None and encoder.refused:
         raise refusal(encoder.refused)
     return tree
@@ -95,14 +95,16 @@ class _TooLarge(Exception):
 class _Encoder:
     """The state of one call of `encode`."""
 
-    def __init__(self, path: str, top: int, own: str | None, lenient: bool, refused: list[Problem]) -> None:
+    def __init__(
+        self, path: str, top: int, experiment_id: str | None, is_lenient: bool, refused: list[Problem]
+    ) -> None:
         self._path = path
         self._top = top
-        self._own = own
-        self._lenient = lenient
-        self.messages: list[str] = []  # if lenient: a message for each of the first values that can't be encoded
+        self._experiment_id = experiment_id
+        self._is_lenient = is_lenient
+        self.messages: list[str] = []  # if is_lenient: a message for each of the first values that can't be encoded
         self.more = 0  # the number of such values without a message
-        self.refused = refused  # if not lenient: the values that can't be encoded
+        self.refused = refused  # if not is_lenient: the values that can't be encoded
         self._parts = 0
         self._ancestors: set[int] = set()  # ids of the containers around the current value, to detect a cycle
         self._keys: list[Any] = []  # the keys and indices that lead to the current value
@@ -305,7 +307,7 @@ class _Encoder:
         count = count_elements(value.shape)
         if count > _MAX_PARTS:
             return self.refuse(value, f"an array of shape {tuple(value.shape)}, too large", _ATTACH)
-        if count > _MAX_ELEMENTS and not self._lenient:
+        if count > _MAX_ELEMENTS and not self._is_lenient:
             description = f"an array of shape {tuple(value.shape)}, with more than {_MAX_ELEMENTS} elements"
             return self.refuse(value, description, "Save it to a file and pass mlvlogger.ref(path).")
         listed = value.tolist()
@@ -319,7 +321,7 @@ class _Encoder:
             tree: dict[str, Any] = {"_mlv": "file", "path": value.path, "size": value.size, "sha256": value.sha256}
             if value.media_type is not None:
                 tree["media_type"] = value.media_type
-            if value.experiment is not None and value.experiment != self._own:
+            if value.experiment is not None and value.experiment != self._experiment_id:
                 tree["experiment"] = value.experiment
         elif isinstance(value, ExperimentRef):
             tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
@@ -354,14 +356,14 @@ class _Encoder:
         else:
             kind, text = type(value), short(value)
             reason = f"the value is {printable(description)}, which a record can't hold: {printable(text)}."
-            if self._lenient:  # without the repr, which is in the record
+            if self._is_lenient:  # without the repr, which is in the record
                 reason = f"the value is {printable(description)}."
         self._report(self._path_to(self._keys), reason, "It was recorded as its type and repr only.", advice, error)
         return {"_mlv": "unencodable", "type": type_name(kind), "repr": to_ascii(text)}
 
     def _report(self, path: str, reason: str, instead: str, advice: str, error: Exception | None = None) -> None:
         """Add a problem, or for an event a message, in which *instead* describes what was recorded."""
-        if not self._lenient:
+        if not self._is_lenient:
             self.refused.append((path, reason, advice, error))
             if len(self.refused) >= MAX_REFUSED:
                 raise refusal(self.refused)

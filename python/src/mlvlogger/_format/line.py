@@ -76,7 +76,7 @@ def with_special(template: bytes, values: Numbers) -> bytes:
 
     names = json.loads(template % ((0,) * len(values)))
     tree = {
-        name: encode(value, path=f"data.{name}", depth=3, lenient=warn_once)
+        name: encode(value, path=f"data.{name}", depth=3, report=warn_once)
         for name, value in zip(names, values, strict=True)
     }
     return dumps(tree).encode("ascii")

@@ -8,7 +8,7 @@ from .._errors import InvalidName
 from .._messages import qualname, short
 
 __all__ = [
-    "DEFAULT",
+    "DEFAULT_STREAM",
     "FOLDERS",
     "is_stream_file",
     "is_stream_path",
@@ -24,7 +24,7 @@ FOLDERS = ("meta", "log", "files")
 """The folders of an experiment's directory that belong to its record: no experiment is in them."""
 
 #: The path of the default stream.
-DEFAULT = "log.jsonl"
+DEFAULT_STREAM = "log.jsonl"
 
 _MAX_LENGTH = 100  # characters of a portable name
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -164,7 +164,7 @@ def stream_name(path: str) -> str:
 
 def is_stream_path(path: str) -> bool:
     """Return whether *path* is the path of the default stream, or has the form of another stream's path."""
-    return path == DEFAULT or (path.startswith("log/") and path.endswith(".jsonl"))
+    return path == DEFAULT_STREAM or (path.startswith("log/") and path.endswith(".jsonl"))
 
 
 def is_stream_file(name: str) -> bool:

@@ -12,7 +12,7 @@ from .._errors import MLVError, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
-from .._format.names import DEFAULT, is_stream_file, stream_name, stream_path
+from .._format.names import DEFAULT_STREAM, is_stream_file, stream_name, stream_path
 from .._messages import brief, warn
 from .._version import check_version
 from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
@@ -100,7 +100,7 @@ class Experiment(ExistingExperiment):
         ```
     """
 
-    default_stream: ClassVar[str] = DEFAULT
+    default_stream: ClassVar[str] = DEFAULT_STREAM
     _last_attribute: ClassVar[str] = "_reported"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -118,7 +118,7 @@ class Experiment(ExistingExperiment):
     @property
     def streams(self) -> list[str]:
         """The paths of the streams of the experiment, `log.jsonl` first."""
-        names = [DEFAULT] if _is_regular(self.path / DEFAULT) else []
+        names = [DEFAULT_STREAM] if _is_regular(self.path / DEFAULT_STREAM) else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
             names += sorted(
@@ -155,9 +155,9 @@ class Experiment(ExistingExperiment):
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, not that a
         process is running.
         """
-        self._report_continued(DEFAULT)
+        self._report_continued(DEFAULT_STREAM)
         state = "open"
-        for event in self._read(DEFAULT, lifecycle_lines):
+        for event in self._read(DEFAULT_STREAM, lifecycle_lines):
             state = event.state_after(state)
         return state
 
@@ -285,8 +285,8 @@ class Experiment(ExistingExperiment):
         Raises:
             FileNotFoundError: If there is no such stream.
         """
-        if stream is None or stream == DEFAULT:
-            path = DEFAULT
+        if stream is None or stream == DEFAULT_STREAM:
+            path = DEFAULT_STREAM
         else:
             path = stream if stream.startswith("log/") else stream_path(stream)
             if path not in self.streams:

@@ -10,7 +10,7 @@ from html import escape
 from itertools import islice
 
 from .._errors import MLVError
-from .._format.names import DEFAULT
+from .._format.names import DEFAULT_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _row(name: str, value: Any) -> str:
 
 def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
     stream, event, metric = names
-    name = f"{event}.{metric}" + ("" if stream == DEFAULT else f" ({stream})")
+    name = f"{event}.{metric}" + ("" if stream == DEFAULT_STREAM else f" ({stream})")
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
     cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]

@@ -22,7 +22,7 @@ def settings(values: Any, name: str) -> Any:
     Values that look like secrets are redacted, at any depth. Values that can't be encoded give a warning, as in every
     event.
     """
-    return decode(redact(encode(values, path=f"data.{name}", depth=3, lenient=warn_once)))
+    return decode(redact(encode(values, path=f"data.{name}", depth=3, report=warn_once)))
 
 
 def put(data: dict[str, Any], name: str, value: Any) -> None:

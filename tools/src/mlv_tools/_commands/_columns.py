@@ -56,7 +56,7 @@ class Columns:
         try:
             return [resolve(text, self._params, "parameter").full]
         except UnknownName:
-            group = [name.full for name in self._params if f"{text}." in (name.short + ".")[: len(text) + 1]]
+            group = [name.full for name in self._params if (name.short + ".").startswith(f"{text}.")]
             if not group:
                 raise
             return group

@@ -38,7 +38,7 @@ _WIDEST = 24  # characters of a cell
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
 # What is left out first if the terminal is too narrow: the largest number, and of those the last column.
 _NAME, _ASKED, _STATE, _CURVE, _FACT, _DEFAULT = range(6)
-_FIXED = ("name", "kind", "state", "last")
+_EXPORTED = ("name", "kind", "state", "last")
 
 
 @click.command(
@@ -111,7 +111,7 @@ def command(
     sorted_by = _named("-s", columns.find, sort) if sort else None
     for row in rows:
         row.read(columns.named)
-    held = [_held(rows, *each) for each in filters]
+    held = [_matches(rows, *each) for each in filters]
     shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
     if sorted_by:
         shown = _sorted(shown, sorted_by, reverse)
@@ -119,11 +119,11 @@ def command(
         shown.reverse()
     if rows and not shown:
         click.echo(_no_match(len(rows), filters), err=format_ != "table")
-    found_params, found_metrics = _differing(rows), _last(rows)
+    found_params, found_metrics = _param_columns(rows), _metric_columns(rows)
     chosen = [*(asked or found_params[:_SHOWN]), *(wanted or found_metrics[:_SHOWN])]
     chosen = list(dict.fromkeys(chosen))
     if format_ != "table":
-        _export(shown[:limit], [*_FIXED, *chosen], columns, format_)
+        _export(shown[:limit], [*_EXPORTED, *chosen], columns, format_)
     elif not rows:
         output().print(Text(f"no experiments in {printable(str(root))}"))
     elif shown:
@@ -182,7 +182,7 @@ class _Row:
             self.curves[column] = sparkline(values)
 
 
-def _held(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
+def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
     """Return whether a condition holds for each row. Values that can't be compared are reported."""
     held, reasons, compared = [], [], 0
     for row in rows:
@@ -211,7 +211,7 @@ def _no_match(count: int, filters: list[tuple[str, str, Condition]]) -> str:
     return printable(text)
 
 
-def _differing(rows: list[_Row]) -> list[str]:
+def _param_columns(rows: list[_Row]) -> list[str]:
     """Return the columns of the params that differ between experiments of a kind, the most frequent first."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -223,7 +223,7 @@ def _differing(rows: list[_Row]) -> list[str]:
     return [f"params.{name}" for name, _ in counts.most_common() if name in differ]
 
 
-def _last(rows: list[_Row]) -> list[str]:
+def _metric_columns(rows: list[_Row]) -> list[str]:
     """Return the columns of the metrics near the ends of the logs, the most frequent first."""
     counts = Counter(metric_label(*names) for row in rows for names in row.summary.metrics)
     return [f"metrics.{name}" for name, _ in counts.most_common()]
@@ -249,7 +249,7 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
 
 
 @dataclass(eq=False)
-class _Shown:
+class _TableColumn:
     """A column of the table.
 
     Attributes:
@@ -268,7 +268,7 @@ class _Shown:
         return max(cell.cell_len for cell in (self.title, *self.cells)) + 2
 
 
-def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str], is_tree: bool) -> list[_Shown]:
+def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str], is_tree: bool) -> list[_TableColumn]:
     names = []
     for row in rows:
         found = row.summary.found
@@ -276,16 +276,16 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
         names.append(Text(indent + printable(found.path.name if indent else found.name)))
     states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
     table = [
-        _Shown(Text("name"), names, _NAME),
-        _Shown(Text("kind"), [Text(printable(row.cells["kind"] or "")) for row in rows], _FACT),
-        _Shown(Text("state"), states, _STATE),
-        _Shown(Text("last event"), [Text(ago(row.summary.last)) for row in rows], _FACT),
+        _TableColumn(Text("name"), names, _NAME),
+        _TableColumn(Text("kind"), [Text(printable(row.cells["kind"] or "")) for row in rows], _FACT),
+        _TableColumn(Text("state"), states, _STATE),
+        _TableColumn(Text("last event"), [Text(ago(row.summary.last)) for row in rows], _FACT),
     ]
     for column in chosen:
         rank = _ASKED if column in asked else _DEFAULT
-        table.append(_Shown(Text(printable(columns.title(column))), [_cell(row, column) for row in rows], rank))
+        table.append(_TableColumn(Text(printable(columns.title(column))), [_cell(row, column) for row in rows], rank))
         if column in columns.named and column in asked:
-            table.append(_Shown(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
+            table.append(_TableColumn(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
     return table
 
 
@@ -295,7 +295,7 @@ def _cell(row: _Row, column: str) -> Text:
     return Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
 
 
-def _print(columns: list[_Shown], rows: list[_Row], more: list[tuple[int, str]]) -> None:
+def _print(columns: list[_TableColumn], rows: list[_Row], more: list[tuple[int, str]]) -> None:
     console = output()
     shown = list(columns)
     while sum(column.width for column in shown) > console.width + 2 and len(shown) > 1:
