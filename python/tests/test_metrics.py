@@ -103,3 +103,5 @@ def test_metrics_of_a_framework_with_one_element_are_numbers() -> None:
     several = [1, 2]
     values = {"loss": numpy.array([[0.5]]), "zero": numpy.array(0.5), "step": 3, "several": several}
     assert scalars(values) == {"loss": 0.5, "zero": 0.5, "step": 3, "several": several}
+    with pytest.warns(RuntimeWarning, match="two metrics have the name 'step'"):
+        assert scalars({"step": 0.5, "loss": 1.0}, 7) == {"step": 7, "step~2": 0.5, "loss": 1.0}

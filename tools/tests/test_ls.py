@@ -577,3 +577,44 @@ def test_an_old_event_has_its_date_with_the_time_zone() -> None:
     tokyo = timezone(timedelta(hours=9))
     assert ago(datetime(2026, 1, 2, 3, 4, tzinfo=tokyo), now) == "2026-01-01 18:04 UTC"
     assert ago(datetime(2026, 3, 1, 0, 1, tzinfo=UTC), now) == "2026-03-01 00:01 UTC"
+
+
+def test_lines_that_were_left_out_are_reported(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for step in range(3):
+            exp.log.event("t", step=step, loss=step)
+    log = exp.path / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[3] = b"garbage\n"
+    log.write_bytes(b"".join(lines))
+    for arguments in ((), ("-m", "t.loss"), ("-w", "t.loss > 0"), ("--format", "json")):
+        said = mlv("ls", "runs", *arguments)
+        assert "aren't events and were left out" in " ".join(said.split()) or "was left out" in said, arguments
+    done = subprocess.run(
+        [sys.executable, "-m", "mlv_tools", "diff", "runs/a", "runs/a"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stderr.count("log.jsonl:4: ") == 2
+
+
+@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0)])
+def test_a_curve_of_any_finite_values_is_drawn(mlv: Callable[..., str], tmp_path: Path, values: Any) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for value in values:
+            exp.log.event("t", y=value)
+    assert "t.y" in mlv("ls", "runs", "-m", "t.y")
+
+
+@pytest.mark.parametrize("operator", ["==", "=<", "=>", "<>", "=~"])
+def test_what_is_not_an_operator_is_an_error(mlv: Callable[..., str], runs: Path, operator: str) -> None:
+    assert f"'{operator}' isn't an operator. Write one of = !=" in mlv("ls", "runs", "-w", f"lr {operator} 0.1", exit=2)
+
+
+def test_a_name_that_is_a_group_in_some_experiments_means_both(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, optimizer in (("a", {"lr": 0.1}), ("b", "sgd")):
+        Exp(tmp_path / "runs", name, {"optimizer": optimizer}).close()
+    said = mlv("ls", "runs", "-p", "optimizer")
+    assert "optimizer.lr" in said and "0.1" in said and "sgd" in said
+
+
+def test_an_empty_tag_is_an_error(mlv: Callable[..., str], runs: Path) -> None:
+    assert "A tag is empty" in mlv("tag", "runs/first", "", exit=2)

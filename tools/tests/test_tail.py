@@ -64,7 +64,11 @@ def test_events_of_another_process_are_followed_to_the_end_and_printed_once(tmp_
 def test_following_ends_by_an_interrupt_with_130(tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     command = [sys.executable, "-m", "mlv_tools", "tail", "-f", "e"]
-    reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores the signal
+    try:
+        reader = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert reader.stdout and "mlv/start" in reader.stdout.readline()
     reader.send_signal(signal.SIGINT)
     _, errors = reader.communicate(timeout=240)

@@ -83,7 +83,7 @@ def logged(exp: Any) -> dict[str, list[tuple[int, float]]]:
 
 def writer_of(package: str) -> Any:
     if package == "torch":
-        pytest.importorskip("torch", reason="needs torch")
+        pytest.importorskip("torch", reason="not applicable: torch is not installed")
         from torch.utils.tensorboard import SummaryWriter
 
         return SummaryWriter

@@ -34,9 +34,17 @@ def put(data: dict[str, Any], name: str, value: Any) -> None:
     data[name] = value
 
 
-def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics that a framework passes on, each array or tensor of one element as its number."""
-    return {name: value.item() if _has_one_element(value) else value for name, value in values.items()}
+def scalars(values: Mapping[str, Any], step: int | None = None) -> dict[str, Any]:
+    """Return the data of an event with the metrics that a framework passes on.
+
+    Args:
+        values: The metrics. An array or tensor of one element becomes its number.
+        step: The step, or None. A metric with the name `step` gets another name next to it, with a warning.
+    """
+    data = {} if step is None else {"step": step}
+    for name, value in values.items():
+        put(data, name, value.item() if _has_one_element(value) else value)
+    return data
 
 
 def _has_one_element(value: Any) -> bool:

@@ -73,7 +73,7 @@ class MLVTracker(GeneralTracker):
     @on_main_process
     def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
         """Log the event `log`."""
-        self._exp.log.event("log", scalars(values if step is None else {**values, "step": step}))
+        self._exp.log.event("log", scalars(values, step))
 
     @on_main_process
     def finish(self) -> None:

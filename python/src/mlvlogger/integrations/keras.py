@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from keras.callbacks import Callback
 
+from ._settings import scalars
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +66,12 @@ class MLVCallback(Callback):
         """Log the event `epoch/batch` after every `every` batches."""
         self._batches += 1
         if self._every and self._batches % self._every == 0 and self._epoch is not None:
-            self._epoch.event("batch", {"step": self._batches, **(logs or {})})
+            self._epoch.event("batch", scalars(logs or {}, self._batches))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Log the event `epoch/end`, and end the span."""
         if self._epoch is not None:
-            self._epoch.event("end", {"step": epoch, **(logs or {})})
+            self._epoch.event("end", scalars(logs or {}, epoch))
             self._epoch.end()
             self._epoch = None
 

@@ -97,7 +97,7 @@ class MLVLogger(Logger, Callback):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log the event `metrics`."""
-        self._exp.log.event("metrics", scalars(metrics if step is None else {**metrics, "step": step}))
+        self._exp.log.event("metrics", scalars(metrics, step))
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:

@@ -41,7 +41,8 @@ class Columns:
     def params(self, text: str) -> list[str]:
         """Return the columns of the parameters that *text* names, with commas between the names.
 
-        The name of a group of nested parameters means all parameters in it.
+        The name of a group of nested parameters means all parameters in it, also if it is a parameter of other
+        experiments.
 
         Raises:
             UnknownName: If there is no such parameter.
@@ -53,10 +54,10 @@ class Columns:
             return [column for name in _LIST.findall(text) for column in self._param(name.strip())]
 
     def _param(self, text: str) -> list[str]:
+        group = [name.full for name in self._params if name.short.startswith(f"{text}.")]
         try:
-            return [resolve(text, self._params, "parameter").full]
+            return [resolve(text, self._params, "parameter").full, *group]
         except UnknownName:
-            group = [name.full for name in self._params if (name.short + ".").startswith(f"{text}.")]
             if not group:
                 raise
             return group

@@ -13,7 +13,8 @@ from typing import Any
 
 __all__ = ["Condition", "Incomparable", "as_number", "parts"]
 
-_OPERATOR = re.compile("!=|<=|>=|=|<|>|~")
+_OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
+_LIKE_OPERATOR = re.compile("[=!<>~]+")
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -33,7 +34,10 @@ def parts(text: str) -> list[tuple[str, str, str]]:
     Raises:
         ValueError: If there is no operator with a column before it. The message describes the syntax.
     """
-    matches = [match for match in _OPERATOR.finditer(text) if text[: match.start()].strip()]
+    found = [match for match in _LIKE_OPERATOR.finditer(text) if text[: match.start()].strip()]
+    matches = [match for match in found if match[0] in _OPERATORS]
+    if found and found[0] not in matches and '"' not in text:
+        raise ValueError(f"{found[0][0]!r} isn't an operator. Write one of = != < <= > >= ~ (a pattern).")
     if not matches:
         raise ValueError(
             f"{text!r} isn't a condition. Write COLUMN = VALUE, or another operator: != < <= > >= ~ (a pattern)."

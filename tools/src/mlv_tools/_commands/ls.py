@@ -180,6 +180,16 @@ class _Row:
             if (picked := metric.pick(values)) is not None:
                 self.cells[column] = picked
             self.curves[column] = sparkline(values)
+        self.cells["trouble"] = "; ".join(filter(None, (self.summary.trouble, self._left_out())))
+
+    def _left_out(self) -> str:
+        """Return which lines of the log were left out when it was read as a whole, if `trouble` doesn't say so yet."""
+        experiment = self.summary.found.experiment
+        lines = [problem for problem in experiment.problems if problem.line] if experiment else []
+        if not lines or "left out" in self.summary.trouble:
+            return ""
+        more = f", and {len(lines) - 1} more lines" if len(lines) > 1 else ""
+        return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message}"
 
 
 def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
@@ -313,9 +323,9 @@ def _print(columns: list[_TableColumn], rows: list[_Row], more: list[tuple[int, 
     if others := [f"{count} {what}" for count, what in more if count]:
         console.print(Text(f"not shown: {', '.join(others)}", style="dim"))
     for row in rows:
-        if row.summary.trouble:
+        if row.cells["trouble"]:
             console.print(
-                Text(f"{printable(row.summary.found.name)}: {printable(row.summary.trouble)}", style="yellow")
+                Text(f"{printable(row.summary.found.name)}: {printable(row.cells['trouble'])}", style="yellow")
             )
 
 

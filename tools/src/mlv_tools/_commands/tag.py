@@ -23,6 +23,8 @@ __all__ = ["command"]
 @click.argument("tags", nargs=-1, required=True)
 def command(directory: Path, tags: tuple[str, ...]) -> None:
     """Run the command; see its help."""
+    if "" in tags:
+        raise click.UsageError("A tag is empty. Pass at least one character for each.")
     known = mlvlogger.read(directory).tags
     new = [tag for tag in dict.fromkeys(tags) if tag not in known]
     if not new:

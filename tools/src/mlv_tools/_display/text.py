@@ -81,9 +81,13 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
     known = [mean for mean in means if math.isfinite(mean)]
     if not known:
         return " " * parts
-    low, high = min(known), max(known)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((mean - low) * scale)] if math.isfinite(mean) else " " for mean in means)
+    low, high = min(known) / 2, max(known) / 2  # halves, because the difference of two floats may be infinite
+    steps = len(_BARS) - 1
+    span = high - low
+    return "".join(
+        (_BARS[round((mean / 2 - low) / span * steps)] if span else _BARS[0]) if math.isfinite(mean) else " "
+        for mean in means
+    )
 
 
 def ago(time: datetime | None, now: datetime | None = None) -> str:

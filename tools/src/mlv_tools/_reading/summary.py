@@ -59,7 +59,8 @@ def summary(found: Found) -> Summary:
     times = [time for time in (log.last, *(_last_time(experiment.path / stream) for stream in others)) if time]
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
-    trouble = "; ".join([torn, *continued] if torn else continued)
+    garbled = f"{log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
+    trouble = "; ".join([torn] * bool(torn) + [garbled] * bool(log.garbled) + continued)
     return Summary(found, state, max(times, default=None), log.metrics, trouble)
 
 
@@ -70,6 +71,7 @@ class _Log:
         torn: The number of bytes after the last line feed.
         last: The time of the last event.
         metrics: The last value of each metric that was read.
+        garbled: The number of lines that were read and aren't events.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -78,6 +80,7 @@ class _Log:
         self.torn = 0
         self.last: datetime | None = None
         self.metrics: dict[tuple[str, str], float] = {}
+        self.garbled = 0
 
     def state(self) -> str:
         """Return the state, as `Experiment.state` does. Only the log of an open experiment is read as a whole.
@@ -107,7 +110,9 @@ class _Log:
                 continue
             state: object = _UNKNOWN
             for line in reversed(block.split(b"\n")[:-1]):
-                if event := _event(line):
+                event = _event(line)
+                self.garbled += event is None
+                if event:
                     self.last = self.last or event.time
                     if not _is_known(event):
                         return None
