@@ -618,3 +618,23 @@ def test_a_name_that_is_a_group_in_some_experiments_means_both(mlv: Callable[...
 
 def test_an_empty_tag_is_an_error(mlv: Callable[..., str], runs: Path) -> None:
     assert "A tag is empty" in mlv("tag", "runs/first", "", exit=2)
+
+
+def test_a_metric_of_another_stream_is_named_as_such(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.log.event("t", loss=1)
+        exp.stream("gpu").event("load", percent=50)
+    said = " ".join(mlv("ls", "runs", "-m", "load.percent", exit=2).replace("│", " ").split())
+    assert "'load.percent' is a metric of log/gpu.jsonl, and mlv ls shows only those of log.jsonl" in said
+
+
+def test_links_that_lead_elsewhere_are_counted(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "a").close()
+    Exp(tmp_path / "other", "b").close()
+    (tmp_path / "runs" / "latest").symlink_to("a")
+    assert "symbolic links" not in mlv("ls", "runs")
+    (tmp_path / "runs" / "b").symlink_to(tmp_path / "other" / "b")
+    assert "not shown: 1 symbolic links to other directories" in mlv("ls", "runs")
+    (tmp_path / "selected").mkdir()
+    (tmp_path / "selected" / "b").symlink_to(tmp_path / "other" / "b")
+    assert mlv("ls", "selected") == "no experiments in selected; 1 symbolic links to directories aren't followed\n"

@@ -21,12 +21,13 @@ from rich.text import Text
 from mlv_tools._commands._columns import TEXT, Columns
 from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts
 from mlv_tools._commands._help import examples
-from mlv_tools._commands._metric import Metric
+from mlv_tools._commands._metric import Metric, find_metric
+from mlv_tools._commands._names import AmbiguousName, UnknownName
 from mlv_tools._display.names import differing, flatten, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
-from mlv_tools._reading.trees import find
+from mlv_tools._reading.trees import find, unfollowed
 from mlvlogger import MLVError
 
 __all__ = ["command"]
@@ -106,7 +107,7 @@ def command(
     if metrics or not all(any(map(columns.is_own, each)) for each in readings):
         columns = Columns(names, dict.fromkeys(name for row in rows for name in row.metric_names))
     asked = [column for text in params for column in _named("-p", columns.params, text)]
-    wanted = [_named("-m", columns.metric, text) for text in metrics]
+    wanted = [_named("-m", _metric_column, columns, rows, text) for text in metrics]
     filters = [(text, *_named("-w", columns.condition, text, found)) for text, found in conditions]
     sorted_by = _named("-s", columns.find, sort) if sort else None
     for row in rows:
@@ -125,14 +126,47 @@ def command(
     if format_ != "table":
         _export(shown[:limit], [*_EXPORTED, *chosen], columns, format_)
     elif not rows:
-        output().print(Text(f"no experiments in {printable(str(root))}"))
+        links = _links(root)
+        beside = f"; {links} symbolic links to directories aren't followed" if links else ""
+        output().print(Text(f"no experiments in {printable(str(root))}{beside}"))
     elif shown:
         more = [
+            (_links(root), "symbolic links to other directories"),
             (0 if asked else len(found_params[_SHOWN:]), "parameters that differ (-p)"),
             (0 if wanted else len(found_metrics[_SHOWN:]), "metrics (-m)"),
         ]
         is_tree = not sort and not conditions and not reverse
         _print(_table(shown[:limit], columns, chosen, {*asked, *wanted}, is_tree), shown[:limit], more)
+
+
+def _metric_column(columns: Columns, rows: list[_Row], text: str) -> str:
+    """Return the column of a metric. If there is none, the error names the streams that have a metric of this name."""
+    try:
+        return columns.metric(text)
+    except UnknownName as error:
+        streams = {stream for row in rows for stream in row.streams_with(text.removeprefix("metrics."))}
+        if not streams:
+            raise
+        raise UnknownName(
+            f"{text!r} is a metric of {', '.join(sorted(streams))}, and mlv ls shows only those of log.jsonl. "
+            "Run: mlv plot, or mlv sql."
+        ) from error
+
+
+def _has(known: list[tuple[str, str]], text: str) -> bool:
+    try:
+        find_metric(text, known)
+    except AmbiguousName:
+        return True
+    except UnknownName:
+        return False
+    return True
+
+
+def _links(root: Path) -> int:
+    """Return the number of links below *root* that aren't followed and lead to directories that aren't below it."""
+    top = root.resolve()
+    return sum(not Path(link).resolve().is_relative_to(top) for link in unfollowed(root))
 
 
 def _named(option: str, read: Callable[..., T], *arguments: Any) -> T:
@@ -167,6 +201,20 @@ class _Row:
         """The metrics in the default stream; none if the stream cannot be read, which the state shows."""
         try:
             return self.summary.found.experiment.metric_names() if self.summary.found.experiment else []
+        except (MLVError, OSError):
+            return []
+
+    def streams_with(self, text: str) -> list[str]:
+        """Return the further streams that have a metric of this name."""
+        experiment = self.summary.found.experiment
+        try:
+            return [
+                stream
+                for stream in (experiment.streams if experiment else ())
+                if experiment
+                and stream != experiment.default_stream
+                and _has(experiment.metric_names(stream=stream), text)
+            ]
         except (MLVError, OSError):
             return []
 
