@@ -356,3 +356,16 @@ def test_steps_that_go_back_in_a_file_without_a_version_are_said(tmp_path: Path)
     file.write_bytes(content[length:])  # as before 2016: without the record of the version
     result = imported(tmp_path)
     assert (result.exit_code, "steps go back 1 times" in result.stderr) == (1, True)
+
+
+def test_no_two_tags_become_one_metric(tmp_path: Path) -> None:
+    tags = ["train/value", "train/step", "train/tag", "train/value~2", "loss", "tensorboard/loss", "value", "step", "/"]
+    with tensorboardX.SummaryWriter(str(tmp_path / "tb/run")) as writer:
+        for number, tag in enumerate(tags):
+            for step in range(2):
+                writer.add_scalar(tag, number + step / 2, step)
+    assert imported(tmp_path).exit_code == 0
+    found = experiment(tmp_path)
+    metrics = found.metric_names()
+    assert len(metrics) == len(set(metrics)) == len(tags)
+    assert sorted(found.metric(*one)[1] for one in metrics) == [[float(i), i + 0.5] for i in range(len(tags))]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,8 @@ class _Importer:
     def __init__(self, exp: Exp, found: _Found) -> None:
         self._exp = exp
         self._found = found
+        self._places: dict[str, tuple[str, str, bool]] = {}  # what `_place` returned, by tag
+        self._taken: set[tuple[str, str]] = set()  # the event and the member of each
         self._left_out: Counter[str] = Counter()
         self._escaped = 0
         self.written: Counter[str] = Counter()
@@ -230,8 +232,8 @@ class _Importer:
         restarts = iter([*self._found.restarts, (-1, 0)])
         restart, limit = next(restarts)
         index = -1
-        for file, count in self._found.counts.items():
-            for event in islice(records(file, []), count):
+        for file, number in self._found.counts.items():
+            for event in islice(records(file, []), number):
                 index += 1
                 while 0 <= restart <= index:
                     restart, limit = next(restarts)
@@ -271,7 +273,7 @@ class _Importer:
                 items = {value.tag if prefix is None else f"{prefix}{i}": image for i, image in enumerate(item)}
             self.written["superseded" if is_superseded else kind] += len(items)
             for tag, one in items.items():
-                name, member, is_exact = _split(tag)
+                name, member, is_exact = self._place(tag)
                 one = _attach(self._exp, tag, event.step, one) if kind == "images" else one
                 data = {"step": event.step, "wall_time": _time(event.wall_time), member: one}
                 if not is_exact:
@@ -282,6 +284,16 @@ class _Importer:
                 same.setdefault(name, {}).update(data)
         for name, data in same.items():
             self._exp.log.event(name, data)
+
+    def _place(self, tag: str) -> tuple[str, str, bool]:
+        """Return what `_split` returns. If another tag has this event and member, the member is numbered: `value~2`."""
+        if tag not in self._places:
+            name, member, is_exact = _split(tag)
+            others = (f"{member}~{number}" for number in count(2))
+            free = next(one for one in chain((member,), others) if (name, one) not in self._taken)
+            self._taken.add((name, free))
+            self._places[tag] = (name, free, is_exact and free == member)
+        return self._places[tag]
 
 
 def _split(tag: str) -> tuple[str, str, bool]:
