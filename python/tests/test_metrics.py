@@ -60,13 +60,17 @@ def test_the_quick_way_takes_the_same_steps(log: Path) -> None:
 @pytest.mark.parametrize("by", ["keyword", "mapping"])
 def test_a_step_that_is_no_axis_warns_once(step: Any, by: str) -> None:
     log = Logger("a.jsonl")
-    with pytest.warns(RuntimeWarning, match=r"data.step is .*, which isn't an integer of 64 bits") as warned:
+    with pytest.warns(
+        RuntimeWarning, match=r"data.step of the event \"batch\" is .*, which isn't an integer of 64 bits"
+    ) as warned:
         for _ in range(3):
             if by == "keyword":
                 log.event("batch", step=step, loss=0.5)
             else:
                 log.event("batch", {"step": step, "loss": 0.5})
     assert len(warned) == 1
+    with pytest.warns(RuntimeWarning, match="data.step of the event .*other"):
+        log.event("other", step=step, loss=0.5)
     log.close()
 
 

@@ -105,7 +105,7 @@ def test_the_views_have_the_values_of_the_reader(tmp_path: Path) -> None:
         exp.log.event("odd", {"_mlv": 1, "__mlv": 2, "é": 3, 'q"': 4, "a.b": 5, "A": 6, "a": 7, "": 8, "*": 9, "$": 10})
         exp.log.event("odd", {"nested": {"a": [1, {"b": math.inf}]}, "inf": -math.inf, "true": True, "s": "1"})
         exp.log.event("float step", step=2.0, v=1)
-        with pytest.warns(RuntimeWarning, match="data.step is 2.5"):
+        with pytest.warns(RuntimeWarning, match="data.step of the event .* is 2.5"):
             exp.log.event("float step", step=2.5, v=1)
         exp.log.event("float step", step="3", v=1)
         exp.log.event("float step", step=2**53 + 1, v=1)

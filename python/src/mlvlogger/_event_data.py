@@ -22,11 +22,12 @@ __all__ = ["check_step", "data_json"]
 
 
 def data_json(
-    data: Mapping[str, Any] | None, members: dict[str, Any], experiment: str | None
+    name: bytes, data: Mapping[str, Any] | None, members: dict[str, Any], experiment: str | None
 ) -> tuple[bytes, Numbers | None]:
     """Return the JSON of an event's data as bytes, or the template and values of `numbers`.
 
     Args:
+        name: The name of the event as JSON, for warnings.
         data: As for `Logger.event`.
         members: As for `Logger.event`.
         experiment: The id of the experiment, None for a bare log.
@@ -36,12 +37,12 @@ def data_json(
     """
     if type(data) is dict and not members:
         copy = data.copy()
-        for name in copy:
-            if type(name) is not str:
+        for key in copy:
+            if type(key) is not str:
                 break
         else:
             if plain := numbers(copy):
-                check_step(copy)
+                check_step(name, copy)
                 return plain
     tree = _tree(members, experiment) if members else {}
     if data is not None:
@@ -62,7 +63,7 @@ def data_json(
                 f"the keyword was recorded under the name {brief(second)}. Rename one of them."
             )
         tree = {**given, **tree}
-    check_step(tree)
+    check_step(name, tree)
     text = dumps(tree)
     if len(text) >= MAX_DATA:
         text = shortened(tree)
@@ -96,14 +97,14 @@ def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
         return True
 
 
-def check_step(data: dict[str, Any]) -> None:
-    """Warn if the member `step` of encoded data can't be the axis of its metrics."""
+def check_step(name: bytes, data: dict[str, Any]) -> None:
+    """Warn, once for each name of an event, if the member `step` of encoded data can't be the axis of its metrics."""
     if "step" in data and step({"step": decode(data["step"])}) is None:
         warn_once(
-            f"data.step is {short(data['step'])}, which isn't an integer of 64 bits, so it isn't the axis of the "
-            "metrics: readers count the events instead. Pass an integer as step, and another value under another name, "
-            "such as epoch.",
-            key="data.step",
+            f"data.step of the event {name.decode()} is {short(data['step'])}, which isn't an integer of 64 bits, so "
+            "it isn't the axis of the metrics: readers count the events instead. Pass an integer as step, and another "
+            "value under another name, such as epoch.",
+            key=f"data.step of {name.decode()}",
         )
 
 

@@ -169,9 +169,11 @@ class Logger:
             WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
-        text, values = (numbers(members) if data is None else None) or data_json(data, members, self._experiment_id)
+        text, values = (numbers(members) if data is None else None) or data_json(
+            full, data, members, self._experiment_id
+        )
         if values is not None and "step" in members and type(members["step"]) is not int:
-            check_step(members)  # integers beyond 64 bits are rare, and readers count these events
+            check_step(full, members)  # integers beyond 64 bits are rare, and readers count these events
         # The stream calls `_within` under its lock, so that no other thread ends or rewinds the span in between.
         seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if is_stored else None
@@ -223,7 +225,7 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = data_json(data, members, self._experiment_id)
+        text, values = data_json(full, data, members, self._experiment_id)
         session: list[object] = []
 
         def span_members() -> bytes:
@@ -408,7 +410,7 @@ class Span(Logger):
             return None
         # The code of values runs before the lock is taken: if it hangs, other threads can still log.
         full = self._opened_by._name(self._segment)
-        text, values = data_json(data, members, self._experiment_id)
+        text, values = data_json(full, data, members, self._experiment_id)
         span_members = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
 
         def end() -> bytes | None:
