@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mlv_tools._commands import tail
 from mlv_tools._reading.follow import Follower
 from mlvlogger import MAX_RECORD, Exp, read
 
@@ -112,3 +114,22 @@ def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_skipped(t
     assert (follower.left_out, list(follower.new())) == (1, [])
     with pytest.warns(RuntimeWarning, match="was extended by another program"):
         exp.close()
+
+
+def test_events_of_a_stream_that_appears_with_the_end_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exp = Exp(tmp_path, "e")
+    exp.log.event("first")
+    exp.flush()
+    added = Follower._added
+
+    def late(follower: Follower, stream: str) -> list[bytes]:
+        monkeypatch.setattr(Follower, "_added", added)
+        exp.stream("gpu").event("load", percent=50)
+        exp.close()
+        return added(follower, stream)
+
+    monkeypatch.setattr(Follower, "_added", late)
+    done = CliRunner().invoke(tail.command, [str(exp.path), "--until-end"])
+    assert done.exit_code == 0 and "load" in done.output and "mlv/end" in done.output

@@ -54,6 +54,8 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
             added = list(follower.new())
             _show(added)
             is_ended = is_ended or any((stream, one.name) == end for stream, one, _ in added)
+        if until_end:
+            _show(list(follower.new()))  # of streams that appeared while the end was read, which is written last
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     if follower.left_out:
