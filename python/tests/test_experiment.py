@@ -512,6 +512,13 @@ def test_an_experiment_is_not_made_without_its_parent_because_of_an_io_error(mon
             assert sub.parent is not None
 
 
+@pytest.mark.parametrize("parent", [3, "runs/other", Path("runs/other"), {}])
+def test_a_parent_of_another_type_is_an_error_and_nothing_is_created(parent: Any) -> None:
+    with pytest.raises(TypeError, match="parent is .*Pass an Exp, what read"):
+        Exp("runs", "a", parent=parent)
+    assert not Path("runs").exists()
+
+
 def test_a_parent_may_be_an_experiment_elsewhere(conforms: Any) -> None:
     with (
         Exp("runs", "one") as one,

@@ -87,8 +87,8 @@ class Exp(OpenExperiment):
         InvalidRecord: If the experiment is damaged, with `exists="resume"`.
         UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature, with
             `exists="resume"`.
-        TypeError: If `params` or `extra` isn't one of the listed objects, or `tags`, `description` or `variables` has
-            another type.
+        TypeError: If `params` or `extra` isn't one of the listed objects, or `parent`, `tags`, `description` or
+            `variables` has another type.
         ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values, a tag isn't a non-empty
             string, or a tag or `description` has a lone surrogate.
         OSError: If the system refuses. Unless there is a `meta.json`, no experiment was created.

@@ -12,11 +12,12 @@ from ._files import Files
 from ._format.encode import encode
 from ._format.names import DEFAULT_STREAM, stream_path
 from ._format.references import ExperimentRef
+from ._messages import qualname, short
 from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
 from ._provenance import Provenance
-from ._read.existing import SubSavedir
+from ._read.existing import ExistingExperiment, SubSavedir
 from ._read.meta import load
 from ._read.nearest import relative
 from ._write import meta as _meta
@@ -88,6 +89,11 @@ class Opening:
 
     def create(self, savedir: Any, name: str, kind: str, exists: str, parent: Any) -> None:
         """Create an experiment, or resume an existing one. The arguments and exceptions are those of `Exp`."""
+        if parent is not None and not isinstance(parent, (ExperimentRef, ExistingExperiment)):
+            raise TypeError(
+                f"parent is {short(parent)}, a {qualname(type(parent))}. Pass an Exp, what read(path) returns, or an "
+                "ExperimentRef."
+            )
         wanted = name
         names = None  # other names, with exists="number"
         while True:
