@@ -41,9 +41,11 @@ def scalars(values: Mapping[str, Any], step: int | None = None) -> dict[str, Any
         values: The metrics. An array or tensor of one element becomes its number.
         step: The step, or None. A metric with the name `step` gets another name next to it, with a warning.
     """
-    data = {} if step is None else {"step": step}
+    data: dict[str, Any] = {} if step is None else {"step": step}
     for name, value in values.items():
         put(data, name, value.item() if _has_one_element(value) else value)
+    if step is not None:
+        data["step"] = data.pop("step")  # the last member
     return data
 
 

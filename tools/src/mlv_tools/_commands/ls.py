@@ -127,8 +127,8 @@ def command(
         _export(shown[:limit], [*_EXPORTED, *chosen], columns, format_)
     elif not rows:
         links = _links(root)
-        beside = f"; {links} symbolic links to directories aren't followed" if links else ""
-        output().print(Text(f"no experiments in {printable(str(root))}{beside}"))
+        suffix = f"; {links} symbolic links to directories aren't followed" if links else ""
+        output().print(Text(f"no experiments in {printable(str(root))}{suffix}"))
     elif shown:
         more = [
             (_links(root), "symbolic links to other directories"),
