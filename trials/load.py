@@ -1,10 +1,10 @@
 """Run tests many times next to busy loops, to find those that assume how fast or in which order processes run.
 
-    python trials/load.py [--rounds N] [--loops N] [--minutes N] [test …]
+    python trials/load.py [--rounds N] [--loops N] [--workers N] [--minutes N] [test …]
 
-Each round runs the given tests of pytest once, slow ones too, in one process. Without tests, these are the tests of
-processes, signals and threads. The report has each test that failed, with the number of rounds in which it did, and
-the output of the first of them. Exits with 1 if a test failed.
+Each round runs the given tests of pytest once, slow ones too; with several workers, they are also load for each other.
+Without tests, these are the tests of processes, signals and threads. The report has each test that failed, with the
+number of rounds in which it did, and the output of the first of them. Exits with 1 if a test failed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from collections import Counter
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PATTERNS = ["process*", "forks", "exits", "writers", "locks", "kept", "capture", "streams"]
-_TESTS = sorted(str(path) for pattern in _PATTERNS for path in _ROOT.glob(f"python/tests/test_{pattern}.py"))
+_NAMES = "backlog capture crash exits forks kept locks logging_handler place process* streams system writers"
+_PATTERNS = [f"python/tests/test_{name}.py" for name in _NAMES.split()]
+_PATTERNS += ["tools/tests/test_clean.py", "tools/tests/test_tail.py"]
+_TESTS = sorted(str(path) for pattern in _PATTERNS for path in _ROOT.glob(pattern))
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -30,23 +32,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="Times that the tests run (default: 100).")
     parser.add_argument("--loops", type=int, default=2 * (os.cpu_count() or 1), help="Busy loops next to the tests.")
+    parser.add_argument("--workers", type=int, default=0, help="Processes that share the tests (default: 0, only one).")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="Start no round after this time.")
     parser.add_argument("tests", nargs="*", default=_TESTS, help="Files or node IDs of tests, as for pytest.")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the loops end, too
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(arguments.loops)]
     try:
-        return _run(arguments.rounds, time.monotonic() + 60 * arguments.minutes, arguments.tests)
+        return _run(arguments.rounds, time.monotonic() + 60 * arguments.minutes, arguments.workers, arguments.tests)
     finally:
         for loop in loops:
             loop.kill()
             loop.wait()
 
 
-def _run(rounds: int, end: float, tests: list[str]) -> int:
+def _run(rounds: int, end: float, workers: int, tests: list[str]) -> int:
     failed: Counter[str] = Counter()
     done = 0
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "", "-q", "-rfE", "--tb=short", *tests]
+    command = [sys.executable, "-m", "pytest", "-n", str(workers), "-m", "", "-q", "-rfE", "--tb=short", *tests]
     while done < rounds and time.monotonic() < end:
         begin = time.monotonic()
         found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
