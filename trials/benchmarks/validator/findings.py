@@ -14,11 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mlv_validate import validate
+from mlv_validate._rules.bytes import parse
+from mlv_validate._rules.events import check_event
 
 TIME = "2026-11-22T18:24:00.000000Z"
 SESSION = {"mlv": "1.0", "writer": {"name": "a", "version": "1"}, "host": "here", "pid": 1}
@@ -161,6 +164,23 @@ def growth(path: Path, few: int, many: int, rounds: int) -> float:
     return (most - least) / failing  # of the least times: a difference of medians would be mostly noise
 
 
+def listed(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
+    """What each step takes for a finding that is listed, over all kinds, in calls of `json.loads` that fail.
+
+    The first two steps decide which rules a line breaks, so they are the least that such a finding can cost.
+    """
+    raw = [line(number).encode("utf-8", "surrogatepass") for number in range(lines) for line in KINDS.values()]
+    events = [parsed.value for parsed in (parse(line, line=True) for line in raw) if not parsed.broken]
+    steps: dict[str, Callable[[], object]] = {
+        "parse": lambda: deque((parse(line, line=True) for line in raw), 0),
+        "rules": lambda: deque((check_event(e, is_known=True, typed=True, quiet=lambda _: True) for e in events), 0),
+        "rules and messages": lambda: deque((check_event(e, is_known=True, typed=True) for e in events), 0),
+    }
+    for name, step in steps.items():
+        found = statistics.median(busy(step) / busy(lambda: fail(len(raw))) for _ in range(rounds))
+        yield f"... listed: {name}", found
+
+
 def all_ratios(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
     """The ratio for each kind, and for all kinds in turn."""
     with tempfile.TemporaryDirectory() as folder:
@@ -171,8 +191,9 @@ def all_ratios(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
             yield name, difference(path, wrong, right, lines, rounds)
         yield "all kinds in turn", ratio(path, list(KINDS.values()), lines, rounds)
         yield "... only counted", growth(path, lines, 3 * lines, rounds)
+    yield from listed(1000, rounds)
 
 
 if __name__ == "__main__":
     for name, found in all_ratios(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, 5):
-        print(f"{name:20} {found:5.2f}", flush=True)
+        print(f"{name:30} {found:5.2f}", flush=True)
