@@ -27,6 +27,7 @@ from mlvlogger import (
     Opaque,
     Problem,
     UnsupportedVersion,
+    find,
     read,
 )
 from program import program
@@ -522,7 +523,8 @@ def test_links_below_the_experiment_are_not_followed() -> None:
         read(HOME)
     (HOME / "meta").unlink()
     (HOME / "meta").mkdir()
-    assert [found.path.name for found in read.all("runs")] == ["other"]
+    with pytest.warns(RuntimeWarning, match="^left out: .*runs/e/meta.json"):
+        assert [found.path.name for found in read.all("runs")] == ["other"]
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
@@ -590,9 +592,17 @@ def test_read_all_skips_broken_experiments_with_a_warning(exp: Exp) -> None:
     Path("runs/e/files/x").mkdir(parents=True)
     Path("runs/e/files/x/meta.json").write_bytes((HOME / "meta.json").read_bytes())
     Exp("runs/z", "last").close()
-    with pytest.warns(RuntimeWarning, match="^left out: "):
+    with pytest.warns(RuntimeWarning) as warned:
         found = [str(run.path) for run in read.all("runs")]
     assert found == ["runs/e", "runs/e/deep/er/inner", "runs/z/last"]
+    errors = [str(one.error) for one in find("runs") if one.error is not None]
+    assert [str(warning.message) for warning in warned] == [f"left out: {error}" for error in errors]
+    for name in BROKEN_META:
+        assert any(f"runs/{name}/meta.json" in error for error in errors), name
+    (HOME / "deep/er/broken").mkdir()
+    (HOME / "deep/er/broken/meta.json").write_bytes(b"[]")
+    with pytest.warns(RuntimeWarning, match="^left out: runs/e/deep/er/broken/meta.json is damaged"):
+        assert [run.name for run in read(HOME).subs()] == ["inner"]
     with pytest.raises(FileNotFoundError):
         list(read.all("missing"))
 

@@ -62,8 +62,8 @@ class _Read:
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
         """Iterate over the experiments in and below a directory, in the order of their paths.
 
-        Sub-experiments are included. An experiment that can't be read, and a directory that can't be searched, are
-        skipped with a warning.
+        Sub-experiments are included. An experiment that can't be read, for example because its `meta.json` is damaged,
+        and a directory that can't be searched, are skipped with a warning.
 
         Args:
             root: The directory.
