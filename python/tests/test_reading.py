@@ -23,12 +23,14 @@ from mlvlogger import (
     Experiment,
     ExperimentRef,
     InvalidRecord,
+    Logger,
     NotAnExperiment,
     Opaque,
     Problem,
     UnsupportedVersion,
     find,
     read,
+    ref,
 )
 from program import program
 
@@ -337,6 +339,42 @@ def test_a_path_that_does_not_exist_is_reported_as_such(call: Callable[[str], An
     Path("file").write_text("x")
     with pytest.raises(FileNotFoundError, match="^'?file'? isn't a directory. Pass "):
         call("file")
+
+
+IMPOSSIBLE = {
+    "a\0b": r"'a\\x00b.*': the path has a NUL character\. ",
+    "a\ud800b": r"'a\\ud800b.*': the path has a lone surrogate\. ",
+    "x" * 5000: "'x{99}…: the path is longer than the system allows\\. ",
+    "/".join(["x" * 200] * 25): "'x{99}…: the path is longer than the system allows\\. ",
+}
+
+
+@pytest.mark.parametrize("path", IMPOSSIBLE, ids=["nul", "surrogate", "long name", "long"])
+def test_a_path_that_no_file_can_have_is_an_error_of_the_documented_class_that_says_so(exp: Exp, path: str) -> None:
+    calls: dict[type[OSError], list[Callable[[str], Any]]] = {
+        NotAnExperiment: [read, Exp.resume, Exp.open, lambda path: Exp.join(path, 0)],
+        FileNotFoundError: [
+            lambda path: list(read.all(path)),
+            lambda path: list(find(path)),
+            Exp.find,
+            exp.attach,
+            lambda path: exp.attach(path, how="hardlink"),
+            exp.ref,
+            read(exp.path).ref,
+            ref,
+        ],
+        OSError: [
+            lambda path: Exp(path, "name"),
+            lambda path: Exp(path, "name", exists="number"),
+            Logger,
+            lambda path: Logger(path, exists="error"),
+        ],
+    }
+    for kind, functions in calls.items():
+        for function in functions:
+            with pytest.raises(kind, match="^" + IMPOSSIBLE[path] + "(Pass|Give)"):
+                function(path)
+    assert os.listdir(".") == ["runs"] and os.listdir("runs") == ["e"]
 
 
 def test_a_directory_of_experiments_is_reported_as_such(exp: Exp) -> None:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from .._disk.blocks import blocks
-from .._disk.folder import Directory, open_regular
+from .._disk.folder import Directory, check_path, open_regular
 from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
@@ -104,6 +104,7 @@ class Experiment(ExistingExperiment):
     _last_attribute: ClassVar[str] = "_reported"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_path(Path(path, "meta.json"), "Pass the directory of an experiment.", NotAnExperiment, path)
         meta = load(Path(path))
         self._directory = Directory(path)
         self._load_meta(meta)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .._disk.folder import check_path
 from .._format.immutable import Immutable
 from .experiment import Experiment, search
 
@@ -59,6 +60,7 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
         PermissionError: If `root` can't be searched.
         OSError: If the system refuses for another reason.
     """
+    check_path(root, "Pass an existing directory.")
     top = Path(root)
     os.scandir(top).close()
     for directory, depth, found in search(top):

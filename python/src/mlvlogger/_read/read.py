@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .._disk.folder import check_path
 from .._errors import InvalidRecord
 from .events import NOT_AN_EVENT, read_event, why_not_an_event
 from .experiment import Experiment, readable_experiments
@@ -71,6 +72,7 @@ class _Read:
         Raises:
             FileNotFoundError: If `root` isn't a directory.
         """
+        check_path(root, "Pass an existing directory.")
         if not os.path.exists(root):
             raise FileNotFoundError(f"{os.fspath(root)!r} does not exist. Pass an existing directory.")
         if not os.path.isdir(root):
