@@ -58,7 +58,17 @@ def test_a_claim_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "suite"
     folder.mkdir()
     claim = tmp_path / "missing" / "claim.json"
-    command = [sys.executable, "-m", "mlv_conformance", "--suite", folder, "--claim", claim, "--", sys.executable]
+    command = [
+        sys.executable,
+        "-m",
+        "mlv_conformance",
+        "--suite",
+        str(folder),
+        "--claim",
+        str(claim),
+        "--",
+        sys.executable,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.startswith("mlv-conformance: error: ") and "missing" in done.stderr
