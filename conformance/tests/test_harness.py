@@ -1,6 +1,9 @@
 """The harness and its scenarios are whole: their schema, and the rules they name."""
 
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -30,3 +33,42 @@ def test_every_rule_for_writers_has_scenarios() -> None:
     of_writers = {name for name, rule in RULES.items() if rule.class_ == "writer"}
     assert {rule for scenario in scenarios for rule in scenario.rules} == of_writers - UNTESTED
     assert [name for name, number in Counter(scenario.id for scenario in scenarios).items() if number > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (["--only", "session/*"], r"Did you mean 'sessions/\*'"),
+        (["--only", "torn"], "Did you mean '.*torn.*'"),
+        (["--only", "log.blankk/*", "--class", "validator"], r"Did you mean 'log.blank/\*'"),
+        (["--only", "qqq", "--class", "writer"], r"Choose one of [0-9]+ names, such as '.*/\*'"),
+        (["--only", ""], "Choose one of "),
+        (["--only", "log.blank/*", "--class", "writer"], ""),
+    ],
+)
+def test_a_pattern_that_matches_no_test_is_an_error_with_known_names(options: list[str], advice: str) -> None:
+    command = [sys.executable, "-m", "mlv_conformance", *options, "--", sys.executable, "-c", ""]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    pattern = f"mlv-conformance: error: --only {re.escape(repr(options[1]))} matches no test\\. {advice}"
+    assert re.match(pattern, done.stderr), done.stderr
+
+
+def test_a_claim_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    claim = tmp_path / "missing" / "claim.json"
+    command = [
+        sys.executable,
+        "-m",
+        "mlv_conformance",
+        "--suite",
+        str(folder),
+        "--claim",
+        str(claim),
+        "--",
+        sys.executable,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("mlv-conformance: error: ") and "missing" in done.stderr

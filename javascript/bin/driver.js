@@ -78,9 +78,8 @@ function metadata(step) {
 }
 
 function isSupported({op, ...step}) {
-  const operation = OPERATIONS[op];
-  if (operation === undefined) return false;
-  const [required, optional] = operation;
+  if (!Object.hasOwn(OPERATIONS, op)) return false; // as every object has a member `toString`
+  const [required, optional] = OPERATIONS[op];
   const names = Object.keys(step).filter((name) => !name.startsWith("x-"));
   return required.every((name) => name in step) && names.every((name) => [...required, ...optional].includes(name));
 }

@@ -1,5 +1,5 @@
 /** Models of the driver protocol (conformance/DRIVER.md): values that no language loses anything of. */
-import {fromUnits, Typed, unitsOf} from "./user.js";
+import {FLOATS, fromUnits, Typed, unitsOf} from "./user.js";
 
 const TEXTS = ["datetime", "datetime-local", "date", "time", "duration"];
 
@@ -49,7 +49,7 @@ export function fromModel(model) {
     case "int":
       return BigInt(value);
     case "float":
-      return {nan: NaN, inf: Infinity, "-inf": -Infinity}[value];
+      return FLOATS.get(value);
     case "bytes":
       return new Uint8Array(Buffer.from(value, "hex"));
     case "string":

@@ -26,7 +26,7 @@ export class Seals {
   }
 
   /** The rule that the seal on an unmasked line breaks, or null. */
-  judge(fd, line, data) {
+  check(fd, line, data) {
     const froms = this.#froms;
     this.#froms = new Ranges();
     if (!hasSealForm(line.bytes)) {

@@ -23,7 +23,7 @@ export class Spans {
   }
 
   /** The rules that an unmasked user's event breaks; it begins or ends its span. */
-  judge(event) {
+  check(event) {
     const rules = [];
     const [seq, name, begin] = [event.get("seq"), event.get("event"), event.get("begin")];
     if (event.has("within") && !this.isOpen(event.get("within"))) rules.push("span.within");

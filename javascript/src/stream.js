@@ -13,7 +13,7 @@ import {walk} from "./values.js";
  * @typedef {{id: string | null, version: any, records: Map<string, string | null>}} Around
  */
 
-/** Judges the lines of a stream, and remembers what other records may ask about it. */
+/** Checks the lines of a stream, and remembers what other records may ask about it. */
 export class Stream {
   seqs = new Ranges(); // of the lines that are not masked
   maybe = new Ranges(); // that masked lines may have
@@ -45,7 +45,7 @@ export class Stream {
     this.#version = around ? around.version : is.VERSION;
   }
 
-  judge(fd, size) {
+  check(fd, size) {
     const all = lines(fd, size);
     for (;;) {
       const {value: line, done} = all.next();
@@ -104,7 +104,7 @@ export class Stream {
     this.seqs.add(seq);
 
     if (is.isLifecycle(name)) this.#lifecycle(fd, line, event, report);
-    else for (const rule of this.#spans.judge(event)) report(rule);
+    else for (const rule of this.#spans.check(event)) report(rule);
     walk(data, (typed) => {
       if (["file", "event"].includes(typed.get("_mlv"))) this.references.push({typed, line: line.number});
     });
@@ -124,7 +124,7 @@ export class Stream {
       if (data.has("streams")) this.ends.push({streams: data.get("streams"), line: line.number});
     }
     if (name === "mlv/seal" || name === "mlv/end") {
-      const rule = this.#seals.judge(fd, line, data);
+      const rule = this.#seals.check(fd, line, data);
       if (rule) report(rule);
     }
   }

@@ -7,7 +7,7 @@ import {isInt, isObject} from "./forms.js";
 import {isType} from "./values.js";
 
 const MAX_DEPTH = 64;
-const FLOATS = new Map([
+export const FLOATS = new Map([
   ["nan", NaN],
   ["inf", Infinity],
   ["-inf", -Infinity],

@@ -86,9 +86,9 @@ class Report {
 }
 
 /**
- * Judges a directory, or a regular file as a bare log.
+ * Checks a directory, or a regular file as a bare log.
  * @param {string} target
- * @param {{isSealed?: boolean}} [options] whether level Sealed is judged
+ * @param {{isSealed?: boolean}} [options] whether level Sealed is checked
  * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[]}}
  */
 export function validate(target, {isSealed = false} = {}) {
@@ -99,10 +99,10 @@ export function validate(target, {isSealed = false} = {}) {
   if (typeAt(root) === "directory") {
     for (const path of findExperiments(root, report)) experiments.push(new Experiment(root, path, isSealed));
     if (experiments.length === 0) report.cannot("", "there is no experiment");
-    for (const experiment of experiments) experiment.judge();
+    for (const experiment of experiments) experiment.check();
     for (const experiment of experiments) report.merge(experiment.report);
-    judgeTogether(experiments, report);
-  } else judgeBare(root, report, isSealed);
+    checkTogether(experiments, report);
+  } else checkBare(root, report, isSealed);
   return {
     findings: [...report.findings.values()],
     unchecked: [...report.unchecked.values()],
@@ -134,8 +134,8 @@ function findExperiments(root, report) {
 
 function isTakenFor(root, path, entries, report) {
   if (path === "" && entries.has("meta.json")) return true;
-  const says = (name, judge) =>
-    entries.get(name) === "file" && report.attempt(join(path, name), () => judge(join(root, path, name)));
+  const says = (name, check) =>
+    entries.get(name) === "file" && report.attempt(join(path, name), () => check(join(root, path, name)));
   return Boolean(says("meta.json", isRecord) || says("log.jsonl", isStarted));
 }
 
@@ -154,21 +154,21 @@ function isStarted(path) {
   });
 }
 
-function judgeBare(path, report, isSealed) {
+function checkBare(path, report, isSealed) {
   const stream = new Stream(null, (rule, line) => report.find(rule, "", line));
   const isRead = report.attempt("", () =>
     withFile(path, (fd, size) => {
-      stream.judge(fd, size);
+      stream.check(fd, size);
       return true;
     }),
   );
   if (isRead === null) report.cannot("", "not a regular file");
   if (stream.refused !== null) report.cannot("", stream.refused);
-  if (isSealed && isRead && stream.isChecked) judgeLast("", stream, report, report);
+  if (isSealed && isRead && stream.isChecked) checkLast("", stream, report, report);
 }
 
-/** Judges `seal.last`. */
-function judgeLast(path, stream, report, into) {
+/** Checks `seal.last`. */
+function checkLast(path, stream, report, into) {
   if (!stream?.last) into.find("seal.last", path);
   else if (
     !stream.last.isMasked &&
@@ -178,8 +178,8 @@ function judgeLast(path, stream, report, into) {
   }
 }
 
-/** Judges what holds between experiments. */
-function judgeTogether(experiments, report) {
+/** Checks what holds between experiments. */
+function checkTogether(experiments, report) {
   const seen = new Set();
   const byPath = new Map(experiments.map((experiment) => [experiment.path, experiment]));
   for (const experiment of experiments) {
@@ -208,7 +208,7 @@ function enclosing(path, byPath) {
  * @typedef {{path: string, sha256: string | null, value?: any, isMasked: boolean, isUnread?: boolean}} MetaRecord
  */
 
-/** One experiment, judged by itself. */
+/** One experiment, checked by itself. */
 class Experiment {
   report = new Report();
   /** @type {string | null} */
@@ -241,17 +241,17 @@ class Experiment {
     this.report.find(rule, join(this.path, path), line);
   }
 
-  judge() {
+  check() {
     this.#layout();
     this.#readRecords();
     if (!this.isChecked) {
       this.report.findings.clear();
       return;
     }
-    this.#judgeRecords();
-    this.#judgeStreams();
-    this.#judgeReferences();
-    this.#judgeSealed();
+    this.#checkRecords();
+    this.#checkStreams();
+    this.#checkReferences();
+    this.#checkSealed();
   }
 
   summary() {
@@ -320,7 +320,7 @@ class Experiment {
     if (first?.sha256) this.id = `sha256:${first.sha256}`;
   }
 
-  #judgeRecords() {
+  #checkRecords() {
     const names = {params: new Set(), extra: new Set()};
     const tags = new Set();
     for (const [number, record] of this.records) {
@@ -346,7 +346,7 @@ class Experiment {
     }
   }
 
-  #judgeStreams() {
+  #checkStreams() {
     const first = this.records.get("1");
     const digests = new Map([...this.records].map(([number, record]) => [number, record.sha256]));
     const version = first ? (first.isMasked ? null : first.value.get("mlv")) : is.VERSION;
@@ -356,7 +356,7 @@ class Experiment {
       this.streams.set(path, stream);
       const isRead = this.report.attempt(full, () =>
         withFile(join(this.root, full), (fd, size) => {
-          stream.judge(fd, size);
+          stream.check(fd, size);
           if (fstatSync(fd).size !== size) this.grew.add(path);
           return true;
         }),
@@ -367,13 +367,13 @@ class Experiment {
     }
   }
 
-  #judgeReferences() {
+  #checkReferences() {
     const attached = new Set();
     const measured = new Map();
-    const judge = (typed, path, line) => {
+    const check = (typed, path, line) => {
       if (typed.get("_mlv") === "file" && [undefined, this.id].includes(typed.get("experiment"))) {
         if (typed.get("path").startsWith("files/")) attached.add(fromText(typed.get("path")));
-        this.#judgeFile(typed, measured, path, line);
+        this.#checkFile(typed, measured, path, line);
       } else if (typed.get("_mlv") === "event" && this.id !== null && typed.get("experiment") === this.id) {
         const name = fromText(typed.get("stream"));
         const stream = this.streams.get(name);
@@ -382,10 +382,10 @@ class Experiment {
       }
     };
     for (const {value, path, isMasked} of this.records.values()) {
-      if (!isMasked) for (const tree of metaTrees(value)) walk(tree, (typed) => judge(typed, path, null));
+      if (!isMasked) for (const tree of metaTrees(value)) walk(tree, (typed) => check(typed, path, null));
     }
     for (const [path, stream] of this.streams) {
-      for (const {typed, line} of stream.references) judge(typed, path, line);
+      for (const {typed, line} of stream.references) check(typed, path, line);
     }
     for (const path of laterTwins([...attached].sort((a, b) => (a < b ? -1 : 1)))) this.find("file.twins", path);
     for (const {streams, line} of this.streams.get("log.jsonl")?.ends ?? []) {
@@ -398,7 +398,7 @@ class Experiment {
     }
   }
 
-  #judgeFile(typed, measured, path, line) {
+  #checkFile(typed, measured, path, line) {
     const name = fromText(typed.get("path"));
     if (!measured.has(name)) {
       measured.set(
@@ -413,14 +413,14 @@ class Experiment {
     }
   }
 
-  #judgeSealed() {
+  #checkSealed() {
     const sealed = new Report();
     for (const path of new Set(["log.jsonl", ...this.streamPaths])) {
       const stream = this.streams.get(path);
-      if (!stream || stream.isChecked) judgeLast(join(this.path, path), stream, this.report, sealed);
+      if (!stream || stream.isChecked) checkLast(join(this.path, path), stream, this.report, sealed);
     }
     const streams = [...this.streams.values()];
-    if (!streams.some((stream) => stream.isMasked || !stream.isChecked)) this.#judgeGiven(streams, sealed);
+    if (!streams.some((stream) => stream.isMasked || !stream.isChecked)) this.#checkGiven(streams, sealed);
     const isValid = [...this.report.findings.values(), ...sealed.findings.values()].every(
       ({level}) => level !== "error",
     );
@@ -428,8 +428,8 @@ class Experiment {
     if (this.asksSealed) this.report.merge(sealed);
   }
 
-  /** Judges `seal.records`, from the last record back, as each may be given by the one after it. */
-  #judgeGiven(streams, sealed) {
+  /** Checks `seal.records`, from the last record back, as each may be given by the one after it. */
+  #checkGiven(streams, sealed) {
     /** @type {{number: bigint, record: MetaRecord, isGiven: boolean} | null} */
     let after = null;
     for (const [number, record] of [...this.records].reverse()) {

@@ -102,10 +102,12 @@ def descriptors() -> Callable[[], set[tuple[int, int, int]]]:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, constant: Callable[[str, Any], None]) -> None:
-    """Each test in an empty directory, with no warning given before, and as no worker of anything."""
+    """Each test in an empty directory, with no warning and no event before, and as no worker of anything."""
     assert mlvlogger.__version__
     monkeypatch.chdir(tmp_path)
     constant("_messages._warned", set())
+    constant("_format.line._templates", {})
+    constant("_format.line._number_names", set())
     for name in ("RANK", "SLURM_PROCID", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "JSM_NAMESPACE_RANK"):
         monkeypatch.delenv(name, raising=False)
 

@@ -212,6 +212,7 @@ def test_find_gives_a_directory_that_cannot_be_searched(monkeypatch: pytest.Monk
 
     Exp("runs", "a").close()
     Path("runs/secret").mkdir()
+    Exp("runs", "top-secret").close()
     scan = os.scandir
 
     def scandir(path: Any) -> Any:
@@ -221,5 +222,7 @@ def test_find_gives_a_directory_that_cannot_be_searched(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("mlvlogger._read.search.os.scandir", scandir)
     found = list(find("runs"))
-    assert [one.path.name for one in found] == ["a", "secret"]
+    assert [one.path.name for one in found] == ["a", "secret", "top-secret", "top-secret"]
     assert str(found[1].error) == "runs/secret cannot be searched: [Errno 13] Permission denied: 'runs/secret'"
+    assert found[2].experiment is not None and found[3].experiment is None
+    assert str(found[3].error).startswith("runs/top-secret cannot be searched: ")

@@ -525,7 +525,7 @@ def test_numpy_values_are_read_back_equal(events: Any) -> None:
         "time": micro,
         "times": numpy.array([micro]),
         "read-only": numpy.broadcast_to(numpy.float32(1), (2, 2)),
-        "uint64": numpy.array([2**64 - 1], dtype=numpy.uint64),
+        "uint64": numpy.array([2**64 - 1, 0], dtype=numpy.uint64),
     }
     lost = {
         "long": numpy.longdouble("0.1"),
@@ -562,7 +562,7 @@ def test_numpy_values_are_read_back_equal(events: Any) -> None:
             "time": datetime(2026, 1, 1, 0, 0, 0, 1),
             "times": [datetime(2026, 1, 1, 0, 0, 0, 1)],
             "read-only": [[1.0, 1.0], [1.0, 1.0]],
-            "uint64": [2**64 - 1],
+            "uint64": [2**64 - 1, 0],
         }
     )
     for name, value in lost.items():

@@ -23,11 +23,14 @@ from mlvlogger import (
     Experiment,
     ExperimentRef,
     InvalidRecord,
+    Logger,
     NotAnExperiment,
     Opaque,
     Problem,
     UnsupportedVersion,
+    find,
     read,
+    ref,
 )
 from program import program
 
@@ -338,6 +341,42 @@ def test_a_path_that_does_not_exist_is_reported_as_such(call: Callable[[str], An
         call("file")
 
 
+IMPOSSIBLE = {
+    "a\0b": r"'a\\x00b.*': the path has a NUL character\. ",
+    "a\ud800b": r"'a\\ud800b.*': the path has a lone surrogate\. ",
+    "x" * 5000: "'x{99}…: the path is longer than the system allows\\. ",
+    "/".join(["x" * 200] * 25): "'x{99}…: the path is longer than the system allows\\. ",
+}
+
+
+@pytest.mark.parametrize("path", IMPOSSIBLE, ids=["nul", "surrogate", "long name", "long"])
+def test_a_path_that_no_file_can_have_is_an_error_of_the_documented_class_that_says_so(exp: Exp, path: str) -> None:
+    calls: dict[type[OSError], list[Callable[[str], Any]]] = {
+        NotAnExperiment: [read, Exp.resume, Exp.open, lambda path: Exp.join(path, 0)],
+        FileNotFoundError: [
+            lambda path: list(read.all(path)),
+            lambda path: list(find(path)),
+            Exp.find,
+            exp.attach,
+            lambda path: exp.attach(path, how="hardlink"),
+            exp.ref,
+            read(exp.path).ref,
+            ref,
+        ],
+        OSError: [
+            lambda path: Exp(path, "name"),
+            lambda path: Exp(path, "name", exists="number"),
+            Logger,
+            lambda path: Logger(path, exists="error"),
+        ],
+    }
+    for kind, functions in calls.items():
+        for function in functions:
+            with pytest.raises(kind, match="^" + IMPOSSIBLE[path] + "(Pass|Give)"):
+                function(path)
+    assert os.listdir(".") == ["runs"] and os.listdir("runs") == ["e"]
+
+
 def test_a_directory_of_experiments_is_reported_as_such(exp: Exp) -> None:
     with pytest.raises(
         NotAnExperiment, match=r"^runs isn't an experiment: it has no meta.json\..*use read.all\(path\)"
@@ -522,7 +561,8 @@ def test_links_below_the_experiment_are_not_followed() -> None:
         read(HOME)
     (HOME / "meta").unlink()
     (HOME / "meta").mkdir()
-    assert [found.path.name for found in read.all("runs")] == ["other"]
+    with pytest.warns(RuntimeWarning, match="^left out: .*runs/e/meta.json"):
+        assert [found.path.name for found in read.all("runs")] == ["other"]
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
@@ -590,9 +630,17 @@ def test_read_all_skips_broken_experiments_with_a_warning(exp: Exp) -> None:
     Path("runs/e/files/x").mkdir(parents=True)
     Path("runs/e/files/x/meta.json").write_bytes((HOME / "meta.json").read_bytes())
     Exp("runs/z", "last").close()
-    with pytest.warns(RuntimeWarning, match="^left out: "):
+    with pytest.warns(RuntimeWarning) as warned:
         found = [str(run.path) for run in read.all("runs")]
     assert found == ["runs/e", "runs/e/deep/er/inner", "runs/z/last"]
+    errors = [str(one.error) for one in find("runs") if one.error is not None]
+    assert [str(warning.message) for warning in warned] == [f"left out: {error}" for error in errors]
+    for name in BROKEN_META:
+        assert any(f"runs/{name}/meta.json" in error for error in errors), name
+    (HOME / "deep/er/broken").mkdir()
+    (HOME / "deep/er/broken/meta.json").write_bytes(b"[]")
+    with pytest.warns(RuntimeWarning, match="^left out: runs/e/deep/er/broken/meta.json is damaged"):
+        assert [run.name for run in read(HOME).subs()] == ["inner"]
     with pytest.raises(FileNotFoundError):
         list(read.all("missing"))
 

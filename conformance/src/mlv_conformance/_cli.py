@@ -1,5 +1,6 @@
 """The command `mlv-conformance`."""
 
+import difflib
 import fnmatch
 import json
 import sys
@@ -15,7 +16,7 @@ from mlv_conformance._readers import reader_results
 from mlv_conformance._results import Result
 from mlv_conformance._suite.cases import load_cases
 from mlv_conformance._suite.scenarios import load_scenarios
-from mlv_conformance._suite.vectors import load_slot_cases
+from mlv_conformance._suite.vectors import load_reads, load_slot_cases
 from mlv_conformance._validators import validator_results
 from mlv_conformance._writers.runs import writer_results
 from mlv_validate import __version__
@@ -64,6 +65,8 @@ def _command(
         results.append(result)
         if result.outcome in ("failed", "warned"):
             print(f"{result.outcome}: {_title(result)}: {visible(result.detail)[:2000]}", flush=True)
+    if only is not None and not results:
+        raise click.UsageError(_no_match(only, _names(suite, classes or CLASSES)))
     _print_summary(results)
     if claim:
         claim.write_text(json.dumps(make_claim(results, suite=suite, name=name, version=version_), indent=2) + "\n")
@@ -83,6 +86,31 @@ def _results(driver: Driver, suite: Path, classes: Iterable[str], only: str | No
         yield from validator_results(
             driver, suite, [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
         )
+
+
+def _names(suite: Path, classes: Iterable[str]) -> list[str]:
+    """Return the names of the tests of these classes."""
+    names: list[str] = []
+    if "writer" in classes:
+        names += [scenario.id for scenario in load_scenarios(suite)]
+    if "reader" in classes:
+        names += [read.name for read in load_reads(suite)]
+    if "validator" in classes:
+        names += [case.id for case in load_cases(suite) + load_slot_cases(suite)]
+    return names
+
+
+def _no_match(only: str, names: list[str]) -> str:
+    """Return the message for a pattern that matches no name, with the patterns and names that are most like it."""
+    groups = list(dict.fromkeys(f"{name.rpartition('/')[0]}/*" for name in names))
+    similar = difflib.get_close_matches(only, groups + names, n=3)
+    word = only.strip("*")
+    similar = similar or [name for name in groups + names if word and word in name][:3]
+    if similar:
+        advice = f"Did you mean {' or '.join(map(repr, similar))}?"
+    else:
+        advice = f"Choose one of {len(names)} names, such as {', '.join(map(repr, groups[:5]))}."
+    return f"--only {only!r} matches no test. {advice}"
 
 
 def _title(result: Result) -> str:
@@ -114,7 +142,7 @@ def main() -> None:
         print(f"mlv-conformance: error: {error.format_message()}", file=sys.stderr)
         print("Try 'mlv-conformance --help'.", file=sys.stderr)
         code = error.exit_code
-    except NoDriver as error:
+    except (NoDriver, OSError) as error:  # an OSError of the file of the claim
         print(f"mlv-conformance: error: {visible(str(error))}", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, click.Abort):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ._format.convert import count_elements, is_mapping
+from ._format.convert import is_mapping
 from ._format.decode import decode
 from ._format.encode import encode, free_name
 from ._format.json import dumps
-from ._format.line import numbers
-from ._format.metrics import step
+from ._format.line import note_number, numbers, was_number
+from ._format.metrics import is_metric, step
 from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
 from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ._format.line import Numbers
 
 __all__ = ["check_step", "data_json"]
+
+_FIRST_OF_NUMBER = "0123456789+-.nNiI"  # the first characters of strings that `float` takes
 
 
 def data_json(
@@ -64,6 +66,7 @@ def data_json(
             )
         tree = {**given, **tree}
     check_step(name, tree)
+    _check_metrics(name, tree, data, members)
     text = dumps(tree)
     if len(text) >= MAX_DATA:
         text = shortened(tree)
@@ -75,11 +78,6 @@ def data_json(
 def _tree(mapping: Any, experiment: str | None, taken: Container[str] = ()) -> dict[str, Any]:
     tree = encode(mapping, path="data", depth=2, experiment_id=experiment, report=warn_once)
     if type(tree) is dict and "_mlv" not in tree:
-        for name, value in tree.items():
-            while type(value) is list and len(value) == 1:
-                value = value[0]
-                if type(value) is float:
-                    _check_metric(name, mapping)
         return tree
     # The mapping as a whole can't be encoded, and data can't be a typed value itself.
     return {"value" if "value" not in taken else free_name("value", taken, {}): tree}
@@ -108,14 +106,71 @@ def check_step(name: bytes, data: dict[str, Any]) -> None:
         )
 
 
-def _check_metric(name: str, data: Any) -> None:
-    """Warn if a member of data is an array or tensor of one float, which readers don't take for a metric."""
-    value: Any = data.get(name) if hasattr(data, "get") else None
-    if not hasattr(value, "tolist") or not hasattr(value, "shape") or count_elements(value.shape) != 1:
-        return
-    if "float" in str(getattr(value, "dtype", "")):
-        warn_once(
-            f"data.{brief(name)} is an array of shape {tuple(value.shape)}: it is recorded as an array, which isn't "
-            "a metric. To log its one number as a metric, pass the value of its item().",
-            key=f"data.{name} of one element",
-        )
+def _check_metrics(event: bytes, tree: dict[str, Any], data: Any, members: dict[str, Any]) -> None:
+    """Warn, once for each name, about members that are meant as metrics, but aren't recorded as numbers.
+
+    These are an array of one number, a `Decimal`, a `Fraction`, and a string that reads as a number if another event
+    has a number of this name, or if the event has a step and the string has a point or an exponent.
+
+    Args:
+        event: The name of the event as JSON.
+        tree: The encoded data.
+        data: As for `Logger.event`.
+        members: As for `Logger.event`.
+    """
+    for name, value in tree.items():
+        kind = type(value)
+        if kind is float or kind is int:
+            note_number(name)
+        elif name == "step":
+            continue  # `check_step` warns
+        elif kind is list:
+            if len(value) == 1 and _is_one_number(value):
+                shape = _shape(_given(name, data, members))
+                what = "an array of one number" if shape is None else f"an array of shape {shape}"
+                instead = "the number itself" if shape is None else "the value of its item()"
+                _warn_of_no_metric(event, name, what, "an array", instead)
+        elif kind is str and value[:1] in _FIRST_OF_NUMBER:
+            given = qualname(type(_given(name, data, members)))
+            if given in ("Decimal", "Fraction"):
+                _warn_of_no_metric(event, name, f"a {given}", "a string", "float(value)")
+            elif _reads_as_number(value) and (
+                was_number(name) or ("step" in tree and ("." in value or "e" in value.lower()))
+            ):
+                _warn_of_no_metric(event, name, f"the string {brief(value)}", "a string", "a number: float(value)")
+
+
+def _given(name: str, data: Any, members: dict[str, Any]) -> Any:
+    """Return the value of a member as it was given, or None if that would run code of the mapping."""
+    return members.get(name, data.get(name) if type(data) is dict else None)
+
+
+def _shape(value: Any) -> tuple[Any, ...] | None:
+    """Return the shape of an array, or None for a value without one."""
+    try:
+        return tuple(value.shape)
+    except Exception as error:  # from code of the value
+        reraise_exhaustion(error)
+        return None
+
+
+def _is_one_number(tree: Any) -> bool:
+    while type(tree) is list and len(tree) == 1:
+        tree = tree[0]
+    return is_metric(decode(tree))
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _warn_of_no_metric(event: bytes, name: str, what: str, recorded: str, instead: str) -> None:
+    warn_once(
+        f"data.{brief(name)} of the event {event.decode()} is {what}: it is recorded as {recorded}, which isn't a "
+        f"metric. To log a metric, pass {instead}.",
+        key=f"data.{name}, which isn't a metric",
+    )

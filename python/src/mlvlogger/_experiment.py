@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from ._disk.folder import check_path
 from ._errors import NotAnExperiment
 from ._format.json import MAX_INT
 from ._format.names import portable, stream_path
@@ -292,6 +293,7 @@ class Exp(OpenExperiment):
             UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature.
             OSError: If the system can't inspect `path`.
         """
+        check_path(path, "Pass a path in an experiment.")
         os.stat(path)
         directory = enclosing(Path(path))
         if directory is None:
@@ -314,6 +316,7 @@ def _rank() -> int:
 
 
 def _wait_for(path: StrPath, timeout: float) -> None:
+    check_path(Path(path, "meta.json"), "Pass the path that the main worker uses.", NotAnExperiment, path)
     deadline = time.monotonic() + timeout
     while not is_experiment(path):
         if time.monotonic() >= deadline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ._disk.folder import Folder
+from ._disk.folder import Folder, check_path
 from ._errors import InvalidName, WriteFailed
 from ._event_data import check_step, data_json
 from ._format.json import dumps
@@ -90,6 +90,7 @@ class Logger:
         check_choice("exists", exists, ("resume", "error"))
         file = os.fsdecode(path)
         process, sync = writer_options(on_error, writer, durability)
+        check_path(file, "Give the log another path.", OSError)
 
         folder, name = os.path.split(file)
         self._root = root = Folder(folder)

@@ -6,7 +6,7 @@ import os
 from itertools import count
 from pathlib import Path
 
-from ._disk.folder import Folder
+from ._disk.folder import Folder, check_path
 from ._errors import ExperimentExists, InvalidName, NotAnExperiment
 from ._format.names import DEFAULT_STREAM, FOLDERS, portable_name
 from ._read.existing import SubSavedir
@@ -75,6 +75,7 @@ def make_directory(directory: Path) -> tuple[Path, Path | None]:
     """
     # The path is absolute from here on, because a thread may change the working directory at any time.
     absolute = Path(os.path.abspath(directory))
+    check_path(absolute / "meta.json", "Give Exp another savedir.", OSError, directory)
     outer = enclosing(absolute.parent)
     # Upper case counts, too: some file systems ignore the case, so Files is files there.
     if outer is not None and any(part.lower() in FOLDERS for part in _inside(absolute, outer).parts[:1]):

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["NewFile", "NewText", "attach_bytes"]
 
 
+def _discard_dropped(file: NewFile | NewText) -> None:
+    """Discard a file that is dropped without `close`."""
+    try:
+        if not file.closed:
+            file.discard()
+    except (AttributeError, ValueError):
+        pass  # __init__ failed, so there is nothing to close
+
+
 class NewFile(io.BufferedRandom):
     """A new file below `files/`, as returned by `Exp.create`.
 
@@ -72,12 +81,7 @@ class NewFile(io.BufferedRandom):
         self._discard = self._discard or error is not None
         self.close()
 
-    def __del__(self) -> None:
-        try:
-            if not self.closed:
-                self.discard()
-        except (AttributeError, ValueError):
-            pass  # __init__ failed, so there is nothing to close
+    __del__ = _discard_dropped
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.
@@ -142,12 +146,7 @@ class NewText(io.TextIOWrapper):
             self.discard()
         self.close()
 
-    def __del__(self) -> None:
-        try:
-            if not self.closed:
-                self.discard()
-        except (AttributeError, ValueError):
-            pass  # __init__ failed, so there is nothing to close
+    __del__ = _discard_dropped
 
     def close(self) -> None:
         """Publish the file under its name, and log it. A second call does nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ._disk.folder import Folder
+from ._disk.folder import Folder, check_path
 from ._disk.line_file import LocksUnsupported
 from ._errors import ExperimentExists, NotAnExperiment
 from ._files import Files
@@ -174,6 +174,7 @@ class Opening:
         if isinstance(path, Folder):
             self.folder = path
         else:
+            check_path(path, "Pass the directory of an experiment.", NotAnExperiment)
             try:
                 self.folder = Folder(path)
             except (FileNotFoundError, NotADirectoryError):

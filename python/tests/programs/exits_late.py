@@ -57,7 +57,7 @@ elif way == "an object that holds the logger":
             self.log = log
 
         def __del__(self) -> None:
-            self.log.event("late", x=[1.5])
+            self.log.event("late", x=[1.5, 2.5])
             self.log.close()
 
     late: Any = Holder(Logger("a.jsonl"))
@@ -81,7 +81,7 @@ elif way == "an object that outlives the modules":
             self.log, self.me = log, self
 
         def __del__(self) -> None:
-            self.log.event("late", x=[1.5])
+            self.log.event("late", x=[1.5, 2.5])
             self.log.close()
 
     builtins.late = Cycle(Logger("a.jsonl"))  # type: ignore[attr-defined]

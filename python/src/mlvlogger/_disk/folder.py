@@ -7,6 +7,7 @@ import os
 import stat
 
 from .._errors import CannotAttach
+from .._messages import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "Directory",
     "Folder",
     "NotAFolder",
+    "check_path",
     "identity",
     "open_regular",
     "read_regular",
@@ -290,6 +292,36 @@ class Folder(Directory):
     def __del__(self) -> None:
         if getattr(self, "_fd", None) is not None:
             self.close()
+
+
+def check_path(
+    path: str | os.PathLike[str],
+    advice: str,
+    error: type[OSError] = FileNotFoundError,
+    given: str | os.PathLike[str] | None = None,
+) -> None:
+    """Check whether a file can have a path, whether or not there is one.
+
+    Args:
+        path: The path.
+        advice: What the user can do, for the message.
+        error: The class of the error.
+        given: The path that the user passed, if *path* is another one.
+
+    Raises:
+        OSError: Of the class *error*, if *path* has a NUL character or a lone surrogate, or is longer than the system
+            allows.
+    """
+    try:
+        os.lstat(path)
+        return
+    except ValueError as reason:
+        fault = "has a lone surrogate" if isinstance(reason, UnicodeError) else "has a NUL character"
+    except OSError as reason:
+        if reason.errno != errno.ENAMETOOLONG:
+            return
+        fault = "is longer than the system allows"
+    raise error(f"{brief(os.fspath(path if given is None else given))}: the path {fault}. {advice}")
 
 
 def temporary_name() -> str:

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     #: An event with its seq and its time, in nanoseconds since 1970.
     Numbered: TypeAlias = "tuple[int, int, Pending]"
 
-__all__ = ["Pending", "are_json_numbers", "line", "now", "numbers", "with_special"]
+__all__ = ["Pending", "are_json_numbers", "line", "note_number", "now", "numbers", "was_number", "with_special"]
 
 _MAX_TEMPLATES = 1000
 _MAX_MEMBERS = 1000  # of a template
 _MAX_NAME = 100  # characters of a member's name
+_MAX_NUMBER_NAMES = 10_000
 
 _templates: dict[tuple[str, ...], bytes] = {}  # by the names of the members
+_number_names: set[str] = set()  # of members that were numbers in an event of this process
 
 
 def numbers(data: dict[Any, Any]) -> tuple[bytes, Numbers] | None:
@@ -55,7 +57,20 @@ def _new_template(data: dict[Any, Any]) -> bytes | None:
         return None
     text = "{" + ",".join(member.replace("%", "%%") + "%a" for member in members) + "}"
     _templates[tuple(data)] = template = text.encode("ascii")
+    for name in data:
+        note_number(name)
     return template
+
+
+def note_number(name: str) -> None:
+    """Remember that a member of this name is a number, for `was_number`."""
+    if len(_number_names) < _MAX_NUMBER_NAMES:
+        _number_names.add(name)
+
+
+def was_number(name: str) -> bool:
+    """Return whether a member of this name was a number in an event of this process."""
+    return name in _number_names
 
 
 def are_json_numbers(values: Numbers) -> bool:

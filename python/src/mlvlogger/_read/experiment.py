@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from .._disk.blocks import blocks
-from .._disk.folder import Directory, open_regular
-from .._errors import MLVError, UnsupportedVersion
+from .._disk.folder import Directory, check_path, open_regular
+from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
@@ -18,7 +18,7 @@ from .._version import check_version
 from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
 from .existing import ExistingExperiment
 from .fast import Series, quick_events
-from .meta import is_experiment, load
+from .meta import load
 from .patterns import matcher
 from .readonly import read_only
 from .search import walk
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     # events, and numbered lines that `read_event` must read.
     BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
 
-__all__ = ["Experiment", "Problem", "readable_experiments"]
+__all__ = ["Experiment", "Problem", "readable_experiments", "search"]
 
 _LISTED = 5  # metrics in a warning
 
@@ -104,6 +104,7 @@ class Experiment(ExistingExperiment):
     _last_attribute: ClassVar[str] = "_reported"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_path(Path(path, "meta.json"), "Pass the directory of an experiment.", NotAnExperiment, path)
         meta = load(Path(path))
         self._directory = Directory(path)
         self._load_meta(meta)
@@ -361,6 +362,42 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
+def search(root: Path) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:
+    """Find the experiments in and below *root*, also those that can't be read, without following links.
+
+    Args:
+        root: The directory.
+
+    Yields:
+        A directory, the number of experiments that enclose it, and the experiment in it, or why it can't be read or
+            searched; in the order of the paths.
+    """
+    found: Experiment | MLVError | OSError | None = None
+
+    def is_experiment(directory: Path) -> bool:
+        nonlocal found
+        found = _experiment_or_error(directory)
+        return found is not None
+
+    for directory, depth, error in walk(root, is_experiment):
+        if error is not None:
+            yield directory, depth, OSError(f"{directory} cannot be searched: {error}")
+        elif found is not None:
+            yield directory, depth, found
+
+
+def _experiment_or_error(directory: Path) -> Experiment | MLVError | OSError | None:
+    """Return the experiment in a directory, or why it can't be read; None if the directory isn't an experiment."""
+    if not os.path.lexists(directory / "meta.json"):  # the fastest check: most directories have no meta.json
+        return None
+    try:
+        return Experiment(directory)
+    except NotAnExperiment:
+        return None
+    except (MLVError, OSError) as error:
+        return error
+
+
 def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment]:
     """Yield the experiments in and below *root*, in the order of their paths, without following links.
 
@@ -370,11 +407,8 @@ def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment
         root: The directory.
         below: Whether to skip *root* itself.
     """
-    for directory, _, error in walk(root, is_experiment):
-        if error is not None:
-            warn(f"{directory} could not be searched: {error}")
+    for directory, _, found in search(root):
+        if not isinstance(found, Experiment):
+            warn(f"left out: {found}")
         elif not (below and directory == root):
-            try:
-                yield Experiment(directory)
-            except (MLVError, OSError) as failure:
-                warn(f"left out: {failure}")
+            yield found

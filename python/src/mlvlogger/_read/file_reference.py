@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from .._disk.blocks import CHUNK
-from .._disk.folder import open_regular
+from .._disk.folder import check_path, open_regular
 from .._disk.host import host
 from .._errors import CannotAttach, InvalidName
 from .._format.forms import utc
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import IO
 
 __all__ = ["chunks", "digest_of", "file_in", "open_source", "ref"]
+
+_ADVICE = "Pass the path of a file."
 
 
 def ref(path: str | os.PathLike[str]) -> File | External:
@@ -59,6 +61,7 @@ def ref(path: str | os.PathLike[str]) -> File | External:
         3
         ```
     """
+    check_path(path, _ADVICE)
     _refuse_directory(path, path)
     home = enclosing(Path(path))
     if home is None:
@@ -81,6 +84,7 @@ def file_in(home: Path, experiment: str, path: str | os.PathLike[str]) -> File:
         OSError: If the system refuses.
     """
     real = home.resolve()
+    check_path(real / path, _ADVICE, given=path)
     file = Path(os.path.realpath(real / path))
     _refuse_directory(file, path)
     if real not in file.parents:
@@ -103,9 +107,11 @@ def open_source(source: str | os.PathLike[str]) -> IO[bytes]:
     """Open a file that the user names, for reading.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         CannotAttach: If it isn't a regular file.
         OSError: If the system refuses.
     """
+    check_path(source, _ADVICE)
     try:
         return open_regular(source, follow=True)
     except OSError as error:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .._errors import MLVError, NotAnExperiment
+from .._disk.folder import check_path
 from .._format.immutable import Immutable
-from .experiment import Experiment
-from .search import walk
+from .experiment import Experiment, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .._errors import MLVError
 
 __all__ = ["Found", "find"]
 
@@ -51,7 +52,7 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
 
     Yields:
         A `Found` for each directory that `read` reads, or whose `meta.json` is damaged, has an unknown version or can't
-            be read; and for each directory that can't be searched.
+            be read; and for each directory that can't be searched, also if it is an experiment that was yielded before.
 
     Raises:
         FileNotFoundError: If `root` does not exist.
@@ -59,28 +60,11 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
         PermissionError: If `root` can't be searched.
         OSError: If the system refuses for another reason.
     """
+    check_path(root, "Pass an existing directory.")
     top = Path(root)
     os.scandir(top).close()
-    found: Found | None = None
-
-    def is_experiment(directory: Path) -> bool:
-        nonlocal found
-        found = _read(directory)
-        return found is not None
-
-    for directory, depth, error in walk(top, is_experiment):
-        if found is None and error is not None:
-            yield Found(directory, depth, None, OSError(f"{directory} cannot be searched: {error}"))
-        elif found is not None and error is None:
-            yield Found(directory, depth, found.experiment, found.error)
-
-
-def _read(directory: Path) -> Found | None:
-    if not os.path.lexists(directory / "meta.json"):  # the fastest check: most directories have no meta.json
-        return None
-    try:
-        return Found(directory, 0, Experiment(directory), None)
-    except NotAnExperiment:
-        return None
-    except (MLVError, OSError) as error:
-        return Found(directory, 0, None, error)
+    for directory, depth, found in search(top):
+        if isinstance(found, Experiment):
+            yield Found(directory, depth, found, None)
+        else:
+            yield Found(directory, depth, None, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .._disk.folder import check_path
 from .._errors import InvalidRecord
 from .events import NOT_AN_EVENT, read_event, why_not_an_event
 from .experiment import Experiment, readable_experiments
@@ -62,8 +63,8 @@ class _Read:
     def all(self, root: str | os.PathLike[str]) -> Iterator[Experiment]:
         """Iterate over the experiments in and below a directory, in the order of their paths.
 
-        Sub-experiments are included. An experiment that can't be read, and a directory that can't be searched, are
-        skipped with a warning.
+        Sub-experiments are included. An experiment that can't be read, for example because its `meta.json` is damaged,
+        and a directory that can't be searched, are skipped with a warning.
 
         Args:
             root: The directory.
@@ -71,6 +72,7 @@ class _Read:
         Raises:
             FileNotFoundError: If `root` isn't a directory.
         """
+        check_path(root, "Pass an existing directory.")
         if not os.path.exists(root):
             raise FileNotFoundError(f"{os.fspath(root)!r} does not exist. Pass an existing directory.")
         if not os.path.isdir(root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,37 +50,11 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
         FileNotFoundError: If the directory does not exist.
         NotADirectoryError: If `root` isn't a directory.
     """
-    import duckdb
-
-    experiments: list[Row] = []
-    problems: list[Row] = []
-    readable: list[tuple[str, Experiment]] = []
-    streams: list[Stream] = []
-    for found in find(root):
-        name = "." if found.path == Path(root) else storable(found.name)
-        experiments.append(experiment_row(found, name))
-        if found.experiment is None:
-            problems.append(problem_row(name, "meta.json", None, found.error))
-        else:
-            readable.append((name, found.experiment))
-            try:
-                streams += [Stream(name, found.experiment, path) for path in found.experiment.streams]
-                problems += [problem_row(name, path, None, message) for path, message in log_strays(found.experiment)]
-            except OSError as error:
-                problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        # For data that exceeds the memory. The default is the working directory.
-        "temp_directory": tempfile.gettempdir(),
-    }
-    connection = duckdb.connect(config=settings)
-    fill(connection, "experiments", experiments)
-    load_events(connection, streams)
-    for stream in streams:
-        problems += [problem_row(stream.name, *problem) for problem in stream.problems]
-    for name, experiment in readable:
-        problems += [problem_row(name, one.path, one.line, one.message) for one in experiment.problems]
+    tree = _search(root)
+    connection = _open_connection()
+    fill(connection, "experiments", tree.experiments)
+    load_events(connection, tree.streams)
+    problems = tree.problems + _problems_of_reading(tree)
     problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
     fill(connection, "problems", problems)
     for statement in (_EVENTS, _METRICS, _PLAIN):
@@ -87,6 +62,62 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     if problems:
         _warn(problems)
     return connection
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """What a search finds.
+
+    Attributes:
+        experiments: The rows of the view `experiments`.
+        readable: The readable experiments, with their names.
+        streams: The streams of the readable experiments, which aren't read yet.
+        problems: Rows of the view `problems`: what can't be read or searched.
+    """
+
+    experiments: list[Row] = field(default_factory=list)
+    readable: list[tuple[str, Experiment]] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
+    problems: list[Row] = field(default_factory=list)
+
+
+def _search(root: str | os.PathLike[str]) -> _Tree:
+    """Find the experiments in and below *root*. The exceptions are those of `connect`."""
+    tree = _Tree()
+    for found in find(root):
+        name = "." if found.path == Path(root) else storable(found.name)
+        tree.experiments.append(experiment_row(found, name))
+        if found.experiment is None:
+            tree.problems.append(problem_row(name, "meta.json", None, found.error))
+            continue
+        tree.readable.append((name, found.experiment))
+        try:
+            tree.streams.extend([Stream(name, found.experiment, path) for path in found.experiment.streams])
+            strays = log_strays(found.experiment)
+            tree.problems.extend([problem_row(name, path, None, message) for path, message in strays])
+        except OSError as error:
+            tree.problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
+    return tree
+
+
+def _open_connection() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        # For data that exceeds the memory. The default is the working directory.
+        "temp_directory": tempfile.gettempdir(),
+    }
+    return duckdb.connect(config=settings)
+
+
+def _problems_of_reading(tree: _Tree) -> list[Row]:
+    """Return a row for each problem of the streams, once they are read, and of the experiments."""
+    rows = [problem_row(stream.name, *problem) for stream in tree.streams for problem in stream.problems]
+    for name, experiment in tree.readable:
+        rows += [problem_row(name, one.path, one.line, one.message) for one in experiment.problems]
+    return rows
 
 
 def _warn(problems: list[Row]) -> None:

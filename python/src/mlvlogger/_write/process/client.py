@@ -211,20 +211,13 @@ class ProcessWriter:
         self.settle()
         if self._direct_hash is not None:
             self._direct_hash.update()
-        self._update_size()
+        self._ring.apply_log_size(self._file)
         if self._direct_hash is None or self._direct_hash.end != self._file.size:
             self._direct_hash = UnsealedHash(self._file, self._file.size)
         self._is_writing = True
         self._file.write(line)
         self._ring.log_size = self._file.size
         self._is_writing = False
-
-    def _update_size(self) -> None:
-        """Set the size that the file must have while the ring is empty: the writer process has added lines."""
-        if (size := self._ring.log_size) is None:
-            self._file.refresh()
-        else:
-            self._file.position = (size, self._file.lines)
 
     def check(self, nanoseconds: int = 0) -> None:
         """As in `Writer`. The size is compared only while the ring is empty, and by the writer process."""
@@ -235,7 +228,7 @@ class ProcessWriter:
             return
         is_empty = self._ring.is_empty
         if is_empty:
-            self._update_size()
+            self._ring.apply_log_size(self._file)
         self._file.check(size=is_empty)
         self._file_checked_at = nanoseconds
 
@@ -261,7 +254,7 @@ class ProcessWriter:
             waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
             # The first record may be a seal, which has a seq, too.
             unsealed_hash, seq = UnsealedHash(self._file, 0), (records[0][0] - 1 if records else self.seq)
-            self._update_size()
+            self._ring.apply_log_size(self._file)
         self._closed = True
         file = unsealed_hash.file
         for other in (self._file, self._takeover.file):

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..._disk.line_file import LineFile
+
 __all__ = [
     "CLOSING",
     "ERROR",
@@ -142,6 +144,22 @@ class Ring:
     def log_size(self, size: int) -> None:
         self.words[_LOG_SIZE] = size
         self.words[_LOG_SIZE_INVERTED] = size ^ _MASK
+
+    def apply_log_size(self, file: LineFile) -> None:
+        """Set the size that the log file must have: the other process may have added lines.
+
+        The logger process calls this method while the ring is empty.
+
+        Args:
+            file: The log file, as this process has it open.
+
+        Raises:
+            OSError: If another program changed `log_size`, and the file can't be inspected.
+        """
+        if (size := self.log_size) is None:
+            file.refresh()
+        else:
+            file.position = (size, file.lines)
 
     def store_digest(self, start: int, end: int, sha256: bytes) -> None:
         """Store the digest of a range of the log file. Call it before `log_size` is set to the end of the range.

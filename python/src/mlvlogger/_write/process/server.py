@@ -131,7 +131,7 @@ class _Server:
         """
         self._seals.settle()
         self._release_written()
-        self._update_size()
+        self._ring.apply_log_size(self._file)
         before = self._file.size
         lines: list[bytes] = []
         ends: list[int] = []
@@ -141,7 +141,8 @@ class _Server:
             if direct_range:
                 if lines:
                     break
-                self._update_size()  # the logger process may have written this range after the last update
+                # The logger process may have written this range after the last update.
+                self._ring.apply_log_size(self._file)
                 before = self._file.size
                 self._unsealed_hash.read_rest(*direct_range)
             if span_members is None:  # a seal
@@ -160,13 +161,6 @@ class _Server:
         self._words[UNSEALED] = self._seals.unsealed_size
         self._release_written()
         return self._file.size - before
-
-    def _update_size(self) -> None:
-        """Set the size that the file must have, with the large lines that the logger process wrote."""
-        if (size := self._ring.log_size) is None:
-            self._file.refresh()
-        else:
-            self._file.position = (size, self._file.lines)
 
     def _release_written(self) -> None:
         """Release the space of the records whose lines are in the file."""
