@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+from mlv_tools._reading.trees import find
+from mlvlogger import NotAnExperiment
 
 __all__ = ["ExperimentPath"]
 
@@ -21,6 +25,17 @@ class ExperimentPath(click.Path):
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of the directory.
+
+        Raises:
+            NotAnExperiment: If the directory has no `meta.json`. The message says what the directory is instead.
+        """
+        path = super().convert(value, param, ctx)
+        if not _is_experiment(str(path)):
+            raise NotAnExperiment(_instead(Path(str(path))))
+        return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the experiments that match, also one level deeper; if there are none, the directories that match."""
@@ -46,6 +61,20 @@ def _directories(path: str) -> Iterator[str]:
     except OSError:
         return
     yield from sorted(names)[:_MOST]
+
+
+def _instead(path: Path) -> str:
+    """Return the message that a directory isn't an experiment, with what to pass or to run instead."""
+    first = next((found.path for found in find(path) if found.experiment), None)
+    if first is None:
+        return (
+            f"{path} isn't an experiment: it has no meta.json, and contains no experiment that can be read. "
+            "Pass the directory of an experiment."
+        )
+    return (
+        f"{path} isn't an experiment, but a directory of experiments. Pass one of them, such as {first}. To list them, "
+        f"run: mlv ls {path}. The commands ls, sql, plot, report, clean and export take {path}, too."
+    )
 
 
 def _is_experiment(path: str) -> bool:

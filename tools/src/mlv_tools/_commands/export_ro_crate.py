@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._completion import ExperimentPath
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
@@ -18,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("ro-crate", epilog=examples("mlv export ro-crate runs/demo demo.zip --license CC-BY-4.0"))
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", metavar="DIR", type=ExperimentPath())
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--license", default="not specified", help="License of the crate: a URL or a name.", show_default=True)
 def command(directory: Path, out: Path, license: str) -> None:
@@ -36,7 +37,7 @@ def command(directory: Path, out: Path, license: str) -> None:
     messages = write(experiment, out, license)
     if experiment.state == "open":
         messages.append("the experiment is open: later events are not in the crate")
-    messages += [f"{problem.path}: {problem.message} {details(directory)}" for problem in experiment.problems]
+    messages += [f"{problem} {details(directory)}" for problem in experiment.problems]
     for message in messages:
         click.echo(printable(f"{directory}: {message}"), err=True)
     click.echo(printable(f"{out}: RO-Crate 1.1 of {experiment.name}, {experiment.id}"))
