@@ -205,13 +205,16 @@ def said(tmp_path: Path, *arguments: str) -> tuple[list[str], list[str]]:
 
 def test_rows_without_a_value_are_counted(runs: Path, tmp_path: Path) -> None:
     Exp(runs, "null", {"lr": None}).close()
-    without = "mlv: warning: {} of 6 experiments have no value for {} ({}1 broken or unknown) and are left out by {!r}"
+    without = "mlv: warning: {} of 6 experiments have no value for {} (1 broken or unknown{}) and are left out by {!r}"
     names, lines = said(tmp_path, "-w", "lr > 0.05")
     assert names == ["first", "third"]
-    assert lines == [without.format(3, "lr", "1 null, ", "lr > 0.05")]
+    assert lines == [without.format(3, "lr", ", 1 null", "lr > 0.05")]
     names, lines = said(tmp_path, "-w", "train/batch.loss ~ *")
     assert names == ["first", "second", "third"]
     assert lines == [without.format(3, "train/batch.loss", "", "train/batch.loss ~ *")]
+    names, lines = said(tmp_path, "-w", "loss < 1")
+    assert names == ["first"]
+    assert lines == [without.format(4, "train/batch.loss", ", 1 NaN", "loss < 1")]
     # Rows that another condition leaves out aren't counted, nor are those without null if null was excluded.
     assert said(tmp_path, "-w", "kind = train", "-w", "lr = 0.1") == (
         ["first"],

@@ -104,7 +104,8 @@ def test_a_directory_of_experiments_is_refused_with_one_of_them_and_the_commands
     arguments = {"diff": ["runs/first"], "tag": ["x"], "note": ["x"]}.get(command, [])
     assert mlv(command, "runs", *arguments, exit=1) == (
         "mlv: error: runs isn't an experiment, but a directory of experiments. Pass one of them, such as runs/first. "
-        "To list them, run: mlv ls runs. The commands ls, sql, plot, report, clean and export take runs, too.\n"
+        "To list them, run: mlv ls runs. The commands ls, sql, plot, report, clean and export (parquet, csv, "
+        "tensorboard) take runs, too.\n"
     )
 
 

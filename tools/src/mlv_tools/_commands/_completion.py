@@ -73,7 +73,8 @@ def _instead(path: Path) -> str:
         )
     return (
         f"{path} isn't an experiment, but a directory of experiments. Pass one of them, such as {first}. To list them, "
-        f"run: mlv ls {path}. The commands ls, sql, plot, report, clean and export take {path}, too."
+        f"run: mlv ls {path}. The commands ls, sql, plot, report, clean and export (parquet, csv, tensorboard) take "
+        f"{path}, too."
     )
 
 

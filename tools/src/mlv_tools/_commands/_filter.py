@@ -112,6 +112,11 @@ class Condition:
         """Whether the condition is about null itself."""
         return self._value is None
 
+    @property
+    def is_order(self) -> bool:
+        """Whether the condition compares the order of values, which NaN doesn't have."""
+        return self.operator in _COMPARE
+
     def holds(self, found: Any) -> bool:
         """Return whether the condition holds for a value of the column; None is null, which is equal to null only.
 

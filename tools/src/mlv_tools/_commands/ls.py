@@ -75,8 +75,8 @@ _EXPORTED = ("name", "kind", "state", "last")
     "--where",
     metavar="CONDITION",
     multiple=True,
-    help="Show only rows with COLUMN = VALUE; also != < <= > >=, and ~ for a pattern of the whole value. Reads whole"
-    " logs if COLUMN is a metric.",
+    help="Show only rows with COLUMN = VALUE; also != < <= > >=, and ~ for a pattern of the whole value. A warning"
+    " counts rows without a value. Reads whole logs if COLUMN is a metric.",
 )
 @click.option(
     "-s",
@@ -262,13 +262,18 @@ def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> 
     return held
 
 
+def _is_missing(row: _Row, column: str, *, also_nan: bool) -> bool:
+    item = row.cells.get(column)
+    return item is None or (also_nan and as_number(item) != as_number(item))
+
+
 def _report_missing(
     rows: list[_Row], filters: list[tuple[str, str, Condition]], held: list[list[bool]], columns: Columns
 ) -> None:
     """Report the rows that a condition leaves out because they have no value, unless another one leaves them out."""
     without = [
         [
-            not holds and not condition.is_null and row.cells.get(column) is None
+            not holds and not condition.is_null and _is_missing(row, column, also_nan=condition.is_order)
             for row, holds in zip(rows, each, strict=True)
         ]
         for (_, column, condition), each in zip(filters, held, strict=True)
@@ -281,8 +286,12 @@ def _report_missing(
         ]
         if left_out:
             kinds = {
-                "null": sum(column in row.cells and row.cells["state"] not in _UNREADABLE for row in left_out),
                 "broken or unknown": sum(row.cells["state"] in _UNREADABLE for row in left_out),
+                "NaN": sum(row.cells.get(column) is not None for row in left_out),
+                "null": sum(
+                    column in row.cells and row.cells[column] is None and row.cells["state"] not in _UNREADABLE
+                    for row in left_out
+                ),
             }
             counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
             message = (
@@ -329,13 +338,8 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
         number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
         return (0, number, "") if number is not None else (1, 0, str(item))
 
-    def is_missing(row: _Row) -> bool:
-        item = row.cells.get(column)
-        return item is None or as_number(item) != as_number(item)
-
-    return sorted((row for row in rows if not is_missing(row)), key=key, reverse=reverse) + list(
-        filter(is_missing, rows)
-    )
+    known = [row for row in rows if not _is_missing(row, column, also_nan=True)]
+    return sorted(known, key=key, reverse=reverse) + [row for row in rows if row not in known]
 
 
 @dataclass(eq=False)
