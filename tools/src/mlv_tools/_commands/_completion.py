@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from mlv_tools._reading.trees import find
 from mlvlogger import NotAnExperiment
 
-__all__ = ["ExperimentPath"]
+__all__ = ["ExperimentPath", "check_experiment"]
 
 _MOST = 500  # directories that are searched, and completions, because the user waits for the shell
 
@@ -27,14 +27,9 @@ class ExperimentPath(click.Path):
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path of the directory.
-
-        Raises:
-            NotAnExperiment: If the directory has no `meta.json`. The message says what the directory is instead.
-        """
-        path = super().convert(value, param, ctx)
-        if not _is_experiment(str(path)):
-            raise NotAnExperiment(_instead(Path(str(path))))
+        """Return the path of the directory. The exceptions are those of `check_experiment`."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_experiment(path)
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -63,15 +58,21 @@ def _directories(path: str) -> Iterator[str]:
     yield from sorted(names)[:_MOST]
 
 
-def _instead(path: Path) -> str:
-    """Return the message that a directory isn't an experiment, with what to pass or to run instead."""
+def check_experiment(path: Path) -> None:
+    """Check that a directory is an experiment.
+
+    Raises:
+        NotAnExperiment: If it has no `meta.json`. The message says what to pass or to run instead.
+    """
+    if _is_experiment(str(path)):
+        return
     first = next((found.path for found in find(path) if found.experiment), None)
     if first is None:
-        return (
+        raise NotAnExperiment(
             f"{path} isn't an experiment: it has no meta.json, and contains no experiment that can be read. "
             "Pass the directory of an experiment."
         )
-    return (
+    raise NotAnExperiment(
         f"{path} isn't an experiment, but a directory of experiments. Pass one of them, such as {first}. To list them, "
         f"run: mlv ls {path}. The commands ls, sql, plot, report, clean and export (parquet, csv, tensorboard) take "
         f"{path}, too."

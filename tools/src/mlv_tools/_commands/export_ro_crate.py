@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mlv_tools._commands._completion import ExperimentPath
+from mlv_tools._commands._completion import check_experiment
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
@@ -19,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("ro-crate", epilog=examples("mlv export ro-crate runs/demo demo.zip --license CC-BY-4.0"))
-@click.argument("directory", metavar="DIR", type=ExperimentPath())
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--license", default="not specified", help="License of the crate: a URL or a name.", show_default=True)
 def command(directory: Path, out: Path, license: str) -> None:
@@ -33,6 +33,7 @@ def command(directory: Path, out: Path, license: str) -> None:
         raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
     if out.resolve().is_relative_to(directory.resolve()):
         raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
+    check_experiment(directory)
     experiment = read(directory)
     messages = write(experiment, out, license)
     if experiment.state == "open":

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -338,8 +339,9 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
         number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
         return (0, number, "") if number is not None else (1, 0, str(item))
 
-    known = [row for row in rows if not _is_missing(row, column, also_nan=True)]
-    return sorted(known, key=key, reverse=reverse) + [row for row in rows if row not in known]
+    missing = [_is_missing(row, column, also_nan=True) for row in rows]
+    known = [row for row, is_missing in zip(rows, missing, strict=True) if not is_missing]
+    return sorted(known, key=key, reverse=reverse) + list(compress(rows, missing))
 
 
 @dataclass(eq=False)
