@@ -388,7 +388,24 @@ def test_a_notebook_shows_metrics_of_one_spelling_apart(exp: Exp) -> None:
     exp.log.event("a.b", c=1)
     exp.log.event("a", {"b.c": 2})
     exp.flush()
-    assert read(exp.path)._repr_html_().count("a.b.c") == 2
+    html = read(exp.path)._repr_html_()
+    assert (html.count(">a.b.c<"), html.count(">&quot;a.b&quot;.c<")) == (1, 1)
+
+
+def test_a_notebook_counts_the_problems_that_it_leaves_out(exp: Exp) -> None:
+    exp.close()
+    with (exp.path / "log.jsonl").open("ab") as file:
+        file.write(b"garbage\n" * 7)
+    assert "2 more problems are left out." in read(exp.path)._repr_html_()
+
+
+@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320)])
+def test_a_notebook_draws_any_finite_values(exp: Exp, values: tuple[float, float]) -> None:
+    for value in values:
+        exp.log.event("t", y=value)
+    exp.flush()
+    (path,) = re.findall('<path d="([^"]*)"', read(exp.path)._repr_html_())
+    assert sorted(re.findall(r"[ML][\d.]+ ([\d.]+)", path)) == ["2.0", "26.0"] and "nan" not in path
 
 
 GARBLED = {

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,10 +127,137 @@ def test_events_whose_names_look_like_patterns_are_not_merged(mlv: Callable[...,
         exp.log.event("ab", loss=2)
         exp.log.event("a.b", c=3)
         exp.log.event("a", {"b.c": 4, "loss:min": 5, "loss": 6})
-    names = ["a*.loss", "ab.loss", '"a.b".c', "a.b.c", "a.loss:min:last", "a.loss:min"]
+    names = ["a*.loss", "ab.loss", '"a.b".c', "a.b.c", "a.loss:min:last"]
     (row,) = rows_of(mlv("ls", "runs", *(word for name in names for word in ("-m", name)), "--format", "json"))
-    assert [row[name] for name in names] == [1, 2, 3, 4, 5, 6]
+    assert [row[name] for name in names] == [1, 2, 3, 4, 5]
     assert "0 of 1" in mlv("ls", "runs", "-w", "a*.loss = 2")
+
+
+def test_a_value_of_a_metric_and_a_metric_of_one_spelling_are_kept_apart(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        exp.log.event("a", {"loss:min": 5, "loss": 6})
+    for name in ("a.loss:min", "loss:min"):
+        for option in (["-m", name], ["-s", name], ["-w", f"{name} = 6"]):
+            said = " ".join(mlv("ls", "runs", *option, exit=2).split())
+            assert f"'{name}' is ambiguous. Choose one of: a.loss:min:last, a.\"loss\":min." in said, option
+    for name, item in (("a.loss:min:last", 5), ('a."loss:min"', 5), ('a."loss":min', 6), ('"a"."loss":min', 6)):
+        for option in ((), ("-s", name), ("-m", name)):
+            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", *option, "--format", "json"))
+            if not option or option[0] == "-s":  # asking for one of them doesn't change the column of the other
+                assert (row["a.loss:min:last"], row["a.loss"]) == (5, 6)
+            else:
+                assert item in row.values()
+
+
+def test_columns_never_have_one_title(mlv: Callable[..., str], tmp_path: Path) -> None:
+    params = {"metrics": {"t.loss": 1, "t": {"loss": 2}}, "t": {"loss": 3}, "params": {"x": 4}, "x": 5}
+    with Exp(tmp_path / "runs", "e", params) as exp:
+        exp.log.event("t", loss=6)
+        exp.log.event("metrics", {"t.loss": 7, "u": 8})
+    names = {
+        'params.metrics."t.loss"': 1,
+        "params.metrics.t.loss": 2,
+        "t.loss": 3,
+        "params.params.x": 4,
+        "x": 5,
+        "metrics.t.loss": 6,
+        "metrics.metrics.t.loss": 7,
+        "metrics.metrics.u": 8,
+    }
+    (row,) = rows_of(mlv("ls", "runs", "-p", "metrics,t,params,x", "-m", "t.loss", "--format", "json"))
+    assert [row.get(name) for name in names] == [1, 2, 3, 4, 5, 6, None, None]
+    (row,) = rows_of(mlv("ls", "runs", "-p", "metrics,t,params,x", "--format", "json"))
+    assert {name: row[name] for name in names} == names
+    titles = mlv("ls", "runs", "-p", "metrics,t,params,x").splitlines()[0].split()
+    assert len(set(titles)) == len(titles) and set(names) <= set(titles)
+    for name, item in names.items():
+        assert "e  " in mlv("ls", "runs", "-w", f"{name} = {item}"), name
+    for name in ("metrics.u", "u", "metrics.metrics.u"):
+        (row,) = rows_of(mlv("ls", "runs", "-m", name, "--format", "json"))
+        assert row["metrics.metrics.u"] == 8
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "known"),
+    [
+        ("-s", "", "there is no column ''. Choose one of: name, kind,"),
+        ("-p", "", "there is no parameter ''. Choose one of: lr, seed, ratio."),
+        ("-p", ",", "there is no parameter ''. Choose one of: lr, seed, ratio."),
+        ("-p", "lr,", "there is no parameter ''. Choose one of: lr, seed, ratio."),
+        ("-p", "lr,,seed", "there is no parameter ''. Choose one of: lr, seed, ratio."),
+        ("-m", "", "there is no metric ''. Choose one of: train/batch.loss."),
+    ],
+)
+def test_an_empty_name_is_an_error_with_those_that_exist(
+    mlv: Callable[..., str], runs: Path, option: str, name: str, known: str
+) -> None:
+    assert known in mlv("ls", runs, option, name, exit=2)
+
+
+def said(tmp_path: Path, *arguments: str) -> tuple[list[str], list[str]]:
+    """The names of the rows that `mlv ls` prints, and the lines on standard error."""
+    command = [sys.executable, "-m", "mlv_tools", "ls", "runs", *arguments, "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    return [row["name"] for row in rows_of(done.stdout)], done.stderr.splitlines()
+
+
+def test_rows_without_a_value_are_counted(runs: Path, tmp_path: Path) -> None:
+    Exp(runs, "null", {"lr": None}).close()
+    without = "mlv: warning: {} of 6 experiments have no value for {} (1 broken or unknown{}) and are left out by {!r}"
+    names, lines = said(tmp_path, "-w", "lr > 0.05")
+    assert names == ["first", "third"]
+    assert lines == [without.format(3, "lr", ", 1 null", "lr > 0.05")]
+    names, lines = said(tmp_path, "-w", "train/batch.loss ~ *")
+    assert names == ["first", "second", "third"]
+    assert lines == [without.format(3, "train/batch.loss", "", "train/batch.loss ~ *")]
+    names, lines = said(tmp_path, "-w", "loss < 1")
+    assert names == ["first"]
+    assert lines == [without.format(4, "train/batch.loss", ", 1 NaN", "loss < 1")]
+    # Rows that another condition leaves out aren't counted, nor are those without null if null was excluded.
+    assert said(tmp_path, "-w", "kind = train", "-w", "lr = 0.1") == (
+        ["first"],
+        [without.format(1, "kind", "", "kind = train"), without.format(1, "lr", "", "lr = 0.1")],
+    )
+    assert said(tmp_path, "-w", "name = second", "-w", "lr > 0") == (["second"], [])
+    assert said(tmp_path, "-w", "name ~ [fns]*", "-w", "lr != null")[1] == []
+    assert said(tmp_path, "-w", "lr != 0.1")[0] == ["broken", "first/squeeze/pruned", "null", "second", "third"]
+
+
+@pytest.mark.parametrize("number", ["1e399", "-1e399", "1e-400", "[1, 1e399]", "9" * 5000])
+def test_a_number_that_no_float_is_close_to_is_an_error(mlv: Callable[..., str], tmp_path: Path, number: str) -> None:
+    Exp(tmp_path / "runs", "e", {"v": 1.0, "text": "1e399"}).close()
+    assert "is beyond all floats" in mlv("ls", "runs", "-w", f"v > {number}", exit=2)
+    assert "'1e399' isn't a number" in mlv("ls", "runs", "-w", "text > 1", exit=2)
+    for condition in ("v < inf", "v > 0e-400", "v > 5e-324", "name != 1e399"):
+        assert "e  " in mlv("ls", "runs", "-w", condition)
+
+
+@pytest.mark.parametrize(
+    ("to", "metrics"), [("3.0", {"loss": 1}), ("3e0", {"loss": 1}), ("3.5", {"loss": 3}), ("true", {"loss": 3})]
+)
+def test_a_rewind_goes_to_an_integer_in_any_spelling(tmp_path: Path, to: str, metrics: dict[str, int]) -> None:
+    with Exp(tmp_path, "e") as exp:
+        for loss in (0, 1, 2, 3):
+            exp.log.event("t", loss=loss)
+        exp.log.event("u")
+    log = exp.path / "log.jsonl"
+    log.write_text(re.sub(r'"event":"u","data":{', f'"event":"mlv/rewind","data":{{"to":{to}', log.read_text()))
+    (found,) = find(tmp_path)
+    assert summary(found).metrics == {("t", name): loss for name, loss in metrics.items()}
+    assert list(mlvlogger.read(exp.path).events())[-1].metrics == metrics
+
+
+def test_the_number_of_a_record_that_is_a_list_is_no_traceback(tmp_path: Path) -> None:
+    Exp(tmp_path, "e").close()
+    Exp.open(tmp_path / "e", tags=["a"]).close()
+    (stream,) = (tmp_path / "e/log").iterdir()
+    text = stream.read_text()
+    stream.write_text(text.replace('"number":2', '"number":[2]'))
+    assert text != stream.read_text()
+    (found,) = find(tmp_path)
+    assert summary(found).state == "completed"
 
 
 @pytest.mark.parametrize(

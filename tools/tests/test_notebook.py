@@ -2,6 +2,7 @@
 
 import os
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import trainings
 
 import mlv_tools
+from mlv_tools._display.names import flatten, metric_label
 from mlvlogger import Exp, read
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel")
@@ -54,6 +56,43 @@ def test_a_list_keeps_parameters_and_metrics_of_one_spelling_apart(tmp_path: Pat
             exp.log.event("a", {"b.c": 2})
     text = Elements(mlv_tools.experiments(tmp_path)._repr_html_()).text
     assert text.partition("state")[2] == '"optimizer.lr""a.b".ca.b.caexperimentcompleted0.512bexperimentcompleted0.2512'
+
+
+def test_a_list_counts_the_columns_that_it_does_not_show(tmp_path: Path) -> None:
+    for n in range(2):
+        with Exp(tmp_path, f"e{n}", {f"p{p}": n for p in range(11)}) as exp:
+            exp.log.event("t", {f"m{m}": m for m in range(8)})
+    html = mlv_tools.experiments(tmp_path)._repr_html_()
+    assert html.count("<th>") == 3 + 8 + 8 and "not shown: 3 parameters that differ<" in html
+    with Exp(tmp_path, "e2") as exp:
+        exp.log.event("t", m9=1)
+    assert "not shown: 3 parameters that differ, 1 metrics<" in mlv_tools.experiments(tmp_path)._repr_html_()
+    for n in range(10):
+        (tmp_path / f"broken{n}").mkdir()
+        (tmp_path / f"broken{n}/meta.json").write_text("{")
+    html = mlv_tools.experiments(tmp_path)._repr_html_()
+    assert html.count("broken: ") == 8 and "2 more are broken." in html
+
+
+def test_no_two_columns_of_a_list_have_one_title(tmp_path: Path) -> None:
+    for n in range(2):
+        with Exp(tmp_path, f"e{n}", {"t": {"loss": n}, "state": n, "metrics": {"t": {"loss": n}}}) as exp:
+            exp.log.event("t", loss=n)
+    titles = re.findall("<th>(.*?)</th>", mlv_tools.experiments(tmp_path)._repr_html_())
+    assert titles[3:] == ["t.loss", "params.state", "params.metrics.t.loss", "metrics.t.loss"]
+
+
+def test_one_experiment_has_the_names_that_all_commands_use(tmp_path: Path) -> None:
+    params = {"optimizer": {"lr": 0.2, "": {"a.b": 1, "c\n": {}}}, "optimizer.lr": 0.5, 'q"': None, "list": [{"x": 1}]}
+    metrics = [("a.b", "c"), ("a", "b.c"), ('q"', '"x'), ("t", "line\n"), ("t", "\u00e9")]
+    with Exp(tmp_path, "e", params) as exp:
+        for event, name in metrics:
+            exp.log.event(event, {name: 1})
+    html = read(exp.path)._repr_html_()
+    cells = [unescape(cell) for cell in re.findall("<t[hd] [^>]*>([^<]*)</t[hd]>", html)]
+    names = [*(name for name, _ in flatten(params)), *(metric_label(*one) for one in metrics)]
+    assert '"optimizer.lr"' in names and set(names) <= set(cells)
+    assert "optimizer" not in cells
 
 
 @pytest.mark.filterwarnings("default")  # of the kernel's client

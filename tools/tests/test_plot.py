@@ -1,5 +1,6 @@
 """`mlv plot`: a picture, as a file, with only the logged values."""
 
+import math
 import struct
 import subprocess
 import sys
@@ -110,6 +111,57 @@ def test_the_axis_of_a_constant_metric_shows_its_value(tmp_path: Path, value: fl
     assert plot(tmp_path / "runs", "--metric", "t.constant", "-o", tmp_path / "a.svg", *flags).returncode == 0
     labels = [text.replace("\u2212", "-").replace(",", "") for text in texts(tmp_path / "a.svg")]
     assert pytest.approx(value, rel=1e-6) in [float(label) for label in labels if label[-1:].isdigit()]
+
+
+def axis_of(path: Path) -> list[float]:
+    """The labels of the vertical axis, which come after the title of the horizontal one."""
+    shown = texts(path)
+    labels = [text.replace("\u2212", "-").replace(",", "") for text in shown[shown.index("step") + 1 :]]
+    return [float(label) for label in labels if label != "t.y"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--log"], ["--smooth", "0.5"]])
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ([1e-320, 2e-320, 1.0], "; 2 of those nearer to 0 than 1e-290: taken for 0"),
+        ([1e-320, 2e-320], "; 2 of those nearer to 0 than 1e-290: taken for 0"),
+        ([1.7e308, -1.7e308, 1.0], "; 2 of those beyond ±1e+300: crosses at the bottom"),
+        ([1.7e308, 1.7e308] * 2000, "; 720 of those beyond ±1e+300: crosses at the bottom"),
+        ([1e300, -1e300], ""),
+        ([1e-290, 1e-290 * (1 + 3e-16)], ""),
+    ],
+)
+def test_values_that_no_axis_shows_are_counted(
+    tmp_path: Path, values: list[float], left_out: str, flags: list[str]
+) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step, value in enumerate(values):
+            exp.log.event("t", step=step, y=value)
+    done = plot(tmp_path / "runs", "--metric", "t.y", "-o", tmp_path / "a.svg", *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert left_out in done.stdout and (left_out or "of those beyond" not in done.stdout)
+    if "--log" in flags:
+        hidden = sum(not value >= 1e-290 for value in values if abs(value) <= 1e300)
+        assert (f"; {hidden} of those not above 0: not on a log scale\n" in done.stdout) == bool(hidden)
+    assert all(math.isfinite(label) for label in axis_of(tmp_path / "a.svg"))
+
+
+@pytest.mark.parametrize("values", [(1e-25, 2e-25), (3e-25, 3e-25 + 1e-35), (-2e-300, -1e-280)])
+def test_the_labels_of_a_narrow_axis_are_different(tmp_path: Path, values: tuple[float, float]) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step, value in enumerate(values):
+            exp.log.event("t", step=step, y=value)
+    assert plot(tmp_path / "runs", "--metric", "t.y", "-o", tmp_path / "a.svg").returncode == 0
+    labels = axis_of(tmp_path / "a.svg")
+    assert len(set(labels)) == len(labels) > 1
+    slack = (max(values) - min(values)) / 1000
+    assert min(values) - slack <= min(labels) and max(labels) <= max(values) + slack
+
+
+def test_a_weight_that_is_no_number_is_wrong_usage(tmp_path: Path) -> None:
+    done = plot(tmp_path, "--metric", "t.y", "-o", tmp_path / "a.svg", "--smooth", "nan")
+    assert done.returncode == 2 and "nan isn't a weight" in done.stderr
 
 
 def test_the_axis_of_one_time_shows_it() -> None:

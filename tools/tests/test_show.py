@@ -94,6 +94,26 @@ def test_a_path_that_is_not_an_experiment_is_refused_with_the_reason(mlv: Callab
     assert "does not exist" in mlv("show", "nothing", exit=2)
     (tmp_path / "red\x1b[31m").mkdir()
     assert mlv("show", "red\x1b[31m", exit=1).startswith(r"mlv: error: red\x1b[31m isn't an experiment")
+    assert "contains no experiment that can be read. Pass the directory of an experiment." in mlv("show", ".", exit=1)
+
+
+@pytest.mark.parametrize("command", ["show", "tail", "diff", "tag", "note"])
+def test_a_directory_of_experiments_is_refused_with_one_of_them_and_the_commands_for_it(
+    mlv: Callable[..., str], runs: Path, command: str
+) -> None:
+    arguments = {"diff": ["runs/first"], "tag": ["x"], "note": ["x"]}.get(command, [])
+    assert mlv(command, "runs", *arguments, exit=1) == (
+        "mlv: error: runs isn't an experiment, but a directory of experiments. Pass one of them, such as runs/first. "
+        "To list them, run: mlv ls runs. The commands ls, sql, plot, report, clean and export (parquet, csv, "
+        "tensorboard) take runs, too.\n"
+    )
+
+
+def test_a_seal_from_a_boolean_does_not_match(mlv: Callable[..., str], exp: Exp) -> None:
+    log = exp.path / "log.jsonl"
+    text = log.read_text()
+    log.write_text(text.replace('"from":0', '"from":false'))
+    assert text != log.read_text() and "not sealed" in mlv("show", "e")
 
 
 def test_diff_prints_only_the_differences(mlv: Callable[..., str], tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_values_without_a_form_in_tensorboard_are_counted(tmp_path: Path) -> Non
     assert (result.exit_code, result.stderr) == (0, "")
 
 
+def test_a_problem_of_a_whole_file_is_reported_with_one_colon(tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "demo").close()
+    (tmp_path / "runs/demo/meta").mkdir(exist_ok=True)
+    (tmp_path / "runs/demo/meta/3.json").write_text("{}")
+    result = exported(tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("demo: meta/3.json: there is no meta/2.json")
+
+
 def test_an_export_that_fails_leaves_no_event_file(tmp_path: Path) -> None:
     for name in ("large", "small"):
         with Exp(tmp_path / "runs", name) as exp:

@@ -23,6 +23,8 @@ __all__ = ["Experiments", "experiments"]
 
 _ROWS = 100  # experiments in the table
 _COLUMNS = 8  # of parameters, and as many of metrics
+_BROKEN = 8  # messages about experiments that couldn't be read
+_FACTS = ("experiment", "kind", "state")  # columns
 _MAX_CELL = 60  # characters
 
 
@@ -44,10 +46,12 @@ class Experiments(list["Experiment"]):
         """Return a table of the first experiments: state, parameters that differ, and the last value of each metric."""
         rows = self[:_ROWS]
         params = [dict(flatten(experiment.params)) for experiment in rows]
-        names = differing(params)[:_COLUMNS]
+        differ = differing(params)
+        names = differ[:_COLUMNS]
         states, last = self._query()
-        metrics = list(dict.fromkeys(name for one in last.values() for name in one))[:_COLUMNS]
-        head = ["experiment", "kind", "state", *names, *metrics]
+        known = list(dict.fromkeys(name for one in last.values() for name in one))
+        metrics = known[:_COLUMNS]
+        head = _titles(names, metrics)
         body: list[list[object]] = []
         for experiment, own in zip(rows, params, strict=True):
             key = self._key(experiment)
@@ -59,7 +63,12 @@ class Experiments(list["Experiment"]):
         parts = [f"<b>{_count(len(self), 'experiment')} in {_cell(self.root)}</b>", _table(head, body)]
         if len(self) > _ROWS:
             parts.append(f"<div><i>{len(self) - _ROWS} more are not shown.</i></div>")
-        parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_COLUMNS]]
+        hidden = [(len(differ) - len(names), "parameters that differ"), (len(known) - len(metrics), "metrics")]
+        if left_out := ", ".join(f"{count} {what}" for count, what in hidden if count):
+            parts.append(f"<div><i>not shown: {left_out}</i></div>")
+        parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_BROKEN]]
+        if len(self.broken) > _BROKEN:
+            parts.append(f"<div><i>{len(self.broken) - _BROKEN} more are broken.</i></div>")
         return f"<div>{''.join(parts)}</div>"
 
     def _key(self, experiment: Experiment) -> str:
@@ -94,6 +103,20 @@ def experiments(root: str | os.PathLike[str]) -> Experiments:
         NotADirectoryError: If `root` isn't a directory.
     """
     return Experiments(root, find(root))
+
+
+def _titles(params: list[str], metrics: list[str]) -> list[str]:
+    """Return the titles of the columns: a name that could mean another column, too, has a prefix, as in `mlv ls`."""
+
+    def title(prefix: str, name: str, others: Iterable[str]) -> str:
+        return f"{prefix}.{name}" if name in others or name.startswith(("params.", "metrics.")) else name
+
+    others = {*_FACTS, *params}
+    return [
+        *_FACTS,
+        *(title("params", name, _FACTS) for name in params),
+        *(title("metrics", name, others) for name in metrics),
+    ]
 
 
 def _table(head: list[str], body: list[list[object]]) -> str:

@@ -316,6 +316,26 @@ def test_the_axes_of_constant_values_show_them(driver: Any, tmp_path: Path, valu
     assert shown.complaints() == ([], [], 1)
 
 
+def test_values_that_no_axis_shows_are_counted(driver: Any, tmp_path: Path) -> None:
+    values = {"far": (1.7e308, -1.7e308, 1.0), "near": (1e-320, 2e-320, 1.0), "narrow": (1e-25, 2e-25, 2e-25)}
+    with Exp(tmp_path / "runs", "e") as exp:
+        for step in range(3):
+            exp.log.event("t", {"step": step, **{name: three[step] for name, three in values.items()}})
+    path = tmp_path / "report.html"
+    path.write_text(page("runs", collect(tmp_path / "runs")), encoding="utf-8")
+    shown = Page(driver, path)
+    notes = "return [...document.querySelectorAll('#charts .note')].map((note) => note.textContent)"
+    far, near = "2 beyond ±1e+300 (crosses at the bottom)", "2 nearer to 0 than 1e-290 (taken for 0)"
+    assert shown.script(notes) == [far, "", near]
+    narrow = labels(shown, "#charts .card:nth-child(2) .plot", "y")
+    assert len(set(narrow)) == len(narrow) and (min(narrow), max(narrow)) == (1e-25, 2e-25)
+    shown.set("smooth", "0.5")
+    assert labels(shown, "#charts .card:nth-child(1) .plot", "y") == [1]
+    shown.set("log", None)
+    assert shown.script(notes) == [far, "", f"{near}; 2 not above 0 are not on a log scale"]
+    assert shown.complaints() == ([], [], 1)
+
+
 def test_columns_of_one_title_are_sorted_apart(driver: Any, tmp_path: Path) -> None:
     for name, state, first, second in (("a", "x", 1, 2), ("b", "w", 2, 1)):
         with Exp(tmp_path / "runs", name, {"state": state}) as exp:

@@ -1,10 +1,12 @@
 """The HTML of an experiment in a notebook: facts, parameters, and a small curve of each metric as SVG.
 
-Every string of the log is escaped. The HTML has no script, no style sheet and no address.
+Every string of the log is escaped. The HTML has no script, no style sheet and no address. Parameters and metrics have
+the names that the command `mlv` gives them, such as `optimizer.lr`; a test of `mlv_tools` compares them.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from html import escape
 from itertools import islice
@@ -14,7 +16,7 @@ from .._format.names import DEFAULT_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from .events import Event
@@ -80,7 +82,8 @@ class Spark:
         whole = self.range
         if whole is None or self.count < 2:
             return ""
-        low, span = whole[0], (whole[1] - whole[0]) or 1.0
+        # Halves, because the difference of two floats may be infinite.
+        low, span = whole[0] / 2, (whole[1] / 2 - whole[0] / 2) or 1.0
         path, pen = [], "M"
         for i, one in enumerate(self._bins):
             if one is None:
@@ -88,7 +91,7 @@ class Spark:
                 continue
             x = 1 + i * (_WIDTH - 2) / max(1, len(self._bins) - 1)
             for value in dict.fromkeys(one):
-                y = _HEIGHT - 2 - (value - low) / span * (_HEIGHT - 4)
+                y = _HEIGHT - 2 - (value / 2 - low) / span * (_HEIGHT - 4)
                 path.append(f"{pen}{x:.1f} {y:.1f}")
                 pen = "L"
         return (
@@ -122,6 +125,8 @@ def experiment_html(experiment: Experiment) -> str:
     except (MLVError, OSError) as error:
         notes.append(str(error))
     notes += map(str, experiment.problems[:_MAX_PROBLEMS])
+    if len(experiment.problems) > _MAX_PROBLEMS:
+        notes.append(f"{len(experiment.problems) - _MAX_PROBLEMS} more problems are left out.")
     return card(experiment.name, facts, experiment.params, found, notes)
 
 
@@ -155,7 +160,7 @@ def card(
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
     parts = [f"<b>{_escaped(title)}</b>", _table(rows)]
     if params:
-        parts += [_fold("Parameters", _table(_row(name, value) for name, value in params.items()))]
+        parts += [_fold("Parameters", _table(_row(name, value) for name, value in _flat(params)))]
     if found:
         heads = ("metric", "last", "least", "greatest", "values", "")
         head = f"<tr>{''.join(f'<th {_LEFT}>{name}</th>' for name in heads)}</tr>"
@@ -177,9 +182,29 @@ def _row(name: str, value: Any) -> str:
     return f"<tr><th {_LEFT}>{_escaped(name)}</th><td {_LEFT}>{_escaped(value)}</td></tr>"
 
 
+def _flat(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested dicts with their names. An empty dict is a value, too."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            for below, item in _flat(value):
+                yield f"{_part(key)}.{below}", item
+        else:
+            yield _part(key), value
+
+
+def _part(text: str) -> str:
+    """Return a part of a name, as a JSON string if it could be misread."""
+    return text if text and text.isprintable() and not {".", '"'} & set(text) else json.dumps(text)
+
+
+def _metric_label(event: str, name: str) -> str:
+    is_clear = name.isprintable() and name and not name.startswith('"')
+    return f"{_part(event)}.{name if is_clear else json.dumps(name)}"
+
+
 def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
     stream, event, metric = names
-    name = f"{event}.{metric}" + ("" if stream == DEFAULT_STREAM else f" ({stream})")
+    name = _metric_label(event, metric) + ("" if stream == DEFAULT_STREAM else f" ({stream})")
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
     cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]

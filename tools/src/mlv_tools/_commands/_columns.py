@@ -16,13 +16,15 @@ __all__ = ["FIXED", "TEXT", "Columns"]
 FIXED = ("name", "kind", "state", "last", "tags", "trouble")
 TEXT = ("name", "kind", "state", "tags", "trouble")  # the columns in which a number is text
 
-_LIST = re.compile(r'((?:[^,"]|"(?:[^"\\]|\\.)*"|")+)(?:,|\Z)', re.DOTALL)
+_PREFIXES = ("params.", "metrics.")
+_LIST = re.compile(r'((?:[^,"]|"(?:[^"\\]|\\.)*"|")*),', re.DOTALL)  # names, each with a comma after it
 
 
 class Columns:
     """The columns of a table. A column is identified by its full name: ``name``, ``params.lr``, ``metrics.train.loss``.
 
-    In a table, a column has its short name, such as ``lr`` and ``train.loss``, unless another column has it.
+    In a table, a column has its short name, such as ``lr`` and ``train.loss``, unless another column has it, or it
+    looks like a full name.
 
     Args:
         params: The names of all parameters.
@@ -51,7 +53,7 @@ class Columns:
         try:
             return self._param(text)
         except UnknownName:
-            return [column for name in _LIST.findall(text) for column in self._param(name.strip())]
+            return [column for name in _LIST.findall(f"{text},") for column in self._param(name.strip())]
 
     def _param(self, text: str) -> list[str]:
         group = [name.full for name in self._params if name.short.startswith(f"{text}.")]
@@ -64,14 +66,24 @@ class Columns:
 
     def metric(self, text: str) -> str:
         """Return the column of the metric that *text* names. The errors are those of `find_metric`."""
-        metric = find_metric(text.removeprefix("metrics."), self._metrics)
+        return self._named(find_metric(self._series(text), self._metrics))
+
+    def _named(self, metric: Metric) -> str:
         column = f"metrics.{metric}"
         self.named[column] = metric
         return column
 
+    def _series(self, text: str) -> str:
+        """Return *text* without `metrics.`, unless that is the beginning of the name of an event."""
+        labels = {metric_label(event, name) for event, name in self._metrics}
+        series = text.removeprefix("metrics.")
+        is_event = not {series, series.rpartition(":")[0]} & labels and {text, text.rpartition(":")[0]} & labels
+        return text if is_event else series
+
     def is_own(self, text: str) -> bool:
         """Return whether *text* is the name of a column that no metric has."""
-        return any(text in (name.full, name.short) for name in self._own)
+        is_short = not text.startswith(_PREFIXES)
+        return any(text == name.full or (is_short and text == name.short) for name in self._own)
 
     def find(self, text: str) -> str:
         """Return the column that *text* names.
@@ -80,15 +92,15 @@ class Columns:
             UnknownName: If there is no such column.
             AmbiguousName: If several columns are called so.
         """
-        metrics = []
+        metrics = {}
         for event, name in self._metrics:
             label = metric_label(event, name)
-            metrics.append(Name(f"metrics.{label}", label, (f"{event}.{name}", name)))
-        series = text.rpartition(":")[0]
+            metrics[Name(f"metrics.{label}", label, (f"{event}.{name}", name))] = Metric(event, name)
+        series = joined(text.rpartition(":")[0])
         if not self.is_own(text) and any(series in (one.full, one.short, *one.others) for one in metrics):
             return self.metric(text)
         found = resolve(text, [*self._own, *metrics], "column")
-        return found.full if found in self._own else self.metric(found.short)
+        return found.full if found in self._own else self._named(metrics[found])
 
     def condition(self, text: str, readings: Iterable[tuple[str, str, str]]) -> tuple[str, Condition]:
         """Return the column and the condition that *text* means.
@@ -119,4 +131,4 @@ class Columns:
         """Return the name of a column in a table."""
         short = re.sub(r"\A(params|metrics)\.", "", column)
         known = [name.full for name in self._own if short in (name.full, name.short)]
-        return short if known[:1] in ([], [column]) else column
+        return short if known[:1] in ([], [column]) and not short.startswith(_PREFIXES) else column

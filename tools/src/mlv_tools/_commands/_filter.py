@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -28,6 +29,10 @@ class Incomparable(ValueError):
     """A value has no order with the value of a condition."""
 
 
+class BeyondFloats(ValueError):
+    """A number is larger than all floats, or is not zero and would become zero."""
+
+
 def parts(text: str) -> list[tuple[str, str, str]]:
     """Return the column, the operator and the value that ``COLUMN = VALUE`` may mean, for each operator in it.
 
@@ -48,7 +53,10 @@ def parts(text: str) -> list[tuple[str, str, str]]:
 def as_number(value: Any) -> int | float | None:
     """Return a number, or the number that a string spells, or None."""
     if isinstance(value, str):
-        return _number(value.strip())
+        try:
+            return _number(value.strip())
+        except BeyondFloats:
+            return None
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
@@ -58,7 +66,22 @@ def _number(text: str) -> int | float | None:
     try:
         return int(text)
     except ValueError:  # it isn't an integer, or has too many digits
-        return float(text)
+        return _float(text)
+
+
+def _float(text: str) -> float:
+    """Return the float that a number is.
+
+    Raises:
+        BeyondFloats: If the float would be infinite or zero, and the number is neither.
+    """
+    value = float(text)
+    if (math.isinf(value) and "inf" not in text.lower()) or (value == 0 and re.match(r"[+-]?[0.]*[1-9]", text)):
+        shown = text if len(text) <= 100 else text[:99] + "…"
+        raise BeyondFloats(
+            f"{shown!r} is beyond all floats, which are between 5e-324 and 1.8e308. Write another number."
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,24 @@ class Condition:
     operator: str
     text: str
     is_text: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the value.
+
+        Raises:
+            BeyondFloats: If the value has a number that no float is close to.
+        """
+        _ = self._value
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the condition is about null itself."""
+        return self._value is None
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the condition compares the order of values, which NaN doesn't have."""
+        return self.operator in _COMPARE
 
     def holds(self, found: Any) -> bool:
         """Return whether the condition holds for a value of the column; None is null, which is equal to null only.
@@ -98,7 +139,9 @@ class Condition:
         if number is not None:
             return number
         try:
-            return json.loads(self.text)
+            return json.loads(self.text, parse_float=float if self.is_text else _float)
+        except BeyondFloats:
+            raise
         except ValueError:
             return self.text
 

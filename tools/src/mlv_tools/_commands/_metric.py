@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mlv_tools._commands._names import Name, UnknownName, resolve
+from mlv_tools._commands._names import AmbiguousName, Name, UnknownName, resolve
 from mlv_tools._display.names import metric_label
-from mlv_tools._display.text import as_float
+from mlv_tools._display.text import as_float, printable
 from mlvlogger import Experiment
 
 __all__ = ["Metric", "find_metric", "find_series"]
@@ -82,7 +82,8 @@ def find_series(text: str, known: Iterable[tuple[str, str]]) -> Metric:
 def find_metric(text: str, known: Iterable[tuple[str, str]]) -> Metric:
     """Return the metric that ``[EVENT.]NAME[:HOW]`` means. The arguments and errors are those of `find_series`.
 
-    To name a metric whose own name ends in one of these suffixes, append ``:last``.
+    To name a metric whose own name ends in one of these suffixes, append ``:last``. To name a value of another metric,
+    although such a metric has the same spelling, quote the name: ``EVENT."NAME":HOW``.
     """
     known = list(known)
     series, colon, how = text.rpartition(":")
@@ -90,14 +91,20 @@ def find_metric(text: str, known: Iterable[tuple[str, str]]) -> Metric:
         found = find_series(series, known) if colon else None
     except UnknownName:
         found = None
-    if found and how in _HOW:
-        return Metric(found.event, found.name, how)
     try:
-        return find_series(text, known)
+        whole = find_series(text, known)
     except UnknownName:
+        if found and how in _HOW:
+            return Metric(found.event, found.name, how)
         if found:
             choices = ", ".join(f":{one}" for one in _HOW)
             raise UnknownName(
                 f"{text!r} asks for an unknown value {how!r} of {found}. Choose one of: {choices}."
             ) from None
         raise
+    if found and how in _HOW:
+        quoted = metric_label(found.event, found.name, is_quoted=True)
+        raise AmbiguousName(
+            f"{text!r} is ambiguous. Choose one of: {printable(str(whole))}, {printable(f'{quoted}:{how}')}."
+        )
+    return whole

@@ -47,8 +47,7 @@ def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ..
     sides = [{part: dict(facts) for part, facts in _facts(experiment)} for experiment in experiments]
     for directory, experiment in zip(directories, experiments, strict=True):
         for problem in experiment.problems:
-            where = f"{problem.path}:{problem.line}" if problem.line else problem.path
-            click.echo(f"{printable(str(directory))}: {printable(where)}: {printable(problem.message)}", err=True)
+            click.echo(printable(f"{directory}: {problem}"), err=True)
     parts = [part for part in _PARTS if not only or part in only]
     differ = {part: differing([side[part] for side in sides]) for part in parts}
     shown = (

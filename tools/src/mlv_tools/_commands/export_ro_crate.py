@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mlv_tools._commands._completion import check_experiment
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
@@ -32,11 +33,12 @@ def command(directory: Path, out: Path, license: str) -> None:
         raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
     if out.resolve().is_relative_to(directory.resolve()):
         raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
+    check_experiment(directory)
     experiment = read(directory)
     messages = write(experiment, out, license)
     if experiment.state == "open":
         messages.append("the experiment is open: later events are not in the crate")
-    messages += [f"{problem.path}: {problem.message} {details(directory)}" for problem in experiment.problems]
+    messages += [f"{problem} {details(directory)}" for problem in experiment.problems]
     for message in messages:
         click.echo(printable(f"{directory}: {message}"), err=True)
     click.echo(printable(f"{out}: RO-Crate 1.1 of {experiment.name}, {experiment.id}"))

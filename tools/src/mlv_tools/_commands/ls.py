@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from mlv_tools._commands._filter import Condition, Incomparable, as_number, part
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._commands._names import AmbiguousName, UnknownName
-from mlv_tools._display.names import differing, flatten, metric_label
+from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
@@ -37,6 +38,7 @@ T = TypeVar("T")
 _SHOWN = 4  # params, and metrics, that are shown by default
 _WIDEST = 24  # characters of a cell
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
+_UNREADABLE = ("broken", "unknown")  # states of experiments that can't be read, or not as a whole
 # What is left out first if the terminal is too narrow: the largest number, and of those the last column.
 _NAME, _ASKED, _STATE, _CURVE, _FACT, _DEFAULT = range(6)
 _EXPORTED = ("name", "kind", "state", "last")
@@ -74,8 +76,8 @@ _EXPORTED = ("name", "kind", "state", "last")
     "--where",
     metavar="CONDITION",
     multiple=True,
-    help="Show only rows with COLUMN = VALUE; also != < <= > >=, and ~ for a pattern of the whole value. Reads whole"
-    " logs if COLUMN is a metric.",
+    help="Show only rows with COLUMN = VALUE; also != < <= > >=, and ~ for a pattern of the whole value. A warning"
+    " counts rows without a value. Reads whole logs if COLUMN is a metric.",
 )
 @click.option(
     "-s",
@@ -103,16 +105,17 @@ def command(
         metrics, params, conditions, sort = (), (), [], None  # no name can be right or wrong
     names = dict.fromkeys(name for row in rows for name in row.params)
     columns = Columns(names)
-    readings = [[name for name, _, _ in found] for _, found in conditions] + ([[sort]] if sort else [])
+    readings = [[name for name, _, _ in found] for _, found in conditions] + ([] if sort is None else [[sort]])
     if metrics or not all(any(map(columns.is_own, each)) for each in readings):
         columns = Columns(names, dict.fromkeys(name for row in rows for name in row.metric_names))
     asked = [column for text in params for column in _named("-p", columns.params, text)]
     wanted = [_named("-m", _metric_column, columns, rows, text) for text in metrics]
     filters = [(text, *_named("-w", columns.condition, text, found)) for text, found in conditions]
-    sorted_by = _named("-s", columns.find, sort) if sort else None
+    sorted_by = None if sort is None else _named("-s", columns.find, sort)
     for row in rows:
         row.read(columns.named)
     held = [_matches(rows, *each) for each in filters]
+    _report_missing(rows, filters, held, columns)
     shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
     if sorted_by:
         shown = _sorted(shown, sorted_by, reverse)
@@ -135,7 +138,7 @@ def command(
             (0 if asked else len(found_params[_SHOWN:]), "parameters that differ (-p)"),
             (0 if wanted else len(found_metrics[_SHOWN:]), "metrics (-m)"),
         ]
-        is_tree = not sort and not conditions and not reverse
+        is_tree = sort is None and not conditions and not reverse
         _print(_table(shown[:limit], columns, chosen, {*asked, *wanted}, is_tree), shown[:limit], more)
 
 
@@ -193,7 +196,7 @@ class _Row:
             "trouble": one.trouble,
         }
         self.cells |= {f"params.{name}": item for name, item in self.params.items()}
-        self.cells |= {f"metrics.{metric_label(*names)}": item for names, item in one.metrics.items()}
+        self.cells |= {f"metrics.{Metric(*names)}": item for names, item in one.metrics.items()}
         self.curves: dict[str, str] = {}
 
     @cached_property
@@ -260,6 +263,45 @@ def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> 
     return held
 
 
+def _is_missing(row: _Row, column: str, *, also_nan: bool) -> bool:
+    item = row.cells.get(column)
+    return item is None or (also_nan and as_number(item) != as_number(item))
+
+
+def _report_missing(
+    rows: list[_Row], filters: list[tuple[str, str, Condition]], held: list[list[bool]], columns: Columns
+) -> None:
+    """Report the rows that a condition leaves out because they have no value, unless another one leaves them out."""
+    without = [
+        [
+            not holds and not condition.is_null and _is_missing(row, column, also_nan=condition.is_order)
+            for row, holds in zip(rows, each, strict=True)
+        ]
+        for (_, column, condition), each in zip(filters, held, strict=True)
+    ]
+    for (text, column, _), missing in zip(filters, without, strict=True):
+        left_out = [
+            row
+            for number, row in enumerate(rows)
+            if missing[number] and all(h[number] or m[number] for h, m in zip(held, without, strict=True))
+        ]
+        if left_out:
+            kinds = {
+                "broken or unknown": sum(row.cells["state"] in _UNREADABLE for row in left_out),
+                "NaN": sum(row.cells.get(column) is not None for row in left_out),
+                "null": sum(
+                    column in row.cells and row.cells[column] is None and row.cells["state"] not in _UNREADABLE
+                    for row in left_out
+                ),
+            }
+            counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+            message = (
+                f"{len(left_out)} of {len(rows)} experiments have no value for {columns.title(column)}"
+                f"{f' ({counts})' if counts else ''} and are left out by {text!r}"
+            )
+            click.echo(f"mlv: warning: {printable(message)}", err=True)
+
+
 def _no_match(count: int, filters: list[tuple[str, str, Condition]]) -> str:
     """Return the message that no row is shown."""
     text = f"0 of {count} experiments match {' and '.join(repr(text) for text, _, _ in filters)}."
@@ -283,8 +325,8 @@ def _param_columns(rows: list[_Row]) -> list[str]:
 
 def _metric_columns(rows: list[_Row]) -> list[str]:
     """Return the columns of the metrics near the ends of the logs, the most frequent first."""
-    counts = Counter(metric_label(*names) for row in rows for names in row.summary.metrics)
-    return [f"metrics.{name}" for name, _ in counts.most_common()]
+    counts = Counter(names for row in rows for names in row.summary.metrics)
+    return [f"metrics.{Metric(*names)}" for names, _ in counts.most_common()]
 
 
 def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
@@ -297,13 +339,9 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
         number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
         return (0, number, "") if number is not None else (1, 0, str(item))
 
-    def is_missing(row: _Row) -> bool:
-        item = row.cells.get(column)
-        return item is None or as_number(item) != as_number(item)
-
-    return sorted((row for row in rows if not is_missing(row)), key=key, reverse=reverse) + list(
-        filter(is_missing, rows)
-    )
+    missing = [_is_missing(row, column, also_nan=True) for row in rows]
+    known = [row for row, is_missing in zip(rows, missing, strict=True) if not is_missing]
+    return sorted(known, key=key, reverse=reverse) + list(compress(rows, missing))
 
 
 @dataclass(eq=False)

@@ -57,6 +57,8 @@ def command(
     root: Path, metric: str, output: Path, only: str, by: str, log: bool, smooth: float, width: int, height: int
 ) -> None:
     """Plot a metric of all experiments under ROOT."""
+    if smooth != smooth:
+        raise click.BadParameter("nan isn't a weight. Pass a number from 0 to below 1.", param_hint="--smooth")
     if output.suffix not in (".png", ".svg"):
         raise click.UsageError(f"{output} must end in .png or .svg.")
     import vl_convert
@@ -102,6 +104,12 @@ def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> s
         parts.append(f"downsampled to {drawn}: the lowest and the highest of each stretch")
     if bad:
         parts.append(f"{bad} not finite: crosses at the bottom")
+    values = [value for curve in found for value in curve.values if value is not None]
+    if far := sum(abs(value) > charts.LARGEST for value in values):
+        parts.append(f"{far} of those beyond ±{charts.LARGEST:g}: crosses at the bottom")
+    near = sum(0 < abs(value) < charts.SMALLEST for value in values)
+    if near:
+        parts.append(f"{near} of those nearer to 0 than {charts.SMALLEST:g}: taken for 0")
     if hidden := sum(row["y"] is None for row in datasets["raw"]) - len(datasets["gaps"]):
         parts.append(f"{hidden} of those not above 0: not on a log scale")
     return "; ".join(parts)

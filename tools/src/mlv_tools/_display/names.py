@@ -31,9 +31,15 @@ def flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield _part(key), value
 
 
-def metric_label(event: str, name: str) -> str:
-    """Return the name of a metric. A dot in its own name isn't quoted: the event ends at the first dot."""
-    is_clear = name.isprintable() and name and not name.startswith('"')
+def metric_label(event: str, name: str, *, is_quoted: bool = False) -> str:
+    """Return the name of a metric. A dot in its own name isn't quoted: the event ends at the first dot.
+
+    Args:
+        event: The name of the event.
+        name: The name of the metric in the event.
+        is_quoted: Whether to quote the name of the metric in any case.
+    """
+    is_clear = name.isprintable() and name and not name.startswith('"') and not is_quoted
     return f"{_part(event)}.{name if is_clear else json.dumps(name)}"
 
 

@@ -60,7 +60,7 @@ def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], Count
             target = directory / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
-    messages += [f"{problem.path}:{problem.line or ''}: {problem.message}" for problem in experiment.problems]
+    messages += map(str, experiment.problems)
     return written, left_out, messages
 
 

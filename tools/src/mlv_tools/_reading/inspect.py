@@ -80,7 +80,8 @@ def _broken_seal(file: IO[bytes], seals: dict[int, Event]) -> int:
         if number in seals:
             found = seals.pop(number)
             digest.update(part[:-_SEAL_END])
-            if (found.data.get("from"), found.data.get("sha256")) != (place, digest.hexdigest()):
+            start = found.data.get("from")
+            if isinstance(start, bool) or (start, found.data.get("sha256")) != (place, digest.hexdigest()):
                 return number
             place = offset + len(part) - _SEAL_END
             digest = hashlib.sha256(part[-_SEAL_END:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 import mlvlogger
 from mlv_tools._reading.tail_reader import TailReader
@@ -76,7 +76,7 @@ class _Log:
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._superseded_after = 2**63  # a rewind that was read supersedes the events with a larger seq
+        self._superseded_after: float = 2**63  # a rewind that was read supersedes the events with a larger seq
         self.torn = 0
         self.last: datetime | None = None
         self.metrics: dict[tuple[str, str], float] = {}
@@ -126,7 +126,7 @@ class _Log:
 
     def _note(self, event: Event) -> None:
         # Going backwards, the smallest `to` of the rewinds so far decides which events are superseded.
-        if event.name == "mlv/rewind" and isinstance(to := event.data.get("to"), int):
+        if event.name == "mlv/rewind" and _is_integer(to := event.data.get("to")):
             self._superseded_after = min(self._superseded_after, to)
         elif event.seq <= self._superseded_after:
             for name, value in event.metrics.items():
@@ -143,8 +143,8 @@ class _Log:
             with (self._experiment.path / stream).open("rb") as file:
                 first = _first_event(file)
             record = first.data.get("record") if first else None
-            if isinstance(record, dict):
-                later.discard(record.get("number"))
+            if isinstance(record, dict) and _is_integer(number := record.get("number")):
+                later.discard(number)
         return not later
 
 
@@ -152,6 +152,11 @@ def _is_known(event: Event) -> bool:
     """Return whether an event doesn't begin a session, or begins one of exactly the version that this reader knows."""
     version, requires = event.data.get("mlv"), event.data.get("requires")
     return event.name != "mlv/start" or (version == mlvlogger.SPEC_VERSION and not requires)
+
+
+def _is_integer(value: Any) -> TypeGuard[float]:
+    """Return whether a member of a record is an integer in any spelling: 5.0 is 5, but true isn't 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0
 
 
 def _event(line: bytes) -> Event | None:

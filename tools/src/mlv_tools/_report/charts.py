@@ -6,12 +6,16 @@ as the text of a title.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlv_tools._sql.downsample import Curve
 
-__all__ = ["curves", "lines", "points", "spans"]
+__all__ = ["LARGEST", "SMALLEST", "curves", "lines", "points", "spans"]
+
+#: The largest value that is drawn, and the smallest one that isn't drawn as 0: beyond them, Vega can't compute an axis.
+LARGEST, SMALLEST = 1e300, 1e-290
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # only a name: nothing loads this URL
 _PALETTE = (  # the same as on the report's page
@@ -19,6 +23,7 @@ _PALETTE = (  # the same as on the report's page
 )
 # The format of an axis with a single value that isn't an integer: Vega would round the label to one.
 _SINGLE = ".7~g"
+_NARROW = 1e-18  # the range of an axis for whose labels the 20 decimal places of Vega aren't enough
 _MARKED = 60  # points: a curve with at most this number shows each of them, as on the page
 _LEGEND = 40  # names in a legend; more don't fit
 
@@ -54,16 +59,22 @@ def curves() -> dict[str, Any]:
 
 
 def set_format(axis: dict[str, Any], values: Iterable[float | None]) -> None:
-    """Give an axis the format that its label needs if all values are the same, as `page.js` does."""
-    different = {value for value in values if value is not None}
-    if len(different) == 1 and different.pop() % 1:
+    """Give an axis the format that its labels need if all values are the same or very near, as `page.js` does."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0), max(known, default=0)
+    if low == high and low % 1:
         axis["format"] = _SINGLE
+    elif 0 < high - low < _NARROW:
+        digits = 3 + math.floor(math.log10(max(-low, high) / (high - low)))
+        axis["format"] = f".{min(17, digits)}~g"
 
 
 def points(
     found: Mapping[str, Curve], *, starts: Mapping[str, float] | None = None, log: bool = False, smooth: float = 0.0
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the datasets of `curves`, as `page.js` does.
+
+    Values beyond `LARGEST` are marked as those that aren't finite, and values nearer to 0 than `SMALLEST` become 0.
 
     Args:
         found: The curves by label.
@@ -75,11 +86,12 @@ def points(
     for label, curve in found.items():
         start = None if starts is None else starts[label]
         xs = curve.steps if start is None else [time - start for time in curve.times]
-        ys = [None if y is None or (log and y <= 0) else y for y in curve.values]
+        values = list(map(_drawable, curve.values))
+        ys = [None if y is None or (log and y <= 0) else y for y in values]
         for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
             sets["raw"].append({"x": x, "y": y, "e": label})
             alone = (i == 0 or ys[i - 1] is None) and (i + 1 == len(ys) or ys[i + 1] is None)
-            if curve.values[i] is None:
+            if values[i] is None:
                 sets["gaps"].append({"x": x, "e": label})
             elif y is not None and (alone or len(ys) <= _MARKED):
                 sets["dots"].append({"x": x, "y": y, "e": label})
@@ -88,9 +100,15 @@ def points(
             at = steps if start is None else [time - start for time in times]
             sets["smooth"] += [
                 {"x": x, "y": None if y is None or (log and y <= 0) else y, "e": label}
-                for x, y in zip(at, _smoothed(means, smooth), strict=True)
+                for x, y in zip(at, _smoothed(list(map(_drawable, means)), smooth), strict=True)
             ]
     return sets
+
+
+def _drawable(value: float | None) -> float | None:
+    if value is None or abs(value) > LARGEST:
+        return None
+    return value if abs(value) >= SMALLEST else 0.0
 
 
 def _smoothed(values: list[float | None], weight: float) -> list[float | None]:

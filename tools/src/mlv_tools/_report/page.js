@@ -7,6 +7,8 @@
   for (const run of runs) run.params = new Map(run.params); // a name may be "__proto__"
   const PALETTE = ["#4269d0", "#e8803a", "#d6456b", "#2f9e8f", "#55a04a", "#8f5bd6", "#a5703f", "#3b9fd8", "#c84fb4", "#8a9099"];
   const MARKED = 60; // a curve of at most so many points shows each of them
+  const [LARGEST, SMALLEST] = [1e300, 1e-290]; // as in charts.py
+  const NARROW = 1e-18; // likewise
   const READOUT = 8; // experiments in the box under the pointer
   const $ = (id) => document.getElementById(id);
 
@@ -174,10 +176,18 @@
     });
   }
 
-  // The format of an axis whose values are all the same: Vega would round its only label to an integer.
+  // The format of an axis whose values are all the same, or very near: Vega would round the labels.
   function setFormat(axis, values) {
-    const different = new Set(values.filter((value) => value !== null));
-    if (different.size === 1 && [...different][0] % 1) axis.format = ".7~g";
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of values) if (value !== null) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    if (low === high && low % 1) axis.format = ".7~g";
+    else if (high > low && high - low < NARROW) axis.format = `.${Math.min(17, 3 + Math.floor(Math.log10(Math.max(-low, high) / (high - low))))}~g`;
+  }
+
+  // What is drawn of a value: nothing if it is too large for an axis, and 0 if it is too near to 0.
+  function drawable(value) {
+    if (value === null || Math.abs(value) > LARGEST) return null;
+    return Math.abs(value) < SMALLEST ? 0 : value;
   }
 
   // The horizontal axis: the steps, or the times, in a unit that fits the latest.
@@ -189,36 +199,39 @@
     return { title: `${name} since start`, of: (series) => scaled(series.t), means: (series) => scaled(series.mt), unit };
   }
 
-  // The datasets of a chart, and how many values a log scale has no place for.
+  // The datasets of a chart, and how many values a log scale has no place for, are beyond an axis, and are taken for 0.
   function rows(curve, axis) {
     const sets = { raw: [], smooth: [], dots: [], gaps: [] };
-    let hidden = 0;
+    const left = { hidden: 0, far: 0, near: 0 };
     for (const series of curve.series) {
       if (!state.picked.has(series.e)) continue;
       const e = String(series.e);
       const xs = axis.of(series);
       const usable = (y) => y !== null && (!state.log || y > 0);
-      series.y.forEach((y, i) => {
+      const ys = series.y.map(drawable);
+      ys.forEach((y, i) => {
         const row = { x: xs[i], y: usable(y) ? y : null, e };
         sets.raw.push(row);
-        if (y !== null && row.y === null) hidden += 1;
+        if (y !== null && row.y === null) left.hidden += 1;
+        if (y === null && series.y[i] !== null) left.far += 1;
+        if (y === 0 && series.y[i] !== 0) left.near += 1;
         if (y === null) sets.gaps.push({ x: xs[i], e });
-        else if (series.y.length <= MARKED || (!usable(series.y[i - 1] ?? null) && !usable(series.y[i + 1] ?? null))) sets.dots.push(row);
+        else if (ys.length <= MARKED || (!usable(ys[i - 1] ?? null) && !usable(ys[i + 1] ?? null))) sets.dots.push(row);
       });
       if (state.smooth > 0) {
         const [means, at] = series.m ? [series.m, axis.means(series)] : [series.y, xs];
-        smoothed(means, state.smooth).forEach((y, i) => sets.smooth.push({ x: at[i], y: usable(y) ? y : null, e }));
+        smoothed(means.map(drawable), state.smooth).forEach((y, i) => sets.smooth.push({ x: at[i], y: usable(y) ? y : null, e }));
       }
     }
     sets.dots = sets.dots.filter((row) => row.y !== null);
-    return [sets, hidden];
+    return [sets, left];
   }
 
   function drawCurve(card, curve) {
     const plot = card.querySelector(".plot");
     plot.draw = async () => {
       const axis = axisOf(curve);
-      const [sets, hidden] = rows(curve, axis);
+      const [sets, left] = rows(curve, axis);
       const domain = [...state.picked].map(String);
       const spec = structuredClone(page.specs.curves);
       spec.encoding.color.scale = { domain, range: domain.map((e) => state.colours[Number(e)]) };
@@ -229,7 +242,7 @@
       if (state.log) spec.layer.forEach((layer) => { if (layer.encoding?.y?.field) layer.encoding.y.scale = { type: "log" }; });
       if (state.smooth > 0) spec.layer[0].mark.opacity = 0.28;
       spec.layer = spec.layer.filter((layer) => sets[layer.data.name].length);
-      card.querySelector(".note").textContent = noteOf(curve, hidden);
+      card.querySelector(".note").textContent = noteOf(curve, left);
       const old = plot.view;
       plot.view = await embed(plot, spec, sets);
       old?.finalize();
@@ -239,7 +252,7 @@
     plots.push(plot);
   }
 
-  function noteOf(curve, hidden) {
+  function noteOf(curve, left) {
     const shown = curve.series.filter((series) => state.picked.has(series.e));
     const total = shown.reduce((sum, series) => sum + series.n, 0);
     const drawn = shown.reduce((sum, series) => sum + series.y.length, 0);
@@ -248,7 +261,9 @@
     if (!shown.length) notes.push("none of the picked experiments has it");
     if (shown.some((series) => series.m)) notes.push(`${drawn} of ${total} points: the lowest and the highest of each stretch`);
     if (bad) notes.push(`${bad} not finite (crosses at the bottom)`);
-    if (hidden) notes.push(`${hidden} not above 0 are not on a log scale`);
+    if (left.far) notes.push(`${left.far} beyond ±${LARGEST} (crosses at the bottom)`);
+    if (left.near) notes.push(`${left.near} nearer to 0 than ${SMALLEST} (taken for 0)`);
+    if (left.hidden) notes.push(`${left.hidden} not above 0 are not on a log scale`);
     return notes.join("; ");
   }
 
