@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_export_overwrites_nothing_and_leaves_no_partial_file(runs: Path, tmp_pa
         result = export(form, runs, tmp_path / name)
         assert (result.returncode, result.stdout) == (1, "")
         assert "already exists, and nothing is overwritten. Choose another name." in result.stderr
-    assert export(form, runs, tmp_path / "missing/out").returncode == 1
+    assert export(form, runs, tmp_path / "missing/out").returncode == 2
     assert export(form, tmp_path / "missing", tmp_path / "out").returncode == 2
     assert sorted(os.listdir(tmp_path)) == before
     assert export(form, runs, tmp_path / "empty").returncode == 0
@@ -146,3 +147,51 @@ def test_json_keeps_columns_of_one_name_and_all_digits(mlv: Callable[..., str], 
     row = {"a": 1, "a_2": 2, "a_1": 3, "d": "12345678901234567890.1234567", "e": 0.1}
     assert json.loads(mlv("sql", "runs", query, "--format", "jsonl")) == row
     assert json.loads(mlv("sql", "runs", query, "--format", "json")) == [row]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["sql", "runs", "FROM metrics", "-o"], "x.csv"),
+        (["sql", "runs", "FROM metrics", "-o"], "x.parquet"),
+        (["plot", "runs", "--metric", "batch.loss", "-o"], "x.svg"),
+        (["report", "runs", "-o"], "x.html"),
+        (["export", "csv", "runs"], "x"),
+        (["export", "parquet", "runs"], "x"),
+        (["export", "ro-crate", "runs/one"], "x.zip"),
+    ],
+)
+def test_an_error_names_the_file_that_was_given(
+    runs: Path, tmp_path: Path, mlv: Callable[..., str], arguments: list[str], target: str
+) -> None:
+    if "ro-crate" in arguments:
+        pytest.importorskip("rocrate")
+    shown = mlv(*arguments, f"missing/{target}", exit=2)
+    assert f"missing/{target} cannot be written: missing isn't a directory. Create it first." in shown
+    assert ".mlv-" not in shown
+    assert os.listdir(tmp_path) == ["runs"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.csv"],
+        ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.parquet"],
+        ["report", "runs", "-o", "mine.html"],
+        ["export", "csv", "runs", "mine"],
+        ["export", "parquet", "runs", "mine"],
+    ],
+)
+def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path: Path, arguments: list[str]) -> None:
+    with Exp(tmp_path / "runs", "one") as exp:
+        for step in range(5000):
+            exp.log.event("batch", step=step, loss=step / 7)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    done = subprocess.run([*MLV, *arguments], cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "mine" in done.stderr and "File too large" in done.stderr, done.stderr
+    assert not [word for word in (".mlv-", "partial", "Traceback") if word in done.stderr], done.stderr
+    assert os.listdir(tmp_path) == ["runs"]

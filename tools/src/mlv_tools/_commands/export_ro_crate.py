@@ -9,6 +9,7 @@ import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import requires_extra
+from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.ro_crate import write
 from mlv_tools._reading.trees import details
@@ -30,6 +31,7 @@ def command(directory: Path, out: Path, license: str) -> None:
         import rocrate  # noqa: F401
     if os.path.lexists(out):
         raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
+    check_target(out)
     if out.resolve().is_relative_to(directory.resolve()):
         raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
     experiment = read(directory)

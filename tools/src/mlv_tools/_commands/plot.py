@@ -10,6 +10,7 @@ import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_series
+from mlv_tools._commands._target import check_target
 from mlv_tools._display.names import listed
 from mlv_tools._display.text import printable
 from mlv_tools._display.values import shorten
@@ -59,6 +60,7 @@ def command(
     """Plot a metric of all experiments under ROOT."""
     if output.suffix not in (".png", ".svg"):
         raise click.UsageError(f"{output} must end in .png or .svg.")
+    check_target(output)
     import vl_convert
 
     with connect(root) as connection:

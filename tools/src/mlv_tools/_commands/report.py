@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._target import check_target
+from mlv_tools._exchange.table_files import naming
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
 
@@ -30,14 +32,14 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
     all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
     """
-    if not output.parent.is_dir():  # reported before the experiments are read, not after
-        raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Create it first.")
+    check_target(output)
     data = collect(root, title=title, images=images * 1_000_000)
     text = page(data["title"], data)
     partial = output.with_name(f".{output.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with naming(str(output)):
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
     click.echo(f"{output}: {data['summary']}, {len(text.encode()) / 1e6:.1f} MB")

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["export", "publish", "write_csv", "write_json", "write_jsonl"]
+__all__ = ["export", "naming", "publish", "write_csv", "write_json", "write_jsonl"]
 
 _ORDERS = {
     "experiments": "experiment",
@@ -48,8 +48,11 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
     """
     if os.path.lexists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
         raise FileExistsError(f"{directory!r} already exists, and nothing is overwritten. Choose another name.")
+    import duckdb
+
     target = os.path.abspath(directory)
-    folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
+    with naming(directory):
+        folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
     try:
         rows = {}
         for view, order in _ORDERS.items():
@@ -60,11 +63,26 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
             counted = connection.execute(f"SELECT count(*) FROM {view}").fetchone()
             rows[view] = counted[0] if counted else 0
         os.chmod(folder, 0o777 & ~_umask())  # mkdtemp gives access to the owner only
-        os.rename(folder, target)
+        with naming(directory):
+            os.rename(folder, target)
+    except duckdb.IOException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(str(error).replace(folder, directory)) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return rows
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Name *path*, which the user gave, in each error of the system, instead of a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 @contextmanager
@@ -76,7 +94,10 @@ def publish(path: str) -> Iterator[str]:
     """
     if os.path.lexists(path):
         raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
-    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder:
+    with (
+        naming(path),
+        tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder,
+    ):
         written = os.path.join(folder, os.path.basename(path))
         yield written
         os.rename(written, path)
