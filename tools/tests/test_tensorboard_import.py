@@ -181,9 +181,9 @@ def test_every_image_of_a_batch_is_imported(tmp_path: Path) -> None:
 def test_scalars_of_every_type_of_number_are_imported(tmp_path: Path) -> None:
     metadata = scalar_metadata(display_name="", description="")
     kinds = [np.float16, np.float32, np.float64, np.uint8, np.int8, np.int16, np.uint16, np.int32, np.int64, np.bool_]
+    kinds += [np.uint32, np.uint64]
     events = [summary(1, f"plain/{kind.__name__}", make_tensor_proto(kind(1)), metadata) for kind in kinds]
-    packed = [*kinds, np.uint32, np.uint64]
-    for kind in packed:
+    for kind in kinds:
         tensor = TensorProto(dtype=make_tensor_proto(kind(1)).dtype, tensor_content=kind(1).tobytes())
         events.append(summary(1, f"packed/{kind.__name__}", tensor, metadata))
     events.append(summary(1, "plain/bfloat16", TensorProto(dtype=14, half_val=[0x3F80]), metadata))
@@ -196,6 +196,15 @@ def test_scalars_of_every_type_of_number_are_imported(tmp_path: Path) -> None:
     assert len(found) == len(events)
 
 
+def test_large_unsigned_integers_are_exact(tmp_path: Path) -> None:
+    metadata = scalar_metadata(display_name="", description="")
+    values: list[Any] = [np.uint64(2**64 - 1), np.uint64(2**53 + 1), np.uint32(2**32 - 1), np.uint32(300), np.uint64(0)]
+    write(tmp_path / "tb/run", *(summary(1, f"a/{n}", make_tensor_proto(v), metadata) for n, v in enumerate(values)))
+    result = imported(tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert logged(experiment(tmp_path)) == {f"a/{n}": [(1, int(value))] for n, value in enumerate(values)}
+
+
 def test_tensors_that_are_no_single_number_are_counted(tmp_path: Path) -> None:
     metadata = scalar_metadata(display_name="", description="")
     repeated = TensorProto(dtype=1, float_val=[0.5])
@@ -205,7 +214,7 @@ def test_tensors_that_are_no_single_number_are_counted(tmp_path: Path) -> None:
         summary(1, "repeated", repeated, metadata),
         summary(1, "two", make_tensor_proto(np.array([1, 2], np.float32)), metadata),
         summary(1, "complex", make_tensor_proto(np.complex64(1 + 2j)), metadata),
-        summary(1, "unsigned", make_tensor_proto(np.uint64(1)), metadata),
+        summary(1, "unsigned", make_tensor_proto(np.array([1, 2], np.uint64)), metadata),
     )
     result = imported(tmp_path)
     assert (result.exit_code, result.stderr) == (1, "run: left out: 4 of scalars\n")
