@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._signals import removing_on_signals
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
@@ -35,7 +36,8 @@ def command(directory: Path, out: Path, license: str) -> None:
     if out.resolve().is_relative_to(directory.resolve()):
         raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
     experiment = read(directory)
-    messages = write(experiment, out, license)
+    with removing_on_signals():
+        messages = write(experiment, out, license)
     if experiment.state == "open":
         messages.append("the experiment is open: later events are not in the crate")
     messages += [f"{problem.path}: {problem.message} {details(directory)}" for problem in experiment.problems]
