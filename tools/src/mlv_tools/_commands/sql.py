@@ -19,7 +19,7 @@ from rich.text import Text
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl
+from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl, write_parquet
 from mlv_tools._sql.schema import describe
 from mlv_tools._sql.views import connect
 
@@ -68,8 +68,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     with publish(output) if output is not None else nullcontext() as path:
         try:
             if form == "parquet":
-                quoted = str(path).replace("'", "''")
-                connection.execute(f"COPY ({query.rstrip().rstrip(';')}) TO '{quoted}' (FORMAT parquet)")
+                write_parquet(connection, str(path), query.rstrip().rstrip(";"))
                 return
             connection.execute(query)
             rows = _rows(connection)

@@ -6,8 +6,10 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -17,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["export", "naming", "publish", "write_csv", "write_json", "write_jsonl"]
+__all__ = ["export", "naming", "publish", "write_csv", "write_json", "write_jsonl", "write_parquet"]
 
 _ORDERS = {
     "experiments": "experiment",
@@ -126,6 +128,31 @@ def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterabl
     names = _distinct(names)
     for row in rows:
         file.write(_object(names, kinds, row) + "\n")
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, path: str, query: str) -> None:
+    """Write the rows of a query as Parquet, with one warning for each column with integers that are rounded.
+
+    Parquet has no integers of 128 bits, and DuckDB writes a DOUBLE instead.
+    """
+    file = path.replace("'", "''")
+    columns = connection.execute(f"DESCRIBE ({query})").fetchall()
+    large = [(name, kind) for name, kind, *_ in columns if "HUGEINT" in kind]
+    if large:
+        connection.execute(f"CREATE TEMP TABLE mlv_result AS ({query})")
+        query = "FROM mlv_result"
+    connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
+    for name, kind in large:
+        column = '"' + name.replace('"', '""') + '"'
+        written = f"TRY_CAST(TRY_CAST({column} AS {re.sub('U?HUGEINT', 'DOUBLE', kind)}) AS {kind})"
+        count = f"SELECT count(*) FROM mlv_result WHERE {written} IS DISTINCT FROM {column}"
+        (number,) = connection.execute(count).fetchone() or (0,)
+        if number:
+            warnings.warn(
+                f"{number} values of the column {name!r} were rounded, because Parquet has no type for {kind}. To keep "
+                "all digits, cast the column to VARCHAR.",
+                stacklevel=2,
+            )
 
 
 def _distinct(names: list[str]) -> list[str]:
