@@ -128,7 +128,9 @@ def test_links_to_experiments_are_said(runs: Path, tmp_path: Path, form: str) ->
     (runs / "one/sub").symlink_to(exp.path)
     result = export(form, runs, tmp_path / "out")
     said = "is left out: symbolic links aren't followed. Export its target"
-    assert result.stderr.splitlines() == [f"{runs}/{name} {said}" for name in ("one/sub", "selected")]
+    warning, *lines = result.stderr.splitlines()
+    assert lines == [f"{runs}/{name} {said}" for name in ("one/sub", "selected")]
+    assert "because of 2 problems, such as ./one/sub: it is a symbolic link that leads outside" in warning
     assert (result.returncode, result.stdout.split()[0]) == (1, "1")
 
 

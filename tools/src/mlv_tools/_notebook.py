@@ -45,7 +45,7 @@ class Experiments(list["Experiment"]):
         rows = self[:_ROWS]
         params = [dict(flatten(experiment.params)) for experiment in rows]
         names = differing(params)[:_COLUMNS]
-        states, last = self._query()
+        states, last, problems = self._query()
         metrics = list(dict.fromkeys(name for one in last.values() for name in one))[:_COLUMNS]
         head = ["experiment", "kind", "state", *names, *metrics]
         body: list[list[object]] = []
@@ -60,27 +60,28 @@ class Experiments(list["Experiment"]):
         if len(self) > _ROWS:
             parts.append(f"<div><i>{len(self) - _ROWS} more are not shown.</i></div>")
         parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_COLUMNS]]
+        parts += [f"<div><i>{escape(shorten(message, 300))}</i></div>" for message in problems]
         return f"<div>{''.join(parts)}</div>"
 
     def _key(self, experiment: Experiment) -> str:
         """Return the name of an experiment in the views."""
         return storable(experiment.path.relative_to(self.root).as_posix())
 
-    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
-        """Return the state of each experiment, and the last value of each of its metrics."""
+    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], list[str]]:
+        """Return the state of each experiment, the last value of each of its metrics, and the warnings."""
         query = f"""
             select experiment, event, name, arg_max(value, seq) from metrics
             where {IS_DEFAULT_STREAM} group by all order by min(seq), event, name
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `broken` and `Experiment.problems` list what was left out
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             connection = connect(self.root)
         last: dict[str, dict[str, float]] = {}
         with connection:
             states = dict(connection.execute("select experiment, state from experiments").fetchall())
             for experiment, event, name, value in connection.execute(query).fetchall():
                 last.setdefault(experiment, {})[metric_label(event, name)] = value
-        return states, last
+        return states, last, [str(warning.message) for warning in caught]
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:

@@ -89,6 +89,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hand(root / "requires", EVENT % (1, 1), meta=META | {"requires": ["x"]})
     (root / "empty").mkdir()
     (root / "loop").symlink_to(root)
+    (root / "outside").symlink_to(hand(root.parent / "elsewhere", EVENT % (1, 1)))
     (root / "fine" / "log").mkdir(parents=True)
     (root / "damaged" / "fine" / "log").mkdir()
     (root / "damaged" / "fine" / "log" / "link.jsonl").symlink_to("../log.jsonl")

@@ -21,7 +21,7 @@ from .fast import Series, quick_events
 from .meta import is_experiment, load
 from .patterns import matcher
 from .readonly import read_only
-from .search import walk
+from .search import leads_outside, walk
 from .spans import SpanTree, span_trees
 
 TYPE_CHECKING = False
@@ -364,13 +364,15 @@ def _is_regular(path: Path) -> bool:
 def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment]:
     """Yield the experiments in and below *root*, in the order of their paths, without following links.
 
-    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning.
+    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning. At the end, a
+    warning counts the symbolic links that may lead to other experiments.
 
     Args:
         root: The directory.
         below: Whether to skip *root* itself.
     """
-    for directory, _, error in walk(root, is_experiment):
+    links: list[Path] = []
+    for directory, _, error in walk(root, is_experiment, links):
         if error is not None:
             warn(f"{directory} could not be searched: {error}")
         elif not (below and directory == root):
@@ -378,3 +380,9 @@ def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment
                 yield Experiment(directory)
             except (MLVError, OSError) as failure:
                 warn(f"left out: {failure}")
+    if outside := sorted(link for link in links if leads_outside(link, root)):
+        what = "1 symbolic link leads" if len(outside) == 1 else f"{len(outside)} symbolic links lead"
+        warn(
+            f"{what} outside of {os.fspath(root)!r} and aren't followed, such as {os.fspath(outside[0])!r}. To read"
+            " the experiments there, pass the target to read.all."
+        )

@@ -8,7 +8,9 @@ import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._target import check_target
+from mlv_tools._display.text import printable
 from mlv_tools._exchange.table_files import naming
+from mlv_tools._reading.trees import links_outside
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
 
@@ -42,4 +44,6 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
             partial.replace(output)
         finally:
             partial.unlink(missing_ok=True)
+    if message := links_outside(root):
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
     click.echo(f"{output}: {data['summary']}, {len(text.encode()) / 1e6:.1f} MB")

@@ -11,9 +11,19 @@ from typing import IO, Any
 from mlv_tools._display.names import metric_label
 from mlv_tools._reading.tail_reader import TailReader
 from mlv_tools._reading.trees import Found, details
-from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion
+from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
-__all__ = ["Row", "event_rows", "experiment_row", "log_strays", "problem_row", "rounded", "storable", "torn_end"]
+__all__ = [
+    "Row",
+    "event_rows",
+    "experiment_row",
+    "link_problems",
+    "log_strays",
+    "problem_row",
+    "rounded",
+    "storable",
+    "torn_end",
+]
 
 Row = dict[str, Any]
 
@@ -102,6 +112,13 @@ def log_strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield f"log/{name}", "it is a symbolic link, which is not followed"
             else:
                 yield f"log/{name}", "it isn't a stream: its name is not portable, or it isn't a regular file"
+
+
+def link_problems(root: str | os.PathLike[str]) -> Iterator[Row]:
+    """Yield a row of `problems` for each symbolic link that may lead to experiments outside of *root*."""
+    for link in unfollowed_links(root, outside=True):
+        path = link.relative_to(root).as_posix()
+        yield problem_row(".", path, None, "it is a symbolic link that leads outside of the root, and isn't followed")
 
 
 def problem_row(name: str, path: str, line: int | None, message: str) -> Row:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlv_tools._reading.trees import find
 from mlv_tools._sql.events import Stream, load_events
-from mlv_tools._sql.rows import Row, experiment_row, log_strays, problem_row, rounded, storable
+from mlv_tools._sql.rows import Row, experiment_row, link_problems, log_strays, problem_row, rounded, storable
 from mlv_tools._sql.rules import IS_LIFECYCLE, is_rounded, number, unescaped
 from mlv_tools._sql.tables import fill
 from mlvlogger import Experiment
@@ -36,11 +36,11 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     `plain(params->'seed')`.
 
     The views show the state at the call, lifecycle events included, without rewound events. A broken experiment is a
-    row of `experiments` with its `error`. Other unreadable parts are in `problems`, as are integers of which `metrics` has
-    only the nearest number, and there is a warning if that has rows.
+    row of `experiments` with its `error`. Other unreadable parts are in `problems`, as are integers of which `metrics`
+    has only the nearest number; there is a warning if `problems` has rows.
 
-    No symbolic link below the directory is followed, and nothing is written there. DuckDB neither loads nor installs
-    extensions by itself, so that no query opens a network connection.
+    No symbolic link below the directory is followed; `problems` has those that lead outside of it. Nothing is written
+    there. DuckDB neither loads nor installs extensions by itself, so that no query opens a network connection.
 
     Args:
         root: The directory.
@@ -67,6 +67,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
                 problems += [problem_row(name, path, None, message) for path, message in log_strays(found.experiment)]
             except OSError as error:
                 problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
+    problems += link_problems(root)
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

@@ -18,7 +18,17 @@ from pyspark.sql import functions as F  # type: ignore[import-not-found,unused-i
 import mlvlogger
 from mlv_tools._display.text import as_float
 from mlv_tools._reading.trees import Found, details, find
-from mlv_tools._sql.rows import Row, event_rows, experiment_row, log_strays, problem_row, rounded, storable, torn_end
+from mlv_tools._sql.rows import (
+    Row,
+    event_rows,
+    experiment_row,
+    link_problems,
+    log_strays,
+    problem_row,
+    rounded,
+    storable,
+    torn_end,
+)
 from mlv_tools._sql.schema import VIEWS
 from mlv_tools._sql.views import left_out
 from mlv_tools.spark._distribute import TYPES, Columns, Unit, distribute, root_directory
@@ -26,8 +36,9 @@ from mlvlogger import Event, MLVError
 
 __all__ = ["Views", "views"]
 
+_PROBLEM_COLUMNS = "experiment: STRING, path: STRING, line: BIGINT, message: STRING"
 _PROBLEM = (
-    "ARRAY<STRUCT<experiment: STRING, path: STRING, line: BIGINT, message: STRING>>",
+    f"ARRAY<STRUCT<{_PROBLEM_COLUMNS}>>",
     pyarrow.list_(pyarrow.struct([(name, TYPES[kind][1]) for name, kind, _ in VIEWS["problems"]])),
 )
 _METRIC = (
@@ -95,6 +106,7 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
         experiments.select(F.explode("problems").alias("problem"))
         .union(events.where("event IS NULL").select(F.explode("problems")))
         .select("problem.*")
+        .union(spark.createDataFrame([tuple(row.values()) for row in link_problems(top)], _PROBLEM_COLUMNS))
         .distinct()
         .orderBy("experiment", "path", F.coalesce("line", F.lit(0)))
     )
