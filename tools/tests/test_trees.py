@@ -57,7 +57,8 @@ def test_every_command_reports_links_that_lead_outside(tmp_path: Path, mlv: Call
     said = "2 symbolic links lead outside of 'runs' and aren't followed, such as 'runs/a'"
     assert links_outside(tmp_path / "runs").replace(f"{tmp_path}/", "") == said
     command = [sys.executable, "-m", "mlv_tools"]
-    for arguments in (["ls", "runs", "--format", "csv"], ["ls", "runs", "--format", "json"], ["report", "runs"]):
+    listings = [["ls", "runs", "--format", "csv"], ["ls", "runs", "--format", "json"], ["ls", "runs", "-w", "name=x"]]
+    for arguments in (*listings, ["report", "runs"]):
         done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, f"mlv: warning: {said}\n")
     assert f"{said}." in (tmp_path / "report.html").read_text()

@@ -120,13 +120,13 @@ def command(
         shown.reverse()
     if rows and not shown:
         click.echo(_no_match(len(rows), filters), err=format_ != "table")
+    if (format_ != "table" or (rows and not shown)) and (message := links_outside(root)):
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
     found_params, found_metrics = _param_columns(rows), _metric_columns(rows)
     chosen = [*(asked or found_params[:_SHOWN]), *(wanted or found_metrics[:_SHOWN])]
     chosen = list(dict.fromkeys(chosen))
     if format_ != "table":
         _export(shown[:limit], [*_EXPORTED, *chosen], columns, format_)
-        if message := links_outside(root):
-            click.echo(f"mlv: warning: {printable(message)}", err=True)
     elif not rows:
         links = len(unfollowed_links(root, outside=True))
         suffix = f"; {links} symbolic links to directories aren't followed" if links else ""
