@@ -381,8 +381,8 @@ def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment
             except (MLVError, OSError) as failure:
                 warn(f"left out: {failure}")
     if outside := sorted(link for link in links if leads_outside(link, root)):
-        what = "1 symbolic link leads" if len(outside) == 1 else f"{len(outside)} symbolic links lead"
+        what = "1 symbolic link isn't" if len(outside) == 1 else f"{len(outside)} symbolic links aren't"
         warn(
-            f"{what} outside of {os.fspath(root)!r} and aren't followed, such as {os.fspath(outside[0])!r}. To read"
-            " the experiments there, pass the target to read.all."
+            f"{what} followed and may lead to experiments outside of {os.fspath(root)!r}, such as"
+            f" {os.fspath(outside[0])!r}. To read the experiments there, pass the target to read.all."
         )

@@ -50,8 +50,10 @@ def links_outside(root: str | os.PathLike[str]) -> str:
     links = unfollowed_links(root, outside=True)
     if not links:
         return ""
-    what = "1 symbolic link leads" if len(links) == 1 else f"{len(links)} symbolic links lead"
-    return f"{what} outside of {os.fspath(root)!r} and aren't followed, such as {os.fspath(links[0])!r}"
+    what = "1 symbolic link isn't" if len(links) == 1 else f"{len(links)} symbolic links aren't"
+    return (
+        f"{what} followed and may lead to experiments outside of {os.fspath(root)!r}, such as {os.fspath(links[0])!r}"
+    )
 
 
 def details(directory: Path) -> str:
