@@ -25,6 +25,7 @@ from mlvlogger import (
     UnsupportedVersion,
     find,
     may_be_lifecycle,
+    unfollowed_links,
 )
 
 TIME = "2026-11-28T12:00:00.000000Z"
@@ -195,6 +196,45 @@ def test_find_gives_broken_experiments_with_the_error_and_skips_other_directorie
         ("newer", UnsupportedVersion, True),
     ]
     assert isinstance(found[0], Found) and "meta.json is damaged" in str(found[0].error)
+
+
+def test_links_that_may_lead_to_experiments_are_found_and_read_all_warns_of_those_outside() -> None:
+    for name in ("a", "b", "c"):
+        Exp("other", name).close()
+    with Exp("runs", "own") as own:
+        own.attach(b"x", "x.bin")
+    other = Path("other").resolve()
+    for link, target in (
+        ("runs/a", other / "a"),
+        ("runs/group/b", other / "b"),
+        ("runs/own/sub", other / "c"),  # in an experiment, and to one
+        ("runs/own/data", other),  # in an experiment, and not to one
+        ("runs/own/files/latest", other / "a"),  # in a folder of a record
+        ("runs/latest", "own"),
+        ("runs/loop", "loop"),
+        ("runs/gone", "nothing"),
+        ("runs/log.txt", "own/log.jsonl"),
+        ("runs/here", "."),
+    ):
+        Path(link).parent.mkdir(exist_ok=True)
+        Path(link).symlink_to(target)
+    found = [path.as_posix() for path in unfollowed_links("runs")]
+    assert found == ["runs/a", "runs/group/b", "runs/here", "runs/latest", "runs/own/sub"]
+    outside = ["runs/a", "runs/group/b", "runs/own/sub"]
+    assert [path.as_posix() for path in unfollowed_links("runs", outside=True)] == outside
+    said = "^3 symbolic links aren't followed and may lead to experiments outside of 'runs', such as 'runs/a'. To read"
+    with pytest.warns(RuntimeWarning, match=said):
+        assert [one.name for one in mlvlogger.read.all("runs")] == ["own"]
+    with pytest.warns(
+        RuntimeWarning, match="^1 symbolic link isn't followed and may lead to experiments outside of 'runs/own'"
+    ):
+        assert list(mlvlogger.read("runs/own").subs()) == []
+    Path("link").symlink_to("runs")
+    assert [path.as_posix() for path in unfollowed_links("link", outside=True)] == [
+        path.replace("runs", "link") for path in outside
+    ]
+    with pytest.raises(FileNotFoundError):
+        unfollowed_links("missing")
 
 
 def test_find_refuses_a_root_that_is_not_a_directory() -> None:

@@ -561,7 +561,9 @@ def test_links_below_the_experiment_are_not_followed() -> None:
     for name in ("meta", "log", "sub"):
         (HOME / name).symlink_to(Path("runs/other" if name == "sub" else f"runs/other/{name}").resolve())
     run = read(HOME)
-    assert (len(run.records), run.params, run.streams, list(run.subs())) == (1, {}, ["log.jsonl"], [])
+    assert (len(run.records), run.params, run.streams) == (1, {}, ["log.jsonl"])
+    with pytest.warns(RuntimeWarning, match="^1 symbolic link isn't followed and may lead to experiments outside"):
+        assert list(run.subs()) == []
     with pytest.raises(FileNotFoundError):
         list(run.events(stream="gpu"))
     assert [found.path.name for found in read.all("runs")] == ["e", "other"]

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +24,7 @@ MLV = [sys.executable, "-m", "mlv_tools"]
 def runs(tmp_path: Path) -> Path:
     with Exp(tmp_path / "runs", "one", {"lr": 0.5, "n": math.inf}, tags=["x", "y, z"], description='a "b"\n') as exp:
         with exp.log.span("epoch", n=0) as epoch:
-            for loss in (1.5, math.nan, math.inf, 2**60 + 1):
+            for loss in (1.5, math.nan, math.inf, 2**60):
                 epoch.event("batch", step=3, loss=loss, text="é\u0000\x1b,\n")
         exp.stream("gpu").event("memory", used=1)
     return tmp_path / "runs"
@@ -100,7 +101,7 @@ def test_export_overwrites_nothing_and_leaves_no_partial_file(runs: Path, tmp_pa
         result = export(form, runs, tmp_path / name)
         assert (result.returncode, result.stdout) == (1, "")
         assert "already exists, and nothing is overwritten. Choose another name." in result.stderr
-    assert export(form, runs, tmp_path / "missing/out").returncode == 1
+    assert export(form, runs, tmp_path / "missing/out").returncode == 2
     assert export(form, tmp_path / "missing", tmp_path / "out").returncode == 2
     assert sorted(os.listdir(tmp_path)) == before
     assert export(form, runs, tmp_path / "empty").returncode == 0
@@ -127,7 +128,9 @@ def test_links_to_experiments_are_said(runs: Path, tmp_path: Path, form: str) ->
     (runs / "one/sub").symlink_to(exp.path)
     result = export(form, runs, tmp_path / "out")
     said = "is left out: symbolic links aren't followed. Export its target"
-    assert result.stderr.splitlines() == [f"{runs}/{name} {said}" for name in ("one/sub", "selected")]
+    warning, *lines = result.stderr.splitlines()
+    assert lines == [f"{runs}/{name} {said}" for name in ("one/sub", "selected")]
+    assert "because of 2 problems, such as ./one/sub: it is a symbolic link that leads outside" in warning
     assert (result.returncode, result.stdout.split()[0]) == (1, "1")
 
 
@@ -146,3 +149,105 @@ def test_json_keeps_columns_of_one_name_and_all_digits(mlv: Callable[..., str], 
     row = {"a": 1, "a_2": 2, "a_1": 3, "d": "12345678901234567890.1234567", "e": 0.1}
     assert json.loads(mlv("sql", "runs", query, "--format", "jsonl")) == row
     assert json.loads(mlv("sql", "runs", query, "--format", "json")) == [row]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["sql", "runs", "FROM metrics", "-o"], "x.csv"),
+        (["sql", "runs", "FROM metrics", "-o"], "x.parquet"),
+        (["plot", "runs", "--metric", "batch.loss", "-o"], "x.svg"),
+        (["report", "runs", "-o"], "x.html"),
+        (["export", "csv", "runs"], "x"),
+        (["export", "parquet", "runs"], "x"),
+        (["export", "ro-crate", "runs/one"], "x.zip"),
+    ],
+)
+def test_an_error_names_the_file_that_was_given(
+    runs: Path, tmp_path: Path, mlv: Callable[..., str], arguments: list[str], target: str
+) -> None:
+    if "ro-crate" in arguments:
+        pytest.importorskip("rocrate")
+    shown = mlv(*arguments, f"missing/{target}", exit=2)
+    assert f"missing/{target} cannot be written: missing isn't a directory. Create it first." in shown
+    assert ".mlv-" not in shown
+    assert os.listdir(tmp_path) == ["runs"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.csv"],
+        ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.parquet"],
+        ["report", "runs", "-o", "mine.html"],
+        ["export", "csv", "runs", "mine"],
+        ["export", "parquet", "runs", "mine"],
+    ],
+)
+def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path: Path, arguments: list[str]) -> None:
+    with Exp(tmp_path / "runs", "one") as exp:
+        for step in range(5000):
+            exp.log.event("batch", step=step, loss=step / 7)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    done = subprocess.run([*MLV, *arguments], cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "mine" in done.stderr and "File too large" in done.stderr, done.stderr
+    assert not [word for word in (".mlv-", "partial", "Traceback") if word in done.stderr], done.stderr
+    assert os.listdir(tmp_path) == ["runs"]
+
+
+def log_large_integers(runs: Path) -> dict[str, Any]:
+    """Log integers that a double has, and three that it hasn't."""
+    values = {"a": 2**53, "b": 2**53 + 1, "c": -(10**400), "d": 2**130, "e": 10**39, "f": 1e300, "g": math.nan}
+    with Exp(runs, "large") as exp:
+        exp.log.event("typed", values)
+        exp.stream("gpu").event("memory", used=2**64 + 1)
+    return values
+
+
+def test_integers_that_are_rounded_are_counted(tmp_path: Path) -> None:
+    values = log_large_integers(tmp_path / "runs")
+    log = tmp_path / "runs/large/log.jsonl"
+    said = (
+        "digits of {}, were left out of metrics.value, which has the nearest DOUBLE or an infinity; "
+        "events.data has all digits"
+    )
+    problems = [
+        ("log.jsonl", None, said.format("3 integers beyond 2**53, such as typed.b")),
+        ("log/gpu.jsonl", None, said.format("1 integer beyond 2**53, such as memory.used")),
+    ]
+    for line in (log.read_text(), log.read_text().replace('{"seq":2,', '{"seq": 2,')):  # read by DuckDB, and by us
+        log.write_text(line)
+        with pytest.warns(UserWarning, match="because of 2 problems, such as large/log.jsonl: digits of 3 integers"):
+            views = connect(tmp_path / "runs")
+        assert views.execute("SELECT path, line, message FROM problems").fetchall() == problems
+        found = dict(views.execute("SELECT name, value FROM metrics WHERE event != 'memory'").fetchall())
+        assert repr(found) == repr({name: -math.inf if name == "c" else float(values[name]) for name in found})
+        assert found.keys() == values.keys()
+    for form in ("csv", "parquet"):
+        result = export(form, tmp_path / "runs", tmp_path / form)
+        assert (result.returncode, "because of 2 problems" in result.stderr) == (1, True)
+    exact = read(tmp_path / "runs/large")
+    assert exact.metric("typed", "b")[1] + exact.metric("typed", "c")[1] == [2**53 + 1, -(10**400)]
+
+
+def test_integers_of_128_bits_that_parquet_rounds_are_counted(mlv: Callable[..., str], runs: Path) -> None:
+    query = (
+        'SELECT 9007199254740993::HUGEINT AS "a\'""", sum(range) AS b, [9007199254740993::HUGEINT] AS c,'
+        " 170141183460469231731687303715884105727::HUGEINT AS d FROM range(3)"
+    )
+    shown = mlv("sql", "runs", query, "-o", "x.parquet", exit=0)
+    assert shown == ""
+    done = subprocess.run(
+        [*MLV, "sql", str(runs), query, "-o", str(runs / "y.parquet")], capture_output=True, text=True
+    )
+    said = "were rounded, because Parquet has no type for"
+    columns = [("'a\\'\"'", "HUGEINT"), ("'c'", "HUGEINT[]"), ("'d'", "HUGEINT")]
+    assert [line.split(" To keep")[0] for line in done.stderr.splitlines()] == [
+        f"mlv: warning: 1 values of the column {name} {said} {kind}." for name, kind in columns
+    ]
+    assert json.loads(mlv("sql", "runs", query, "--format", "jsonl"))["b"] == 3
+    assert duckdb.connect().execute(f"SELECT b FROM '{runs}/y.parquet'").fetchall() == [(3.0,)]

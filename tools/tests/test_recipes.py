@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import mlvlogger
 from mlvlogger import Exp, read
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/exchange.md"
@@ -168,6 +169,46 @@ def test_mlflow_has_every_metric_of_any_name_value_and_step(tmp_path: Path) -> N
     assert run.data.params["surrogate"] == r"\ud800"
 
 
+# Each metric has its own value: of events and names that read the same if they are joined with `/`.
+ALIKE = [("a/b", "c"), ("a", "b/c"), ("a", '"b/c"'), ('a/"b', 'c"'), ("a", "b/step"), ("a/b", "d"), ("x", "y/z")]
+
+
+def experiment_of_alike_names(runs: Path) -> Path:
+    with Exp(runs, "alike", kind="train") as exp:
+        for number, (event, name) in enumerate(ALIKE):
+            exp.log.event(event, {"step": 100 + number, name: number})
+        exp.stream("gpu").event("memory", used=1)
+    with (exp.path / "log.jsonl").open("a") as log:
+        log.write("garbled\n")
+    return exp.path
+
+
+def test_mlflow_merges_no_two_metrics_and_changes_are_said(tmp_path: Path) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    to_mlflow = recipe("to_mlflow")
+    path = experiment_of_alike_names(tmp_path / "runs")
+    with pytest.warns(UserWarning, match=r"^log.jsonl:10: "), pytest.warns(UserWarning, match="^log/gpu.jsonl is left"):
+        run_id = to_mlflow(path, uri)
+    metrics = MlflowClient(tracking_uri=uri).get_run(run_id).data.metrics
+    assert sorted(metrics.values()) == [*range(len(ALIKE))]
+    assert (metrics["a/b/c"], metrics["x/y/z"]) == (0, 6)
+    with Exp(tmp_path / "runs", "large") as exp:
+        exp.log.event("a", x=2**53 + 1, y=2**53, z=math.inf, w=10**400, v=math.nan, u=0.1)
+    with pytest.warns(UserWarning, match="^3 values aren't finite floats, and MLflow rounds them$"):
+        to_mlflow(exp.path, uri)
+
+
+def test_mlflow_reports_two_metrics_that_it_would_merge(tmp_path: Path) -> None:
+    needs("mlflow")
+    with Exp(tmp_path, "demo") as exp:
+        exp.log.event("a", {"b@": 1, mlvlogger.portable_name("b@"): 2})
+    with pytest.raises(ValueError, match="MLflow would merge two metrics. Rename one of "):
+        recipe("to_mlflow")(exp.path, f"sqlite:///{tmp_path}/mlflow.db")
+
+
 @pytest.mark.parametrize(
     ("state", "status"),
     [
@@ -252,6 +293,31 @@ def test_wandb_has_every_metric_of_any_name_and_value(tmp_path: Path) -> None:
     metrics = [{f"{event.name}/{name}" for name in event.metrics} for event in read(path).events() if event.metrics]
     assert len(history) == len(metrics)
     assert [one - found for one, found in zip(metrics, keys, strict=True)] == [set()] * len(metrics)
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_merges_no_two_metrics_and_no_axis_and_left_out_lines_are_said(tmp_path: Path) -> None:
+    needs("wandb")
+    path = experiment_of_alike_names(tmp_path / "runs")
+    to_wandb = recipe("to_wandb")
+    with pytest.warns(UserWarning, match=r"^log.jsonl:10: "), pytest.warns(UserWarning, match="^log/gpu.jsonl is left"):
+        to_wandb(path, tmp_path)
+    rows = [
+        {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+        for record in records(tmp_path)
+        if record.WhichOneof("record_type") == "history"
+    ]
+    found: dict[str, set[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            if "/" in key:
+                found.setdefault(key, set()).add(value)
+    axes: dict[str, set[float]] = {}
+    for number, (event, _) in enumerate(ALIKE):
+        axes.setdefault(f"{event}/step", set()).add(100 + number)
+    assert {axis: found.pop(axis) for axis in axes} == axes
+    assert sorted(map(sorted, found.values())) == [[number] for number in range(len(ALIKE))]
+    assert (found["a/b/c"], found['a/"b/c"'], found['a/"b/step"'], found["x/y/z"]) == ({0}, {1}, {4}, {6})
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,43 @@ def test_links_to_experiments_are_said(tmp_path: Path) -> None:
     result = exported(tmp_path)
     said = f"{tmp_path}/runs/best is left out: symbolic links aren't followed. Export its target\n"
     assert (result.exit_code, result.stderr) == (1, said)
+
+
+def test_names_with_quotes_do_not_become_one_tag(tmp_path: Path) -> None:
+    names = [
+        ("x", "a/b"),
+        ("x", '"a/b"'),
+        ("x/a", "b"),
+        ('x/"a', 'b"'),
+        ("x", '\\"a/b\\"'),
+    ]
+    with Exp(tmp_path / "runs", "demo") as exp:
+        for number, (event, name) in enumerate(names):
+            for step in range(2):
+                exp.log.event(event, {"step": step, name: number})
+    result = exported(tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    read = EventAccumulator(str(tmp_path / "tb/demo")).Reload()
+    found = {tag: [one.value for one in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+    assert sorted(found.values()) == [[number, number] for number in range(len(names))]
+    assert (found['x/"a/b"'], found["x/a/b"], found['x/"\\"a/b\\""']) == ([0, 0], [2, 2], [1, 1])
+
+
+def test_bytes_after_the_last_line_and_links_in_the_log_are_said(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.log.event("a", step=1, loss=0.5)
+        exp.stream("gpu").event("memory", used=1)
+    with (exp.path / "log.jsonl").open("ab") as file:
+        file.write(b'{"seq":4')
+    with (exp.path / "log/gpu.jsonl").open("ab") as file:
+        file.write(b"{\n{{")
+    (exp.path / "log/link.jsonl").symlink_to("gpu.jsonl")
+    result = exported(tmp_path)
+    said = [
+        "demo: log/link.jsonl is left out: it is a symbolic link, which is not followed",
+        "demo: log.jsonl: the last 8 bytes have no line feed after them and aren't part of the log",
+        "demo: log/gpu.jsonl: the last 2 bytes have no line feed after them and aren't part of the log",
+    ]
+    lines = result.stderr.splitlines()
+    assert [line for line in lines if "gpu.jsonl:4: " not in line] == said
+    assert (result.exit_code, len(lines), result.stdout) == (1, 4, "1 experiments, 2 scalars, 0 images\n")

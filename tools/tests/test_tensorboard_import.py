@@ -4,9 +4,12 @@ import errno
 import io
 import os
 import resource
+import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +184,9 @@ def test_every_image_of_a_batch_is_imported(tmp_path: Path) -> None:
 def test_scalars_of_every_type_of_number_are_imported(tmp_path: Path) -> None:
     metadata = scalar_metadata(display_name="", description="")
     kinds = [np.float16, np.float32, np.float64, np.uint8, np.int8, np.int16, np.uint16, np.int32, np.int64, np.bool_]
+    kinds += [np.uint32, np.uint64]
     events = [summary(1, f"plain/{kind.__name__}", make_tensor_proto(kind(1)), metadata) for kind in kinds]
-    packed = [*kinds, np.uint32, np.uint64]
-    for kind in packed:
+    for kind in kinds:
         tensor = TensorProto(dtype=make_tensor_proto(kind(1)).dtype, tensor_content=kind(1).tobytes())
         events.append(summary(1, f"packed/{kind.__name__}", tensor, metadata))
     events.append(summary(1, "plain/bfloat16", TensorProto(dtype=14, half_val=[0x3F80]), metadata))
@@ -196,6 +199,15 @@ def test_scalars_of_every_type_of_number_are_imported(tmp_path: Path) -> None:
     assert len(found) == len(events)
 
 
+def test_large_unsigned_integers_are_exact(tmp_path: Path) -> None:
+    metadata = scalar_metadata(display_name="", description="")
+    values: list[Any] = [np.uint64(2**64 - 1), np.uint64(2**53 + 1), np.uint32(2**32 - 1), np.uint32(300), np.uint64(0)]
+    write(tmp_path / "tb/run", *(summary(1, f"a/{n}", make_tensor_proto(v), metadata) for n, v in enumerate(values)))
+    result = imported(tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert logged(experiment(tmp_path)) == {f"a/{n}": [(1, int(value))] for n, value in enumerate(values)}
+
+
 def test_tensors_that_are_no_single_number_are_counted(tmp_path: Path) -> None:
     metadata = scalar_metadata(display_name="", description="")
     repeated = TensorProto(dtype=1, float_val=[0.5])
@@ -205,7 +217,7 @@ def test_tensors_that_are_no_single_number_are_counted(tmp_path: Path) -> None:
         summary(1, "repeated", repeated, metadata),
         summary(1, "two", make_tensor_proto(np.array([1, 2], np.float32)), metadata),
         summary(1, "complex", make_tensor_proto(np.complex64(1 + 2j)), metadata),
-        summary(1, "unsigned", make_tensor_proto(np.uint64(1)), metadata),
+        summary(1, "unsigned", make_tensor_proto(np.array([1, 2], np.uint64)), metadata),
     )
     result = imported(tmp_path)
     assert (result.exit_code, result.stderr) == (1, "run: left out: 4 of scalars\n")
@@ -369,3 +381,54 @@ def test_no_two_tags_become_one_metric(tmp_path: Path) -> None:
     metrics = found.metric_names()
     assert len(metrics) == len(set(metrics)) == len(tags)
     assert sorted(found.metric(*one)[1] for one in metrics) == [[float(i), i + 0.5] for i in range(len(tags))]
+
+
+def killed(tmp_path: Path, number: int, during: str = "log.jsonl") -> int:
+    """Import, and send a signal when a file of the experiment exists; return the exit code."""
+    command = [sys.executable, "-m", "mlv_tools", "import", "tensorboard", "tb", "new/back"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "new/back/run" / during).exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[0] == b""
+    return process.returncode
+
+
+def large_run(tmp_path: Path) -> None:
+    write(tmp_path / "tb/run", *(Event(step=step, summary=scalar_pb("a/loss", 1.0)) for step in range(40_000)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("during", ["log.jsonl", "meta.json", ""])
+def test_an_import_that_a_signal_ends_leaves_nothing_behind(tmp_path: Path, number: int, during: str) -> None:
+    large_run(tmp_path)
+    assert killed(tmp_path, number, during) == (1 if number == signal.SIGINT else 128 + number)
+    assert sorted(os.listdir(tmp_path)) == ["tb"]
+
+
+def test_after_a_kill_the_next_import_says_which_directory_to_delete(tmp_path: Path) -> None:
+    large_run(tmp_path)
+    assert killed(tmp_path, signal.SIGKILL) == -signal.SIGKILL
+    command = [sys.executable, "-m", "mlv_tools", "import", "tensorboard", "tb", "new/back"]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    said = "If no import is running, delete this directory, and import again."
+    assert again.stderr == f"run: not imported: an earlier import of 'new/back/run' didn't end. {said}\n"
+    assert again.returncode == 1
+    shutil.rmtree(tmp_path / "new/back/run")
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    said = "run: not imported: 'new/back/run' already exists. Choose another SAVEDIR.\n"
+    assert (again.returncode, again.stderr) == (1, said)
+
+
+def test_an_import_does_not_touch_a_directory_with_other_files(tmp_path: Path) -> None:
+    write(tmp_path / "tb/run", Event(wall_time=1.0, step=1, summary=scalar_pb("loss", 1.0)))
+    (tmp_path / "back/run").mkdir(parents=True)
+    (tmp_path / "back/run/mine").touch()
+    result = imported(tmp_path)
+    said = f"run: not imported: {str(tmp_path / 'back/run')!r} already exists. Choose another SAVEDIR.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    assert os.listdir(tmp_path / "back/run") == ["mine"]
+    (tmp_path / "back/run/mine").unlink()
+    assert imported(tmp_path).exit_code == 0

@@ -1,11 +1,16 @@
 """Finding experiments in a tree."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mlv_tools._reading.trees import find
+import mlvlogger
+from mlv_tools import connect, experiments
+from mlv_tools._reading.trees import find, links_outside
 from mlvlogger import Exp
 
 
@@ -39,3 +44,30 @@ def test_links_below_the_root_are_not_followed(tmp_path: Path) -> None:
 def test_a_path_that_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(find(tmp_path / "nothing"))
+
+
+def test_every_command_reports_links_that_lead_outside(tmp_path: Path, mlv: Callable[..., str]) -> None:
+    for name in ("a", "b"):
+        with Exp(tmp_path / "other", name) as exp:
+            exp.log.event("batch", step=1, loss=0.5)
+        (tmp_path / "runs" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "runs" / name).symlink_to(exp.path)
+    Exp(tmp_path / "runs", "c").close()
+    (tmp_path / "runs/latest").symlink_to("c")
+    said = "2 symbolic links aren't followed and may lead to experiments outside of 'runs', such as 'runs/a'"
+    assert links_outside(tmp_path / "runs").replace(f"{tmp_path}/", "") == said
+    command = [sys.executable, "-m", "mlv_tools"]
+    listings = [["ls", "runs", "--format", "csv"], ["ls", "runs", "--format", "json"], ["ls", "runs", "-w", "name=x"]]
+    for arguments in (*listings, ["report", "runs"]):
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, f"mlv: warning: {said}\n")
+    assert f"{said}." in (tmp_path / "report.html").read_text()
+    message = "it is a symbolic link that leads outside of the root, and isn't followed"
+    with pytest.warns(UserWarning, match=f"2 problems, such as ./a: {message}"):
+        connection = connect(tmp_path / "runs")
+    rows = connection.execute("FROM problems").fetchall()
+    assert rows == [(".", name, None, message) for name in ("a", "b")]
+    assert mlv("sql", "runs", "SELECT count(*) AS n FROM problems", "--format", "csv") == "n\n2\n"
+    assert "2 problems, such as ./a" in experiments(tmp_path / "runs")._repr_html_()
+    with pytest.warns(RuntimeWarning, match="^2 symbolic links aren't followed"):
+        assert [one.name for one in mlvlogger.read.all(tmp_path / "runs")] == ["c"]

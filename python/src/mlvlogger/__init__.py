@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ._read.events import Event
     from ._read.experiment import Experiment, Problem
     from ._read.file_reference import ref
-    from ._read.find import Found, find
+    from ._read.find import Found, find, unfollowed_links
     from ._read.read import read
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
@@ -89,6 +89,7 @@ __all__ = [
     "portable_name",
     "read",
     "ref",
+    "unfollowed_links",
 ]
 
 # The modules of the public names; for type checkers, the imports above are the same. A module is imported when one of
@@ -110,7 +111,7 @@ _HOMES = {
     "_read.events": "Event",
     "_read.experiment": "Experiment Problem",
     "_read.file_reference": "ref",
-    "_read.find": "Found find",
+    "_read.find": "Found find unfollowed_links",
     "_read.read": "read",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",

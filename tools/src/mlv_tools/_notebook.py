@@ -48,7 +48,7 @@ class Experiments(list["Experiment"]):
         params = [dict(flatten(experiment.params)) for experiment in rows]
         differ = differing(params)
         names = differ[:_COLUMNS]
-        states, last = self._query()
+        states, last, problems = self._query()
         known = list(dict.fromkeys(name for one in last.values() for name in one))
         metrics = known[:_COLUMNS]
         head = _titles(names, metrics)
@@ -69,27 +69,28 @@ class Experiments(list["Experiment"]):
         parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_BROKEN]]
         if len(self.broken) > _BROKEN:
             parts.append(f"<div><i>{len(self.broken) - _BROKEN} more are broken.</i></div>")
+        parts += [f"<div><i>{escape(shorten(message, 300))}</i></div>" for message in problems]
         return f"<div>{''.join(parts)}</div>"
 
     def _key(self, experiment: Experiment) -> str:
         """Return the name of an experiment in the views."""
         return storable(experiment.path.relative_to(self.root).as_posix())
 
-    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
-        """Return the state of each experiment, and the last value of each of its metrics."""
+    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], list[str]]:
+        """Return the state of each experiment, the last value of each of its metrics, and the warnings."""
         query = f"""
             select experiment, event, name, arg_max(value, seq) from metrics
             where {IS_DEFAULT_STREAM} group by all order by min(seq), event, name
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `broken` and `Experiment.problems` list what was left out
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             connection = connect(self.root)
         last: dict[str, dict[str, float]] = {}
         with connection:
             states = dict(connection.execute("select experiment, state from experiments").fetchall())
             for experiment, event, name, value in connection.execute(query).fetchall():
                 last.setdefault(experiment, {})[metric_label(event, name)] = value
-        return states, last
+        return states, last, [str(warning.message) for warning in caught]
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:

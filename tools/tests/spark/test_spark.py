@@ -40,7 +40,8 @@ LOGS: dict[str, tuple[list[Any], str]] = {
     "typed": ([EVENT % (n, FLOAT % v) for n, v in enumerate(("nan", "inf", "-inf", "x"), 1)], "\n"),
     "integers": ([EVENT % (1, 2**53 - 1), EVENT % (2, 2**53), EVENT % (3, '{"_mlv":"int","value":"9007199254740993"}'),
                   EVENT % (4, '4,"step":{"_mlv":"int","value":"9007199254740993"}'), EVENT % (5, '5,"step":1.5'),
-                  EVENT % (6, '6,"step":7.0'), EVENT % (7, "true"), EVENT % (8, '"8"')], "\n"),
+                  EVENT % (6, '6,"step":7.0'), EVENT % (7, "true"), EVENT % (8, '"8"'),
+                  EVENT % (9, '{"_mlv":"int","value":"-1%s"}' % ("0" * 400))], "\n"),
     "case": ([EVENT % (1, '1,"V":2,"__mlv":3,"_x":4,"é":5,"":6'), '{"Seq":9,' + (EVENT % (2, 2))[1:]], "\n"),
     "surrogate": ([EVENT % (1, '"\\ud800"'), EVENT % (2, '"\\ud83d\\ude00"'), EVENT % (3, '"\\u0000"')], "\n"),
     "rewound": ([EVENT % (1, 1), EVENT % (2, 2), REWIND % (3, 1), EVENT % (4, 4)], "\n"),
@@ -88,6 +89,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hand(root / "requires", EVENT % (1, 1), meta=META | {"requires": ["x"]})
     (root / "empty").mkdir()
     (root / "loop").symlink_to(root)
+    (root / "outside").symlink_to(hand(root.parent / "elsewhere", EVENT % (1, 1)))
     (root / "fine" / "log").mkdir(parents=True)
     (root / "damaged" / "fine" / "log").mkdir()
     (root / "damaged" / "fine" / "log" / "link.jsonl").symlink_to("../log.jsonl")

@@ -21,7 +21,7 @@ from .fast import Series, quick_events
 from .meta import load
 from .patterns import matcher
 from .readonly import read_only
-from .search import walk
+from .search import leads_outside, walk
 from .spans import SpanTree, span_trees
 
 TYPE_CHECKING = False
@@ -362,11 +362,12 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def search(root: Path) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:
+def search(root: Path, links: list[Path] | None = None) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:
     """Find the experiments in and below *root*, also those that can't be read, without following links.
 
     Args:
         root: The directory.
+        links: As for `walk`.
 
     Yields:
         A directory, the number of experiments that enclose it, and the experiment in it, or why it can't be read or
@@ -379,7 +380,7 @@ def search(root: Path) -> Iterator[tuple[Path, int, Experiment | MLVError | OSEr
         found = _experiment_or_error(directory)
         return found is not None
 
-    for directory, depth, error in walk(root, is_experiment):
+    for directory, depth, error in walk(root, is_experiment, links):
         if error is not None:
             yield directory, depth, OSError(f"{directory} cannot be searched: {error}")
         elif found is not None:
@@ -401,14 +402,22 @@ def _experiment_or_error(directory: Path) -> Experiment | MLVError | OSError | N
 def readable_experiments(root: Path, below: bool = False) -> Iterator[Experiment]:
     """Yield the experiments in and below *root*, in the order of their paths, without following links.
 
-    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning.
+    An experiment that can't be read, and a directory that can't be searched, are skipped with a warning. At the end, a
+    warning counts the symbolic links that may lead to other experiments.
 
     Args:
         root: The directory.
         below: Whether to skip *root* itself.
     """
-    for directory, _, found in search(root):
+    links: list[Path] = []
+    for directory, _, found in search(root, links):
         if not isinstance(found, Experiment):
             warn(f"left out: {found}")
         elif not (below and directory == root):
             yield found
+    if outside := sorted(link for link in links if leads_outside(link, root)):
+        what = "1 symbolic link isn't" if len(outside) == 1 else f"{len(outside)} symbolic links aren't"
+        warn(
+            f"{what} followed and may lead to experiments outside of {os.fspath(root)!r}, such as"
+            f" {os.fspath(outside[0])!r}. To read the experiments there, pass the target to read.all."
+        )

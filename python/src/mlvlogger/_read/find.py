@@ -8,6 +8,8 @@ from pathlib import Path
 from .._disk.folder import check_path
 from .._format.immutable import Immutable
 from .experiment import Experiment, search
+from .meta import is_experiment
+from .search import leads_outside, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from .._errors import MLVError
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "find", "unfollowed_links"]
 
 
 class Found(Immutable):
@@ -44,8 +46,8 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
     """Find every experiment in and below a directory, including those that can't be read.
 
     The experiments are yielded in the order of their paths; a sub-experiment comes after the experiment that encloses
-    it. `root` may be a symbolic link; links below it aren't followed. The search is 64 directories deep, as that of
-    `mlv-validate`.
+    it. `root` may be a symbolic link; links below it aren't followed (`unfollowed_links` finds them). The search is 64
+    directories deep, as that of `mlv-validate`.
 
     Args:
         root: The directory.
@@ -68,3 +70,28 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
             yield Found(directory, depth, found, None)
         else:
             yield Found(directory, depth, None, found)
+
+
+def unfollowed_links(root: str | os.PathLike[str], *, outside: bool = False) -> list[Path]:
+    """Find the symbolic links below a directory that `find` and `read.all` don't follow and may lead to experiments.
+
+    These are the links to directories. Of the links in an experiment, only those to an experiment count.
+
+    Args:
+        root: The directory.
+        outside: Whether to leave out links to directories in `root`, whose experiments `find` finds. Default: False.
+
+    Returns:
+        The paths of the links, in order.
+
+    Raises:
+        FileNotFoundError: If `root` does not exist.
+        NotADirectoryError: If `root` isn't a directory.
+        OSError: If the system refuses.
+    """
+    top = Path(root)
+    os.scandir(top).close()
+    links: list[Path] = []
+    for _ in walk(top, is_experiment, links):
+        pass
+    return sorted(link for link in links if not outside or leads_outside(link, top))

@@ -64,7 +64,8 @@ class _Read:
         """Iterate over the experiments in and below a directory, in the order of their paths.
 
         Sub-experiments are included. An experiment that can't be read, for example because its `meta.json` is damaged,
-        and a directory that can't be searched, are skipped with a warning.
+        and a directory that can't be searched, are skipped with a warning. Symbolic links below the directory aren't
+        followed; at the end, a warning counts those that lead outside of it.
 
         Args:
             root: The directory.

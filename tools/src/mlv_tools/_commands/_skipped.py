@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import click
 
 from mlv_tools._display.text import printable
-from mlv_tools._reading.trees import unfollowed
+from mlvlogger import unfollowed_links
 
 __all__ = ["report_links", "requires_extra"]
 
 
 def report_links(root: str | os.PathLike[str]) -> bool:
     """Report the symbolic links below *root* that may lead to experiments and aren't followed, if there are any."""
-    links = unfollowed(root)
+    links = unfollowed_links(root)
     for link in links:
         click.echo(printable(f"{link} is left out: symbolic links aren't followed. Export its target"), err=True)
     return bool(links)

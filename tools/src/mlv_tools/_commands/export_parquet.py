@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._skipped import report_links
+from mlv_tools._commands._target import check_target
 from mlv_tools._exchange.table_files import export
 from mlv_tools._sql.views import connect
 
@@ -21,6 +24,7 @@ def command(root: str, directory: str) -> None:
     The new DIRECTORY gets experiments.parquet, events.parquet and metrics.parquet, with the
     columns of the views of `mlv sql`. If data was left out, a warning counts it, and the exit code is 1.
     """
+    check_target(Path(directory))
     connection = connect(root)
     for view, rows in export(connection, directory, "parquet").items():
         click.echo(f"{rows:>10} {view}")

@@ -9,7 +9,9 @@ import click
 
 from mlv_tools._commands._completion import check_experiment
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._signals import removing_on_signals
 from mlv_tools._commands._skipped import requires_extra
+from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.ro_crate import write
 from mlv_tools._reading.trees import details
@@ -31,11 +33,13 @@ def command(directory: Path, out: Path, license: str) -> None:
         import rocrate  # noqa: F401
     if os.path.lexists(out):
         raise click.UsageError(f"{str(out)!r} already exists. Choose a new name.")
+    check_target(out)
     if out.resolve().is_relative_to(directory.resolve()):
         raise click.UsageError(f"{str(out)!r} is inside the experiment. Choose a path outside of it.")
     check_experiment(directory)
     experiment = read(directory)
-    messages = write(experiment, out, license)
+    with removing_on_signals():
+        messages = write(experiment, out, license)
     if experiment.state == "open":
         messages.append("the experiment is open: later events are not in the crate")
     messages += [f"{problem} {details(directory)}" for problem in experiment.problems]

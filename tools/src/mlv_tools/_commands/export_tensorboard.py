@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._signals import removing_on_signals
 from mlv_tools._commands._skipped import report_links, requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.tensorboard_export import export, run_name
@@ -44,7 +45,8 @@ def command(root: Path, logdir: Path, add: bool) -> None:
             has_problems = True
             continue
         try:
-            written, skipped, messages = export(found.experiment, logdir / name)
+            with removing_on_signals():
+                written, skipped, messages = export(found.experiment, logdir / name)
         except (MLVError, OSError) as error:
             click.echo(printable(f"{name}: {error} {details(found.path)}"), err=True)
             has_problems = True

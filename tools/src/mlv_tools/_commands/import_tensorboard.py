@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._signals import removing_on_signals
 from mlv_tools._commands._skipped import requires_extra
 from mlv_tools._display.text import printable
 from mlv_tools._exchange.event_files import runs
-from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run
+from mlv_tools._exchange.tensorboard_import import NothingToImport, experiment_names, import_run, is_unfinished
 from mlvlogger import ExperimentExists, MLVError
 
 __all__ = ["command"]
@@ -37,9 +38,15 @@ def command(logdir: Path, savedir: Path) -> None:
     for run, files in found:
         name = names[run]
         try:
-            exp, written, messages = import_run(run, files, savedir, name)
+            with removing_on_signals():
+                exp, written, messages = import_run(run, files, savedir, name)
         except ExperimentExists:
-            message = f"the experiment {str(savedir / name)!r} already exists. Choose another SAVEDIR."
+            message = f"{str(savedir / name)!r} already exists. Choose another SAVEDIR."
+            if is_unfinished(savedir / name):
+                message = (
+                    f"an earlier import of {str(savedir / name)!r} didn't end. If no import is running, delete this "
+                    "directory, and import again."
+                )
             click.echo(printable(f"{run}: not imported: {message}"), err=True)
             has_problems = True
             continue

@@ -28,8 +28,8 @@ from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
-from mlv_tools._reading.trees import find, unfollowed
-from mlvlogger import MLVError
+from mlv_tools._reading.trees import find, links_outside
+from mlvlogger import MLVError, unfollowed_links
 
 __all__ = ["command"]
 
@@ -123,18 +123,20 @@ def command(
         shown.reverse()
     if rows and not shown:
         click.echo(_no_match(len(rows), filters), err=format_ != "table")
+    if (format_ != "table" or (rows and not shown)) and (message := links_outside(root)):
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
     found_params, found_metrics = _param_columns(rows), _metric_columns(rows)
     chosen = [*(asked or found_params[:_SHOWN]), *(wanted or found_metrics[:_SHOWN])]
     chosen = list(dict.fromkeys(chosen))
     if format_ != "table":
         _export(shown[:limit], [*_EXPORTED, *chosen], columns, format_)
     elif not rows:
-        links = _links(root)
+        links = len(unfollowed_links(root, outside=True))
         suffix = f"; {links} symbolic links to directories aren't followed" if links else ""
         output().print(Text(f"no experiments in {printable(str(root))}{suffix}"))
     elif shown:
         more = [
-            (_links(root), "symbolic links to other directories"),
+            (len(unfollowed_links(root, outside=True)), "symbolic links to other directories"),
             (0 if asked else len(found_params[_SHOWN:]), "parameters that differ (-p)"),
             (0 if wanted else len(found_metrics[_SHOWN:]), "metrics (-m)"),
         ]
@@ -164,12 +166,6 @@ def _has(known: list[tuple[str, str]], text: str) -> bool:
     except UnknownName:
         return False
     return True
-
-
-def _links(root: Path) -> int:
-    """Return the number of links below *root* that aren't followed and lead to directories that aren't below it."""
-    top = root.resolve()
-    return sum(not Path(link).resolve().is_relative_to(top) for link in unfollowed(root))
 
 
 def _named(option: str, read: Callable[..., T], *arguments: Any) -> T:

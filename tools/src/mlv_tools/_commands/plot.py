@@ -10,6 +10,7 @@ import click
 
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_series
+from mlv_tools._commands._target import check_target
 from mlv_tools._display.names import listed
 from mlv_tools._display.text import printable
 from mlv_tools._display.values import shorten
@@ -61,6 +62,7 @@ def command(
         raise click.BadParameter("nan isn't a weight. Pass a number from 0 to below 1.", param_hint="--smooth")
     if output.suffix not in (".png", ".svg"):
         raise click.UsageError(f"{output} must end in .png or .svg.")
+    check_target(output)
     import vl_convert
 
     with connect(root) as connection:

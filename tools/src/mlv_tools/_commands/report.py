@@ -7,6 +7,10 @@ from pathlib import Path
 import click
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._target import check_target
+from mlv_tools._display.text import printable
+from mlv_tools._exchange.table_files import naming
+from mlv_tools._reading.trees import links_outside
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
 
@@ -30,14 +34,16 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     Curves, a table of parameters and metrics, attached images, spans, environments, files and problems. The page holds
     all that it shows: it needs no server and no network, and can be sent to others. It says what it leaves out.
     """
-    if not output.parent.is_dir():  # reported before the experiments are read, not after
-        raise click.UsageError(f"{output} cannot be written: {output.parent} isn't a directory. Create it first.")
+    check_target(output)
     data = collect(root, title=title, images=images * 1_000_000)
     text = page(data["title"], data)
     partial = output.with_name(f".{output.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with naming(str(output)):
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+    if message := links_outside(root):
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
     click.echo(f"{output}: {data['summary']}, {len(text.encode()) / 1e6:.1f} MB")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mlv_tools._commands._help import examples
+from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl
+from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl, write_parquet
 from mlv_tools._sql.schema import describe
 from mlv_tools._sql.views import connect
 
@@ -56,6 +58,8 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     form = form or _by_ending(output)
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is written to a file. Name the file with -o.")
+    if output is not None:
+        check_target(Path(output))
     if query == "-":
         query = sys.stdin.read()
     connection = connect(root)
@@ -64,8 +68,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
     with publish(output) if output is not None else nullcontext() as path:
         try:
             if form == "parquet":
-                quoted = str(path).replace("'", "''")
-                connection.execute(f"COPY ({query.rstrip().rstrip(';')}) TO '{quoted}' (FORMAT parquet)")
+                write_parquet(connection, str(path), query.rstrip().rstrip(";"))
                 return
             connection.execute(query)
             rows = _rows(connection)
@@ -77,7 +80,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
                 else:
                     _WRITERS[form](file, names, kinds, rows)
         except duckdb.Error as error:
-            raise _failed(error) from None
+            raise _failed(error, str(error).replace(path, output) if path and output else str(error)) from None
 
 
 def _by_ending(output: str | None) -> str:
@@ -108,11 +111,11 @@ def _cell(value: Any) -> str:
     return printable(str(value))
 
 
-def _failed(error: Exception) -> click.ClickException:
+def _failed(error: Exception, text: str) -> click.ClickException:
     import duckdb
 
     is_wrong = isinstance(error, (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException))
-    message = "\n".join(map(printable, str(error).rstrip().split("\n")))
+    message = "\n".join(map(printable, text.rstrip().split("\n")))
     return (_WrongQuery if is_wrong else click.ClickException)(
         f"the query failed. {message}\n\nThe views and their columns:\n{describe()}"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["content", "hparams", "is_utf8"]
 
 # The numbers of a tensor by its DataType: the format if they are packed, and the field if they aren't. The half_val of
-# a half or a bfloat16 has its bits. tensorboardX doesn't have the fields of uint32 (22) and uint64 (23).
+# a half or a bfloat16 has its bits. tensorboardX doesn't have the fields uint32_val and uint64_val.
 _NUMBERS = {
     1: ("f", "float_val"),
     2: ("d", "double_val"),
@@ -22,9 +23,10 @@ _NUMBERS = {
     14: ("H", "half_val"),
     17: ("H", "int_val"),
     19: ("e", "half_val"),
-    22: ("I", ""),
-    23: ("Q", ""),
+    22: ("I", "uint32_val"),
+    23: ("Q", "uint64_val"),
 }
+_UNKNOWN = {"uint32_val": 16, "uint64_val": 17}  # the numbers of the fields that tensorboardX doesn't have
 _BFLOAT16 = 14
 
 
@@ -104,7 +106,7 @@ def _number(tensor: Any) -> int | float | None:
     code, field = _NUMBERS.get(tensor.dtype, ("", ""))
     if not code or math.prod(dimension.size for dimension in tensor.tensor_shape.dim) != 1:
         return None
-    values = list(getattr(tensor, field)) if field else []
+    values = list(_unsigned(tensor, _UNKNOWN[field]) if field in _UNKNOWN else getattr(tensor, field))
     if len(tensor.tensor_content) == struct.calcsize(f"<{code}"):
         content = tensor.tensor_content
     elif len(values) == 1 and not tensor.tensor_content:
@@ -118,6 +120,23 @@ def _number(tensor: Any) -> int | float | None:
         code, content = "f", b"\0\0" + content
     (number,) = struct.unpack(f"<{code}", content)
     return number + 0
+
+
+def _unsigned(tensor: Any, number: int) -> Iterator[int]:
+    """Yield the integers of a field that the message of tensorboardX doesn't have, packed or not."""
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    for field in UnknownFieldSet(tensor):
+        if field.field_number == number and isinstance(field.data, int):
+            yield field.data
+        elif field.field_number == number and isinstance(field.data, bytes):
+            value = shift = 0
+            for byte in field.data:  # integers of seven bits a byte, the last one below 128
+                value |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    yield value
+                    value = shift = 0
 
 
 def _nested(items: list[Any], shape: list[int]) -> Any:

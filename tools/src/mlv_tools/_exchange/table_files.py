@@ -6,8 +6,10 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -17,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["export", "publish", "write_csv", "write_json", "write_jsonl"]
+__all__ = ["export", "naming", "publish", "write_csv", "write_json", "write_jsonl", "write_parquet"]
 
 _ORDERS = {
     "experiments": "experiment",
@@ -48,8 +50,11 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
     """
     if os.path.lexists(directory) and not (os.path.isdir(directory) and not os.listdir(directory)):
         raise FileExistsError(f"{directory!r} already exists, and nothing is overwritten. Choose another name.")
+    import duckdb
+
     target = os.path.abspath(directory)
-    folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
+    with naming(directory):
+        folder = tempfile.mkdtemp(prefix=".mlv-", dir=os.path.dirname(target))
     try:
         rows = {}
         for view, order in _ORDERS.items():
@@ -60,11 +65,26 @@ def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> 
             counted = connection.execute(f"SELECT count(*) FROM {view}").fetchone()
             rows[view] = counted[0] if counted else 0
         os.chmod(folder, 0o777 & ~_umask())  # mkdtemp gives access to the owner only
-        os.rename(folder, target)
+        with naming(directory):
+            os.rename(folder, target)
+    except duckdb.IOException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(str(error).replace(folder, directory)) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return rows
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Name *path*, which the user gave, in each error of the system, instead of a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 @contextmanager
@@ -76,7 +96,10 @@ def publish(path: str) -> Iterator[str]:
     """
     if os.path.lexists(path):
         raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
-    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder:
+    with (
+        naming(path),
+        tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder,
+    ):
         written = os.path.join(folder, os.path.basename(path))
         yield written
         os.rename(written, path)
@@ -105,6 +128,31 @@ def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterabl
     names = _distinct(names)
     for row in rows:
         file.write(_object(names, kinds, row) + "\n")
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, path: str, query: str) -> None:
+    """Write the rows of a query as Parquet, with one warning for each column with integers that are rounded.
+
+    Parquet has no integers of 128 bits, and DuckDB writes a DOUBLE instead.
+    """
+    file = path.replace("'", "''")
+    columns = connection.execute(f"DESCRIBE ({query})").fetchall()
+    large = [(name, kind) for name, kind, *_ in columns if "HUGEINT" in kind]
+    if large:
+        connection.execute(f"CREATE TEMP TABLE mlv_result AS ({query})")
+        query = "FROM mlv_result"
+    connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
+    for name, kind in large:
+        column = '"' + name.replace('"', '""') + '"'
+        written = f"TRY_CAST(TRY_CAST({column} AS {re.sub('U?HUGEINT', 'DOUBLE', kind)}) AS {kind})"
+        count = f"SELECT count(*) FROM mlv_result WHERE {written} IS DISTINCT FROM {column}"
+        (number,) = connection.execute(count).fetchone() or (0,)
+        if number:
+            warnings.warn(
+                f"{number} values of the column {name!r} were rounded, because Parquet has no type for {kind}. To keep "
+                "all digits, cast the column to VARCHAR.",
+                stacklevel=2,
+            )
 
 
 def _distinct(names: list[str]) -> list[str]:

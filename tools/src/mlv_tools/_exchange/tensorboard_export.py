@@ -11,13 +11,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
 from mlv_tools._reading.trees import Found
-from mlvlogger import Event, Experiment, External, File
+from mlv_tools._sql.rows import log_strays, torn_end
+from mlvlogger import Event, Experiment, External, File, Problem
 
 __all__ = ["export", "run_name"]
 
@@ -60,7 +62,9 @@ def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], Count
             target = directory / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
-    messages += map(str, experiment.problems)
+    messages += [f"{path} is left out: {why}" for path, why in log_strays(experiment)]
+    torn = [problem for stream in experiment.streams for problem in torn_end(experiment, stream)]
+    messages += [str(problem) for problem in (*experiment.problems, *(Problem(*one) for one in torn))]
     return written, left_out, messages
 
 
@@ -146,7 +150,7 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
 def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
     """Return the tags of the metrics and images of a stream by their parts, and those of the metrics, for `hparams`.
 
-    If two tags have the same text, names with `/` are quoted.
+    If two tags have the same text, names with `"` are quoted, and of these tags also names with `/`.
     """
     parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
     for event in _events(experiment, stream):
@@ -154,19 +158,36 @@ def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], st
             parts.setdefault(_tag(experiment, event, name), False)
         for name in event.metrics:
             parts[_tag(experiment, event, name)] = True
-    counts = Counter(map("".join, parts))
-    tags = {part: "".join(part) if counts["".join(part)] == 1 else _quoted(*part) for part in parts}
+    texts = [encodable("".join(part)) for part in parts]
+    if len({*texts}) < len(texts):
+        counts = Counter(texts)
+        texts = [
+            encodable(_quoted(*part, '/"' if counts[text] > 1 else '"'))
+            for part, text in zip(parts, texts, strict=True)
+        ]
+    tags = dict(zip(parts, _distinct(texts), strict=True))
     return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}
 
 
-def _quoted(begin: str, name: str) -> str:
-    return begin + (json.dumps(name, ensure_ascii=False) if "/" in name else name)
+def _quoted(begin: str, name: str, special: str) -> str:
+    """Return a tag whose name is quoted if it has a special character: two tags of this form are never the same."""
+    return begin + (json.dumps(name, ensure_ascii=False) if {*special} & {*name} else name)
+
+
+def _distinct(texts: list[str]) -> list[str]:
+    """Return *texts*, of which equal ones but the first get a number: `a~2`."""
+    distinct: dict[str, None] = {}
+    for text in texts:
+        numbered = (f"{text}~{number}" for number in count(2))
+        free = text if text not in distinct else next(one for one in numbered if one not in {*distinct, *texts})
+        distinct[free] = None
+    return [*distinct]
 
 
 def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
     """Return the tag in two parts, of which the second one is the name, or is empty if the tag was imported."""
     tag = event.data.get("tag") if "tensorboard" in experiment.extra else None
-    return (encodable(tag), "") if isinstance(tag, str) else (encodable(f"{event.name}/"), encodable(name))
+    return (tag, "") if isinstance(tag, str) else (f"{event.name}/", name)
 
 
 def _wall_time(experiment: Experiment, event: Event) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from collections import Counter
@@ -17,9 +18,9 @@ import mlvlogger
 from mlv_tools import __version__
 from mlv_tools._exchange.event_files import records
 from mlv_tools._exchange.summary_values import content, hparams, is_utf8
-from mlvlogger import Exp, File, portable_name
+from mlvlogger import Exp, ExperimentExists, File, MLVError, portable_name
 
-__all__ = ["NothingToImport", "experiment_names", "import_run"]
+__all__ = ["NothingToImport", "experiment_names", "import_run", "is_unfinished"]
 
 _OWN = ("step", "wall_time", "tag", "file")  # members of data that the importer adds to the value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,8 +47,17 @@ def experiment_names(logdir: Path, runs: Iterable[str]) -> dict[str, str]:
     return names
 
 
+def is_unfinished(directory: Path) -> bool:
+    """Whether an import into a directory didn't end: it was killed, or is running."""
+    try:
+        experiment = mlvlogger.read(directory)
+        return "tensorboard" in experiment.extra and experiment.state == "open"
+    except (MLVError, OSError):
+        return False
+
+
 def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[Exp, Counter[str], list[str]]:
-    """Create an experiment from a run. If that fails, no file remains.
+    """Create an experiment from a run. If that fails or is interrupted, no file remains.
 
     Args:
         run: The name of the run.
@@ -61,7 +71,7 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
 
     Raises:
         NothingToImport: If no file has a record.
-        ExperimentExists: If the experiment exists.
+        ExperimentExists: If the directory of the experiment exists and isn't empty.
         MLVError: As `Exp`.
         OSError: As `Exp`.
     """
@@ -78,8 +88,10 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
         source["hparams"] = found.hparams
     if found.described:
         source["tags"] = found.described
+    directory = savedir / name
+    if os.path.lexists(directory) and not (directory.is_dir() and not os.listdir(directory)):
+        raise ExperimentExists(f"{directory} already exists.")
     missing = [path for path in (savedir, *savedir.parents) if not path.exists()]
-    exp: Exp | None = None
     try:
         # A value that is redacted or too large is a warning of the logger.
         with warnings.catch_warnings(record=True) as caught:
@@ -93,9 +105,9 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
                 importer.import_run()
                 if found.has_failed:
                     exp.close("failed")
-    except BaseException:
-        if exp is not None:
-            shutil.rmtree(exp.path, ignore_errors=True)
+    except BaseException as error:
+        if not isinstance(error, ExperimentExists):  # that one is another program's
+            shutil.rmtree(directory, ignore_errors=True)
         for path in missing:
             with suppress(OSError):
                 path.rmdir()

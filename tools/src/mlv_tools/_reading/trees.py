@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlvlogger
-from mlvlogger import Experiment
+from mlvlogger import Experiment, unfollowed_links
 
-__all__ = ["Found", "details", "find", "unfollowed"]
+__all__ = ["Found", "details", "find", "links_outside"]
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,15 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
         yield Found(one.path, _name(top, one.path), one.depth, one.experiment, error)
 
 
-def unfollowed(root: str | os.PathLike[str]) -> list[str]:
-    """Return the symbolic links below *root* that `find` doesn't follow and that may lead to experiments.
-
-    These are the links to directories, except those inside experiments that don't lead to an experiment.
-    """
-    links: list[str] = []
-    enclosing: list[str] = []
-    for folder, folders, names in os.walk(root):
-        while enclosing and not os.path.join(folder, "").startswith(enclosing[-1]):
-            enclosing.pop()
-        if "meta.json" in names:
-            enclosing.append(os.path.join(folder, ""))
-        for name in folders:
-            path = os.path.join(folder, name)
-            if os.path.islink(path) and (not enclosing or os.path.lexists(os.path.join(path, "meta.json"))):
-                links.append(path)
-    return sorted(links)
+def links_outside(root: str | os.PathLike[str]) -> str:
+    """Return the message about symbolic links that may lead to experiments outside of *root*, or ""."""
+    links = unfollowed_links(root, outside=True)
+    if not links:
+        return ""
+    what = "1 symbolic link isn't" if len(links) == 1 else f"{len(links)} symbolic links aren't"
+    return (
+        f"{what} followed and may lead to experiments outside of {os.fspath(root)!r}, such as {os.fspath(links[0])!r}"
+    )
 
 
 def details(directory: Path) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlv_tools import connect
 from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
-from mlv_tools._reading.trees import Found, find
+from mlv_tools._reading.trees import Found, find, links_outside
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
@@ -71,6 +71,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
     picked = [f"At first, {_PICKED} of the {usable} experiments are selected."] if usable > _PICKED else []
+    links = links_outside(root)
     written = f"Written on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC."
     return {
         "title": shorten(title or Path(root).resolve().name or str(root)),
@@ -83,7 +84,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "sources": sources,
         "picked": _PICKED,
         "specs": {"curves": charts.curves(), "spans": charts.spans()},
-        "notes": [*picked, *_downsampled(found_curves), *left, written],
+        "notes": [*picked, *_downsampled(found_curves), *left, *([f"{links}."] if links else []), written],
     }
 
 

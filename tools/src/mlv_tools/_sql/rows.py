@@ -8,11 +8,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from mlv_tools._display.names import metric_label
 from mlv_tools._reading.tail_reader import TailReader
 from mlv_tools._reading.trees import Found, details
-from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion
+from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
-__all__ = ["Row", "event_rows", "experiment_row", "log_strays", "problem_row", "storable", "torn_end"]
+__all__ = [
+    "Row",
+    "event_rows",
+    "experiment_row",
+    "link_problems",
+    "log_strays",
+    "problem_row",
+    "rounded",
+    "storable",
+    "torn_end",
+]
 
 Row = dict[str, Any]
 
@@ -103,9 +114,31 @@ def log_strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield f"log/{name}", "it isn't a stream: its name is not portable, or it isn't a regular file"
 
 
+def link_problems(root: str | os.PathLike[str]) -> Iterator[Row]:
+    """Yield a row of `problems` for each symbolic link that may lead to experiments outside of *root*."""
+    for link in unfollowed_links(root, outside=True):
+        path = link.relative_to(root).as_posix()
+        yield problem_row(".", path, None, "it is a symbolic link that leads outside of the root, and isn't followed")
+
+
 def problem_row(name: str, path: str, line: int | None, message: str) -> Row:
     """Return a row of `problems`."""
     return {"experiment": name, "path": storable(path), "line": line, "message": storable(message)}
+
+
+def rounded(number: int, event: str, name: str) -> str:
+    """Return the message that the view `metrics` has integers of a stream only nearly.
+
+    Args:
+        number: The number of these integers.
+        event: The event of the first one.
+        name: The name of the first one.
+    """
+    integers = "1 integer" if number == 1 else f"{number} integers"
+    return (
+        f"digits of {integers} beyond 2**53, such as {metric_label(event, name)}, were left out of metrics.value, which"
+        " has the nearest DOUBLE or an infinity; events.data has all digits"
+    )
 
 
 def storable(text: str) -> str:

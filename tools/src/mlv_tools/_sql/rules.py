@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mlvlogger import Experiment
 
-__all__ = ["IS_DEFAULT_STREAM", "IS_LIFECYCLE", "STEP", "TO", "integer", "number", "unescaped"]
+__all__ = ["IS_DEFAULT_STREAM", "IS_LIFECYCLE", "STEP", "TO", "integer", "is_rounded", "number", "unescaped"]
 
 #: Whether a row of `events` is a lifecycle event.
 IS_LIFECYCLE = "starts_with(event, 'mlv/')"
@@ -53,6 +53,19 @@ def number(text: str) -> str:
                 THEN TRY_CAST(json_extract_string({text}, '$.value') AS DOUBLE) END
         END
         END"""
+
+
+def is_rounded(text: str) -> str:
+    """Return whether a member is an integer, and `number` gives another value: the nearest DOUBLE, or an infinity.
+
+    Args:
+        text: An expression for the JSON text of the member.
+    """
+    digits = f"CASE WHEN starts_with({text}, '{{') THEN json_extract_string({text}, '$.value') ELSE {text} END"
+    # Integers of up to 15 digits are exact, and most members are shorter.
+    return f"""CASE WHEN length({text}) <= 15 THEN false
+        WHEN regexp_full_match({digits}, '-?[0-9]+') THEN printf('%.0f', {number(text)}) != {digits}
+        ELSE false END"""
 
 
 def unescaped(name: str) -> str:

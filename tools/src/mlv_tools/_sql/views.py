@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from mlv_tools._reading.trees import find
 from mlv_tools._sql.events import Stream, load_events
-from mlv_tools._sql.rows import Row, experiment_row, log_strays, problem_row, storable
-from mlv_tools._sql.rules import IS_LIFECYCLE, number, unescaped
+from mlv_tools._sql.rows import Row, experiment_row, link_problems, log_strays, problem_row, rounded, storable
+from mlv_tools._sql.rules import IS_LIFECYCLE, is_rounded, number, unescaped
 from mlv_tools._sql.tables import fill
 from mlvlogger import Experiment
 
@@ -37,11 +37,11 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     `plain(params->'seed')`.
 
     The views show the state at the call, lifecycle events included, without rewound events. A broken experiment is a
-    row of `experiments` with its `error`. Other unreadable parts are in `problems`, and there is a warning if that has
-    rows.
+    row of `experiments` with its `error`. Other unreadable parts are in `problems`, as are integers of which `metrics`
+    has only the nearest number; there is a warning if `problems` has rows.
 
-    No symbolic link below the directory is followed, and nothing is written there. DuckDB neither loads nor installs
-    extensions by itself, so that no query opens a network connection.
+    No symbolic link below the directory is followed; `problems` has those that lead outside of it. Nothing is written
+    there. DuckDB neither loads nor installs extensions by itself, so that no query opens a network connection.
 
     Args:
         root: The directory.
@@ -54,11 +54,13 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     connection = _open_connection()
     fill(connection, "experiments", tree.experiments)
     load_events(connection, tree.streams)
-    problems = tree.problems + _problems_of_reading(tree)
-    problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
-    fill(connection, "problems", problems)
     for statement in (_EVENTS, _METRICS, _PLAIN):
         connection.execute(statement)
+    problems = tree.problems + _problems_of_reading(tree)
+    for name, path, *what in connection.execute(_ROUNDED).fetchall():
+        problems.append(problem_row(name, path, None, rounded(*what)))
+    problems.sort(key=lambda row: (row["experiment"], row["path"], row["line"] or 0))
+    fill(connection, "problems", problems)
     if problems:
         _warn(problems)
     return connection
@@ -72,7 +74,7 @@ class _Tree:
         experiments: The rows of the view `experiments`.
         readable: The readable experiments, with their names.
         streams: The streams of the readable experiments, which aren't read yet.
-        problems: Rows of the view `problems`: what can't be read or searched.
+        problems: Rows of the view `problems`: what can't be read or searched, and links that lead outside.
     """
 
     experiments: list[Row] = field(default_factory=list)
@@ -97,6 +99,7 @@ def _search(root: str | os.PathLike[str]) -> _Tree:
             tree.problems.extend([problem_row(name, path, None, message) for path, message in strays])
         except OSError as error:
             tree.problems.append(problem_row(name, "log", None, f"the folder cannot be searched: {error}"))
+    tree.problems.extend(link_problems(root))
     return tree
 
 
@@ -153,7 +156,7 @@ _METRICS = f"""CREATE TABLE _metrics AS
     ),
     found AS MATERIALIZED (
         SELECT stream_number, line, seq, "time", event, step,
-            {unescaped("name")} AS name, {number('"value"')} AS "value"
+            {unescaped("name")} AS name, {number('"value"')} AS "value", {is_rounded('"value"')} AS is_rounded
         FROM (SELECT * REPLACE (CAST("value" AS VARCHAR) AS "value") FROM members) WHERE name != 'step'
     ),
     counted AS (
@@ -166,10 +169,13 @@ _METRICS = f"""CREATE TABLE _metrics AS
             step, row_number() OVER (PARTITION BY stream_number, event, name ORDER BY line) - 1) AS step)
         FROM found SEMI JOIN counted USING (stream_number, event, name) WHERE "value" IS NOT NULL
     )
-    SELECT stream_number, seq, "time", event, step, name, "value" FROM numbered;
+    SELECT stream_number, seq, "time", event, step, name, "value", is_rounded FROM numbered;
 CREATE VIEW metrics AS
     SELECT experiment, id, stream, seq, "time", event, step, name, "value"
     FROM _metrics JOIN _streams ON stream_number = number"""
+
+_ROUNDED = """SELECT experiment, stream, count(*), arg_min(event, (seq, name)), arg_min(name, (seq, name))
+    FROM _metrics JOIN _streams ON stream_number = number WHERE is_rounded GROUP BY ALL ORDER BY ALL"""
 
 _PLAIN = """CREATE MACRO plain(json) AS CASE
     WHEN json_extract_string(json, '$._mlv') IS NULL THEN json_extract_string(json, '$')

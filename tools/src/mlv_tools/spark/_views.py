@@ -16,8 +16,19 @@ from pyspark.sql import DataFrame, SparkSession  # type: ignore[import-not-found
 from pyspark.sql import functions as F  # type: ignore[import-not-found,unused-ignore]
 
 import mlvlogger
+from mlv_tools._display.text import as_float
 from mlv_tools._reading.trees import Found, details, find
-from mlv_tools._sql.rows import Row, event_rows, experiment_row, log_strays, problem_row, storable, torn_end
+from mlv_tools._sql.rows import (
+    Row,
+    event_rows,
+    experiment_row,
+    link_problems,
+    log_strays,
+    problem_row,
+    rounded,
+    storable,
+    torn_end,
+)
 from mlv_tools._sql.schema import VIEWS
 from mlv_tools._sql.views import left_out
 from mlv_tools.spark._distribute import TYPES, Columns, Unit, distribute, root_directory
@@ -25,8 +36,9 @@ from mlvlogger import Event, MLVError
 
 __all__ = ["Views", "views"]
 
+_PROBLEM_COLUMNS = "experiment: STRING, path: STRING, line: BIGINT, message: STRING"
 _PROBLEM = (
-    "ARRAY<STRUCT<experiment: STRING, path: STRING, line: BIGINT, message: STRING>>",
+    f"ARRAY<STRUCT<{_PROBLEM_COLUMNS}>>",
     pyarrow.list_(pyarrow.struct([(name, TYPES[kind][1]) for name, kind, _ in VIEWS["problems"]])),
 )
 _METRIC = (
@@ -94,6 +106,7 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
         experiments.select(F.explode("problems").alias("problem"))
         .union(events.where("event IS NULL").select(F.explode("problems")))
         .select("problem.*")
+        .union(spark.createDataFrame([tuple(row.values()) for row in link_problems(top)], _PROBLEM_COLUMNS))
         .distinct()
         .orderBy("experiment", "path", F.coalesce("line", F.lit(0)))
     )
@@ -143,6 +156,7 @@ def _events(unit: Unit) -> Iterator[Row]:
     try:
         experiment = mlvlogger.read(unit.path)
         counts: Counter[tuple[str, str]] = Counter()
+        inexact: list[tuple[str, str]] = []
         for event, row in event_rows(experiment, unit.stream):
             yield row | {
                 "experiment": unit.name,
@@ -153,7 +167,10 @@ def _events(unit: Unit) -> Iterator[Row]:
                 "seconds": None if row["seconds"] is None else float(row["seconds"]),
                 "metrics": list(_metrics(event, row["step"], counts)),
             }
+            inexact += [(event.name, name) for name, value in sorted(event.metrics.items()) if _is_rounded(value)]
         left = [*torn_end(experiment, unit.stream)]
+        if inexact:
+            left.append((unit.stream, None, rounded(len(inexact), *inexact[0])))
         left += [(one.path, one.line, one.message) for one in experiment.problems]
         problems += [problem_row(unit.name, *one) for one in left]
     except (MLVError, OSError) as error:
@@ -163,14 +180,14 @@ def _events(unit: Unit) -> Iterator[Row]:
 
 
 def _metrics(event: Event, step: int | None, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
-    """Yield the metrics of an event that a DOUBLE holds, as rows of `metrics`."""
+    """Yield the metrics of an event as rows of `metrics`."""
     for name, value in event.metrics.items():
-        try:
-            number = float(value)
-        except OverflowError:
-            continue
-        yield {"step": counts[event.name, name] if step is None else step, "name": name, "value": number}
+        yield {"step": counts[event.name, name] if step is None else step, "name": name, "value": as_float(value)}
         counts[event.name, name] += 1
+
+
+def _is_rounded(value: int | float) -> bool:
+    return isinstance(value, int) and as_float(value) != value
 
 
 def _datetime(text: str | None) -> datetime | None:
