@@ -555,6 +555,15 @@ def test_no_terminal_command_of_a_record_is_printed(mlv: Callable[..., str], tmp
         assert "[bold]x[/bold]" in output.replace("…", "[bold]x[/bold]")
 
 
+def test_a_log_that_is_a_link_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "one").close()
+    (tmp_path / "runs/one/log.jsonl").rename(tmp_path / "log.jsonl")
+    (tmp_path / "runs/one/log.jsonl").symlink_to("../../log.jsonl")
+    assert "log.jsonl: it is a symbolic link, which is not followed; its events were left out" in " ".join(
+        mlv("ls", str(tmp_path / "runs")).split()
+    )
+
+
 def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.close()
