@@ -733,6 +733,20 @@ def test_lines_that_were_left_out_are_reported(mlv: Callable[..., str], tmp_path
     assert done.stderr.count("log.jsonl:4: ") == 2
 
 
+def test_a_stream_that_is_a_link_hides_no_line_that_was_left_out(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for step in range(500):
+            exp.log.event("t", step=step, loss=step)
+        exp.stream("gpu").event("x")
+    log = exp.path / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[1] = b"garbage\n"
+    log.write_bytes(b"".join(lines))
+    (exp.path / "log/link.jsonl").symlink_to("gpu.jsonl")
+    said = " ".join(mlv("ls", "runs", "-m", "t.loss").split())
+    assert "log.jsonl:2 was left out" in said and "log/link.jsonl: it is a symbolic link" in said
+
+
 @pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0)])
 def test_a_curve_of_any_finite_values_is_drawn(mlv: Callable[..., str], tmp_path: Path, values: Any) -> None:
     with Exp(tmp_path / "runs", "a") as exp:
