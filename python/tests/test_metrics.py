@@ -58,7 +58,7 @@ def test_the_quick_way_takes_the_same_steps(log: Path) -> None:
     assert asked > 15
 
 
-@pytest.mark.parametrize("step", [0.5, None, "3", True, [3], float("nan")])
+@pytest.mark.parametrize("step", [0.5, None, "3", True, [3], float("nan"), 2**70, -(2**63) - 1])
 @pytest.mark.parametrize("by", ["keyword", "mapping"])
 def test_a_step_that_is_no_axis_warns_once(step: Any, by: str) -> None:
     log = Logger("a.jsonl")

@@ -1,5 +1,6 @@
 """Reading: all valid events are read in their order, and everything that is skipped is reported."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -475,6 +476,13 @@ def test_bytes_after_the_last_line_feed_are_not_part_of_the_log(tail: bytes) -> 
     run = log(start(), line(2, "a"), tail)
     assert names(run.events()) == ["a"] and run.problems == []
     assert run.state == "open"
+    last = "byte has no line feed after it and isn't"
+    if len(tail) > 1:
+        last = f"{len(tail)} bytes have no line feed after them and aren't"
+    assert [str(torn) for torn in run.torn.values()] == [f"log.jsonl: the last {last} part of the log"]
+    assert f"the last {last.split()[0]}" in run._repr_html_()
+    LOG.write_bytes(start() + line(2, "a"))
+    assert run.state == "open" and run.torn == {}
     assert list(log(b"torn").events()) == []
 
 
@@ -572,7 +580,7 @@ def test_links_below_the_experiment_are_not_followed() -> None:
     LOG.symlink_to(Path("runs/other/log.jsonl").resolve())
     run = read(HOME)
     assert (run.state, run.streams, list(run.events(lifecycle=True))) == ("open", [], [])
-    assert [problem.path for problem in run.problems] == ["log.jsonl"]
+    assert [problem.path for problem in run.problems] == ["meta", "log.jsonl", "log"]
 
     (HOME / "meta.json").unlink()
     (HOME / "meta.json").symlink_to(Path("runs/other/meta.json").resolve())
@@ -582,6 +590,56 @@ def test_links_below_the_experiment_are_not_followed() -> None:
     (HOME / "meta").mkdir()
     with pytest.warns(RuntimeWarning, match="^left out: .*runs/e/meta.json"):
         assert [found.path.name for found in read.all("runs")] == ["other"]
+
+
+@pytest.mark.rule("reader.links")
+@pytest.mark.parametrize("kind", ["link", "other"])
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("meta", "the additions in it were left out"),
+        ("log", "the streams in it were left out"),
+        ("log.jsonl", "its events were left out, and the state is open, as without a log"),
+        ("log/gpu.jsonl", "its events were left out"),
+    ],
+)
+def test_an_entry_of_another_type_is_a_problem_at_once(name: str, left_out: str, kind: str) -> None:
+    with Exp("runs", "e") as exp:
+        exp.stream("gpu").event("x")
+    Exp.open(HOME, tags=["t"]).close()
+    assert read(HOME).problems == []
+    (HOME / name).rename("moved")
+    if kind == "link":
+        (HOME / name).symlink_to(Path("moved").resolve())
+        what = "it is a symbolic link, which is not followed"
+    elif "." in name:
+        (HOME / name).mkdir()
+        what = "it isn't a regular file"
+    else:
+        (HOME / name).write_bytes(b"")
+        what = "it isn't a directory"
+    for run in (read(HOME), *read.all("runs")):
+        expected = [f"{name}: {what}; {left_out}"]
+        assert [str(problem) for problem in run.problems] == expected
+        assert run.state == ("open" if name == "log.jsonl" else "completed")
+        list(run.events())
+        assert [str(problem) for problem in run.problems] == expected
+
+
+def test_the_state_is_not_open_if_the_log_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    Exp("runs", "e").close()
+    run = read(HOME)
+
+    def refuse(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("mlvlogger._read.experiment.open_regular", refuse)  # root, who may run this, reads every file
+    with pytest.raises(PermissionError, match=r"log\.jsonl"):
+        assert run.state
+    assert list(run.events()) == [] and [problem.path for problem in run.problems] == ["log.jsonl"]
+    LOG.unlink()
+    monkeypatch.undo()
+    assert run.state == "open"
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])

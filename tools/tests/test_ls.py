@@ -555,6 +555,15 @@ def test_no_terminal_command_of_a_record_is_printed(mlv: Callable[..., str], tmp
         assert "[bold]x[/bold]" in output.replace("…", "[bold]x[/bold]")
 
 
+def test_a_log_that_is_a_link_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path / "runs", "one").close()
+    (tmp_path / "runs/one/log.jsonl").rename(tmp_path / "log.jsonl")
+    (tmp_path / "runs/one/log.jsonl").symlink_to("../../log.jsonl")
+    assert "log.jsonl: it is a symbolic link, which is not followed; its events were left out" in " ".join(
+        mlv("ls", str(tmp_path / "runs")).split()
+    )
+
+
 def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Path) -> None:
     exp = Exp(tmp_path, "e")
     exp.close()
@@ -722,6 +731,20 @@ def test_lines_that_were_left_out_are_reported(mlv: Callable[..., str], tmp_path
         [sys.executable, "-m", "mlv_tools", "diff", "runs/a", "runs/a"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stderr.count("log.jsonl:4: ") == 2
+
+
+def test_a_stream_that_is_a_link_hides_no_line_that_was_left_out(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for step in range(500):
+            exp.log.event("t", step=step, loss=step)
+        exp.stream("gpu").event("x")
+    log = exp.path / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[1] = b"garbage\n"
+    log.write_bytes(b"".join(lines))
+    (exp.path / "log/link.jsonl").symlink_to("gpu.jsonl")
+    said = " ".join(mlv("ls", "runs", "-m", "t.loss").split())
+    assert "log.jsonl:2 was left out" in said and "log/link.jsonl: it is a symbolic link" in said
 
 
 @pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0)])

@@ -113,7 +113,7 @@ def test_bytes_after_the_last_line_and_links_in_the_log_are_said(tmp_path: Path)
     (exp.path / "log/link.jsonl").symlink_to("gpu.jsonl")
     result = exported(tmp_path)
     said = [
-        "demo: log/link.jsonl is left out: it is a symbolic link, which is not followed",
+        "demo: log/link.jsonl: it is a symbolic link, which is not followed; its events were left out",
         "demo: log.jsonl: the last 8 bytes have no line feed after them and aren't part of the log",
         "demo: log/gpu.jsonl: the last 2 bytes have no line feed after them and aren't part of the log",
     ]

@@ -1,5 +1,6 @@
 """The views of `mlv_tools.connect`, compared with the plain reader, row by row."""
 
+import errno
 import json
 import math
 import os
@@ -286,14 +287,25 @@ def test_links_are_not_followed_and_unknown_entries_are_reported(tmp_path: Path)
         ("one", "log.jsonl"),
         ("one", "log/gpu.jsonl"),
     ]
-    link = "it is a symbolic link, which is not followed"
-    stray = "it isn't a stream: its name is not portable, or it isn't a regular file"
+    link = "it is a symbolic link, which is not followed; "
+    stray = "it isn't a stream: its name is not portable"
     assert ask(tmp_path, "FROM problems ORDER BY ALL") == [
-        ("one", "log/link.jsonl", None, link),
+        ("one", "log/link.jsonl", None, link + "its events were left out"),
         ("one", "log/my stream.jsonl", None, stray),
-        ("two", "log", None, link),
-        ("two", "log.jsonl", None, ask(tmp_path, "SELECT message FROM problems WHERE path = 'log.jsonl'")[0][0]),
+        ("two", "log", None, link + "the streams in it were left out"),
+        ("two", "log.jsonl", None, link + "its events were left out, and the state is open, as without a log"),
     ]
+
+
+def test_the_state_is_null_if_the_log_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand(tmp_path, "one", EVENT % (1, 1))
+
+    def refuse(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("mlvlogger._read.experiment.open_regular", refuse)  # root, who may run this, reads every file
+    ((name, state, error),) = ask(tmp_path, "SELECT name, state, error FROM experiments")
+    assert (name, state) == ("hand", None) and "Permission denied" in error
 
 
 def test_a_line_that_is_too_long_hides_no_other(tmp_path: Path) -> None:

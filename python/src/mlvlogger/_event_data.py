@@ -97,11 +97,11 @@ def _is_given_twice(name: str, data: Any, members: dict[str, Any]) -> bool:
 
 def check_step(name: bytes, data: dict[str, Any]) -> None:
     """Warn, once for each name of an event, if the member `step` of encoded data can't be the axis of its metrics."""
-    if "step" in data and step({"step": decode(data["step"])}) is None:
+    if "step" in data and step({"step": (value := decode(data["step"]))}) is None:
         warn_once(
-            f"data.step of the event {name.decode()} is {short(data['step'])}, which isn't an integer of 64 bits, so "
-            "it isn't the axis of the metrics: readers count the events instead. Pass an integer as step, and another "
-            "value under another name, such as epoch.",
+            f"data.step of the event {name.decode()} is {short(value)}, which isn't an integer of 64 bits, so it isn't "
+            "the axis of the metrics: readers count the events instead. Pass an integer of 64 bits as step, and "
+            "another value under another name, such as epoch.",
             key=f"data.step of {name.decode()}",
         )
 

@@ -173,8 +173,11 @@ class Logger:
         text, values = (numbers(members) if data is None else None) or data_json(
             full, data, members, self._experiment_id
         )
-        if values is not None and "step" in members and type(members["step"]) is not int:
-            check_step(full, members)  # integers beyond 64 bits are rare, and readers count these events
+        # The conditions of `check_step`: calling it for each event would take more time.
+        if values is not None and "step" in members:
+            step = members["step"]
+            if type(step) is not int or not -(2**63) <= step < 2**63:
+                check_step(full, members)
         # The stream calls `_within` under its lock, so that no other thread ends or rewinds the span in between.
         seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._within)
         return seq if is_stored else None

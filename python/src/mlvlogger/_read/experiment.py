@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["Experiment", "Problem", "readable_experiments", "search"]
 
 _LISTED = 5  # metrics in a warning
+# What a reader leaves out if an entry isn't of the type that `layout.types` requires; of other streams, their events.
+_LEFT_OUT = {
+    "meta": "the additions in it were left out",
+    "log": "the streams in it were left out",
+    DEFAULT_STREAM: "its events were left out, and the state is open, as without a log",
+}
 
 
 class Problem(Immutable):
@@ -80,6 +86,9 @@ class Experiment(ExistingExperiment):
         records (list[dict[str, Any]]): The meta records as parsed JSON trees, in order.
         parent (ExperimentRef | None): The experiment that this one belongs to.
         problems (list[Problem]): The parts that were skipped so far; reading events adds to the list.
+        torn (dict[str, Problem]): The streams with bytes after the last line feed, of the streams that were read to the
+            end so far. These bytes aren't part of the log (`reader.torn`): a writer is writing them, or a crash left
+            them.
 
     Example:
         ```python
@@ -113,7 +122,9 @@ class Experiment(ExistingExperiment):
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
-        self.problems: list[Problem] = [Problem(name, None, message) for name, message in meta.problems]
+        problems = (*meta.problems, *_wrong_types(os.fspath(path)))
+        self.problems: list[Problem] = [Problem(name, None, message) for name, message in problems]
+        self.torn: dict[str, Problem] = {}
         self._reported = set(self.problems)
 
     @property
@@ -153,12 +164,16 @@ class Experiment(ExistingExperiment):
     def state(self) -> str:
         """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
 
-        Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, not that a
-        process is running.
+        Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that there
+        is no log, not that a process is running.
+
+        Raises:
+            UnsupportedVersion: If a session of the log has an unknown major version or requires an unknown feature.
+            OSError: If the log can't be read, so that the state isn't known.
         """
         self._report_continued(DEFAULT_STREAM)
         state = "open"
-        for event in self._read(DEFAULT_STREAM, lifecycle_lines):
+        for event in self._read(DEFAULT_STREAM, lifecycle_lines, must_open=True):
             state = event.state_after(state)
         return state
 
@@ -318,18 +333,26 @@ class Experiment(ExistingExperiment):
             self._reported.add(problem)
             self.problems.append(problem)
 
-    def _read(self, path: str, read_block: BlockReader = quick_events) -> Iterator[Event]:
-        """Yield the events that *read_block* finds in the blocks of a stream, up to its current size."""
+    def _read(self, path: str, read_block: BlockReader = quick_events, must_open: bool = False) -> Iterator[Event]:
+        """Yield the events that *read_block* finds in the blocks of a stream, up to its current size.
+
+        If the system can't open the file, there are no events and there is a problem, or with *must_open*, an OSError.
+        """
         try:
             file = open_regular(self.path / path)
         except FileNotFoundError:
             return
         except OSError as error:
-            self._problem(path, None, f"it cannot be read: {error}")
+            reason = _wrong_type(self._directory.path, path)
+            if must_open and not reason:
+                raise
+            self._problem(path, None, reason or f"it cannot be read: {error}")
             return
         first = 1  # the number of the first line of a block
         with file:
-            for block, _ in blocks(file, os.fstat(file.fileno()).st_size):
+            torn = os.fstat(file.fileno()).st_size
+            for block, length in blocks(file, torn):
+                torn -= length
                 if block is None:
                     self._problem(path, first, "the line is longer than 16 MiB and was left out")
                     first += 1
@@ -347,6 +370,12 @@ class Experiment(ExistingExperiment):
                             check_version(found.data.get("mlv"), found.data.get("requires"), session)
                     yield found
                 first += block.count(b"\n")
+        self.torn.pop(path, None)
+        if torn:
+            last = "byte has no line feed after it and isn't"
+            if torn > 1:
+                last = f"{torn} bytes have no line feed after them and aren't"
+            self.torn[path] = Problem(path, None, f"the last {last} part of the log")
 
     def _repr_html_(self) -> str:
         """Return the HTML for a notebook: state, parameters, and a small curve of each metric of the first events."""
@@ -360,6 +389,35 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
         return False
+
+
+def _wrong_types(directory: str) -> Iterator[tuple[str, str]]:
+    """Yield the entries of an experiment that are left out because of their type, and why."""
+    log = os.path.join(directory, "log")
+    others: list[str] = []  # than regular files
+    try:
+        if not os.path.islink(log):
+            with os.scandir(log) as entries:
+                others = [one.name for one in entries if not one.is_file(follow_symlinks=False)]
+    except OSError:
+        pass  # usually there is no such folder; if it can't be searched, `Experiment.streams` raises the error
+    for name in ("meta", DEFAULT_STREAM, "log", *(f"log/{name}" for name in sorted(filter(is_stream_file, others)))):
+        if reason := _wrong_type(directory, name):
+            yield name, reason
+
+
+def _wrong_type(directory: str, name: str) -> str:
+    """Return why an entry of an experiment is left out because of its type (`layout.types`); "" if it isn't."""
+    try:
+        mode = os.lstat(os.path.join(directory, name)).st_mode
+    except OSError:
+        return ""
+    is_folder = name in ("meta", "log")
+    if stat.S_ISDIR(mode) if is_folder else stat.S_ISREG(mode):
+        return ""
+    other = f"it isn't a {'directory' if is_folder else 'regular file'}"
+    what = "it is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else other
+    return f"{what}; {_LEFT_OUT.get(name, 'its events were left out')}"
 
 
 def search(root: Path, links: list[Path] | None = None) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:

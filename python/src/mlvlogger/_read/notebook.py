@@ -127,6 +127,7 @@ def experiment_html(experiment: Experiment) -> str:
     notes += map(str, experiment.problems[:_MAX_PROBLEMS])
     if len(experiment.problems) > _MAX_PROBLEMS:
         notes.append(f"{len(experiment.problems) - _MAX_PROBLEMS} more problems are left out.")
+    notes += map(str, experiment.torn.values())
     return card(experiment.name, facts, experiment.params, found, notes)
 
 

@@ -25,7 +25,8 @@ _INSTEAD = {
     **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
     **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
     **dict.fromkeys(
-        ("continued", "created", "environments", "id", "path", "problems", "records"), "Read another: read(path)."
+        ("continued", "created", "environments", "id", "path", "problems", "records", "torn"),
+        "Read another: read(path).",
     ),
 }
 _LOST = "recorded metadata is read-only, so this change would be lost."

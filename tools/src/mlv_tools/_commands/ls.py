@@ -233,7 +233,7 @@ class _Row:
         """Return which lines of the log were left out when it was read as a whole, if `trouble` doesn't say so yet."""
         experiment = self.summary.found.experiment
         lines = [problem for problem in experiment.problems if problem.line] if experiment else []
-        if not lines or "left out" in self.summary.trouble:
+        if not lines or "aren't events and were left out" in self.summary.trouble:
             return ""
         more = f", and {len(lines) - 1} more lines" if len(lines) > 1 else ""
         return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message}"

@@ -27,7 +27,8 @@ class Summary:
             cannot be read.
         last: The time of the last event in any stream; None if there is none.
         metrics: The last values of the metrics near the end of the default stream, by event and name.
-        trouble: Why the experiment is broken, unknown or torn, and which streams are continued in others; "" otherwise.
+        trouble: Why the experiment is broken, unknown or torn, which streams are continued in others, and which other
+            parts were left out; "" otherwise.
     """
 
     found: Found
@@ -48,6 +49,7 @@ def summary(found: Found) -> Summary:
     if experiment is None:
         return Summary(found, "broken", trouble=found.error)
     hint = details(found.path)
+    left_out = [f"{problem} {hint}" for problem in experiment.problems]  # before the log is read
     try:
         log = _Log(experiment)
         state = log.state()
@@ -60,7 +62,7 @@ def summary(found: Found) -> Summary:
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
     garbled = f"{log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
-    trouble = "; ".join([torn] * bool(torn) + [garbled] * bool(log.garbled) + continued)
+    trouble = "; ".join([torn] * bool(torn) + [garbled] * bool(log.garbled) + continued + left_out)
     return Summary(found, state, max(times, default=None), log.metrics, trouble)
 
 

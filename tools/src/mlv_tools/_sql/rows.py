@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from mlv_tools._display.names import metric_label
-from mlv_tools._reading.tail_reader import TailReader
 from mlv_tools._reading.trees import Found, details
 from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
@@ -43,7 +42,7 @@ def experiment_row(found: Found, name: str) -> Row:
         return row
     try:
         state = experiment.state
-    except UnsupportedVersion as error:
+    except (UnsupportedVersion, OSError) as error:
         state = None
         row["error"] = storable(f"{error} {details(found.path)}")
     return row | {
@@ -91,27 +90,19 @@ def event_rows(experiment: Experiment, stream: str) -> Iterator[tuple[Event, Row
 
 
 def torn_end(experiment: Experiment, stream: str) -> Iterator[tuple[str, int | None, str]]:
-    """Yield the problem that a crash left bytes after the last line feed; the reader doesn't report it."""
-    with open(experiment.path / stream, "rb") as file:
-        torn = TailReader(file).torn
-    if torn:
-        yield stream, None, f"the last {torn} bytes have no line feed after them and aren't part of the log"
+    """Yield the bytes after the last line feed of a stream that was read, which aren't in `experiment.problems`."""
+    if torn := experiment.torn.get(stream):
+        yield torn.path, torn.line, torn.message
 
 
 def log_strays(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    """Yield the entries of the folder `log` that look like streams and aren't any: path and reason."""
+    """Yield the entries of the folder `log` that only look like streams, except `experiment.problems`: path, reason."""
     log = experiment.path / "log"
-    if log.is_symlink():
-        yield "log", "it is a symbolic link, which is not followed"
-    elif log.is_dir():
-        streams = experiment.streams
+    if log.is_dir() and not log.is_symlink():
+        known = {*experiment.streams, *(problem.path for problem in experiment.problems)}
         for name in sorted(os.listdir(log)):
-            if not name.endswith(".jsonl") or name.startswith(".") or f"log/{name}" in streams:
-                continue
-            if (log / name).is_symlink():
-                yield f"log/{name}", "it is a symbolic link, which is not followed"
-            else:
-                yield f"log/{name}", "it isn't a stream: its name is not portable, or it isn't a regular file"
+            if name.endswith(".jsonl") and not name.startswith(".") and f"log/{name}" not in known:
+                yield f"log/{name}", "it isn't a stream: its name is not portable"
 
 
 def link_problems(root: str | os.PathLike[str]) -> Iterator[Row]:
