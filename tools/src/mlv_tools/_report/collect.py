@@ -253,7 +253,10 @@ def _digits(found: list[Curve]) -> dict[tuple[str, str, str], int]:
 
 
 def _short(value: float | None, digits: int) -> float | None:
-    return None if value is None else float(f"{value:.{digits}g}")
+    if value is None:
+        return None
+    short = float(f"{value:.{digits}g}")
+    return short if math.isfinite(short) else value  # the largest floats may be rounded to infinity
 
 
 # ---- spans ----
