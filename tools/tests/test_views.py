@@ -1,9 +1,11 @@
 """The views of `mlv_tools.connect`, compared with the plain reader, row by row."""
 
+import errno
 import json
 import math
 import os
 import random
+import re
 import time
 import warnings
 from datetime import UTC, datetime
@@ -12,8 +14,12 @@ from typing import Any
 
 import pytest
 
+import mlv_tools
 import mlvlogger
 from mlv_tools import connect
+from mlv_tools._reading import trees
+from mlv_tools._reading.summary import summary
+from mlv_tools._report.collect import collect
 from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
@@ -331,6 +337,39 @@ def test_a_broken_experiment_is_a_row_with_the_command_for_details(tmp_path: Pat
     assert ask(tmp_path, "SELECT experiment, path FROM problems ORDER BY ALL") == [
         ("broken", "meta.json"), ("future", "meta.json"), ("session", "log.jsonl")
     ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Data was left out")
+def test_the_state_is_unknown_if_the_log_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("denied", "directory", "fine", "future"):
+        hand(tmp_path, name, EVENT % (1, 1), *(LINES["future"] if name == "future" else ()))
+    (tmp_path / "directory/log.jsonl").unlink()
+    (tmp_path / "directory/log.jsonl").mkdir()
+    hand(tmp_path, "none", EVENT % (1, 1)).joinpath("log.jsonl").unlink()
+
+    def refuse(path: Any, *arguments: Any) -> Any:
+        if "denied" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open(path, *arguments)
+
+    monkeypatch.setattr(trees, "open", refuse, raising=False)
+    rows = ask(tmp_path, "SELECT experiment, state, error FROM experiments")
+    unknown, known = ["denied", "directory", "future"], {"fine": "open", "none": "open"}
+    assert {name: state for name, state, _ in rows} == dict.fromkeys(unknown) | known
+    for name, _, error in rows:
+        assert (error is not None) == (name in unknown)
+        assert error is None or f"(for details, run: mlv-validate {tmp_path / name})" in error
+    states = {experiment["name"]: experiment["state"] for experiment in collect(tmp_path)["experiments"]}
+    assert states == dict.fromkeys(unknown, "broken") | known
+    html = mlv_tools.experiments(tmp_path)._repr_html_()
+    shown = dict(re.findall("<tr><td>([^<]*)</td><td>[^<]*</td><td>([^<]*)</td>", html))
+    assert shown == dict.fromkeys(unknown, "unknown") | known
+    found = {one.name: summary(one) for one in trees.find(tmp_path)}
+    assert [(name, one.state) for name, one in found.items() if name in unknown[1:]] == [
+        ("directory", "broken"),
+        ("future", "unknown"),
+    ]
+    assert "it isn't a regular file" in found["directory"].trouble
 
 
 def test_the_warning_about_omitted_lines_has_no_control_characters(tmp_path: Path) -> None:

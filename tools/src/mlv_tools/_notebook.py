@@ -56,7 +56,7 @@ class Experiments(list["Experiment"]):
         for experiment, own in zip(rows, params, strict=True):
             key = self._key(experiment)
             values = [last.get(key, {}).get(name, "") for name in metrics]
-            state = states.get(key) or "open"
+            state = states.get(key) or "unknown"
             body.append(
                 [key, experiment.kind, state, *(display(own[name]) if name in own else "" for name in names), *values]
             )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlv_tools import connect
 from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
-from mlv_tools._reading.trees import Found, find, links_outside
+from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
@@ -105,7 +105,7 @@ def _experiment(found: Found) -> Json:
     if experiment is None:
         return base
     try:
-        state = experiment.state
+        state = state_of(experiment)
     except (MLVError, OSError):
         state = "broken"  # the reason is in the view `problems`
     facts = {

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from mlv_tools._display.names import metric_label
 from mlv_tools._reading.tail_reader import TailReader
-from mlv_tools._reading.trees import Found, details
+from mlv_tools._reading.trees import Found, details, state_of
 from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
 __all__ = [
@@ -31,7 +31,7 @@ _INT64 = 2**63
 
 
 def experiment_row(found: Found, name: str) -> Row:
-    """Return the row of `experiments`. A broken experiment has a path and an error only.
+    """Return the row of `experiments`. A broken experiment has a path and an error only; an unknown state is an error.
 
     Args:
         found: The experiment.
@@ -41,10 +41,10 @@ def experiment_row(found: Found, name: str) -> Row:
     experiment = found.experiment
     if experiment is None:
         return row
+    state = None
     try:
-        state = experiment.state
-    except UnsupportedVersion as error:
-        state = None
+        state = state_of(experiment)
+    except (UnsupportedVersion, OSError) as error:
         row["error"] = storable(f"{error} {details(found.path)}")
     return row | {
         "id": experiment.id,
