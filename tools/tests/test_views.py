@@ -277,6 +277,17 @@ def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path: Path) -> Non
     assert ask(tmp_path, "SELECT experiment, path, line FROM problems") == [("\\udcff", "log.jsonl", 2)]
 
 
+def test_different_directories_have_different_names(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"z\xff"), "z\\udcff", "z\\\\udcff", os.fsdecode(b"\\z\xff"), "back\\slash", "\\udc2"]
+    for number, name in enumerate(names):
+        hand(tmp_path, name, EVENT % (1, number))
+    rows = ask(tmp_path, "SELECT experiment, value FROM metrics ORDER BY value")
+    assert [name for name, _ in rows] == [
+        r"z\udcff", r"z\\udcff", r"z\\\\udcff", r"\\z\udcff", r"back\slash", r"\udc2"
+    ]  # fmt: skip
+    assert [sum(len(one["series"]) for one in collect(tmp_path)["curves"])] == [len(names)]
+
+
 def test_links_are_not_followed_and_unknown_entries_are_reported(tmp_path: Path) -> None:
     hand(tmp_path, "one", EVENT % (1, 1))
     for name in ("gpu", "my stream", ".hidden"):

@@ -18,7 +18,7 @@ from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
-from mlv_tools._sql.rows import storable
+from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
 from mlvlogger import Experiment, MLVError
 
@@ -51,7 +51,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         NotADirectoryError: If *root* isn't a directory.
     """
     trees = list(find(root))
-    numbers = {"." if found.path == Path(root) else storable(found.name): n for n, found in enumerate(trees)}
+    numbers = {experiment_name(Path(root), found.path): n for n, found in enumerate(trees)}
     starts = [_start(found) for found in trees]
     experiments = [_experiment(found) for found in trees]
     with warnings.catch_warnings():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 from mlv_tools._display.names import metric_label
@@ -16,6 +18,7 @@ from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollo
 __all__ = [
     "Row",
     "event_rows",
+    "experiment_name",
     "experiment_row",
     "link_problems",
     "log_strays",
@@ -28,6 +31,17 @@ __all__ = [
 Row = dict[str, Any]
 
 _INT64 = 2**63
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\ud[89a-f][0-9a-f]{2}")  # or the text of its escape
+
+
+def experiment_name(root: Path, directory: Path) -> str:
+    r"""Return the name of an experiment in the views: its path relative to *root*, and `.` for the root itself.
+
+    Different directories have different names: if a path isn't UTF-8, or has the text of an escape such as `\udcff`,
+    its backslashes are doubled.
+    """
+    name = directory.relative_to(root).as_posix()
+    return storable(name.replace("\\", "\\\\") if _SURROGATE.search(name) else name)
 
 
 def experiment_row(found: Found, name: str) -> Row:
