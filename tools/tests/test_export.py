@@ -179,6 +179,8 @@ def test_an_error_names_the_file_that_was_given(
     [
         ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.csv"],
         ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.parquet"],
+        ["plot", "runs", "-m", "batch.loss", "-o", "mine.svg"],
+        ["plot", "runs", "-m", "batch.loss", "-o", "mine.png"],
         ["report", "runs", "-o", "mine.html"],
         ["export", "csv", "runs", "mine"],
         ["export", "parquet", "runs", "mine"],
@@ -187,7 +189,11 @@ def test_an_error_names_the_file_that_was_given(
 def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path: Path, arguments: list[str]) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         for step in range(5000):
-            exp.log.event("batch", step=step, loss=step / 7)
+            exp.log.event("batch", step=step, loss=step % 97 / 7)
+
+    is_replaced = arguments[0] in ("plot", "report")
+    if is_replaced:
+        (tmp_path / arguments[-1]).write_text("good")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
@@ -196,6 +202,9 @@ def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path:
     assert done.returncode == 1
     assert "mine" in done.stderr and "File too large" in done.stderr, done.stderr
     assert not [word for word in (".mlv-", "partial", "Traceback") if word in done.stderr], done.stderr
+    if is_replaced:
+        assert (tmp_path / arguments[-1]).read_text() == "good"
+        (tmp_path / arguments[-1]).unlink()
     assert os.listdir(tmp_path) == ["runs"]
 
 

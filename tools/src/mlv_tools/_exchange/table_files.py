@@ -25,6 +25,7 @@ __all__ = [
     "export",
     "naming",
     "publish",
+    "replace",
     "warn_of_nanoseconds",
     "write_csv",
     "write_json",
@@ -110,13 +111,20 @@ def publish(path: str) -> Iterator[str]:
     """
     if os.path.lexists(path):
         raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
+    with replace(path) as written:
+        yield written
+
+
+@contextmanager
+def replace(path: str) -> Iterator[str]:
+    """Yield a path to write to; the file replaces *path* when the block ends without an exception."""
     with (
         naming(path),
         tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder,
     ):
         written = os.path.join(folder, os.path.basename(path))
         yield written
-        os.rename(written, path)
+        os.replace(written, path)
 
 
 def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
