@@ -237,6 +237,19 @@ def test_links_that_may_lead_to_experiments_are_found_and_read_all_warns_of_thos
         unfollowed_links("missing")
 
 
+def test_directories_that_are_too_deep_are_reported() -> None:
+    for levels in (63, 64):
+        Exp("/".join(["runs", *"d" * levels]), "deep").close()
+    inner = Path("/".join(["runs", *"d" * 64]), "deep")
+    found = [(one.path, str(one.error or "")) for one in find("runs")]
+    assert found == [
+        (inner, f"{inner} cannot be searched: it is more than 64 directories deep"),
+        (inner.parents[1] / "deep", ""),
+    ]
+    with pytest.warns(RuntimeWarning, match=r"^left out: .*/deep cannot be searched: it is more than 64 dir"):
+        assert [one.name for one in mlvlogger.read.all("runs")] == ["deep"]
+
+
 def test_find_refuses_a_root_that_is_not_a_directory() -> None:
     Path("file").write_text("x")
     for root, error in (("missing", FileNotFoundError), ("file", NotADirectoryError)):

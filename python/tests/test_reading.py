@@ -32,6 +32,7 @@ from mlvlogger import (
     find,
     read,
     ref,
+    unfollowed_links,
 )
 from program import program
 
@@ -357,6 +358,7 @@ def test_a_path_that_no_file_can_have_is_an_error_of_the_documented_class_that_s
         FileNotFoundError: [
             lambda path: list(read.all(path)),
             lambda path: list(find(path)),
+            unfollowed_links,
             Exp.find,
             exp.attach,
             lambda path: exp.attach(path, how="hardlink"),

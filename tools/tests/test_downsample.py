@@ -1,6 +1,7 @@
 """Thinning: the lowest and the highest of each stretch are kept, and what is not finite stays visible."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from mlv_tools import connect
 from mlv_tools._sql.downsample import curves
 from mlvlogger import Exp
+
+MAX = sys.float_info.max
 
 
 def write(root: Path, values: Any, **more: Any) -> None:
@@ -54,6 +57,14 @@ def test_a_gap_stays_visible_after_downsampling(tmp_path: Path) -> None:
     gaps = [step for step, value in zip(curve.steps, curve.values, strict=True) if value is None]
     assert (gaps, curve.bad) == ([500, 900, 920, 960], 103)
     assert math.isnan(curve.last)
+
+
+@pytest.mark.parametrize("values", [[1.7e308] * 100, [-1.7e308] * 100, [1.7e308] * 50 + [-1.7e308] * 50, [MAX] * 100])
+def test_means_are_finite_if_the_sum_of_a_stretch_is_beyond_all_floats(tmp_path: Path, values: list[float]) -> None:
+    write(tmp_path, values)
+    (curve,) = thinned(tmp_path, most=20)
+    assert curve.means is not None
+    assert curve.means[2] == values[::5]
 
 
 def test_many_curves_share_the_bound(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def test_an_error_names_the_file_that_was_given(
     [
         ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.csv"],
         ["sql", "runs", "SELECT range FROM range(100000)", "-o", "mine.parquet"],
+        ["plot", "runs", "-m", "batch.loss", "-o", "mine.svg"],
+        ["plot", "runs", "-m", "batch.loss", "-o", "mine.png"],
         ["report", "runs", "-o", "mine.html"],
         ["export", "csv", "runs", "mine"],
         ["export", "parquet", "runs", "mine"],
@@ -187,7 +189,11 @@ def test_an_error_names_the_file_that_was_given(
 def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path: Path, arguments: list[str]) -> None:
     with Exp(tmp_path / "runs", "one") as exp:
         for step in range(5000):
-            exp.log.event("batch", step=step, loss=step / 7)
+            exp.log.event("batch", step=step, loss=step % 97 / 7)
+
+    is_replaced = arguments[0] in ("plot", "report")
+    if is_replaced:
+        (tmp_path / arguments[-1]).write_text("good")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
@@ -196,6 +202,9 @@ def test_a_file_that_cannot_be_written_whole_is_an_error_that_names_it(tmp_path:
     assert done.returncode == 1
     assert "mine" in done.stderr and "File too large" in done.stderr, done.stderr
     assert not [word for word in (".mlv-", "partial", "Traceback") if word in done.stderr], done.stderr
+    if is_replaced:
+        assert (tmp_path / arguments[-1]).read_text() == "good"
+        (tmp_path / arguments[-1]).unlink()
     assert os.listdir(tmp_path) == ["runs"]
 
 
@@ -234,20 +243,27 @@ def test_integers_that_are_rounded_are_counted(tmp_path: Path) -> None:
     assert exact.metric("typed", "b")[1] + exact.metric("typed", "c")[1] == [2**53 + 1, -(10**400)]
 
 
-def test_integers_of_128_bits_that_parquet_rounds_are_counted(mlv: Callable[..., str], runs: Path) -> None:
+def test_values_that_parquet_has_only_nearly_are_counted(mlv: Callable[..., str], runs: Path) -> None:
     query = (
         'SELECT 9007199254740993::HUGEINT AS "a\'""", sum(range) AS b, [9007199254740993::HUGEINT] AS c,'
-        " 170141183460469231731687303715884105727::HUGEINT AS d FROM range(3)"
+        " 170141183460469231731687303715884105727::HUGEINT AS d, INTERVAL '1.234567' SECOND AS e,"
+        " [INTERVAL '1 month 1.234 seconds'] AS f, TIMETZ '12:00:00+05:30' AS g,"
+        " '0101'::BIT AS i, 1::DECIMAL(38,20) / 3 AS j, TIMESTAMP_NS '2026-01-01 00:00:00.123456789' AS k,"
+        " TIMESTAMPTZ '2026-01-01 00:00:00.123456+05' AS l, 1 AS a, 2 AS a FROM range(3)"
     )
     shown = mlv("sql", "runs", query, "-o", "x.parquet", exit=0)
     assert shown == ""
-    done = subprocess.run(
-        [*MLV, "sql", str(runs), query, "-o", str(runs / "y.parquet")], capture_output=True, text=True
-    )
-    said = "were rounded, because Parquet has no type for"
-    columns = [("'a\\'\"'", "HUGEINT"), ("'c'", "HUGEINT[]"), ("'d'", "HUGEINT")]
+    target = runs / "x=1[y].parquet"
+    done = subprocess.run([*MLV, "sql", str(runs), query, "-o", str(target)], capture_output=True, text=True)
+    said = "were rounded or lost their time zone, because Parquet has no exact type for"
+    columns = [("'a\\'\"'", "HUGEINT"), ("'c'", "HUGEINT[]"), ("'d'", "HUGEINT"), ("'e'", "INTERVAL")]
+    columns += [("'g'", "TIME WITH TIME ZONE")]
     assert [line.split(" To keep")[0] for line in done.stderr.splitlines()] == [
         f"mlv: warning: 1 values of the column {name} {said} {kind}." for name, kind in columns
     ]
-    assert json.loads(mlv("sql", "runs", query, "--format", "jsonl"))["b"] == 3
-    assert duckdb.connect().execute(f"SELECT b FROM '{runs}/y.parquet'").fetchall() == [(3.0,)]
+    said = "of the type TIMESTAMP_NS is written with microseconds. To keep all digits, cast the column to VARCHAR."
+    done = subprocess.run([*MLV, "sql", str(runs), query, "--format", "jsonl"], capture_output=True, text=True)
+    assert (done.stderr, json.loads(done.stdout)["b"]) == (f"mlv: warning: the column 'k' {said}\n", 3)
+    file = f"read_parquet('{runs}/x=1[[]y].parquet')"
+    shown = duckdb.connect().execute(f"SELECT b, i, j, k::VARCHAR, a, a_1 FROM {file}").fetchall()
+    assert shown == [(3.0, "0101", 1 / 3, "2026-01-01 00:00:00.123456789", 1, 2)]

@@ -74,6 +74,22 @@ def test_a_list_counts_the_columns_that_it_does_not_show(tmp_path: Path) -> None
     assert html.count("broken: ") == 8 and "2 more are broken." in html
 
 
+def test_a_list_counts_the_metrics_of_other_streams(tmp_path: Path) -> None:
+    for name in "ab":
+        with Exp(tmp_path, name) as exp, exp.stream("eval") as log:
+            log.event("t", x=1, y=2)
+    assert "not shown: 2 metrics of other streams<" in mlv_tools.experiments(tmp_path)._repr_html_()
+
+
+def test_a_list_keeps_experiments_of_one_spelling_apart(tmp_path: Path) -> None:
+    for number, name in enumerate((os.fsdecode(b"z\xff"), "z\\udcff")):
+        with Exp(tmp_path, f"e{number}") as exp:
+            exp.log.event("t", x=number)
+        exp.path.rename(tmp_path / name)
+    html = mlv_tools.experiments(tmp_path)._repr_html_()
+    assert re.findall("<td>(z.*?)</td>.*?<td>(.)</td></tr>", html) == [("z\\\\udcff", "1"), ("z\\udcff", "0")]
+
+
 def test_no_two_columns_of_a_list_have_one_title(tmp_path: Path) -> None:
     for n in range(2):
         with Exp(tmp_path, f"e{n}", {"t": {"loss": n}, "state": n, "metrics": {"t": {"loss": n}}}) as exp:

@@ -184,6 +184,15 @@ def test_a_curve_keeps_the_digits_that_tell_its_values_apart(tmp_path: Path) -> 
     assert [one["y"] for one in chart["series"]] == [[1e12] * 2, [1e12 + 1] * 2]
 
 
+def test_the_largest_floats_stay_finite(tmp_path: Path) -> None:
+    largest = sys.float_info.max
+    with Exp(tmp_path, "one") as exp:
+        for step in range(20):
+            exp.log.event("batch", step=step, loss=largest * (1 - step % 2 * 1e-4))
+    (chart,) = json.loads(json.dumps(collect(tmp_path), allow_nan=False))["curves"]
+    assert chart["series"][0]["y"][:2] == [largest, 1.7975133655e308]
+
+
 def test_the_table_of_one_experiment_has_every_parameter(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
     assert collect(tmp_path)["differing"] == ["lr", "seed"]

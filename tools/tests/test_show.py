@@ -63,6 +63,13 @@ def test_show_prints_the_problems_of_an_experiment(mlv: Callable[..., str], exp:
     assert "log.jsonl:16: the line isn't an event" in output and "for details, run: mlv-validate e" in output
 
 
+def test_the_state_is_unknown_if_the_log_cannot_be_read(mlv: Callable[..., str], exp: Exp) -> None:
+    (exp.path / "log.jsonl").unlink()
+    (exp.path / "log.jsonl").mkdir()
+    output = mlv("show", "e")
+    assert "state unknown" in " ".join(output.split()) and "log.jsonl: it cannot be read" in output
+
+
 def test_show_prints_whether_the_code_was_that_of_the_commit(mlv: Callable[..., str], tmp_path: Path) -> None:
     """In a repository where only a filter could compare a file: the logger runs none, so it doesn't know."""
 

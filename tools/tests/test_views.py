@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import time
 import warnings
 from datetime import UTC, datetime
@@ -13,8 +14,12 @@ from typing import Any
 
 import pytest
 
+import mlv_tools
 import mlvlogger
 from mlv_tools import connect
+from mlv_tools._reading import trees
+from mlv_tools._reading.summary import summary
+from mlv_tools._report.collect import collect
 from mlv_tools._sql.schema import VIEWS
 from mlvlogger import Exp
 
@@ -272,6 +277,17 @@ def test_a_name_that_is_not_utf_8_is_shown_with_an_escape(tmp_path: Path) -> Non
     assert ask(tmp_path, "SELECT experiment, path, line FROM problems") == [("\\udcff", "log.jsonl", 2)]
 
 
+def test_different_directories_have_different_names(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"z\xff"), "z\\udcff", "z\\\\udcff", os.fsdecode(b"\\z\xff"), "back\\slash", "\\udc2"]
+    for number, name in enumerate(names):
+        hand(tmp_path, name, EVENT % (1, number))
+    rows = ask(tmp_path, "SELECT experiment, value FROM metrics ORDER BY value")
+    assert [name for name, _ in rows] == [
+        r"z\udcff", r"z\\udcff", r"z\\\\udcff", r"\\z\udcff", r"back\slash", r"\udc2"
+    ]  # fmt: skip
+    assert [sum(len(one["series"]) for one in collect(tmp_path)["curves"])] == [len(names)]
+
+
 def test_links_are_not_followed_and_unknown_entries_are_reported(tmp_path: Path) -> None:
     hand(tmp_path, "one", EVENT % (1, 1))
     for name in ("gpu", "my stream", ".hidden"):
@@ -343,6 +359,39 @@ def test_a_broken_experiment_is_a_row_with_the_command_for_details(tmp_path: Pat
     assert ask(tmp_path, "SELECT experiment, path FROM problems ORDER BY ALL") == [
         ("broken", "meta.json"), ("future", "meta.json"), ("session", "log.jsonl")
     ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Data was left out")
+def test_the_state_is_unknown_if_the_log_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("denied", "directory", "fine", "future"):
+        hand(tmp_path, name, EVENT % (1, 1), *(LINES["future"] if name == "future" else ()))
+    (tmp_path / "directory/log.jsonl").unlink()
+    (tmp_path / "directory/log.jsonl").mkdir()
+    hand(tmp_path, "none", EVENT % (1, 1)).joinpath("log.jsonl").unlink()
+
+    def refuse(path: Any, *arguments: Any) -> Any:
+        if "denied" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open(path, *arguments)
+
+    monkeypatch.setattr(trees, "open", refuse, raising=False)
+    rows = ask(tmp_path, "SELECT experiment, state, error FROM experiments")
+    unknown, known = ["denied", "directory", "future"], {"fine": "open", "none": "open"}
+    assert {name: state for name, state, _ in rows} == dict.fromkeys(unknown) | known
+    for name, _, error in rows:
+        assert (error is not None) == (name in unknown)
+        assert error is None or f"(for details, run: mlv-validate {tmp_path / name})" in error
+    states = {experiment["name"]: experiment["state"] for experiment in collect(tmp_path)["experiments"]}
+    assert states == dict.fromkeys(unknown, "broken") | known
+    html = mlv_tools.experiments(tmp_path)._repr_html_()
+    shown = dict(re.findall("<tr><td>([^<]*)</td><td>[^<]*</td><td>([^<]*)</td>", html))
+    assert shown == dict.fromkeys(unknown, "unknown") | known
+    found = {one.name: summary(one) for one in trees.find(tmp_path)}
+    assert [(name, one.state) for name, one in found.items() if name in unknown[1:]] == [
+        ("directory", "broken"),
+        ("future", "unknown"),
+    ]
+    assert "it isn't a regular file" in found["directory"].trouble
 
 
 def test_the_warning_about_omitted_lines_has_no_control_characters(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlv_tools._display.names import differing, flatten, metric_label
 from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find
-from mlv_tools._sql.rows import storable
+from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
 from mlv_tools._sql.views import connect
 
@@ -26,6 +26,7 @@ _COLUMNS = 8  # of parameters, and as many of metrics
 _BROKEN = 8  # messages about experiments that couldn't be read
 _FACTS = ("experiment", "kind", "state")  # columns
 _MAX_CELL = 60  # characters
+_OTHERS = f"select distinct stream, event, name from metrics where not {IS_DEFAULT_STREAM}"
 
 
 class Experiments(list["Experiment"]):
@@ -48,22 +49,26 @@ class Experiments(list["Experiment"]):
         params = [dict(flatten(experiment.params)) for experiment in rows]
         differ = differing(params)
         names = differ[:_COLUMNS]
-        states, last, problems = self._query()
+        states, last, others, problems = self._query()
         known = list(dict.fromkeys(name for one in last.values() for name in one))
         metrics = known[:_COLUMNS]
         head = _titles(names, metrics)
         body: list[list[object]] = []
         for experiment, own in zip(rows, params, strict=True):
-            key = self._key(experiment)
+            key = experiment_name(self.root, experiment.path)
             values = [last.get(key, {}).get(name, "") for name in metrics]
-            state = states.get(key) or "open"
+            state = states.get(key) or "unknown"
             body.append(
                 [key, experiment.kind, state, *(display(own[name]) if name in own else "" for name in names), *values]
             )
         parts = [f"<b>{_count(len(self), 'experiment')} in {_cell(self.root)}</b>", _table(head, body)]
         if len(self) > _ROWS:
             parts.append(f"<div><i>{len(self) - _ROWS} more are not shown.</i></div>")
-        hidden = [(len(differ) - len(names), "parameters that differ"), (len(known) - len(metrics), "metrics")]
+        hidden = [
+            (len(differ) - len(names), "parameters that differ"),
+            (len(known) - len(metrics), "metrics"),
+            (others, "metrics of other streams"),
+        ]
         if left_out := ", ".join(f"{count} {what}" for count, what in hidden if count):
             parts.append(f"<div><i>not shown: {left_out}</i></div>")
         parts += [f"<div><i>broken: {escape(shorten(error, 300))}</i></div>" for _, error in self.broken[:_BROKEN]]
@@ -72,12 +77,8 @@ class Experiments(list["Experiment"]):
         parts += [f"<div><i>{escape(shorten(message, 300))}</i></div>" for message in problems]
         return f"<div>{''.join(parts)}</div>"
 
-    def _key(self, experiment: Experiment) -> str:
-        """Return the name of an experiment in the views."""
-        return storable(experiment.path.relative_to(self.root).as_posix())
-
-    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], list[str]]:
-        """Return the state of each experiment, the last value of each of its metrics, and the warnings."""
+    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], int, list[str]]:
+        """Return states, the last values of the metrics of default streams, the number of others, and the warnings."""
         query = f"""
             select experiment, event, name, arg_max(value, seq) from metrics
             where {IS_DEFAULT_STREAM} group by all order by min(seq), event, name
@@ -88,9 +89,10 @@ class Experiments(list["Experiment"]):
         last: dict[str, dict[str, float]] = {}
         with connection:
             states = dict(connection.execute("select experiment, state from experiments").fetchall())
+            others = connection.execute(_OTHERS).fetchall()
             for experiment, event, name, value in connection.execute(query).fetchall():
                 last.setdefault(experiment, {})[metric_label(event, name)] = value
-        return states, last, [str(warning.message) for warning in caught]
+        return states, last, len(others), [str(warning.message) for warning in caught]
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:

@@ -47,7 +47,7 @@ def find(root: str | os.PathLike[str]) -> Iterator[Found]:
 
     The experiments are yielded in the order of their paths; a sub-experiment comes after the experiment that encloses
     it. `root` may be a symbolic link; links below it aren't followed (`unfollowed_links` finds them). The search is 64
-    directories deep, as that of `mlv-validate`.
+    directories deep, as that of `mlv-validate`; a directory that is deeper can't be searched.
 
     Args:
         root: The directory.
@@ -89,6 +89,7 @@ def unfollowed_links(root: str | os.PathLike[str], *, outside: bool = False) -> 
         NotADirectoryError: If `root` isn't a directory.
         OSError: If the system refuses.
     """
+    check_path(root, "Pass an existing directory.")
     top = Path(root)
     os.scandir(top).close()
     links: list[Path] = []

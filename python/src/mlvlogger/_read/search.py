@@ -31,11 +31,14 @@ def walk(
 
     Yields:
         An experiment directory, the number of experiments that enclose it, and None. For a directory that can't be
-            searched, the third value is the error.
+            searched, or is too deep, the third value is the error.
     """
     waiting = [(root, 0, 0)]
     while waiting:
         directory, level, depth = waiting.pop()
+        if level > _MAX_LEVELS:
+            yield directory, depth, OSError(f"it is more than {_MAX_LEVELS} directories deep")
+            continue
         found = is_experiment(directory)
         if found:
             yield directory, depth, None
@@ -52,12 +55,11 @@ def walk(
         except OSError as error:
             yield directory, depth, error
             continue
-        if level < _MAX_LEVELS:
-            waiting += [
-                (directory / name, level + 1, depth + found)
-                for name in sorted(names, reverse=True)
-                if not (found and name in FOLDERS)
-            ]
+        waiting += [
+            (directory / name, level + 1, depth + found)
+            for name in sorted(names, reverse=True)
+            if not (found and name in FOLDERS)
+        ]
 
 
 def leads_outside(link: Path, root: Path) -> bool:

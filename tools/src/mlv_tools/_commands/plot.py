@@ -14,6 +14,7 @@ from mlv_tools._commands._target import check_target
 from mlv_tools._display.names import listed
 from mlv_tools._display.text import printable
 from mlv_tools._display.values import shorten
+from mlv_tools._exchange.table_files import replace
 from mlv_tools._report import charts
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.views import connect
@@ -84,9 +85,11 @@ def command(
     spec |= {"width": width, "height": height}
     # The chart loads nothing; this makes sure of it.
     if output.suffix == ".svg":
-        output.write_text(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), encoding="utf-8")
+        image = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).encode()
     else:
-        output.write_bytes(vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[]))
+        image = vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+    with replace(str(output)) as written:
+        Path(written).write_bytes(image)
     click.echo(f"{output}: {_summary(found, datasets)}")
 
 

@@ -9,7 +9,7 @@ import click
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.table_files import naming
+from mlv_tools._exchange.table_files import replace
 from mlv_tools._reading.trees import links_outside
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
@@ -37,13 +37,8 @@ def command(root: Path, output: Path, title: str | None, images: int) -> None:
     check_target(output)
     data = collect(root, title=title, images=images * 1_000_000)
     text = page(data["title"], data)
-    partial = output.with_name(f".{output.name}.partial")
-    with naming(str(output)):
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(output)
-        finally:
-            partial.unlink(missing_ok=True)
+    with replace(str(output)) as written:
+        Path(written).write_text(text, encoding="utf-8")
     if message := links_outside(root):
         click.echo(f"mlv: warning: {printable(message)}", err=True)
     click.echo(f"{output}: {data['summary']}, {len(text.encode()) / 1e6:.1f} MB")

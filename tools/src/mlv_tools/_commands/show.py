@@ -19,6 +19,7 @@ from mlv_tools._display.names import flatten
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, number, printable, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
+from mlv_tools._reading.trees import state_of
 from mlvlogger import Experiment, File, SpanTree
 
 __all__ = ["command"]
@@ -77,11 +78,15 @@ def _table(console: Console, rows: Iterator[tuple[Any, ...]], *heads: str) -> No
 
 def _meta(console: Console, experiment: Experiment) -> None:
     console.print(Text(printable(str(experiment.path)), style="bold"))
+    try:
+        state = state_of(experiment)
+    except OSError:  # the problems at the end have the reason
+        state = "unknown"
     rows: list[tuple[str, str]] = [
         ("id", experiment.id),
         ("name", printable(experiment.name)),
         ("kind", printable(experiment.kind)),
-        ("state", printable(experiment.state)),
+        ("state", printable(state)),
         ("created", _time(experiment.created)),
     ]
     if experiment.parent_ref:

@@ -19,7 +19,14 @@ from rich.text import Text
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._target import check_target
 from mlv_tools._display.text import printable
-from mlv_tools._exchange.table_files import publish, write_csv, write_json, write_jsonl, write_parquet
+from mlv_tools._exchange.table_files import (
+    publish,
+    warn_of_nanoseconds,
+    write_csv,
+    write_json,
+    write_jsonl,
+    write_parquet,
+)
 from mlv_tools._sql.schema import describe
 from mlv_tools._sql.views import connect
 
@@ -74,6 +81,7 @@ def command(root: str, query: str, form: str | None, output: str | None) -> None
             rows = _rows(connection)
             names = [name for name, *_ in connection.description or []]
             kinds = [str(kind) for _, kind, *_ in connection.description or []]
+            warn_of_nanoseconds(names, kinds)
             with nullcontext(sys.stdout) if path is None else open(path, "w", encoding="utf-8", newline="") as file:
                 if form == "table":
                     _write_table(file, names, kinds, rows)

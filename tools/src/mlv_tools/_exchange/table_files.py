@@ -16,10 +16,22 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
+from mlv_tools._sql.tables import no_pattern, quoted
+
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["export", "naming", "publish", "write_csv", "write_json", "write_jsonl", "write_parquet"]
+__all__ = [
+    "export",
+    "naming",
+    "publish",
+    "replace",
+    "warn_of_nanoseconds",
+    "write_csv",
+    "write_json",
+    "write_jsonl",
+    "write_parquet",
+]
 
 _ORDERS = {
     "experiments": "experiment",
@@ -30,6 +42,9 @@ _OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
     "csv": "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'",
 }
+
+# The types, also in lists and structs, of which DuckDB writes values to Parquet that may be others.
+_INEXACT = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE")
 
 
 def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
@@ -96,13 +111,20 @@ def publish(path: str) -> Iterator[str]:
     """
     if os.path.lexists(path):
         raise FileExistsError(f"{path!r} already exists, and nothing is overwritten. Choose another name.")
+    with replace(path) as written:
+        yield written
+
+
+@contextmanager
+def replace(path: str) -> Iterator[str]:
+    """Yield a path to write to; the file replaces *path* when the block ends without an exception."""
     with (
         naming(path),
         tempfile.TemporaryDirectory(prefix=".mlv-", dir=os.path.dirname(os.path.abspath(path))) as folder,
     ):
         written = os.path.join(folder, os.path.basename(path))
         yield written
-        os.rename(written, path)
+        os.replace(written, path)
 
 
 def write_csv(file: IO[str], names: list[str], kinds: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -131,26 +153,40 @@ def write_jsonl(file: IO[str], names: list[str], kinds: list[str], rows: Iterabl
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, path: str, query: str) -> None:
-    """Write the rows of a query as Parquet, with one warning for each column with integers that are rounded.
+    """Write the rows of a query as Parquet, with one warning for each column with values that the file has only nearly.
 
-    Parquet has no integers of 128 bits, and DuckDB writes a DOUBLE instead.
+    DuckDB writes an integer of 128 bits as a DOUBLE, an INTERVAL with milliseconds, and a time of day without its zone.
     """
-    file = path.replace("'", "''")
     columns = connection.execute(f"DESCRIBE ({query})").fetchall()
-    large = [(name, kind) for name, kind, *_ in columns if "HUGEINT" in kind]
-    if large:
+    is_exact = not any(_INEXACT.search(kind) for _, kind, *_ in columns)
+    if not is_exact:
         connection.execute(f"CREATE TEMP TABLE mlv_result AS ({query})")
         query = "FROM mlv_result"
-    connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet)")
-    for name, kind in large:
+        columns = connection.execute("DESCRIBE mlv_result").fetchall()  # of two equal names, one is changed
+    connection.execute(f"COPY ({query}) TO {quoted(path)} (FORMAT parquet)")
+    file = f"read_parquet({quoted(no_pattern(path))}, hive_partitioning=false)"
+    for name, kind, *_ in columns if not is_exact else ():
+        if not _INEXACT.search(kind):
+            continue
         column = '"' + name.replace('"', '""') + '"'
-        written = f"TRY_CAST(TRY_CAST({column} AS {re.sub('U?HUGEINT', 'DOUBLE', kind)}) AS {kind})"
-        count = f"SELECT count(*) FROM mlv_result WHERE {written} IS DISTINCT FROM {column}"
+        changed = f"TRY_CAST(file.{column} AS {kind}) IS DISTINCT FROM mlv_result.{column}"
+        count = f"SELECT count(*) FROM mlv_result POSITIONAL JOIN {file} AS file WHERE {changed}"
         (number,) = connection.execute(count).fetchone() or (0,)
         if number:
             warnings.warn(
-                f"{number} values of the column {name!r} were rounded, because Parquet has no type for {kind}. To keep "
-                "all digits, cast the column to VARCHAR.",
+                f"{number} values of the column {name!r} were rounded or lost their time zone, because Parquet has no "
+                f"exact type for {kind}. To keep them, cast the column to VARCHAR.",
+                stacklevel=2,
+            )
+
+
+def warn_of_nanoseconds(names: list[str], kinds: list[str]) -> None:
+    """Warn of each column with nanoseconds, which the rows for CSV, JSON and tables don't have."""
+    for name, kind in zip(names, kinds, strict=True):
+        if re.search(r"TIME(STAMP)?_NS", kind):
+            warnings.warn(
+                f"the column {name!r} of the type {kind} is written with microseconds. To keep all digits, cast the "
+                "column to VARCHAR.",
                 stacklevel=2,
             )
 

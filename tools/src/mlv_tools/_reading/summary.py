@@ -9,7 +9,7 @@ from typing import IO, Any, TypeGuard
 
 import mlvlogger
 from mlv_tools._reading.tail_reader import TailReader
-from mlv_tools._reading.trees import Found, details
+from mlv_tools._reading.trees import Found, details, state_of
 from mlvlogger import MAX_RECORD, Event, Experiment, InvalidRecord, MLVError, may_be_lifecycle
 
 __all__ = ["Summary", "summary"]
@@ -92,7 +92,7 @@ class _Log:
             OSError: If the log cannot be read.
         """
         if self._experiment.default_stream not in self._experiment.streams:
-            return "open"
+            return state_of(self._experiment)
         with (self._experiment.path / self._experiment.default_stream).open("rb") as file:
             tail = TailReader(file)
             self.torn = tail.torn

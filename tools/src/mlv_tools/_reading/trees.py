@@ -10,7 +10,7 @@ from pathlib import Path
 import mlvlogger
 from mlvlogger import Experiment, unfollowed_links
 
-__all__ = ["Found", "details", "find", "links_outside"]
+__all__ = ["Found", "details", "find", "links_outside", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,23 @@ def links_outside(root: str | os.PathLike[str]) -> str:
     return (
         f"{what} followed and may lead to experiments outside of {os.fspath(root)!r}, such as {os.fspath(links[0])!r}"
     )
+
+
+def state_of(experiment: Experiment) -> str:
+    """Return the state of an experiment, as `Experiment.state`, which takes a log that can't be read for an open one.
+
+    Raises:
+        UnsupportedVersion: If the log is of a version that can't be read.
+        OSError: If the log can't be read.
+    """
+    state = experiment.state
+    log = experiment.path / experiment.default_stream
+    if os.path.lexists(log):
+        if experiment.default_stream not in experiment.streams:
+            raise OSError(f"{log} cannot be read: it isn't a regular file")
+        with open(log, "rb"):
+            pass
+    return state
 
 
 def details(directory: Path) -> str:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from mlv_tools import connect
 from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
-from mlv_tools._reading.trees import Found, find, links_outside
+from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
-from mlv_tools._sql.rows import storable
+from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
 from mlvlogger import Experiment, MLVError
 
@@ -51,7 +51,7 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         NotADirectoryError: If *root* isn't a directory.
     """
     trees = list(find(root))
-    numbers = {"." if found.path == Path(root) else storable(found.name): n for n, found in enumerate(trees)}
+    numbers = {experiment_name(Path(root), found.path): n for n, found in enumerate(trees)}
     starts = [_start(found) for found in trees]
     experiments = [_experiment(found) for found in trees]
     with warnings.catch_warnings():
@@ -105,7 +105,7 @@ def _experiment(found: Found) -> Json:
     if experiment is None:
         return base
     try:
-        state = experiment.state
+        state = state_of(experiment)
     except (MLVError, OSError):
         state = "broken"  # the reason is in the view `problems`
     facts = {
@@ -253,7 +253,10 @@ def _digits(found: list[Curve]) -> dict[tuple[str, str, str], int]:
 
 
 def _short(value: float | None, digits: int) -> float | None:
-    return None if value is None else float(f"{value:.{digits}g}")
+    if value is None:
+        return None
+    short = float(f"{value:.{digits}g}")
+    return short if math.isfinite(short) else value  # the largest floats may be rounded to infinity
 
 
 # ---- spans ----

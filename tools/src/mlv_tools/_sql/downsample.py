@@ -28,14 +28,18 @@ select id, total, seq, step, epoch(time) as time, value,
     row_number() over (partition by id order by step, seq) - 1 as n
 from mlv_values join mlv_series using (experiment, stream, event, metric)
 """
-# A short curve has a stretch for each point.
+# A short curve has a stretch for each point. If the sum of a stretch is beyond all floats, its mean isn't: the values
+# are scaled by a power of 2, and the mean is between the lowest and the highest of them.
 _STRETCHES = """
 create or replace temp table mlv_stretches as
 select id, if(total <= 2 * ?, n, n * ? // total) as stretch, total > 2 * ? as is_thinned,
     arg_min(n, value) filter (isfinite(value)) as low,
     arg_max(n, value) filter (isfinite(value)) as high,
     min(n) filter (not isfinite(value)) as gap,
-    avg(step) as step, avg(time) as time, avg(value) filter (isfinite(value)) as value
+    avg(step) as step, avg(time) as time, avg(value) filter (isfinite(value)) as mean,
+    min(value) filter (isfinite(value)) as lowest, max(value) filter (isfinite(value)) as highest,
+    if(isfinite(mean), mean,
+        least(highest, greatest(lowest, avg(value / 2**64) filter (isfinite(value)) * 2**64))) as value
 from mlv_points group by all
 """
 _KEPT = """

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 from mlv_tools._display.names import metric_label
-from mlv_tools._reading.trees import Found, details
+from mlv_tools._reading.trees import Found, details, state_of
 from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
 __all__ = [
     "Row",
     "event_rows",
+    "experiment_name",
     "experiment_row",
     "link_problems",
     "log_strays",
@@ -27,10 +30,21 @@ __all__ = [
 Row = dict[str, Any]
 
 _INT64 = 2**63
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\ud[89a-f][0-9a-f]{2}")  # or the text of its escape
+
+
+def experiment_name(root: Path, directory: Path) -> str:
+    r"""Return the name of an experiment in the views: its path relative to *root*, and `.` for the root itself.
+
+    Different directories have different names: if a path isn't UTF-8, or has the text of an escape such as `\udcff`,
+    its backslashes are doubled.
+    """
+    name = directory.relative_to(root).as_posix()
+    return storable(name.replace("\\", "\\\\") if _SURROGATE.search(name) else name)
 
 
 def experiment_row(found: Found, name: str) -> Row:
-    """Return the row of `experiments`. A broken experiment has a path and an error only.
+    """Return the row of `experiments`. A broken experiment has a path and an error only; an unknown state is an error.
 
     Args:
         found: The experiment.
@@ -40,10 +54,10 @@ def experiment_row(found: Found, name: str) -> Row:
     experiment = found.experiment
     if experiment is None:
         return row
+    state = None
     try:
-        state = experiment.state
+        state = state_of(experiment)
     except (UnsupportedVersion, OSError) as error:
-        state = None
         row["error"] = storable(f"{error} {details(found.path)}")
     return row | {
         "id": experiment.id,

@@ -19,7 +19,7 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("descriptions", "VARCHAR[]", "the descriptions, one for each record that has one"),
         ("environments", "JSON", "an array with the environment of each record, as in the record"),
         ("extra", "JSON", "the effective extra, as in the records"),
-        ("error", "VARCHAR", "why it cannot be read, or only in part, and the command for details; otherwise NULL"),
+        ("error", "VARCHAR", "why it or its `log.jsonl` cannot be read, and the command for details; otherwise NULL"),
     ),
     "events": (
         ("experiment", "VARCHAR", "as in `experiments`"),

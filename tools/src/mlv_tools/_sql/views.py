@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlv_tools._reading.trees import find
 from mlv_tools._sql.events import Stream, load_events
-from mlv_tools._sql.rows import Row, experiment_row, link_problems, log_strays, problem_row, rounded, storable
+from mlv_tools._sql.rows import Row, experiment_name, experiment_row, link_problems, log_strays, problem_row, rounded
 from mlv_tools._sql.rules import IS_LIFECYCLE, is_rounded, number, unescaped
 from mlv_tools._sql.tables import fill
 from mlvlogger import Experiment
@@ -87,7 +87,7 @@ def _search(root: str | os.PathLike[str]) -> _Tree:
     """Find the experiments in and below *root*. The exceptions are those of `connect`."""
     tree = _Tree()
     for found in find(root):
-        name = "." if found.path == Path(root) else storable(found.name)
+        name = experiment_name(Path(root), found.path)
         tree.experiments.append(experiment_row(found, name))
         if found.experiment is None:
             tree.problems.append(problem_row(name, "meta.json", None, found.error))

@@ -21,6 +21,7 @@ from mlv_tools._reading.trees import Found, details, find
 from mlv_tools._sql.rows import (
     Row,
     event_rows,
+    experiment_name,
     experiment_row,
     link_problems,
     log_strays,
@@ -96,7 +97,7 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
     directories: list[Unit] = []
     streams: list[Unit] = []
     for found in find(top):
-        name = "." if found.path == top else storable(found.name)
+        name = experiment_name(top, found.path)
         directories.append(Unit(found.path, name, error=storable(found.error)))
         for stream in found.experiment.streams if found.experiment else ():
             streams.append(Unit(found.path, name, stream, size=_size(found.path / stream)))
