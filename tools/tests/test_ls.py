@@ -563,6 +563,37 @@ def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Pa
     assert "log.jsonl ends in 8 bytes without a line feed" in mlv("ls")
 
 
+@pytest.mark.parametrize(
+    ("part", "kind", "state", "trouble"),
+    [
+        ("log.jsonl", "link", "unknown", "log.jsonl is a symbolic link and isn't read"),
+        ("log.jsonl", "directory", "unknown", "log.jsonl isn't a regular file and isn't read"),
+        ("log", "link", "completed", "log is a symbolic link and isn't read"),
+        ("log", "file", "completed", "log isn't a directory and isn't read"),
+        ("meta", "link", "completed", "meta is a symbolic link and isn't read"),
+        ("meta", "file", "completed", "meta isn't a directory and isn't read"),
+        ("log/gpu.jsonl", "link", "completed", "log/gpu.jsonl is a symbolic link and isn't read"),
+        ("meta/2.json", "file", "completed", "meta/2.json: cannot be read: "),
+    ],
+)
+def test_a_part_that_is_not_read_is_named(
+    mlv: Callable[..., str], tmp_path: Path, part: str, kind: str, state: str, trouble: str
+) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.stream("gpu").event("load", percent=50)
+    Exp.open(exp.path, tags=["best"]).close()
+    os.rename(exp.path / part, tmp_path / "kept")
+    if kind == "link":
+        (exp.path / part).symlink_to(tmp_path / "kept")
+    elif kind == "directory":
+        (exp.path / part).mkdir()
+    else:
+        (exp.path / part).write_text("{")
+    (row,) = rows_of(mlv("ls", "runs", "--format", "json"))
+    assert row["state"] == state
+    assert row["trouble"].startswith(trouble) and "(for details, run: mlv-validate " in row["trouble"]
+
+
 def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv: Callable[..., str], tmp_path: Path) -> None:
     for name in ("a", "b"):
         Exp(tmp_path, name).close()

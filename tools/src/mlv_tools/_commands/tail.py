@@ -14,8 +14,9 @@ import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
 from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
-from mlv_tools._display.text import number, printable, value
+from mlv_tools._display.text import printable, value
 from mlv_tools._reading.follow import Follower
+from mlv_tools._reading.trees import details, unread
 from mlvlogger import Event
 
 __all__ = ["command"]
@@ -44,6 +45,11 @@ _INTERRUPTED = 130
 def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     """Run the command; see its help."""
     experiment = mlvlogger.read(directory)
+    left_out = unread(experiment)
+    for reason in left_out.values():
+        click.echo(printable(f"{directory}: {reason} {details(directory)}"), err=True)
+    if experiment.default_stream in left_out:
+        sys.exit(1)
     follower = Follower(experiment)
     end = (experiment.default_stream, "mlv/end")
     try:
@@ -84,5 +90,5 @@ def _line(stream: str, event: Event, depth: int) -> Text:
         text.append(f" {printable(key)}=", style="dim")
         text.append(value(item))
     if event.span == "end":
-        text.append(f" }} {number(event.seconds)} s" if event.seconds is not None else " }", style="dim")
+        text.append(f" }} {value(event.seconds)} s" if event.seconds is not None else " }", style="dim")
     return text

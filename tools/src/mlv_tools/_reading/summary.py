@@ -9,7 +9,7 @@ from typing import IO, Any, TypeGuard
 
 import mlvlogger
 from mlv_tools._reading.tail_reader import TailReader
-from mlv_tools._reading.trees import Found, details
+from mlv_tools._reading.trees import Found, details, unread
 from mlvlogger import MAX_RECORD, Event, Experiment, InvalidRecord, MLVError, may_be_lifecycle
 
 __all__ = ["Summary", "summary"]
@@ -23,11 +23,12 @@ class Summary:
 
     Attributes:
         found: The experiment.
-        state: As `Experiment.state`; "broken" if the metadata cannot be read, "unknown" if the log is of a version that
-            cannot be read.
+        state: As `Experiment.state`; "broken" if the metadata cannot be read, "unknown" if the log isn't a regular
+            file, or is of a version that cannot be read.
         last: The time of the last event in any stream; None if there is none.
         metrics: The last values of the metrics near the end of the default stream, by event and name.
-        trouble: Why the experiment is broken, unknown or torn, and which streams are continued in others; "" otherwise.
+        trouble: Why the experiment is broken, unknown or torn, which parts of it aren't read, and which streams are
+            continued in others; "" otherwise.
     """
 
     found: Found
@@ -48,6 +49,11 @@ def summary(found: Found) -> Summary:
     if experiment is None:
         return Summary(found, "broken", trouble=found.error)
     hint = details(found.path)
+    left_out = unread(experiment)
+    problems = [f"{problem} {hint}" for problem in experiment.problems if problem.path not in left_out]
+    problems += [f"{reason} {hint}" for reason in left_out.values()]
+    if experiment.default_stream in left_out:
+        return Summary(found, "unknown", trouble="; ".join(problems))
     try:
         log = _Log(experiment)
         state = log.state()
@@ -60,7 +66,7 @@ def summary(found: Found) -> Summary:
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
     garbled = f"{log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
-    trouble = "; ".join([torn] * bool(torn) + [garbled] * bool(log.garbled) + continued)
+    trouble = "; ".join(problems + [torn] * bool(torn) + [garbled] * bool(log.garbled) + continued)
     return Summary(found, state, max(times, default=None), log.metrics, trouble)
 
 
