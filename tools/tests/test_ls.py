@@ -438,7 +438,7 @@ def test_a_number_that_no_float_holds_is_shown(mlv: Callable[..., str], tmp_path
     with Exp(tmp_path / "runs", "e", {"big": 10**400}) as exp:
         exp.log.event("t", loss=-(10**400))
     output = mlv("ls", "runs", "-m", "loss:mean", "-p", "big")
-    assert "1.00000e+400" in output and "-inf" in output
+    assert " 1.00000e+400" in output and "-1.00000e+400" in output and "inf" not in output
     assert "big=" not in mlv("tail", "runs/e") and "loss=-1.00000e+400" in mlv("tail", "runs/e")
 
 
@@ -755,7 +755,27 @@ def test_lines_that_were_left_out_are_reported(mlv: Callable[..., str], tmp_path
     assert done.stderr.count("log.jsonl:4: ") == 2
 
 
-@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0)])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.5e308] * 3, 1.5e308),
+        ([float("inf"), float("-inf"), 1.0], "nan"),
+        ([1.5e308, 1.5e308, float("inf")], "inf"),
+        ([10**400, 10**400 + 2], 10**400 + 1),
+        ([10**400, -(10**400), 1.5], 0.5),
+        ([0.1] * 10, 0.1),
+        ([1, 2, float("nan")], 1.5),
+    ],
+)
+def test_the_mean_of_any_values_is_shown(mlv: Callable[..., str], tmp_path: Path, values: Any, expected: Any) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for value in values:
+            exp.log.event("t", y=value)
+    (row,) = rows_of(mlv("ls", "runs", "-m", "t.y:mean", "-s", "t.y:mean", "--format", "json"))
+    assert row["t.y:mean"] == expected
+
+
+@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0), (sys.float_info.max,) * 48])
 def test_a_curve_of_any_finite_values_is_drawn(mlv: Callable[..., str], tmp_path: Path, values: Any) -> None:
     with Exp(tmp_path / "runs", "a") as exp:
         for value in values:
