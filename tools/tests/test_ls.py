@@ -803,8 +803,32 @@ def test_a_metric_of_another_stream_is_named_as_such(mlv: Callable[..., str], tm
     with Exp(tmp_path / "runs", "a") as exp:
         exp.log.event("t", loss=1)
         exp.stream("gpu").event("load", percent=50)
-    said = " ".join(mlv("ls", "runs", "-m", "load.percent", exit=2).replace("│", " ").split())
-    assert "'load.percent' is a metric of log/gpu.jsonl, and mlv ls shows only those of log.jsonl" in said
+    for option in (
+        ("-m", "load.percent"),
+        ("-s", "load.percent:min"),
+        ("-w", "load.percent < 60"),
+        ("-w", "percent>1"),
+    ):
+        said = " ".join(mlv("ls", "runs", *option, exit=2).replace("│", " ").split())
+        assert "is a metric of log/gpu.jsonl, and mlv ls shows only those of log.jsonl" in said, option
+
+
+def test_experiments_that_have_a_metric_only_in_another_stream_are_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        with Exp(tmp_path / "runs", name) as exp:
+            exp.log.event("t", y=1)
+            if name == "a":
+                exp.log.event("val", x=0.5)
+            if name != "c":
+                exp.stream("eval").event("val", x=0.25)
+    note = (
+        "mlv: warning: metrics of other streams than log.jsonl aren't shown, sorted or compared: "
+        "val.x of b (log/eval.jsonl). Run: mlv plot, or mlv sql."
+    )
+    for option in (("-m", "val.x"), ("-s", "x:min", "-m", "val.x"), ("-w", "val.x != 0.4")):
+        assert said(tmp_path, *option)[1] == [note], option
+    assert said(tmp_path, "-w", "val.x < 0.4")[1][0] == note
+    assert said(tmp_path, "-m", "t.y")[1] == []
 
 
 def test_links_that_lead_elsewhere_are_counted(mlv: Callable[..., str], tmp_path: Path) -> None:

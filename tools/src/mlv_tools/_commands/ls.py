@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -24,7 +25,7 @@ from mlv_tools._commands._filter import Condition, Incomparable, as_number, part
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._commands._names import AmbiguousName, UnknownName
-from mlv_tools._display.names import differing, flatten
+from mlv_tools._display.names import differing, flatten, listed, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
@@ -109,11 +110,15 @@ def command(
     if metrics or not all(any(map(columns.is_own, each)) for each in readings):
         columns = Columns(names, dict.fromkeys(name for row in rows for name in row.metric_names))
     asked = [column for text in params for column in _named("-p", columns.params, text)]
-    wanted = [_named("-m", _metric_column, columns, rows, text) for text in metrics]
-    filters = [(text, *_named("-w", columns.condition, text, found)) for text, found in conditions]
-    sorted_by = None if sort is None else _named("-s", columns.find, sort)
+    wanted = [_named("-m", _column, rows, [text], columns.metric, text) for text in metrics]
+    filters = [
+        (text, *_named("-w", _column, rows, [name for name, _, _ in found], columns.condition, text, found))
+        for text, found in conditions
+    ]
+    sorted_by = None if sort is None else _named("-s", _column, rows, [sort], columns.find, sort)
     for row in rows:
         row.read(columns.named)
+    _report_other_streams(rows, columns)
     held = [_matches(rows, *each) for each in filters]
     _report_missing(rows, filters, held, columns)
     shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
@@ -144,18 +149,38 @@ def command(
         _print(_table(shown[:limit], columns, chosen, {*asked, *wanted}, is_tree), shown[:limit], more)
 
 
-def _metric_column(columns: Columns, rows: list[_Row], text: str) -> str:
-    """Return the column of a metric. If there is none, the error names the streams that have a metric of this name."""
+def _column(rows: list[_Row], names: list[str], read: Callable[..., T], *arguments: Any) -> T:
+    """Return what *read* finds. If there is no column, the error names the streams that have a metric of this name."""
     try:
-        return columns.metric(text)
+        return read(*arguments)
     except UnknownName as error:
-        streams = {stream for row in rows for stream in row.streams_with(text.removeprefix("metrics."))}
-        if not streams:
-            raise
-        raise UnknownName(
-            f"{text!r} is a metric of {', '.join(sorted(streams))}, and mlv ls shows only those of log.jsonl. "
+        for name in names:
+            known = name.removeprefix("metrics.")
+            if streams := {stream for row in rows for stream, found in row.other_metrics.items() if _has(found, known)}:
+                raise UnknownName(
+                    f"{name!r} is a metric of {', '.join(sorted(streams))}, and mlv ls shows only those of log.jsonl. "
+                    "Run: mlv plot, or mlv sql."
+                ) from error
+        raise
+
+
+def _report_other_streams(rows: list[_Row], columns: Columns) -> None:
+    """Report the experiments that have a metric which was named only in streams that aren't shown."""
+    metrics = dict.fromkeys((metric.event, metric.name) for metric in columns.named.values())
+    found = [
+        f"{metric_label(*metric)} of {row.cells['name']} ({stream})"
+        for metric in metrics
+        for row in rows
+        if metric not in row.metric_names
+        for stream, known in row.other_metrics.items()
+        if metric in known
+    ]
+    if found:
+        message = (
+            f"metrics of other streams than log.jsonl aren't shown, sorted or compared: {listed(found)}. "
             "Run: mlv plot, or mlv sql."
-        ) from error
+        )
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
 
 
 def _has(known: list[tuple[str, str]], text: str) -> bool:
@@ -203,19 +228,15 @@ class _Row:
         except (MLVError, OSError):
             return []
 
-    def streams_with(self, text: str) -> list[str]:
-        """Return the further streams that have a metric of this name."""
-        experiment = self.summary.found.experiment
-        try:
-            return [
-                stream
-                for stream in (experiment.streams if experiment else ())
-                if experiment
-                and stream != experiment.default_stream
-                and _has(experiment.metric_names(stream=stream), text)
-            ]
-        except (MLVError, OSError):
-            return []
+    @cached_property
+    def other_metrics(self) -> dict[str, list[tuple[str, str]]]:
+        """The metrics in each further stream that can be read."""
+        experiment, found = self.summary.found.experiment, {}
+        for stream in experiment.streams if experiment else ():
+            if experiment and stream != experiment.default_stream:
+                with contextlib.suppress(MLVError, OSError):
+                    found[stream] = experiment.metric_names(stream=stream)
+        return found
 
     def read(self, metrics: dict[str, Metric]) -> None:
         """Read the metrics of these columns from the whole log."""
