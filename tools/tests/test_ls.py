@@ -8,15 +8,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mlvlogger
-from mlv_tools._commands._filter import parts
+from mlv_tools._commands._filter import Condition, parts
 from mlv_tools._commands._metric import Metric, find_metric
+from mlv_tools._commands.ls import _Row
 from mlv_tools._display.text import ago, sparkline
 from mlv_tools._reading.summary import summary
 from mlv_tools._reading.tail_reader import TailReader
@@ -392,6 +393,73 @@ def test_values_are_compared_as_what_they_are(
     Exp(tmp_path / "runs", "c", {"alpha": 0.6}).close()
     rows = rows_of(mlv("ls", "runs", "-w", condition, "--format", "json"))
     assert [row["name"] for row in rows] == expected
+
+
+HOURS = timedelta(hours=1)
+TYPED: dict[str, list[Any]] = {
+    "a": [10 * HOURS, datetime(2026, 1, 2), datetime(1, 1, 1, tzinfo=timezone(23 * HOURS)), date(2026, 1, 2), [10, 2]],
+    "b": [9 * HOURS, datetime(1, 1, 1), datetime(2026, 1, 2, tzinfo=UTC), date(2026, 1, 1), [9, 3]],
+    "c": [50 * HOURS, datetime(2026, 1, 3, 4, 5), datetime(2026, 1, 1, tzinfo=UTC), date(2025, 12, 31), ["x"]],
+}
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    """Experiments with parameters of many types, `x` among them, which is of another type in each."""
+    (tmp_path / "data.csv").write_text("x")
+    mixed = [None, "null", True, "1", [True], [1], mlvlogger.ref(tmp_path / "data.csv"), time(9, 30)]
+    for name, other in zip("abcdefgh", mixed, strict=True):
+        params = dict(zip(("took", "local", "utc", "day", "layers"), TYPED.get(name, []), strict=False))
+        Exp(tmp_path / "runs", name, {**params, "x": other}).close()
+    return tmp_path
+
+
+def test_values_are_sorted_as_what_they_are(typed: Path) -> None:
+    for column, order in {"took": "bac", "local": "bac", "utc": "acb", "day": "cba", "layers": "bac"}.items():
+        assert "".join(said(typed, "-s", column)[0][:3]) == order, column
+    assert said(typed, "-s", "x")[0][-1] == "a"
+
+
+def test_typed_values_are_compared_as_what_they_are(typed: Path) -> None:
+    rows = [row.cells for row in map(_Row, map(summary, find(typed / "runs")))]
+    for column, condition, names in (
+        ("took", "> 36000", "c"),
+        ("took", ">= 10:00:00", "ac"),
+        ("took", "< 2 days, 2:00:00", "ab"),
+        ("took", "= 10:00:00", "a"),
+        ("took", "= 32400", "b"),
+        ("local", "> 2026-01-02", "c"),
+        ("local", "= 2026-01-02", "a"),
+        ("local", "< 2026-01-02", "b"),
+        ("utc", "> 2026-01-01", "b"),
+        ("utc", "= 2026-01-02T01:00+01:00", "b"),
+        ("day", "> 2025-12-31", "ab"),
+        ("x", "= null", "a"),
+        ("x", "!= null", "bcdefgh"),
+        ("x", '= "null"', "b"),
+        ("x", "= [true]", "e"),
+        ("x", "= [1]", "f"),
+        ("x", "~ true", "ce"),
+        ("x", "~ *data.csv", "g"),
+        ("x", f"= {typed / 'data.csv'}", "g"),
+    ):
+        holds = Condition(*condition.split(" ", 1)).holds
+        column = f"params.{column}"
+        assert "".join(row["name"] for row in rows if column in row and holds(row[column])) == names, condition
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("took > fast", "'fast' isn't a duration. Write one such as 90, in seconds, or 0:01:30."),
+        ("took > nan", "'nan' isn't a duration"),
+        ("took > 1e300", "'1e300' isn't a duration"),
+        ("local > 2026-01-01T00:00Z", "isn't a time without a time zone. Write one such as 2026-11-28 or"),
+        ("day > 2026", "'2026' isn't a date. Write one such as 2026-11-28."),
+    ],
+)
+def test_a_text_of_another_type_is_an_error(mlv: Callable[..., str], typed: Path, condition: str, message: str) -> None:
+    assert message in mlv("ls", "runs", "-w", condition, exit=2)
 
 
 @pytest.mark.parametrize(

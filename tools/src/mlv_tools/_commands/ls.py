@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlv_tools._commands._columns import TEXT, Columns
-from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts
+from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts, sort_key
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._commands._names import AmbiguousName, UnknownName
@@ -347,18 +347,12 @@ def _metric_columns(rows: list[_Row]) -> list[str]:
 
 
 def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
-    """Return the rows in order: numbers, also those in strings, before text; NaN and missing values at the end."""
-
-    def key(row: _Row) -> Any:
-        item = row.cells[column]
-        if isinstance(item, datetime):
-            item = item.timestamp()
-        number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
-        return (0, number, "") if number is not None else (1, 0, str(item))
-
+    """Return the rows in the order of `sort_key`; NaN and missing values at the end."""
     missing = [_is_missing(row, column, also_nan=True) for row in rows]
     known = [row for row, is_missing in zip(rows, missing, strict=True) if not is_missing]
-    return sorted(known, key=key, reverse=reverse) + list(compress(rows, missing))
+    return sorted(known, key=lambda row: sort_key(row.cells[column], column in TEXT), reverse=reverse) + list(
+        compress(rows, missing)
+    )
 
 
 @dataclass(eq=False)
