@@ -899,6 +899,34 @@ def test_experiments_that_have_a_metric_only_in_another_stream_are_named(tmp_pat
     assert said(tmp_path, "-m", "t.y")[1] == []
 
 
+def test_a_log_that_is_read_as_a_whole_is_counted_as_a_whole(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for step in range(2000):
+            exp.log.event("t", step=step, loss=step)
+    log = exp.path / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[4] = lines[-3] = b"garbage\n"
+    log.write_bytes(b"".join(lines))
+    (row,) = rows_of(mlv("ls", "runs", "--format", "json"))
+    assert row["trouble"].startswith("at least 1 lines of log.jsonl aren't events and were left out")
+    (row,) = rows_of(mlv("ls", "runs", "-m", "t.loss", "--format", "json"))
+    assert (
+        row["trouble"].startswith("log.jsonl:4 was left out, and 2 more lines: ") and "at least" not in row["trouble"]
+    )
+
+
+def test_a_table_that_is_piped_is_whole_and_has_one_title_for_each_column(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        Exp(tmp_path / "runs", name, {"last event": name * 20_000, "lr": 0.1}).close()
+    title, one, two = mlv("ls", "runs").splitlines()
+    assert title.split() == ["name", "kind", "state", "last", "event", "params.last", "event"]
+    assert one.split()[-1] == "a" * 20_000 and two.split()[-1] == "b" * 20_000
+    assert "a  " in mlv("ls", "runs", "-w", f"last event = {'a' * 20_000}")
+    assert "aaa…" in mlv("ls", "runs", FORCE_COLOR="1", COLUMNS="120")
+
+
 def test_links_that_lead_elsewhere_are_counted(mlv: Callable[..., str], tmp_path: Path) -> None:
     Exp(tmp_path / "runs", "a").close()
     Exp(tmp_path / "other", "b").close()

@@ -20,7 +20,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._commands._columns import TEXT, Columns
+from mlv_tools._commands._columns import LAST_EVENT, TEXT, Columns
 from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts, sort_key
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_metric
@@ -29,7 +29,7 @@ from mlv_tools._display.names import differing, flatten, listed, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
-from mlv_tools._reading.trees import find, links_outside
+from mlv_tools._reading.trees import details, find, links_outside
 from mlvlogger import MLVError, unfollowed_links
 
 __all__ = ["command"]
@@ -37,7 +37,7 @@ __all__ = ["command"]
 T = TypeVar("T")
 
 _SHOWN = 4  # params, and metrics, that are shown by default
-_WIDEST = 24  # characters of a cell
+_WIDEST = 24  # characters of a cell on a terminal
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
 _UNREADABLE = ("broken", "unknown")  # states of experiments that can't be read, or not as a whole
 # What is left out first if the terminal is too narrow: the largest number, and of those the last column.
@@ -251,13 +251,13 @@ class _Row:
         self.cells["trouble"] = "; ".join(filter(None, (self.summary.trouble, self._left_out())))
 
     def _left_out(self) -> str:
-        """Return which lines of the log were left out when it was read as a whole, if `trouble` doesn't say so yet."""
+        """Return which lines were left out: of the whole log if it was read as a whole, otherwise of its end."""
         experiment = self.summary.found.experiment
         lines = [problem for problem in experiment.problems if problem.line] if experiment else []
-        if not lines or "left out" in self.summary.trouble:
-            return ""
+        if not experiment or experiment.default_stream not in {problem.path for problem in lines}:
+            return self.summary.garbled
         more = f", and {len(lines) - 1} more lines" if len(lines) > 1 else ""
-        return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message}"
+        return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message} {details(experiment.path)}"
 
 
 def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
@@ -382,24 +382,26 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
         indent = "  " * found.depth if is_tree else ""
         names.append(Text(indent + printable(found.path.name if indent else found.name)))
     states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
+    is_cut = output().is_terminal
     table = [
         _TableColumn(Text("name"), names, _NAME),
         _TableColumn(Text("kind"), [Text(printable(row.cells["kind"] or "")) for row in rows], _FACT),
         _TableColumn(Text("state"), states, _STATE),
-        _TableColumn(Text("last event"), [Text(ago(row.summary.last)) for row in rows], _FACT),
+        _TableColumn(Text(LAST_EVENT), [Text(ago(row.summary.last)) for row in rows], _FACT),
     ]
     for column in chosen:
         rank = _ASKED if column in asked else _DEFAULT
-        table.append(_TableColumn(Text(printable(columns.title(column))), [_cell(row, column) for row in rows], rank))
+        cells = [_cell(row, column, is_cut) for row in rows]
+        table.append(_TableColumn(Text(printable(columns.title(column))), cells, rank))
         if column in columns.named and column in asked:
             table.append(_TableColumn(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
     return table
 
 
-def _cell(row: _Row, column: str) -> Text:
+def _cell(row: _Row, column: str, is_cut: bool) -> Text:
     item = row.cells.get(column)
     text = value(item) if column in row.cells else ""
-    return Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
+    return Text(text if len(text) <= _WIDEST or not is_cut else text[: _WIDEST - 1] + "…")
 
 
 def _print(columns: list[_TableColumn], rows: list[_Row], more: list[tuple[int, str]]) -> None:

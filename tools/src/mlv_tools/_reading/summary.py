@@ -27,6 +27,7 @@ class Summary:
             file, or is of a version that cannot be read.
         last: The time of the last event in any stream; None if there is none.
         metrics: The last values of the metrics near the end of the default stream, by event and name.
+        garbled: How many lines aren't events, of those at the end of the default stream that were read; "" if none.
         trouble: Why the experiment is broken, unknown or torn, which parts of it aren't read, and which streams are
             continued in others; "" otherwise.
     """
@@ -36,6 +37,7 @@ class Summary:
     last: datetime | None = None
     metrics: dict[tuple[str, str], float] = field(default_factory=dict)
     trouble: str = ""
+    garbled: str = ""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -65,9 +67,9 @@ def summary(found: Found) -> Summary:
     times = [time for time in (log.last, *(_last_time(experiment.path / stream) for stream in others)) if time]
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
-    garbled = f"{log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
-    trouble = "; ".join(problems + [torn] * bool(torn) + [garbled] * bool(log.garbled) + continued)
-    return Summary(found, state, max(times, default=None), log.metrics, trouble)
+    garbled = f"at least {log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
+    trouble = "; ".join(problems + [torn] * bool(torn) + continued)
+    return Summary(found, state, max(times, default=None), log.metrics, trouble, garbled if log.garbled else "")
 
 
 class _Log:
