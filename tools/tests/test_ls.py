@@ -660,6 +660,9 @@ def test_a_part_that_is_not_read_is_named(
     (row,) = rows_of(mlv("ls", "runs", "--format", "json"))
     assert row["state"] == state
     assert row["trouble"].startswith(trouble) and "(for details, run: mlv-validate " in row["trouble"]
+    names, lines = said(tmp_path, "-w", "name = b")
+    hidden = "mlv: warning: 1 of 1 experiments are left out although they aren't read as a whole, such as a: "
+    assert names == [] and [line.startswith(hidden + trouble) for line in lines[:-1]] == [True] * (state != "unknown")
 
 
 def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv: Callable[..., str], tmp_path: Path) -> None:
@@ -797,6 +800,18 @@ def test_metrics_and_conditions_are_parsed() -> None:
     assert parts("lr>=1e-3") == [("lr", ">=", "1e-3")]
     assert parts("a = b = c") == [("a", "=", "b = c"), ("a = b", "=", "c")]
     assert ago(None) == ""
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000000+23:00", "9999-12-31T23:59:59.000000-23:00"])
+def test_a_time_that_is_none_in_utc_has_its_own_time_zone(mlv: Callable[..., str], tmp_path: Path, text: str) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.log.event("t")
+    log = exp.path / "log.jsonl"
+    line = json.dumps({"seq": 2, "time": text, "event": "t", "data": {}})
+    log.write_text(f"{log.read_text().splitlines()[0]}\n{line}\n")
+    shown = text[:16].replace("T", " ") + text[-6:]
+    assert shown in mlv("ls", "runs") and shown in mlv("show", "runs/a")
+    assert f"{text[:23]}{text[-6:]} log:2 t" in mlv("tail", "runs/a")
 
 
 def test_an_old_event_has_its_date_with_the_time_zone() -> None:

@@ -126,6 +126,7 @@ def command(
         shown = _sorted(shown, sorted_by, reverse)
     elif reverse:
         shown.reverse()
+    _report_hidden_trouble(rows, shown)
     if rows and not shown:
         click.echo(_no_match(len(rows), filters), err=format_ != "table")
     if (format_ != "table" or (rows and not shown)) and (message := links_outside(root)):
@@ -317,6 +318,18 @@ def _report_missing(
                 f"{f' ({counts})' if counts else ''} and are left out by {text!r}"
             )
             click.echo(f"mlv: warning: {printable(message)}", err=True)
+
+
+def _report_hidden_trouble(rows: list[_Row], shown: list[_Row]) -> None:
+    """Report the rows that are left out although a part of the experiment, which the condition may mean, isn't read."""
+    hidden = [row for row in rows if row not in shown and row.cells["trouble"] and row.summary.state not in _UNREADABLE]
+    if hidden:
+        first = hidden[0].cells
+        message = (
+            f"{len(hidden)} of {len(rows)} experiments are left out although they aren't read as a whole, such as "
+            f"{first['name']}: {first['trouble']}"
+        )
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
 
 
 def _no_match(count: int, filters: list[tuple[str, str, Condition]]) -> str:

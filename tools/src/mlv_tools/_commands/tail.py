@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
 from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
-from mlv_tools._display.text import printable, value
+from mlv_tools._display.text import printable, utc, value
 from mlv_tools._reading.follow import Follower
 from mlv_tools._reading.trees import details, unread
 from mlvlogger import Event
@@ -80,7 +79,7 @@ def _show(events: list[tuple[str, Event, int]]) -> None:
 
 def _line(stream: str, event: Event, depth: int) -> Text:
     name = stream.removeprefix("log/").removesuffix(".jsonl")
-    text = Text(f"{event.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z", style="dim")
+    text = Text(utc(event.time, "T", "milliseconds", "Z"), style="dim")
     text.append(f" {printable(name)}:{event.seq} ", style="dim")
     text.append("  " * depth)
     text.append(printable(event.name), style="magenta" if event.is_lifecycle else "bold")

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlvlogger import External, File
 
-__all__ = ["ago", "as_float", "encodable", "mean", "number", "printable", "sparkline", "value"]
+__all__ = ["ago", "as_float", "encodable", "mean", "number", "printable", "sparkline", "utc", "value"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
@@ -113,4 +113,12 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
     for limit, unit, name in _AGES:
         if 0 <= seconds < limit:
             return f"{seconds // unit:.0f} {name} ago"
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return utc(time, " ", "minutes", " UTC")
+
+
+def utc(time: datetime, separator: str, timespec: str, zone: str) -> str:
+    """Format a time in UTC, with *zone* at its end; in its own time zone if the year in UTC would be 0 or 10000."""
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat(separator, timespec) + zone
+    except OverflowError:
+        return time.isoformat(separator, timespec)
