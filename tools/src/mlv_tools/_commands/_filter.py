@@ -225,7 +225,7 @@ def _kind(value: Any) -> str | None:
 
 
 def _like(found: Any, text: str) -> Any:
-    """Return the value of the kind of *found* that a text spells, or None."""
+    """Return the value of the kind of *found* that a string spells, or None."""
     try:
         if isinstance(found, timedelta):
             return _duration(text)
