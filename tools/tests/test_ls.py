@@ -144,9 +144,9 @@ def test_a_value_of_a_metric_and_a_metric_of_one_spelling_are_kept_apart(
             said = " ".join(mlv("ls", "runs", *option, exit=2).split())
             assert f"'{name}' is ambiguous. Choose one of: a.loss:min:last, a.\"loss\":min." in said, option
     for name, item in (("a.loss:min:last", 5), ('a."loss:min"', 5), ('a."loss":min', 6), ('"a"."loss":min', 6)):
-        for option in ((), ("-s", name), ("-m", name)):
-            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", *option, "--format", "json"))
-            if not option or option[0] == "-s":  # asking for one of them doesn't change the column of the other
+        for more in ((), ("-s", name), ("-m", name)):
+            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", *more, "--format", "json"))
+            if not more or more[0] == "-s":  # asking for one of them doesn't change the column of the other
                 assert (row["a.loss:min:last"], row["a.loss"]) == (5, 6)
             else:
                 assert item in row.values()
@@ -443,7 +443,8 @@ def test_typed_values_are_compared_as_what_they_are(typed: Path) -> None:
         ("x", "~ *data.csv", "g"),
         ("x", f"= {typed / 'data.csv'}", "g"),
     ):
-        holds = Condition(*condition.split(" ", 1)).holds
+        operator, _, text = condition.partition(" ")
+        holds = Condition(operator, text).holds
         column = f"params.{column}"
         assert "".join(row["name"] for row in rows if column in row and holds(row[column])) == names, condition
 
