@@ -8,15 +8,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mlvlogger
-from mlv_tools._commands._filter import parts
+from mlv_tools._commands._filter import Condition, parts
 from mlv_tools._commands._metric import Metric, find_metric
+from mlv_tools._commands.ls import _Row
 from mlv_tools._display.text import ago, sparkline
 from mlv_tools._reading.summary import summary
 from mlv_tools._reading.tail_reader import TailReader
@@ -143,9 +144,9 @@ def test_a_value_of_a_metric_and_a_metric_of_one_spelling_are_kept_apart(
             said = " ".join(mlv("ls", "runs", *option, exit=2).split())
             assert f"'{name}' is ambiguous. Choose one of: a.loss:min:last, a.\"loss\":min." in said, option
     for name, item in (("a.loss:min:last", 5), ('a."loss:min"', 5), ('a."loss":min', 6), ('"a"."loss":min', 6)):
-        for option in ((), ("-s", name), ("-m", name)):
-            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", *option, "--format", "json"))
-            if not option or option[0] == "-s":  # asking for one of them doesn't change the column of the other
+        for more in ((), ("-s", name), ("-m", name)):
+            (row,) = rows_of(mlv("ls", "runs", "-w", f"{name} = {item}", *more, "--format", "json"))
+            if not more or more[0] == "-s":  # asking for one of them doesn't change the column of the other
                 assert (row["a.loss:min:last"], row["a.loss"]) == (5, 6)
             else:
                 assert item in row.values()
@@ -394,6 +395,74 @@ def test_values_are_compared_as_what_they_are(
     assert [row["name"] for row in rows] == expected
 
 
+HOURS = timedelta(hours=1)
+TYPED: dict[str, list[Any]] = {
+    "a": [10 * HOURS, datetime(2026, 1, 2), datetime(1, 1, 1, tzinfo=timezone(23 * HOURS)), date(2026, 1, 2), [10, 2]],
+    "b": [9 * HOURS, datetime(1, 1, 1), datetime(2026, 1, 2, tzinfo=UTC), date(2026, 1, 1), [9, 3]],
+    "c": [50 * HOURS, datetime(2026, 1, 3, 4, 5), datetime(2026, 1, 1, tzinfo=UTC), date(2025, 12, 31), ["x"]],
+}
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    """Experiments with parameters of many types, `x` among them, which is of another type in each."""
+    (tmp_path / "data.csv").write_text("x")
+    mixed = [None, "null", True, "1", [True], [1], mlvlogger.ref(tmp_path / "data.csv"), time(9, 30)]
+    for name, other in zip("abcdefgh", mixed, strict=True):
+        params = dict(zip(("took", "local", "utc", "day", "layers"), TYPED.get(name, []), strict=False))
+        Exp(tmp_path / "runs", name, {**params, "x": other}).close()
+    return tmp_path
+
+
+def test_values_are_sorted_as_what_they_are(typed: Path) -> None:
+    for column, order in {"took": "bac", "local": "bac", "utc": "acb", "day": "cba", "layers": "bac"}.items():
+        assert "".join(said(typed, "-s", column)[0][:3]) == order, column
+    assert said(typed, "-s", "x")[0][-1] == "a"
+
+
+def test_typed_values_are_compared_as_what_they_are(typed: Path) -> None:
+    rows = [row.cells for row in map(_Row, map(summary, find(typed / "runs")))]
+    for column, condition, names in (
+        ("took", "> 36000", "c"),
+        ("took", ">= 10:00:00", "ac"),
+        ("took", "< 2 days, 2:00:00", "ab"),
+        ("took", "= 10:00:00", "a"),
+        ("took", "= 32400", "b"),
+        ("local", "> 2026-01-02", "c"),
+        ("local", "= 2026-01-02", "a"),
+        ("local", "< 2026-01-02", "b"),
+        ("utc", "> 2026-01-01", "b"),
+        ("utc", "= 2026-01-02T01:00+01:00", "b"),
+        ("day", "> 2025-12-31", "ab"),
+        ("x", "= null", "a"),
+        ("x", "!= null", "bcdefgh"),
+        ("x", '= "null"', "b"),
+        ("x", "= [true]", "e"),
+        ("x", "= [1]", "f"),
+        ("x", "~ true", "ce"),
+        ("x", "~ *data.csv", "g"),
+        ("x", f"= {typed / 'data.csv'}", "g"),
+    ):
+        operator, _, text = condition.partition(" ")
+        holds = Condition(operator, text).holds
+        column = f"params.{column}"
+        assert "".join(row["name"] for row in rows if column in row and holds(row[column])) == names, condition
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("took > fast", "'fast' isn't a duration. Write one such as 90, in seconds, or 0:01:30."),
+        ("took > nan", "'nan' isn't a duration"),
+        ("took > 1e300", "'1e300' isn't a duration"),
+        ("local > 2026-01-01T00:00Z", "isn't a time without a time zone. Write one such as 2026-11-28 or"),
+        ("day > 2026", "'2026' isn't a date. Write one such as 2026-11-28."),
+    ],
+)
+def test_a_text_of_another_type_is_an_error(mlv: Callable[..., str], typed: Path, condition: str, message: str) -> None:
+    assert message in mlv("ls", "runs", "-w", condition, exit=2)
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
@@ -438,7 +507,7 @@ def test_a_number_that_no_float_holds_is_shown(mlv: Callable[..., str], tmp_path
     with Exp(tmp_path / "runs", "e", {"big": 10**400}) as exp:
         exp.log.event("t", loss=-(10**400))
     output = mlv("ls", "runs", "-m", "loss:mean", "-p", "big")
-    assert "1.00000e+400" in output and "-inf" in output
+    assert " 1.00000e+400" in output and "-1.00000e+400" in output and "inf" not in output
     assert "big=" not in mlv("tail", "runs/e") and "loss=-1.00000e+400" in mlv("tail", "runs/e")
 
 
@@ -570,6 +639,40 @@ def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Pa
     with open(exp.path / "log.jsonl", "ab") as file:
         file.write(b'{"seq":3')
     assert "log.jsonl ends in 8 bytes without a line feed" in mlv("ls")
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "state", "trouble"),
+    [
+        ("log.jsonl", "link", "unknown", "log.jsonl is a symbolic link and isn't read"),
+        ("log.jsonl", "directory", "unknown", "log.jsonl isn't a regular file and isn't read"),
+        ("log", "link", "completed", "log is a symbolic link and isn't read"),
+        ("log", "file", "completed", "log isn't a directory and isn't read"),
+        ("meta", "link", "completed", "meta is a symbolic link and isn't read"),
+        ("meta", "file", "completed", "meta isn't a directory and isn't read"),
+        ("log/gpu.jsonl", "link", "completed", "log/gpu.jsonl is a symbolic link and isn't read"),
+        ("meta/2.json", "file", "completed", "meta/2.json: cannot be read: "),
+    ],
+)
+def test_a_part_that_is_not_read_is_named(
+    mlv: Callable[..., str], tmp_path: Path, part: str, kind: str, state: str, trouble: str
+) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.stream("gpu").event("load", percent=50)
+    Exp.open(exp.path, tags=["best"]).close()
+    os.rename(exp.path / part, tmp_path / "kept")
+    if kind == "link":
+        (exp.path / part).symlink_to(tmp_path / "kept")
+    elif kind == "directory":
+        (exp.path / part).mkdir()
+    else:
+        (exp.path / part).write_text("{")
+    (row,) = rows_of(mlv("ls", "runs", "--format", "json"))
+    assert row["state"] == state
+    assert row["trouble"].startswith(trouble) and "(for details, run: mlv-validate " in row["trouble"]
+    names, lines = said(tmp_path, "-w", "name = b")
+    hidden = "mlv: warning: 1 of 1 experiments are left out although they aren't read as a whole, such as a: "
+    assert names == [] and [line.startswith(hidden + trouble) for line in lines[:-1]] == [True] * (state != "unknown")
 
 
 def test_a_log_of_a_later_version_is_unknown_and_hides_no_other(mlv: Callable[..., str], tmp_path: Path) -> None:
@@ -709,6 +812,18 @@ def test_metrics_and_conditions_are_parsed() -> None:
     assert ago(None) == ""
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000000+23:00", "9999-12-31T23:59:59.000000-23:00"])
+def test_a_time_that_is_none_in_utc_has_its_own_time_zone(mlv: Callable[..., str], tmp_path: Path, text: str) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.log.event("t")
+    log = exp.path / "log.jsonl"
+    line = json.dumps({"seq": 2, "time": text, "event": "t", "data": {}})
+    log.write_text(f"{log.read_text().splitlines()[0]}\n{line}\n")
+    shown = text[:16].replace("T", " ") + text[-6:]
+    assert shown in mlv("ls", "runs") and shown in mlv("show", "runs/a")
+    assert f"{text[:23]}{text[-6:]} log:2 t" in mlv("tail", "runs/a")
+
+
 def test_an_old_event_has_its_date_with_the_time_zone() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     tokyo = timezone(timedelta(hours=9))
@@ -747,7 +862,27 @@ def test_a_stream_that_is_a_link_hides_no_line_that_was_left_out(mlv: Callable[.
     assert "log.jsonl:2 was left out" in said and "log/link.jsonl: it is a symbolic link" in said
 
 
-@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0)])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.5e308] * 3, 1.5e308),
+        ([float("inf"), float("-inf"), 1.0], "nan"),
+        ([1.5e308, 1.5e308, float("inf")], "inf"),
+        ([10**400, 10**400 + 2], 10**400 + 1),
+        ([10**400, -(10**400), 1.5], 0.5),
+        ([0.1] * 10, 0.1),
+        ([1, 2, float("nan")], 1.5),
+    ],
+)
+def test_the_mean_of_any_values_is_shown(mlv: Callable[..., str], tmp_path: Path, values: Any, expected: Any) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for value in values:
+            exp.log.event("t", y=value)
+    (row,) = rows_of(mlv("ls", "runs", "-m", "t.y:mean", "-s", "t.y:mean", "--format", "json"))
+    assert row["t.y:mean"] == expected
+
+
+@pytest.mark.parametrize("values", [(1.7e308, -1.7e308), (1e-320, 2e-320), (5e-324, 0.0), (sys.float_info.max,) * 48])
 def test_a_curve_of_any_finite_values_is_drawn(mlv: Callable[..., str], tmp_path: Path, values: Any) -> None:
     with Exp(tmp_path / "runs", "a") as exp:
         for value in values:
@@ -775,8 +910,60 @@ def test_a_metric_of_another_stream_is_named_as_such(mlv: Callable[..., str], tm
     with Exp(tmp_path / "runs", "a") as exp:
         exp.log.event("t", loss=1)
         exp.stream("gpu").event("load", percent=50)
-    said = " ".join(mlv("ls", "runs", "-m", "load.percent", exit=2).replace("│", " ").split())
-    assert "'load.percent' is a metric of log/gpu.jsonl, and mlv ls shows only those of log.jsonl" in said
+    for option in (
+        ("-m", "load.percent"),
+        ("-s", "load.percent:min"),
+        ("-w", "load.percent < 60"),
+        ("-w", "percent>1"),
+    ):
+        said = " ".join(mlv("ls", "runs", *option, exit=2).replace("│", " ").split())
+        assert "is a metric of log/gpu.jsonl, and mlv ls shows only those of log.jsonl" in said, option
+
+
+def test_experiments_that_have_a_metric_only_in_another_stream_are_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        with Exp(tmp_path / "runs", name) as exp:
+            exp.log.event("t", y=1)
+            if name == "a":
+                exp.log.event("val", x=0.5)
+            if name != "c":
+                exp.stream("eval").event("val", x=0.25)
+    note = (
+        "mlv: warning: metrics of other streams than log.jsonl aren't shown, sorted or compared: "
+        "val.x of b (log/eval.jsonl). Run: mlv plot, or mlv sql."
+    )
+    for option in (("-m", "val.x"), ("-s", "x:min", "-m", "val.x"), ("-w", "val.x != 0.4")):
+        assert said(tmp_path, *option)[1] == [note], option
+    assert said(tmp_path, "-w", "val.x < 0.4")[1][0] == note
+    assert said(tmp_path, "-m", "t.y")[1] == []
+
+
+def test_a_log_that_is_read_as_a_whole_is_counted_as_a_whole(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        for step in range(2000):
+            exp.log.event("t", step=step, loss=step)
+    log = exp.path / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[4] = lines[-3] = b"garbage\n"
+    log.write_bytes(b"".join(lines))
+    (row,) = rows_of(mlv("ls", "runs", "--format", "json"))
+    assert row["trouble"].startswith("at least 1 lines of log.jsonl aren't events and were left out")
+    (row,) = rows_of(mlv("ls", "runs", "-m", "t.loss", "--format", "json"))
+    assert (
+        row["trouble"].startswith("log.jsonl:4 was left out, and 2 more lines: ") and "at least" not in row["trouble"]
+    )
+
+
+def test_a_table_that_is_piped_is_whole_and_has_one_title_for_each_column(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        Exp(tmp_path / "runs", name, {"last event": name * 20_000, "lr": 0.1}).close()
+    title, one, two = mlv("ls", "runs").splitlines()
+    assert title.split() == ["name", "kind", "state", "last", "event", "params.last", "event"]
+    assert one.split()[-1] == "a" * 20_000 and two.split()[-1] == "b" * 20_000
+    assert "a  " in mlv("ls", "runs", "-w", f"last event = {'a' * 20_000}")
+    assert "aaa…" in mlv("ls", "runs", FORCE_COLOR="1", COLUMNS="120")
 
 
 def test_links_that_lead_elsewhere_are_counted(mlv: Callable[..., str], tmp_path: Path) -> None:

@@ -185,6 +185,50 @@ def test_diff_shows_a_parameter_that_is_null_or_empty_in_one(mlv: Callable[..., 
     assert words[1:] == [["x", "null", "–"], ["y", "{}", "–"]]
 
 
+def test_diff_shows_a_parameter_that_looks_like_a_missing_one(mlv: Callable[..., str], tmp_path: Path) -> None:
+    Exp(tmp_path, "a", {"x": "–"}).close()
+    Exp(tmp_path, "b").close()
+    words = [line.split() for line in mlv("diff", "a", "b", "--only", "params").splitlines()]
+    assert words[1:] == [["x", r'"\u2013"', "–"]]
+
+
+def test_diff_ignores_nan_for_the_smallest_and_the_largest_value(mlv: Callable[..., str], tmp_path: Path) -> None:
+    nan = float("nan")
+    for name, values in (
+        ("a", [1.0, nan, 3.0, 2.0]),
+        ("b", [9.0, nan, 3.0, 2.0]),
+        ("c", [nan, nan]),
+        ("d", [nan, 1.0]),
+    ):
+        with Exp(tmp_path, name) as exp:
+            for value in values:
+                exp.log.event("t", x=value)
+    (_, line) = mlv("diff", "a", "b", "c", "d", "--only", "metrics").splitlines()
+    assert [word.strip() for word in line.split("  ") if word] == [
+        "t.x",
+        "2 (min 1, max 3)",
+        "2 (min 2, max 9)",
+        "nan (min nan, max nan)",
+        "1 (min 1, max 1)",
+    ]
+
+
+def test_diff_compares_the_metrics_of_all_streams(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, accuracy in (("a", 0.1), ("b", 0.9), ("c", None)):
+        with Exp(tmp_path, name) as exp:
+            exp.log.event("val", accuracy=0.5)
+            if accuracy:
+                exp.stream("eval").event("val", accuracy=accuracy)
+    words = [
+        line.split() for line in mlv("diff", "a", "b", "c", "--exit-code", "--only", "metrics", exit=1).splitlines()
+    ]
+    assert words == [
+        ["metrics", "of", "log/eval.jsonl", "a", "b", "c"],
+        ["val.accuracy", *"0.1 (min 0.1, max 0.1) 0.9 (min 0.9, max 0.9) –".split()],
+    ]
+    mlv("diff", "a", "b", "--exit-code", "--only", "params")
+
+
 def test_show_checks_the_seals(mlv: Callable[..., str], tmp_path: Path) -> None:
     with Exp(tmp_path, "e") as exp:
         for step in range(3):

@@ -1,5 +1,6 @@
 """`mlv tail`: following an experiment while another process writes it."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -114,6 +115,28 @@ def test_a_burst_is_followed_to_its_end_and_a_line_that_is_too_long_is_skipped(t
     assert (follower.left_out, list(follower.new())) == (1, [])
     with pytest.warns(RuntimeWarning, match="was extended by another program"):
         exp.close()
+
+
+def test_a_log_that_is_not_a_file_is_an_error_and_other_parts_are_named(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    Exp(tmp_path, "a").close()
+    (tmp_path / "a/log").symlink_to(tmp_path)
+    done = subprocess.run([sys.executable, "-m", "mlv_tools", "tail", tmp_path / "a"], capture_output=True, text=True)
+    assert done.returncode == 0 and "mlv/end" in done.stdout
+    assert "a: log is a symbolic link and isn't read (for details, run: mlv-validate " in done.stderr
+    (tmp_path / "a/log.jsonl").rename(tmp_path / "kept")
+    (tmp_path / "a/log.jsonl").symlink_to(tmp_path / "kept")
+    assert "log.jsonl is a symbolic link and isn't read" in mlv("tail", "a", exit=1)
+
+
+def test_an_end_whose_seconds_are_no_number_is_shown(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path, "a") as exp, exp.log.span("epoch"):
+        pass
+    log = exp.path / "log.jsonl"
+    text = re.sub(r'"seconds":[0-9.e-]+', '"seconds":"abc"', log.read_text())
+    log.write_text(text)
+    assert '"abc"' in text and "epoch } abc s" in mlv("tail", "a")
 
 
 def test_events_of_a_stream_that_appears_with_the_end_are_shown(

@@ -10,11 +10,12 @@ from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._commands._names import AmbiguousName, Name, UnknownName, resolve
 from mlv_tools._display.names import joined, metric_label
 
-__all__ = ["FIXED", "TEXT", "Columns"]
+__all__ = ["FIXED", "LAST_EVENT", "TEXT", "Columns"]
 
 #: The columns that every row has.
 FIXED = ("name", "kind", "state", "last", "tags", "trouble")
 TEXT = ("name", "kind", "state", "tags", "trouble")  # the columns in which a number is text
+LAST_EVENT = "last event"  # the title of the column `last` in a table
 
 _PREFIXES = ("params.", "metrics.")
 _LIST = re.compile(r'((?:[^,"]|"(?:[^"\\]|\\.)*"|")*),', re.DOTALL)  # names, each with a comma after it
@@ -131,4 +132,5 @@ class Columns:
         """Return the name of a column in a table."""
         short = re.sub(r"\A(params|metrics)\.", "", column)
         known = [name.full for name in self._own if short in (name.full, name.short)]
-        return short if known[:1] in ([], [column]) and not short.startswith(_PREFIXES) else column
+        is_clear = known[:1] in ([], [column]) and not short.startswith(_PREFIXES) and short != LAST_EVENT
+        return short if is_clear else column

@@ -9,14 +9,28 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-__all__ = ["Condition", "Incomparable", "as_number", "parts"]
+from mlv_tools._display.names import identity
+from mlv_tools._display.text import value as cell
+
+__all__ = ["Condition", "Incomparable", "as_number", "parts", "sort_key"]
 
 _OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
 _LIKE_OPERATOR = re.compile("[=!<>~]+")
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(r"(?:(-?\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d{1,6})?)", re.ASCII)  # as `str` returns one
+# Values with an order that aren't numbers: what each is called, and examples for a message. Only values of one kind
+# have an order; a time without a time zone has none with a time in UTC.
+_KINDS = {
+    "a time": "2026-11-28 or 2026-11-28T09:30, in UTC",
+    "a time without a time zone": "2026-11-28 or 2026-11-28T09:30",
+    "a time of day": "09:30, in UTC",
+    "a time of day without a time zone": "09:30",
+    "a date": "2026-11-28",
+    "a duration": "90, in seconds, or 0:01:30",
+}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -58,6 +72,23 @@ def as_number(value: Any) -> int | float | None:
         except BeyondFloats:
             return None
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def sort_key(item: Any, is_text: bool = False) -> tuple[int, str, Any]:
+    """Return a key for values of any type: numbers, also those in strings, then times and durations, lists, text.
+
+    Args:
+        item: A value other than NaN.
+        is_text: Whether numbers are text.
+    """
+    number = item if isinstance(item, bool) else None if is_text else as_number(item)
+    if number is not None and number == number:
+        return 0, "", number
+    if kind := _kind(item):
+        return 1, kind, item
+    if isinstance(item, list) and not is_text:
+        return 2, "", tuple(map(sort_key, item))
+    return 3, "", _shown(item)
 
 
 def _number(text: str) -> int | float | None:
@@ -127,7 +158,7 @@ class Condition:
             return (self.operator == "=" and self._value is None) or (self.operator == "!=" and self._value is not None)
         if self.operator == "~":
             items = found if isinstance(found, list) else [found]
-            return any(fnmatch.fnmatchcase(str(item), str(self._value)) for item in items)
+            return any(fnmatch.fnmatchcase(_shown(item), _shown(self._value)) for item in items)
         if self.operator in ("=", "!="):
             is_member = isinstance(found, list) and any(map(self._equals, found))
             return (is_member or self._equals(found)) == (self.operator == "=")
@@ -145,29 +176,37 @@ class Condition:
         except ValueError:
             return self.text
 
+    @property
+    def _plain(self) -> str:
+        """The value as text, without the quotes of a JSON string."""
+        value = self._value
+        return value if isinstance(value, str) else self.text
+
     def _equals(self, found: Any) -> bool:
         value = self._value
-        if str(found) == self.text or str(found) == value:
+        if value is None and not self.is_text:
+            return False  # null isn't the string "null"
+        if self.text in (str(found), _shown(found)) or value == _shown(found):
             return True
         if self.is_text or isinstance(found, bool) or isinstance(value, bool):
             return found is value
-        if isinstance(found, datetime):
-            return found == _time(self.text)
+        if _kind(found):
+            return bool(found == _like(found, self._plain))
         one, two = as_number(found), as_number(value)
         if one is None or two is None:
-            return bool(found == value)
+            return identity(found) == identity(value)
         return one == two or (one != one and two != two)
 
     def _ordered(self, found: Any) -> tuple[Any, Any]:
         """Return the value of the column and that of the condition, as two values that can be compared."""
         value = self._value
-        if isinstance(found, datetime):
-            if time := _time(self.text):
-                return found, time
-            raise Incomparable(f"{self.text!r} isn't a time. Write one such as 2026-11-28 or 2026-11-28T09:30, in UTC.")
+        if kind := _kind(found):
+            if (like := _like(found, self._plain)) is not None:
+                return found, like
+            raise Incomparable(f"{self.text!r} isn't {kind}. Write one such as {_KINDS[kind]}.")
         one, two = as_number(found), as_number(value)
         if self.is_text or (isinstance(found, str) and isinstance(value, str) and two is None):
-            return found, value if isinstance(value, str) else self.text
+            return found, self._plain
         if two is None:
             raise Incomparable(f"{self.text!r} isn't a number, and has no order with {_short(found)}.")
         if two != two:
@@ -177,12 +216,45 @@ class Condition:
         return one, two
 
 
-def _time(text: str) -> datetime | None:
+def _kind(value: Any) -> str | None:
+    """Return which of `_KINDS` a value is, or None."""
+    if isinstance(value, (datetime, time)):
+        kind = "a time" if isinstance(value, datetime) else "a time of day"
+        return kind if value.tzinfo else f"{kind} without a time zone"
+    return "a date" if isinstance(value, date) else "a duration" if isinstance(value, timedelta) else None
+
+
+def _like(found: Any, text: str) -> Any:
+    """Return the value of the kind of *found* that a string spells, or None."""
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+        if isinstance(found, timedelta):
+            return _duration(text)
+        like = type(found).fromisoformat(text)
+    except (ValueError, OverflowError):
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    if isinstance(found, (datetime, time)) and not (found.tzinfo and like.tzinfo):
+        return like.replace(tzinfo=UTC) if found.tzinfo else None if like.tzinfo else like
+    return like
+
+
+def _duration(text: str) -> timedelta | None:
+    """Return the duration in seconds, or one in the form `1 day, 2:03:04.5`.
+
+    Raises:
+        ValueError: If the seconds are NaN or beyond all floats.
+        OverflowError: If it is too long for Python.
+    """
+    if match := _DURATION.fullmatch(text):
+        days, hours, minutes, seconds = match.groups(default="0")
+        return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+    number = _number(text)
+    return None if number is None else timedelta(seconds=number)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as its cell shows it, but numbers with all digits, and strings as they are."""
+    is_exact = isinstance(value, (str, int, float, list, dict)) and not isinstance(value, bool)
+    return str(value) if is_exact else cell(value)
 
 
 def _short(value: Any) -> str:

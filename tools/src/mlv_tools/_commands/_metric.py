@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlv_tools._commands._names import AmbiguousName, Name, UnknownName, resolve
 from mlv_tools._display.names import metric_label
-from mlv_tools._display.text import as_float, printable
+from mlv_tools._display.text import mean, printable
 from mlvlogger import Experiment
 
 __all__ = ["Metric", "find_metric", "find_series"]
@@ -54,11 +53,7 @@ class Metric:
         known = [one for one in values if one == one]
         if not known:
             return None
-        return (
-            math.fsum(map(as_float, known)) / len(known)
-            if self.how == "mean"
-            else {"min": min, "max": max}[self.how](known)
-        )
+        return mean(known) if self.how == "mean" else {"min": min, "max": max}[self.how](known)
 
 
 def find_series(text: str, known: Iterable[tuple[str, str]]) -> Metric:

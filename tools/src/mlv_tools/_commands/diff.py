@@ -27,8 +27,8 @@ _PARTS = ("params", "extra", "environment", "git", "packages", "variables", "met
 
 
 @click.command(
-    help="Compare experiments: params, environment, git, packages and metrics. Of each metric, the last, smallest and"
-    " largest values are compared.",
+    help="Compare experiments: params, environment, git, packages and metrics. Of each metric of each stream, the last,"
+    " smallest and largest values are compared.",
     epilog=examples(
         "mlv diff runs/a runs/b",
         "mlv diff runs/a runs/b --only params --exit-code",
@@ -48,7 +48,9 @@ def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ..
     for directory, experiment in zip(directories, experiments, strict=True):
         for problem in experiment.problems:
             click.echo(printable(f"{directory}: {problem}"), err=True)
-    parts = [part for part in _PARTS if not only or part in only]
+    parts = [part for part in dict.fromkeys(chain(_PARTS, *sides)) if not only or part.split(" ")[0] in only]
+    for side in sides:
+        side.update({part: {} for part in parts if part not in side})
     differ = {part: differing([side[part] for side in sides]) for part in parts}
     shown = (
         {part: list(dict.fromkeys(chain(*(side[part] for side in sides)))) for part in parts} if everything else differ
@@ -65,10 +67,11 @@ def command(directories: tuple[Path, ...], everything: bool, only: tuple[str, ..
 
 
 def _cells(sides: list[dict[str, Any]], name: str) -> list[str]:
-    """Return the values of a row as text; "–" if there is none. Values that differ don't look the same."""
+    """Return the values of a row as text; "–" if there is none. Values that differ don't look the same, nor as none."""
     different = {identity(side[name]) for side in sides if name in side}
     cells = [_text(side[name], value) if name in side else "" for side in sides]
-    if len({cell for cell, side in zip(cells, sides, strict=True) if name in side}) < len(different):
+    known = {cell for cell, side in zip(cells, sides, strict=True) if name in side}
+    if len(known) < len(different) or "–" in known:
         cells = [_text(side[name], _exact) if name in side else "" for side in sides]
     return [cell if name in side else "–" for cell, side in zip(cells, sides, strict=True)]
 
@@ -120,16 +123,19 @@ def _facts(experiment: Experiment) -> Iterator[tuple[str, Iterable[tuple[str, An
         # Packages and variables aren't nested, and many of their names have dots.
         yield part, flatten(facts) if part == "git" else facts.items()
     yield "environment", flatten(environment)
-    yield "metrics", sorted(_metrics(experiment).items())
+    yield "metrics", sorted(_metrics(experiment, experiment.default_stream).items())
+    for stream in experiment.streams:
+        if stream != experiment.default_stream:
+            yield f"metrics of {stream}", sorted(_metrics(experiment, stream).items())
 
 
-def _metrics(experiment: Experiment) -> dict[str, _Values]:
-    """Return the last, the smallest and the largest value of each metric of the default stream."""
+def _metrics(experiment: Experiment, stream: str) -> dict[str, _Values]:
+    """Return the last, the smallest and the largest value of each metric of a stream; NaN as `Metric.pick` does."""
     found: dict[tuple[str, str], tuple[float, float, float]] = {}
-    for event in experiment.events():
+    for event in experiment.events(stream=stream):
         for name, item in event.metrics.items():
             _, low, high = found.get((event.name, name), (item, item, item))
-            # A NaN is neither smaller nor larger than another number.
-            low, high = (item if not low <= item else low), (item if not high >= item else high)
+            if item == item:  # only the first values may be NaN
+                low, high = (item if not low <= item else low), (item if not high >= item else high)
             found[event.name, name] = (item, low, high)
     return {metric_label(*names): _Values(*values) for names, values in found.items()}

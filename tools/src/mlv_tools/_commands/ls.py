@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -19,16 +20,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from mlv_tools._commands._columns import TEXT, Columns
-from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts
+from mlv_tools._commands._columns import LAST_EVENT, TEXT, Columns
+from mlv_tools._commands._filter import Condition, Incomparable, as_number, parts, sort_key
 from mlv_tools._commands._help import examples
 from mlv_tools._commands._metric import Metric, find_metric
 from mlv_tools._commands._names import AmbiguousName, UnknownName
-from mlv_tools._display.names import differing, flatten
+from mlv_tools._display.names import differing, flatten, listed, metric_label
 from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
-from mlv_tools._reading.trees import find, links_outside
+from mlv_tools._reading.trees import details, find, links_outside
 from mlvlogger import MLVError, unfollowed_links
 
 __all__ = ["command"]
@@ -36,7 +37,7 @@ __all__ = ["command"]
 T = TypeVar("T")
 
 _SHOWN = 4  # params, and metrics, that are shown by default
-_WIDEST = 24  # characters of a cell
+_WIDEST = 24  # characters of a cell on a terminal
 _STYLES = {"completed": "green", "failed": "red", "broken": "bold red", "unknown": "bold red", "open": "cyan"}
 _UNREADABLE = ("broken", "unknown")  # states of experiments that can't be read, or not as a whole
 # What is left out first if the terminal is too narrow: the largest number, and of those the last column.
@@ -109,11 +110,15 @@ def command(
     if metrics or not all(any(map(columns.is_own, each)) for each in readings):
         columns = Columns(names, dict.fromkeys(name for row in rows for name in row.metric_names))
     asked = [column for text in params for column in _named("-p", columns.params, text)]
-    wanted = [_named("-m", _metric_column, columns, rows, text) for text in metrics]
-    filters = [(text, *_named("-w", columns.condition, text, found)) for text, found in conditions]
-    sorted_by = None if sort is None else _named("-s", columns.find, sort)
+    wanted = [_named("-m", _column, rows, [text], columns.metric, text) for text in metrics]
+    filters = [
+        (text, *_named("-w", _column, rows, [name for name, _, _ in found], columns.condition, text, found))
+        for text, found in conditions
+    ]
+    sorted_by = None if sort is None else _named("-s", _column, rows, [sort], columns.find, sort)
     for row in rows:
         row.read(columns.named)
+    _report_other_streams(rows, columns)
     held = [_matches(rows, *each) for each in filters]
     _report_missing(rows, filters, held, columns)
     shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
@@ -121,6 +126,7 @@ def command(
         shown = _sorted(shown, sorted_by, reverse)
     elif reverse:
         shown.reverse()
+    _report_hidden_trouble(rows, shown)
     if rows and not shown:
         click.echo(_no_match(len(rows), filters), err=format_ != "table")
     if (format_ != "table" or (rows and not shown)) and (message := links_outside(root)):
@@ -144,18 +150,38 @@ def command(
         _print(_table(shown[:limit], columns, chosen, {*asked, *wanted}, is_tree), shown[:limit], more)
 
 
-def _metric_column(columns: Columns, rows: list[_Row], text: str) -> str:
-    """Return the column of a metric. If there is none, the error names the streams that have a metric of this name."""
+def _column(rows: list[_Row], names: list[str], read: Callable[..., T], *arguments: Any) -> T:
+    """Return what *read* finds. If there is no column, the error names the streams that have a metric of this name."""
     try:
-        return columns.metric(text)
+        return read(*arguments)
     except UnknownName as error:
-        streams = {stream for row in rows for stream in row.streams_with(text.removeprefix("metrics."))}
-        if not streams:
-            raise
-        raise UnknownName(
-            f"{text!r} is a metric of {', '.join(sorted(streams))}, and mlv ls shows only those of log.jsonl. "
+        for name in names:
+            known = name.removeprefix("metrics.")
+            if streams := {stream for row in rows for stream, found in row.other_metrics.items() if _has(found, known)}:
+                raise UnknownName(
+                    f"{name!r} is a metric of {', '.join(sorted(streams))}, and mlv ls shows only those of log.jsonl. "
+                    "Run: mlv plot, or mlv sql."
+                ) from error
+        raise
+
+
+def _report_other_streams(rows: list[_Row], columns: Columns) -> None:
+    """Report the experiments that have a metric which was named only in streams that aren't shown."""
+    metrics = dict.fromkeys((metric.event, metric.name) for metric in columns.named.values())
+    found = [
+        f"{metric_label(*metric)} of {row.cells['name']} ({stream})"
+        for metric in metrics
+        for row in rows
+        if metric not in row.metric_names
+        for stream, known in row.other_metrics.items()
+        if metric in known
+    ]
+    if found:
+        message = (
+            f"metrics of other streams than log.jsonl aren't shown, sorted or compared: {listed(found)}. "
             "Run: mlv plot, or mlv sql."
-        ) from error
+        )
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
 
 
 def _has(known: list[tuple[str, str]], text: str) -> bool:
@@ -203,19 +229,15 @@ class _Row:
         except (MLVError, OSError):
             return []
 
-    def streams_with(self, text: str) -> list[str]:
-        """Return the further streams that have a metric of this name."""
-        experiment = self.summary.found.experiment
-        try:
-            return [
-                stream
-                for stream in (experiment.streams if experiment else ())
-                if experiment
-                and stream != experiment.default_stream
-                and _has(experiment.metric_names(stream=stream), text)
-            ]
-        except (MLVError, OSError):
-            return []
+    @cached_property
+    def other_metrics(self) -> dict[str, list[tuple[str, str]]]:
+        """The metrics in each further stream that can be read."""
+        experiment, found = self.summary.found.experiment, {}
+        for stream in experiment.streams if experiment else ():
+            if experiment and stream != experiment.default_stream:
+                with contextlib.suppress(MLVError, OSError):
+                    found[stream] = experiment.metric_names(stream=stream)
+        return found
 
     def read(self, metrics: dict[str, Metric]) -> None:
         """Read the metrics of these columns from the whole log."""
@@ -230,13 +252,13 @@ class _Row:
         self.cells["trouble"] = "; ".join(filter(None, (self.summary.trouble, self._left_out())))
 
     def _left_out(self) -> str:
-        """Return which lines of the log were left out when it was read as a whole, if `trouble` doesn't say so yet."""
+        """Return which lines were left out: of the whole log if it was read as a whole, otherwise of its end."""
         experiment = self.summary.found.experiment
         lines = [problem for problem in experiment.problems if problem.line] if experiment else []
-        if not lines or "aren't events and were left out" in self.summary.trouble:
-            return ""
+        if not experiment or experiment.default_stream not in {problem.path for problem in lines}:
+            return self.summary.garbled
         more = f", and {len(lines) - 1} more lines" if len(lines) > 1 else ""
-        return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message}"
+        return f"{lines[0].path}:{lines[0].line} was left out{more}: {lines[0].message} {details(experiment.path)}"
 
 
 def _matches(rows: list[_Row], text: str, column: str, condition: Condition) -> list[bool]:
@@ -298,6 +320,18 @@ def _report_missing(
             click.echo(f"mlv: warning: {printable(message)}", err=True)
 
 
+def _report_hidden_trouble(rows: list[_Row], shown: list[_Row]) -> None:
+    """Report the rows that are left out although a part of the experiment, which the condition may mean, isn't read."""
+    hidden = [row for row in rows if row not in shown and row.cells["trouble"] and row.summary.state not in _UNREADABLE]
+    if hidden:
+        first = hidden[0].cells
+        message = (
+            f"{len(hidden)} of {len(rows)} experiments are left out although they aren't read as a whole, such as "
+            f"{first['name']}: {first['trouble']}"
+        )
+        click.echo(f"mlv: warning: {printable(message)}", err=True)
+
+
 def _no_match(count: int, filters: list[tuple[str, str, Condition]]) -> str:
     """Return the message that no row is shown."""
     text = f"0 of {count} experiments match {' and '.join(repr(text) for text, _, _ in filters)}."
@@ -326,18 +360,12 @@ def _metric_columns(rows: list[_Row]) -> list[str]:
 
 
 def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
-    """Return the rows in order: numbers, also those in strings, before text; NaN and missing values at the end."""
-
-    def key(row: _Row) -> Any:
-        item = row.cells[column]
-        if isinstance(item, datetime):
-            item = item.timestamp()
-        number = item if isinstance(item, bool) else None if column in TEXT else as_number(item)
-        return (0, number, "") if number is not None else (1, 0, str(item))
-
+    """Return the rows in the order of `sort_key`; NaN and missing values at the end."""
     missing = [_is_missing(row, column, also_nan=True) for row in rows]
     known = [row for row, is_missing in zip(rows, missing, strict=True) if not is_missing]
-    return sorted(known, key=key, reverse=reverse) + list(compress(rows, missing))
+    return sorted(known, key=lambda row: sort_key(row.cells[column], column in TEXT), reverse=reverse) + list(
+        compress(rows, missing)
+    )
 
 
 @dataclass(eq=False)
@@ -367,24 +395,26 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
         indent = "  " * found.depth if is_tree else ""
         names.append(Text(indent + printable(found.path.name if indent else found.name)))
     states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
+    is_cut = output().is_terminal
     table = [
         _TableColumn(Text("name"), names, _NAME),
         _TableColumn(Text("kind"), [Text(printable(row.cells["kind"] or "")) for row in rows], _FACT),
         _TableColumn(Text("state"), states, _STATE),
-        _TableColumn(Text("last event"), [Text(ago(row.summary.last)) for row in rows], _FACT),
+        _TableColumn(Text(LAST_EVENT), [Text(ago(row.summary.last)) for row in rows], _FACT),
     ]
     for column in chosen:
         rank = _ASKED if column in asked else _DEFAULT
-        table.append(_TableColumn(Text(printable(columns.title(column))), [_cell(row, column) for row in rows], rank))
+        cells = [_cell(row, column, is_cut) for row in rows]
+        table.append(_TableColumn(Text(printable(columns.title(column))), cells, rank))
         if column in columns.named and column in asked:
             table.append(_TableColumn(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
     return table
 
 
-def _cell(row: _Row, column: str) -> Text:
+def _cell(row: _Row, column: str, is_cut: bool) -> Text:
     item = row.cells.get(column)
     text = value(item) if column in row.cells else ""
-    return Text(text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…")
+    return Text(text if len(text) <= _WIDEST or not is_cut else text[: _WIDEST - 1] + "…")
 
 
 def _print(columns: list[_TableColumn], rows: list[_Row], more: list[tuple[int, str]]) -> None:

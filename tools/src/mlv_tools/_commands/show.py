@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mlv_tools._commands._completion import ExperimentPath
 from mlv_tools._commands._help import examples
 from mlv_tools._display.names import flatten
 from mlv_tools._display.terminal import output
-from mlv_tools._display.text import ago, number, printable, value
+from mlv_tools._display.text import ago, number, printable, utc, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
 from mlv_tools._reading.trees import state_of
 from mlvlogger import Experiment, File, SpanTree
@@ -98,7 +98,7 @@ def _meta(console: Console, experiment: Experiment) -> None:
 
 
 def _time(time: datetime | None) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({ago(time)})" if time else ""
+    return f"{utc(time, ' ', 'seconds', ' UTC')} ({ago(time)})" if time else ""
 
 
 def _records(console: Console, experiment: Experiment) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC
 from pathlib import Path
 
 import click
@@ -14,8 +13,9 @@ import mlvlogger
 from mlv_tools._commands._completion import ExperimentPath
 from mlv_tools._commands._help import examples
 from mlv_tools._display.terminal import output
-from mlv_tools._display.text import number, printable, value
+from mlv_tools._display.text import printable, utc, value
 from mlv_tools._reading.follow import Follower
+from mlv_tools._reading.trees import details, unread
 from mlvlogger import Event
 
 __all__ = ["command"]
@@ -44,6 +44,11 @@ _INTERRUPTED = 130
 def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     """Run the command; see its help."""
     experiment = mlvlogger.read(directory)
+    left_out = unread(experiment)
+    for reason in left_out.values():
+        click.echo(printable(f"{directory}: {reason} {details(directory)}"), err=True)
+    if experiment.default_stream in left_out:
+        sys.exit(1)
     follower = Follower(experiment)
     end = (experiment.default_stream, "mlv/end")
     try:
@@ -74,7 +79,7 @@ def _show(events: list[tuple[str, Event, int]]) -> None:
 
 def _line(stream: str, event: Event, depth: int) -> Text:
     name = stream.removeprefix("log/").removesuffix(".jsonl")
-    text = Text(f"{event.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:23] + "Z", style="dim")
+    text = Text(utc(event.time, "T", "milliseconds", "Z"), style="dim")
     text.append(f" {printable(name)}:{event.seq} ", style="dim")
     text.append("  " * depth)
     text.append(printable(event.name), style="magenta" if event.is_lifecycle else "bold")
@@ -84,5 +89,5 @@ def _line(stream: str, event: Event, depth: int) -> Text:
         text.append(f" {printable(key)}=", style="dim")
         text.append(value(item))
     if event.span == "end":
-        text.append(f" }} {number(event.seconds)} s" if event.seconds is not None else " }", style="dim")
+        text.append(f" }} {value(event.seconds)} s" if event.seconds is not None else " }", style="dim")
     return text

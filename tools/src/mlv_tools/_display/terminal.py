@@ -6,7 +6,7 @@ from rich.console import Console
 
 __all__ = ["output"]
 
-_UNBOUNDED = 10_000  # columns, if the output isn't a terminal: a program that reads a pipe needs whole lines
+_UNBOUNDED = 1_000_000_000  # columns, if the output isn't a terminal: a program that reads a pipe needs whole lines
 
 
 def output() -> Console:

@@ -7,11 +7,12 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from mlvlogger import External, File
 
-__all__ = ["ago", "as_float", "encodable", "number", "printable", "sparkline", "value"]
+__all__ = ["ago", "as_float", "encodable", "mean", "number", "printable", "sparkline", "utc", "value"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))  # limit, unit, name
@@ -49,6 +50,20 @@ def as_float(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of numbers, an integer if it is beyond all floats; NaN for infinities of both signs."""
+    if infinite := {one for one in values if one in (math.inf, -math.inf)}:
+        return sum(infinite)
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum or a value is beyond all floats; the mean needn't be
+        exact = Fraction(sum(map(Fraction, values)), len(values))
+    try:
+        return float(exact)
+    except OverflowError:
+        return round(exact)
+
+
 def value(item: Any) -> str:
     """Format a value of a record for a cell of a table."""
     if isinstance(item, bool) or item is None:
@@ -77,16 +92,16 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
     for part in range(parts):
         ones = values[len(values) * part // parts : len(values) * (part + 1) // parts]
         finite = [one for one in ones if math.isfinite(one)]
-        means.append(math.fsum(one / len(finite) for one in finite) if finite else math.nan)
-    known = [mean for mean in means if math.isfinite(mean)]
+        means.append(mean(finite) if finite else math.nan)
+    known = [one for one in means if math.isfinite(one)]
     if not known:
         return " " * parts
     low, high = min(known) / 2, max(known) / 2  # halves, because the difference of two floats may be infinite
     steps = len(_BARS) - 1
     span = high - low
     return "".join(
-        (_BARS[round((mean / 2 - low) / span * steps)] if span else _BARS[0]) if math.isfinite(mean) else " "
-        for mean in means
+        (_BARS[round((one / 2 - low) / span * steps)] if span else _BARS[0]) if math.isfinite(one) else " "
+        for one in means
     )
 
 
@@ -98,4 +113,12 @@ def ago(time: datetime | None, now: datetime | None = None) -> str:
     for limit, unit, name in _AGES:
         if 0 <= seconds < limit:
             return f"{seconds // unit:.0f} {name} ago"
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return utc(time, " ", "minutes", " UTC")
+
+
+def utc(time: datetime, separator: str, timespec: str, zone: str) -> str:
+    """Format a time in UTC, with *zone* at its end; in its own time zone if the year in UTC would be 0 or 10000."""
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat(separator, timespec) + zone
+    except OverflowError:
+        return time.isoformat(separator, timespec)

@@ -9,7 +9,7 @@ from typing import IO, Any, TypeGuard
 
 import mlvlogger
 from mlv_tools._reading.tail_reader import TailReader
-from mlv_tools._reading.trees import Found, details, state_of
+from mlv_tools._reading.trees import Found, details, state_of, unread
 from mlvlogger import MAX_RECORD, Event, Experiment, InvalidRecord, MLVError, may_be_lifecycle
 
 __all__ = ["Summary", "summary"]
@@ -23,12 +23,13 @@ class Summary:
 
     Attributes:
         found: The experiment.
-        state: As `Experiment.state`; "broken" if the metadata cannot be read, "unknown" if the log is of a version that
-            cannot be read.
+        state: As `Experiment.state`; "broken" if the metadata cannot be read, "unknown" if the log isn't a regular
+            file, or is of a version that cannot be read.
         last: The time of the last event in any stream; None if there is none.
         metrics: The last values of the metrics near the end of the default stream, by event and name.
-        trouble: Why the experiment is broken, unknown or torn, which streams are continued in others, and which other
-            parts were left out; "" otherwise.
+        garbled: How many lines aren't events, of those at the end of the default stream that were read; "" if none.
+        trouble: Why the experiment is broken, unknown or torn, which parts of it aren't read, and which streams are
+            continued in others; "" otherwise.
     """
 
     found: Found
@@ -36,6 +37,7 @@ class Summary:
     last: datetime | None = None
     metrics: dict[tuple[str, str], float] = field(default_factory=dict)
     trouble: str = ""
+    garbled: str = ""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -49,7 +51,11 @@ def summary(found: Found) -> Summary:
     if experiment is None:
         return Summary(found, "broken", trouble=found.error)
     hint = details(found.path)
-    left_out = [f"{problem} {hint}" for problem in experiment.problems]  # before the log is read
+    left_out = unread(experiment)
+    problems = [f"{problem} {hint}" for problem in experiment.problems if problem.path not in left_out]
+    problems += [f"{reason} {hint}" for reason in left_out.values()]
+    if experiment.default_stream in left_out:
+        return Summary(found, "unknown", trouble="; ".join(problems))
     try:
         log = _Log(experiment)
         state = log.state()
@@ -61,9 +67,9 @@ def summary(found: Found) -> Summary:
     times = [time for time in (log.last, *(_last_time(experiment.path / stream) for stream in others)) if time]
     torn = f"{experiment.default_stream} ends in {log.torn} bytes without a line feed {hint}" if log.torn else ""
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
-    garbled = f"{log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
-    trouble = "; ".join([torn] * bool(torn) + [garbled] * bool(log.garbled) + continued + left_out)
-    return Summary(found, state, max(times, default=None), log.metrics, trouble)
+    garbled = f"at least {log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
+    trouble = "; ".join(problems + [torn] * bool(torn) + continued)
+    return Summary(found, state, max(times, default=None), log.metrics, trouble, garbled if log.garbled else "")
 
 
 class _Log:

@@ -10,7 +10,7 @@ from pathlib import Path
 import mlvlogger
 from mlvlogger import Experiment, unfollowed_links
 
-__all__ = ["Found", "details", "find", "links_outside", "state_of"]
+__all__ = ["Found", "details", "find", "links_outside", "state_of", "unread"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,27 @@ def state_of(experiment: Experiment) -> str:
 def details(directory: Path) -> str:
     """Return the hint that ends a message about an experiment: the command that explains what is wrong."""
     return f"(for details, run: mlv-validate {directory})"
+
+
+def unread(experiment: Experiment) -> dict[str, str]:
+    """Return the parts of an experiment that no reader reads because they aren't what they must be, with the reasons.
+
+    These are `meta` or `log` if it isn't a directory, and a stream that isn't a regular file; links aren't followed.
+    """
+    path, found = experiment.path, {}
+    log = path / "log"
+    streams = sorted(log.glob("*.jsonl")) if log.is_dir() and not log.is_symlink() else []
+    for part in (path / "meta", log, path / experiment.default_stream, *streams):
+        is_stream = part.suffix == ".jsonl"
+        if part.is_symlink():
+            reason = "is a symbolic link"
+        elif os.path.lexists(part) and not (part.is_file() if is_stream else part.is_dir()):
+            reason = f"isn't a {'regular file' if is_stream else 'directory'}"
+        else:
+            continue
+        name = part.relative_to(path).as_posix()
+        found[name] = f"{name} {reason} and isn't read"
+    return found
 
 
 def _name(top: Path, directory: Path) -> str:
