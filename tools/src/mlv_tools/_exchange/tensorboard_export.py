@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import count, takewhile
 from pathlib import Path
@@ -218,6 +219,9 @@ def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
 def _wall_time(experiment: Experiment, event: Event) -> float:
     """Return the time of an event. An event that was imported from TensorBoard has its original time in its data."""
     time = event.data.get("wall_time") if "tensorboard" in experiment.extra else None
+    if isinstance(time, str):  # beyond `datetime`
+        with suppress(ValueError):
+            return float(time)
     return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
 
 
