@@ -470,7 +470,7 @@ def test_wall_times_that_are_no_dates_are_counted_and_come_back(tmp_path: Path) 
     assert repr([one.wall_time for one in scalars]) == repr(times)
 
 
-def test_a_text_that_reads_as_a_number_is_a_text(tmp_path: Path) -> None:
+def test_a_string_that_reads_as_a_number_is_a_string(tmp_path: Path) -> None:
     metadata = text_metadata(display_name="", description="")
     write(tmp_path / "tb/run", summary(1, "a/odd", make_tensor_proto(b"0.5"), metadata))
     result = imported(tmp_path)

@@ -112,7 +112,7 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
             with suppress(OSError):
                 path.rmdir()
         raise
-    # A text of TensorBoard that reads as a number stays a text.
+    # The logger advises to pass numbers; a string of TensorBoard that reads as a number stays a string.
     messages += [said for said in (str(one.message) for one in caught) if "To log a metric, pass" not in said]
     return exp, importer.written, messages + importer.messages()
 
