@@ -201,6 +201,26 @@ def test_mlflow_merges_no_two_metrics_and_changes_are_said(tmp_path: Path) -> No
         to_mlflow(exp.path, uri)
 
 
+def test_points_that_mlflow_drops_and_a_torn_log_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    with Exp(tmp_path / "runs", "dup") as exp:
+        for value in (1.0, 1, 2.0, math.nan, math.nan, math.inf, sys.float_info.max, 0.0, -0.0):
+            exp.log.event("a", step=5, x=value, y=value)
+    with (exp.path / "log.jsonl").open("a") as log:
+        log.write('{"seq":9')
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    said = "^8 points equal others in time, step and value, and MLflow drops them$"
+    torn = "^log.jsonl: the bytes after the last line feed are left out$"
+    with pytest.warns(UserWarning, match=said), pytest.warns(UserWarning, match=torn):
+        run_id = recipe("to_mlflow")(exp.path, uri)
+    client = MlflowClient(tracking_uri=uri)
+    assert [len(client.get_metric_history(run_id, key)) for key in ("a/x", "a/y")] == [5, 5]
+
+
 def test_mlflow_reports_two_metrics_that_it_would_merge(tmp_path: Path) -> None:
     needs("mlflow")
     with Exp(tmp_path, "demo") as exp:
@@ -318,6 +338,23 @@ def test_wandb_merges_no_two_metrics_and_no_axis_and_left_out_lines_are_said(tmp
     assert {axis: found.pop(axis) for axis in axes} == axes
     assert sorted(map(sorted, found.values())) == [[number] for number in range(len(ALIKE))]
     assert (found["a/b/c"], found['a/"b/c"'], found['a/"b/step"'], found["x/y/z"]) == ({0}, {1}, {4}, {6})
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_has_parameters_as_text_and_what_it_changes_is_said(tmp_path: Path) -> None:
+    needs("wandb")
+    params = {"nan": math.nan, "bytes": b"x", "deep": {"list": [-math.inf, b"\xff", 1.5, None, True, "s"]}}
+    with Exp(tmp_path / "runs", "demo", params) as exp:
+        exp.log.event("a", x=10**400, y=-(10**400), z=math.inf, w=math.nan, v=2**1023)
+    with (exp.path / "log.jsonl").open("a") as log:
+        log.write('{"seq":9')
+    said = "^2 integers are beyond all floats, and infinite in W&B$"
+    torn = "^log.jsonl: the bytes after the last line feed are left out$"
+    with pytest.warns(UserWarning, match=said), pytest.warns(UserWarning, match=torn):
+        recipe("to_wandb")(exp.path, tmp_path)
+    (run,) = (record.run for record in records(tmp_path) if record.WhichOneof("record_type") == "run")
+    found = {item.key: json.loads(item.value_json) for item in run.config.update if item.key in params}
+    assert found == {"nan": "nan", "bytes": "b'x'", "deep": {"list": ["-inf", "b'\\xff'", 1.5, None, True, "s"]}}
 
 
 @pytest.mark.parametrize(

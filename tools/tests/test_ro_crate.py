@@ -231,8 +231,15 @@ def test_an_export_that_fails_leaves_nothing_behind(experiment: Path, tmp_path: 
         capture_output=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
-    assert (done.returncode, b"File too large" in done.stderr) == (1, True)
+    said = f"File too large: {str(experiment / 'large.bin')!r} -> {name!r}\n"
+    assert (done.returncode, done.stderr.decode().partition("] ")[2]) == (1, said)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_an_output_whose_name_is_too_long_is_named(experiment: Path, tmp_path: Path) -> None:
+    out = tmp_path / ("x" * 300)
+    result = exported(experiment, out)
+    assert str(result.exception) == f"[Errno 36] File name too long: {str(out)!r}"
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(

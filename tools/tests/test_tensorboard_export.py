@@ -1,15 +1,19 @@
 """`mlv export tensorboard`: what TensorBoard would merge or cannot hold is said or counted."""
 
+import math
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from mlvlogger import Exp, File
+from mlvlogger import Exp, Experiment, File
 
 if "MLV_REQUIRE_ALL" not in os.environ:
     pytest.importorskip("tensorboardX", reason="needs mlvlogger-tools[tensorboard]")
@@ -18,7 +22,7 @@ if "MLV_REQUIRE_ALL" not in os.environ:
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from mlv_tools._commands import export_tensorboard
+from mlv_tools._commands import export_tensorboard, import_tensorboard
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
@@ -70,7 +74,7 @@ def test_an_export_that_fails_leaves_no_event_file(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
     assert (done.returncode, done.stdout) == (1, "1 experiments, 1 scalars, 0 images\n")
-    assert done.stderr.startswith("large: [Errno 27] File too large")
+    assert done.stderr.startswith("large: not exported: [Errno 27] File too large: 'tb/large'\n")
     assert os.listdir(tmp_path / "tb") == ["small"]
 
 
@@ -120,3 +124,96 @@ def test_bytes_after_the_last_line_and_links_in_the_log_are_said(tmp_path: Path)
     lines = result.stderr.splitlines()
     assert [line for line in lines if "gpu.jsonl:4: " not in line] == said
     assert (result.exit_code, len(lines), result.stdout) == (1, 4, "1 experiments, 2 scalars, 0 images\n")
+
+
+def scalars(directory: Path) -> list[tuple[str, int, float]]:
+    read = EventAccumulator(str(directory)).Reload()
+    return [(tag, one.step, one.value) for tag in read.Tags()["scalars"] for one in read.Scalars(tag)]
+
+
+def added(tmp_path: Path, root: str) -> Result:
+    return CliRunner().invoke(export_tensorboard.command, [str(tmp_path / root), str(tmp_path / "tb"), "--add"])
+
+
+def test_a_run_that_exists_is_refused_and_the_others_are_added(tmp_path: Path) -> None:
+    for number, (root, name) in enumerate([("runs", "a"), ("others", "a"), ("others", "b")]):
+        with Exp(tmp_path / root, name) as exp:
+            exp.log.event("t", step=1, x=number)
+            if number == 0:
+                exp.stream("gpu").event("t", step=1, x=9)
+    assert exported(tmp_path).exit_code == 0
+    result = added(tmp_path, "others")
+    said = f"a: not exported: {str(tmp_path / 'tb/a')!r} already exists. Choose another LOGDIR, or delete this run.\n"
+    assert (result.exit_code, result.stderr, result.stdout) == (1, said, "1 experiments, 1 scalars, 0 images\n")
+    assert [scalars(tmp_path / "tb" / run) for run in ("a", "b")] == [[("t/x", 1, 0.0)], [("t/x", 1, 2.0)]]
+    for file in (tmp_path / "tb/a").glob("*tfevents*"):
+        file.unlink()
+    result = added(tmp_path, "runs")  # its stream exists, too
+    assert (result.exit_code, result.stdout) == (1, "0 experiments, 0 scalars, 0 images\n")
+    assert result.stderr.startswith(f"a: not exported: {str(tmp_path / 'tb/a/log/gpu')!r} already exists.")
+
+
+def test_after_a_kill_the_next_export_and_the_import_say_which_directory_to_delete(tmp_path: Path) -> None:
+    for name in ("large", "small"):
+        with Exp(tmp_path / name, "run") as exp:
+            for step in range(10_000 if name == "large" else 1):
+                exp.log.event("a", step=step, loss=0.5)
+    command = [sys.executable, "-m", "mlv_tools", "export", "tensorboard", "large", "tb"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (left := list(tmp_path.glob("tb/*/*tfevents*"))) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    folder = left[0].parent
+    why = f"an earlier export didn't end. If no export is running, delete {str(folder)!r}\n"
+    result = added(tmp_path, "small")
+    assert (result.exit_code, result.stderr) == (1, why)
+    back = CliRunner().invoke(import_tensorboard.command, [str(tmp_path / "tb"), str(tmp_path / "back")])
+    assert (back.exit_code, back.stderr) == (1, f"{folder} is left out: {why}")
+    assert os.listdir(tmp_path / "back") == ["run"]
+
+
+def test_an_output_that_cannot_be_written_is_not_blamed_on_the_experiments(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "a") as exp:
+        exp.log.event("t", step=1, x=1)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlv_tools", "export", "tensorboard", "runs", "tb"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
+    assert (done.returncode, done.stdout) == (1, "0 experiments, 0 scalars, 0 images\n")
+    assert done.stderr == "a: not exported: [Errno 27] File too large: 'tb/a'\n"
+    assert os.listdir(tmp_path / "tb") == []
+
+
+def test_numbers_that_float32_rounds_to_zero_are_counted(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.log.event("a", step=1, v=1e-50, w=-(2.0**-150), x=0.0, y=math.nextafter(2.0**-150, 1), z=-0.0)
+    result = exported(tmp_path)
+    said = "demo: log.jsonl: 2 numbers are too small for float32 and became 0\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    assert {tag for tag, _, value in scalars(tmp_path / "tb/demo") if value == 0} == {"a/v", "a/w", "a/x", "a/z"}
+
+
+def test_a_log_that_grows_during_an_export_is_exported_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.log.event("a", step=1, x=1)
+        exp.flush()
+        read = Experiment.events
+        times = []
+
+        def grow(self: Experiment, *arguments: Any, **options: Any) -> Any:
+            times.append(1)
+            exp.log.event("a", {"step": 1 + len(times), f"new{len(times)}": 1})
+            exp.flush()
+            return read(self, *arguments, **options)
+
+        monkeypatch.setattr(Experiment, "events", grow)
+        result = exported(tmp_path)
+    assert (result.exit_code, result.output, len(times)) == (0, "1 experiments, 2 scalars, 0 images\n", 2)
+    assert scalars(tmp_path / "tb/demo") == [("a/x", 1, 1.0), ("a/new1", 2, 1.0)]

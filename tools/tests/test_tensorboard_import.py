@@ -2,6 +2,7 @@
 
 import errno
 import io
+import math
 import os
 import resource
 import shutil
@@ -39,8 +40,9 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.metadata import create_summary_metadata as text_metadata
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util.tensor_util import make_tensor_proto
+from tensorboardX.record_writer import RecordWriter
 
-from mlv_tools._commands import import_tensorboard
+from mlv_tools._commands import export_tensorboard, import_tensorboard
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of tensorboard, and of what it imports
 
@@ -432,3 +434,46 @@ def test_an_import_does_not_touch_a_directory_with_other_files(tmp_path: Path) -
     assert os.listdir(tmp_path / "back/run") == ["mine"]
     (tmp_path / "back/run/mine").unlink()
     assert imported(tmp_path).exit_code == 0
+
+
+def test_a_version_that_is_not_a_number_is_said_and_the_other_runs_are_imported(tmp_path: Path) -> None:
+    for run in ("odd", "run"):
+        write(tmp_path / "tb" / run, Event(wall_time=1.0, step=1, summary=scalar_pb("a/loss", 1.0)))
+    (file,) = (tmp_path / "tb/odd").iterdir()
+    events = [
+        Event(file_version="brain.Event:x"),
+        Event(step=5, summary=scalar_pb("a/loss", 5.0)),
+        Event(step=3, session_log=SessionLog(status=SessionLog.START)),
+    ]
+    writer = RecordWriter(str(file))
+    for event in events:
+        writer.write(event.SerializeToString())
+    writer.close()
+    result = imported(tmp_path)
+    why = "isn't a number: restarts of the run aren't recognized, and all values are imported"
+    assert (result.exit_code, result.stderr) == (1, f"odd: {file}: the version 'brain.Event:x' {why}\n")
+    assert logged(experiment(tmp_path, "odd")) == {"a/loss": [(5, 5.0)]}
+    assert logged(experiment(tmp_path)) == {"a/loss": [(1, 1.0)]}
+
+
+def test_wall_times_that_are_no_dates_are_counted_and_come_back(tmp_path: Path) -> None:
+    times = [math.nan, 1e300, -math.inf, 1.5]
+    write(tmp_path / "tb/run", *(Event(wall_time=time, step=1, summary=scalar_pb("a/loss", 1.0)) for time in times))
+    result = imported(tmp_path)
+    said = "run: 3 wall times aren't between the years 1 and 9999: they are recorded as strings\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+    found = [event.data["wall_time"] for event in experiment(tmp_path).events()]
+    assert found[:3] == ["nan", "1e+300", "-inf"]
+    back = [str(tmp_path / "back"), str(tmp_path / "again")]
+    assert CliRunner().invoke(export_tensorboard.command, back).exit_code == 0
+    scalars = EventAccumulator(str(tmp_path / "again/run")).Reload().Scalars("a/loss")
+    assert repr([one.wall_time for one in scalars]) == repr(times)
+
+
+def test_a_string_that_reads_as_a_number_is_a_string(tmp_path: Path) -> None:
+    metadata = text_metadata(display_name="", description="")
+    write(tmp_path / "tb/run", summary(1, "a/odd", make_tensor_proto(b"0.5"), metadata))
+    result = imported(tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    (event,) = experiment(tmp_path).events("a")
+    assert event.data["odd"] == "0.5"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["records", "runs"]
+from mlvlogger import TEMPORARY_PREFIX
+
+__all__ = ["records", "runs", "unfinished"]
 
 _LARGEST = 2**30  # bytes of a record; a larger length is damage, even if its checksum is right
 _OTHERS = (
@@ -39,7 +41,9 @@ def runs(logdir: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
             continue
         for entry in inside:
             path = Path(entry)
-            if path.is_dir():
+            if unfinished(path):
+                messages.append(f"{path} is left out: {unfinished(path)}")
+            elif path.is_dir():
                 waiting.append((path, (*above, own)))
             elif entry.is_symlink() and not path.exists():
                 messages.append(f"{path} is left out: the target of the symbolic link does not exist")
@@ -48,6 +52,13 @@ def runs(logdir: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
             elif "tfevents" in entry.name:
                 messages.append(f"{path} is left out: it isn't a regular file")
     return [(run, found[run]) for run in sorted(found)], sorted(messages)
+
+
+def unfinished(path: Path) -> str:
+    """Return the message about a path if an export didn't end there, or is running; "" if it isn't one."""
+    if not path.name.startswith(TEMPORARY_PREFIX) or not path.is_dir():
+        return ""
+    return f"an earlier export didn't end. If no export is running, delete {str(path)!r}"
 
 
 def records(path: Path, messages: list[str]) -> Iterator[Any]:

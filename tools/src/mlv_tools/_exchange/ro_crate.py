@@ -10,13 +10,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from mlv_tools._display.text import encodable
-from mlvlogger import Experiment
+from mlvlogger import TEMPORARY_PREFIX, Experiment
 
 __all__ = ["write"]
 
@@ -62,7 +63,7 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
     actions = [_action(crate, one, experiment, files) for one in (experiment, *inside)]
     root["mentions"] = actions
     # The name *out* appears when the crate is whole.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".mlv-") as folder:
+    with _naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".mlv-") as folder:
         written = Path(folder, "crate")
         crate.write(written)
         if out.suffix == ".zip":
@@ -70,6 +71,21 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
             written = Path(shutil.make_archive(f"{written}", "zip", written))
         written.rename(out)
     return messages
+
+
+@contextmanager
+def _naming(out: Path) -> Iterator[None]:
+    """Name *out*, which the user gave, in errors of the system about a temporary file. A file that is copied stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        temporary = os.path.join(os.path.abspath(out.parent), TEMPORARY_PREFIX)
+        names = [name for name in (error.filename, error.filename2) if name] or [out]
+        names = [str(out) if os.path.abspath(name).startswith(temporary) else str(name) for name in names]
+        first, second = [*dict.fromkeys(names), None][:2]
+        raise OSError(error.errno, error.strerror, first, None, second) from error
 
 
 def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:

@@ -10,16 +10,18 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
+from mlv_tools._exchange.table_files import naming
 from mlv_tools._reading.trees import Found
 from mlv_tools._sql.rows import log_strays, torn_end
-from mlvlogger import Event, Experiment, External, File, Problem
+from mlvlogger import TEMPORARY_PREFIX, Event, Experiment, External, File, Problem
 
 __all__ = ["export", "run_name"]
 
@@ -32,6 +34,7 @@ _LABELS: tuple[tuple[Any, str], ...] = (
     (dict | list, "nested values"),
 )
 _FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
+_SMALLEST = 2.0**-150  # up to this number, the nearest float32 is 0
 
 
 def run_name(root: Path, found: Found) -> str:
@@ -41,27 +44,39 @@ def run_name(root: Path, found: Found) -> str:
     return (base.name / inside if (root / "meta.json").is_file() else inside).as_posix()
 
 
-def export(experiment: Experiment, directory: Path) -> tuple[Counter[str], Counter[str], list[str]]:
-    """Write *experiment* as a run into *directory*, and each stream but the default one as a run below it.
+def export(experiment: Experiment, logdir: Path, name: str) -> tuple[Counter[str], Counter[str], list[str]]:
+    """Write *experiment* as the run *name* into *logdir*, and each stream but the default one as a run below it.
 
-    If that fails, *directory* gets no file.
+    If that fails, the run gets no file.
 
     Returns:
         The numbers of scalars and images that were written, the numbers of values by type for which TensorBoard has no
         form, and messages about other data that was left out or changed.
+
+    Raises:
+        FileExistsError: If one of the runs has event files already. TensorBoard would show both as one run.
+        OSError: If the system refuses. If that is about the output, *filename* is the path of the run.
     """
     written: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     messages: list[str] = []
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".mlv-", dir=directory.parent) as folder:
-        for stream in experiment.streams or [experiment.default_stream]:
-            inside = "" if stream == experiment.default_stream else stream.removesuffix(".jsonl")
-            _write(experiment, stream, Path(folder, inside), written, left_out, messages)
-        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-            target = directory / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(target)
+    directory = logdir / name
+    streams = experiment.streams or [experiment.default_stream]
+    inside = {one: "" if one == experiment.default_stream else one.removesuffix(".jsonl") for one in streams}
+    for run in (directory / path for path in inside.values()):
+        if run.is_dir() and any("tfevents" in file for file in os.listdir(run)):
+            raise FileExistsError(f"{str(run)!r} already exists. Choose another LOGDIR, or delete this run.")
+    with naming(str(directory)):
+        logdir.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=logdir)
+    with temporary as folder:
+        for stream, path in inside.items():
+            _write(experiment, stream, Path(folder, path), str(directory), written, left_out, messages)
+        with naming(str(directory)):
+            for file in sorted(file for file in Path(folder).rglob("*") if file.is_file()):
+                target = directory / file.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(target)
     messages += [f"{path} is left out: {why}" for path, why in log_strays(experiment)]
     torn = [problem for stream in experiment.streams for problem in torn_end(experiment, stream)]
     messages += [str(problem) for problem in (*experiment.problems, *(Problem(*one) for one in torn))]
@@ -72,35 +87,41 @@ def _write(
     experiment: Experiment,
     stream: str,
     directory: Path,
+    named: str,
     written: Counter[str],
     left_out: Counter[str],
     messages: list[str],
 ) -> None:
+    """Write one stream into *directory*. An error of the system about a file there has the path *named*."""
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event as Record
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import hparams
 
-    tags, metrics = _tags(experiment, stream)
-    directory.mkdir(parents=True, exist_ok=True)
-    # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
-    writer = EventsWriter(str(directory / "events"))
+    tags, metrics, last = _tags(experiment, stream)
+    with naming(named):
+        directory.mkdir(parents=True, exist_ok=True)
+        # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
+        writer = EventsWriter(str(directory / "events"))
+    write = naming(named)(writer.write_event)
     try:
         if stream == experiment.default_stream:
             created = experiment.created.timestamp() if experiment.created else 0.0
             # In the same file as the scalars and before them: a separate file would hide the scalars from readers.
             described, started, ended = hparams(dict(_hparams(experiment)), metrics)
             for summary in [described, started] + [ended] * (experiment.state == "completed"):
-                writer.write_event(Record(wall_time=created, summary=summary))
+                write(Record(wall_time=created, summary=summary))
         counts: Counter[tuple[str, str]] = Counter()
-        too_large = 0
-        for event in _events(experiment, stream):
+        too_large = too_small = 0
+        # A log that grows meanwhile may have tags after that line which aren't known.
+        for event in takewhile(lambda one: one.line <= last, _events(experiment, stream)):
             values: dict[int, list[Any]] = {}
             for name, number in event.metrics.items():
                 tag = tags[_tag(experiment, event, name)]
                 step = _step(event, name, counts)
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
+                too_small += 0 < abs(number) <= _SMALLEST
                 values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
                 written["scalars"] += 1
             for name, file in _images(event):
@@ -114,12 +135,15 @@ def _write(
                 written["images"] += 1
             for step, several in values.items():
                 summary = Summary(value=several)
-                writer.write_event(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
+                write(Record(wall_time=_wall_time(experiment, event), step=step, summary=summary))
             left_out.update(_others(experiment, event))
         if too_large:
             messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
+        if too_small:
+            messages.append(f"{stream}: {too_small} numbers are too small for float32 and became 0")
     finally:
-        writer.close()
+        with naming(named):
+            writer.close()
 
 
 def _others(experiment: Experiment, event: Event) -> Iterator[str]:
@@ -147,17 +171,19 @@ def _images(event: Event) -> Iterator[tuple[str, File]]:
             yield name, value
 
 
-def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float]]:
-    """Return the tags of the metrics and images of a stream by their parts, and those of the metrics, for `hparams`.
+def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], str], dict[str, float], int]:
+    """Return the tags of a stream by their parts, those of its metrics, for `hparams`, and the line of the last event.
 
     If two tags have the same text, names with `"` are quoted, and of these tags also names with `/`.
     """
     parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
+    last = 0
     for event in _events(experiment, stream):
         for name, _ in _images(event):
             parts.setdefault(_tag(experiment, event, name), False)
         for name in event.metrics:
             parts[_tag(experiment, event, name)] = True
+        last = event.line
     texts = [encodable("".join(part)) for part in parts]
     if len({*texts}) < len(texts):
         counts = Counter(texts)
@@ -166,7 +192,7 @@ def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], st
             for part, text in zip(parts, texts, strict=True)
         ]
     tags = dict(zip(parts, _distinct(texts), strict=True))
-    return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}
+    return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}, last
 
 
 def _quoted(begin: str, name: str, special: str) -> str:
@@ -193,6 +219,9 @@ def _tag(experiment: Experiment, event: Event, name: str) -> tuple[str, str]:
 def _wall_time(experiment: Experiment, event: Event) -> float:
     """Return the time of an event. An event that was imported from TensorBoard has its original time in its data."""
     time = event.data.get("wall_time") if "tensorboard" in experiment.extra else None
+    if isinstance(time, str):  # beyond `datetime`
+        with suppress(ValueError):
+            return float(time)
     return (time if isinstance(time, datetime) and time.tzinfo else event.time).timestamp()
 
 

@@ -112,7 +112,8 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
             with suppress(OSError):
                 path.rmdir()
         raise
-    messages += [str(warning.message) for warning in caught]
+    # The logger advises to pass numbers; a string of TensorBoard that reads as a number stays a string.
+    messages += [said for said in (str(one.message) for one in caught) if "To log a metric, pass" not in said]
     return exp, importer.written, messages + importer.messages()
 
 
@@ -148,14 +149,15 @@ def _scan(files: list[Path]) -> tuple[_Found, list[str]]:
     messages: list[str] = []
     left_out: Counter[str] = Counter()
     tags: set[str] = set()
-    version, latest, backwards, index = 0, 0, 0, -1
+    version, latest, backwards, odd_times, index = 0.0, 0, 0, 0, -1
     for file in files:
         found.counts[file] = 0
         for event in records(file, messages):
             index += 1
             found.counts[file] += 1
-            if event.file_version.startswith(_VERSION):
-                version = int(event.file_version.removeprefix(_VERSION).split(".")[0] or 0)
+            if event.HasField("file_version"):
+                version = _version(file, event.file_version, messages)
+            odd_times += isinstance(_time(event.wall_time), str)
             if event.session_log.status == event.session_log.START and version >= 2:
                 found.restarts.append((index, event.step))
             if event.HasField("summary"):
@@ -172,12 +174,23 @@ def _scan(files: list[Path]) -> tuple[_Found, list[str]]:
     for tag in found.batches:
         while any(other.startswith(found.batches[tag]) for other in tags):
             found.batches[tag] += "image/"
-    if backwards:
-        messages.append(
-            f"steps go back {backwards} times in a file of an old version, for which TensorBoard hides the values"
-            " before: all are imported"
-        )
+    counted = {
+        f"{odd_times} wall times aren't between the years 1 and 9999: they are recorded as strings": odd_times,
+        f"steps go back {backwards} times in a file of an old version, for which TensorBoard hides the values"
+        " before: all are imported": backwards,
+    }
+    messages += [message for message, number in counted.items() if number]
     return found, messages + [f"left out: {number} of {what}" for what, number in sorted(left_out.items())]
+
+
+def _version(file: Path, text: str, messages: list[str]) -> float:
+    """Return the version of a file, or -1 if it isn't a number, as TensorBoard does, and add a message."""
+    try:
+        return float(text.removeprefix(_VERSION))
+    except ValueError:
+        why = "isn't a number: restarts of the run aren't recognized, and all values are imported"
+        messages.append(f"{file}: the version {text!r} {why}")
+        return -1
 
 
 def _scan_value(value: Any, found: _Found, messages: list[str], left_out: Counter[str]) -> None:
