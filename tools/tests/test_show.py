@@ -67,7 +67,7 @@ def test_the_state_is_unknown_if_the_log_cannot_be_read(mlv: Callable[..., str],
     (exp.path / "log.jsonl").unlink()
     (exp.path / "log.jsonl").mkdir()
     output = mlv("show", "e")
-    assert "state unknown" in " ".join(output.split()) and "log.jsonl: it cannot be read" in output
+    assert "state unknown" in " ".join(output.split()) and "log.jsonl: it isn't a regular file" in output
 
 
 def test_show_prints_whether_the_code_was_that_of_the_commit(mlv: Callable[..., str], tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ _LISTED = 5  # metrics in a warning
 _LEFT_OUT = {
     "meta": "the additions in it were left out",
     "log": "the streams in it were left out",
-    DEFAULT_STREAM: "its events were left out, and the state is open, as without a log",
+    DEFAULT_STREAM: "its events were left out",
 }
 
 
