@@ -2,7 +2,7 @@
 The smallest implementation of MLV that the suite passes as a writer: one file, the standard library, and its driver.
 
 It is an example to begin with, and what deliberately wrong writers are made of in the suite's own tests; for use, take
-`mlvlogger`. Durability is that of the kernel. It locks with `flock`, and is tested on Linux.
+`mlvlogger`. Durability is that of the kernel. Its locks need `flock` and `/proc`: it is for Linux.
 """
 
 import base64
@@ -164,6 +164,58 @@ def enclosing(path):
     return None
 
 
+# Locks.
+
+BOOT, PIDS = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")
+
+
+def status(pid):
+    """The fields after the name of the program in /proc/PID/stat: the state, …, the number of threads, …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def announce(folder):
+    """Create a lock file of this process."""
+    own = folder / secrets.token_hex(16)
+    content = {"mlv_lock": 1, "host": platform.node(), "pid": os.getpid(), "started": status(os.getpid())[19]}
+    content |= {"pids": PIDS, "boot": BOOT, "kernel": "flock"}
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            own.write_text(dumps(content))
+            return own
+        except FileNotFoundError:  # another writer has just removed the empty folder
+            continue
+
+
+def stale(lock, present):
+    """Judge the lock file of another writer by rows 2, 3, 4, 7 and 9; this writer has the lock `flock`."""
+    try:
+        age = present - lock.stat().st_mtime
+        theirs = json.loads(lock.read_bytes())
+        form, boot, pids = theirs["mlv_lock"], theirs["boot"], theirs["pids"]
+        pid, started, kernel = theirs["pid"], theirs["started"], theirs["kernel"]
+    except FileNotFoundError:
+        return True
+    except (ValueError, KeyError, TypeError):
+        return age > 1
+    if form != 1 or boot != BOOT:
+        return False
+    return kernel == "flock" or (pids == PIDS and ended(pid, started))
+
+
+def ended(pid, started):
+    """Whether no process has had this number since then."""
+    try:
+        os.kill(pid, 0)
+        now = status(pid)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return (now[0] in "ZX" and now[17] == "1") or now[19] != (started or now[19])
+
+
 # Streams.
 
 
@@ -179,6 +231,7 @@ class Stream:
         self.name, self.path, self.again = name, self.experiment / name, False
         self.path.parent.mkdir(exist_ok=True)
         self.open()
+        self.acquire()
 
     def open(self):
         self.file = self.path.open("a+b", buffering=0)
@@ -186,6 +239,36 @@ class Stream:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(f"{self.path} is being written by another process") from None
+
+    def acquire(self):
+        """Get the lock: announce this process, then look for others; if two find each other, both try again."""
+        for attempt in range(10):
+            self.lock = announce(self.path.with_name(f".mlv-{self.path.name}.lock"))
+            present = self.lock.stat().st_mtime
+            others = [file for file in self.lock.parent.iterdir() if file != self.lock]
+            if all(stale(file, present) for file in others):
+                for file in others:
+                    file.unlink(missing_ok=True)
+                if self.lock.exists():
+                    return
+            self.release()
+            time.sleep(secrets.randbelow(2**attempt) / 1000)
+        raise Refused(f"{self.path} is being written by another process, says a lock file in {self.lock.parent}")
+
+    def release(self):
+        self.lock.unlink(missing_ok=True)
+        try:
+            self.lock.parent.rmdir()
+        except OSError:
+            pass  # it has lock files of others, or is gone
+
+    def has_lock(self):
+        """Whether this process has the lock, which it tries to get back if its lock file was removed."""
+        try:
+            self.lock.exists() or self.acquire()
+        except Refused:
+            return False
+        return True
 
     def start(self, number, record, id_):
         """Begin a session: remove what a crash left after the last LF, and say so."""
@@ -226,17 +309,17 @@ class Stream:
         return self.seq
 
     def look(self):
-        """Compare the file at the path with the one that is open: another program may have removed or changed it."""
+        """Look for the lock file, and compare the file at the path with the open one: others may change both."""
         if not self.experiment.is_dir():
             raise Refused(f"{self.experiment} was removed")
-        there, mine = self.there(), os.fstat(self.file.fileno())
-        if there and os.path.samestat(there, mine) and there.st_size == self.size:
+        has_lock, there, mine = self.has_lock(), self.there(), os.fstat(self.file.fileno())
+        if has_lock and there and os.path.samestat(there, mine) and there.st_size == self.size:
             return
         content = None
         if mine.st_size == self.size and not (there and os.path.samestat(there, mine)):
             self.file.seek(0)
             content = self.file.read(self.size)
-        if not self.removed(there, content):
+        if not (has_lock and self.removed(there, content)):
             self.keep(content)
 
     def there(self):
@@ -262,6 +345,7 @@ class Stream:
         """Continue in a new stream, which begins with these bytes or, if they are None, empty."""
         replaces = {"stream": self.name, "last": self.seq}
         lost = self.path
+        self.release()
         for number in range(1, 1000):
             name = f"log/kept-{number}.jsonl"
             try:
@@ -316,6 +400,7 @@ class Stream:
             self.seal("mlv/seal", {})
         else:
             self.seal("mlv/end", {"status": status})
+        self.release()
         self.file.close()
 
 

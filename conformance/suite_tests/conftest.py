@@ -30,7 +30,7 @@ def run_suite(tmp_path: Path) -> RunSuite:
 
     def run_suite(*driver: object, options: tuple[object, ...] = ()) -> SuiteRun:
         claim = tmp_path / "claim.json"
-        whole = () if "--only" in options else ("--claim", claim)
+        whole = () if {"--only", "--against"} & set(options) else ("--claim", claim)
         command = [sys.executable, "-m", "mlv_conformance", *whole, *options, "--", *driver]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=tmp_path)
         assert "Traceback (most recent call last)" not in done.stderr, done.stderr

@@ -1,6 +1,7 @@
 """Every implementation in this repository passes the whole suite, and claims what it passes."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,11 +32,28 @@ def node() -> str:
     return found
 
 
+def driver(name: str) -> list[str]:
+    """The command line of one of our drivers."""
+    if name == "javascript":
+        return [node(), str(ROOT / "javascript" / "bin" / "driver.js")]
+    return [sys.executable, str(DRIVERS / {"mlvlogger": "python_driver.py", "minimal": "minimal.py"}[name])]
+
+
+def assert_passed_together(run_suite: RunSuite, name: str, other: str) -> None:
+    done = run_suite(*driver(name), options=("--against", shlex.join(driver(other)), "--seconds", 60))
+    assert done.returncode == 0, done.stdout
+    assert "failed" not in done.stdout and "warned" not in done.stdout, done.stdout
+
+
 def test_javascript(run_suite: RunSuite) -> None:
     done = run_suite(node(), ROOT / "javascript" / "bin" / "driver.js", options=("--name", "mlv for JavaScript"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
     assert done.claim["not_passed"] == []
+
+
+def test_mlvlogger_and_javascript_together(run_suite: RunSuite) -> None:
+    assert_passed_together(run_suite, "mlvlogger", "javascript")
 
 
 def test_the_tests_of_javascript() -> None:

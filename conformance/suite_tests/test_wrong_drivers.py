@@ -1,5 +1,7 @@
 """Drivers that are wrong on purpose fail, each in the tests that exist for its fault."""
 
+import re
+import shlex
 import sys
 from collections import Counter
 from fnmatch import fnmatchcase
@@ -12,6 +14,7 @@ from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
 from .conftest import RunSuite
+from .test_implementations import driver
 from .wrong_reader import FAULTS as READER_FAULTS
 from .wrong_writer import FAULTS
 
@@ -36,8 +39,30 @@ def test_a_wrong_reader_is_noticed(fault: str, run_suite: RunSuite) -> None:
     done = run_suite(sys.executable, HERE / "wrong_reader.py", fault, options=options)
     assert Counter(line.split(":")[0] for line in done.stdout.splitlines())["failed"] >= 1, done.stdout
     # It is noticed by what it answers, not because it breaks.
-    assert "instead of" in done.stdout and "exit code" not in done.stdout, done.stdout
+    assert re.search("instead of|was created or removed", done.stdout) and "exit code" not in done.stdout, done.stdout
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "fault", "topics", "says"),
+    [
+        (
+            "wrong_reader.py",
+            "canonical_id",
+            "sessions/going on after an end",  # codespell:ignore
+            "my_exp_1 is read differently: id is ",
+        ),
+        ("wrong_writer.py", "never_looks", "locks/a stream that another process writes", "was not refused"),
+    ],
+)
+def test_a_driver_that_agrees_only_with_itself_is_noticed(
+    program: str, fault: str, topics: str, says: str, run_suite: RunSuite
+) -> None:
+    wrong = (sys.executable, HERE / program, fault)
+    assert run_suite(*wrong, options=("--class", "writer", "--only", topics)).returncode == 0
+    done = run_suite(*wrong, options=("--only", topics, "--against", shlex.join(driver("javascript")), "--seconds", 30))
+    assert done.returncode == 1
+    assert re.search(rf"failed: .* \((DRIVER|OTHER) first\): .*{says}", done.stdout), done.stdout
 
 
 @pytest.mark.parametrize(

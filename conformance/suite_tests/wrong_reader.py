@@ -177,6 +177,17 @@ def state_of_last_line() -> None:
     Experiment.state = property(state)  # type: ignore[assignment,method-assign]
 
 
+def clears_locks() -> None:
+    """Lock files are removed from an experiment that is read."""
+
+    def read(directory: str) -> Any:
+        for path in Path(directory).glob(".mlv-*.lock/*"):
+            path.unlink()
+        return plain_read(directory)
+
+    python_driver.read = read
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     "by_time": (by_time, "reads/order/*"),
     "by_seq": (by_seq, "reads/order/*"),
@@ -201,6 +212,7 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     "major_read": (checked(lambda version, requires: not requires), "reads/major/*says*"),
     "major_by_letter": (checked(lambda version, requires: version[0] == "1" and not requires), "reads/major/*"),
     "requires_read": (checked(lambda version, requires: version.startswith("1.")), "reads/requires/*"),
+    "clears_locks": (clears_locks, "reads/locks/*"),
     "state_of_last_line": (state_of_last_line, "vectors/states/*"),
 }
 

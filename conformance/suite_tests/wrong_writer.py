@@ -320,6 +320,170 @@ def last_wins() -> None:
 def unlocked() -> None:
     """A second writer may open a stream that is being written."""
     minimal.fcntl.flock = lambda file, how: None
+    never_looks()
+
+
+def announced(self: Any) -> None:
+    """Create the lock file of a stream."""
+    self.lock = minimal.announce(self.path.with_name(f".mlv-{self.path.name}.lock"))
+
+
+def never_looks() -> None:
+    """A writer creates its lock file, and looks for no other one."""
+    Stream.acquire = announced
+
+
+def looks_first() -> None:
+    """A writer looks for other lock files before it creates its own."""
+    minimal.fcntl.flock = lambda file, how: None
+
+    def acquire(self: Any) -> None:
+        if list(self.path.parent.glob(f".mlv-{self.path.name}.lock/*")):
+            raise minimal.Refused("another process writes")
+        time.sleep(0.5)
+        announced(self)
+
+    Stream.acquire = acquire
+
+
+def no_lock_file() -> None:
+    """There is no lock but that of the operating system."""
+
+    def acquire(self: Any) -> None:
+        self.lock = self.path
+
+    Stream.acquire, Stream.release = acquire, unlooked
+
+
+def announced_otherwise(pattern: str, replacement: str) -> None:
+    """A lock file has another content."""
+    announce = minimal.announce
+
+    def changed(folder: Path) -> Path:
+        own = announce(folder)
+        own.write_text(re.sub(pattern, replacement, own.read_text()))
+        return own
+
+    minimal.announce = changed
+
+
+def own_form() -> None:
+    """A lock file doesn't contain the version of its form."""
+    announced_otherwise('"mlv_lock":1,', "")
+
+
+def no_start_time() -> None:
+    """A lock file doesn't contain when its process started."""
+    announced_otherwise('"started":"[0-9]+"', '"started":null')
+
+
+def never_released() -> None:
+    """A lock file stays after the end."""
+    Stream.release = unlooked
+
+
+def stays_open() -> None:
+    """A stream that is closed stays locked until its process ends."""
+    close = Stream.close
+
+    def closed(self: Any, status: str) -> None:
+        self.left_open = os.dup(self.file.fileno())
+        close(self, status)
+
+    Stream.close = closed
+
+
+def never_misses_its_lock() -> None:
+    """A writer doesn't notice that its lock file is gone."""
+    Stream.has_lock = lambda self: True
+
+
+def locks_again_anyway() -> None:
+    """A writer whose lock file is gone creates another one, and doesn't look for that of another writer."""
+
+    def has_lock(self: Any) -> bool:
+        if not self.lock.exists():
+            announced(self)
+        return True
+
+    Stream.has_lock = has_lock
+
+
+def record_first() -> None:
+    """A meta record is added before the stream is locked."""
+
+    def resume(self: Any, operation: Any) -> Any:
+        added = minimal.add(self.directory / operation["path"], operation)
+        minimal.add = lambda *arguments: added
+        return Writer.resume(self, operation)
+
+    minimal.OPERATIONS["resume"] = resume
+
+
+def judged(change: Callable[[Any], None]) -> None:
+    """Lock files are judged after a change of their content."""
+    plain, loads = minimal.stale, json.loads
+
+    def stale(lock: Path, present: float) -> bool:
+        def changed(content: bytes) -> Any:
+            theirs = loads(content)
+            change(theirs)
+            return theirs
+
+        minimal.json.loads = changed
+        try:
+            return plain(lock, present)
+        finally:
+            minimal.json.loads = loads
+
+    minimal.stale = stale
+
+
+def held_forever() -> None:
+    """A lock file is held, whatever has become of its writer."""
+    minimal.stale = lambda lock, present: False
+
+
+def never_old() -> None:
+    """A lock file without content is held, however old it is."""
+    plain = minimal.stale
+    minimal.stale = lambda lock, present: lock.stat().st_size > 0 and plain(lock, present)
+
+
+def any_process() -> None:
+    """A pid that is in use is that of the writer."""
+    judged(lambda theirs: theirs.update(started=None))
+
+
+def any_boot() -> None:
+    """A pid of another start of the system is looked for in this one."""
+    judged(lambda theirs: theirs.update(boot=minimal.BOOT))
+
+
+def any_namespace() -> None:
+    """A pid of another namespace is looked for in this one."""
+    judged(lambda theirs: theirs.update(pids=minimal.PIDS))
+
+
+def any_form() -> None:
+    """A lock file of a later form is judged as one of this form."""
+    judged(lambda theirs: theirs.update(mlv_lock=1))
+
+
+def removes_what_is_held() -> None:
+    """A writer that is refused removes the lock files of others."""
+    plain = Stream.acquire
+
+    def acquire(self: Any) -> None:
+        try:
+            plain(self)
+        except minimal.Refused:
+            for file in self.lock.parent.glob("*"):
+                file.unlink()
+            self.release()
+            raise
+
+    Stream.acquire = acquire
 
 
 def unreferenced() -> None:
@@ -628,6 +792,20 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
         "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
+        "locks/an open stream*": [no_lock_file, own_form, no_start_time],
+        "locks/a stream that was closed*": [never_released],
+        "locks/a stream that another process writes": [record_first],
+        "locks/a stream that another process has closed": [stays_open],
+        "locks/several*": [looks_first],
+        "locks/a writer that was killed": [held_forever],
+        "locks/a lock file of an earlier*": [any_process],
+        "locks/a lock file of a living*": [never_looks, removes_what_is_held],
+        "locks/a lock file of a process of another boot": [any_boot],
+        "locks/a lock file of a process of another PID*": [any_namespace],
+        "locks/a lock file of another form": [any_form],
+        "locks/an empty*": [never_old],
+        "locks/the lock folder*": [never_misses_its_lock],
+        "locks/another writer*": [locks_again_anyway],
         "secrets/*": [all_variables, open_secrets],
         "versions/*": [any_version],
         "files/*": [unreferenced, replaced_file],

@@ -12,10 +12,14 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from mlv_conformance._cli import SUITE
+from mlv_conformance._driver import Driver
+from mlv_conformance._suite import locks
 from mlv_conformance._suite.scenarios import load_scenarios
+from mlv_conformance._writers.runs import writer_results
 from mlv_validate import RULES
 
-UNTESTED = {"writer.fork", "writer.dropped"}  # a driver would need separate operations for them
+UNTESTED = {"writer.fork", "writer.dropped", "writer.lock-notice"}  # a driver would need separate operations for them
+UNTESTED |= {"writer.lock-process", "writer.lock-kernel"}  # the suite can't see which process writes with which lock
 
 
 @pytest.mark.parametrize("path", sorted((SUITE / "scenarios").iterdir()), ids=lambda path: path.stem)
@@ -52,6 +56,31 @@ def test_a_pattern_that_matches_no_test_is_an_error_with_known_names(options: li
     assert (done.returncode, done.stdout) == (2, "")
     pattern = f"mlv-conformance: error: --only {re.escape(repr(options[1]))} matches no test\\. {advice}"
     assert re.match(pattern, done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--against", "a driver", "--claim", "claim.json"], "--against tests two writers together"),
+        (["--against", "a driver", "--class", "reader"], "--against tests two writers together"),
+        (["--against", "it's"], "--against \"it's\" isn't a command line: No closing quotation."),
+        (["--against", ""], "--against is empty. Give the command line of a driver."),
+    ],
+)
+def test_wrong_usage_of_a_second_driver_is_an_error(options: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "mlv_conformance", *options, "--", sys.executable, "-c", ""]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"mlv-conformance: error: {message}")
+
+
+@pytest.mark.slow
+def test_a_scenario_with_the_lock_file_of_a_process_is_omitted_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_PIDS", Path("missing"))
+    scenarios = [one for one in load_scenarios(SUITE) if one.id == "locks/a lock file of a living process"]
+    driver = Driver([sys.executable, str(SUITE.resolve().parent / "drivers" / "python_driver.py")], seconds=60)
+    [result] = writer_results([driver], scenarios)
+    assert result.outcome == "omitted" and "missing" in result.detail
 
 
 def test_a_claim_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import {codeOf, fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
+import {StreamLock} from "./lock.js";
 import {FOLDERS, readRecord} from "./meta.js";
-import {hold, makeFolder, publish} from "./publish.js";
+import {makeFolder, publish} from "./publish.js";
 import {Refused, read, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
@@ -21,14 +22,11 @@ import {now, StreamWriter} from "./writer.js";
 
 /** An experiment that this process writes to; `log` is its open stream. */
 export class Experiment {
-  #release;
-
   /** @internal Use create(), resume() or open(). */
-  constructor(path, id, log, release) {
+  constructor(path, id, log) {
     this.path = path;
     this.id = id;
     this.log = log;
-    this.#release = release;
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -60,25 +58,26 @@ export class Experiment {
     const bytes = bytesOf(record);
     fs.mkdirSync(path, {recursive: true});
     if (!publish(path, join(path, "meta.json"), bytes)) throw new Refused(`${path} is an experiment already`);
-    const release = holdOrRefuse(path, "log.jsonl");
-    return begin(path, "log.jsonl", {number: 1, bytes}, release);
+    return begin(path, "log.jsonl", {number: 1, bytes}, new StreamLock(path, "log.jsonl"));
   }
 
   /**
    * Continues an experiment: a meta record, and a session in its default stream.
    * @param {string} path
    * @param {Metadata} [metadata]
+   * @param {{takeover?: boolean}} [options] `takeover`: whether to take the stream from a writer that this process can't
+   *   examine; if it still runs, it notices within 5 seconds, for which this call waits
    * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
    */
-  static resume(path, metadata = {}) {
+  static resume(path, metadata = {}, {takeover = false} = {}) {
     path = resolve(path);
     readRecords(fromText(path));
-    const release = holdOrRefuse(path, "log.jsonl");
+    const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
-      return begin(path, "log.jsonl", add(path, metadata), release);
+      return begin(path, "log.jsonl", add(path, metadata), lock);
     } catch (error) {
-      release();
+      lock.release();
       throw error;
     }
   }
@@ -96,7 +95,7 @@ export class Experiment {
     for (let count = 1; ; count++) {
       const stream = `log/run-${record.number}${count === 1 ? "" : `-${count}`}.jsonl`;
       try {
-        return begin(path, stream, record, () => {}, true);
+        return begin(path, stream, record, new StreamLock(path, stream), true);
       } catch (error) {
         if (codeOf(error) !== "EEXIST") throw error;
       }
@@ -149,7 +148,6 @@ export class Experiment {
       throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
-    this.#release();
   }
 
   #lastSeqs() {
@@ -158,24 +156,18 @@ export class Experiment {
   }
 }
 
-function begin(path, stream, {number, bytes}, release, isNew = false) {
+function begin(path, stream, {number, bytes}, lock, isNew = false) {
   const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
   try {
     const first = readRecord(fromText(join(path, "meta.json")));
     if (first === null)
       throw new Refused(`${path}: meta.json was removed. Make a new experiment in another directory.`);
     const id = `sha256:${first.sha256}`;
-    return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, isNew), release);
+    return new Experiment(path, id, new StreamWriter(path, stream, {experiment: id, record}, lock, isNew));
   } catch (error) {
-    release();
+    lock.release();
     throw error;
   }
-}
-
-function holdOrRefuse(path, stream) {
-  const release = hold(path, stream);
-  if (release === null) throw new Refused(`another process writes ${stream}: see the .mlv-lock file next to it`);
-  return release;
 }
 
 /** @param {Metadata} metadata */

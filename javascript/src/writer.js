@@ -8,6 +8,7 @@ import {chunks, codeOf, digestOf} from "./directory.js";
 import {isLifecycle, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {lines} from "./lines.js";
+import {StreamLock} from "./lock.js";
 import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
 import {isEventName} from "./schema.js";
@@ -46,6 +47,7 @@ function isSame(one, other) {
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
+  #lock; // of the stream
   #home; // the status of the path when the stream was opened
   #start; // the members of the mlv/start
   #checkedAt = -Infinity; // when the file at the path was last seen to be the one that is open
@@ -64,11 +66,13 @@ export class StreamWriter {
    * @param {string} root the experiment's directory
    * @param {string} stream its path in the experiment
    * @param {{experiment: string, record: object}} start the members of its mlv/start about the experiment
+   * @param {StreamLock} lock the lock of the stream, which the writer releases when it is closed
    * @param {boolean} isNew whether the stream must not exist yet
    * @throws {Refused} the stream is of an unknown version or feature
    */
-  constructor(root, stream, start, isNew) {
+  constructor(root, stream, start, lock, isNew) {
     this.#root = root;
+    this.#lock = lock;
     this.#home = statAt(root);
     /** The path in the experiment of the stream that is written. */
     this.stream = stream;
@@ -175,6 +179,7 @@ export class StreamWriter {
   /** Closes the file without a further line. */
   abandon() {
     fs.closeSync(this.#fd);
+    this.#lock.release();
   }
 
   /**
@@ -191,10 +196,12 @@ export class StreamWriter {
       );
     const [there, mine] = [statAt(path), fs.fstatSync(this.#fd, {bigint: true})];
     const isMine = isSame(there, mine);
-    if (!isMine || there.size !== BigInt(this.#size)) {
+    makeFolder(dirname(path)); // another program may have removed it with the lock folder
+    const isTakenOver = !this.#lock.check();
+    if (isTakenOver || !isMine || there.size !== BigInt(this.#size)) {
       const isWhole = !isMine && mine.size === BigInt(this.#size) && this.#size <= MAX_COPY;
-      if (there !== null || !isWhole || this.#isAgain || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size)))
-        this.#keep(isWhole);
+      const isFree = there === null && !isTakenOver && !this.#isAgain;
+      if (!isWhole || !isFree || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size))) this.#keep(isWhole);
       else {
         this.#isAgain = true;
         process.emitWarning(`${path}: another program removed this log. It was published again, with all its events.`, {
@@ -219,9 +226,16 @@ export class StreamWriter {
   /** Continues in a kept stream, which begins with the bytes of this one if they are whole, or else empty. */
   #keep(isWhole) {
     const replaces = {stream: this.stream, last: this.#seq};
-    let count = 1;
-    while (!this.#publish(`log/kept-${count}.jsonl`, isWhole ? chunks(this.#fd, 0, this.#size) : [])) count++;
-    this.stream = `log/kept-${count}.jsonl`;
+    for (let count = 1; this.stream === replaces.stream; count++) {
+      const kept = `log/kept-${count}.jsonl`;
+      makeFolder(join(this.#root, "log"));
+      if (statAt(join(this.#root, kept)) !== null) continue; // it may be the stream that this process has locked
+      const lock = new StreamLock(this.#root, kept);
+      if (this.#publish(kept, isWhole ? chunks(this.#fd, 0, this.#size) : [])) {
+        this.#lock.release();
+        [this.#lock, this.stream] = [lock, kept];
+      } else lock.release();
+    }
     this.#isAgain = false;
     if (!isWhole) {
       [this.#seq, this.#size, this.#place] = [0, 0, 0];

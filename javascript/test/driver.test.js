@@ -29,6 +29,6 @@ test("a known operation with a name that an object of JavaScript has is unsuppor
   assert.equal(write(context, {...create, toString: 1}).status, 64);
 });
 
-test("a float of an unknown name is no function", () => {
+test("a float of an unknown name isn't a function", () => {
   assert.deepEqual([fromModel({float: "inf"}), fromModel({float: "toString"})], [Infinity, undefined]);
 });

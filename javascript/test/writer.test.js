@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {spawn, spawnSync} from "node:child_process";
+import {randomBytes} from "node:crypto";
 import {once} from "node:events";
 import * as fs from "node:fs";
 import {hostname, tmpdir} from "node:os";
@@ -86,14 +87,124 @@ test("a stream that a living process holds is refused, that of a dead one is not
 
 const NO_PROC = process.platform !== "linux" && "not applicable: the states of processes are read from /proc, on Linux";
 
-/** The facts about a process: `state`, the number of `threads`, and `start` as a lock gives it. */
+/** The facts about a process: `state`, the number of `threads`, and `started` as a lock file gives it. */
 function statOf(pid) {
   const fields = fs
     .readFileSync(`/proc/${pid}/stat`, "latin1")
     .replace(/^.*\) /s, "")
     .split(" ");
-  return {state: fields[0], threads: Number(fields[17]), start: fields[19]};
+  return {state: fields[0], threads: Number(fields[17]), started: fields[19]};
 }
+
+const ABSENT = 4194305; // more than the largest pid of Linux
+
+/** Writes the lock file of another writer of `log.jsonl`, by default one of this system that has ended. */
+function plantLock(path, members) {
+  const lock = {
+    mlv_lock: 1,
+    host: hostname(),
+    pid: ABSENT,
+    started: null,
+    pids: fs.readlinkSync("/proc/self/ns/pid"),
+    boot: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    kernel: null,
+    ...members,
+  };
+  const folder = join(path, ".mlv-log.jsonl.lock");
+  fs.mkdirSync(folder, {recursive: true});
+  fs.writeFileSync(join(folder, randomBytes(16).toString("hex")), JSON.stringify(lock));
+}
+
+/** An experiment that has ended, so that its log can be resumed. */
+function ended(context) {
+  const path = join(savedir(context), "a");
+  Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
+  return path;
+}
+
+test("a lock file is there while the stream is written, and the folder is gone afterwards", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  const folder = join(path, ".mlv-log.jsonl.lock");
+  const [name, ...others] = fs.readdirSync(folder);
+  assert.deepEqual(others, []);
+  assert.match(name, /^[0-9a-f]{32}$/);
+  const lock = JSON.parse(fs.readFileSync(join(folder, name), "utf8"));
+  assert.deepEqual(Object.keys(lock), ["mlv_lock", "host", "pid", "started", "pids", "boot", "kernel"]);
+  assert.deepEqual([lock.mlv_lock, lock.pid, lock.kernel], [1, process.pid, null]);
+  experiment.close("completed");
+  assert.ok(!fs.existsSync(folder));
+});
+
+test("the lock file of a dead process of this system is removed", {skip: NO_PROC}, (context) => {
+  const path = ended(context);
+  plantLock(path, {});
+  plantLock(path, {pid: process.pid, started: "other"});
+  Experiment.resume(path).close("completed");
+  assert.deepEqual(judged(path), SEALED);
+});
+
+for (const [what, members] of Object.entries({
+  "another start of the system": {boot: "0ddba11d-0000-4000-8000-000000000000"},
+  "another PID namespace": {pids: "pid:[1]"},
+  "a later form": {mlv_lock: 2},
+})) {
+  test(`a lock file of ${what} is held, and nothing is changed, until it is taken over`, {
+    skip: NO_PROC,
+    timeout: 60_000,
+  }, (context) => {
+    const path = ended(context);
+    const before = fs.readFileSync(join(path, "log.jsonl"));
+    plantLock(path, {host: "elsewhere", ...members});
+    assert.throws(() => Experiment.resume(path), {message: /process 4194305 on "elsewhere".*\{takeover: true\}/});
+    assert.deepEqual(fs.readFileSync(join(path, "log.jsonl")), before);
+    assert.ok(!fs.existsSync(join(path, "meta", "2.json")));
+    const begin = performance.now();
+    Experiment.resume(path, {}, {takeover: true}).close("completed");
+    assert.ok(performance.now() - begin >= 5000, "the earlier writer has 5 seconds to notice");
+    assert.deepEqual(judged(path), SEALED);
+  });
+}
+
+test("a lock file without an object is held for a second", {skip: NO_PROC}, (context) => {
+  const path = ended(context);
+  const folder = join(path, ".mlv-log.jsonl.lock");
+  fs.mkdirSync(folder);
+  fs.writeFileSync(join(folder, randomBytes(16).toString("hex")), "");
+  const begin = performance.now();
+  Experiment.resume(path).close("completed");
+  assert.ok(performance.now() - begin > 900);
+  assert.ok(!fs.existsSync(folder));
+});
+
+test("a writer whose lock file is gone continues if no other writer has the lock", (context) => {
+  let now = performance.now();
+  context.mock.method(performance, "now", () => now);
+  const {path, experiment, reported} = disturbed(context, (_log, path) =>
+    fs.rmSync(join(path, ".mlv-log.jsonl.lock"), {recursive: true}),
+  );
+  now += 1100;
+  experiment.log.event("b", {});
+  assert.equal(fs.readdirSync(join(path, ".mlv-log.jsonl.lock")).length, 1);
+  experiment.close("completed");
+  assert.deepEqual([namesOf(path, "log.jsonl"), reported()], [["mlv/start", "a", "b", "mlv/end"], []]);
+});
+
+test("a writer whose stream was taken over continues in a kept stream", {skip: NO_PROC}, (context) => {
+  let now = performance.now();
+  context.mock.method(performance, "now", () => now);
+  const {path, experiment, reported} = disturbed(context, (_log, path) => {
+    fs.rmSync(join(path, ".mlv-log.jsonl.lock"), {recursive: true});
+    plantLock(path, {pid: process.pid, started: statOf(process.pid).started}); // as of another writer that lives
+  });
+  now += 1100;
+  experiment.log.event("b", {});
+  assert.equal(experiment.stream, "log/kept-1.jsonl");
+  experiment.close("completed");
+  assert.deepEqual(namesOf(path, "log.jsonl"), ["mlv/start", "a"]);
+  assert.deepEqual(namesOf(path, "log/kept-1.jsonl"), ["mlv/start", "b", "mlv/end"]);
+  assert.equal(reported().length, 1);
+});
 
 /** Waits until the main thread of a process has ended, and only so many threads are left, the main thread included. */
 async function untilZombie(pid, threads) {
@@ -135,7 +246,7 @@ test("a stream whose holder had a pid that another user's process has now is tha
   const path = join(savedir(context), "a");
   Experiment.create(join(path, ".."), "a", {kind: "train"}).close("completed");
   // Unless root runs the tests, process 1 is of another user. It started at another time than this lock gives.
-  fs.writeFileSync(join(path, ".mlv-lock-log.jsonl"), JSON.stringify({host: hostname(), pid: 1, start: "other"}));
+  plantLock(path, {pid: 1, started: "other"});
   Experiment.resume(path).close("completed");
   assert.deepEqual(judged(path), SEALED);
 });
@@ -155,8 +266,7 @@ test("a process whose main thread alone has ended is alive", {
   context.after(() => holder.kill("SIGKILL"));
   await once(holder, "spawn");
   await untilZombie(holder.pid, 2);
-  const lock = {host: hostname(), pid: holder.pid, start: statOf(holder.pid).start};
-  fs.writeFileSync(join(path, ".mlv-lock-log.jsonl"), JSON.stringify(lock));
+  plantLock(path, {pid: holder.pid, started: statOf(holder.pid).started});
   assert.throws(() => Experiment.resume(path), Refused);
   holder.kill("SIGKILL");
   await once(holder, "exit");

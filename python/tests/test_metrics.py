@@ -139,7 +139,7 @@ def test_a_value_that_is_meant_as_a_metric_is_recorded_as_it_is_and_warns_once(c
 
 
 @pytest.mark.parametrize(
-    "number", [{"loss": 0.5}, {"loss": 0.5, "phase": "train"}], ids=["only numbers", "with a text"]
+    "number", [{"loss": 0.5}, {"loss": 0.5, "phase": "train"}], ids=["only numbers", "with a string"]
 )
 def test_a_string_warns_if_another_event_has_a_number_of_this_name(number: dict[str, Any]) -> None:
     log = Logger("a.jsonl")

@@ -24,12 +24,13 @@ def test_a_large_event_after_the_size_was_read_is_not_taken_for_a_change_by_anot
     """The logger process writes a large line itself, just after the writer process has read the size of the log."""
     log = Logger("a.jsonl", writer="process")
     writer = wait_for_writer(log)
-    pid = writer._process.pid
+    pid, lock = writer._process.pid, writer.file.lock
+    assert lock is not None
     os.kill(pid, signal.SIGSTOP)  # the test does its work
     try:
         log.event("small", n=1)
         file = LineFile.from_descriptor(os.open("a.jsonl", os.O_RDWR | os.O_APPEND), "a.jsonl")
-        server = _Server(writer._ring, UnsealedHash(file, 0), os.open(os.devnull, os.O_RDONLY))
+        server = _Server(writer._ring, UnsealedHash(file, 0), os.open(os.devnull, os.O_RDONLY), lock)
         server._tail = writer._ring.words[TAIL]
         while server._write():
             pass

@@ -566,8 +566,9 @@ def test_with_on_error_raise_a_span_can_be_ended_after_a_failed_write(run: Calla
 
 @pytest.mark.parametrize("argument", ["on_error", "durability", "exists"])
 def test_an_unknown_option_is_refused_before_anything_is_created(argument: str) -> None:
+    options: Any = {argument: "maybe"}
     with pytest.raises(ValueError, match=f"{argument} is 'maybe'; it must be one of '"):
-        Logger(PATH, **{argument: "maybe"})
+        Logger(PATH, **options)
     assert os.listdir() == []
 
 

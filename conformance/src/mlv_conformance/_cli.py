@@ -3,6 +3,7 @@
 import difflib
 import fnmatch
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ SUITE = Path(__file__).parent / "suite"
     help="Run only the tests of this class.",
 )
 @click.option("--only", metavar="PATTERN", help="Run only the tests whose names match, such as 'torn/*'.")
+@click.option("--against", metavar="OTHER", help="Run writer scenarios with processes of both DRIVER and OTHER.")
 @click.option("--seconds", type=float, default=10, show_default=True, help="Time limit for each answer, in seconds.")
 @click.option("--name", default="", help="Name of the product in the claim.")
 @click.option("--version", "version_", default="", help="Version of the product in the claim.")
@@ -45,6 +47,7 @@ def _command(
     command: tuple[str, ...],
     classes: tuple[str, ...],
     only: str | None,
+    against: str | None,
     seconds: float,
     name: str,
     version_: str,
@@ -56,12 +59,22 @@ def _command(
     DRIVER is the command that runs the driver, with its arguments, after `--`. A driver is a program through which
     the suite uses the implementation; conformance/DRIVER.md specifies it.
 
+    OTHER is a second driver: its command line in one argument. With --against, only scenarios of several processes
+    run. The processes are in turn those of DRIVER and OTHER, then the other way round; at the end, both must read the
+    same.
+
     Exit codes: 0 if no test failed; 1 if a test failed, or none could run; 2 on wrong usage.
     """
     if only and claim:
         raise click.UsageError("--only runs a part of the suite, and a claim is about the whole suite: leave one out.")
+    drivers = [Driver(command, seconds=seconds)]
+    if against is not None:
+        if claim or set(classes) - {"writer"}:
+            raise click.UsageError("--against tests two writers together: leave out --claim and other classes.")
+        classes = ("writer",)
+        drivers.append(Driver(_split(against), seconds=seconds))
     results = []
-    for result in _results(Driver(command, seconds=seconds), suite, classes or CLASSES, only):
+    for result in _results(drivers, suite, classes or CLASSES, only):
         results.append(result)
         if result.outcome in ("failed", "warned"):
             print(f"{result.outcome}: {_title(result)}: {visible(result.detail)[:2000]}", flush=True)
@@ -74,17 +87,27 @@ def _command(
     return 1 if "failed" in outcomes or not outcomes & {"passed", "warned"} else 0
 
 
-def _results(driver: Driver, suite: Path, classes: Iterable[str], only: str | None) -> Iterator[Result]:
+def _split(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise click.UsageError(f"--against {command!r} isn't a command line: {error}.") from error
+    if not words:
+        raise click.UsageError("--against is empty. Give the command line of a driver.")
+    return words
+
+
+def _results(drivers: list[Driver], suite: Path, classes: Iterable[str], only: str | None) -> Iterator[Result]:
     def wanted(name: str) -> bool:
         return only is None or fnmatch.fnmatchcase(name, only)
 
     if "writer" in classes:
-        yield from writer_results(driver, [one for one in load_scenarios(suite) if wanted(one.id)])
+        yield from writer_results(drivers, [one for one in load_scenarios(suite) if wanted(one.id)])
     if "reader" in classes:
-        yield from reader_results(driver, suite, wanted)
+        yield from reader_results(drivers[0], suite, wanted)
     if "validator" in classes:
         yield from validator_results(
-            driver, suite, [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
+            drivers[0], suite, [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
         )
 
 

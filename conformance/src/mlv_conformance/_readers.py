@@ -32,27 +32,28 @@ def _batches(reads: list[Read]) -> Iterator[list[Read]]:
 def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> Iterator[Result]:
     """Return the results of reads that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
-        made = list[tuple[Read, Path]]()
+        made = list[tuple[Read, Path, set[Path]]]()
         for number, read in enumerate(reads):
             directory = Path(folder, str(number))
             try:
                 shutil.copytree(suite / "bases" / read.base, directory)
                 for edit in read.edits:
                     apply_edit(directory, edit)
-                made.append((read, directory / read.target))
+                made.append((read, directory, set(directory.rglob("*"))))
             except SuiteError as error:
                 if not isinstance(error.__cause__, OSError):
                     raise
                 yield Result("reader", "core", read.name, read.rules, "omitted", str(error))
-        answers = driver.ask(command, [target for _, target in made])
-        for (read, _), answer in zip(made, answers, strict=True):
-            yield _result(read, answer)
+        answers = driver.ask(command, [directory / read.target for read, directory, _ in made])
+        for (read, directory, before), answer in zip(made, answers, strict=True):
+            yield _result(read, answer, before ^ set(directory.rglob("*")))
 
 
-def _result(read: Read, answer: Answer | Failed | Unsupported) -> Result:
+def _result(read: Read, answer: Answer | Failed | Unsupported, changed: set[Path]) -> Result:
     if isinstance(answer, Unsupported):
         return Result("reader", "core", read.name, read.rules, "unsupported")
-    detail = str(answer) if isinstance(answer, Failed) else "; ".join(differences(read, answer))
+    problems = [str(answer)] if isinstance(answer, Failed) else [*differences(read, answer)]
+    detail = "; ".join(problems + [f"{path.name} was created or removed" for path in sorted(changed)])
     return Result("reader", "core", read.name, read.rules, "failed" if detail else "passed", detail)
 
 
@@ -67,6 +68,14 @@ def differences(read: Read, answer: Answer) -> Iterator[str]:
                 yield f"{where} is {json.dumps(given)[:300]} instead of {json.dumps(expected)[:300]}"
     except (AttributeError, KeyError, LookupError, TypeError) as error:
         yield f"the answer lacks something that DRIVER.md describes: {error!r}"
+
+
+def answer_differences(one: Answer, other: Answer) -> Iterator[str]:
+    """Return where the answers of two readers about the same directory differ."""
+    try:
+        yield from _differences(one, other)
+    except (AttributeError, LookupError, TypeError) as error:
+        yield f"an answer lacks something that DRIVER.md describes: {error!r}"
 
 
 def _differences(expected: Any, answer: Answer) -> Iterator[str]:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from importlib import metadata
 
-from ._disk.line_file import LineFile, LocksUnsupported
+from ._disk.line_file import LineFile
 from ._errors import StreamBusy
 from ._version import SPEC_VERSION, __version__
 
@@ -160,12 +160,13 @@ def _lock(folder: str) -> None:
     """Lock a file as a stream is locked, and check that a second writer doesn't get the lock."""
     path = os.path.join(folder, "locked")
     first = LineFile(path, new=True)
+    if first.kernel_lock is None:
+        first.close()
+        raise OSError("the file system has no locks")
     try:
         LineFile(path, new=False).close()
     except StreamBusy:
         return
-    except LocksUnsupported as error:
-        raise OSError(str(error)) from None
     finally:
         first.close()
     raise OSError("two writers get the same lock")

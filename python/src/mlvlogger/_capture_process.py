@@ -52,7 +52,9 @@ def serve(
     detach(fds)
     stream, sync = more
     try:
-        logs = OpenStreams(Folder.from_descriptor(root, directory), experiment, "warn", sync == "1", False)
+        logs = OpenStreams(
+            Folder.from_descriptor(root, directory), experiment, "warn", sync == "1", process=False, takeover=False
+        )
         log = logs.open(stream_path(stream), lambda: (int(number), digest))
     except (OSError, _errors.MLVError) as error:
         os.write(replies, json.dumps([type(error).__name__, str(error)]).encode("ascii") + b"\n")

@@ -74,6 +74,7 @@ class Exp(OpenExperiment):
         on_error: As for `Logger`, for all streams of the experiment.
         writer: As for `Logger`, for all streams of the experiment.
         durability: As for `Logger`, for all streams of the experiment.
+        takeover: As for `Logger`, for all streams of the experiment.
 
     Attributes:
         log (Logger): The root logger of the stream `log.jsonl`, or of the stream that `open` or `join` opened.
@@ -128,10 +129,11 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
+        takeover: bool = False,
     ) -> None:
         check_choice("exists", exists, ("error", "number", "resume"))
         name, kind = portable(name, "an experiment"), portable(kind, "a kind")
-        with Opening(on_error, writer, durability) as opening:
+        with Opening(on_error, writer, durability, takeover) as opening:
             opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             opening.create(savedir, name, kind, exists, parent)
             self._adopt(opening)
@@ -151,6 +153,7 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
+        takeover: bool = False,
     ) -> Self:
         """Continue the main work of an experiment: add a meta record, and a session to `log.jsonl`.
 
@@ -168,6 +171,7 @@ class Exp(OpenExperiment):
             on_error: As for `Logger`.
             writer: As for `Logger`.
             durability: As for `Logger`.
+            takeover: As for `Logger`.
 
         Raises:
             NotAnExperiment: If there is no experiment at `path`.
@@ -182,7 +186,7 @@ class Exp(OpenExperiment):
             OSError: If the system refuses.
         """
         exp = cls.__new__(cls)
-        with Opening(on_error, writer, durability) as opening:
+        with Opening(on_error, writer, durability, takeover) as opening:
             opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             opening.resume(path)
             exp._adopt(opening)
@@ -204,6 +208,7 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
+        takeover: bool = False,
     ) -> Self:
         """Add to an experiment from another script: add a meta record, and a separate stream for this script.
 
@@ -223,12 +228,13 @@ class Exp(OpenExperiment):
             on_error: As for `Logger`.
             writer: As for `Logger`.
             durability: As for `Logger`.
+            takeover: As for `Logger`.
 
         Raises:
             InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
         """
         exp = cls.__new__(cls)
-        with Opening(on_error, writer, durability) as opening:
+        with Opening(on_error, writer, durability, takeover) as opening:
             opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             if stream is None:
                 opening.add(path)
@@ -247,6 +253,7 @@ class Exp(OpenExperiment):
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
+        takeover: bool = False,
     ) -> Self:
         """Join an experiment as one of its workers: log to the stream `rank-R` and add nothing to the metadata.
 
@@ -258,6 +265,7 @@ class Exp(OpenExperiment):
             on_error: As for `Logger`.
             writer: As for `Logger`.
             durability: As for `Logger`.
+            takeover: As for `Logger`.
 
         Raises:
             ValueError: If `rank` isn't a number of at least 0, or if no rank is given and the environment has none or
@@ -273,7 +281,7 @@ class Exp(OpenExperiment):
         if type(rank) is not int or not 0 <= rank <= MAX_INT:
             raise ValueError(f"rank is {short(rank)}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
-        with Opening(on_error, writer, durability) as opening:
+        with Opening(on_error, writer, durability, takeover) as opening:
             _wait_for(path, timeout)
             opening.join(path, stream_path(f"rank-{rank}"))
             exp._adopt(opening)

@@ -53,6 +53,9 @@ class Logger:
         durability: `"kernel"` passes an event to the kernel before `event` returns: if the process is killed, no event
             is lost. `"disk"` also waits until the event is on the disk: at a power cut, no event is lost. With
             `writer="process"`, this holds when `flush` or `close` returns.
+        takeover: Whether to take the stream from a writer that this process can't examine, such as one on another
+            host, or in another container. If it still runs, it notices and stops to write within 5 seconds, for which
+            this call waits (`writer.lock-notice`). Without `takeover`, the stream is busy.
 
     Raises:
         FileExistsError: If the file exists, with `exists="error"`.
@@ -86,6 +89,7 @@ class Logger:
         on_error: str = "warn",
         writer: str = "direct",
         durability: str = "kernel",
+        takeover: bool = False,
     ) -> None:
         check_choice("exists", exists, ("resume", "error"))
         file = os.fsdecode(path)
@@ -96,7 +100,7 @@ class Logger:
         self._root = root = Folder(folder)
 
         def open_stream(new: bool) -> Stream:
-            return Stream(root, name, new=new, on_error=on_error, sync=sync, process=process)
+            return Stream(root, name, new=new, on_error=on_error, sync=sync, process=process, takeover=takeover)
 
         if exists == "error":
             stream = open_stream(True)

@@ -34,6 +34,7 @@ class OpenStreams:
         on_error: As for `Stream`.
         sync: As for `Stream`.
         process: As for `Stream`.
+        takeover: As for `Stream`.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class OpenStreams:
         on_error: str,
         sync: bool,
         process: bool,
+        takeover: bool,
     ) -> None:
         self._root = root
         self._experiment = experiment
         self._on_error = on_error
         self._sync = sync
         self._process = process
+        self._takeover = takeover
         self._open: dict[str, StreamLogger] = {}
         self._locks: dict[int, RLock] = {}
         self._closed = False
@@ -85,7 +88,12 @@ class OpenStreams:
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
         if name != DEFAULT_STREAM:
             self._refuse_case_twin(name.rpartition("/")[2])
-        options: Any = {"on_error": self._on_error, "sync": self._sync, "process": self._process}
+        options: Any = {
+            "on_error": self._on_error,
+            "sync": self._sync,
+            "process": self._process,
+            "takeover": self._takeover,
+        }
         for _ in range(_MAX_TRIES):
             create = new or not self._root.has(name)
             try:

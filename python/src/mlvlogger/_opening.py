@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from ._disk.folder import Folder, check_path
-from ._disk.line_file import LocksUnsupported
 from ._errors import ExperimentExists, NotAnExperiment
 from ._files import Files
 from ._format.encode import encode
@@ -44,6 +43,7 @@ class Opening:
         on_error: As for `Exp`.
         writer: As for `Exp`.
         durability: As for `Exp`.
+        takeover: As for `Exp`.
 
     Attributes:
         folder: The open directory of the experiment: all calls work on it, also if its name changes.
@@ -61,9 +61,10 @@ class Opening:
     streams: OpenStreams
     log: StreamLogger
 
-    def __init__(self, on_error: str, writer: str, durability: str) -> None:
+    def __init__(self, on_error: str, writer: str, durability: str, takeover: bool) -> None:
         self._on_error = on_error
         self._process, self.sync = writer_options(on_error, writer, durability)
+        self._takeover = takeover
         self.diff: File | None = None
 
     def __enter__(self) -> Opening:
@@ -144,13 +145,8 @@ class Opening:
         """
         self._open_folder(path)
         self.meta = self._load()
-        try:
-            # The stream is locked before the record is added: if another writer has it, no record is added.
-            self._open_stream(stream, self._add_record)
-        except LocksUnsupported:
-            # If the file system can't show whether the stream has a writer, the session gets a separate stream.
-            number, _ = self._add_record()
-            self._open_stream(stream_path(f"run-{number}"), self._last_record, new=True)
+        # The stream is locked before the record is added: if another writer has it, no record is added.
+        self._open_stream(stream, self._add_record)
 
     def add(self, path: str | os.PathLike[str]) -> None:
         """Add the meta record, and the stream `run-N` for meta record N. The exceptions are those of `Exp.resume`."""
@@ -207,5 +203,5 @@ class Opening:
         return self.meta.last
 
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
-        self.streams = OpenStreams(self.folder, self.meta.id, self._on_error, self.sync, self._process)
+        self.streams = OpenStreams(self.folder, self.meta.id, self._on_error, self.sync, self._process, self._takeover)
         self.log = self.streams.open(name, record, new)

@@ -167,7 +167,7 @@ def growth(path: Path, few: int, many: int, rounds: int) -> float:
 def listed(lines: int, rounds: int) -> Iterator[tuple[str, float]]:
     """What each step takes for a finding that is listed, over all kinds, in calls of `json.loads` that fail.
 
-    The first two steps decide which rules a line breaks, so they are the least that such a finding can cost.
+    The first two steps decide which rules a line breaks, so they are the least that a listed finding can cost.
     """
     raw = [line(number).encode("utf-8", "surrogatepass") for number in range(lines) for line in KINDS.values()]
     events = [parsed.value for parsed in (parse(line, line=True) for line in raw) if not parsed.broken]

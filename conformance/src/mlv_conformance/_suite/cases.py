@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from mlv_conformance._suite.locks import put_lock
+
 Edit = dict[str, Any]
 
 
 class SuiteError(Exception):
     """An error: a case can't be read, or its directory can't be made; the message says which and why."""
+
+
+class NotOnThisMachine(SuiteError):
+    """An error: the edit can't be made on this machine, whatever is in the directory."""
 
 
 class Finding(NamedTuple):
@@ -167,6 +173,13 @@ def _truncate(directory: Path, edit: Edit) -> None:
     os.truncate(path, edit["size"])
 
 
+def _lock(directory: Path, edit: Edit) -> None:
+    try:
+        put_lock(directory / edit["path"], edit["of"], edit.get("but", {}), edit.get("age", 0))
+    except OSError as error:
+        raise NotOnThisMachine(f"cannot make a lock file: {error}") from error
+
+
 def _link(directory: Path, edit: Edit) -> None:
     path, to = directory / edit["path"], directory / edit["to"]
     if path.exists():
@@ -194,6 +207,7 @@ _OPERATIONS: dict[str, Callable[[Path, Edit], None]] = {
     "copy": _copy,
     "move": _move,
     "truncate": _truncate,
+    "lock": _lock,
     "link": _link,
     "fifo": _fifo,
     "mkdir": _mkdir,

@@ -35,6 +35,14 @@ class Scenario:
     state: str | None = None
     absent: tuple[str, ...] = ()
     kill: str | None = None
+    locked: bool = False
+    unlocked: bool = False
+    records: int | None = None
+
+    @property
+    def has_several_processes(self) -> bool:
+        """Whether more than one process of the driver runs, one after the other or at once."""
+        return len(self.runs) > 1 or len(self.runs[0].together) > 1 or self.kill is not None
 
     @property
     def id(self) -> str:

@@ -3,15 +3,17 @@
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
+from mlv_conformance._readers import answer_differences
 from mlv_conformance._results import Outcome, Result
-from mlv_conformance._suite.cases import SuiteError, apply_edit
+from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
+from mlv_conformance._suite.locks import lock_problems
 from mlv_conformance._suite.scenarios import Run, Scenario, Step
 from mlv_conformance._writers.savedir import Savedir
 from mlv_conformance._writers.session import Session, shown_step
@@ -29,18 +31,34 @@ _RESUME: list[Step] = [
 ]
 
 
-def writer_results(driver: Driver, scenarios: Sequence[Scenario]) -> Iterator[Result]:
-    """Return the results of all scenarios; a scenario that closes what it opens has a result for each level."""
+def writer_results(drivers: Sequence[Driver], scenarios: Sequence[Scenario]) -> Iterator[Result]:
+    """Return the results of all scenarios; a scenario that closes what it opens has a result for each level.
+
+    Of two drivers, only scenarios with several processes have results, twice: the processes are in turn those of the
+    one driver and the other.
+    """
     for scenario in scenarios:
-        try:
-            core, sealed = _problems(driver, scenario)
-        except Unsupported:
-            yield Result("writer", "core", scenario.id, scenario.rules, "unsupported")
-            continue
-        yield Result("writer", "core", scenario.id, scenario.rules, _outcome(scenario, core), "; ".join(core))
-        if scenario.closed or scenario.kill:
-            sealed = sealed or core  # what fails at level Core fails at level Sealed
-            yield Result("writer", "sealed", scenario.id, scenario.rules, _outcome(scenario, sealed), "; ".join(sealed))
+        if len(drivers) == 1:
+            yield from _results(drivers, scenario, scenario.id)
+        elif scenario.has_several_processes:
+            yield from _results(drivers, scenario, f"{scenario.id} (DRIVER first)")
+            yield from _results(drivers[::-1], scenario, f"{scenario.id} (OTHER first)")
+
+
+def _results(drivers: Sequence[Driver], scenario: Scenario, name: str) -> Iterator[Result]:
+    rules = scenario.rules
+    try:
+        core, sealed = _problems(drivers, scenario)
+    except Unsupported:
+        yield Result("writer", "core", name, rules, "unsupported")
+        return
+    except NotOnThisMachine as error:
+        yield Result("writer", "core", name, rules, "omitted", str(error))
+        return
+    yield Result("writer", "core", name, rules, _outcome(scenario, core), "; ".join(core))
+    if scenario.closed or scenario.kill:
+        sealed = sealed or core  # what fails at level Core fails at level Sealed
+        yield Result("writer", "sealed", name, rules, _outcome(scenario, sealed), "; ".join(sealed))
 
 
 def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
@@ -49,13 +67,13 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
     return "failed" if any(RULES[rule].level == "MUST" for rule in scenario.rules) else "warned"
 
 
-def _problems(driver: Driver, scenario: Scenario) -> tuple[list[str], list[str]]:
+def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str], list[str]]:
     """Return the problems at level Core, and those at level Sealed."""
     core, sealed = list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
         with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
-            attempt = _Attempt(driver, scenario, Path(folder, "outside", "savedir"), rng)
+            attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng)
             attempt.run(trial)
         core += attempt.problems
         sealed += attempt.unsealed
@@ -77,9 +95,9 @@ def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
 class _Attempt:
     """One attempt at a scenario, in a separate directory."""
 
-    def __init__(self, driver: Driver, scenario: Scenario, directory: Path, rng: random.Random) -> None:
+    def __init__(self, drivers: Sequence[Driver], scenario: Scenario, directory: Path, rng: random.Random) -> None:
         directory.mkdir(parents=True)
-        self._driver = driver
+        self._drivers = drivers
         self._scenario = scenario
         self._savedir = Savedir(directory)
         self._rng = rng
@@ -93,13 +111,14 @@ class _Attempt:
         for number, (run, killed_after) in enumerate(runs):
             if number and killed_after is None and self._scenario.kill and not self._savedir.has_experiment("my_exp_1"):
                 break  # killed before there was an experiment
-            if run.edit:
-                apply_edit(self._savedir.path, run.edit)
-            self._written.begin()
             begin = time.time()
             sessions = [Session(steps) for steps in run.together]
+            drivers = [self._drivers[(number + place) % len(self._drivers)] for place in range(len(sessions))]
             try:
-                self._run_sessions(run, sessions, killed_after)
+                if run.edit:
+                    self._make_edits(apply_edit, self._savedir.path, run.edit)
+                self._written.begin()
+                self._run_sessions(run, drivers, sessions, killed_after)
             except Failed as error:
                 self.problems.append(f"run {number + 1}: {error}")
             self.problems += self._problems_after_run(sessions, killed_after, (_utc(begin - 1), _utc(time.time() + 1)))
@@ -125,11 +144,11 @@ class _Attempt:
         yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after)
         yield from self._written.equal_nonces()
 
-    def _run_sessions(self, run: Run, sessions: list[Session], killed_after: int | None) -> None:
+    def _run_sessions(self, run: Run, drivers: list[Driver], sessions: list[Session], killed_after: int | None) -> None:
         """Do the steps of a run, the sessions in turn, and kill the driver after the step `killed_after`."""
         with ExitStack() as stack:
             environment = {"TZ": _ZONE, **run.env}
-            processes = [stack.enter_context(self._driver.write(self._savedir.path, environment)) for _ in sessions]
+            processes = [stack.enter_context(driver.write(self._savedir.path, environment)) for driver in drivers]
             for step in range(max(len(session.steps) for session in sessions)):
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
@@ -141,6 +160,8 @@ class _Attempt:
                 for process, session in zip(processes, sessions, strict=True):
                     if session.has_step(step):
                         self._take_answer(session, step, process.answer())
+                        if self._scenario.locked and session.is_open:
+                            self.problems += lock_problems(self._savedir.path / session.stream)
             for process, session in zip(processes, sessions, strict=True):
                 process.finish()
                 self._check_warned(session)
@@ -162,14 +183,20 @@ class _Attempt:
             self._check_warned(session)
             before, content = session.stream, self._savedir.content(session.stream)
             seq = session.continue_in(step.get("then", {}).get("stream"))
-            try:
-                self._written.disturb(step["edits"], continues_anywhere="then" not in step)
-            except SuiteError as error:
-                raise Failed(f"a file that another program should change is missing: {error}") from error
+            self._make_edits(self._written.disturb, step["edits"], "then" not in step)
             if "then" in step:
                 self._written.expect(session.stream, before, content, seq, begins=step["then"]["begins"])
         if step["do"]["op"] != "close":  # before it closes, a writer always checks
             time.sleep(_CHECK_EXPIRES)
+
+    @staticmethod
+    def _make_edits(make: Callable[..., None], *arguments: Any) -> None:
+        try:
+            make(*arguments)
+        except NotOnThisMachine:
+            raise
+        except SuiteError as error:
+            raise Failed(f"a file that another program should change is missing: {error}") from error
 
     def _check_warned(self, session: Session) -> None:
         if self._scenario.told and session.is_warned is False:
@@ -203,6 +230,25 @@ class _Attempt:
             yield f"the state is {state}, not {scenario.state}"
         yield from (f"{path} contains {text!r}" for text in scenario.absent for path in savedir.files_with(text))
         yield from self._written.rarely_sealed_streams()
+        if scenario.records is not None and (records := savedir.records("my_exp_1")) != scenario.records:
+            yield f"the experiment has {records} meta records, not {scenario.records}"
+        if scenario.unlocked:
+            yield from (f"{path} exists after the end" for path in savedir.lock_folders())
+        if len(self._drivers) > 1:
+            yield from self._read_differences()
+
+    def _read_differences(self) -> Iterator[str]:
+        """Return how the drivers read the experiments differently, if both of them have a reader."""
+        paths = self._savedir.experiments()
+        try:
+            answers = [list(driver.ask("read", paths)) for driver in self._drivers]
+        except Failed as error:
+            yield f"an experiment was not read: {error}"
+            return
+        for path, one, other in zip(paths, *answers, strict=True):
+            yield from (f"{path.name} was not read: {answer}" for answer in (one, other) if isinstance(answer, Failed))
+            if isinstance(one, dict) and isinstance(other, dict):
+                yield from (f"{path.name} is read differently: {what}" for what in answer_differences(one, other))
 
 
 def _utc(seconds: float) -> str:

@@ -14,7 +14,7 @@ Entry = tuple[int, str, bytes]
 class Savedir:
     """The directory that a driver writes.
 
-    Temporary names of writers, which begin with `.mlv-`, are left out.
+    Temporary names of writers, which begin with `.mlv-`, are left out with everything below them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,8 +47,8 @@ class Savedir:
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Return all published files with their bytes, by path."""
-        for path in sorted(self.path.rglob("*")):
-            if path.is_file() and not path.name.startswith(".mlv-"):
+        for path in sorted(self._paths()):
+            if path.is_file():
                 yield path.relative_to(self.path).as_posix(), path.read_bytes()
 
     def streams(self, experiment: str) -> list[str]:
@@ -57,11 +57,20 @@ class Savedir:
 
     def entries(self) -> dict[str, Entry]:
         """Return everything that is in the directory, by path."""
-        return {
-            path.relative_to(self.path).as_posix(): _entry(path)
-            for path in self.path.rglob("*")
-            if not path.name.startswith(".mlv-")
-        }
+        return {path.relative_to(self.path).as_posix(): _entry(path) for path in self._paths()}
+
+    def _paths(self) -> Iterator[Path]:
+        for path in self.path.rglob("*"):
+            if not any(part.startswith(".mlv-") for part in path.relative_to(self.path).parts):
+                yield path
+
+    def lock_folders(self) -> list[str]:
+        """Return the paths of the lock folders."""
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob(".mlv-*.lock"))
+
+    def records(self, experiment: str) -> int:
+        """Return the number of meta records of an experiment."""
+        return self.has_experiment(experiment) + len(list((self.path / experiment / "meta").glob("*.json")))
 
     def files_outside(self) -> list[str]:
         """Return the names of what is next to the savedir."""

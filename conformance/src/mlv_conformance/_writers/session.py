@@ -21,6 +21,8 @@ class Session:
         self._path = ""
         self._stream: str | None = "log.jsonl"
         self.is_refused = False
+        self.is_open = False
+        """Whether the driver has a stream open."""
         self.is_warned: bool | None = None
         """Whether the driver reported a warning since the last edits; None before the first edits."""
 
@@ -48,8 +50,8 @@ class Session:
         return max((answer["seq"] for answer in answers if "seq" in answer), default=0)
 
     def has_step(self, number: int) -> bool:
-        """Return whether there is a step with this number to run."""
-        return number < len(self.steps) and not self.is_refused
+        """Return whether there is a step with this number to run, in which the process doesn't wait."""
+        return number < len(self.steps) and "do" in self.steps[number] and not self.is_refused
 
     def take_answer(self, number: int, operation: dict[str, Any], answer: Answer) -> str | None:
         """Take the answer to a step, and return what is wrong with it."""
@@ -65,6 +67,7 @@ class Session:
         if step.get("refused"):
             return f"{shown_step(step)} was not refused"
         op = operation["op"]
+        self.is_open = op != "close"
         if op == "create":
             self._path = "/".join(filter(None, [operation.get("in"), operation["name"]]))
         elif op in ("resume", "open"):

@@ -69,7 +69,7 @@ class WrittenTree:
 
     # --- another program ---
 
-    def disturb(self, edits: Sequence[Edit], *, continues_anywhere: bool) -> None:
+    def disturb(self, edits: Sequence[Edit], continues_anywhere: bool) -> None:
         """Make edits as another program does, which owns what they change from then on.
 
         Args:
@@ -109,6 +109,8 @@ class WrittenTree:
         self._edited.discard(stream)
         if stream != before:
             self._counts[stream] = user_events(begin)
+            if entry := self._savedir.entries().get(before):
+                self._foreign[before] = entry
 
     def continuation_problems(self) -> Iterator[str]:
         """Return how the writer hasn't continued as expected since the last edits."""

@@ -20,7 +20,12 @@ class ForkAware:
 
     Args:
         after_fork: The function, which is called in a forked child with each object.
+
+    Attributes:
+        forks: How often this process has forked since the first object was added.
     """
+
+    forks = 0
 
     def __init__(self, after_fork: Callable[[Any], None]) -> None:
         self._after_fork = after_fork
@@ -32,11 +37,14 @@ class ForkAware:
         if not self._has_hook:
             self._has_hook = True
             if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=self._in_child)
+                os.register_at_fork(after_in_parent=self._in_parent, after_in_child=self._in_child)
         self._objects.add(one)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._objects))
+
+    def _in_parent(self) -> None:
+        self.forks += 1
 
     def _in_child(self) -> None:
         for one in self:

@@ -15,6 +15,7 @@ from sys import is_finalizing
 from .._errors import StreamBusy
 from .folder import Folder, identity
 from .forks import ForkAware
+from .stream_lock import StreamLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,15 +26,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FileChanged", "LineFile", "LocksUnsupported"]
+__all__ = ["FileChanged", "LineFile"]
 
 _seek, _END = os.lseek, os.SEEK_END  # every line needs them: a global is found faster than an attribute
 # Windows locks bytes, not files. No log has this byte, so the lock doesn't block readers.
 _LOCKED_BYTE = 2**62
-
-
-class LocksUnsupported(OSError):
-    """The error for a file system without locks, on which a second writer can't be excluded."""
 
 
 class FileChanged(OSError):
@@ -43,7 +40,8 @@ class FileChanged(OSError):
 
     Attributes:
         how: The change: "removed" (the name is free), "replaced" (another file has the name), "truncated" or
-            "extended" (the size differs), or "closed" (the descriptor now belongs to another file).
+            "extended" (the size differs), "closed" (the descriptor now belongs to another file), or "taken over"
+            (another writer has the lock).
     """
 
     def __init__(self, how: str) -> None:
@@ -52,7 +50,7 @@ class FileChanged(OSError):
 
 
 class LineFile:
-    """A locked file to which whole lines are appended.
+    """A file to which whole lines are appended, locked by the operating system if it has locks for this file.
 
     Args:
         path: The file; with *root*, a path below *root*, joined by slashes.
@@ -62,10 +60,12 @@ class LineFile:
     Raises:
         FileExistsError: If the file exists, with *new*.
         FileNotFoundError: If the file doesn't exist, without *new*.
-        StreamBusy: If another writer has the file.
-        LocksUnsupported: If the file system has no locks, and the file isn't new.
+        StreamBusy: If another writer has the lock of the operating system on the file.
         OSError: If the file can't be opened, or isn't a regular file.
     """
+
+    #: The lock of the operating system on the file: "flock", "windows", or None if there is none.
+    kernel_lock: str | None
 
     def __init__(self, path: str | os.PathLike[str], *, new: bool, root: Folder | None = None) -> None:
         flags = (
@@ -90,12 +90,8 @@ class LineFile:
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(f"{self.path} is not a regular file")
             self.identity = identity(status)
-            _lock(self._fd, self.path)
+            self.kernel_lock = _lock(self._fd, self.path)
             self.refresh()
-        except LocksUnsupported:
-            if not new:  # no other process can have a file that was just created
-                self.abandon()
-                raise
         except BaseException:
             self.abandon()
             raise
@@ -126,6 +122,9 @@ class LineFile:
         self.name: str = name
         self._root: Folder | None = root
         self._closed = False
+        self.kernel_lock = None
+        #: The lock of the stream, which `acquire_lock` sets. `check` checks it, and `close` releases it.
+        self.lock: StreamLock | None = None
         _files.add(self)  # before the file is locked: another thread may fork at any moment
         self._sync_error: OSError | None = None
         #: `size` and `lines`. They are one tuple, so that a signal handler's exception can't come between the two.
@@ -136,8 +135,23 @@ class LineFile:
         self.pending = b""
 
     def adopt_path(self, other: LineFile) -> None:
-        """Take the path of *other*, which is another object for the same file."""
+        """Take the path and the lock of *other*, which is another object for the same file."""
         self.name, self._root = other.name, other._root
+        self.kernel_lock, self.lock = other.kernel_lock, other.lock
+
+    def acquire_lock(self, takeover: bool = False) -> None:
+        """Acquire the lock of the stream that the file is.
+
+        Args:
+            takeover: As for `StreamLock`.
+
+        Raises:
+            LockHeld: If another writer holds it.
+            OSError: If the system refuses.
+        """
+        assert self._root is not None
+        self.lock = StreamLock(self._root, self.name, self.kernel_lock, takeover)
+        self.refresh()  # its last writer may have written until then
 
     @property
     def path(self) -> str:
@@ -212,7 +226,7 @@ class LineFile:
         self.pending = b""
 
     def check(self, size: bool = True) -> None:
-        """Compare the file with the file at its path (`writer.file-check`).
+        """Compare the file with the file at its path (`writer.file-check`), and check the lock (`writer.lock-check`).
 
         An edit in place that doesn't change the size isn't detected here, but by a seal.
 
@@ -220,7 +234,7 @@ class LineFile:
             size: Whether the file must have the size `size`. Not while the writer process writes.
 
         Raises:
-            FileChanged: If the identity or the size differs.
+            FileChanged: If the identity or the size differs, or another writer has the lock.
             OSError: If the system can't determine it.
         """
         found = self._size()
@@ -235,6 +249,8 @@ class LineFile:
                 raise FileChanged("removed") from None
             if identity(there) != self.identity:
                 raise FileChanged("replaced")
+        if self.lock is not None and not self.lock.check():
+            raise FileChanged("taken over")
 
     def _size(self) -> int:
         """Return the size of the file, after a check that the descriptor is still this file's."""
@@ -298,12 +314,13 @@ class LineFile:
         self.position = (size, self.lines)
 
     def close(self) -> None:
-        """Close the file and release the lock. A second call does nothing."""
-        if self._closed:
-            return
+        """Close the file and release its locks. A second call does nothing."""
         try:
-            self.settle()
+            if not self._closed:
+                self.settle()
         finally:
+            if self.lock is not None:
+                self.lock.release()
             self.abandon()
 
     def abandon(self) -> None:
@@ -330,19 +347,21 @@ class LineFile:
             self.abandon()
 
 
-def _lock(fd: int, path: str | os.PathLike[str]) -> None:
+def _lock(fd: int, path: str | os.PathLike[str]) -> str | None:
+    """Lock an open file, and return the kind of the lock; None if the file system has no locks."""
     try:
         if fcntl is not None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            import msvcrt
+            return "flock"
+        import msvcrt
 
-            os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        return "windows"
     except (BlockingIOError, PermissionError):
         raise StreamBusy(os.fspath(path)) from None
-    except OSError as error:
-        raise LocksUnsupported(*error.args) from None
+    except OSError:
+        return None
 
 
 _files = ForkAware(LineFile.abandon)

@@ -164,8 +164,8 @@ class Experiment(ExistingExperiment):
     def state(self) -> str:
         """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
 
-        Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that there
-        is no log, not that a process is running.
+        Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that
+        no log exists, not that a process is running.
 
         Raises:
             UnsupportedVersion: If a session of the log has an unknown major version or requires an unknown feature.

@@ -24,6 +24,7 @@ class Destination:
         root: The experiment's directory, or that of a bare log.
         name: The path of the file in it.
         uses_process: Whether to use a writer process, if one can be started.
+        takeover: Whether to take the stream from a writer that can't be examined (`StreamLock`).
 
     Attributes:
         writer: The writer, from `open_session` on.
@@ -32,10 +33,11 @@ class Destination:
 
     writer: DirectWriter | ProcessWriter
 
-    def __init__(self, root: Folder, name: str, uses_process: bool) -> None:
+    def __init__(self, root: Folder, name: str, uses_process: bool, takeover: bool) -> None:
         self.root = root
         self.name = name
         self.uses_process = uses_process
+        self.takeover = takeover
         self.session: object = object()
 
     @property

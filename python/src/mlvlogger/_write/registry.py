@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .stream import Stream
 
-__all__ = ["is_open_here", "register"]
+__all__ = ["count_forks", "is_open_here", "register"]
 
 _streams = ForkAware(lambda stream: stream.after_fork())
 _has_hook = False
@@ -23,6 +23,11 @@ def register(stream: Stream) -> None:
     if not _has_hook:
         _has_hook = True
         atexit.register(_before_exit)
+
+
+def count_forks() -> int:
+    """Return how often this process has forked since its first stream was opened."""
+    return _streams.forks
 
 
 def is_open_here(file: tuple[int, int]) -> bool:

@@ -10,6 +10,8 @@ from .._disk.blocks import CHUNK
 from .._disk.folder import Folder, temporary_name
 from .._disk.line_file import FileChanged, LineFile
 from .._disk.publish import link
+from .._disk.stream_lock import StreamLock, remove_stale_locks
+from .._errors import StreamBusy
 from .direct import DirectWriter
 from .unsealed_hash import UnsealedHash
 from .writer import put
@@ -73,6 +75,15 @@ class Relocation:
         name = None if self._start.experiment is not None else self._first_name
         return _free_names(self._destination.root, name, kind)
 
+    def remove_child_locks(self) -> None:
+        """Remove the locks of forked children that have ended without a close."""
+        remove_stale_locks(self._destination.root, self._prefix("fork"))
+
+    def _prefix(self, kind: str) -> str:
+        name = None if self._start.experiment is not None else self._first_name
+        folder, stem, _ = _naming(name)
+        return f"{folder}{stem}{kind}-"
+
     def relocate(self, change: FileChanged, backlog: Backlog, at_once: bool) -> None:
         """Continue the stream at its path or in a new stream.
 
@@ -124,10 +135,12 @@ class Relocation:
             what = f"Logging continues in {destination.path}, which " + (
                 "begins with all events of the old file" if has_copy else f"follows event {last} of the old file"
             )
-        self._reports.add_change(
-            f"{path} was {how} by another program. {what}. Keep other programs, such as log rotation, cleaners and "
-            "editors, away from logs that are being written."
+        advice = (
+            "Keep other programs, such as log rotation, cleaners and editors, away from logs that are being written."
         )
+        if how == "taken over":
+            advice = "End this program if the other one continues its work."
+        self._reports.add_change(f"{path} was {how} by another program. {what}. {advice}")
 
     def _raise_removed(self) -> NoReturn:
         """Raise FileNotFoundError because the directory is gone, and warn about it once."""
@@ -169,10 +182,19 @@ class Relocation:
         """
         destination, old = self._destination, self._destination.writer
         assert isinstance(old, DirectWriter)
+        lock = old.file.lock
+        try:
+            if name != destination.name:
+                lock = StreamLock(destination.root, name, old.file.kernel_lock)
+        except StreamBusy:
+            return False
         writer = _copy(destination.root, old, name, start, has_copy)
         if writer is None:
             return False
         writer.file.name = destination.name = name
+        writer.file.lock = lock
+        if old.file.lock is not None and old.file.lock is not lock:
+            old.file.lock.release()
         destination.writer = writer
         backlog.dropped_seq = 0
         old.file.abandon()
@@ -238,12 +260,17 @@ def _free_names(root: Folder, name: str | None, kind: str) -> Iterator[str]:
     Raises:
         OSError: If other processes take all of the names.
     """
-    folder, stem, suffix = "log/", "", ".jsonl"
-    if name is not None:
-        stem, suffix = os.path.splitext(name)
-        folder, stem = "", stem + "."
+    folder, stem, suffix = _naming(name)
     with Folder(root, *folder.split("/")[:-1]) as inner:
         taken = {entry.lower() for entry in inner.names()}
     names = (f"{stem}{kind}-{number}{suffix}" for number in range(1, len(taken) + _MAX_TRIES + 1))
     yield from (folder + free for free in names if free.lower() not in taken)
     raise FileExistsError(errno.EEXIST, f"No name such as {stem}{kind}-1{suffix} is free", root.path)
+
+
+def _naming(name: str | None) -> tuple[str, str, str]:
+    """Return the folder, the beginning and the end of the names of streams next to a bare log or in an experiment."""
+    if name is None:
+        return "log/", "", ".jsonl"
+    stem, suffix = os.path.splitext(name)
+    return "", f"{stem}.", suffix

@@ -9,6 +9,7 @@ from .._disk.blocks import CHUNK
 from .._disk.folder import Folder, identity, open_regular
 from .._disk.host import host
 from .._disk.line_file import LineFile
+from .._disk.stream_lock import LockHeld
 from .._errors import InvalidRecord, StreamBusy, UnsupportedVersion
 from .._format.encode import encode
 from .._format.json import dumps
@@ -132,13 +133,21 @@ def _lock_file(destination: Destination, new: bool) -> LineFile:
     until = time.monotonic() + _LOCK_TIMEOUT
     start: dict[str, Any] | None = None
     while True:
+        file: LineFile | None = None
         try:
-            return LineFile(name, new=new, root=root)
-        except StreamBusy:
-            start = _last_start(root, name) if start is None else start
-            if time.monotonic() > until or not _has_opener_ended(start, root, name):
-                raise StreamBusy(_describe_holder(root, name, destination.path)) from None
-            time.sleep(0.005)
+            file = LineFile(name, new=new, root=root)
+            file.acquire_lock(destination.takeover)
+            return file
+        except BaseException as error:
+            if file is not None:
+                file.close()
+            if not isinstance(error, StreamBusy):
+                raise
+            held = error if isinstance(error, LockHeld) else None
+        start = _last_start(root, name) if start is None else start
+        if time.monotonic() > until or not _has_opener_ended(start, root, name):
+            raise StreamBusy(_describe_holder(root, name, destination.path, held))
+        time.sleep(0.005)
 
 
 def _last_start(root: Folder, name: str) -> dict[str, Any]:
@@ -163,17 +172,28 @@ def _has_opener_ended(start: dict[str, Any], root: Folder, name: str) -> bool:
     return False
 
 
-def _describe_holder(root: Folder, name: str, path: str) -> str:
+def _describe_holder(root: Folder, name: str, path: str, held: LockHeld | None) -> str:
     """Return the message of a StreamBusy."""
     start = _last_start(root, name)
-    if start.get("host") == host() and start.get("pid") == os.getpid() and is_open_here(identity(root.stat(name))):
+    is_here = (
+        start.get("host") == host() and start.get("pid") == os.getpid() and is_open_here(identity(root.stat(name)))
+    )
+    if is_here and not (held is not None and held.is_unknown):
         return (
             f"{path}: this process ({os.getpid()}) has the log open already, as after a notebook cell that "
             "ran twice. Close the earlier Exp or Logger first: call close() on it."
         )
+    holder = start if held is None or not held.holder else held.holder
+    who = f"process {holder.get('pid')!r} on {holder.get('host')!r}" + (" opened it last" if holder is start else "")
+    if held is not None and held.is_unknown:
+        return (
+            f"{path}: the lock file of another writer ({who}) is in {held.folder}, and this process can't see whether "
+            "that writer still runs. If it has ended, take the log over: pass takeover=True. Otherwise log to a "
+            "separate stream: exp.stream(name), Exp.open(path)."
+        )
     return (
-        f"{path}: another writer has the log (process {start.get('pid')!r} on {start.get('host')!r} opened it "
-        "last). Wait until it ends, or log to a separate stream: exp.stream(name), Exp.open(path)."
+        f"{path}: another writer has the log ({who}). Wait until it ends, or log to a separate stream: "
+        "exp.stream(name), Exp.open(path)."
     )
 
 

@@ -23,7 +23,7 @@ from .closing import Closing
 from .destination import Destination
 from .exceptions import preload
 from .gate import EXIT_TIMEOUT, Gate
-from .registry import register
+from .registry import count_forks, register
 from .relocation import Relocation
 from .reports import Reports
 from .session import SessionStart, open_session
@@ -57,6 +57,7 @@ class Stream:
             cause. With "raise", they raise, and aren't kept.
         sync: Whether each event is on disk before its call returns; with the process writer, before `flush` returns.
         process: Whether to use a writer process. If none can be started, there is a warning, and this process writes.
+        takeover: Whether to take the stream from a writer that can't be examined, with notice (`StreamLock`).
 
     Raises:
         FileExistsError: If the file exists, with *new*.
@@ -78,12 +79,13 @@ class Stream:
         on_error: str = "warn",
         sync: bool = False,
         process: bool = False,
+        takeover: bool = False,
     ) -> None:
         self._sync = sync
         self._start = SessionStart(experiment)
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
-        self._destination = Destination(root, name, process)
+        self._destination = Destination(root, name, process, takeover)
         self._relocation = Relocation(self._destination, self._start, self._reports)
         self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
         #: In a forked child that has no stream yet, the last event of its parent; otherwise None.
@@ -94,6 +96,7 @@ class Stream:
         self._open(new, record, None)
         self._closing.is_closed = False
         register(self)
+        self._forks = count_forks()
 
     @property
     def name(self) -> str:
@@ -316,6 +319,8 @@ class Stream:
             self._closing.is_closed = True
         else:
             self._closing.close(data)
+            if count_forks() != self._forks:
+                self._relocation.remove_child_locks()
 
     def after_fork(self) -> None:
         """Leave the parent's file alone, in a forked child. The first event of the child opens a separate stream."""

@@ -78,7 +78,7 @@ def find_metric(text: str, known: Iterable[tuple[str, str]]) -> Metric:
     """Return the metric that ``[EVENT.]NAME[:HOW]`` means. The arguments and errors are those of `find_series`.
 
     To name a metric whose own name ends in one of these suffixes, append ``:last``. To name a value of another metric,
-    although such a metric has the same spelling, quote the name: ``EVENT."NAME":HOW``.
+    although a metric has that spelling, quote the name: ``EVENT."NAME":HOW``.
     """
     known = list(known)
     series, colon, how = text.rpartition(":")

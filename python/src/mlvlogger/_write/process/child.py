@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..._disk.stream_lock import StreamLock
+
 __all__ = ["PROGRESS_TIMEOUT", "WriterProcess", "describe_events"]
 
 #: Seconds that the logger process waits while the writer process makes no progress.
@@ -44,13 +46,14 @@ class WriterProcess:
         self._wake_pipe_identity: tuple[int, int] | None = None
         self._pids: list[int] = []
 
-    def start(self, ring: int, file: int, hash_start: int) -> None:
+    def start(self, ring: int, file: int, hash_start: int, lock: StreamLock) -> None:
         """Start the process. After an exception, call `undo_start`.
 
         Args:
             ring: The descriptor of the ring.
             file: The descriptor of the log file.
             hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
+            lock: The lock of the stream.
 
         Raises:
             OSError: If the process can't be started.
@@ -61,16 +64,20 @@ class WriterProcess:
         # The logger process keeps the reading end, too: writing to a pipe without a reader may end it (SIGPIPE).
         self._wake_pipe += os.pipe()
         os.set_blocking(self._wake_pipe[1], False)
-        spawn(
-            "_write.process.server",
-            (ring, file, self._wake_pipe[0]),
-            lambda own: [str(number) for number in (*own, os.getpid(), hash_start)],
-            self._pids,
-            lambda own: [
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, own[0], 2),  # for `Ring.last_error_line`
-            ],
-        )
+        root, *lock_file = lock.for_process()
+        try:
+            spawn(
+                "_write.process.server",
+                (ring, file, self._wake_pipe[0], root),
+                lambda own: [*(str(number) for number in (*own, os.getpid(), hash_start)), *lock_file],
+                self._pids,
+                lambda own: [
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, own[0], 2),  # for `Ring.last_error_line`
+                ],
+            )
+        finally:
+            os.close(root)
         self._wake_pipe_identity = identity(os.fstat(self._wake_pipe[0]))
         self.pid = self._pids[0]
 

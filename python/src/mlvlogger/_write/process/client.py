@@ -81,7 +81,8 @@ class ProcessWriter:
             self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
             try:
-                self._process.start(fd, file.fd, unsealed_hash.start)
+                assert file.lock is not None
+                self._process.start(fd, file.fd, unsealed_hash.start, file.lock)
             except BaseException:
                 self._process.undo_start()
                 self._ring.close()
@@ -401,6 +402,8 @@ class ProcessWriter:
             if self._successor is not None:
                 self._successor.close()
         finally:
+            if self._file.lock is not None:
+                self._file.lock.release(self._process.has_ended())
             self.abandon()
 
     def abandon(self) -> None:

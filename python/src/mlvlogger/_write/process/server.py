@@ -17,6 +17,7 @@ import time
 
 from ..._disk.line_file import FileChanged, LineFile
 from ..._disk.spawn import detach
+from ..._disk.stream_lock import StreamLock
 from ..._format.line import line
 from ..seals import Seals
 from ..unsealed_hash import UnsealedHash
@@ -34,33 +35,54 @@ _IDLE_TICK = 11  # the same, after a second without records
 _VISIBLE_AFTER = 0.0005  # seconds after which a record that another process put is visible in whole
 _ORPHAN_TIMEOUT = 60.0  # seconds for which writing is retried after the logger process has exited
 _DAMAGE_TIMEOUT = 1.0  # seconds after which a record that isn't intact counts as damaged
+_LOCK_CHECK_INTERVAL = 0.9  # seconds (`writer.lock-check`)
 _BATCH = 256 * 1024  # bytes written in one call
 
 
-def serve(ring: str, file: str, wake_pipe: str, logger_pid: str, hash_start: str) -> NoReturn:
+def serve(
+    ring: str,
+    file: str,
+    wake_pipe: str,
+    root: str,
+    logger_pid: str,
+    hash_start: str,
+    lock_folder: str,
+    lock_name: str,
+    kernel_lock: str,
+) -> NoReturn:
     """Run the writer process, and exit when all records are written.
 
     Args:
-        ring: The descriptor of the ring. All arguments are numbers, as text.
+        ring: The descriptor of the ring. This and the following arguments are numbers, as text.
         file: The descriptor of the log file.
         wake_pipe: The reading end of the pipe that wakes this process.
+        root: The descriptor of the directory that `lock_folder` is relative to.
         logger_pid: The process id of the logger process.
         hash_start: The offset at which the hash of the next seal begins (`UnsealedHash.start`).
+        lock_folder: The path of the lock folder.
+        lock_name: The name of the lock file of this process.
+        kernel_lock: The lock of the operating system on the log file; empty if there is none.
     """
-    detach([int(ring), int(file), int(wake_pipe)])
-    unsealed_hash = UnsealedHash(LineFile.from_descriptor(int(file), "the log"), int(hash_start))
-    _Server(Ring(int(ring)), unsealed_hash, int(wake_pipe)).run(int(logger_pid))
+    detach([int(ring), int(file), int(wake_pipe), int(root)])
+    lock = StreamLock.for_writer(int(root), lock_folder, lock_name, kernel_lock)
+    try:
+        unsealed_hash = UnsealedHash(LineFile.from_descriptor(int(file), "the log"), int(hash_start))
+        _Server(Ring(int(ring)), unsealed_hash, int(wake_pipe), lock).run(int(logger_pid))
+    finally:
+        lock.release()
     os._exit(0)
 
 
 class _Server:
-    def __init__(self, ring: Ring, unsealed_hash: UnsealedHash, wake_pipe: int) -> None:
+    def __init__(self, ring: Ring, unsealed_hash: UnsealedHash, wake_pipe: int, lock: StreamLock) -> None:
         self._ring = ring
         self._words = ring.words
         self._file = unsealed_hash.file
         self._unsealed_hash = unsealed_hash
         self._seals = Seals(unsealed_hash)
         self._wake_pipe = wake_pipe
+        self._lock = lock
+        self._lock_checked_at = time.monotonic()
         self._poll = select.poll()
         self._poll.register(wake_pipe, select.POLLIN)
         self._is_pipe_closed = False  # whether the logger process has closed its end of the pipe
@@ -87,7 +109,7 @@ class _Server:
             try:
                 size = self._write()
             except FileChanged:
-                return  # the logger process finds the rest in the ring, and continues in another file
+                return  # the logger process finds the rest in the ring, and may continue in another file
             except (OSError, MemoryError) as error:
                 words[ERROR] = getattr(error, "errno", errno.ENOMEM) or errno.EIO
                 self._tries += 1
@@ -127,8 +149,13 @@ class _Server:
         """Write some of the waiting records, and return how many bytes were written.
 
         Raises:
+            FileChanged: If another program changed the file, or removed the lock file of this process.
             OSError: If the system refuses.
         """
+        if time.monotonic() - self._lock_checked_at > _LOCK_CHECK_INTERVAL and self._words[HEAD] != self._tail:
+            if not self._lock.is_found:
+                raise FileChanged("taken over")
+            self._lock_checked_at = time.monotonic()
         self._seals.settle()
         self._release_written()
         self._ring.apply_log_size(self._file)

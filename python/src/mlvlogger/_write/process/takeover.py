@@ -116,6 +116,8 @@ class Takeover:
             FileChanged: If another program has changed the file.
             OSError: If the system refuses.
         """
+        if self._file.lock is not None and not self._file.lock.check():
+            raise FileChanged("taken over")
         try:
             file = LineFile.from_descriptor(os.dup(self._file.fd), self._file.path)
         except OSError as error:
