@@ -1,5 +1,6 @@
 """What is found fast is what the full path finds: the same findings, on everything that one can think of."""
 
+import itertools
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from mlv_validate._fast import invalid as _invalid
 from mlv_validate._fast import parallel as _parallel
 from mlv_validate._fast import shapes as _shapes
 from mlv_validate._fast.items import InvalidLines, Item, Run, UnknownLine, ValidLine
+from mlv_validate._fast.patterns import NAMED, NUMBER
 from mlv_validate._fast.shapes import Shapes, check_block
 from mlv_validate._report import Report
 from mlv_validate._rules.bytes import parse
@@ -601,3 +603,25 @@ def test_the_fast_path_accepts_exactly_the_valid_lines(
         [item] = check_block(HEAD + rest + b"\n", learned)
         assert isinstance(item, Run | ValidLine) == good
         assert isinstance(item, UnknownLine) or is_right(item, HEAD + rest + b"\n")
+
+
+def test_the_pattern_of_a_number_matches_no_other_text() -> None:
+    """Of all short texts: `json.syntax` decides what is a number, and no version of `re` may find more."""
+    numbers = 0
+    for size in range(1, 6):
+        for characters in itertools.product("01.e+-", repeat=size):
+            text = "".join(characters)
+            if re.fullmatch(NUMBER, text):
+                assert not parse(text.encode(), line=False).broken, text
+                numbers += 1
+    assert numbers > 100
+
+
+def test_the_pattern_of_a_name_matches_no_name_that_breaks_its_rule() -> None:
+    """`event.name`, of all short texts."""
+    for size in range(7):
+        for characters in itertools.product("a/ m", repeat=size):
+            name = "".join(characters)
+            if re.fullmatch(NAMED, f'"{name}"'):
+                event = {"seq": 1, "time": "2026-11-22T18:24:00.000000Z", "event": name, "data": {}}
+                assert not check_event(event, is_known=True, typed=False).broken, name

@@ -322,6 +322,18 @@ def test_without_locks_of_the_operating_system_a_log_is_continued(
     conforms(HOME, sealed=True)
 
 
+@pytest.mark.parametrize("writer", ["direct", "process"])
+def test_the_lock_of_the_operating_system_is_held_as_well(writer: str) -> None:
+    """`writer.lock-kernel`: it shows on every node that shares it whether the writer still runs."""
+    with Exp("runs", "e", writer=writer) as exp:
+        exp.log.event("a")
+        fd = os.open(HOME / "log.jsonl", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
+
+
 @pytest.fixture
 def holder() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a process that writes `runs/e` and waits."""

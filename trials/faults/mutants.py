@@ -219,7 +219,7 @@ MUTANTS = (
                 "            fcntl.flock(fd, fcntl.LOCK_UN)\n",
             ),
         ),
-        ("test_writers.py::test_the_lock_is_released_when_its_process_is_killed",),
+        ("test_stream_lock.py::test_the_lock_of_the_operating_system_is_held_as_well",),
     ),
     Mutant(
         "m27",
@@ -421,6 +421,40 @@ MUTANTS = (
         "The writer process doesn't know what the logger process has written.",
         (Edit("_write/process/client.py", "            direct_range = start, digest\n", ""),),
         ("test_kept.py::test_an_edit_of_the_same_size_is_found_by_validation",),
+    ),
+    Mutant(
+        "m45",
+        "A writer looks for other lock files before it creates its own.",
+        (
+            Edit(
+                "_disk/stream_lock.py",
+                "                if had_notice:\n",
+                "                self._remove_own()\n                time.sleep(0.002)\n"
+                "                self._create(os.urandom(16).hex())\n                if had_notice:\n",
+            ),
+        ),
+        ("test_stream_lock.py::test_of_eight_contenders_that_are_killed_at_random_one_at_most_has_the_lock",),
+    ),
+    Mutant(
+        "m46",
+        "A writer doesn't look for its lock file again.",
+        (Edit("_disk/line_file.py", "if self.lock is not None and not self.lock.check():", "if False:"),),
+        ("test_stream_lock.py::test_a_writer_whose_lock_another_one_has_writes_no_more_to_the_stream",),
+    ),
+    Mutant(
+        "m47",
+        "A writer that can't be examined gets no time to notice that its stream is taken over.",
+        (Edit("_disk/stream_lock.py", "                    time.sleep(_NOTICE)\n", ""),),
+        ("test_stream_lock.py::test_a_writer_that_cannot_be_examined_is_named_and_can_be_taken_over",),
+    ),
+    Mutant(
+        "m48",
+        "The writer process has no lock file.",
+        (
+            Edit("_disk/stream_lock.py", "        lock._create(nonce)\n", "        lock._own = nonce\n"),
+            Edit("_write/process/server.py", "if not self._lock.is_found:", "if False:"),
+        ),
+        ("test_stream_lock.py::test_the_writer_process_has_a_lock_file",),
     ),
     Mutant(
         "m37",

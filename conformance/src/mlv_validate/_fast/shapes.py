@@ -118,7 +118,7 @@ class _Table:
         self.head = re.compile(head.encode())
         self.find_names = re.compile(f'"([^"]*+)"{colon}{FLAT}(?:{comma})?'.encode()).findall
         flat = f"{KEY}{colon}{FLAT}"
-        data = rf"(\{{(?:{flat}(?:{comma}{flat})*+)?+\}})"
+        data = rf"(\{{(?:{flat}(?:{comma}{flat})*)?\}})"
         self._before, self._after = (
             rf"{head}(?:",
             rf"{NAMED}{comma}{literal('data')}{colon}{data})"

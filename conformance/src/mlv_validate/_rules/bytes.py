@@ -20,6 +20,8 @@ MAX_QUICK = 64 * 1024  # a longer record takes the slow parser, which bounds the
 UNSURE, NOT_JSON = object(), object()  # returned by `quick` instead of a value
 
 _BOM = b"\xef\xbb\xbf"
+# At a backslash before the end of the record, CPython before 3.11.5 takes the backslash for a part of the string, too:
+# no bracket is missed.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Read from left to right, every backslash of a valid text begins one of: a pair, a lone surrogate, another escape.
