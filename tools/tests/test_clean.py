@@ -179,8 +179,9 @@ def test_an_experiment_with_a_running_writer_is_left_alone(clean: Callable[..., 
         left = names(exp.path)
         shown = clean("-y", "runs")
         if how == "a forked child that has only a file":
+            left = [name for name in left if ".lock" not in name]
             assert len(left) == 9 and "has it open" in shown
-            assert set(left) - {f"{name}" for name in LEFT} == set(names(exp.path))
+            assert set(left) - {f"{name}" for name in LEFT} == {name for name in names(exp.path) if ".lock" not in name}
         else:
             assert "has a writer" in shown
             assert set(left) - set(names(exp.path)) == {"prune/small/.mlv-06"}  # this one is another experiment
@@ -209,10 +210,11 @@ def test_a_writer_that_still_drains_is_left_alone(clean: Callable[..., str], exp
 
 def test_leftovers_of_a_killed_attach_are_removed(clean: Callable[..., str], tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(PROGRAMS / "clean_killed.py"), str(tmp_path / "runs")])
-    (left,) = names(tmp_path / "runs")
+    left, lock = names(tmp_path / "runs")[::-1]
+    assert lock == "killed/.mlv-log.jsonl.lock"
     assert re.fullmatch("killed/files/.mlv-[0-9a-f]{16}", left)
     shown = clean("--yes", "runs")
-    assert f"{left} " in shown and "100,000" in shown and "1 temporary file (100,000 bytes) removed" in shown
+    assert f"{left} " in shown and "100,000" in shown and "2 temporary files" in shown
     assert names(tmp_path / "runs") == [] and validate(tmp_path / "runs/killed").verdict == "valid"
     with Exp.resume(tmp_path / "runs/killed") as exp:
         exp.attach(b"again", "model.bin")
@@ -314,3 +316,17 @@ def test_names_with_terminal_commands_are_escaped(clean: Callable[..., str], tmp
     leave(exp.path / ".mlv-\x1b[31m")
     assert r"e/.mlv-\x1b[31m" in clean("runs")
     assert Path(exp.path / ".mlv-\x1b[31m").exists()
+
+
+def test_the_lock_file_of_a_writer_in_another_language_keeps_the_leftovers(clean: Callable[..., str], exp: Exp) -> None:
+    """A writer without ``flock``, such as one in Node.js: only its lock file shows it."""
+    folder = exp.path / ".mlv-log.jsonl.lock"
+    folder.mkdir()
+    lock = folder / ("0" * 32)
+    for host, pid in (("elsewhere", 1), (os.uname().nodename, os.getpid())):
+        lock.write_text(json.dumps({"mlv_lock": 1, "host": host, "pid": pid}))
+        assert "log.jsonl has a writer, by its lock files" in clean("-y", "runs")
+        assert (exp.path / ".mlv-01").exists() and lock.exists()
+    lock.write_text(json.dumps({"mlv_lock": 1, "host": os.uname().nodename, "pid": 4_194_305}))
+    clean("-y", "runs")
+    assert names(exp.path) == []

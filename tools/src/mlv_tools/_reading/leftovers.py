@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlvlogger import FOLDERS, TEMPORARY_PREFIX, Experiment
 
 __all__ = ["Leftover", "find_leftovers", "remove"]
 
+_LOCK = ".lock"  # the end of the name of a lock folder
 _YOUNG = 60  # seconds: a writer that starts has a temporary file before it has a stream with a lock
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -90,6 +93,7 @@ def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
                     kept = _leftover(directory, one.name, status, busy, opened).kept
                     if not kept:
                         (os.rmdir if stat.S_ISDIR(status.st_mode) else os.unlink)(last, dir_fd=fd)
+                        _remove_lock_folder(root, folder)
                     yield one, kept
                 except FileNotFoundError:
                     continue
@@ -119,10 +123,77 @@ def _scan(root: int) -> Iterator[tuple[str, os.stat_result]]:
                 for name in (*files, *folders):
                     if name.startswith(TEMPORARY_PREFIX) and (status := _temporary(name, fd)):
                         yield prefix + name, status
+                    elif _is_lock_folder(name):
+                        yield from _scan_lock_folder(root, prefix + name)
                 if top != "files":
                     break
         except FileNotFoundError:
             continue
+
+
+def _is_lock_folder(name: str) -> bool:
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(_LOCK)
+
+
+def _scan_lock_folder(root: int, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the lock files in the lock folder of a stream (specification 1.0, Bytes, One writer)."""
+    for name in _names(root, folder):
+        fd = _enter(root, folder)
+        try:
+            if len(name) == 32 and (status := _temporary(name, fd)):
+                yield f"{folder}/{name}", status
+        finally:
+            os.close(fd)
+
+
+def _remove_lock_folder(root: int, folder: str) -> None:
+    """Remove the folder of a lock file that was removed, if it was the last one."""
+    outer, _, name = folder.rpartition("/")
+    if not _is_lock_folder(name):
+        return
+    try:
+        fd = _enter(root, outer)
+    except OSError:
+        return
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except OSError:
+        pass  # it isn't empty, or a writer has removed it
+    finally:
+        os.close(fd)
+
+
+def _has_lock_file(root: int, stream: str) -> bool:
+    """Return whether a process that may still run has a lock file of a stream: a writer without `flock`."""
+    outer, slash, name = stream.rpartition("/")
+    folder = f"{outer}{slash}{TEMPORARY_PREFIX}{name}{_LOCK}"
+    for path, _ in _scan_lock_folder(root, folder):
+        try:
+            with open(path, "rb", opener=partial(os.open, dir_fd=root)) as file:
+                lock = json.loads(file.read(65_536))
+            if lock["host"] != os.uname().nodename or _runs(lock["pid"], lock.get("started")):
+                return True
+        except FileNotFoundError:
+            continue
+        except (OSError, OverflowError, KeyError, TypeError, ValueError):
+            return True  # a form that this version doesn't know
+    return False
+
+
+def _runs(pid: int, started: object) -> bool:
+    """Return whether a process of this host with this number, which began then, may still run."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    try:
+        # The name of the program may contain blanks and parentheses; the fields after it can't.
+        fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(") ")[2].split()
+        return fields[0] not in "ZXx" and started in (None, fields[19])
+    except (OSError, IndexError):
+        return True
 
 
 def _temporary(name: str, fd: int) -> os.stat_result | None:
@@ -188,6 +259,8 @@ def _lock(root: int, held: list[int]) -> str:
                     continue
                 held.append(fd)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _has_lock_file(root, name):
+                    return f"{name} has a writer, by its lock files"
             except BlockingIOError:
                 return f"{name} has a writer"
             except OSError as error:
