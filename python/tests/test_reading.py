@@ -765,6 +765,7 @@ def test_a_run_is_read_while_another_process_writes_it(begin: Callable[..., Any]
     assert run.state == "completed"
 
 
+@pytest.mark.rule("reader.lock")
 def test_reading_changes_nothing_and_takes_no_lock(exp: Exp) -> None:
     exp.log.event("x")
 

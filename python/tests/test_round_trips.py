@@ -162,6 +162,7 @@ def examples(strategy: Any, share: int, take: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*which isn't a metric:RuntimeWarning")
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_logged_values_are_read_back_equal(name: str, strict: Any, conforms: Any) -> None:
     values: list[Any] = []

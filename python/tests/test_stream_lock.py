@@ -89,6 +89,9 @@ def notice(constant: Any) -> float:
     return 0.3
 
 
+@pytest.mark.rule("writer.lock")
+@pytest.mark.rule("writer.lock-form")
+@pytest.mark.rule("writer.lock-end")
 @pytest.mark.parametrize(("name", "stream"), [("log.jsonl", "log.jsonl"), ("gpu", "log/gpu.jsonl")])
 def test_a_lock_file_exists_while_the_stream_is_written(name: str, stream: str, conforms: Any) -> None:
     """`writer.lock`, `writer.lock-form`, `writer.lock-end`."""
@@ -137,6 +140,8 @@ ROWS: dict[str, tuple[dict[str, Any], str | None, str]] = {
 }
 
 
+@pytest.mark.rule("writer.lock-held")
+@pytest.mark.rule("writer.lock-remove")
 @pytest.mark.parametrize(("members", "kernel", "verdict"), ROWS.values(), ids=ROWS)
 def test_the_evidence_decides(
     members: dict[str, Any], kernel: str | None, verdict: str, tmp_path: Path, notice: float
@@ -226,6 +231,8 @@ def test_an_exception_of_a_signal_handler_while_the_lock_is_acquired_leaves_no_l
     lock.release()
 
 
+@pytest.mark.rule("writer.lock-notice")
+@pytest.mark.rule("writer.lock-first")
 def test_a_writer_that_cannot_be_examined_is_named_and_can_be_taken_over(
     ended: bytes, no_kernel_locks: None, notice: float, conforms: Any
 ) -> None:
@@ -249,6 +256,7 @@ def test_a_writer_that_lives_cannot_be_taken_over(ended: bytes, no_kernel_locks:
     assert theirs.exists()
 
 
+@pytest.mark.rule("writer.lock-check")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_writer_whose_stream_was_taken_over_continues_in_a_kept_stream(
     writer: str, no_kernel_locks: None, notice: float, conforms: Any
@@ -271,6 +279,7 @@ def test_a_writer_whose_stream_was_taken_over_continues_in_a_kept_stream(
     conforms(HOME, sealed=True)
 
 
+@pytest.mark.rule("writer.lock-lost")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_writer_whose_lock_file_was_removed_continues(writer: str, conforms: Any) -> None:
     with Exp("runs", "e", writer=writer) as exp:
@@ -322,6 +331,7 @@ def test_without_locks_of_the_operating_system_a_log_is_continued(
     conforms(HOME, sealed=True)
 
 
+@pytest.mark.rule("writer.lock-kernel")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_the_lock_of_the_operating_system_is_held_as_well(writer: str) -> None:
     """`writer.lock-kernel`: it shows on every node that shares it whether the writer still runs."""
@@ -379,6 +389,7 @@ def test_a_killed_writer_leaves_no_lock(writer: str, holder: Any, no_kernel_lock
     conforms(HOME, sealed=True)
 
 
+@pytest.mark.rule("writer.lock-process")
 def test_the_writer_process_has_a_lock_file(conforms: Any) -> None:
     """`writer.lock-process`: after the death of the logger process, the writer process still writes."""
     with Exp("runs", "e", writer="process") as exp:
@@ -400,6 +411,7 @@ def test_a_forked_child_leaves_the_lock_of_its_parent() -> None:
         assert [*LOCKS.iterdir()] == before
 
 
+@pytest.mark.rule("writer.lock-order")
 @pytest.mark.slow
 def test_of_eight_contenders_that_are_killed_at_random_one_at_most_has_the_lock(run: Any, tmp_path: Path) -> None:
     """A real SIGKILL at any moment, also while a lock is acquired. Longer: run the program with more seconds."""
