@@ -254,7 +254,8 @@ def test_a_writer_that_cannot_be_examined_is_named_and_can_be_taken_over(
     conforms(HOME, sealed=True)
 
 
-def test_a_writer_that_lives_cannot_be_taken_over(ended: bytes, no_kernel_locks: None) -> None:
+def test_a_writer_that_lives_cannot_be_taken_over(ended: bytes, no_kernel_locks: None, constant: Any) -> None:
+    constant("_write.session._LOCK_TIMEOUT", 0.0)
     theirs = plant(pid=os.getppid(), started=started(os.getppid()))
     os.utime(theirs, (time.time() - 60,) * 2)
     with pytest.raises(StreamBusy, match="Wait until it ends"):

@@ -145,7 +145,8 @@ def _lock_file(destination: Destination, new: bool) -> LineFile:
                 raise
             held = error if isinstance(error, LockHeld) else None
         start = _last_start(root, name) if start is None else start
-        if time.monotonic() > until or not _has_opener_ended(start, root, name):
+        is_unknown = held is not None and held.is_unknown  # then no writer process of this host has the lock
+        if is_unknown or time.monotonic() > until or not _has_opener_ended(start, root, name):
             raise StreamBusy(_describe_holder(root, name, destination.path, held))
         time.sleep(0.005)
 
