@@ -2,9 +2,10 @@
 
 import json
 import re
+import sys
 from typing import Any
 
-__all__ = ["CLOCK", "COUNT", "FLAT", "KEY", "NAMED", "NUMBER", "STRING", "TIME"]
+__all__ = ["CLOCK", "COUNT", "FLAT", "KEY", "NAMED", "NUMBER", "OPTIONAL", "REPEATED", "STRING", "TIME"]
 __all__ += ["Shapeless", "exact", "is_plain", "literal", "shape"]
 
 _DAY = (
@@ -12,21 +13,22 @@ _DAY = (
     r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"  # the 29th of February takes the full path
 )
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-# CPython before 3.11.5 matches a possessive group although only a part of it matches (gh-106052): "1e" as "1". So only
-# repetitions of one character are possessive here.
-_FRACTION = r"(?:\.[0-9]{1,9}+)?"
+# CPython before 3.11.5 matches a possessive group although only a part of it matches (gh-106052): "1e" as "1". There,
+# only repetitions of one character are possessive, which takes more time.
+OPTIONAL, REPEATED = ("?+", "*+") if sys.version_info >= (3, 11, 5) else ("?", "*")
+_FRACTION = rf"(?:\.[0-9]{{1,9}}+){OPTIONAL}"
 _OFFSET = r"(?:Z|[-+](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 TIME = rf'"{_DAY}T{CLOCK}\.[0-9]{{6}}Z"'
 # At most fifteen digits before the point and an exponent of at most two: surely an integer in range, a finite number.
 COUNT = r"[1-9][0-9]{0,14}+"
-NUMBER = rf"-?+(?:0|{COUNT})(?:\.[0-9]++)?(?:[eE][-+]?+[0-9]{{1,2}}+)?"
+NUMBER = rf"-?+(?:0|{COUNT})(?:\.[0-9]++){OPTIONAL}(?:[eE][-+]?+[0-9]{{1,2}}+){OPTIONAL}"
 STRING = r'"[^"\\\x00-\x1f]*+"'
 
 # Any user's event without nested data; names in ASCII, as nearly all are.
 FLAT = rf"(?:{STRING}|{NUMBER}|true|false|null)"
 KEY = r'"(?!_mlv")[^"\\\x00-\x1f]*+"'
 _SEGMENT = r"[ !#-.0-\[\]-~]++"
-NAMED = rf'"(?!mlv)(?=[^"]{{1,1024}}+"){_SEGMENT}(?:/{_SEGMENT})*"'
+NAMED = rf'"(?!mlv)(?=[^"]{{1,1024}}+"){_SEGMENT}(?:/{_SEGMENT}){REPEATED}"'
 
 # Typed values with only a `value` of this form, which is narrower than the specification's, never wider.
 _PLAIN = {

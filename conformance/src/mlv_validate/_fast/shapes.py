@@ -18,7 +18,19 @@ from typing import Any
 
 from mlv_validate._fast.invalid import NOT_AN_OBJECT, BrokenRules, InvalidPatterns, check_unparsable
 from mlv_validate._fast.items import InvalidLines, Item, Run, UnknownLine, ValidLine
-from mlv_validate._fast.patterns import COUNT, FLAT, KEY, NAMED, TIME, Shapeless, is_plain, literal, shape
+from mlv_validate._fast.patterns import (
+    COUNT,
+    FLAT,
+    KEY,
+    NAMED,
+    OPTIONAL,
+    REPEATED,
+    TIME,
+    Shapeless,
+    is_plain,
+    literal,
+    shape,
+)
 from mlv_validate._findings import Broken
 from mlv_validate._rules.bytes import MAX_QUICK, NOT_JSON, UNSURE, is_odd, parse, quick
 from mlv_validate._rules.values import UTC, check_typed, is_calendar_day, typed_values
@@ -118,7 +130,7 @@ class _Table:
         self.head = re.compile(head.encode())
         self.find_names = re.compile(f'"([^"]*+)"{colon}{FLAT}(?:{comma})?'.encode()).findall
         flat = f"{KEY}{colon}{FLAT}"
-        data = rf"(\{{(?:{flat}(?:{comma}{flat})*)?\}})"
+        data = rf"(\{{(?:{flat}(?:{comma}{flat}){REPEATED}){OPTIONAL}\}})"
         self._before, self._after = (
             rf"{head}(?:",
             rf"{NAMED}{comma}{literal('data')}{colon}{data})"
