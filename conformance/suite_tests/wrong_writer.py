@@ -347,7 +347,7 @@ def looks_first() -> None:
 
 
 def no_lock_file() -> None:
-    """There is no lock but that of the operating system."""
+    """A writer has only the lock of the operating system."""
 
     def acquire(self: Any) -> None:
         self.lock = self.path

@@ -94,7 +94,7 @@ def _form_problems(content: dict[str, Any]) -> Iterator[str]:
         try:
             wanted["started"] = _started(content["pid"])
         except OSError:
-            yield f"a lock file has the pid {content['pid']!r}, and there is no such process"
+            yield f"a lock file has the pid {content['pid']!r}, but no process has this number"
     for name, types in _TYPES.items():
         value = content[name]
         if type(value) not in types or value != wanted.get(name, value):
