@@ -1,10 +1,11 @@
-"""The lock of a stream between PID namespaces and between boots of the operating system, for real (`writer.lock`).
+"""The lock of a stream for real: killed, suspended, in other PID namespaces, after another boot (`writer.lock`).
 
 Linux only: `unshare` starts a writer in its own PID namespace, as a container engine does, or with another boot id.
 """
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -68,6 +69,57 @@ _PYTHON_TAKES = """if True:
         exp.log.event("taken", {})
     print("acquired")
 """
+_CONTENDERS = {  # resume, log some events, each acknowledged in the file given, and close; again and again
+    "mlvlogger": [
+        *_PYTHON,
+        """if True:
+    import itertools, os, random, sys, time, warnings
+    import mlvlogger
+    warnings.simplefilter("ignore")
+    name, acknowledged = sys.argv[1:]
+    file = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    numbers = itertools.count()
+    while True:
+        try:
+            exp = mlvlogger.Exp.resume(".")
+        except mlvlogger.StreamBusy:
+            time.sleep(random.uniform(0, 0.05))
+            continue
+        for number in itertools.islice(numbers, random.randrange(1, 6)):
+            exp.log.event("batch", {"line": f"{name} {number}"})
+            os.write(file, f"{name} {number}\\n".encode())
+        exp.close()
+""",
+    ],
+    "javascript": [
+        *_NODE,
+        f"""
+import {{openSync, writeSync}} from "node:fs";
+import {{setTimeout}} from "node:timers/promises";
+import {{Experiment}} from {json.dumps(str(_INDEX))};
+process.removeAllListeners("warning");
+const [name, acknowledged] = process.argv.slice(1);
+const file = openSync(acknowledged, "a");
+let number = 0;
+for (;;) {{
+  let experiment = null;
+  try {{
+    experiment = Experiment.resume(".");
+  }} catch (error) {{
+    if (!/another|busy|writes/i.test(error.message)) throw error;
+    await setTimeout(50 * Math.random());
+    continue;
+  }}
+  for (let left = Math.floor(1 + 5 * Math.random()); left > 0; left -= 1) {{
+    experiment.log.event("batch", {{line: `${{name}} ${{number}}`}});
+    writeSync(file, `${{name}} ${{number}}\\n`);
+    number += 1;
+  }}
+  experiment.close("completed");
+}}
+""",
+    ],
+}
 _NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
 _BOOT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 _ANOTHER_BOOT = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
@@ -227,3 +279,64 @@ def test_after_a_reboot_the_stream_is_free_if_a_kernel_lock_proves_it(
         assert "takeover" in javascript_tries(experiment)
         assert javascript_tries(experiment, "takeover") == "acquired"
     assert validate(experiment).targets[0].findings == ()
+
+
+@pytest.mark.parametrize("by", ["mlvlogger", "javascript"])
+def test_a_writer_that_was_suspended_while_its_stream_was_taken_over_continues_in_a_kept_stream(
+    by: str, experiment: Path, start: Start
+) -> None:
+    holder = start("javascript", in_namespace=True)
+    os.killpg(holder.pid, signal.SIGSTOP)
+    try:
+        if by == "javascript":
+            assert javascript_tries(experiment, "takeover") == "acquired"
+        else:
+            with mlvlogger.Exp.resume(experiment, takeover=True) as exp:
+                exp.log.event("taken", {})
+    finally:
+        os.killpg(holder.pid, signal.SIGCONT)
+    log(holder, "after")
+    found = mlvlogger.read(experiment)
+    assert [event.data["line"] for event in found.events("batch")] == ["begin"]
+    assert [event.data["line"] for event in found.events("batch", stream="log/kept-1.jsonl")] == ["after"]
+    assert validate(experiment).targets[0].findings == ()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_of_eight_contenders_in_two_languages_that_are_killed_at_random_none_destroys_an_event(
+    seed: int, experiment: Path, tmp_path: Path
+) -> None:
+    """Each event that was acknowledged is read exactly once, in whichever session of whichever language it was."""
+    choices = random.Random(seed)
+    running: dict[int, subprocess.Popen[str]] = {}
+    killed = 0
+
+    def begin(slot: int) -> None:
+        implementation = "mlvlogger" if slot % 2 else "javascript"
+        arguments = [f"{slot}-{killed}", str(tmp_path / f"acknowledged-{slot}")]
+        running[slot] = subprocess.Popen([*_CONTENDERS[implementation], *arguments], cwd=experiment, text=True)
+
+    for slot in range(8):
+        begin(slot)
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end or not all((tmp_path / f"acknowledged-{slot}").exists() for slot in (0, 1)):
+            time.sleep(choices.uniform(0.05, 0.6))
+            slot = choices.randrange(8)
+            assert running[slot].poll() is None
+            running[slot].kill()
+            running[slot].wait()
+            killed += 1
+            begin(slot)
+    finally:
+        for contender in running.values():
+            contender.kill()
+            contender.wait()
+    acknowledged = [line for path in tmp_path.glob("acknowledged-*") for line in path.read_text().splitlines()]
+    found = mlvlogger.read(experiment)
+    read = [event.data["line"] for stream in found.streams for event in found.events("batch", stream=stream)]
+    assert len(set(read)) == len(read)
+    assert set(acknowledged) <= set(read)
+    assert {int(line.split("-")[0]) % 2 for line in acknowledged} == {0, 1}  # both implementations had the lock
+    findings = [finding for finding in validate(experiment).targets[0].findings if finding.rule != "log.torn"]
+    assert findings == []
