@@ -145,9 +145,20 @@ def test_the_index_has_every_page_of_the_specification_in_order() -> None:
     )
     assert sorted([*listed, "index"]) == [path.stem for path in CHAPTERS]
     site = re.findall(r"spec/1\.0/(\w+)\.md", (SPEC.parents[1] / "mkdocs.yml").read_text("utf-8"))
-    assert site == ["index", *listed]
+    assert site == ["index", "whole", *listed]
     chapters = list(dict.fromkeys(rule["chapter"] for rule in REQUIREMENTS))
     assert chapters == [name for name in listed if name in chapters]
+
+
+def test_the_page_with_the_whole_specification_has_each_rule_and_leads_nowhere_else() -> None:
+    text = script("one_page").whole()
+    assert set(re.findall(r'<a id="([^"]+)"', text)) >= {rule["id"] for rule in REQUIREMENTS}
+    assert re.findall(r"\]\((?:{})\.md".format("|".join(path.stem for path in CHAPTERS)), text) == []
+    places = set(re.findall(r'<a id="([^"]+)"', text)) | {
+        re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= places
 
 
 def test_the_experiment_byte_by_byte_is_at_level_sealed_and_its_commands_give_its_digests(tmp_path: Path) -> None:
