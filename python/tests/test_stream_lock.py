@@ -174,7 +174,7 @@ def test_an_operating_system_that_tells_nothing_leaves_host_and_pid(
     constant: Any, tmp_path: Path, notice: float
 ) -> None:
     """Row 6, as on Windows."""
-    constant("_disk.stream_lock._system", lambda: (None, None))
+    constant("_disk.lock_file._system", lambda: (None, None))
     nothing = {"boot": None, "pids": None, "started": None}
     theirs = plant(tmp_path / ".mlv-log.jsonl.lock", **nothing, host=os.uname().nodename)
     StreamLock(Folder(tmp_path), "log.jsonl", None).release()
@@ -216,7 +216,7 @@ def test_an_exception_of_a_signal_handler_while_the_lock_is_acquired_leaves_no_l
 
     def profile(frame: Any, event: str, argument: Any) -> None:
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith("stream_lock.py"):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("stream_lock.py", "lock_file.py")):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
