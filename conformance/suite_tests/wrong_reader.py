@@ -20,6 +20,7 @@ import mlvlogger._format.decode as values
 import mlvlogger._format.parse as parse
 import mlvlogger._read.experiment as reading
 import mlvlogger._read.meta as meta
+import mlvlogger._read.stream as streams
 from mlvlogger import Experiment, Opaque
 
 plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta
@@ -86,7 +87,7 @@ def surrogates() -> None:
 
 def torn() -> None:
     """The bytes after the last LF are a line."""
-    plain = reading.blocks
+    plain = streams.blocks
 
     def blocks(file: Any, size: int) -> Any:
         yield from plain(file, size)
@@ -94,12 +95,12 @@ def torn() -> None:
         if rest := file.read().rpartition(b"\n")[2]:
             yield rest + b"\n", len(rest)
 
-    reading.blocks = blocks
+    streams.blocks = blocks
 
 
 def links() -> None:
     """Streams that are symbolic links are read."""
-    reading._is_regular = lambda path: path.is_file()
+    reading.is_regular = lambda path: path.is_file()
     reading.open_regular = lambda path: open(path, "rb")
 
 
@@ -162,7 +163,7 @@ def checked(check: Callable[[Any, Any], bool]) -> Callable[[], None]:
             if not check(version, requires):
                 raise driver.UnsupportedVersion(where)
 
-        reading.check_version = meta.check_version = check_version
+        streams.check_version = meta.check_version = check_version
 
     return fault
 

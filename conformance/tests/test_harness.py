@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from mlv_conformance._cli import SUITE
+from mlv_conformance._cli import SUITE, main
 from mlv_conformance._driver import Driver
 from mlv_conformance._suite import locks
 from mlv_conformance._suite.scenarios import load_scenarios
@@ -40,6 +41,21 @@ def test_every_rule_for_writers_has_scenarios() -> None:
     assert [name for name, number in Counter(scenario.id for scenario in scenarios).items() if number > 1] == []
 
 
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return what the command prints for options that it refuses."""
+
+    def run(*options: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["mlv-conformance", *options, "--", sys.executable, "-c", ""])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert (ended.value.code, printed.out) == (2, "")
+        return printed.err
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
@@ -51,12 +67,11 @@ def test_every_rule_for_writers_has_scenarios() -> None:
         (["--only", "log.blank/*", "--class", "writer"], ""),
     ],
 )
-def test_a_pattern_that_matches_no_test_is_an_error_with_known_names(options: list[str], advice: str) -> None:
-    command = [sys.executable, "-m", "mlv_conformance", *options, "--", sys.executable, "-c", ""]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
+def test_a_pattern_that_matches_no_test_is_an_error_with_known_names(
+    options: list[str], advice: str, refused: Callable[..., str]
+) -> None:
     pattern = f"mlv-conformance: error: --only {re.escape(repr(options[1]))} matches no test\\. {advice}"
-    assert re.match(pattern, done.stderr), done.stderr
+    assert re.match(pattern, error := refused(*options)), error
 
 
 @pytest.mark.parametrize(
@@ -68,11 +83,10 @@ def test_a_pattern_that_matches_no_test_is_an_error_with_known_names(options: li
         (["--against", ""], "--against is empty. Give the command line of a driver."),
     ],
 )
-def test_wrong_usage_of_a_second_driver_is_an_error(options: list[str], message: str) -> None:
-    command = [sys.executable, "-m", "mlv_conformance", *options, "--", sys.executable, "-c", ""]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"mlv-conformance: error: {message}")
+def test_wrong_usage_of_a_second_driver_is_an_error(
+    options: list[str], message: str, refused: Callable[..., str]
+) -> None:
+    assert refused(*options).startswith(f"mlv-conformance: error: {message}")
 
 
 @pytest.mark.slow

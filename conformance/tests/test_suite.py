@@ -17,16 +17,19 @@ SUITE = CONFORMANCE / "suite"
 SPEC = CONFORMANCE.parent / "spec" / "1.0"
 RULES = {rule["id"]: rule for rule in json.loads((SPEC / "requirements.json").read_text("utf-8"))}
 CASES = load_cases(SUITE)
+SCHEMA = json.loads((SUITE / "suite.schema.json").read_text("utf-8"))
 UNCHECKED = ("future-2.0", "mixed")
 BASES = sorted(path.name for path in (SUITE / "bases").iterdir())
+
+
+def test_the_schema_of_case_files_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("path", sorted((SUITE / "cases").iterdir()), ids=lambda path: path.stem)
 def test_a_case_file_is_valid_and_named_after_its_rule(path: Path) -> None:
     content = json.loads(path.read_text("utf-8"))
-    schema = json.loads((SUITE / "suite.schema.json").read_text("utf-8"))
-    Draft202012Validator.check_schema(schema)
-    assert [error.json_path for error in Draft202012Validator(schema).iter_errors(content)] == []
+    assert [error.json_path for error in Draft202012Validator(SCHEMA).iter_errors(content)] == []
     assert path.name == content["rule"] + ".json"
 
 

@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from ._logger import Logger, Span
     from ._new_file import NewFile, NewText
     from ._read.events import Event
-    from ._read.experiment import Experiment, Problem
+    from ._read.experiment import Experiment
     from ._read.file_reference import ref
     from ._read.find import Found, find, unfollowed_links
+    from ._read.problems import Problem
     from ._read.read import read
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
@@ -109,9 +110,10 @@ _HOMES = {
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
     "_read.events": "Event",
-    "_read.experiment": "Experiment Problem",
+    "_read.experiment": "Experiment",
     "_read.file_reference": "ref",
     "_read.find": "Found find unfollowed_links",
+    "_read.problems": "Problem",
     "_read.read": "read",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",

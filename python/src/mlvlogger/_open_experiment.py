@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Literal, TypeVar, overload
 
     from ._disk.folder import Folder
-    from ._logger import StreamLogger
+    from ._open_streams import StreamLogger
     from ._opening import Opening
 
     _E = TypeVar("_E", bound="OpenExperiment")

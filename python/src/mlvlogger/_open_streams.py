@@ -10,7 +10,7 @@ from ._disk.folder import Folder, open_regular
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
-from ._logger import StreamLogger
+from ._logger import Logger
 from ._messages import qualname, short
 from ._write.recovery import scan_file
 from ._write.stream import Stream
@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["OpenStreams"]
+__all__ = ["OpenStreams", "StreamLogger"]
 
 _MAX_TRIES = 100  # to open a stream that other processes create and remove
+
+
+class StreamLogger(Logger):
+    """The root logger of a stream of an experiment."""
+
+    def __init__(self, stream: Stream, experiment: str) -> None:
+        self._initialize(stream, None, "", None, experiment)
+        #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
+        #: logger and all loggers below it are dropped.
+        self._background: dict[str, object] = {}
 
 
 class OpenStreams:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ._format.meta import Meta
     from ._format.references import File
-    from ._logger import StreamLogger
+    from ._open_streams import StreamLogger
 
 __all__ = ["Opening"]
 

@@ -3,68 +3,36 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
-from .._disk.blocks import blocks
 from .._disk.folder import Directory, check_path, open_regular
 from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
-from .._format.immutable import Immutable
 from .._format.lifecycle import lifecycle_lines, superseded
 from .._format.names import DEFAULT_STREAM, is_stream_file, stream_name, stream_path
 from .._messages import brief, warn
-from .._version import check_version
-from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
+from .events import Event, parse_time
 from .existing import ExistingExperiment
 from .fast import Series, quick_events
 from .meta import load
 from .patterns import matcher
+from .problems import Problem, is_regular, torn_end, wrong_type, wrong_types
 from .readonly import read_only
 from .search import leads_outside, walk
 from .spans import SpanTree, span_trees
+from .stream import stream_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from typing import Any, ClassVar, TypeAlias
+    from typing import Any, ClassVar
 
-    # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
-    # events, and numbered lines that `read_event` must read.
-    BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
+    from .stream import BlockReader
 
-__all__ = ["Experiment", "Problem", "readable_experiments", "search"]
+__all__ = ["Experiment", "readable_experiments", "search"]
 
 _LISTED = 5  # metrics in a warning
-# What a reader leaves out if an entry isn't of the type that `layout.types` requires; of other streams, their events.
-_LEFT_OUT = {
-    "meta": "the additions in it were left out",
-    "log": "the streams in it were left out",
-    DEFAULT_STREAM: "its events were left out",
-}
-
-
-class Problem(Immutable):
-    """A part of an experiment that a reader skipped.
-
-    Args:
-        path: The file, relative to the experiment directory.
-        line: The number of the line, counted from 1; None for the whole file.
-        message: Why it was skipped.
-    """
-
-    __slots__ = __match_args__ = ("path", "line", "message")
-
-    path: str
-    line: int | None
-    message: str
-
-    def __init__(self, path: str, line: int | None, message: str) -> None:
-        self._set(path, line, message)
-
-    def __str__(self) -> str:
-        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
 
 
 class Experiment(ExistingExperiment):
@@ -122,7 +90,7 @@ class Experiment(ExistingExperiment):
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
-        problems = (*meta.problems, *_wrong_types(os.fspath(path)))
+        problems = (*meta.problems, *wrong_types(os.fspath(path)))
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in problems]
         self.torn: dict[str, Problem] = {}
         self._reported = set(self.problems)
@@ -130,11 +98,11 @@ class Experiment(ExistingExperiment):
     @property
     def streams(self) -> list[str]:
         """The paths of the streams of the experiment, `log.jsonl` first."""
-        names = [DEFAULT_STREAM] if _is_regular(self.path / DEFAULT_STREAM) else []
+        names = [DEFAULT_STREAM] if is_regular(self.path / DEFAULT_STREAM) else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
             names += sorted(
-                f"log/{name}" for name in os.listdir(log) if is_stream_file(name) and _is_regular(log / name)
+                f"log/{name}" for name in os.listdir(log) if is_stream_file(name) and is_regular(log / name)
             )
         return names
 
@@ -338,86 +306,28 @@ class Experiment(ExistingExperiment):
 
         If the system can't open the file, there are no events and there is a problem, or with *must_open*, an OSError.
         """
+        place = self.path / path
         try:
-            file = open_regular(self.path / path)
+            file = open_regular(place)
         except FileNotFoundError:
             return
         except OSError as error:
-            reason = _wrong_type(self._directory.path, path)
+            reason = wrong_type(self._directory.path, path)
             if must_open and not reason:
                 raise
             self._problem(path, None, reason or f"it cannot be read: {error}")
             return
-        first = 1  # the number of the first line of a block
         with file:
-            torn = os.fstat(file.fileno()).st_size
-            for block, length in blocks(file, torn):
-                torn -= length
-                if block is None:
-                    self._problem(path, first, "the line is longer than 16 MiB and was left out")
-                    first += 1
-                    continue
-                for found in read_block(path, first, block):
-                    if isinstance(found, tuple):
-                        number, line = found
-                        try:
-                            found = read_event(path, number, line)
-                        except NOT_AN_EVENT as error:
-                            self._problem(path, number, f"{why_not_an_event(error)} and was left out")
-                            continue
-                        if found.name == "mlv/start":
-                            session = f"the session on line {number} of {self.path / path}"
-                            check_version(found.data.get("mlv"), found.data.get("requires"), session)
-                    yield found
-                first += block.count(b"\n")
+            torn = yield from stream_events(file, place, path, read_block, self._problem)
         self.torn.pop(path, None)
         if torn:
-            last = "byte has no line feed after it and isn't"
-            if torn > 1:
-                last = f"{torn} bytes have no line feed after them and aren't"
-            self.torn[path] = Problem(path, None, f"the last {last} part of the log")
+            self.torn[path] = torn_end(path, torn)
 
     def _repr_html_(self) -> str:
         """Return the HTML for a notebook: state, parameters, and a small curve of each metric of the first events."""
         from .notebook import experiment_html
 
         return experiment_html(self)
-
-
-def _is_regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _wrong_types(directory: str) -> Iterator[tuple[str, str]]:
-    """Yield the entries of an experiment that are left out because of their type, and why."""
-    log = os.path.join(directory, "log")
-    others: list[str] = []  # than regular files
-    try:
-        if not os.path.islink(log):
-            with os.scandir(log) as entries:
-                others = [one.name for one in entries if not one.is_file(follow_symlinks=False)]
-    except OSError:
-        pass  # usually there is no such folder; if it can't be searched, `Experiment.streams` raises the error
-    for name in ("meta", DEFAULT_STREAM, "log", *(f"log/{name}" for name in sorted(filter(is_stream_file, others)))):
-        if reason := _wrong_type(directory, name):
-            yield name, reason
-
-
-def _wrong_type(directory: str, name: str) -> str:
-    """Return why an entry of an experiment is left out because of its type (`layout.types`); "" if it isn't."""
-    try:
-        mode = os.lstat(os.path.join(directory, name)).st_mode
-    except OSError:
-        return ""
-    is_folder = name in ("meta", "log")
-    if stat.S_ISDIR(mode) if is_folder else stat.S_ISREG(mode):
-        return ""
-    other = f"it isn't a {'directory' if is_folder else 'regular file'}"
-    what = "it is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else other
-    return f"{what}; {_LEFT_OUT.get(name, 'its events were left out')}"
 
 
 def search(root: Path, links: list[Path] | None = None) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:

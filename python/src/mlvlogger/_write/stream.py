@@ -12,8 +12,6 @@ import time
 from .._disk.folder import Folder
 from .._disk.line_file import FileChanged
 from .._errors import LogClosed, WriteFailed
-from .._format.json import dumps
-from .._format.lifecycle import PAUSE, RESUME, REWIND
 from .._format.line import Pending
 from .._format.references import EventRef
 from .._messages import warn
@@ -23,6 +21,7 @@ from .closing import Closing
 from .destination import Destination
 from .exceptions import preload
 from .gate import EXIT_TIMEOUT, Gate
+from .lifecycle_events import pause_event, rewind_event
 from .registry import count_forks, register
 from .relocation import Relocation
 from .reports import Reports
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from .writer import Writer
 
 __all__ = ["Stream"]
-
-_MAX_REASON = 10_000  # characters
 
 
 class Stream:
@@ -268,19 +265,14 @@ class Stream:
             return seq if kept else None
 
     def _rewind_event(self, to: int, reason: str | None) -> Pending:
-        if not 0 <= to <= self.seq:
-            raise ValueError(
-                f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
-                "Give a seq that mark() returned for it."
-            )
-        return _lifecycle_event(REWIND, {"to": to}, reason)
+        return rewind_event(self.path, self.seq, to, reason)
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
         """Write `mlv/pause` or `mlv/resume`. In a forked child that hasn't logged, nothing is written."""
         with self._gate.lock:
             if self._inherited is not None and not self.closed:
                 return None
-            event = _lifecycle_event(PAUSE if paused else RESUME, {}, reason)
+            event = pause_event(paused, reason)
             seq, kept = self.append(event.name, event.data)
             self.paused = paused
             return seq if kept else None
@@ -400,11 +392,3 @@ def _closed_error(event: Pending, path: str) -> LogClosed:
         f"the event {event.name.decode('ascii')} came after {path} was closed. Log before close(), "
         "or inside the with block."
     )
-
-
-def _lifecycle_event(name: bytes, data: dict[str, Any], reason: str | None) -> Pending:
-    if reason is not None:
-        if not isinstance(reason, str):
-            raise TypeError(f"reason is {reason!r}; it must be a string.")
-        data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-    return Pending(name, dumps(data).encode("ascii"))
