@@ -52,6 +52,16 @@ class Case:
         return f"{self.rule}/{self.name}"
 
     @property
+    def tested_rules(self) -> tuple[str, ...]:
+        """The rules that the case tests: that of the directory, and those of a validator that reports it."""
+        return (
+            self.rule,
+            "validator.findings",
+            "validator.read-only",
+            *(["validator.complete"] if self.unchecked else []),
+        )
+
+    @property
     def breaks(self) -> bool:
         """Whether the case breaks its rule. Otherwise it keeps the rule."""
         return any(finding.rule == self.rule for finding in self.findings)
