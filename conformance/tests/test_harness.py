@@ -110,6 +110,13 @@ def test_a_driver_that_supports_nothing_is_not_tested() -> None:
     assert done.stdout.splitlines()[1:] == ["nothing was tested: the driver supports none of the commands"]
 
 
+def test_scenarios_of_one_process_are_not_tested_against_another_driver() -> None:
+    other = f"{sys.executable} -c pass"
+    name = next(one.id for one in load_scenarios(SUITE) if not one.has_several_processes)
+    done = run("--against", other, "--only", name, "--", sys.executable, "-c", "pass")
+    assert (done.returncode, done.stdout) == (1, "nothing was tested: no matching test has several processes\n")
+
+
 def test_rules_that_were_not_run_are_apart_from_rules_that_the_suite_cannot_test() -> None:
     done = run("--class", "validator", "--only", "log.blank/*", "--", sys.executable, "-c", SILENT)
     of_the_run, of_the_suite = done.stdout.splitlines()[-2:]

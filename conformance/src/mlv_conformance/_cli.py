@@ -80,6 +80,10 @@ def _command(
     """
     if only and claim:
         raise click.UsageError("--only runs a part of the suite, and a claim is about the whole suite: leave one out.")
+    if against is not None:
+        if claim or set(classes) - {"writer"}:
+            raise click.UsageError("--against tests two writers together: leave out --claim and other classes.")
+        classes = ("writer",)
     tests = [test for test in load_tests(suite) if test.class_ in (classes or CLASSES)]
     if only is not None and not any(fnmatch.fnmatchcase(test.name, only) for test in tests):
         raise click.UsageError(_no_match(only, tests))
@@ -91,16 +95,9 @@ def _command(
     transcript = Transcript()
     drivers = [Driver(command, seconds=seconds, transcript=transcript)]
     if against is not None:
-        if claim or set(classes) - {"writer"}:
-            raise click.UsageError("--against tests two writers together: leave out --claim and other classes.")
-        classes = ("writer",)
         drivers.append(Driver(_split(against), seconds=seconds, transcript=transcript))
-    kept = None
-    if keep:
-        before = [sys.executable, "-m", "mlv_conformance"]
-        before += [] if suite == SUITE else ["--suite", str(suite.resolve())]
-        other = [] if against is None else ["--against", against]
-        kept = Kept(keep, transcript, before, [*other, "--seconds", f"{seconds:g}", "--", *command])
+    rest = [*([] if against is None else ["--against", against]), "--seconds", f"{seconds:g}", "--", *command]
+    kept = Kept(keep, transcript, _rerun(suite), rest) if keep else None
     results = []
     for result in _results(drivers, suite, classes or CLASSES, only, kept):
         results.append(result)
@@ -113,6 +110,11 @@ def _command(
         claim.write_text(json.dumps(make_claim(results, suite=suite, name=name, version=version_), indent=2) + "\n")
     outcomes = {result.outcome for result in results}
     return 1 if "failed" in outcomes or not outcomes & {"passed", "warned"} else 0
+
+
+def _rerun(suite: Path) -> list[str]:
+    """Return the beginning of the command that runs a test of the suite again."""
+    return [sys.executable, "-m", "mlv_conformance", *([] if suite == SUITE else ["--suite", str(suite.resolve())])]
 
 
 def _split(command: str) -> list[str]:
@@ -178,8 +180,11 @@ def _print_summary(results: list[Result], suite: Path) -> None:
         if result.outcome == "omitted":
             print(f"omitted: {_title(result)}: {visible(result.detail)[:300]}")
     if not any(result.outcome in ("passed", "failed", "warned") for result in results):
-        why = "the driver supports none of the commands" if any(one.outcome == "unsupported" for one in results) else ""
-        why = why or "this machine can make none of the tests"
+        outcomes = {result.outcome for result in results}
+        if "unsupported" in outcomes:
+            why = "the driver supports none of the commands"
+        else:
+            why = "this machine can make none of the tests" if outcomes else "no matching test has several processes"
         print(f"nothing was tested: {why}")
         return
     for what, rules in (
