@@ -193,3 +193,9 @@ def test_a_message_names_the_member_and_the_problem() -> None:
         assert messages
         for rule, message in messages:
             assert rule in RULES and 10 < len(message) < 500 and message.isprintable(), (rule, message)
+
+
+def test_a_message_about_a_line_feed_at_the_end_says_so() -> None:
+    file = next(value for value in TYPED if value["_mlv"] == "file")
+    [(rule, message)] = check_typed(file | {"sha256": f"{DIGEST}\n"}, True)
+    assert rule == "value.file" and message.endswith("not a string without a line feed at its end")

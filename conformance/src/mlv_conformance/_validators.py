@@ -5,45 +5,54 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
+from mlv_conformance._kept import Kept
 from mlv_conformance._results import Result
 from mlv_conformance._suite.cases import Case, Finding, SuiteError, materialize
 
 _BATCH = 50
 
 
-def validator_results(driver: Driver, suite: Path, cases: Sequence[Case]) -> Iterator[Result]:
-    """Return the results of all cases."""
+def validator_results(driver: Driver, suite: Path, cases: Sequence[Case], kept: Kept | None = None) -> Iterator[Result]:
+    """Return the results of all cases; those that fail are kept."""
     for level in ("core", "sealed"):
         of_level = [case for case in cases if case.level == level]
         for batch in _batches(of_level):
-            yield from _run_batch(driver, suite, batch, "validate --sealed" if level == "sealed" else "validate")
+            command = "validate --sealed" if level == "sealed" else "validate"
+            yield from _run_batch(driver, suite, batch, command, kept)
 
 
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
     return (cases[first : first + _BATCH] for first in range(0, len(cases), _BATCH))
 
 
-def _run_batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str) -> Iterator[Result]:
+def _run_batch(driver: Driver, suite: Path, cases: Iterable[Case], command: str, kept: Kept | None) -> Iterator[Result]:
     """Return the results of cases that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
-        made = list[tuple[Case, Path]]()
+        made = list[tuple[Case, Path, Path, set[Path]]]()
         for number, case in enumerate(cases):
             try:
-                made.append((case, materialize(suite, case, Path(folder, str(number)))))
+                directory = Path(folder, str(number))
+                target = materialize(suite, case, directory)
+                made.append((case, target, directory, set(directory.rglob("*"))))
             except SuiteError as error:
                 if not isinstance(error.__cause__, OSError) and not isinstance(error.__context__, OSError):
                     raise
-                yield Result("validator", case.level, case.id, (case.rule,), "omitted", str(error))
-        answers = driver.ask(command, [target for _, target in made])
-        for (case, _), answer in zip(made, answers, strict=True):
-            yield _result(case, answer)
+                yield Result("validator", case.level, case.id, case.tested_rules, "omitted", str(error))
+        answers = driver.ask(command, [target for _, target, _, _ in made])
+        for (case, _, directory, before), answer in zip(made, answers, strict=True):
+            result = _result(case, answer, before ^ set(directory.rglob("*")))
+            if kept and result.outcome == "failed":
+                kept.add("validator", case.id, case, result.detail, directory)
+            driver.transcript.begin()
+            yield result
 
 
-def _result(case: Case, answer: Answer | Failed | Unsupported) -> Result:
+def _result(case: Case, answer: Answer | Failed | Unsupported, changed: set[Path]) -> Result:
     if isinstance(answer, Unsupported):
-        return Result("validator", case.level, case.id, (case.rule,), "unsupported")
-    detail = str(answer) if isinstance(answer, Failed) else "; ".join(differences(case, answer))
-    return Result("validator", case.level, case.id, (case.rule,), "failed" if detail else "passed", detail)
+        return Result("validator", case.level, case.id, case.tested_rules, "unsupported")
+    problems = [str(answer)] if isinstance(answer, Failed) else [*differences(case, answer)]
+    detail = "; ".join(problems + [f"{path.name} was created or removed" for path in sorted(changed)])
+    return Result("validator", case.level, case.id, case.tested_rules, "failed" if detail else "passed", detail)
 
 
 def differences(case: Case, answer: Answer) -> Iterator[str]:

@@ -7,12 +7,13 @@ reads the cases, `materialize` makes the directory of a case.
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mlv_conformance._suite.locks import put_lock
+from mlv_validate import RULES
 
 Edit = dict[str, Any]
 
@@ -50,6 +51,36 @@ class Case:
     def id(self) -> str:
         """The name of the case in results: its rule and its name."""
         return f"{self.rule}/{self.name}"
+
+    @property
+    def tested_rules(self) -> tuple[str, ...]:
+        """The rules that the case tests: that of the directory, and those of a validator that reports it."""
+        return (
+            self.rule,
+            "validator.findings",
+            "validator.read-only",
+            *(["validator.complete"] if self.unchecked else []),
+            *self._tested_of_search(),
+            *self._tested_of_masking(),
+        )
+
+    def _tested_of_search(self) -> Iterator[str]:
+        edit = self.edit or {}
+        if self.base == "nested":
+            yield "validator.discovery"
+        if self.target != ".":
+            yield "validator.bare"
+        if edit.get("op") == "link":
+            yield "validator.links"
+        if edit.get("op") == "copy" and {"meta", "log", "files"} & set(str(edit["to"]).split("/")[:-1]):
+            yield "validator.folders"
+
+    def _tested_of_masking(self) -> Iterator[str]:
+        phases = {RULES[finding.rule].phase for finding in self.findings if RULES[finding.rule].level == "MUST"}
+        if phases & {"bytes", "json", "schema"}:
+            yield from ("validator.masked", "validator.unknown")
+        if phases & {"bytes", "json"}:
+            yield from ("validator.decisive", "validator.json-first")
 
     @property
     def breaks(self) -> bool:

@@ -31,6 +31,11 @@ class Read:
     target: str = "."
     command: str = "read"
 
+    @property
+    def id(self) -> str:
+        """The name of the read in results."""
+        return self.name
+
 
 def load_reads(suite: Path) -> list[Read]:
     """Return the reads of a suite and of its vectors, in the order of the files' names."""

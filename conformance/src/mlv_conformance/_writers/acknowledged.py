@@ -25,7 +25,11 @@ def missing_meta(
         answer: The writer's answer.
         strict: Whether parameters must be stored exactly as they were given.
     """
-    experiment = savedir.path / experiment_of(stream)
+    path = experiment_of(stream)
+    if not savedir.has_experiment(path):
+        yield f"the experiment {path} was acknowledged and has no meta.json"
+        return
+    experiment = savedir.path / path
     raw = (experiment / "meta.json").read_bytes()
     id_ = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     if operation["op"] in ("create", "resume") and answer.get("id") != id_:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
+from mlv_conformance._kept import Kept
 from mlv_conformance._readers import answer_differences
 from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
@@ -31,24 +32,28 @@ _RESUME: list[Step] = [
 ]
 
 
-def writer_results(drivers: Sequence[Driver], scenarios: Sequence[Scenario]) -> Iterator[Result]:
+def writer_results(
+    drivers: Sequence[Driver], scenarios: Sequence[Scenario], kept: Kept | None = None
+) -> Iterator[Result]:
     """Return the results of all scenarios; a scenario that closes what it opens has a result for each level.
+
+    Scenarios that fail or warn are kept.
 
     Of two drivers, only scenarios with several processes have results, twice: the processes are in turn those of the
     one driver and the other.
     """
     for scenario in scenarios:
         if len(drivers) == 1:
-            yield from _results(drivers, scenario, scenario.id)
+            yield from _results(drivers, scenario, scenario.id, kept)
         elif scenario.has_several_processes:
-            yield from _results(drivers, scenario, f"{scenario.id} (DRIVER first)")
-            yield from _results(drivers[::-1], scenario, f"{scenario.id} (OTHER first)")
+            yield from _results(drivers, scenario, f"{scenario.id} (DRIVER first)", kept)
+            yield from _results(drivers[::-1], scenario, f"{scenario.id} (OTHER first)", kept)
 
 
-def _results(drivers: Sequence[Driver], scenario: Scenario, name: str) -> Iterator[Result]:
+def _results(drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None) -> Iterator[Result]:
     rules = scenario.rules
     try:
-        core, sealed = _problems(drivers, scenario)
+        core, sealed = _problems(drivers, scenario, name, kept)
     except Unsupported:
         yield Result("writer", "core", name, rules, "unsupported")
         return
@@ -67,16 +72,21 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
     return "failed" if any(RULES[rule].level == "MUST" for rule in scenario.rules) else "warned"
 
 
-def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str], list[str]]:
-    """Return the problems at level Core, and those at level Sealed."""
+def _problems(
+    drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None
+) -> tuple[list[str], list[str]]:
+    """Return the problems at level Core, and those at level Sealed; keep the attempt that has some."""
     core, sealed = list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
         with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
             attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng)
+            drivers[0].transcript.begin()
             attempt.run(trial)
-        core += attempt.problems
-        sealed += attempt.unsealed
+            core += attempt.problems
+            sealed += attempt.unsealed
+            if kept and (core or sealed):
+                kept.add("writer", name, scenario, "\n".join([*core, *sealed]), Path(folder, "outside", "savedir"))
         if core or sealed:
             break
     return core, sealed

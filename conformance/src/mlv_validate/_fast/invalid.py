@@ -22,7 +22,7 @@ __all__ = ["NOT_AN_OBJECT", "BrokenRules", "InvalidPatterns", "check_unparsable"
 _UNKNOWN_MEMBERS = "event.unknown-members"
 _MEMBERS = ("seq", "time", "event", "data", "span", "begin", "seconds", "within")
 _OTHER_NAME = rf'"(?!(?:{"|".join(_MEMBERS)})"){STRING[1:]}'
-_NOT_A_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix(r"$(?!\n)") + '")' + STRING[1:]
+_NOT_A_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix("$") + '")' + STRING[1:]
 _MAX_BRANCHES = 48
 _MAX_LINE = 2000
 _MAX_SEEN_ONCE = 1024
@@ -234,7 +234,7 @@ def _event_branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bo
                 pattern = re.escape(json.dumps(value))
             case "time", str():
                 day = rf'"{re.escape(value[:10])}T{CLOCK}\.[0-9]{{6}}Z"'  # one that does not exist, or is rare
-                pattern = TIME if re.fullmatch(TIME, f'"{value}"') else day if UTC.search(value) else _NOT_A_TIME
+                pattern = TIME if re.fullmatch(TIME, f'"{value}"') else day if UTC.fullmatch(value) else _NOT_A_TIME
             case "event" | "span", str():
                 pattern = literal(value)
             case "data", _ if is_exact:

@@ -93,7 +93,7 @@ def _is_valid(event: dict[str, Any]) -> bool:
         return False
     if seq < 1 or "_mlv" in data or not _is_name(name):
         return False
-    if not UTC.search(time) or not is_calendar_day(time):
+    if not UTC.fullmatch(time) or not is_calendar_day(time):
         return False
     members = 4
     if "within" in event:

@@ -11,6 +11,7 @@ from mlv_validate._schema.checks import SCHEMAS, checks, definition
 from mlv_validate._schema.messages import message
 from mlv_validate._text import show
 
+# `fullmatch`, because `$` matches before a line feed at the end, too.
 UTC = re.compile(definition("utc")["pattern"])
 # The member of a type that has a date, and the form in which the date may not exist in the calendar.
 _DATED = {"external": ("modified", UTC)} | {
@@ -86,7 +87,7 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
     if is_known_type(type_) and type_ in _DATED:
         member, form = _DATED[type_]
         date = value.get(member)
-        if isinstance(date, str) and form.search(date) and not is_calendar_day(date):
+        if isinstance(date, str) and form.fullmatch(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
         if len(_valid_values) >= _MEMO_SIZE:

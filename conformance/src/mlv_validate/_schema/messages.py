@@ -94,4 +94,6 @@ def _from_schema(error: ValidationError) -> str:
             return "a non-empty string"
         case "pattern" if "64" in str(given):
             return "a digest of 64 lower-case hexadecimal digits"
+        case "not" if given == {"pattern": r"\n$"}:
+            return "a string without a line feed at its end"
     return "of the form that the specification requires"
