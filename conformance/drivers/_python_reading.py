@@ -138,6 +138,21 @@ def _opaque(value: Any) -> Any:
     return {"opaque": value.json}
 
 
+def _histogram(value: mlvlogger.Histogram) -> Any:
+    members = {name: getattr(value, name) for name in value.__match_args__}
+    return {
+        "histogram": {
+            name: list(part) if isinstance(part, tuple) else part if math.isfinite(part) else _float(part)
+            for name, part in members.items()
+            if part is not None
+        }
+    }
+
+
+def _table(value: mlvlogger.Table) -> Any:
+    return {"table": {"columns": list(value.columns), "rows": [[_model(cell) for cell in row] for row in value.rows]}}
+
+
 def _typed(kind: str, *optional: str) -> Callable[[Any], Any]:
     def model(value: Any) -> Any:
         members = {name: getattr(value, name) for name in value.__match_args__}
@@ -166,6 +181,8 @@ _MODELS: dict[type, Callable[[Any], Any]] = {
     mlvlogger.External: _typed("external"),
     mlvlogger.ExperimentRef: _typed("experiment", "path"),
     mlvlogger.EventRef: _typed("event"),
+    mlvlogger.Histogram: _histogram,
+    mlvlogger.Table: _table,
     mlvlogger.Unencodable: _typed("unencodable"),
     mlvlogger.Redacted: _typed("redacted"),
     mlvlogger.Opaque: _opaque,

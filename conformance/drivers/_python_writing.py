@@ -146,6 +146,10 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "external": lambda members: mlvlogger.External(**members),
     "experiment": lambda members: mlvlogger.ExperimentRef(**members),
     "event": lambda members: mlvlogger.EventRef(**members),
+    "histogram": lambda members: mlvlogger.Histogram(
+        **{name: _value(part) if isinstance(part, dict) else part for name, part in members.items()}
+    ),
+    "table": lambda members: mlvlogger.Table(members["columns"], _value(members["rows"])),
     "unencodable": lambda members: mlvlogger.Unencodable(**members),
     "redacted": lambda members: mlvlogger.Redacted(),
     "opaque": mlvlogger.Opaque,

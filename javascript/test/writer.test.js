@@ -7,7 +7,7 @@ import {hostname, tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
 import {setTimeout} from "node:timers/promises";
-import {Experiment, Refused, read, Typed, validate} from "../src/index.js";
+import {Experiment, Histogram, Refused, read, Table, Typed, validate} from "../src/index.js";
 import {isSecretName, redactCommand} from "../src/secrets.js";
 
 function savedir(context) {
@@ -423,3 +423,30 @@ for (const [how, changed] of Object.entries({
     if (left) assert.deepEqual(fs.readdirSync(path), []);
   });
 }
+
+test("a histogram and a table are read as they were logged", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  const histogram = new Histogram([-1, 0, 1], [3, 2.5], {max: Infinity, nan: 0});
+  const cells = ["x", 2n ** 70n, new Map([["_mlv", NaN]]), [new Histogram([0, 1], [1])]];
+  experiment.log.event("a", {histogram, table: new Table(["a", "b", "_mlv", "d"], [cells])});
+  /** @type {any} */
+  let deep = new Table(["a"], [[1]]);
+  for (let depth = 0; depth < 61; depth += 1) deep = [deep];
+  experiment.log.event("b", {deep});
+  experiment.close("completed");
+  const [a, b] = eventsOf(path, "log.jsonl").filter(({event}) => event.length === 1);
+  assert.deepEqual(a.data.get("histogram"), histogram);
+  assert.deepEqual(a.data.get("table").rows, [cells]);
+  assert.match(JSON.stringify(b.data.get("deep")), /nested too deep|unencodable/);
+  assert.deepEqual(judged(path), SEALED);
+});
+
+test("a histogram or table of a wrong form is refused", () => {
+  assert.throws(() => new Histogram([0, 1], [1, 2]), /2 edges and 2 counts/);
+  assert.throws(() => new Histogram([1, 0], [1]), /ascending/);
+  assert.throws(() => new Histogram([0, 1], [-1]), /at least 0/);
+  assert.throws(() => new Histogram([0, 1], [1], {nan: 0.5}), /integers/);
+  assert.throws(() => new Table(["a", "a"], []), /one name/);
+  assert.throws(() => new Table(["a"], [[1], [1, 2]]), /row 1 of a table has 2 values/);
+});

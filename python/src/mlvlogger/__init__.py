@@ -33,11 +33,13 @@ if TYPE_CHECKING:
         WriteFailed,
     )
     from ._experiment import Exp
+    from ._format.histogram import Histogram
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
     from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+    from ._format.table import Table
     from ._logger import Logger, Span
     from ._new_file import NewFile, NewText
     from ._read.events import Event
@@ -67,6 +69,7 @@ __all__ = [
     "External",
     "File",
     "Found",
+    "Histogram",
     "InvalidName",
     "InvalidRecord",
     "LogClosed",
@@ -81,6 +84,7 @@ __all__ = [
     "Span",
     "SpanTree",
     "StreamBusy",
+    "Table",
     "Unencodable",
     "UnsupportedVersion",
     "WriteFailed",
@@ -103,11 +107,13 @@ _HOMES = {
     ),
     "_experiment": "Exp",
     "_new_file": "NewFile NewText",
+    "_format.histogram": "Histogram",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
     "_format.names": "FOLDERS portable_name",
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
+    "_format.table": "Table",
     "_logger": "Logger Span",
     "_read.events": "Event",
     "_read.experiment": "Experiment",

@@ -172,7 +172,7 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or data_json(
-            full, data, members, self._experiment_id
+            full, data, members, self._experiment_id, self._stream.attach_table
         )
         # The conditions of `check_step`: calling it for each event would take more time.
         if values is not None and "step" in members:
@@ -205,7 +205,7 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = data_json(full, data, members, self._experiment_id)
+        text, values = data_json(full, data, members, self._experiment_id, self._stream.attach_table)
         session: list[object] = []
 
         def span_members() -> bytes:
@@ -367,7 +367,7 @@ class Span(Logger):
             return None
         # The code of values runs before the lock is taken: if it hangs, other threads can still log.
         full = self._opened_by._name(self._segment)
-        text, values = data_json(full, data, members, self._experiment_id)
+        text, values = data_json(full, data, members, self._experiment_id, self._stream.attach_table)
         try:
             seq, is_stored = self._stream.append(full, text, values, lambda: span.end(seconds))
         except WriteFailed as failed:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._attached_files import AttachedFiles
 from ._errors import CannotAttach, LogClosed
-from ._format.encode import encode
-from ._format.json import dumps
 from ._format.names import DEFAULT_STREAM, portable, portable_name, portable_path, stream_name, stream_path
 from ._format.references import File
 from ._media import encode_file
@@ -49,6 +48,8 @@ class OpenExperiment(ExistingExperiment):
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._load_meta(opening.meta)
+        self._attached = AttachedFiles(opening.files, opening.log._stream, self.id)
+        self._streams.set_attach_table(self._attached.attach_table)
         self.log = opening.log
         if opening.diff is not None:
             self._log_file(opening.diff, "")
@@ -236,11 +237,7 @@ class OpenExperiment(ExistingExperiment):
             raise LogClosed(f"{self.path} was closed. Call this before close(), or inside the with block.")
 
     def _log_file(self, file: File, original: str) -> File:
-        data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
-        if original and file.path != f"files/{original}":
-            data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
-        self.log._stream.append(b'"mlv/file"', dumps(data).encode("ascii"))
-        return File(file.path, file.size, file.sha256, file.media_type, self.id)
+        return self._attached.log(file, original)
 
     def mark(self) -> dict[str, int]:
         """Return the log positions of this process, to be saved in a checkpoint.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ._format.references import File
+
 __all__ = ["OpenStreams", "StreamLogger"]
 
 _MAX_TRIES = 100  # to open a stream that other processes create and remove
@@ -63,6 +65,7 @@ class OpenStreams:
         self._process = process
         self._takeover = takeover
         self._open: dict[str, StreamLogger] = {}
+        self._attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None
         self._locks: dict[int, RLock] = {}
         self._closed = False
 
@@ -95,6 +98,12 @@ class OpenStreams:
                 self._open[name] = next(own, None) or self._open_stream(name, record, new)
             return self._open[name]
 
+    def set_attach_table(self, attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None]) -> None:
+        """Set the function that attaches the rows of a large table, for all streams: see `Stream.attach_table`."""
+        self._attach_table = attach_table
+        for logger in self._open.values():
+            logger._stream.attach_table = attach_table
+
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
         if name != DEFAULT_STREAM:
             self._refuse_case_twin(name.rpartition("/")[2])
@@ -108,6 +117,7 @@ class OpenStreams:
             create = new or not self._root.has(name)
             try:
                 stream = Stream(self._root, name, new=create, experiment=self._experiment, record=record, **options)
+                stream.attach_table = self._attach_table
                 return StreamLogger(stream, self._experiment)
             except FileExistsError:
                 if new:

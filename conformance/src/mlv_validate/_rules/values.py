@@ -89,11 +89,43 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
         date = value.get(member)
         if isinstance(date, str) and form.fullmatch(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
+    rule = f"value.{type_}"
+    if is_known_type(type_) and type_ in _LENGTHS and rule not in done and all(name != rule for name, _ in broken):
+        if fault := _LENGTHS[type_](value):
+            broken.append((rule, f"the typed value {show(type_)}: {fault}"))
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
         if len(_valid_values) >= _MEMO_SIZE:
             _valid_values.clear()
         _valid_values.add(memo)
     return broken
+
+
+def _histogram_fault(value: dict[str, Any]) -> str:
+    """Return what is wrong with the lengths or the order of a histogram that its schema allows, or ""."""
+    edges, counts = value.get("edges"), value.get("counts")
+    if not isinstance(edges, list) or not isinstance(counts, list):
+        return ""
+    if len(edges) != len(counts) + 1:
+        return f"edges has {len(edges)} numbers, not one more than counts, which has {len(counts)}"
+    for number, (one, other) in enumerate(zip(edges, edges[1:], strict=False)):
+        if type(one) in (int, float) and type(other) in (int, float) and one > other:
+            return f"edges[{number + 1}] is less than the edge before"
+    return ""
+
+
+def _table_fault(value: dict[str, Any]) -> str:
+    """Return which row of a table that its schema allows has a wrong length, or ""."""
+    columns, rows = value.get("columns"), value.get("rows")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return ""
+    for number, row in enumerate(rows):
+        if isinstance(row, list) and len(row) != len(columns):
+            return f"rows[{number}] has {len(row)} values for {len(columns)} columns"
+    return ""
+
+
+_LENGTHS: dict[str, Callable[[dict[str, Any]], str]] = {"histogram": _histogram_fault, "table": _table_fault}
+"""What no schema can say of a type; the rule is that of the type."""
 
 
 def is_calendar_day(text: str) -> bool:

@@ -14,6 +14,7 @@ from .file_reference import file_in
 from .meta import is_experiment
 from .nearest import enclosing, relative
 from .readonly import ReadOnlyAttributes, read_only
+from .table_file import table_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .. import Exp, Experiment
     from .._format.meta import Meta
     from .._format.references import File
+    from .._format.table import Table
 
 __all__ = ["ExistingExperiment", "SubSavedir"]
 
@@ -140,6 +142,37 @@ class ExistingExperiment(ReadOnlyAttributes):
 
         kind = portable(kind, "a kind")
         return Exp(SubSavedir(self, self._open_folder(), kind), name, params, kind, **options)
+
+    def table(self, value: Table | File) -> Table:
+        """Return a table of this experiment, also one that is in an attached file.
+
+        Args:
+            value: The value of an event: a `Table`, or a `File` with rows in JSON or CSV. The values in a CSV are
+                strings.
+
+        Raises:
+            TypeError: If `value` is of another type.
+            ValueError: If it is a file of another experiment or of another media type, such as Parquet.
+            InvalidRecord: If the file isn't a table, or no longer has its size and digest.
+            OSError: If the file can't be read.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, Table, read
+
+            with Exp("runs", "my_exp_1") as exp:
+                exp.log.event("squares", table=Table(["n", "square"], ((n, n * n) for n in range(2000))))
+
+            experiment = read("runs/my_exp_1")
+            [event] = experiment.events("squares")
+            print(event.data["table"].path, len(experiment.table(event.data["table"]).rows))
+            ```
+
+            ```text
+            files/squares/table.ndjson 2000
+            ```
+        """
+        return table_of(self.path, self.id, value)
 
     def _open_folder(self) -> Folder:
         """Return the open directory of the experiment.

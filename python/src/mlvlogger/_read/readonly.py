@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import ref
 
+from .._format.table import Table
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
@@ -111,6 +113,8 @@ def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
         return ReadOnlyDict({name: _read_only(value, member, exp) for name, value in tree.items()}, member, exp)
     if type(tree) is list:
         return ReadOnlyList([_read_only(value, member, exp) for value in tree], member, exp)
+    if type(tree) is Table:
+        return Table(tree.columns, [[_read_only(cell, member, exp) for cell in row] for row in tree.rows])
     return tree
 
 

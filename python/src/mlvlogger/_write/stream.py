@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._format.line import Numbers
+    from .._format.references import File
     from .appender import GetSpanMembers
     from .writer import Writer
 
@@ -78,6 +79,8 @@ class Stream:
         process: bool = False,
         takeover: bool = False,
     ) -> None:
+        #: Of a stream of an experiment: attaches the rows of a large table, as `AttachedFiles.attach_table` does.
+        self.attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None
         self._sync = sync
         self._start = SessionStart(experiment)
         self._gate = Gate()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .._format.convert import count_elements
+from .._format.convert import count_elements, free_name
 from .._format.decode import decode
-from .._format.encode import encode, free_name
+from .._format.encode import encode
 from .._messages import warn_once
 from .._secrets import redact
 

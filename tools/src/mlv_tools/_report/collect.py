@@ -16,6 +16,7 @@ from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
+from mlv_tools._report.forms import forms, shown_forms
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.rows import experiment_name
@@ -65,8 +66,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         _add_spans(connection, experiments, numbers, starts)
         _add_problems(connection, experiments, numbers)
         files = _references(connection, numbers)
+        found_forms = _forms(connection, numbers)
     _add_files(experiments, files)
     shown_images, sources, left = gallery(files, trees, images)
+    shown, fewer = shown_forms(found_forms)
     differ, params = _parameters(trees, experiments)
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
@@ -82,9 +85,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "curves": _curves(found_curves, numbers, starts),
         "images": shown_images,
         "sources": sources,
+        "forms": shown,
         "picked": _PICKED,
         "specs": {"curves": charts.curves(), "spans": charts.spans()},
-        "notes": [*picked, *_downsampled(found_curves), *left, *([f"{links}."] if links else []), written],
+        "notes": [*picked, *_downsampled(found_curves), *left, *fewer, *([f"{links}."] if links else []), written],
     }
 
 
@@ -320,6 +324,20 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
     ]
     mentioned = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
     return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in mentioned]
+
+
+def _forms(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> list[tuple[int, Json]]:
+    """Return the histograms and tables of all events, in the order of the log, with the number of the experiment."""
+    query = """
+        select experiment, event, step, data::varchar from events
+        where data::varchar like '%"_mlv"%"histogram"%' or data::varchar like '%"_mlv"%"table"%'
+        order by experiment, stream, seq
+    """
+    return [
+        (number, form)
+        for number, event, step, data in _rows(connection, query, numbers)
+        for form in forms(event, step, data)
+    ]
 
 
 def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> None:
