@@ -59,6 +59,8 @@ def test_an_experiment_from_start_to_end(conforms: Callable[..., Any]) -> None:
         "log/gpu.jsonl": ["mlv/start", "memory", "mlv/end"],
     }
     assert streams["log.jsonl"][-1]["data"]["streams"] == {"log/gpu.jsonl": 3}
+    seals = {name: events[-1]["data"]["sha256"] for name, events in streams.items() if name != "log.jsonl"}
+    assert streams["log.jsonl"][-1]["data"]["seals"] == seals
     assert streams["log.jsonl"][0]["data"]["record"]["number"] == 1
     assert sorted(os.listdir(HOME)) == ["log", "log.jsonl", "meta.json"]
 

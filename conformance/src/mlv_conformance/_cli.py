@@ -17,8 +17,8 @@ from mlv_conformance._readers import reader_results
 from mlv_conformance._results import Result
 from mlv_conformance._suite.cases import load_cases
 from mlv_conformance._suite.scenarios import load_scenarios
-from mlv_conformance._suite.vectors import load_reads, load_slot_cases
-from mlv_conformance._validators import validator_results
+from mlv_conformance._suite.vectors import load_reads, load_slot_cases, load_statements
+from mlv_conformance._validators import statement_results, validator_results
 from mlv_conformance._writers.runs import writer_results
 from mlv_validate import __version__
 from mlv_validate._text import visible
@@ -109,6 +109,7 @@ def _results(drivers: list[Driver], suite: Path, classes: Iterable[str], only: s
         yield from validator_results(
             drivers[0], suite, [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
         )
+        yield from statement_results(drivers[0], suite, [one for one in load_statements(suite) if wanted(one.case.id)])
 
 
 def _names(suite: Path, classes: Iterable[str]) -> list[str]:
@@ -120,6 +121,7 @@ def _names(suite: Path, classes: Iterable[str]) -> list[str]:
         names += [read.name for read in load_reads(suite)]
     if "validator" in classes:
         names += [case.id for case in load_cases(suite) + load_slot_cases(suite)]
+        names += [vector.case.id for vector in load_statements(suite)]
     return names
 
 

@@ -45,6 +45,7 @@ class Case:
     level: Literal["core", "sealed"] = "core"
     target: str = "."
     unchecked: frozenset[str] = frozenset()
+    anchor: str | None = None
 
     @property
     def id(self) -> str:
@@ -99,6 +100,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         level=case.get("level", "core"),
         target=case.get("target", "."),
         unchecked=frozenset(case.get("unchecked", [])),
+        anchor=case.get("anchor"),
     )
 
 

@@ -24,6 +24,8 @@ class References:
         self._sizes: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._attached: set[str] = set()
+        self.attached_by: dict[str, dict[str, int]] = {}
+        """The attached files, with the first line of each record that refers to them; 0 for a meta record."""
         # References to events: the path and line of the record, the stream and the `seq` that the record names.
         self._events: list[tuple[str, int | None, str, int]] = []
 
@@ -50,6 +52,7 @@ class References:
         if name.startswith("files/"):
             rule = "file.kept"
             self._attached.add(name)
+            self.attached_by.setdefault(name, {}).setdefault(path, line or 0)
         problem = self._problem(name, value["size"], value["sha256"])
         if problem:
             self._findings.add(rule, path, line, f"{show(name)}: {problem}")
