@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from mlv_validate import Match, Target, make_statement, validate
 from mlvlogger import Exp
 
+ROOT = Path(__file__).parents[2]
 LAST_SEAL = re.compile(rb'"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}\n\Z')
 
 
@@ -208,3 +213,53 @@ def test_a_statement_leads_to_no_file_outside_and_through_no_link(experiment: Pa
         (experiment / "mlv-statement-2.txt").write_bytes(raw)
         [target] = validate(experiment, anchor=digest(raw)).targets
         assert [finding.rule for finding in target.findings] == [rule]
+
+
+def test_hostile_statements_and_files_are_bounded(experiment: Path) -> None:
+    """Neither a pipe nor a huge file is read, whatever a statement says."""
+    os.mkfifo(experiment / "mlv-statement.txt")
+    with (experiment / "mlv-statement-2.txt").open("wb") as huge:
+        huge.truncate(1 << 40)
+    os.mkfifo(experiment / "files/pipe")
+    with (experiment / "files/huge").open("wb") as huge:
+        huge.truncate(1 << 40)
+    lines = [f"{'0' * 64} {9 * 10**18} files/{name}\n" for name in ("absent", "huge", "pipe")]
+    raw = "".join(["mlv-statement 1.0\n", *lines]).encode()
+    (experiment / "mlv-statement-3.txt").write_bytes(raw)
+    [target] = validate(experiment, anchor=digest(raw)).targets
+    assert [(f.rule, f.path) for f in target.findings] == [
+        ("statement.files", f"files/{name}") for name in ("absent", "huge", "pipe")
+    ]
+    [target] = validate(experiment, anchor="0" * 64).targets
+    assert target.verdict == "unchecked" and "sparse file" in target.unchecked[0].reason
+    with pytest.raises(ValueError, match="has no statement: .*sparse file"):
+        make_statement(experiment)
+
+
+def test_files_too_deep_to_search_leave_no_statement(experiment: Path) -> None:
+    deep = experiment.joinpath("files", *["d"] * 64)
+    deep.mkdir(parents=True)
+    (deep / "x").write_text("x")
+    assert any(file.path.endswith("d/d/x") for file in make_statement(experiment).files)
+    (deep / "d").mkdir()
+    with pytest.raises(ValueError, match="more than 64 directories deep"):
+        make_statement(experiment)
+
+
+def test_the_report_shows_no_control_characters(experiment: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    statement = make_statement(experiment)
+    (experiment / "mlv-statement.txt").write_bytes(statement.raw)
+    (experiment / "files/\x1b[2J.txt").write_text("x")
+    command = [sys.executable, "-m", "mlv_validate", "--anchor", statement.anchor, str(experiment)]
+    subprocess.run(command, check=True)
+    printed = capfd.readouterr().out
+    assert f"anchor: fits {experiment}/mlv-statement.txt\n" in printed
+    assert f"unchanged: {experiment}/log.jsonl up to seq 4\n" in printed
+    assert f"not covered: {experiment}/files/\\x1b[2J.txt\n" in printed
+    subprocess.run([*command, "--format", "json"], check=True)
+    report = json.loads(capfd.readouterr().out)
+    schema = json.loads((ROOT / "spec/1.0/schemas/report.schema.json").read_text("utf-8"))
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(report)] == []
+    assert report["anchor"] == statement.anchor
+    [found] = report["targets"][0]["matches"]
+    assert found["kind"] == "statement" and found["uncovered"] == ["files/\x1b[2J.txt"]

@@ -5,7 +5,8 @@ import {parse} from "./json.js";
 import {lines} from "./lines.js";
 import {FOLDERS, readRecord} from "./meta.js";
 
-const MAX_BELOW = 64;
+/** How many directories deep experiments and attached files are searched for. */
+export const MAX_BELOW = 64;
 
 /** The paths of the experiments in and below the root, in byte order. */
 export function findExperiments(root, report) {

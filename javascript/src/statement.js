@@ -1,7 +1,7 @@
 /** Statements: texts that list the records of an experiment with their digests (spec, chapter Citing and signing). */
 import {createHash} from "node:crypto";
 import {chunks, digestOf, join, list, toBytes, toText, typeAt, withFile} from "./directory.js";
-import {findExperiments} from "./discovery.js";
+import {findExperiments, MAX_BELOW} from "./discovery.js";
 import * as is from "./forms.js";
 import {ADDITION, FOLDERS} from "./meta.js";
 import {Refused} from "./reader.js";
@@ -33,11 +33,12 @@ const isStream = (path) =>
 export function listRecords(root, report) {
   const paths = [];
   const read = (path) => report.attempt(path, () => list(join(root, path))) ?? new Map();
-  const below = (folder) => {
+  const below = (folder, depth = 0) => {
+    if (depth > MAX_BELOW) return report.cannot(folder, `deeper than ${MAX_BELOW} directories`);
     for (const [name, type] of read(folder)) {
       if (name.startsWith(".mlv-")) continue;
       if (type === "file") paths.push(join(folder, name));
-      else if (type === "directory") below(join(folder, name));
+      else if (type === "directory") below(join(folder, name), depth + 1);
     }
   };
   for (const experiment of new Set(["", ...findExperiments(root, report)])) {

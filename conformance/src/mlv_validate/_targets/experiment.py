@@ -96,7 +96,7 @@ class _ExperimentChecker:
         if first and first.refusal:
             return self._result_of_refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
-        references = References(self._root, id_, findings)
+        references = References(self._root, id_, findings, anchored=self._anchor is not None)
         # The version of the lines before the first session isn't known if meta.json is masked.
         base = (1, 0) if first is None else None if first.masked else first.version
         if first and not first.masked:
