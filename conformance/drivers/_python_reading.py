@@ -1,4 +1,4 @@
-"""The commands `id`, `read` and `validate` of the Python driver, done with `mlvlogger` and `mlv_validate`."""
+"""The commands of the Python driver that only read, done with `mlvlogger` and `mlv_validate`."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlvlogger
-from mlv_validate import validate
+from mlv_validate import make_statement, validate
 from mlvlogger import MLVError, UnsupportedVersion
 
 _SAFE = 2**53 - 1
@@ -30,13 +30,22 @@ def identify(file: str) -> dict[str, Any]:
         return {"id": mlvlogger.read(folder).id}
 
 
-def judge(directory: str, *, sealed: bool = False) -> dict[str, Any]:
+def judge(directory: str, *, sealed: bool = False, anchor: str | None = None) -> dict[str, Any]:
     """What the validator finds."""
-    [target] = validate(directory, sealed=sealed).targets
+    [target] = validate(directory, sealed=sealed, anchor=anchor).targets
     return {
         "findings": [{"rule": one.rule, "path": one.path, "line": one.line} for one in target.findings],
         "unchecked": [one.path for one in target.unchecked],
     }
+
+
+def state(directory: str) -> dict[str, Any]:
+    """The statement of an experiment, and its anchor."""
+    try:
+        statement = make_statement(directory)
+    except ValueError:
+        return {"statement": None, "anchor": None}
+    return {"statement": statement.raw.decode(), "anchor": statement.anchor}
 
 
 def read(directory: str) -> dict[str, Any]:

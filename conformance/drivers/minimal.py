@@ -394,12 +394,26 @@ class Stream:
         self.write(line[:-68] + digest(covered).encode() + line[-4:])
         self.place = place
 
+    def others(self):
+        """The last `seq` and the last seal of each other stream, for the end of `log.jsonl`."""
+        streams, seals = {}, {}
+        for path in sorted(self.experiment.glob("log/*.jsonl")) if self.name == "log.jsonl" else []:
+            try:
+                name = f"log/{portable(path.name[:-6])}.jsonl"
+                event = json.loads(path.read_bytes().split(b"\n")[-2])
+                streams[name] = event["seq"]
+                if event["event"] in ("mlv/seal", "mlv/end"):
+                    seals[name] = event["data"]["sha256"]
+            except (Refused, OSError, ValueError, LookupError, TypeError):
+                continue  # not a stream, or a stream that can't be read
+        return ({"streams": streams} if streams else {}) | ({"seals": seals} if seals else {})
+
     def close(self, status):
         self.look()
         if self.paused:
             self.seal("mlv/seal", {})
         else:
-            self.seal("mlv/end", {"status": status})
+            self.seal("mlv/end", {"status": status} | self.others())
         self.release()
         self.file.close()
 

@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def notices(case: Case, target: Path) -> bool:
     """Whether the case fails the validator as it is now."""
-    [report] = validate(target, sealed=case.level == "sealed").targets
+    [report] = validate(target, sealed=case.level == "sealed", anchor=case.anchor).targets
     found = {Finding(finding.rule, finding.path, finding.line) for finding in report.findings}
     return found != case.findings or {entry.path for entry in report.unchecked} != case.unchecked
 

@@ -230,6 +230,28 @@ def no_seal_paused() -> None:
     Stream.close = lambda self, status: None if self.paused else close(self, status)
 
 
+def unlisted() -> None:
+    """The end of an experiment lists no other streams."""
+    Stream.others = lambda self: {}
+
+
+def first_seqs() -> None:
+    """The end of an experiment gives 1 for each other stream."""
+    others = Stream.others
+
+    def ones(self: Any) -> dict[str, Any]:
+        found = others(self)
+        return found | {"streams": dict.fromkeys(found["streams"], 1)} if found else {}
+
+    Stream.others = ones
+
+
+def no_seals() -> None:
+    """The end of an experiment doesn't give the seals of the other streams."""
+    others = Stream.others
+    Stream.others = lambda self: {name: part for name, part in others(self).items() if name != "seals"}
+
+
 def seal_from_zero() -> None:
     """Every seal begins at 0."""
 
@@ -790,6 +812,8 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "kills/killed after*": [two_writes, buffered],
         "torn/*": [naive_append, adopts, silent_recovery],
         "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
+        "ends/the streams*": [unlisted, first_seqs],
+        "ends/the seal of*": [no_seals],
         "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
         "locks/an open stream*": [no_lock_file, own_form, no_start_time],

@@ -4,7 +4,7 @@ import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
 import {codeOf, fromText} from "../src/directory.js";
-import {Experiment, Refused, read, validate} from "../src/index.js";
+import {Experiment, makeStatement, Refused, read, validate} from "../src/index.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
 
@@ -153,9 +153,16 @@ if (command === "id") {
   }
 } else if (command === "validate") {
   const isSealed = args[0] === "--sealed";
-  for (const directory of isSealed ? args.slice(1) : args) {
-    const {findings, unchecked} = validate(directory, {isSealed});
+  if (isSealed) args.shift();
+  const anchor = args[0] === "--anchor" ? args.splice(0, 2)[1] : null;
+  for (const directory of args) {
+    const {findings, unchecked} = validate(directory, {isSealed, anchor});
     print({findings, unchecked: unchecked.map(({path}) => path)});
+  }
+} else if (command === "statement") {
+  for (const directory of args) {
+    const answer = orRefused(() => makeStatement(directory));
+    print(answer.refused ? {statement: null, anchor: null} : {statement: answer.text, anchor: answer.anchor});
   }
 } else if (command === "read") for (const directory of args) print(reading(directory));
 else if (command === "write" && args.length === 1) await write(args[0]);

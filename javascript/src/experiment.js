@@ -147,12 +147,21 @@ export class Experiment {
     if (!["completed", "failed", "interrupted"].includes(status))
       throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
-    this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
+    this.log.close(status, this.stream === "log.jsonl" ? this.#otherStreams() : {});
   }
 
-  #lastSeqs() {
-    const others = [...read(this.path).streams].filter(([name, {events}]) => name !== "log.jsonl" && events.length > 0);
-    return new Map(others.map(([name, {events}]) => [name, events[events.length - 1].seq]));
+  /** The last seq of each other stream, and the digest of its last line if that is a seal. */
+  #otherStreams() {
+    const streams = new Map();
+    const seals = new Map();
+    for (const [name, {events, leftOut}] of read(this.path).streams) {
+      const last = events[events.length - 1];
+      if (name === "log.jsonl" || !last) continue;
+      streams.set(name, last.seq);
+      const isLast = leftOut.every((line) => line < last.line);
+      if (isLast && ["mlv/seal", "mlv/end"].includes(last.event)) seals.set(name, last.data.get("sha256"));
+    }
+    return {streams, ...(seals.size > 0 ? {seals} : {})};
   }
 }
 

@@ -87,6 +87,7 @@ const LIFECYCLE = new Map(
         status: oneOf("completed", "failed", "interrupted"),
         error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
         streams: objectOf(atLeast(1)),
+        seals: objectOf(is.isDigest),
         from: atLeast(0),
         sha256: is.isDigest,
       },

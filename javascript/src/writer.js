@@ -169,10 +169,10 @@ export class StreamWriter {
   }
 
   /** Seals the stream as paused, or ends it with a status, and closes it. */
-  close(status, streams) {
+  close(status, others) {
     this.check();
     if (this.#isPaused) this.#seal("mlv/seal", {});
-    else this.#seal("mlv/end", {status, ...(streams ? {streams} : {})});
+    else this.#seal("mlv/end", {status, ...others});
     this.abandon();
   }
 

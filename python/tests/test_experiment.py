@@ -51,6 +51,8 @@ def test_an_experiment_from_start_to_end(conforms: Callable[..., Any]) -> None:
         "log/gpu.jsonl": ["mlv/start", "memory", "mlv/end"],
     }
     assert streams["log.jsonl"][-1]["data"]["streams"] == {"log/gpu.jsonl": 3}
+    seals = {name: events[-1]["data"]["sha256"] for name, events in streams.items() if name != "log.jsonl"}
+    assert streams["log.jsonl"][-1]["data"]["seals"] == seals
     assert streams["log.jsonl"][0]["data"]["record"]["number"] == 1
     assert sorted(os.listdir(HOME)) == ["log", "log.jsonl", "meta.json"]
 
@@ -641,6 +643,34 @@ def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, c
         assert (
             names(conforms(f"runs/{name}")["log.jsonl"]) == ["mlv/start", "x"] and read(f"runs/{name}").state == "open"
         )
+
+
+def test_the_end_gives_the_seals_of_the_streams_that_end_with_one(conforms: Any) -> None:
+    exp, late = Exp("runs", "e"), Exp.open(HOME, stream="late")
+    late.log.event("x")
+    late.flush()
+    exp.stream("gpu").event("x")
+    exp.close()
+    late.close()
+    Exp.resume(HOME).close()
+    streams = conforms(HOME, sealed=True)
+    first, last = (event["data"] for event in streams["log.jsonl"] if event["event"] == "mlv/end")
+    seals = {name: events[-1]["data"]["sha256"] for name, events in streams.items() if name != "log.jsonl"}
+    assert first["streams"] == {"log/gpu.jsonl": 3, "log/late.jsonl": 2}
+    assert first["seals"] == {"log/gpu.jsonl": seals["log/gpu.jsonl"]}
+    assert (last["streams"], last["seals"]) == ({"log/gpu.jsonl": 3, "log/late.jsonl": 3}, seals)
+
+
+def test_the_end_names_no_digest_that_is_none(conforms: Any) -> None:
+    """The last line of a stream of another writer looks like a seal, and isn't one."""
+    Exp("runs", "e").close()
+    with Exp.open(HOME, stream="odd") as odd:
+        odd.log.event("x")
+    path = HOME / "log/odd.jsonl"
+    path.write_bytes(path.read_bytes()[:-68] + b"X" * 64 + b'"}}\n')
+    Exp.resume(HOME).close()
+    end = json.loads((HOME / "log.jsonl").read_bytes().splitlines()[-1])["data"]
+    assert end["streams"] == {"log/odd.jsonl": 3} and "seals" not in end
 
 
 def test_special_files_next_to_the_streams_do_not_stop_close(conforms: Any) -> None:

@@ -19,9 +19,9 @@ from mlv_conformance._results import Result
 from mlv_conformance._suite.cases import load_cases
 from mlv_conformance._suite.coverage import Test, load_tests
 from mlv_conformance._suite.scenarios import load_scenarios
-from mlv_conformance._suite.vectors import load_slot_cases
+from mlv_conformance._suite.vectors import load_slot_cases, load_statements
 from mlv_conformance._transcript import Transcript
-from mlv_conformance._validators import validator_results
+from mlv_conformance._validators import statement_results, validator_results
 from mlv_conformance._writers.runs import writer_results
 from mlv_validate import __version__
 from mlv_validate._text import visible
@@ -140,6 +140,9 @@ def _results(
     if "validator" in classes:
         cases = [one for one in load_cases(suite) + load_slot_cases(suite) if wanted(one.id)]
         yield from validator_results(drivers[0], suite, cases, kept)
+        yield from statement_results(
+            drivers[0], suite, [one for one in load_statements(suite) if wanted(one.case.id)], kept
+        )
 
 
 def _print_tests(tests: list[Test], only: str | None) -> None:

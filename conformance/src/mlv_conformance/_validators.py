@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._kept import Kept
-from mlv_conformance._results import Result
+from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import Case, Finding, SuiteError, materialize
+from mlv_conformance._suite.vectors import StatementVector
 
 _BATCH = 50
 
@@ -16,9 +17,48 @@ def validator_results(driver: Driver, suite: Path, cases: Sequence[Case], kept: 
     """Return the results of all cases; those that fail are kept."""
     for level in ("core", "sealed"):
         of_level = [case for case in cases if case.level == level]
-        for batch in _batches(of_level):
-            command = "validate --sealed" if level == "sealed" else "validate"
-            yield from _run_batch(driver, suite, batch, command, kept)
+        for anchor in dict.fromkeys(case.anchor for case in of_level):
+            command = (
+                "validate" + (" --sealed" if level == "sealed" else "") + (f" --anchor {anchor}" if anchor else "")
+            )
+            for batch in _batches([case for case in of_level if case.anchor == anchor]):
+                yield from _run_batch(driver, suite, batch, command, kept)
+
+
+def statement_results(
+    driver: Driver, suite: Path, vectors: Sequence[StatementVector], kept: Kept | None = None
+) -> Iterator[Result]:
+    """Return the results of the vectors of statements; those that fail are kept."""
+    for batch in [vectors[first : first + _BATCH] for first in range(0, len(vectors), _BATCH)]:
+        with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
+            made = list[tuple[StatementVector, Path]]()
+            for number, vector in enumerate(batch):
+                try:
+                    made.append((vector, materialize(suite, vector.case, Path(folder, str(number)))))
+                except SuiteError as error:
+                    yield _statement_result(vector, "omitted", str(error))
+            for (vector, directory), answer in zip(
+                made, driver.ask("statement", [path for _, path in made]), strict=True
+            ):
+                if isinstance(answer, Unsupported):
+                    yield _statement_result(vector, "unsupported")
+                    continue
+                detail = (
+                    str(answer) if isinstance(answer, Failed) else "; ".join(_statement_differences(vector, answer))
+                )
+                if kept and detail:
+                    kept.add("validator", vector.case.id, vector.case, detail, directory)
+                yield _statement_result(vector, "failed" if detail else "passed", detail)
+
+
+def _statement_result(vector: StatementVector, outcome: Outcome, detail: str = "") -> Result:
+    return Result("validator", "core", vector.case.id, ("validator.statement",), outcome, detail)
+
+
+def _statement_differences(vector: StatementVector, answer: Answer) -> Iterator[str]:
+    for name, expected in (("statement", vector.statement), ("anchor", vector.anchor)):
+        if answer.get(name) != expected:
+            yield f"{name} is {answer.get(name)!r} instead of {expected!r}"
 
 
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:

@@ -204,7 +204,7 @@ class OpenStreams:
             raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
-        """Close all open streams. The end of the default stream lists the other streams (`end.streams`).
+        """Close all open streams. The end of the default stream lists the other streams (`end.streams`, `end.seals`).
 
         Args:
             main: The logger of the stream that is closed last.
@@ -221,7 +221,7 @@ class OpenStreams:
                 logger is main and stream.name == DEFAULT_STREAM and not (stream.closed or stream.is_inherited)
             )
             if data is not None and lists_others:
-                data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
+                data = {**data, **self._other_streams()}
             try:
                 stream.close(data)
             except Exception as error:  # maybe one of a signal handler: the other streams are closed first
@@ -229,8 +229,9 @@ class OpenStreams:
         if failure is not None:
             raise failure
 
-    def _last_seqs(self) -> dict[str, int]:
-        seqs = {}
+    def _other_streams(self) -> dict[str, dict[str, Any]]:
+        """Return the last seq of each other stream, and the digest of its last line if that is a seal."""
+        seqs, seals = {}, {}
         names: list[str] = []
         with contextlib.suppress(OSError):  # the folder can't be read, so no stream is listed
             if self._root.has("log"):
@@ -240,7 +241,11 @@ class OpenStreams:
             try:
                 portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
                 with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
-                    seqs[f"log/{name}"] = scan_file(file).seq
+                    state = scan_file(file)
             except (OSError, InvalidName):
                 continue  # not a stream, or a stream that can't be read: it isn't listed
-        return {name: seq for name, seq in seqs.items() if seq}
+            if state.seq:
+                seqs[f"log/{name}"] = state.seq
+            if state.seal:
+                seals[f"log/{name}"] = state.seal
+        return {**({"streams": seqs} if seqs else {}), **({"seals": seals} if seals else {})}

@@ -46,6 +46,7 @@ class Case:
     level: Literal["core", "sealed"] = "core"
     target: str = "."
     unchecked: frozenset[str] = frozenset()
+    anchor: str | None = None
 
     @property
     def id(self) -> str:
@@ -70,6 +71,8 @@ class Case:
             yield "validator.discovery"
         if self.target != ".":
             yield "validator.bare"
+        if self.anchor:
+            yield "validator.anchor"
         if edit.get("op") == "link":
             yield "validator.links"
         if edit.get("op") == "copy" and {"meta", "log", "files"} & set(str(edit["to"]).split("/")[:-1]):
@@ -130,6 +133,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         level=case.get("level", "core"),
         target=case.get("target", "."),
         unchecked=frozenset(case.get("unchecked", [])),
+        anchor=case.get("anchor"),
     )
 
 

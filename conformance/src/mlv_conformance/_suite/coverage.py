@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mlv_conformance._suite.cases import load_cases
 from mlv_conformance._suite.scenarios import load_scenarios
-from mlv_conformance._suite.vectors import load_reads, load_slot_cases
+from mlv_conformance._suite.vectors import load_reads, load_slot_cases, load_statements
 from mlv_validate import RULES
 
 
@@ -28,7 +28,8 @@ def load_tests(suite: Path) -> list[Test]:
     """Return the tests of a suite, in the order in which they run."""
     tests = [Test("writer", one.id, one.rules) for one in load_scenarios(suite)]
     tests += [Test("reader", one.id, one.rules) for one in load_reads(suite)]
-    return tests + [Test("validator", one.id, one.tested_rules) for one in load_cases(suite) + load_slot_cases(suite)]
+    tests += [Test("validator", one.id, one.tested_rules) for one in load_cases(suite) + load_slot_cases(suite)]
+    return tests + [Test("validator", one.case.id, ("validator.statement",)) for one in load_statements(suite)]
 
 
 def untested_rules(suite: Path) -> dict[str, str | None]:

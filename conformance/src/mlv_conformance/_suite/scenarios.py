@@ -38,6 +38,7 @@ class Scenario:
     locked: bool = False
     unlocked: bool = False
     records: int | None = None
+    listed: str | None = None
 
     @property
     def has_several_processes(self) -> bool:

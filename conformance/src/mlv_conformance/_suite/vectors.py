@@ -37,6 +37,29 @@ class Read:
         return self.name
 
 
+@dataclass(frozen=True)
+class StatementVector:
+    """A directory, and its statement with the anchor of it; both are None if it has none."""
+
+    case: Case
+    statement: str | None
+    anchor: str | None
+
+
+def load_statements(suite: Path) -> list[StatementVector]:
+    """Return the vectors of statements."""
+    return [
+        StatementVector(
+            Case("vectors/statements", vector["name"], vector["base"], vector.get("edit"), frozenset()),
+            vector["statement"],
+            vector.get("anchor"),
+        )
+        for file in _files(suite, "vectors")
+        if file["topic"] == "statements"
+        for vector in file["vectors"]
+    ]
+
+
 def load_reads(suite: Path) -> list[Read]:
     """Return the reads of a suite and of its vectors, in the order of the files' names."""
     reads = [_read(file["topic"], read) for file in _files(suite, "reads") for read in file["reads"]]
@@ -219,4 +242,5 @@ _READS = {
     "prefixes": _prefix_reads,
     "seals": _no_reads,
     "metrics": _no_reads,
+    "statements": _no_reads,
 }

@@ -242,6 +242,8 @@ class _Attempt:
         yield from self._written.rarely_sealed_streams()
         if scenario.records is not None and (records := savedir.records("my_exp_1")) != scenario.records:
             yield f"the experiment has {records} meta records, not {scenario.records}"
+        if scenario.listed:
+            yield from savedir.unlisted_streams("my_exp_1", scenario.listed)
         if scenario.unlocked:
             yield from (f"{path} exists after the end" for path in savedir.lock_folders())
         if len(self._drivers) > 1:

@@ -55,6 +55,20 @@ class Savedir:
         """Return the paths of the streams of an experiment."""
         return [path for path, _ in self.files() if path.startswith(f"{experiment}/") and path.endswith(".jsonl")]
 
+    def unlisted_streams(self, experiment: str, member: str) -> Iterator[str]:
+        """Return what the last line of `log.jsonl` lacks of the other streams in `streams` or `seals`."""
+        try:
+            listed = _last_data(self.content(f"{experiment}/log.jsonl"), "data").get(member, {})
+        except (ValueError, LookupError, TypeError, AttributeError):
+            listed = {}
+        for path in self.streams(experiment):
+            name = path.removeprefix(f"{experiment}/")
+            last = self.content(path)
+            expected = last_seq(last) if member == "streams" else _last_data(last, "data").get("sha256")
+            found = listed.get(name)
+            if name != "log.jsonl" and (integer(found) if member == "streams" and found else found) != expected:
+                yield f"the mlv/end of log.jsonl has {found!r} for {name} in {member}, not {expected!r}"
+
     def entries(self) -> dict[str, Entry]:
         """Return everything that is in the directory, by path."""
         return {path.relative_to(self.path).as_posix(): _entry(path) for path in self._paths()}
@@ -100,6 +114,11 @@ def last_seq(committed: bytes) -> int:
         return integer(read_line(committed.splitlines()[-1])["seq"])
     except (IndexError, ValueError, KeyError, TypeError):
         return 0
+
+
+def _last_data(content: bytes, member: str) -> Any:
+    """Return a member of the last line of a stream."""
+    return read_line(content.splitlines()[-1])[member]
 
 
 def start_member(content: bytes, member: str) -> Any:

@@ -1,7 +1,7 @@
 """Checks of a stream, line by line: its sessions, numbers, spans and seals."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mlv_validate._fast import BrokenRules, InvalidLines, Item, Run, UnknownLine, learn_from, read
@@ -26,6 +26,7 @@ def check_stream(
     findings: Findings,
     references: References | None,
     jobs: int = 1,
+    wanted: Collection[str] = (),
 ) -> Stream:
     """Check a stream by itself, and return what must be compared with other records.
 
@@ -37,8 +38,11 @@ def check_stream(
         findings: Takes the findings.
         references: Takes the typed values, None for a bare log.
         jobs: How many worker processes may read a long stream.
+        wanted: The digests of the seals to find.
     """
-    return _StreamChecker(file, path, base, findings, references, jobs).check(folder)
+    checker = _StreamChecker(file, path, base, findings, references, jobs)
+    checker.stream.wanted = wanted
+    return checker.check(folder)
 
 
 class _StreamChecker:
@@ -59,7 +63,7 @@ class _StreamChecker:
         self._version = base
         self._findings = findings
         self._references = references
-        self._stream = Stream(path, file.size)
+        self.stream = Stream(path, file.size)
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
@@ -72,18 +76,18 @@ class _StreamChecker:
         for block, items in read(self._file, self._jobs):
             end = block.end
             if any(self._check_item(item, block) for item in items):
-                self._stream.refused = True
+                self.stream.refused = True
                 break
         if self._last:
-            self._stream.last = parse(self._last[:-1], line=True).value["event"]
-        if end < self._file.size and not self._stream.refused:
-            self._stream.torn = self._file.size - end
-            rule, message = torn(self._stream.torn)
-            self._findings.add(rule, self._path, self._stream.lines + 1, message)
+            self.stream.last = parse(self._last[:-1], line=True).value["event"]
+        if end < self._file.size and not self.stream.refused:
+            self.stream.torn = self._file.size - end
+            rule, message = torn(self.stream.torn)
+            self._findings.add(rule, self._path, self.stream.lines + 1, message)
         changed = self._file.how_changed(folder)
         if changed:
             self._findings.add_unchecked(self._path, changed)
-        return self._stream
+        return self.stream
 
     def _check_item(self, item: Item, block: Block) -> bool:
         """Check lines by the result of the fast path. True means that the rest of the stream can't be checked."""
@@ -92,10 +96,10 @@ class _StreamChecker:
         if isinstance(item, InvalidLines):
             return self._count_invalid(item, block)
         raw = self._bytes(block, item.start, item.end) if isinstance(item, UnknownLine) else None
-        line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
+        line = Line(self.stream.lines + 1, block.start + item.start, block.start + item.end, raw)
         if isinstance(item, UnknownLine):
             return self._check_line(line)
-        self._stream.lines += 1
+        self.stream.lines += 1
         self._check_event(line, item.event, item.event["event"], item.event["seq"])
         if item.typed and self._references:
             self._references.check(self._path, line.number, item.typed)
@@ -103,7 +107,7 @@ class _StreamChecker:
 
     def _check_run(self, run: Run, block: Block) -> bool:
         """Check the numbers and the `within` of lines that keep all other rules."""
-        stream, sequence, spans = self._stream, self._stream.sequence, self._spans
+        stream, sequence, spans = self.stream, self.stream.sequence, self._spans
         if self._after_end:
             # The first line after an `mlv/end` must be an `mlv/start`: the full path reports that.
             return any(map(self._check_line, self._lines(run.start, run.end, block)))
@@ -139,7 +143,7 @@ class _StreamChecker:
                 if self._count(((broken, left, end - line.start),), 0, line.start)[0]:
                     break
                 if broken.if_unknown == () and not is_known(self._version):
-                    self._stream.lines += 1
+                    self.stream.lines += 1
                     event = json.loads(line.raw or b"")  # the line breaks no rule
                     self._check_event(line, event, event["event"], int(event["seq"]))
                 elif self._check_line(line):
@@ -160,7 +164,7 @@ class _StreamChecker:
             The index of the first run that isn't counted, and the offset of its first line.
         """
         in_known, may_start = is_known(self._version), False
-        lines, end = self._stream.lines, start
+        lines, end = self.stream.lines, start
         for broken, number, size in runs[at:] if at else runs:
             rules = broken.if_known if in_known else broken.if_unknown
             counters = self._counters.get(rules) or self._only_counted(rules) if rules else None
@@ -174,7 +178,7 @@ class _StreamChecker:
             if broken.may_start:
                 in_known, may_start = False, True
         if end > start:
-            self._stream.lines = lines
+            self.stream.lines = lines
             self._add_masked(start, end, may_start)
         return at, end
 
@@ -193,18 +197,18 @@ class _StreamChecker:
         start, offset = 0, block.start + start
         while start < len(raw):
             end = raw.index(b"\n", start) + 1
-            yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
+            yield Line(self.stream.lines + 1, offset + start, offset + end, raw[start:end])
             start = end
 
     def _check_seq(self, line: int, seq: int) -> None:
         """Check the `seq` of a line that may not be the next number."""
-        for rule, message in self._stream.sequence.check(line, seq):
+        for rule, message in self.stream.sequence.check(line, seq):
             self._findings.add(rule, self._path, line, message)
         self._add_seq(seq)
 
     def _add_seq(self, seq: int) -> None:
         """Add the `seq` of a line, and the masked lines before it."""
-        sequence = self._stream.sequence
+        sequence = self.stream.sequence
         if sequence.after_masked:
             self._spans.add_masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
         sequence.add(seq)
@@ -218,7 +222,7 @@ class _StreamChecker:
 
     def _check_line(self, line: Line) -> bool:
         """Check the next line by all rules. True means that the rest of the stream can't be checked."""
-        self._stream.lines += 1
+        self.stream.lines += 1
         if line.raw is None:
             return self._report_masked(line, [too_long(line.end - line.start)])
         parsed = parse(line.raw[:-1], line=True)
@@ -256,11 +260,12 @@ class _StreamChecker:
     def _add_masked(self, start: int, end: int, may_start: bool) -> None:
         """Add masked lines between these offsets."""
         self._last = b""
-        self._stream.last = None
+        self.stream.last = None
+        self.stream.is_masked = True
         if may_start:
-            self._stream.may_have_started = True
+            self.stream.may_have_started = True
             self._version = None  # it may have begun a session of a newer version
-        self._stream.sequence.add_masked()
+        self.stream.sequence.add_masked()
         self._seals.add_masked(start, end)
         self._after_end = False
 
@@ -275,7 +280,7 @@ class _StreamChecker:
 
     def _check_event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
         """Check the next event, which isn't masked, by the rules about the lines before it."""
-        stream, data, broken = self._stream, event["data"], list[Broken]()
+        stream, data, broken = self.stream, event["data"], list[Broken]()
         stream.events += 1
         stream.last = name
         self._last = b""
@@ -294,7 +299,7 @@ class _StreamChecker:
 
     def _check_lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
         """Check a lifecycle event, and change the state of the stream."""
-        stream = self._stream
+        stream = self.stream
         stream.state = _STATES.get(name, stream.state)
         match name:
             case "mlv/start":
@@ -307,6 +312,10 @@ class _StreamChecker:
                 return check_rewind(data, seq)
             case "mlv/end":
                 stream.state = data["status"]
-                if data.get("streams"):
-                    stream.ends.append((line.number, data["streams"]))
-        return self._seals.check(line, data) if name in ("mlv/seal", "mlv/end") else []
+                if data.get("streams") or data.get("seals"):
+                    stream.ends.append((line.number, data.get("streams", {}), data.get("seals", {})))
+        if name not in ("mlv/seal", "mlv/end"):
+            return []
+        if data["sha256"] in stream.wanted:
+            stream.seals.setdefault(data["sha256"], (line.number, seq))
+        return self._seals.check(line, data)

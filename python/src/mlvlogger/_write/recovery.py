@@ -28,6 +28,7 @@ class StreamState:
         seq: The seq of the last event.
         hash_start: The offset of the digits of the last seal, at which the hash of the next seal begins; 0 without one.
         sealed: Whether the last line is a seal.
+        seal: The digest of the last line if it is a seal, else an empty string.
         paused: Whether the stream is paused.
         last_start: The line of the last `mlv/start`.
         has_start: Whether the first line is an `mlv/start`.
@@ -39,6 +40,7 @@ class StreamState:
         self.seq = 0
         self.hash_start = 0
         self.sealed = False
+        self.seal = ""
         self.paused = False
         self.last_start = b""
         self.has_start = True
@@ -72,6 +74,10 @@ def scan_file(file: IO[bytes], size: int | None = None) -> StreamState:
                 _apply(state, line, number)
     if state.size:
         _correct_seq(state, file)
+        if state.sealed:
+            file.seek(state.size - SEAL_END)
+            digits = file.read(SEAL_END - len(SUFFIX))
+            state.seal = "" if digits.strip(b"0123456789abcdef") else digits.decode("ascii")
     return state
 
 
@@ -88,7 +94,8 @@ def _fast_patterns() -> Any:
                 rb'("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
             ).fullmatch,
             re.compile(
-                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?'
+                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?'
+                rb'(?:"streams":\{[^{}\\]*\},)?(?:"seals":\{[^{}\\]*\},)?'
                 rb'"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
             ).fullmatch,
         )
