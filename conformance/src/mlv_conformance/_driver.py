@@ -140,11 +140,14 @@ class Process:
             raise Failed(f"its answer isn't a JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
         return answer
 
-    def finish(self) -> None:
-        """Close the standard input, and wait for the process to end with 0.
+    def finish(self, code: int | None = 0) -> None:
+        """Close the standard input, and wait for the process to end.
+
+        Args:
+            code: The exit code that it must end with; None for any.
 
         Raises:
-            Failed: If the process ends otherwise.
+            Failed: If the process doesn't end, or ends with another exit code.
             Unsupported: If the driver doesn't support the command.
         """
         assert self._process.stdin
@@ -152,7 +155,7 @@ class Process:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        self._wait(0)
+        self._wait(code, is_answer_due=False)
 
     def kill(self) -> None:
         """Kill the process and its children with SIGKILL, if they still run."""
@@ -192,8 +195,13 @@ class Process:
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return line
 
-    def _wait(self, wanted: int | None) -> None:
-        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`."""
+    def _wait(self, wanted: int | None, *, is_answer_due: bool = True) -> None:
+        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`.
+
+        Args:
+            wanted: The exit code; None for any.
+            is_answer_due: Whether each exit code is an error, because there is no answer.
+        """
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:
@@ -201,9 +209,9 @@ class Process:
             raise Failed(f"it did not end within {self._seconds:g} seconds") from None
         if code == UNSUPPORTED:
             raise Unsupported("not supported")
-        if code != wanted:
+        if is_answer_due or code != (code if wanted is None else wanted):
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{self._stderr_tail()}")
+            raise Failed(f"it {how}{' instead of an answer' if is_answer_due else ''}{self._stderr_tail()}")
 
     def _stderr_tail(self) -> str:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 500))
