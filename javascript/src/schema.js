@@ -84,7 +84,7 @@ const LIFECYCLE = new Map(
     "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
     "mlv/end": [
       {
-        status: oneOf("completed", "failed", "interrupted"),
+        status: oneOf("completed", "failed", "interrupted", "ended"),
         error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
         streams: objectOf(atLeast(1)),
         from: atLeast(0),

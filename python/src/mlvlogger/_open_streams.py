@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from _thread import RLock
 
-from ._disk.folder import Folder, open_regular
+from ._disk.folder import Folder
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
 from ._logger import StreamLogger
 from ._messages import qualname, short
-from ._write.recovery import scan_file
+from ._write.other_streams import last_seqs
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
@@ -97,7 +96,15 @@ class OpenStreams:
         for _ in range(_MAX_TRIES):
             create = new or not self._root.has(name)
             try:
-                stream = Stream(self._root, name, new=create, experiment=self._experiment, record=record, **options)
+                stream = Stream(
+                    self._root,
+                    name,
+                    new=create,
+                    experiment=self._experiment,
+                    record=record,
+                    get_others=last_seqs if name == DEFAULT_STREAM else None,
+                    **options,
+                )
                 return StreamLogger(stream, self._experiment)
             except FileExistsError:
                 if new:
@@ -184,7 +191,7 @@ class OpenStreams:
             raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
-        """Close all open streams. The end of the default stream lists the other streams (`end.streams`).
+        """Close all open streams, the others before the one whose end may list them (`end.streams`).
 
         Args:
             main: The logger of the stream that is closed last.
@@ -196,31 +203,9 @@ class OpenStreams:
         self._closed = True
         failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
-            stream = logger._stream
-            lists_others = (
-                logger is main and stream.name == DEFAULT_STREAM and not (stream.closed or stream.is_inherited)
-            )
-            if data is not None and lists_others:
-                data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:
-                stream.close(data)
+                logger._stream.close(data)
             except Exception as error:  # maybe one of a signal handler: the other streams are closed first
                 failure = failure or error
         if failure is not None:
             raise failure
-
-    def _last_seqs(self) -> dict[str, int]:
-        seqs = {}
-        names: list[str] = []
-        with contextlib.suppress(OSError):  # the folder can't be read, so no stream is listed
-            if self._root.has("log"):
-                with Folder(self._root, "log") as folder:
-                    names = sorted(folder.names())
-        for name in names:
-            try:
-                portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
-                with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
-                    seqs[f"log/{name}"] = scan_file(file).seq
-            except (OSError, InvalidName):
-                continue  # not a stream, or a stream that can't be read: it isn't listed
-        return {name: seq for name, seq in seqs.items() if seq}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from io import open as open_file  # while the interpreter ends, the built-in name is gone
 
 from .._errors import StreamBusy
 from .._format.json import dumps
@@ -369,7 +370,7 @@ def _exists(pid: int) -> bool:
 def _status(pid: int) -> tuple[str | None, bool]:
     """Return when a process began, or None if the system doesn't tell, and whether only its exit code is left."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open_file(f"/proc/{pid}/stat", "rb") as file:  # noqa: UP020
             # The name of the program may contain blanks and parentheses; the fields after it can't.
             fields = file.read().rpartition(b") ")[2].split()
         # If the main thread alone has ended, the state is Z, too.
@@ -391,7 +392,7 @@ def _boot() -> str | None:
     try:
         if sys.platform == "darwin":
             return _mac_boot()
-        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+        with open_file("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: UP020
             return file.read().strip()
     except (OSError, ValueError):
         return None

@@ -162,8 +162,9 @@ class Experiment(ExistingExperiment):
 
     @property
     def state(self) -> str:
-        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
+        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"`, `"interrupted"` or `"ended"`.
 
+        `"ended"` means that the program ended without a call of `close`, so that nobody recorded whether it succeeded.
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that
         no log exists, not that a process is running.
 
