@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -21,6 +23,8 @@ def write(directory: Path) -> int:
     writer = _Writer(directory)
     for line in sys.stdin.buffer:
         operation = json.loads(line)
+        if operation["op"] == "exit":
+            return _leave(operation["how"])
         do = _OPERATIONS.get(operation.pop("op"))
         if do is None:
             return UNSUPPORTED
@@ -36,6 +40,18 @@ def write(directory: Path) -> int:
             answer["told"] = [str(warning.message) for warning in reported]
         print(json.dumps(answer), flush=True)
     return 0
+
+
+def _leave(how: str) -> int:
+    """End the program as the operation `exit` says, or return its exit code."""
+    if how.startswith("SIG"):
+        signal.raise_signal(getattr(signal, how))
+        signal.pause()
+    if how == "exception":
+        raise RuntimeError("nothing catches this")
+    if how == "_exit":
+        os._exit(1)
+    return int(how == "code")
 
 
 class _Writer:

@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import secrets
+import signal
 import sys
 import time
 from datetime import datetime, timezone
@@ -424,6 +425,7 @@ class Stream:
 class Writer:
     def __init__(self, directory):
         self.directory = directory
+        self.stream = None
 
     def start(self, experiment, stream, number, record):
         id_ = f"sha256:{digest((experiment / 'meta.json').read_bytes())}"
@@ -519,6 +521,14 @@ class Writer:
         self.stream.close(operation["status"])
         return {}
 
+    def exit(self, status):
+        """Close what the user has not closed, as the program ends."""
+        if self.stream and not self.stream.file.closed:
+            try:
+                self.stream.close(status)
+            except (Refused, OSError) as error:
+                print(f"no end could be written: {error}", file=sys.stderr)
+
 
 OPERATIONS = {
     "create": Writer.create,
@@ -534,12 +544,40 @@ OPERATIONS = {
 }
 
 
+def leave(how):
+    """End as the operation `exit` says, or return the exit code."""
+    if how.startswith("SIG"):
+        os.kill(os.getpid(), getattr(signal, how))
+        time.sleep(60)
+    if how == "_exit":
+        os._exit(1)
+    if how == "exception":
+        raise RuntimeError("nothing catches this")
+    return int(how == "code")
+
+
 def main(command, *arguments):
     if command != "write":
         return 64
     writer = Writer(Path(arguments[0]))
+    status = "failed"
+    try:
+        code = work(writer)
+        status = "failed" if code else "completed"
+        return code
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        writer.exit(status)
+
+
+def work(writer):
+    """Do the operations; returns the exit code."""
     for line in sys.stdin.buffer:
         operation = json.loads(line)
+        if operation["op"] == "exit":
+            return leave(operation["how"])
         if operation["op"] not in OPERATIONS:
             return 64
         try:

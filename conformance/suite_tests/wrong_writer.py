@@ -791,6 +791,41 @@ def babbles() -> None:
     print("Welcome!", flush=True)
 
 
+def completed_at_exit() -> None:
+    """A program that ends has always completed."""
+    plain_exit = Writer.exit
+    Writer.exit = lambda self, status: plain_exit(self, "completed")
+
+
+def never_ended() -> None:
+    """A program that ends writes no end."""
+    Writer.exit = unlooked
+
+
+def ended_while_paused() -> None:
+    """A program that ends while it is paused has ended."""
+    plain_exit = Writer.exit
+
+    def exit(self: Writer, status: str) -> None:
+        if self.stream:
+            self.stream.paused = False
+        plain_exit(self, status)
+
+    Writer.exit = exit
+
+
+def paused_for_ever() -> None:
+    """A session is paused if the one before it was."""
+
+    def start(self: Stream, *arguments: Any) -> None:
+        plain_start(self, *arguments)
+        names = [json.loads(line)["event"] for line in self.path.read_bytes().splitlines()]
+        pauses = [name for name in names if name in ("mlv/pause", "mlv/resume")]
+        self.paused = pauses[-1:] == ["mlv/pause"]
+
+    Stream.start = start
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     fault.__name__: (fault, topics)
     for topics, faults in {
@@ -814,6 +849,10 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
         "ends/the streams*": [unlisted, first_seqs],
         "ends/the seal of*": [no_seals],
+        "exits/*is not completed": [completed_at_exit],
+        "exits/a normal end": [never_ended],
+        "exits/a paused program*": [ended_while_paused],
+        "exits/a pause ends*": [paused_for_ever],
         "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
         "locks/an open stream*": [no_lock_file, own_form, no_start_time],

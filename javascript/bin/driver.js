@@ -29,6 +29,7 @@ const OPERATIONS = {
   "mlv/rewind": [["to"], []],
   attach: [["name", "hex"], []],
   close: [["status"], []],
+  exit: [["how"], []],
 };
 
 function print(answer) {
@@ -75,6 +76,15 @@ function metadata(step) {
     ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name],
   ]);
   return Object.fromEntries(entries);
+}
+
+/** Ends the process as a user's program ends that closes nothing. */
+async function leave(how) {
+  if (how === "code") process.exit(1);
+  if (how === "exception") throw new Error("nothing catches this");
+  if (how === "return") process.exit();
+  process.kill(process.pid, how === "_exit" ? "SIGKILL" : how); // Node has no exit without handlers
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
 }
 
 function isSupported({op, ...step}) {
@@ -138,6 +148,7 @@ async function write(savedir) {
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
+    if (step.op === "exit") await leave(step.how);
     const answer = orRefused(() => scenario.do(step));
     await new Promise(setImmediate); // warnings come after the call
     print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);

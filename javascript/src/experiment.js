@@ -15,6 +15,26 @@ import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
 
+const STATUSES = ["completed", "failed", "interrupted", "ended"];
+
+/** The experiments that this process has open. */
+const opened = new Set();
+
+/**
+ * Ends the experiments that the user hasn't ended, when the process exits.
+ * @param {number} code the exit code
+ */
+function endAll(code) {
+  for (const experiment of opened) {
+    try {
+      experiment.close(code === 0 ? "completed" : "failed");
+    } catch (error) {
+      // Warnings are printed too late here.
+      console.error(`${experiment.path} could not be ended: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
 /**
  * The part of a meta record that describes a script.
  * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Metadata
@@ -27,6 +47,8 @@ export class Experiment {
     this.path = path;
     this.id = id;
     this.log = log;
+    if (opened.size === 0) process.once("exit", endAll);
+    opened.add(this);
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -140,14 +162,16 @@ export class Experiment {
   }
 
   /**
-   * Closes: ends with a status or, while paused, seals.
-   * @param {"completed" | "failed" | "interrupted"} status
+   * Closes: ends with a status or, while paused, seals. When the process exits, experiments that are open are closed as
+   * completed if the exit code is 0, and as failed otherwise.
+   * @param {"completed" | "failed" | "interrupted" | "ended"} status
    */
   close(status) {
-    if (!["completed", "failed", "interrupted"].includes(status))
-      throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
+    if (!STATUSES.includes(status)) throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
     this.log.close(status, this.stream === "log.jsonl" ? this.#otherStreams() : {});
+    opened.delete(this);
+    if (opened.size === 0) process.removeListener("exit", endAll);
   }
 
   /** The last seq of each other stream, and the digest of its last line if that is a seal. */

@@ -84,7 +84,7 @@ const LIFECYCLE = new Map(
     "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
     "mlv/end": [
       {
-        status: oneOf("completed", "failed", "interrupted"),
+        status: oneOf("completed", "failed", "interrupted", "ended"),
         error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
         streams: objectOf(atLeast(1)),
         seals: objectOf(is.isDigest),
@@ -126,6 +126,7 @@ export function checkMeta(record, isFirst) {
   check("tags", "meta.tags", is.isDistinctStrings);
   check("description", "meta.description", is.isString);
   check("requires", "meta.requires", is.isDistinctStrings);
+  check("requires", "requires.names", is.hasFeatureNames);
   const environment = record.get("environment");
   if (isPlain(environment)) {
     if (!isEnvironment(environment)) report("environment.types");
@@ -162,6 +163,7 @@ export function checkEvent(event, isKnown) {
   if (checks && is.isObject(data)) {
     if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
     if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
+    if (name === "mlv/start" && !is.hasFeatureNames(data.get("requires"))) report("requires.names");
   }
   if (isPlain(data)) checkTree(data, isKnown, report);
   return rules;

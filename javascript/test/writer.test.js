@@ -450,3 +450,30 @@ test("a histogram or table of a wrong form is refused", () => {
   assert.throws(() => new Table(["a", "a"], []), /one name/);
   assert.throws(() => new Table(["a"], [[1], [1, 2]]), /row 1 of a table has 2 values/);
 });
+
+const LEAVE = `
+import {Experiment} from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)};
+const [savedir, how] = process.argv.slice(1);
+const experiment = Experiment.create(savedir, "a", {kind: "train"});
+experiment.log.event("a", {});
+if (how === "paused") experiment.log.pause();
+if (how === "failed by the user") experiment.close("failed");
+if (how === "exit code") process.exitCode = 3;
+if (how === "throw") throw new Error("x");
+`;
+const WAYS = {
+  return: [0, "completed"],
+  paused: [0, "paused"],
+  "failed by the user": [0, "failed"],
+  "exit code": [3, "failed"],
+  throw: [1, "failed"],
+};
+for (const [how, [code, state]] of Object.entries(WAYS)) {
+  test(`a program that closes nothing and ends: ${how}`, (context) => {
+    const path = savedir(context);
+    const {status} = spawnSync(process.execPath, ["--input-type=module", "-e", LEAVE, path, how]);
+    assert.equal(status, code);
+    assert.equal(read(join(path, "a")).state, state);
+    assert.deepEqual(judged(join(path, "a")), SEALED);
+  });
+}

@@ -636,12 +636,13 @@ def test_closing_twice_does_nothing_and_afterwards_nothing_can_be_opened() -> No
     assert snapshot() == before and read(HOME).state == "failed"
 
 
-def test_a_script_that_ends_without_close_leaves_the_experiment_open(run: Any, conforms: Any) -> None:
+def test_a_script_that_ends_without_close_has_ended(run: Any, conforms: Any) -> None:
     run("from mlvlogger import Exp; Exp('runs', 'e').log.event('x')")
     run("from mlvlogger import Exp\nexp = Exp('runs', 'f')\nexp.log.event('x')\nraise SystemExit(3)", status=3)
     for name in ("e", "f"):
         assert (
-            names(conforms(f"runs/{name}")["log.jsonl"]) == ["mlv/start", "x"] and read(f"runs/{name}").state == "open"
+            names(conforms(f"runs/{name}", sealed=True)["log.jsonl"]) == ["mlv/start", "x", "mlv/end"]
+            and read(f"runs/{name}").state == "ended"
         )
 
 

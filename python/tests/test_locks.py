@@ -234,7 +234,8 @@ def test_queued_events_are_written_when_the_logger_is_dropped(no_garbage_collect
         log.event("x", n=1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     del log
-    assert [event["data"].get("n") for event in events("a.jsonl")][1:] == [0, 1]
+    assert [event["data"].get("n") for event in events("a.jsonl")][1:] == [0, 1, None]
+    assert events("a.jsonl")[-1]["data"]["status"] == "ended"
     signal.signal(signal.SIGXFSZ, before)
 
 

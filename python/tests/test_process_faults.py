@@ -187,8 +187,9 @@ def test_a_process_that_never_starts_writing_blocks_no_call_and_keeps_no_file_op
     log.close()
     dropped = Logger(PATH, writer="process")
     pid = writer_of(dropped)._process.pid
-    del dropped
-    assert has_ended(pid)
+    with recorded_warnings() as messages:
+        del dropped
+    assert len(messages) == 1 and has_ended(pid)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(11))
 

@@ -106,7 +106,7 @@ def state_table() -> list[tuple[str, str]]:
 
 def test_the_state_follows_each_row_of_the_specification() -> None:
     rows = state_table()
-    assert len(rows) == 8
+    assert len(rows) == 11
     for row, state in [*rows, ("", "open")]:
         lines = []
         for seq, word in enumerate(row.split(", ") if row else [], 1):

@@ -407,6 +407,7 @@ STATES = {
     "completed": lambda exp: exp.close(),
     "failed": lambda exp: exp.close("failed"),
     "interrupted": lambda exp: exp.close("interrupted"),
+    "ended": lambda exp: exp.close("ended"),
     "open": lambda exp: exp.flush(),
     "paused": lambda exp: (exp.log.pause(), exp.close()),
     "resumed": lambda exp: (exp.log.pause(), exp.log.resume(), exp.flush()),

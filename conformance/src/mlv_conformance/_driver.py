@@ -157,11 +157,14 @@ class Process:
             raise Failed(f"its answer isn't a JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
         return answer
 
-    def finish(self) -> None:
-        """Close the standard input, and wait for the process to end with 0.
+    def finish(self, code: int | None = 0) -> None:
+        """Close the standard input, and wait for the process to end.
+
+        Args:
+            code: The exit code that it must end with; None for any.
 
         Raises:
-            Failed: If the process ends otherwise.
+            Failed: If the process doesn't end, or ends with another exit code.
             Unsupported: If the driver doesn't support the command.
         """
         assert self._process.stdin
@@ -169,7 +172,7 @@ class Process:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        self._wait(0)
+        self._wait(code, is_answer_due=False)
 
     def kill(self) -> None:
         """Kill the process and its children with SIGKILL, if they still run."""
@@ -212,8 +215,13 @@ class Process:
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return line
 
-    def _wait(self, wanted: int | None) -> None:
-        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`."""
+    def _wait(self, wanted: int | None, *, is_answer_due: bool = True) -> None:
+        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`.
+
+        Args:
+            wanted: The exit code; None for any.
+            is_answer_due: Whether each exit code is an error, because there is no answer.
+        """
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:
@@ -224,10 +232,10 @@ class Process:
             self._transcript.add(self.number, "2", tail)
         if code == UNSUPPORTED:
             raise Unsupported("not supported")
-        if code != wanted:
+        if is_answer_due or code != (code if wanted is None else wanted):
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             said = f"; standard error ends with {ascii(tail[-500:])}" if tail else ""
-            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{said}")
+            raise Failed(f"it {how}{' instead of an answer' if is_answer_due else ''}{said}")
 
     def _stderr_tail(self) -> str:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _MAX_ERRORS))

@@ -18,6 +18,7 @@ is first used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._disk.folder import TEMPORARY_PREFIX
+    from ._disk.lock_holders import LockHolder, lock_holders
     from ._errors import (
         AlreadyRecorded,
         CannotAttach,
@@ -72,6 +73,7 @@ __all__ = [
     "Histogram",
     "InvalidName",
     "InvalidRecord",
+    "LockHolder",
     "LogClosed",
     "Logger",
     "MLVError",
@@ -90,6 +92,7 @@ __all__ = [
     "WriteFailed",
     "__version__",
     "find",
+    "lock_holders",
     "may_be_lifecycle",
     "portable_name",
     "read",
@@ -101,6 +104,7 @@ __all__ = [
 # its names is used: a program that only logs doesn't load the reader, and a program that only reads not the logger.
 _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
+    "_disk.lock_holders": "LockHolder lock_holders",
     "_errors": (
         "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"

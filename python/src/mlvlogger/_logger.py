@@ -277,7 +277,8 @@ class Logger:
         stream.
 
         Args:
-            status: `"completed"`, `"failed"` or `"interrupted"`.
+            status: `"completed"`, `"failed"`, `"interrupted"` or `"ended"`, which leaves open whether the work
+                succeeded.
             error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:

@@ -233,7 +233,7 @@ class OpenExperiment(ExistingExperiment):
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
-        if self.log._stream.closed:
+        if not self.log._stream.takes_events:
             raise LogClosed(f"{self.path} was closed. Call this before close(), or inside the with block.")
 
     def _log_file(self, file: File, original: str) -> File:
@@ -289,7 +289,8 @@ class OpenExperiment(ExistingExperiment):
         the experiment stays paused. A second call does nothing.
 
         Args:
-            status: `"completed"`, `"failed"` or `"interrupted"`.
+            status: `"completed"`, `"failed"`, `"interrupted"` or `"ended"`, which leaves open whether the work
+                succeeded.
             error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:

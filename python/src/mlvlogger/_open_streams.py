@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from _thread import RLock
 
-from ._disk.folder import Folder, open_regular
+from ._disk.folder import Folder
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
 from ._logger import Logger
 from ._messages import qualname, short
-from ._write.recovery import scan_file
+from ._write.other_streams import other_streams
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
@@ -116,7 +115,15 @@ class OpenStreams:
         for _ in range(_MAX_TRIES):
             create = new or not self._root.has(name)
             try:
-                stream = Stream(self._root, name, new=create, experiment=self._experiment, record=record, **options)
+                stream = Stream(
+                    self._root,
+                    name,
+                    new=create,
+                    experiment=self._experiment,
+                    record=record,
+                    get_others=other_streams if name == DEFAULT_STREAM else None,
+                    **options,
+                )
                 stream.attach_table = self._attach_table
                 return StreamLogger(stream, self._experiment)
             except FileExistsError:
@@ -204,7 +211,7 @@ class OpenStreams:
             raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
-        """Close all open streams. The end of the default stream lists the other streams (`end.streams`, `end.seals`).
+        """Close all open streams, the others before the one whose end may list them (`end.streams`, `end.seals`).
 
         Args:
             main: The logger of the stream that is closed last.
@@ -216,36 +223,9 @@ class OpenStreams:
         self._closed = True
         failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
-            stream = logger._stream
-            lists_others = (
-                logger is main and stream.name == DEFAULT_STREAM and not (stream.closed or stream.is_inherited)
-            )
-            if data is not None and lists_others:
-                data = {**data, **self._other_streams()}
             try:
-                stream.close(data)
+                logger._stream.close(data)
             except Exception as error:  # maybe one of a signal handler: the other streams are closed first
                 failure = failure or error
         if failure is not None:
             raise failure
-
-    def _other_streams(self) -> dict[str, dict[str, Any]]:
-        """Return the last seq of each other stream, and the digest of its last line if that is a seal."""
-        seqs, seals = {}, {}
-        names: list[str] = []
-        with contextlib.suppress(OSError):  # the folder can't be read, so no stream is listed
-            if self._root.has("log"):
-                with Folder(self._root, "log") as folder:
-                    names = sorted(folder.names())
-        for name in names:
-            try:
-                portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
-                with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
-                    state = scan_file(file)
-            except (OSError, InvalidName):
-                continue  # not a stream, or a stream that can't be read: it isn't listed
-            if state.seq:
-                seqs[f"log/{name}"] = state.seq
-            if state.seal:
-                seals[f"log/{name}"] = state.seal
-        return {**({"streams": seqs} if seqs else {}), **({"seals": seals} if seals else {})}

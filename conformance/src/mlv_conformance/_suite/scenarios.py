@@ -32,7 +32,7 @@ class Scenario:
     unjudged: bool = False
     nothing: bool = False
     told: bool = False
-    state: str | None = None
+    state: str | tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     kill: str | None = None
     locked: bool = False

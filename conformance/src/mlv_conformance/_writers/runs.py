@@ -168,12 +168,15 @@ class _Attempt:
                     self._kill(processes[0], sessions[0].steps[step])
                     return
                 for process, session in zip(processes, sessions, strict=True):
-                    if session.has_step(step):
+                    if session.exits_at(step):
+                        process.finish(None if session.steps[step]["do"]["how"] != "return" else 0)
+                    elif session.has_step(step):
                         self._take_answer(session, step, process.answer())
                         if self._scenario.locked and session.is_open:
                             self.problems += lock_problems(self._savedir.path / session.stream)
             for process, session in zip(processes, sessions, strict=True):
-                process.finish()
+                if not session.exits_at(len(session.steps) - 1):
+                    process.finish()
                 self._check_warned(session)
             if len(sessions) > 1 and all(session.is_refused for session in sessions):
                 self.problems.append("all writers that should work at the same time were refused")
@@ -236,8 +239,9 @@ class _Attempt:
         if scenario.nothing and savedir.experiments():
             yield "an experiment exists, though its creation was refused"
         yield from (f"{name} was written outside of the directory" for name in savedir.files_outside())
-        if scenario.state and (state := self._written.state("my_exp_1")) != scenario.state:
-            yield f"the state is {state}, not {scenario.state}"
+        states = (scenario.state,) if isinstance(scenario.state, str) else scenario.state
+        if states and (state := self._written.state("my_exp_1")) not in states:
+            yield f"the state is {state}, not {' or '.join(states)}"
         yield from (f"{path} contains {text!r}" for text in scenario.absent for path in savedir.files_with(text))
         yield from self._written.rarely_sealed_streams()
         if scenario.records is not None and (records := savedir.records("my_exp_1")) != scenario.records:

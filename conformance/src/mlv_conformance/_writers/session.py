@@ -53,6 +53,10 @@ class Session:
         """Return whether there is a step with this number to run, in which the process doesn't wait."""
         return number < len(self.steps) and "do" in self.steps[number] and not self.is_refused
 
+    def exits_at(self, number: int) -> bool:
+        """Return whether the program ends at the step with this number, so that the step has no answer."""
+        return self.has_step(number) and self.steps[number]["do"]["op"] == "exit"
+
     def take_answer(self, number: int, operation: dict[str, Any], answer: Answer) -> str | None:
         """Take the answer to a step, and return what is wrong with it."""
         step = self.steps[number]

@@ -20,6 +20,7 @@ _WANTED = {
     "meta.tags": "an array of different, non-empty strings",
     "meta.description": "a string",
     "meta.requires": "an array of different, non-empty strings",
+    "requires.names": "a word of ASCII letters, digits and hyphens, or a reverse-DNS name",
     "addition.digests": "'sha256:' and 64 lower-case hexadecimal digits",
     "environment.types": "of the type that the specification requires",
     "event.object": "an object",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import open as open_file  # while the interpreter ends, the built-in name is gone
 
 from .._format.json import dumps
 from .host import host
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["HELD", "STALE", "UNKNOWN", "WITH_NOTICE", "content", "judge", "parse"]
+__all__ = ["HELD", "STALE", "UNKNOWN", "WITH_NOTICE", "content", "has_ended", "judge", "parse", "system"]
 
 #: What a lock file of another writer is.
 STALE, WITH_NOTICE, HELD, UNKNOWN = range(4)
@@ -25,7 +26,7 @@ _UNREADABLE = 1.0  # seconds after which a lock file without an object is stale
 
 def content(pid: int, kernel: str | None) -> bytes:
     """Return the content of the lock file of a process (`writer.lock-form`)."""
-    pids, boot = _system()
+    pids, boot = system()
     members = {
         "mlv_lock": 1,
         "host": host(),
@@ -64,13 +65,13 @@ def judge(theirs: dict[str, Any], age: float, kernel: str | None) -> int:
     pid = theirs.get("pid")
     if theirs.get("mlv_lock") != 1 or type(pid) is not int:
         return UNKNOWN
-    pids, boot = _system()
+    pids, boot = system()
     has_kernel = kernel is not None and theirs.get("kernel") == kernel
     if boot is not None and theirs.get("boot") == boot:
         if has_kernel:
             return STALE
         if theirs.get("pids") == pids:
-            return STALE if _has_ended(pid, theirs.get("started")) else HELD
+            return STALE if has_ended(pid, theirs.get("started")) else HELD
     elif has_kernel:
         return WITH_NOTICE
     elif boot is None and theirs.get("boot") is None and theirs.get("host") == host() and not _exists(pid):
@@ -78,7 +79,7 @@ def judge(theirs: dict[str, Any], age: float, kernel: str | None) -> int:
     return UNKNOWN
 
 
-def _has_ended(pid: int, started: object) -> bool:
+def has_ended(pid: int, started: object) -> bool:
     """Return whether no process of this system has this number and began then."""
     if not _exists(pid):
         return True
@@ -101,7 +102,7 @@ def _exists(pid: int) -> bool:
 def _status(pid: int) -> tuple[str | None, bool]:
     """Return when a process began, or None if the system doesn't tell, and whether only its exit code is left."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open_file(f"/proc/{pid}/stat", "rb") as file:  # noqa: UP020
             # The name of the program may contain blanks and parentheses; the fields after it can't.
             fields = file.read().rpartition(b") ")[2].split()
         # If the main thread alone has ended, the state is Z, too.
@@ -110,7 +111,7 @@ def _status(pid: int) -> tuple[str | None, bool]:
         return None, False
 
 
-def _system() -> tuple[str | None, str | None]:
+def system() -> tuple[str | None, str | None]:
     """Return what a pid is a number of, and the start of the operating system; None if the system doesn't tell."""
     try:
         pids = os.readlink("/proc/self/ns/pid")
@@ -123,7 +124,7 @@ def _boot() -> str | None:
     try:
         if sys.platform == "darwin":
             return _mac_boot()
-        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+        with open_file("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: UP020
             return file.read().strip()
     except (OSError, ValueError):
         return None

@@ -24,7 +24,7 @@ _LOCK = ".lock"  # the end of the name of a lock folder
 _NOTICE = 5.0  # seconds for which a writer that may still run can notice that its lock file was removed
 _SETTLED = 0.5  # seconds after which a lock file isn't that of a process that is only trying
 _TRIES = 12  # to acquire a lock for which other processes are trying, too
-_MAX_SIZE = 65_536  # bytes of a lock file that are read
+MAX_SIZE = 65_536  # bytes of a lock file that are read
 
 
 class LockHeld(StreamBusy):
@@ -43,7 +43,7 @@ class LockHeld(StreamBusy):
         self.is_unknown = is_unknown
 
 
-def _lock_folder(name: str) -> str:
+def lock_folder(name: str) -> str:
     """Return the path of the lock folder of a stream, next to the stream."""
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{TEMPORARY_PREFIX}{last}{_LOCK}"
@@ -65,7 +65,7 @@ class StreamLock:
 
     def __init__(self, root: Folder, name: str, kernel: str | None, takeover: bool = False) -> None:
         self._root = root
-        self._folder = _lock_folder(name)
+        self._folder = lock_folder(name)
         self._kernel = kernel
         self._pid = os.getpid()  # a forked child has a copy of this object, and not the lock
         self._own = ""  # the name of the lock file of this process; empty if there is none
@@ -145,7 +145,7 @@ class StreamLock:
             path = f"{self._folder}/{nonce}"
             try:
                 age = present - self._root.stat(path).st_mtime
-                theirs = parse(self._root.read(path, _MAX_SIZE))
+                theirs = parse(self._root.read(path, MAX_SIZE))
             except FileNotFoundError:
                 continue
             verdict = judge(theirs, age, self._kernel)
@@ -162,7 +162,7 @@ class StreamLock:
 
     def _names(self) -> list[str]:
         """Return the names of the lock files of other writers."""
-        names = _list(self._root, self._folder)
+        names = list_files(self._root, self._folder)
         return [name for name in names if len(name) == 32 and name not in (self._own, self._other)]
 
     def check(self) -> bool:
@@ -257,7 +257,7 @@ def remove_stale_locks(root: Folder, prefix: str) -> None:
     """
     folder, _, beginning = prefix.rpartition("/")
     try:
-        names = _list(root, folder or os.curdir)
+        names = list_files(root, folder or os.curdir)
     except OSError:
         return
     for name in names:
@@ -265,17 +265,17 @@ def remove_stale_locks(root: Folder, prefix: str) -> None:
             continue
         path = f"{folder}/{name}" if folder else name
         try:
-            for nonce in _list(root, path):
+            for nonce in list_files(root, path):
                 file = f"{path}/{nonce}"
                 age = time.time() - root.stat(file).st_mtime
-                if judge(parse(root.read(file, _MAX_SIZE)), age, None) == STALE:
+                if judge(parse(root.read(file, MAX_SIZE)), age, None) == STALE:
                     root.remove(file)
             os.rmdir(root.at(path), dir_fd=root.fd)
         except OSError:
             pass  # some are left, which does no harm
 
 
-def _list(root: Folder, folder: str) -> list[str]:
+def list_files(root: Folder, folder: str) -> list[str]:
     """Return the names in a folder."""
     if root.fd is None:
         return os.listdir(root.at(folder))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from .._disk.folder import Directory, check_path, open_regular
+from .._disk.lock_holders import lock_holders
 from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
 from .._format.lifecycle import lifecycle_lines, superseded
@@ -130,8 +131,9 @@ class Experiment(ExistingExperiment):
 
     @property
     def state(self) -> str:
-        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
+        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"`, `"interrupted"` or `"ended"`.
 
+        `"ended"` means that the program ended without a call of `close`, so that nobody recorded whether it succeeded.
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that
         no log exists, not that a process is running.
 
@@ -144,6 +146,20 @@ class Experiment(ExistingExperiment):
         for event in self._read(DEFAULT_STREAM, lifecycle_lines, must_open=True):
             state = event.state_after(state)
         return state
+
+    @property
+    def is_running(self) -> bool | None:
+        """Whether a process is writing `log.jsonl` now; None if it isn't known.
+
+        An experiment that is `"open"` and not running stopped without an end. The lock files of the log tell whether a
+        process of this system is running; whether one on another host, or in another container, still runs isn't
+        known. `lock_holders` has more. No lock is taken.
+
+        Raises:
+            OSError: If the directory can't be read.
+        """
+        found = {holder.is_running for holder in lock_holders(self.path)}
+        return True if True in found else None if None in found else False
 
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False

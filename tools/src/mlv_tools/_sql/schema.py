@@ -13,7 +13,11 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("name", "VARCHAR", "as in meta.json"),
         ("kind", "VARCHAR", "as in meta.json"),
         ("created", "TIMESTAMP", "when it was created, in UTC"),
-        ("state", "VARCHAR", "`open`, `paused`, `completed`, `failed` or `interrupted`; NULL if it is unknown"),
+        (
+            "state",
+            "VARCHAR",
+            "`open`, `paused`, `completed`, `failed`, `interrupted` or `ended`; NULL if it is unknown",
+        ),
         ("params", "JSON", "the effective parameters, as in the records"),
         ("tags", "VARCHAR[]", "the effective tags"),
         ("descriptions", "VARCHAR[]", "the descriptions, one for each record that has one"),
