@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
@@ -170,15 +171,14 @@ def _svg(label: str, message: str, color: str) -> str:
 
 def _run(own: Own) -> None:
     """Run the suite and write the claim; the date changes only with the claim."""
-    path = CLAIMS / own.name / f"{own.version}.json"
-    path.parent.mkdir(exist_ok=True)
-    new = path.with_name(f".{path.name}")
-    arguments = ["--claim", str(new), *command(own)]
-    subprocess.run([sys.executable, "-m", "mlv_conformance", *arguments], check=True)
-    if same(committed(own), json.loads(new.read_text("utf-8"))):
-        new.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder, "claim.json")
+        arguments = ["--claim", str(new), *command(own)]
+        subprocess.run([sys.executable, "-m", "mlv_conformance", *arguments], check=True)
+        claim = new.read_text("utf-8")
+    if same(committed(own), json.loads(claim)):
         return
-    new.replace(path)
+    _write(CLAIMS / own.name / f"{own.version}.json", claim)
     listed = _implementations()
     [one] = [one for one in listed if one["name"] == own.name]
     others = [each for each in one["versions"] if each["version"] != own.version]
