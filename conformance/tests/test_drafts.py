@@ -63,6 +63,7 @@ def test_the_fixtures_have_what_a_draft_could_write() -> None:
         assert [part for part in parts if f'"{part}"'.encode() not in lines] == [], draft
         metas = b"".join(path.read_bytes() for path in fixture.rglob("*.json"))
         assert b'"redacted"' in metas and b'"git"' in metas and b'"parent"' in metas
+        assert (fixture / "javascript/killed/.mlv-lock-log.jsonl").exists()  # the lock of JavaScript's drafts
     assert [*HERE.glob("*/python/edited/log/kept-1.jsonl")] == [HERE / "2026-11-28/python/edited/log/kept-1.jsonl"]
 
 
