@@ -11,6 +11,10 @@ from .test_implementations import node
 
 DRIVER = ROOT / "javascript/bin/driver.js"
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="not applicable: write.py needs POSIX limits and signals"
+)
+
 
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_javascript_reads_a_draft_as_its_own_reader_did(draft: str) -> None:
@@ -28,8 +32,8 @@ def test_the_validator_of_javascript_finds_in_a_draft_what_its_own_did(draft: st
         assert (findings, found[name]["unchecked"]) == (one["findings"], one["unchecked"]), name
 
 
-# What only the validator of a draft finds in experiments of the present logger: their names, and the findings. Each has a
-# reason in `spec/CHANGELOG.md`.
+# What only the validator of a draft finds in experiments of the present logger: their names, and the findings.
+# Each has a reason in `spec/CHANGELOG.md`.
 FOUND_OTHERWISE = {"2026-11-27": [("edited", "event.unknown-members", "log/kept-1.jsonl", 3)], "2026-11-28": []}
 
 
