@@ -85,6 +85,7 @@ def test_the_validator_finds_in_a_draft_what_its_own_did(draft: str) -> None:
     assert validate(HERE / draft / "python/bare.jsonl").verdict == "valid"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_the_logger_continues_an_experiment_of_a_draft(draft: str, tmp_path: Path) -> None:
     """An unfinished one, too. A line that another program had damaged stays."""
