@@ -63,6 +63,7 @@ def test_the_fixtures_have_what_a_draft_could_write() -> None:
         assert [part for part in parts if f'"{part}"'.encode() not in lines] == [], draft
         metas = b"".join(path.read_bytes() for path in fixture.rglob("*.json"))
         assert b'"redacted"' in metas and b'"git"' in metas and b'"parent"' in metas
+        assert (fixture / "javascript/killed/.mlv-lock-log.jsonl").exists()  # the lock of JavaScript's drafts
     assert [*HERE.glob("*/python/edited/log/kept-1.jsonl")] == [HERE / "2026-11-28/python/edited/log/kept-1.jsonl"]
 
 
@@ -84,6 +85,7 @@ def test_the_validator_finds_in_a_draft_what_its_own_did(draft: str) -> None:
     assert validate(HERE / draft / "python/bare.jsonl").verdict == "valid"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_the_logger_continues_an_experiment_of_a_draft(draft: str, tmp_path: Path) -> None:
     """An unfinished one, too. A line that another program had damaged stays."""
@@ -98,6 +100,7 @@ def test_the_logger_continues_an_experiment_of_a_draft(draft: str, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="not applicable: write.py needs POSIX limits and signals")
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_the_reader_of_a_draft_reads_what_the_logger_writes(draft: str, written: Path, tmp_path: Path) -> None:
     readers = readers_of(draft, tmp_path)

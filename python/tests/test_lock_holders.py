@@ -1,4 +1,4 @@
-"""Whether a writer is running, as an observer tells from the lock files of a stream."""
+"""Whether a writer is running, by the lock files of a stream."""
 
 import json
 import os

@@ -227,7 +227,7 @@ MUTANTS = (
         (
             Edit(
                 "_write/session.py",
-                "if time.monotonic() > until or not _has_opener_ended(start, root, name):",
+                "if is_unknown or time.monotonic() > until or not _has_opener_ended(start, root, name):",
                 "if True:",
             ),
         ),

@@ -42,12 +42,25 @@ def make(draft: str, commit: str, work: Path) -> None:
         (written / name).mkdir()
         with open(HERE / "scenario.jsonl", "rb") as scenario:
             subprocess.run([*command, "write", "."], cwd=written / name, check=True, stdin=scenario, **QUIET)
+        write_until_killed([*command, "write", "."], written / name)
     shutil.copytree(written, fixture, dirs_exist_ok=True)
     experiments = sorted(str(path.parent.relative_to(fixture)) for path in fixture.rglob("meta.json"))
     read, findings = (answers(code, command, fixture, experiments) for command in ("read", "validate"))
     then = {name: {"read": read[name], **findings[name]} for name in experiments}
     lines = [f"{json.dumps(name)}: {json.dumps(then[name], sort_keys=True)}" for name in experiments]
     (fixture / "then.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+
+
+def write_until_killed(command: list[str], folder: Path) -> None:
+    """Do the first operations in an experiment `killed`, and kill the driver, whose lock file stays if it has one."""
+    lines = (HERE / "scenario.jsonl").read_bytes().replace(b'"name":"experiment"', b'"name":"killed"').splitlines(True)
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        assert driver.stdin is not None and driver.stdout is not None
+        for line in lines[:3]:
+            driver.stdin.write(line)
+            driver.stdin.flush()
+            assert b"refused" not in driver.stdout.readline()
+        driver.kill()
 
 
 def write_with_logger(code: Path, work: Path, folder: Path) -> None:

@@ -46,7 +46,7 @@ class Exp(OpenExperiment):
       `KeyboardInterrupt` is handled;
     - `failed`, at any other exception.
 
-    If a program ends without `with` and without `close`, the experiment has `ended`: nobody recorded whether the work
+    If a program ends without `with` and without `close`, the experiment has `ended`: no one recorded whether the work
     succeeded. If an exception that nothing catches ends the program, it has `failed`, or at `KeyboardInterrupt` is
     `interrupted`. If the program is killed, the experiment stays `open`. In each case, the logged events are preserved.
     `str(exp)` is its path. An `Exp` can't be pickled: send its path, and use `Exp.join` or `Exp.open` there.

@@ -41,7 +41,7 @@ def lock_holders(path: str | os.PathLike[str], stream: str = "log.jsonl") -> lis
     """Return the processes that have lock files of a stream. No lock is taken, and nothing is written.
 
     A program that writes with `writer="process"` has two lock files. A killed process leaves its lock file, until the
-    next writer or `mlv clean` removes it. If all holders have ended, or there are none, nobody writes the stream.
+    next writer or `mlv clean` removes it. If all holders have ended, or there are none, no process writes the stream.
 
     Args:
         path: The directory of an experiment, or that of a bare log.

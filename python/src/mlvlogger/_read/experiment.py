@@ -133,7 +133,7 @@ class Experiment(ExistingExperiment):
     def state(self) -> str:
         """The state: `"open"`, `"paused"`, `"completed"`, `"failed"`, `"interrupted"` or `"ended"`.
 
-        `"ended"` means that the program ended without a call of `close`, so that nobody recorded whether it succeeded.
+        `"ended"` means that the program ended without a call of `close`, so that no one recorded whether it succeeded.
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that
         no log exists, not that a process is running.
 
