@@ -4,7 +4,7 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const isCount = (value) => value === undefined || (Number.isSafeInteger(value) && value >= 0);
 
 /**
- * How often values lie in ranges: `counts[i]` of them are between `edges[i]` and `edges[i + 1]`.
+ * How often values are in ranges: `counts[i]` of them are between `edges[i]` and `edges[i + 1]`.
  * A member that isn't recorded is undefined.
  */
 export class Histogram {

@@ -21,7 +21,7 @@ _OUTSIDE = ("nan", "below", "above")  # numbers of values without a bucket
 
 
 class Histogram(Immutable):
-    """How often values lie in ranges (`value.histogram`). It is immutable.
+    """How often values are in ranges (`value.histogram`). It is immutable.
 
     To make one from values, such as the weights of a layer, call `Histogram.of`. To log buckets that another function
     has counted, such as `numpy.histogram`, pass them to the constructor.

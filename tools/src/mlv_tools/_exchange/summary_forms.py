@@ -19,7 +19,7 @@ _DOUBLE, _STRING = 2, 7
 def histogram_of(value: Any) -> Histogram | None:
     """Return the histogram of a value of a summary, as TensorBoard shows it; None if the value isn't one.
 
-    The empty buckets at both ends of a `HistogramProto`, whose edges are no data, are left out, and its outermost edges
+    The empty buckets at both ends of a `HistogramProto`, whose edges say nothing, are left out, and its outermost edges
     are the smallest and the largest value.
     """
     try:
