@@ -55,7 +55,7 @@ def encode(model):
         return {"_mlv": "bytes", "value": base64.b64encode(bytes.fromhex(inner)).decode()}
     if kind == "opaque":
         return inner
-    if isinstance(inner, dict):  # file, external, experiment, event, unencodable, redacted
+    if isinstance(inner, dict):  # file, external, experiment, event, histogram, table, unencodable, redacted
         return {"_mlv": kind, **{name: encode(part) for name, part in inner.items()}}
     return {"_mlv": kind, "value": inner}  # int, float, string and the times
 

@@ -271,6 +271,8 @@ KINDS = [
     b'"event":"a","data":{"x":{"_mlv":"float","value":"NaN"},"n":1}',
     b'"event":"a","data":{"x":{"_mlv":"tensor","value":1}}',
     b'"event":"a","data":{"x":{"_mlv":"file","path":"files/a","size":1}}',
+    b'"event":"a","data":{"x":{"_mlv":"histogram","edges":[0,1],"counts":[1,2]}}',
+    b'"event":"a","data":{"x":{"_mlv":"table","columns":["a"],"rows":[[1],[1,2]]}}',
     b'"event":"mlv/x","data":{"n":1}',
     b'"event":"mlv/pause","data":{"reason":1}',
     b'"event":"mlv/pause","data":{"until":1}',

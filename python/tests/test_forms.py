@@ -216,12 +216,14 @@ class Frame:
 
     def __init__(self, name: str | None) -> None:
         self.columns: list[Any] = ["a", 0]
+        self.dtypes = [types.SimpleNamespace(kind=kind) for kind in "Of"]
         kind = type("Index" if name else "RangeIndex", (types.SimpleNamespace,), {})
         self.index = kind(name=name, start=0, step=1)
 
     def reset_index(self) -> "Frame":
         frame = Frame(None)
         frame.columns = ["i", *self.columns]
+        frame.dtypes = [types.SimpleNamespace(kind="i"), *self.dtypes]
         return frame
 
     def itertuples(self, *, index: bool, name: None) -> Any:
@@ -232,6 +234,8 @@ def test_a_table_is_made_of_a_data_frame() -> None:
     assert Table.of(Frame(None)).columns == ("a", "0")
     assert Table.of(Frame("i")).columns == ("i", "a", "0")
     assert Table.of(Frame("i")).rows[0] == ("x", None, 1)
+    assert Table.of(Frame(None)).rows[1] == (0.5, 2)
+    assert Table.of(Frame("i")).rows[1][1:] == (0.5, 2) and Table.of(Frame("i")).rows[1][0] is None
 
 
 def test_a_table_of_many_rows_becomes_an_attached_file(tmp_path: Path) -> None:

@@ -159,12 +159,13 @@ class OpenExperiment(ExistingExperiment):
 
         Args:
             source: The path of a file, or a value from which a file is made: bytes, a PIL image, a NumPy array or torch
-                tensor that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow. An
-                image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a tensor, also the
-                first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
+                tensor that is an image, a matplotlib or plotly figure, a `Table`, or a table of pandas, polars or
+                pyarrow. An image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a
+                tensor, also the first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
             name: The path below `files/`: portable names joined by `/`. The suffix determines the format of a value. By
                 default, the file's own name, which [`portable_name`](#mlvlogger.portable_name) makes portable; or
-                `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
+                `image.png`, `figure.png`, `figure.json` (plotly), `table.csv` or, for a `Table`, `table.ndjson`. Bytes
+                need a name.
             how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
                 otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it. If the
                 system can't link the file, for example from another file system, the file is copied, with a warning.

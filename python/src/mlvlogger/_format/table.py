@@ -80,7 +80,8 @@ class Table(Immutable):
         Args:
             data: A data frame of pandas, polars or pyarrow; a mapping from the name of each column to its values; or
                 rows as mappings, of which a missing value is None. The index of a pandas frame becomes columns, unless
-                it only counts the rows from 0 and has no name. Names that aren't strings become strings.
+                it only counts the rows from 0 and has no name. Missing values of pandas are None, and NaN in a column
+                of floats stays NaN. Names that aren't strings become strings.
 
         Raises:
             ValueError: If the columns have different lengths, or as for `Table`.
@@ -90,8 +91,9 @@ class Table(Immutable):
             index = data.index
             is_plain = index.name is None and type(index).__name__ == "RangeIndex" and index.start == 0
             frame = data if is_plain and index.step == 1 else data.reset_index()
-            rows = ([_present(cell) for cell in row] for row in frame.itertuples(index=False, name=None))
-            return cls(map(str, frame.columns), rows)
+            floats = [getattr(dtype, "kind", "") == "f" for dtype in frame.dtypes]
+            rows = frame.itertuples(index=False, name=None)
+            return cls(map(str, frame.columns), (map(_present, row, floats) for row in rows))
         if hasattr(data, "iter_rows") and hasattr(data, "columns"):  # polars
             return cls(data.columns, data.iter_rows())
         if hasattr(data, "column_names") and hasattr(data, "to_pydict"):  # pyarrow
@@ -121,6 +123,7 @@ def _transposed(columns: Any) -> list[tuple[Any, ...]]:
     return [*zip(*values, strict=True)]
 
 
-def _present(cell: Any) -> Any:
-    """Return a cell of pandas; None for NaT and NA, but not for NaN, which may be a value."""
-    return None if type(cell).__name__ in _MISSING else cell
+def _present(cell: Any, is_float: bool) -> Any:
+    """Return a cell of pandas, and None for a missing one: NaT, NA, and NaN in a column that isn't of floats."""
+    is_missing = type(cell).__name__ in _MISSING or (type(cell) is float and cell != cell and not is_float)
+    return None if is_missing else cell
