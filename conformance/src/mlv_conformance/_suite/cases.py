@@ -46,6 +46,7 @@ class Case:
     target: str = "."
     unchecked: frozenset[str] = frozenset()
     anchor: str | None = None
+    matches: list[dict[str, Any]] | None = None
 
     @property
     def id(self) -> str:
@@ -101,6 +102,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         target=case.get("target", "."),
         unchecked=frozenset(case.get("unchecked", [])),
         anchor=case.get("anchor"),
+        matches=case.get("matches"),
     )
 
 
