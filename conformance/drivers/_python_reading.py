@@ -32,8 +32,10 @@ def identify(file: str) -> dict[str, Any]:
 
 def judge(directory: str, *, sealed: bool = False, anchor: str | None = None) -> dict[str, Any]:
     """What the validator finds."""
-    [target] = validate(directory, sealed=sealed, anchor=anchor).targets
+    report = validate(directory, sealed=sealed, anchor=anchor)
+    [target] = report.targets
     return {
+        "matches": report.to_json()["targets"][0].get("matches"),
         "findings": [{"rule": one.rule, "path": one.path, "line": one.line} for one in target.findings],
         "unchecked": [one.path for one in target.unchecked],
     }

@@ -263,3 +263,38 @@ def test_the_report_shows_no_control_characters(experiment: Path, capfd: pytest.
     assert report["anchor"] == statement.anchor
     [found] = report["targets"][0]["matches"]
     assert found["kind"] == "statement" and found["uncovered"] == ["files/\x1b[2J.txt"]
+
+
+def test_the_command_has_an_exit_code_for_each_result(experiment: Path, tmp_path: Path) -> None:
+    statement = make_statement(experiment)
+    kept, other = tmp_path / "statement.txt", tmp_path / "other.txt"
+    kept.write_bytes(statement.raw)
+    other.write_bytes(statement.raw[:-1])
+    gpu = experiment / "log/gpu.jsonl"
+
+    def run(*options: object) -> tuple[int, str]:
+        command = [sys.executable, "-m", "mlv_validate", *map(str, options), str(experiment)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, printed = run("--anchor", statement.anchor, "--format", "github")
+    assert code == 0 and "anchor: fits the statement of the files as they are\n" in printed
+    code, printed = run("--anchor", statement.anchor.removeprefix("sha256:"), "--statement", kept)
+    assert code == 0 and "unchanged: " in printed
+    code, printed = run("--anchor", "0" * 64)
+    assert code == 1 and "error: anchor.match: no statement and no seal of log.jsonl has the digest 000" in printed
+    code, printed = run("--anchor", "sha256:12")
+    assert code == 2 and "--anchor: 'sha256:12' isn't an anchor. Pass the 64 digits of the citation" in printed
+    code, printed = run("--anchor", statement.anchor, "--statement", other)
+    assert code == 2 and "Pass the statement that was cited." in printed
+    code, printed = run("--statement", kept)
+    assert code == 2 and "a statement needs the anchor" in printed
+    with gpu.open("ab") as file:
+        file.write(b"x")
+    assert run("--anchor", statement.anchor, "--statement", kept, "-q") == (
+        0,
+        f"{gpu}:4: warning: log.torn: 1 bytes after the last line feed: not part of the log\n",
+    )
+    gpu.write_bytes(gpu.read_bytes()[:-2])
+    code, printed = run("--anchor", statement.anchor, "--statement", kept)
+    assert code == 1 and f"{gpu}: error: statement.files: it has " in printed

@@ -56,10 +56,12 @@ def test_a_base_has_no_finding(base: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_validator_gives_the_findings_of_a_case(case: Case, tmp_path: Path) -> None:
     target = materialize(SUITE, case, tmp_path / "case")
-    [report] = validate(target, sealed=case.level == "sealed", anchor=case.anchor).targets
+    whole = validate(target, sealed=case.level == "sealed", anchor=case.anchor)
+    [report] = whole.targets
     assert {Finding(f.rule, f.path, f.line) for f in report.findings} == case.findings
     assert len(report.findings) == len(case.findings)
     assert {item.path for item in report.unchecked} == case.unchecked
+    assert case.matches is None or whole.to_json()["targets"][0]["matches"] == case.matches
     for finding in report.findings:
         assert finding.level == {"MUST": "error", "SHOULD": "warning"}[RULES[finding.rule]["level"]]
 

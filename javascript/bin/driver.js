@@ -167,8 +167,8 @@ if (command === "id") {
   if (isSealed) args.shift();
   const anchor = args[0] === "--anchor" ? args.splice(0, 2)[1] : null;
   for (const directory of args) {
-    const {findings, unchecked} = validate(directory, {isSealed, anchor});
-    print({findings, unchecked: unchecked.map(({path}) => path)});
+    const {findings, unchecked, matches} = validate(directory, {isSealed, anchor});
+    print({findings, unchecked: unchecked.map(({path}) => path), matches});
   }
 } else if (command === "statement") {
   for (const directory of args) {

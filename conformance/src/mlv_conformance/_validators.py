@@ -1,8 +1,10 @@
 """Tests of validators: each case of the suite must have exactly the findings that it lists."""
 
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
 from mlv_conformance._kept import Kept
@@ -101,6 +103,7 @@ def differences(case: Case, answer: Answer) -> Iterator[str]:
         listed = [Finding(one["rule"], one["path"], one.get("line")) for one in answer["findings"]]
         unchecked = {one if isinstance(one, str) else one["path"] for one in answer["unchecked"]}
         found = set(listed)
+        matches = _comparable(answer["matches"]) if case.matches is not None else None
     except (KeyError, TypeError, AttributeError) as error:
         yield f"the answer doesn't have the form that DRIVER.md describes: {error!r}"
         return
@@ -109,7 +112,23 @@ def differences(case: Case, answer: Answer) -> Iterator[str]:
     yield from _described("is not reported", case.findings - found)
     yield from _described("is reported but not expected", found - case.findings)
     yield from (f"{path} is not reported as unchecked" for path in sorted(case.unchecked - unchecked))
+    if case.matches is not None and matches != _comparable(case.matches):
+        yield f"matches is {json.dumps(answer['matches'])[:500]} instead of {json.dumps(case.matches)[:500]}"
     yield from (f"{path!r} is reported as unchecked" for path in sorted(map(str, unchecked - case.unchecked)))
+
+
+def _comparable(matches: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Return matches in an order that doesn't depend on the validator's."""
+    return sorted(
+        (
+            one["kind"],
+            one["path"] or "",
+            one["line"] or 0,
+            sorted((stream["path"], stream["seq"], stream["later"]) for stream in one["streams"]),
+            sorted(one["uncovered"]),
+        )
+        for one in matches
+    )
 
 
 def _described(what: str, findings: Iterable[Finding]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from mlv_validate._output.github import annotations
 from mlv_validate._output.junit import junit
 from mlv_validate._output.progress import on_terminal
 from mlv_validate._output.sarif import sarif
-from mlv_validate._output.text import ReportLine, report_lines, verdict_line
+from mlv_validate._output.text import ReportLine, match_lines, report_lines, verdict_line
 from mlv_validate._report import Report
 from mlv_validate._requirements import RULES, Rule, rules_at
 from mlv_validate._targets.anchor import Anchor
@@ -160,9 +160,11 @@ def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: b
         case "json":
             print(report.dumps())
         case "github":
-            for line in annotations(report):
-                print(line)
+            for annotation in annotations(report):
+                print(annotation)
             for target in () if quiet else report.targets:
+                for line in match_lines(target):
+                    print("".join(line))
                 print("".join(verdict_line(target, report)))
         case "sarif":
             print(sarif(report))

@@ -47,6 +47,7 @@ class Case:
     target: str = "."
     unchecked: frozenset[str] = frozenset()
     anchor: str | None = None
+    matches: list[dict[str, Any]] | None = None
 
     @property
     def id(self) -> str:
@@ -134,6 +135,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         target=case.get("target", "."),
         unchecked=frozenset(case.get("unchecked", [])),
         anchor=case.get("anchor"),
+        matches=case.get("matches"),
     )
 
 
