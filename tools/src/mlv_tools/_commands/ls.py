@@ -394,7 +394,10 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
         found = row.summary.found
         indent = "  " * found.depth if is_tree else ""
         names.append(Text(indent + printable(found.path.name if indent else found.name)))
-    states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
+    states = [
+        Text(printable(", ".join(filter(None, (one.state, one.writer)))), style=_STYLES.get(one.state, "yellow"))
+        for one in (row.summary for row in rows)
+    ]
     is_cut = output().is_terminal
     table = [
         _TableColumn(Text("name"), names, _NAME),

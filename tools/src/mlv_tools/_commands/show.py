@@ -20,6 +20,7 @@ from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, number, printable, utc, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
 from mlv_tools._reading.trees import state_of
+from mlv_tools._reading.writers import writer
 from mlvlogger import Experiment, File, SpanTree
 
 __all__ = ["command"]
@@ -87,6 +88,7 @@ def _meta(console: Console, experiment: Experiment) -> None:
         ("name", printable(experiment.name)),
         ("kind", printable(experiment.kind)),
         ("state", printable(state)),
+        *[("writer", printable(described)) for _, described in [writer(experiment, state)] if described],
         ("created", _time(experiment.created)),
     ]
     if experiment.parent_ref:
