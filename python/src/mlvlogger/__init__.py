@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._experiment import Exp
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
+    from ._format.metric_definition import MetricDefinition, MetricDefinitions
     from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
@@ -71,6 +72,8 @@ __all__ = [
     "LogClosed",
     "Logger",
     "MLVError",
+    "MetricDefinition",
+    "MetricDefinitions",
     "NewFile",
     "NewText",
     "NotAnExperiment",
@@ -104,6 +107,7 @@ _HOMES = {
     "_new_file": "NewFile NewText",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
+    "_format.metric_definition": "MetricDefinition MetricDefinitions",
     "_format.names": "FOLDERS portable_name",
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
