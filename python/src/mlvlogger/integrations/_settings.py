@@ -29,9 +29,9 @@ def settings(values: Any, name: str) -> Any:
 
 
 def define_direction(exp: Exp, metric: str, is_higher_better: bool, event: str | None = None) -> None:
-    """Define the direction of a metric as a framework tells it, unless the user of *exp* has defined it.
+    """Define the direction of a metric as a framework reports it, unless the user of *exp* has defined it.
 
-    The framework may tell it many times.
+    The framework may report it many times.
     """
     given = definition(metric, event, "maximize" if is_higher_better else "minimize")
     exp.log._define(given, is_default=True)
