@@ -64,6 +64,35 @@ def read(directory: str) -> dict[str, Any]:
     return {"id": exp.id, "state": state, "meta": _meta(exp), "streams": streams}
 
 
+def metrics(directory: str) -> dict[str, Any]:
+    """What the reader makes of the metrics of an experiment."""
+    try:
+        exp = mlvlogger.read(directory)
+        return {"streams": {path: _metrics(exp, path) for path in exp.streams}}
+    except (MLVError, OSError):
+        return {"refused": True}
+
+
+def _metrics(exp: Any, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    definitions = exp.metric_definitions(stream=path)
+    for event, name in exp.metric_names(stream=path):
+        positions, values = exp.metric(event, name, stream=path)
+        definition = definitions.of(event, name)
+        best = exp.best(event, name, stream=path) if definition and definition.direction else None
+        found.setdefault(event, {})[name] = {
+            "definition": definition and _definition(definition),
+            "points": [[_model(at), _model(value)] for at, value in zip(positions, values, strict=True)],
+            "best": best and best.line,
+        }
+    return found
+
+
+def _definition(definition: Any) -> dict[str, str]:
+    members = ("direction", "unit", "description", "axis")
+    return {name: text for name in members if (text := getattr(definition, name)) is not None}
+
+
 def _meta(exp: Any) -> dict[str, Any]:
     return {
         "name": exp.name,

@@ -32,7 +32,7 @@ def write(directory: Path) -> int:
             warnings.simplefilter("always")
             try:
                 answer = do(writer, **{name: value for name, value in operation.items() if not name.startswith("x-")})
-            except (MLVError, OSError) as error:
+            except (MLVError, OSError, ValueError) as error:
                 answer = {"refused": str(error)}
         if answer.get("seq", 0) is None:
             answer = {"refused": "the event was not kept"}
@@ -99,6 +99,9 @@ class _Writer:
         self._exp.rewind({stream: to})
         return {"seq": self._exp.mark()[stream]}
 
+    def define_metric(self, metric: str, **members: str) -> dict[str, Any]:
+        return {"seq": self._exp.define_metric(metric, **members)}
+
     def attach(self, name: str, hex: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "content")
@@ -119,6 +122,7 @@ _OPERATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "mlv/pause": _Writer.pause,
     "mlv/resume": _Writer.unpause,
     "mlv/rewind": _Writer.rewind,
+    "mlv/metric": _Writer.define_metric,
     "attach": _Writer.attach,
     "close": _Writer.close,
 }

@@ -485,6 +485,12 @@ class Writer:
         self.stream.spans.clear()
         return {"seq": self.stream.event("mlv/rewind", {"to": operation["to"]})}
 
+    def define(self, operation):
+        data = {name: text for name, text in operation.items() if name != "op"}
+        if data.get("direction", "minimize") not in ("minimize", "maximize") or not data["metric"]:
+            raise Refused(f"{data} isn't the definition of a metric")
+        return {"seq": self.stream.event("mlv/metric", data)}
+
     def attach(self, operation):
         content = bytes.fromhex(operation["hex"])
         self.stream.look()
@@ -539,6 +545,7 @@ OPERATIONS = {
     "mlv/pause": Writer.pause,
     "mlv/resume": Writer.unpause,
     "mlv/rewind": Writer.rewind,
+    "mlv/metric": Writer.define,
     "attach": Writer.attach,
     "close": Writer.close,
 }

@@ -4,7 +4,7 @@ import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
 import {codeOf, fromText} from "../src/directory.js";
-import {Experiment, makeStatement, Refused, read, validate} from "../src/index.js";
+import {Experiment, makeStatement, metrics, Refused, read, validate} from "../src/index.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
 
@@ -27,6 +27,7 @@ const OPERATIONS = {
   "mlv/pause": [[], []],
   "mlv/resume": [[], []],
   "mlv/rewind": [["to"], []],
+  "mlv/metric": [["metric"], ["event", "direction", "unit", "description", "axis"]],
   attach: [["name", "hex"], []],
   close: [["status"], []],
   exit: [["how"], []],
@@ -68,6 +69,20 @@ function reading(path) {
     {events: events.map((event) => ({...event, data: toModel(event.data)})), left_out: leftOut, refused},
   ]);
   return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
+}
+
+function metricsOf(path) {
+  const experiment = orRefused(() => read(path));
+  if (experiment.refused || [...experiment.streams.values()].some(({refused}) => refused !== null))
+    return {refused: true};
+  const toPoints = ({definition, points, best}) => ({
+    definition,
+    points: points.map((point) => point.map(toModel)),
+    best: best?.line ?? null,
+  });
+  const toObject = (map, toValue) => Object.fromEntries([...map].map(([name, value]) => [name, toValue(value, name)]));
+  const ofStream = (_, name) => toObject(metrics(experiment, name), (ofEvent) => toObject(ofEvent, toPoints));
+  return {streams: toObject(experiment.streams, ofStream)};
 }
 
 function metadata(step) {
@@ -116,6 +131,11 @@ class Scenario {
         return {seq: log.resume()};
       case "mlv/rewind":
         return {seq: log.rewind(step.to)};
+      case "mlv/metric": {
+        const {op, metric, ...definition} = step;
+        const members = Object.entries(definition).filter(([name]) => !name.startsWith("x-"));
+        return {seq: log.defineMetric(metric, Object.fromEntries(members))};
+      }
       case "attach":
         return {path: this.experiment.attach(step.name, Buffer.from(step.hex, "hex")).members.get("path")};
       default:
@@ -176,5 +196,6 @@ if (command === "id") {
     print(answer.refused ? {statement: null, anchor: null} : {statement: answer.text, anchor: answer.anchor});
   }
 } else if (command === "read") for (const directory of args) print(reading(directory));
+else if (command === "metrics") for (const directory of args) print(metricsOf(directory));
 else if (command === "write" && args.length === 1) await write(args[0]);
 else process.exit(NOT_SUPPORTED);

@@ -11,6 +11,7 @@ const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") ===
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
 const isText = (value) =>
   is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
+const isFilled = (value) => is.isString(value) && value !== "";
 const isBoolean = (value) => typeof value === "boolean";
 const atLeast = (minimum) => (value) => is.isInteger(value, minimum);
 const oneOf =
@@ -81,6 +82,17 @@ const LIFECYCLE = new Map(
     "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
     "mlv/dropped": [{first: atLeast(1), last: atLeast(1), reasons: objectOf(atLeast(1))}, ["first", "last", "reasons"]],
     "mlv/file": [{file: hasType("file"), source: is.isString}, ["file"]],
+    "mlv/metric": [
+      {
+        metric: isFilled,
+        event: isEventName,
+        direction: oneOf("minimize", "maximize"),
+        unit: is.isString,
+        description: is.isString,
+        axis: isFilled,
+      },
+      ["metric"],
+    ],
     "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
     "mlv/end": [
       {
@@ -140,6 +152,12 @@ export function checkMeta(record, isFirst) {
 export function metaTrees(record) {
   const trees = ["params", "environment", "extra"].map((name) => record.get(name)).filter(isPlain);
   return [...trees, record.get("parent")];
+}
+
+/** Whether the `data` of an `mlv/metric` has the form that `metric.data` requires. */
+export function isDefinition(data) {
+  const [checks, required] = /** @type {any} */ (LIFECYCLE.get("mlv/metric"));
+  return shape(checks, required)(data);
 }
 
 /** The broken rules of an event. */

@@ -7,7 +7,7 @@ import {hostname, tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
 import {setTimeout} from "node:timers/promises";
-import {Experiment, Histogram, Refused, read, Table, Typed, validate} from "../src/index.js";
+import {Experiment, Histogram, metrics, Refused, read, Table, Typed, validate} from "../src/index.js";
 import {isSecretName, redactCommand} from "../src/secrets.js";
 
 function savedir(context) {
@@ -477,3 +477,39 @@ for (const [how, [code, state]] of Object.entries(WAYS)) {
     assert.deepEqual(judged(join(path, "a")), SEALED);
   });
 }
+
+test("metrics have the definitions, positions and best values that were written", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  experiment.log.defineMetric("loss", {event: "val", direction: "minimize", unit: "nat", axis: "epoch"});
+  for (const [epoch, loss] of [
+    [0.5, 2],
+    [1, NaN],
+    [1.5, 2n ** 60n],
+    [2, 1],
+  ])
+    experiment.log.event("val", {epoch, loss});
+  experiment.log.event("val", {loss: -1, epoch: null});
+  for (const [metric, definition] of /** @type {[string, any][]} */ ([
+    ["", {}],
+    ["loss", {direction: "lower"}],
+    ["loss", {goal: "minimize"}],
+    ["loss", {axis: ""}],
+    ["loss", {event: "a//b"}],
+    ["loss", {unit: 5}],
+    ["\ud800", {}],
+  ]))
+    assert.throws(() => experiment.log.defineMetric(metric, definition), Refused);
+  experiment.close("completed");
+  assert.deepEqual(judged(path), SEALED);
+  const loss = metrics(read(path)).get("val")?.get("loss");
+  assert.deepEqual(loss?.definition, {direction: "minimize", unit: "nat", axis: "epoch"});
+  assert.deepEqual(loss?.points, [
+    [0.5, 2],
+    [1, NaN],
+    [1.5, 2n ** 60n],
+    [2, 1],
+  ]);
+  assert.equal(loss?.best?.data.get("loss"), -1);
+  assert.equal(metrics(read(path)).get("val")?.get("epoch")?.best, null);
+});

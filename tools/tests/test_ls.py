@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import subprocess
@@ -209,15 +210,15 @@ def test_the_number_of_a_record_that_is_a_list_is_no_traceback(tmp_path: Path) -
         (["-m", "nosuch"], "-m: there is no metric 'nosuch'. Choose one of: train/batch.loss."),
         (["-m", "train/batch.los"], "Did you mean train/batch.loss?"),
         (
-            ["-m", "loss:best"],
-            "'loss:best' asks for an unknown value 'best' of train/batch.loss. Choose one of: :last,",
+            ["-m", "loss:median"],
+            "'loss:median' asks for an unknown value 'median' of train/batch.loss. Choose one of: :last,",
         ),
         (["-p", "lr,nosuch"], "-p: there is no parameter 'nosuch'. Choose one of: lr, seed, ratio."),
         (
             ["-s", "nosuch"],
             "-s: there is no column 'nosuch'. Choose one of: name, kind, state, last, tags, trouble, lr,",
         ),
-        (["-s", "loss:best"], "'loss:best' asks for an unknown value 'best'"),
+        (["-s", "loss:median"], "'loss:median' asks for an unknown value 'median'"),
         (["-w", "sed = 7"], "-w: there is no column 'sed'. Did you mean seed?"),
     ],
 )
@@ -686,3 +687,45 @@ def test_links_that_lead_elsewhere_are_counted(mlv: Callable[..., str], tmp_path
     (tmp_path / "selected").mkdir()
     (tmp_path / "selected" / "b").symlink_to(tmp_path / "other" / "b")
     assert mlv("ls", "selected") == "no experiments in selected; 1 symbolic links to directories aren't followed\n"
+
+
+def runs_with_accuracies(folder: Path) -> Path:
+    """Three experiments that define a direction of the accuracy, and one that doesn't."""
+    for name, values in {"a": (1, 7, 2), "b": (math.nan, 9, math.inf), "c": (3,), "d": (4,)}.items():
+        with Exp(folder / "runs", name) as exp:
+            if name != "d":
+                exp.define_metric("accuracy", direction="maximize", axis="epoch")
+            for value in values:
+                exp.log.event("val", accuracy=value)
+    return folder / "runs"
+
+
+def test_the_best_value_is_that_of_the_defined_direction(mlv: Callable[..., str], tmp_path: Path) -> None:
+    runs = runs_with_accuracies(tmp_path)
+    rows = rows_of(mlv("ls", runs, "-m", "val.accuracy:best", "-s", "accuracy:best", "--format", "json"))
+    assert [(row["name"], row["val.accuracy:best"]) for row in rows] == [("b", 9), ("a", 7), ("c", 3), ("d", None)]
+    rows = rows_of(mlv("ls", runs, "-s", "accuracy:best", "-r", "--format", "json"))
+    assert [row["name"] for row in rows] == ["c", "a", "b", "d"]
+    rows = rows_of(mlv("ls", runs, "-m", "accuracy:max", "-w", "accuracy:best > 5", "--format", "json"))
+    assert [(row["name"], row["val.accuracy:max"]) for row in rows] == [("a", 7), ("b", "inf")]
+
+
+def test_an_experiment_without_a_direction_has_no_best_value(mlv: Callable[..., str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mlv_tools", "ls", str(runs_with_accuracies(tmp_path)), "-m", "accuracy:best"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == (
+        "mlv: warning: 1 of 4 experiments define no direction of val.accuracy, such as d, so they have no best value. "
+        "Choose val.accuracy:min or val.accuracy:max.\n"
+    )
+    says = "no experiment defines a direction of val.accuracy. Choose val.accuracy:min or val.accuracy:max."
+    assert says in " ".join(mlv("ls", "runs/d", "-m", "accuracy:best", exit=2).split())
+
+
+def test_experiments_of_different_directions_are_not_sorted_by_their_best(
+    mlv: Callable[..., str], tmp_path: Path
+) -> None:
+    for direction in ("minimize", "maximize"):
+        with Exp(tmp_path / "runs", direction) as exp:
+            exp.define_metric("x", direction=direction)
+            exp.log.event("val", x=1)
+    assert "different directions of val.x. Choose val.x:min or val.x:max" in mlv("ls", "runs", "-s", "x:best", exit=2)

@@ -196,3 +196,20 @@ def test_the_largest_floats_stay_finite(tmp_path: Path) -> None:
 def test_the_table_of_one_experiment_has_every_parameter(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
     assert collect(tmp_path)["differing"] == ["lr", "seed"]
+
+
+def test_a_chart_has_one_axis_and_one_unit(tmp_path: Path) -> None:
+    for number, axis in enumerate(("epoch", "epoch", None)):
+        with Exp(tmp_path, f"e{number}") as exp:
+            exp.define_metric("loss", unit="nat", axis=axis)
+            exp.log.event("val", step=7, loss=9)
+            exp.log.event("val", step=8, epoch=1.5, loss=3)
+    data = collect(tmp_path)
+    charts = {(one["metric"], one["axis"], one["unit"]): one["series"] for one in data["curves"]}
+    assert [(series["e"], series["x"], series["y"]) for series in charts["loss", "epoch", "nat"]] == [
+        (0, [1.5], [3.0]),
+        (1, [1.5], [3.0]),
+    ]
+    assert [(series["e"], series["x"]) for series in charts["loss", "step", "nat"]] == [(2, [7, 8])]
+    assert set(charts) == {("loss", "epoch", "nat"), ("loss", "step", "nat"), ("epoch", "step", "")}
+    assert "2 values without a position on the axis that the metric defines are left out." in data["notes"]

@@ -316,3 +316,18 @@ def test_every_command_has_a_help_text(mlv: Callable[..., str]) -> None:
         words = [word.replace("_", "-") for word in module.stem.split("_", 1)]
         assert f"  Examples:\n\n    mlv {' '.join(words)}" in mlv(*words, "--help")
     assert mlv("--version").startswith("mlv ")
+
+
+def test_the_definitions_of_metrics_are_shown_also_without_values(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        exp.define_metric("loss", direction="minimize", unit="nat", description="Cross\x1bentropy.")
+        exp.define_metric("accuracy", event="val", direction="maximize", axis="epoch")
+        exp.stream("gpu").define_metric("power", unit="W")
+    lines = [line.split() for line in mlv("show", "runs/e").splitlines()]
+    at = lines.index(["definitions", "of", "metrics:", "3"])
+    assert lines[at + 1 : at + 5] == [
+        ["metric", "event", "direction", "unit", "axis", "description"],
+        ["loss", "minimize", "nat", "Cross\\x1bentropy."],
+        ["accuracy", "val", "maximize", "epoch"],
+        ["power", "W"],
+    ]

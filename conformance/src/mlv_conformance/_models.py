@@ -102,10 +102,15 @@ def equal(one: Model, other: Model) -> bool:
 
 
 def _normal(value: Model) -> Any:
-    """Return a form that is equal for models of the same value; a malformed model equals only itself."""
+    """Return a form that is equal for models of the same value; a malformed model equals only itself.
+
+    An object that isn't a model may have models in it.
+    """
     if isinstance(value, list):
         return [_normal(part) for part in value]
-    if not isinstance(value, dict) or len(value) != 1:
+    if isinstance(value, dict) and len(value) != 1:
+        return {name: _normal(part) for name, part in value.items()}
+    if not isinstance(value, dict):
         return value
     [(kind, inner)] = value.items()
     try:
@@ -123,6 +128,8 @@ def _normal(value: Model) -> Any:
                 return kind, {**inner, "rows": _normal(inner["rows"])}
             case "opaque":
                 return kind, _exact(inner)
+            case _ if kind not in _DECODERS:
+                return {kind: _normal(inner)}
     except (AttributeError, KeyError, ValueError, TypeError):
         pass
     return kind, inner

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._format.histogram import Histogram
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
+    from ._format.metric_definition import MetricDefinition, MetricDefinitions
     from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
@@ -77,6 +78,8 @@ __all__ = [
     "LogClosed",
     "Logger",
     "MLVError",
+    "MetricDefinition",
+    "MetricDefinitions",
     "NewFile",
     "NewText",
     "NotAnExperiment",
@@ -114,6 +117,7 @@ _HOMES = {
     "_format.histogram": "Histogram",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
+    "_format.metric_definition": "MetricDefinition MetricDefinitions",
     "_format.names": "FOLDERS portable_name",
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",

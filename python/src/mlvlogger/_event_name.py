@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ._errors import InvalidName
+from ._format.event_name import MAX_EVENT_NAME, is_event_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
 from ._messages import short
 
 __all__ = ["name_json"]
-
-_MAX_NAME = 1024  # `event.name`
 
 
 def name_json(path: str, name: str) -> bytes:
@@ -24,10 +23,10 @@ def name_json(path: str, name: str) -> bytes:
     """
     # `str.__str__` gives the characters: `str` and `format` of an enumeration of strings may give others.
     full = (path + "/" if path else "") + str.__str__(name) if issubclass(type(name), str) else ""
-    if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
+    if not is_event_name(full):
         raise InvalidName(
             f"{short(name)} isn't an event name: it must be words joined by single slashes, without control "
-            f"characters, of at most {_MAX_NAME} characters with the logger's path {path!r}."
+            f"characters, of at most {MAX_EVENT_NAME} characters with the logger's path {path!r}."
         )
     if full == "mlv" or is_lifecycle(full):
         raise InvalidName(
@@ -41,7 +40,3 @@ def name_json(path: str, name: str) -> bytes:
             f"{short(name)} isn't an event name: it has a lone surrogate. Decode it properly first."
         ) from None
     return dumps(full).encode("ascii")
-
-
-def _has_control(name: str) -> bool:
-    return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)

@@ -240,6 +240,53 @@ class OpenExperiment(ExistingExperiment):
     def _log_file(self, file: File, original: str) -> File:
         return self._attached.log(file, original)
 
+    def define_metric(
+        self,
+        metric: str,
+        *,
+        event: str | None = None,
+        direction: str | None = None,
+        unit: str | None = None,
+        description: str | None = None,
+        axis: str | None = None,
+    ) -> int | None:
+        """Record what a metric means in the stream of `log`, as `Logger.define_metric` does.
+
+        The exceptions are those of `Logger.define_metric`.
+
+        Args:
+            metric: The name of the metric: a member of the data, such as `"loss"`.
+            event: The name of the events that have the metric; by default, all events of the stream that have it.
+            direction: `"minimize"` if lower values are better, `"maximize"` if higher values are better.
+            unit: The unit of the values, preferably a [UCUM](https://ucum.org) code: `"s"`, `"%"`, `"By"`, `"W"`.
+            description: The meaning, for people.
+            axis: The member of the data that gives the positions of the values, such as `"epoch"` or `"tokens"`; by
+                default `step`.
+
+        Returns:
+            As for `Logger.define_metric`.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "my_exp_1") as exp:
+                exp.define_metric("loss", event="validation", direction="minimize", unit="nat", axis="epoch")
+                for epoch in range(3):
+                    exp.log.event("validation", epoch=epoch, loss=1 / (epoch + 1))
+
+            run = read("runs/my_exp_1")
+            print(run.metric("validation", "loss")[0], run.best("validation", "loss").data["epoch"])
+            ```
+
+            ```text
+            [0, 1, 2] 2
+            ```
+        """
+        return self.log.define_metric(
+            metric, event=event, direction=direction, unit=unit, description=description, axis=axis
+        )
+
     def mark(self) -> dict[str, int]:
         """Return the log positions of this process, to be saved in a checkpoint.
 

@@ -12,6 +12,7 @@ from typing import Any
 from mlv_conformance._suite.cases import Case, Edit, Finding
 from mlv_validate import RULES
 
+_MAX_SAFE_INTEGER = 2**53 - 1
 _UNREADABLE_PHASES = ("json", "bytes")
 
 
@@ -234,6 +235,46 @@ def _digest(content: str) -> str:
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
+def _metric_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for the data of each event, which has no definitions of its metrics."""
+    reads = []
+    for vector in file["vectors"]:
+        step = _number_model(vector["step"] or "0")
+        expected = {
+            name: {"definition": None, "points": [[step, _number_model(text)]], "best": None}
+            for name, text in vector["metrics"].items()
+        }
+        head = '{"seq":1,"time":"2026-11-22T18:24:01.000000Z","event":"e","data":'
+        edits: list[Edit] = [{"op": "write", "path": "log.jsonl", "new": f"{head}{vector['data']}}}\n"}]
+        answer = ((("streams",), {"log.jsonl": {"e": expected} if expected else {}}),)
+        name = f"{topic}/{vector['name']}"
+        reads.append(Read(name, ("reader.metrics", "reader.best"), "minimal", edits, answer, command="metrics"))
+    return reads
+
+
+def _number_model(text: str) -> dict[str, str]:
+    """Return the model of a number from Python's repr of it."""
+    if text in ("nan", "inf", "-inf"):
+        return {"float": text}
+    is_large = text.lstrip("-").isdigit() and abs(int(text)) > _MAX_SAFE_INTEGER
+    return {"int" if is_large else "number": text}
+
+
+def _definition_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each set of streams, with their metrics."""
+    return [
+        Read(
+            f"{topic}/{vector['name']}",
+            tuple(vector["rules"]),
+            "minimal",
+            [{"op": "write", "path": path, "new": lines} for path, lines in vector["streams"].items()],
+            ((("streams",), vector["metrics"]),),
+            command="metrics",
+        )
+        for vector in file["vectors"]
+    ]
+
+
 _READS = {
     "folds": _fold_reads,
     "ids": _id_reads,
@@ -241,6 +282,7 @@ _READS = {
     "rewinds": _rewind_reads,
     "prefixes": _prefix_reads,
     "seals": _no_reads,
-    "metrics": _no_reads,
+    "metrics": _metric_reads,
+    "definitions": _definition_reads,
     "statements": _no_reads,
 }

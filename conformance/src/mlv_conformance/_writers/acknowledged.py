@@ -99,7 +99,13 @@ def missing_event(
         yield f"{where}: data is {str(model(event['data']))[:300]}, not {str(operation['data'])[:300]}"
     if operation["op"] == "mlv/rewind" and integer(event["data"]["to"]) != operation["to"]:
         yield f"{where}: to is {event['data']['to']}, not {operation['to']}"
-    if not period[0] <= event["time"] <= period[1]:
+    if operation["op"] == "mlv/metric":
+        # An earlier event may define all of it already, and may have more members.
+        data = model(event["data"])["object"]
+        wanted = {name: operation[name] for name in operation if name != "op"}
+        if {name: data.get(name) for name in {**wanted, "event": None}} != {"event": None, **wanted}:
+            yield f"{where} is the definition {str(data)[:300]}, not {str(wanted)[:300]}"
+    elif not period[0] <= event["time"] <= period[1]:
         yield f"{where}: time is {event['time']}, but it was logged between {period[0]} and {period[1]}"
 
 

@@ -9,13 +9,14 @@ from .._disk.folder import Directory, check_path, open_regular
 from .._disk.lock_holders import lock_holders
 from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
-from .._format.lifecycle import lifecycle_lines, superseded
+from .._format.lifecycle import lifecycle_lines
 from .._format.names import DEFAULT_STREAM, is_stream_file, stream_name, stream_path
-from .._messages import brief, warn
+from .._messages import warn
 from .events import Event, parse_time
 from .existing import ExistingExperiment
-from .fast import Series, quick_events
+from .fast import quick_events
 from .meta import load
+from .metrics import MetricReader
 from .patterns import matcher
 from .problems import Problem, is_regular, torn_end, wrong_type, wrong_types
 from .readonly import read_only
@@ -25,7 +26,7 @@ from .stream import stream_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
     from typing import Any, ClassVar
 
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "readable_experiments", "search"]
 
-_LISTED = 5  # metrics in a warning
 
-
-class Experiment(ExistingExperiment):
+class Experiment(MetricReader, ExistingExperiment):
     """An experiment, as returned by `read`.
 
     The metadata is read once. Events are read from the files each time you ask for them, in constant memory. The dicts
@@ -208,70 +207,6 @@ class Experiment(ExistingExperiment):
             if matches(tree.name):
                 yield tree
 
-    def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
-        """Return the steps and the values of one metric, as two lists. Rewound events are skipped.
-
-        If the stream has metrics but not this one, both lists are empty and there is a warning with the names of those
-        it has. The exceptions are those of `events`.
-
-        Args:
-            pattern: As for `events`.
-            name: The member of the data. A value is a float or an integer, NaN and infinities included; events without
-                this member are skipped.
-            stream: As for `events`.
-
-        Returns:
-            The steps and the values. A step is the integer member `step` of the event; if an event has none, its number
-                among the events of its name that have the metric, from 0.
-        """
-        matches = matcher(pattern)
-        path = self._stream_to_read(stream)
-        series = Series(name, matches, None)
-        for event in self._read(path, series.read_block):
-            series.add(event)
-            if event.name == "mlv/rewind":
-                break
-        else:
-            if not series.values and series.names:
-                self._warn_of_no_metric(pattern, name, path, list(series.names))
-            return series.steps, series.values
-        # Few streams have a rewind. They are read again, without the superseded events.
-        series = Series(name, matches, self._superseded(path))
-        for event in self._read(path, series.read_block):
-            series.add(event)
-        if not series.values and (names := self.metric_names(stream=stream)):
-            self._warn_of_no_metric(pattern, name, path, names)
-        return series.steps, series.values
-
-    def metric_names(self, *, stream: str | None = None) -> list[tuple[str, str]]:
-        """Return the metrics of a stream: the name of the event and of the metric, in the order of their first values.
-
-        Rewound events are skipped. The exceptions are those of `events`.
-
-        Args:
-            stream: As for `events`.
-        """
-        path = self._stream_to_read(stream)
-        series = Series("", lambda name: False, None)
-        for event in self._read(path, series.read_block):
-            series.add(event)
-            if event.name == "mlv/rewind":
-                break
-        else:
-            return list(series.names)
-        return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
-
-    def _warn_of_no_metric(self, pattern: str, name: str, path: str, names: list[tuple[str, str]]) -> None:
-        """Warn that no event has a metric. A member of that name whose values aren't numbers is reported, too."""
-        where = f"{self.path}: no event of {path} that matches {pattern!r} has a metric {brief(name)}."
-        for event in self.events(pattern, stream=path):
-            if name in event.data:
-                warn(f"{where} The member has other values, such as {brief(event.data[name])}. Log numbers.")
-                return
-        known = ", ".join(map(brief, names[:_LISTED]))
-        more = f", and {len(names) - _LISTED} more: see metric_names()" if len(names) > _LISTED else ""
-        warn(f"{where} Choose one of the events and metrics: {known}{more}.")
-
     def subs(self) -> Iterator[Experiment]:
         """Iterate over the sub-experiments, nested ones included, in the order of their paths.
 
@@ -305,11 +240,6 @@ class Experiment(ExistingExperiment):
                 "another program changed the file while it was being written, and the writer continued in "
                 f"{kept}. To read the events there, pass stream={name!r}.",
             )
-
-    def _superseded(self, path: str) -> Callable[[int], bool] | None:
-        """Return a function that returns whether the user's event of a seq is superseded; None without a rewind."""
-        events = self._read(path, lifecycle_lines)
-        return superseded((event.seq, event.data) for event in events if event.name == "mlv/rewind")
 
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)

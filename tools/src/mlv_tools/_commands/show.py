@@ -21,7 +21,7 @@ from mlv_tools._display.text import ago, number, printable, utc, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
 from mlv_tools._reading.trees import state_of
 from mlv_tools._reading.writers import writer
-from mlvlogger import Experiment, File, SpanTree
+from mlvlogger import Experiment, File, MetricDefinition, SpanTree
 
 __all__ = ["command"]
 
@@ -53,6 +53,7 @@ def command(directory: Path, spans: int) -> None:
     _streams(console, streams, experiment.continued)
     for stream in experiment.streams:
         _spans(console, experiment, stream, spans)
+    _definitions(console, experiment)
     _files(console, experiment)
     if experiment.problems:
         _head(console, "left out")
@@ -178,6 +179,21 @@ def _spans(console: Console, experiment: Experiment, stream: str, limit: int) ->
         console, f"spans of {printable(stream)}: {len(trees)}" + (f", the first {limit}" if len(trees) > limit else "")
     )
     _table(console, rows(), "", "", "took", "")
+
+
+def _definitions(console: Console, experiment: Experiment) -> None:
+    """Show the definitions of metrics, also of metrics that have no values."""
+    found: dict[MetricDefinition, None] = {}
+    for stream in experiment.streams:
+        try:
+            found |= dict.fromkeys(experiment.metric_definitions(stream=stream))
+        except mlvlogger.UnsupportedVersion:
+            pass  # the table of streams reports it
+    members = ("metric", "event", "direction", "unit", "axis", "description")
+    if found:
+        _head(console, f"definitions of metrics: {len(found)}")
+        texts = ((printable(getattr(one, member) or "") for member in members) for one in found)
+        _table(console, (tuple(row) for row in texts), *members)
 
 
 def _walk(trees: list[SpanTree], depth: int) -> Iterator[tuple[SpanTree, int]]:

@@ -191,8 +191,8 @@ def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json]
 
 
 def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) -> list[Json]:
-    """Return the curves as charts: one for each metric of an event of a stream."""
-    charts: dict[tuple[str, str, str], list[Json]] = {}
+    """Return the curves as charts: one for each metric of an event of a stream, with one axis and one unit."""
+    charts: dict[tuple[str, ...], list[Json]] = {}
     digits = _digits(found)
     for curve in found:
         names = curve.stream, curve.event, curve.metric
@@ -214,10 +214,10 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             series["mx"] = [round(step, 1) for step in steps]
             series["mt"] = [round(time - start, 3) for time in times]
             series["m"] = [_short(value, digits[names]) for value in values]
-        charts.setdefault(names, []).append(series)
+        charts.setdefault((*names, curve.axis, curve.unit), []).append(series)
     order = sorted(charts, key=lambda names: (names[0] != Experiment.default_stream, *names))
     return [
-        dict(zip(("stream", "event", "metric"), map(shorten, names), strict=True), series=charts[names])
+        dict(zip(("stream", "event", "metric", "axis", "unit"), map(shorten, names), strict=True), series=charts[names])
         for names in order
     ]
 
@@ -234,6 +234,10 @@ def _downsampled(found: list[Curve]) -> list[str]:
             f" curve is cut into {stretches[-1]} stretches with equal numbers of points. A stretch keeps its lowest and"
             " its highest point, and the first that is not finite. Smoothing uses the means of the stretches. The"
             " numbers in the table are of all points."
+        )
+    if left_out := sum(curve.left_out for curve in found):
+        notes.append(
+            f"{_count(left_out, 'value')} without a position on the axis that the metric defines are left out."
         )
     notes.append(
         "Curves have seven significant digits of the range of their chart; the table shows the logged values with six."

@@ -192,7 +192,7 @@
 
   // The horizontal axis: the steps, or the times, in a unit that fits the latest.
   function axisOf(curve) {
-    if (state.axis === "step") return { title: "step", of: (series) => series.x, means: (series) => series.mx, unit: 1 };
+    if (state.axis === "step") return { title: curve.axis, of: (series) => series.x, means: (series) => series.mx, unit: 1 };
     const latest = curve.series.map((series) => (state.picked.has(series.e) ? series.t.at(-1) : 0));
     const [unit, name] = unitOf(Math.max(...latest));
     const scaled = (times) => times.map((time) => time / unit);
@@ -304,7 +304,7 @@
     const drawn = page.curves.filter((curve) => curve.series.some((series) => series.n > 1));
     for (const curve of drawn) {
       const path = pathOf(curve);
-      const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), curve.metric), make("div", { class: "plot" }),
+      const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), titleOf(curve)), make("div", { class: "plot" }),
         make("p", { class: "note" }), make("div", { class: "readout" }));
       cards.set(card, `${path}.${curve.metric}`.toLowerCase());
       $("charts").append(card);
@@ -314,6 +314,9 @@
     const rest = single ? `${single} more with a single value each have no curve; they are in the table.` : "";
     $("curvesNote").textContent = page.curves.length ? rest : "No event of these experiments has a metric.";
   }
+
+  // The metric of a curve, with its unit if it has one.
+  const titleOf = (curve) => (curve.unit ? `${curve.metric} (${curve.unit})` : curve.metric);
 
   // The event of a curve, and its stream if that isn't the default one.
   const pathOf = (curve) => (curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`);
@@ -338,7 +341,7 @@
       ...all.map((name) => ({ key: `params ${name}`, title: OWN.includes(name) ? `params.${name}` : name, get: (run) => run.params.get(name) })),
       ...page.curves.map((curve) => {
         const values = new Map(curve.series.map((series) => [series.e, series[which]]));
-        return { key: JSON.stringify([curve.stream, curve.event, curve.metric]), title: curve.metric, under: pathOf(curve), get: (run, index) => values.get(index) };
+        return { key: JSON.stringify([curve.stream, curve.event, curve.metric, curve.axis, curve.unit]), title: titleOf(curve), under: pathOf(curve), get: (run, index) => values.get(index) };
       }),
     ];
   }
