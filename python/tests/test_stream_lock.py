@@ -188,7 +188,7 @@ def test_an_operating_system_that_tells_nothing_leaves_host_and_pid(
     constant: Any, tmp_path: Path, notice: float
 ) -> None:
     """Row 6, as on Windows."""
-    constant("_disk.lock_file._system", lambda: (None, None))
+    constant("_disk.lock_file.system", lambda: (None, None))
     nothing = {"boot": None, "pids": None, "started": None}
     theirs = plant(tmp_path / ".mlv-log.jsonl.lock", **nothing, host=os.uname().nodename)
     StreamLock(Folder(tmp_path), "log.jsonl", None).release()

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .._format.line import Numbers
     from .._format.references import File
     from .appender import GetSpanMembers
-    from .writer import Writer
 
 __all__ = ["Stream"]
 
@@ -111,18 +110,14 @@ class Stream:
         return self._destination.path
 
     @property
-    def _writer(self) -> Writer:
-        return self._destination.writer
-
-    @property
     def file_identity(self) -> tuple[int, int]:
         """Device and inode of the file."""
-        return self._writer.file.identity
+        return self._destination.writer.file.identity
 
     @property
     def seq(self) -> int:
         """The seq of the last event that the writer has accepted."""
-        return self._writer.seq
+        return self._destination.writer.seq
 
     @property
     def session(self) -> object:
@@ -303,9 +298,6 @@ class Stream:
             seq, kept = self.append(event.name, event.data, None, end_spans)
             return seq if kept else None
 
-    def _rewind_event(self, to: int, reason: str | None) -> Pending:
-        return rewind_event(self.path, self.seq, to, reason)
-
     def pause(self, paused: bool, reason: str | None) -> int | None:
         """Write `mlv/pause` or `mlv/resume`. In a forked child that hasn't logged, nothing is written."""
         with self._gate.lock:
@@ -330,7 +322,7 @@ class Stream:
         gate = self._gate
         with gate.lock:
             if self.closed:
-                self._writer.close()  # an exception of a signal handler may have prevented this
+                self._destination.writer.close()  # an exception of a signal handler may have prevented this
                 return
             if gate.is_busy:
                 gate.deferred.append(lambda: self._close(data))
@@ -365,7 +357,7 @@ class Stream:
         self._reports.reset()
         if self._child.inherited is None:
             self._child.inherited = EventRef(self._start.experiment, self.name, max(self.seq, 1))
-            self._writer.abandon()
+            self._destination.writer.abandon()
         self._destination.end_spans()
 
     def end_at_exit(self, data: dict[str, Any]) -> None:
@@ -403,4 +395,4 @@ class Stream:
             except Exception as error:  # no caller can catch it
                 warn(f"{self.path} could not be ended: {error}. Call close() on the Exp or Logger.")
             finally:
-                self._writer.close()
+                self._destination.writer.close()
