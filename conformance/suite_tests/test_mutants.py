@@ -220,6 +220,8 @@ EQUIVALENT = {
     'event.data: type: "object" at data.type',
     "event.name: minLength: 1 at event.minLength",
     'event.name: type: "string" at event.not.type',
+    "metric.data: minLength: 1 at event.minLength",  # the form of event.name, as above
+    'metric.data: type: "string" at event.not.type',
     'meta.extra: type: "object" at extra.type',
     'meta.environment: type: "object" at environment.type',
     'meta.params: type: "object" at params.type',
