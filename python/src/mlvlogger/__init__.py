@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._disk.folder import TEMPORARY_PREFIX
     from ._errors import (
-        AlreadyRecorded,
         CannotAttach,
         CannotEncode,
         ExperimentExists,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
     from ._logger import Logger, Span
     from ._new_file import NewFile, NewText
+    from ._read.changes import Change
     from ._read.events import Event
     from ._read.experiment import Experiment, Problem
     from ._read.file_reference import ref
@@ -54,9 +54,9 @@ __all__ = [
     "PLAIN_LINE",
     "SPEC_VERSION",
     "TEMPORARY_PREFIX",
-    "AlreadyRecorded",
     "CannotAttach",
     "CannotEncode",
+    "Change",
     "Event",
     "EventRef",
     "Exp",
@@ -97,7 +97,7 @@ __all__ = [
 _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
     "_errors": (
-        "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
+        "CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
     "_experiment": "Exp",
@@ -108,6 +108,7 @@ _HOMES = {
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_logger": "Logger Span",
+    "_read.changes": "Change",
     "_read.events": "Event",
     "_read.experiment": "Experiment Problem",
     "_read.file_reference": "ref",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ._errors import CannotAttach, LogClosed
+from ._format.decode import decode_members
 from ._format.encode import encode
 from ._format.json import dumps
 from ._format.names import DEFAULT_STREAM, portable, portable_name, portable_path, stream_name, stream_path
@@ -16,11 +17,14 @@ from ._new_file import NewFile, NewText, attach_bytes
 from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment
+from ._read.meta import load
+from ._read.readonly import read_only
+from ._write import meta as _meta
 from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Any, ClassVar, Literal, TypeVar, overload
 
@@ -44,11 +48,11 @@ class OpenExperiment(ExistingExperiment):
         self._directory = self._folder = opening.folder
         self._files = opening.files
         self._streams = opening.streams
-        self._record = opening.meta.last
+        self._record = opening.record
         self._sync = opening.sync
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._load_meta(opening.meta)
+        self._load_meta(opening.meta, opening.record[0])
         self.log = opening.log
         if opening.diff is not None:
             self._log_file(opening.diff, "")
@@ -58,6 +62,72 @@ class OpenExperiment(ExistingExperiment):
 
     def _last_record(self) -> tuple[int, str]:
         return self._record
+
+    def add(
+        self,
+        params: Any = None,
+        *,
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        redact: bool = True,
+    ) -> None:
+        """Add to the metadata while the experiment is open: add a meta record, and log `mlv/record`.
+
+        For example, record a batch size that was found by trying. Log values that change in the course of the training,
+        such as a learning rate with a schedule, as events instead. A recorded name with another value is recorded as a
+        change: `params` has the new value from now on, and earlier events keep the earlier one. If everything is
+        recorded already, nothing is written.
+
+        Args:
+            params: New parameters, or new values, in the forms of `Exp`.
+            tags: New tags.
+            description: A further description.
+            extra: New members of `extra`, or new values.
+            redact: As for `Exp`.
+
+        Raises:
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If a meta record is damaged.
+            CannotEncode: If values of `params` or `extra` have no form in a record.
+            TypeError: As for `Exp`.
+            ValueError: As for `Exp`.
+            WriteFailed: If the log can't be written, with `on_error="raise"`. The metadata is recorded all the same.
+            OSError: If the system refuses. Nothing was recorded.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "my_exp_1", {"lr": 3e-4, "batch": 64}) as exp:
+                exp.add({"batch": 48}, tags=["tuned"])
+                exp.log.event("batch", step=0, loss=0.5)
+
+            print(read("runs/my_exp_1").params)
+            ```
+
+            ```text
+            {'lr': 0.0003, 'batch': 48}
+            ```
+        """
+        self._refuse_closed()
+        new = _meta.members(params, extra, tags, description, redact)
+        with self._streams.lock:
+            stream = self.log._stream.own_name()
+            meta = load(self._folder, environments=False)
+            count = len(meta.digests)
+            meta = _meta.add(
+                self._folder, meta, new, lambda: load(self._folder, environments=False), lambda number: stream
+            )
+            if len(meta.digests) == count:
+                return
+            self._record = meta.last
+            number, _ = self._record
+            for member in ("params", "extra"):
+                values = decode_members(meta.in_force(member, number, meta.streams.get(number)))
+                vars(self)[member] = read_only(values, member, self)
+            vars(self)["tags"] = read_only(meta.tags, "tags", self)
+            self._streams.continue_under(self._record)
 
     def stream(self, name: str) -> StreamLogger:
         """Return the root logger of the stream `log/<name>.jsonl`.

@@ -11,9 +11,10 @@ from mlv_validate._text import show
 
 @dataclass(slots=True)
 class Start:
-    """The members of an `mlv/start` that name its experiment."""
+    """The members of an `mlv/start` that name its experiment, or those of an `mlv/record`, which names none."""
 
     line: int
+    event: str
     experiment: str | None
     number: int | None
     digest: str | None
@@ -30,8 +31,8 @@ class Stream:
     ends: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     lines: int = 0
     events: int = 0
-    may_have_started: bool = False
-    """Whether a masked line may have been an `mlv/start`."""
+    may_name_record: bool = False
+    """Whether a masked line may have been an `mlv/start` or an `mlv/record`."""
     torn: int = 0
     refused: bool = False
     last: str | None = None

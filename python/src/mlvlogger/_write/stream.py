@@ -13,7 +13,7 @@ from .._disk.folder import Folder
 from .._disk.line_file import FileChanged
 from .._errors import LogClosed, WriteFailed
 from .._format.json import dumps
-from .._format.lifecycle import PAUSE, RESUME, REWIND
+from .._format.lifecycle import PAUSE, RECORD, RESUME, REWIND
 from .._format.line import Pending
 from .._format.references import EventRef
 from .._messages import warn
@@ -200,6 +200,26 @@ class Stream:
                 if gate.deferred:
                     gate.run_deferred()
 
+    def continue_under(self, record: tuple[int, str]) -> None:
+        """Write `mlv/record`: the session continues under another meta record.
+
+        Args:
+            record: The number and digest of the record.
+        """
+        self._start.record = record
+        self.append(RECORD, dumps({"record": {"number": record[0], "sha256": record[1]}}).encode("ascii"))
+
+    def own_name(self) -> str:
+        """Return the path of the stream that the session began in. A forked child that has no stream yet opens one.
+
+        Raises:
+            WriteFailed: If the child can't open its stream.
+        """
+        with self._gate.lock:
+            if self._inherited is not None and not self.closed and not self._open_child(None):
+                raise WriteFailed(f"the forked process cannot open a stream next to {self.path}. Free what is missing.")
+            return next(iter(self.replaced), self.name)
+
     def _append_slow(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """Append an event, or defer it if this is a signal handler that interrupted another event."""
         gate = self._gate
@@ -334,8 +354,8 @@ class Stream:
             self._writer.abandon()
         self._destination.end_spans()
 
-    def _open_child(self, event: Pending) -> bool:
-        """Open the stream of a forked child. If that fails, hold the event until it works."""
+    def _open_child(self, event: Pending | None) -> bool:
+        """Open the stream of a forked child. If that fails, hold the event, if there is one, until it works."""
         inherited, path, name = self._inherited, self.path, self.name
         try:
             for free in self._relocation.free_names("fork"):
@@ -349,7 +369,8 @@ class Stream:
             self._destination.name = name
             if self._reports.raises:
                 raise WriteFailed(f"the forked process cannot open a stream next to {path}: {error}") from error
-            self._held.hold(event)
+            if event is not None:
+                self._held.hold(event)
             self._reports.warn_once(
                 "fork", f"a forked process cannot open a stream next to {path}: {error}. Events are held."
             )
