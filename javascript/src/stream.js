@@ -81,10 +81,8 @@ export class Stream {
   }
 
   #mask(line, name) {
-    if (!is.isString(name) || name === "mlv/start") {
-      this.#version = null;
-      this.isMasked = true;
-    }
+    if (!is.isString(name) || name === "mlv/start") this.#version = null;
+    if (!is.isString(name) || name === "mlv/start" || name === "mlv/record") this.isMasked = true;
     this.#before = {...this.#before, isMasked: true};
     this.#seals.masked(line);
     this.last = {number: line.number, isMasked: true, isSeal: false};
@@ -115,6 +113,7 @@ export class Stream {
   #lifecycle(fd, line, event, report) {
     const [seq, name, data] = ["seq", "event", "data"].map((member) => event.get(member));
     if (name === "mlv/start") this.#start(data, report);
+    if (name === "mlv/record") this.#record(data, report);
     if (name === "mlv/rewind" && data.get("to") >= seq) report("rewind.to");
     if (name === "mlv/start" || name === "mlv/rewind") this.#spans.clear();
     if (name === "mlv/start" || name === "mlv/resume") this.state = "open";
@@ -135,6 +134,12 @@ export class Stream {
     // Without a meta.json there is no id that the experiment could be.
     if (data.get("experiment") !== id && !(id === null && data.has("experiment"))) report("session.experiment");
     else this.given.ids.add(id);
+    this.#record(data, report);
+  }
+
+  #record(data, report) {
+    if (!this.around) return;
+    const {records} = this.around;
     const record = data.get("record");
     const number = record && String(BigInt(record.get("number")));
     const sha256 = records.get(number); // null where the record could not be read
