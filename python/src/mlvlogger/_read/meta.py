@@ -108,7 +108,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 continue
             record = parse_record(small)
         except OSError as error:
-            _leave_out(meta, name, error)
+            _leave_out(meta, name, error, environments)
             continue
         except ValueError as error:
             meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
@@ -122,11 +122,13 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     return meta
 
 
-def _leave_out(meta: Meta, name: str, error: OSError) -> None:
+def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
     """Report an addition that can't be opened. It keeps its number, unless it is a symbolic link: that is no record."""
     meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
     if error.errno != errno.ELOOP:
         meta.digests.append("")
+        if whole:
+            meta.records.append({})
 
 
 def _report_wrong_links(meta: Meta, name: str, record: dict[str, Any]) -> None:
