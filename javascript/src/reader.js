@@ -99,9 +99,7 @@ export function streamNames(root) {
 export function areLeftOut(records) {
   const isGap = records.map(({number}, index) => number !== String(index + 1));
   const gap = isGap.indexOf(true);
-  return records.map(
-    ({rules, value}, index) => rules.length > 0 || !is.isObject(value) || (gap >= 0 && index >= gap),
-  );
+  return records.map(({rules, value}, index) => rules.length > 0 || !is.isObject(value) || (gap >= 0 && index >= gap));
 }
 
 function fold(records) {
@@ -135,7 +133,10 @@ function fold(records) {
     environments: objects.filter((value) => value.has("environment")).map((value) => decode(value.get("environment"))),
     changes: changed.filter(({params, extra}) => params.size + extra.size > 0),
     inForce: new Map(
-      kept.map(({number, value}, index) => [Number(number), valuesUnder(index === 0 ? "log.jsonl" : streamOf(value), index + 1)]),
+      kept.map(({number, value}, index) => [
+        Number(number),
+        valuesUnder(index === 0 ? "log.jsonl" : streamOf(value), index + 1),
+      ]),
     ),
     leftOut: records.filter((_, index) => isLeftOut[index]).map(({number}) => Number(number)),
   };

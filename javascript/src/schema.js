@@ -140,8 +140,7 @@ export function checkMeta(record, isFirst) {
   return rules;
 }
 
-const isChanges = (value) =>
-  isPlain(value) && CHANGED.every((name) => !value.has(name) || isPlain(value.get(name)));
+const isChanges = (value) => isPlain(value) && CHANGED.every((name) => !value.has(name) || isPlain(value.get(name)));
 const isFurtherStream = (value) =>
   is.isString(value) && value.startsWith("log/") && value.endsWith(".jsonl") && is.isPortable(value.slice(4, -6));
 
