@@ -94,6 +94,11 @@ def _definition(definition: Any) -> dict[str, str]:
 
 
 def _meta(exp: Any) -> dict[str, Any]:
+    # The reader says in words alone what it has left out.
+    problems = [
+        problem for problem in exp.problems if problem.path.startswith("meta/") and "was left out" in problem.message
+    ]
+    left_out = sorted(int(Path(problem.path).stem) for problem in problems)
     return {
         "name": exp.name,
         "kind": exp.kind,
@@ -105,7 +110,23 @@ def _meta(exp: Any) -> dict[str, Any]:
         "tags": exp.tags,
         "descriptions": exp.descriptions,
         "environments": [_model(environment) for environment in exp.environments],
+        "changes": _changes(exp),
+        "in_force": {
+            str(number): {"params": _model(exp.params_at(number)), "extra": _model(exp.extra_at(number))}
+            for number in range(1, len(exp.records) + 1)
+            if number not in left_out
+        },
+        "left_out": left_out,
     }
+
+
+def _changes(exp: Any) -> list[Any]:
+    found: dict[int, Any] = {}
+    for change in exp.changes:
+        empty: dict[str, Any] = {"params": {}, "extra": {}}
+        of_record = found.setdefault(change.record, {"number": change.record, "stream": change.stream, **empty})
+        of_record[change.member][change.name] = _model(change.new)
+    return [{**one, **{name: {"object": one[name]} for name in ("params", "extra")}} for one in found.values()]
 
 
 def _stream(exp: Any, path: str) -> dict[str, Any]:
@@ -120,7 +141,12 @@ def _stream(exp: Any, path: str) -> dict[str, Any]:
         refused = int(str(error).split("the session on line ")[1].split()[0])
         kept = {event.line for event in events}
     left_out = sorted(problem.line for problem in exp.problems if problem.path == path and problem.line)
-    return {"events": [_event(event, event.line in kept) for event in events], "left_out": left_out, "refused": refused}
+    return {
+        "events": [_event(event, event.line in kept) for event in events],
+        "records": [exp.record_at(event) for event in events] if refused is None else None,
+        "left_out": left_out,
+        "refused": refused,
+    }
 
 
 def _event(event: Any, kept: bool) -> dict[str, Any]:

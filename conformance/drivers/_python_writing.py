@@ -73,6 +73,10 @@ class _Writer:
         self._exp = Exp.open(self._directory / path, **_options(options))
         return {"stream": self._exp.log.file.relative_to(self._exp.path).as_posix()}
 
+    def add(self, **options: Any) -> dict[str, Any]:
+        self._exp.add(**_options(options))
+        return {}
+
     def event(self, event: str, data: Any, within: int | None = None, span: str | None = None) -> dict[str, Any]:
         logger: Logger = self._exp.log
         if within is not None:
@@ -117,6 +121,7 @@ _OPERATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "create": _Writer.create,
     "resume": _Writer.resume,
     "open": _Writer.open,
+    "add": _Writer.add,
     "event": _Writer.event,
     "end": _Writer.end,
     "mlv/pause": _Writer.pause,

@@ -139,22 +139,60 @@ def records(experiment):
     return contents
 
 
-def add(experiment, operation):
-    """Add a meta record under the next number that is free; returns that number and its bytes."""
-    new = members(operation)
+def add(experiment, operation, stream):
+    """Add a meta record under the next number that is free; returns that number and its bytes.
+
+    The record is made for the stream, or for log/run-N.jsonl if that is None. While the experiment is open, it has no
+    environment, and is added only if it has something new.
+    """
+    given = members(operation)
     while True:
         before = records(experiment)
-        for name in ("params", "extra"):
-            taken = {old for record in map(json.loads, before) for old in record.get(name, {})}
-            if taken & new.get(name, {}).keys():
-                raise Refused(f"{name} has {taken & new[name].keys()} already, and what is recorded stays")
+        number = len(before) + 1
+        made_for = stream or f"log/run-{number}.jsonl"
+        new = unrecorded(list(map(json.loads, before)), given, made_for)
+        if operation["op"] != "add":
+            new["environment"] = environment()
+        elif not new:
+            return None
         record = {"mlv": "1.0", "experiment": f"sha256:{digest(before[0])}", "previous": f"sha256:{digest(before[-1])}"}
-        content = dumps(record | {"created": utc(), "environment": environment()} | new).encode()
+        record |= {"created": utc()} | ({} if made_for == "log.jsonl" else {"stream": made_for})
+        content = dumps(record | new).encode()
         try:
-            publish(experiment / "meta" / f"{len(before) + 1}.json", content)
-            return len(before) + 1, content
+            publish(experiment / "meta" / f"{number}.json", content)
+            return number, content
         except FileExistsError:
             continue
+
+
+def unrecorded(before, given, stream):
+    """The members of an addition for a stream: what no record has, and the values that differ from those in force."""
+    new, changes = {}, {}
+    for member in ("params", "extra"):
+        present = in_force(before, member, stream)
+        values = {name: part for name, part in given.get(member, {}).items() if name not in present}
+        changed = {
+            name: part
+            for name, part in given.get(member, {}).items()
+            if name in present and dumps(present[name]) != dumps(part)  # True == 1, but they differ in JSON
+        }
+        new |= {member: values} if values else {}
+        changes |= {member: changed} if changed else {}
+    tags = [tag for tag in given.get("tags", []) if not any(tag in record.get("tags", []) for record in before)]
+    described = any(record.get("description") == given.get("description") for record in before)
+    new |= {"changes": changes} if changes else {}
+    new |= {"tags": tags} if tags else {}
+    return new | ({} if "description" not in given or described else {"description": given["description"]})
+
+
+def in_force(before, member, stream):
+    """The values that are in force for a session in a stream."""
+    values = {}
+    for record in before:
+        values = record.get(member, {}) | values
+        if record.get("stream") in (None, stream):
+            values |= record.get("changes", {}).get(member, {})
+    return values
 
 
 def enclosing(path):
@@ -225,6 +263,7 @@ class Stream:
 
     def __init__(self, experiment, name):
         self.experiment = experiment
+        self.first = name
         self.place_at(name)
 
     def place_at(self, name):
@@ -453,14 +492,22 @@ class Writer:
         experiment = self.directory / operation["path"]
         records(experiment)
         stream = Stream(experiment, "log.jsonl")  # locked before anything is added
-        return {"id": self.start(experiment, stream, *add(experiment, operation))}
+        return {"id": self.start(experiment, stream, *add(experiment, operation, "log.jsonl"))}
 
     def open(self, operation):
         experiment = self.directory / operation["path"]
-        number, content = add(experiment, operation)
+        number, content = add(experiment, operation, None)
         name = f"log/run-{number}.jsonl"
         self.start(experiment, Stream(experiment, name), number, content)
         return {"stream": name}
+
+    def add(self, operation):
+        self.stream.look()
+        added = add(self.experiment, operation, self.stream.first)
+        if added:
+            self.stream.session["record"] = {"number": added[0], "sha256": digest(added[1])}
+            self.stream.event("mlv/record", {"record": self.stream.session["record"]})
+        return {}
 
     def event(self, operation):
         name = operation["event"]
@@ -540,6 +587,7 @@ OPERATIONS = {
     "create": Writer.create,
     "resume": Writer.resume,
     "open": Writer.open,
+    "add": Writer.add,
     "event": Writer.event,
     "end": Writer.end,
     "mlv/pause": Writer.pause,

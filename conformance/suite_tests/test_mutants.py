@@ -225,5 +225,8 @@ EQUIVALENT = {
     'meta.extra: type: "object" at extra.type',
     'meta.environment: type: "object" at environment.type',
     'meta.params: type: "object" at params.type',
+    'addition.changes: type: "object" at changes.type',
+    'addition.changes: type: "object" at params.type',
+    'addition.changes: type: "object" at extra.type',
 }
 """Assertions that another one of the same rule implies: whatever isn't an object has no member `_mlv` either, say."""

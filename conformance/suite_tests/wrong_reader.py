@@ -18,6 +18,7 @@ import _python_reading as driver
 import python_driver
 
 import mlvlogger._format.decode as values
+import mlvlogger._format.meta as folded
 import mlvlogger._format.metric_definition as definition_format
 import mlvlogger._format.parse as parse
 import mlvlogger._read.experiment as reading
@@ -276,6 +277,49 @@ def guesses_directions() -> None:
     changed("_metrics", change)
 
 
+def unchanged() -> None:
+    """The first values are the effective ones."""
+    folded.Meta.effective = lambda self, member: {name: value for name, (_, value) in self.first[member].items()}
+    in_force = folded.Meta.in_force
+    folded.Meta.in_force = lambda self, member, number, stream: (
+        folded.Meta.effective(self, member) if stream is None else in_force(self, member, number, stream)
+    )
+
+
+def changed_for_all() -> None:
+    """A change for one stream holds for all."""
+    plain = folded.Meta.in_force
+
+    def in_force(self: Any, member: str, number: int, stream: str | None) -> Any:
+        values = plain(self, member, number, stream)
+        return values | {one.name: one.new for one in self.changes if one.member == member and one.number <= number}
+
+    folded.Meta.in_force = in_force
+
+
+def without_history() -> None:
+    """Changes are not told."""
+    changed("_meta", lambda meta: meta["changes"].clear())
+
+
+def silent_additions() -> None:
+    """Additions that are left out are not told."""
+    changed("_meta", lambda meta: meta["left_out"].clear())
+
+
+def under_the_session() -> None:
+    """An event is under the record of its session, whatever an `mlv/record` says."""
+
+    def records(stream: Any) -> None:
+        last = None
+        for place, event in enumerate(stream["events"]):
+            if event["event"] == "mlv/start":
+                last = stream["records"][place]
+            stream["records"][place] = last
+
+    changed("_stream", records)
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     "by_time": (by_time, "reads/order/*"),
     "by_seq": (by_seq, "reads/order/*"),
@@ -314,6 +358,11 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     "last_best": (best_of(lambda value: abs(value) < math.inf, is_last=True), "vectors/definitions/*"),
     "guesses_directions": (guesses_directions, "vectors/metrics/*"),
     "clears_locks": (clears_locks, "reads/locks/*"),
+    "unchanged": (unchanged, "vectors/changes/*"),
+    "changed_for_all": (changed_for_all, "vectors/changes/*"),
+    "without_history": (without_history, "vectors/changes/*"),
+    "silent_additions": (silent_additions, "reads/additions/*"),
+    "under_the_session": (under_the_session, "vectors/changes/*"),
     "state_of_last_line": (state_of_last_line, "vectors/states/*"),
 }
 

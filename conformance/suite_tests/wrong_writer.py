@@ -209,7 +209,7 @@ def overwrites() -> None:
 def in_place() -> None:
     """What a later script adds goes into `meta.json`."""
 
-    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
         meta = json.loads((experiment / "meta.json").read_bytes())
         meta["params"] |= minimal.members(operation).get("params", {})
         content = minimal.dumps(meta | {"created": minimal.utc()}).encode()
@@ -328,7 +328,7 @@ def last_wins() -> None:
     minimal.members = members
     publish = minimal.publish
 
-    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
         before = records(experiment)
         record = {"mlv": "1.0", "experiment": f"sha256:{minimal.digest(before[0])}"}
         record |= {"previous": f"sha256:{minimal.digest(before[-1])}", "created": minimal.utc()}
@@ -435,7 +435,7 @@ def record_first() -> None:
     """A meta record is added before the stream is locked."""
 
     def resume(self: Any, operation: Any) -> Any:
-        added = minimal.add(self.directory / operation["path"], operation)
+        added = minimal.add(self.directory / operation["path"], operation, "log.jsonl")
         minimal.add = lambda *arguments: added
         return Writer.resume(self, operation)
 
@@ -823,6 +823,50 @@ def paused_for_ever() -> None:
         pauses = [name for name in names if name in ("mlv/pause", "mlv/resume")]
         self.paused = pauses[-1:] == ["mlv/pause"]
 
+    Stream.start = start  # type: ignore[method-assign]
+
+
+def first_values() -> None:
+    """Other values of recorded parameters are left out."""
+    plain = minimal.unrecorded
+
+    def unrecorded(*arguments: Any) -> Any:
+        return {name: part for name, part in plain(*arguments).items() if name != "changes"}
+
+    minimal.unrecorded = unrecorded
+
+
+def compared_with_the_first() -> None:
+    """Values are compared with the first ones, not with those in force."""
+    plain = minimal.in_force
+    minimal.in_force = lambda before, member, stream: plain(
+        [{**record, "changes": {}} for record in before], member, stream
+    )
+
+
+def for_everybody() -> None:
+    """The values of a further script are recorded as those of the experiment."""
+    plain = minimal.add
+
+    def add(experiment: Path, operation: Any, stream: str | None) -> Any:
+        return plain(experiment, operation, "log.jsonl")
+
+    minimal.add = add
+
+
+def not_named() -> None:
+    """What is added while the experiment is open has no `mlv/record`."""
+    minimal.OPERATIONS["add"] = lambda self, operation: (
+        minimal.add(self.experiment, operation, self.stream.first) and {} or {}
+    )
+
+
+def under_the_first() -> None:
+    """Each session names `meta.json`."""
+
+    def start(self: Any, number: int, record: bytes, id_: str) -> Any:
+        return plain_start(self, 1, (self.experiment / "meta.json").read_bytes(), id_)
+
     Stream.start = start
 
 
@@ -855,6 +899,8 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "exits/a pause ends*": [paused_for_ever],
         "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
+        "changes/changed, and changed back": [compared_with_the_first],
+        "changes/*": [first_values, for_everybody, not_named, under_the_first],
         "locks/an open stream*": [no_lock_file, own_form, no_start_time],
         "locks/a stream that was closed*": [never_released],
         "locks/a stream that another process writes": [record_first],

@@ -19,6 +19,7 @@ const OPERATIONS = {
   ],
   resume: [["path"], SAID],
   open: [["path"], SAID],
+  add: [[], SAID],
   event: [
     ["event", "data"],
     ["span", "within"],
@@ -54,6 +55,10 @@ function orRefused(act) {
   }
 }
 
+function toModels({params, extra}) {
+  return {params: toModel(params), extra: toModel(extra)};
+}
+
 function reading(path) {
   const answer = orRefused(() => read(path));
   if (answer.refused) return {refused: true};
@@ -63,12 +68,16 @@ function reading(path) {
     params: toModel(meta.params),
     extra: toModel(meta.extra),
     environments: meta.environments.map(toModel),
+    changes: meta.changes.map((change) => ({...change, ...toModels(change)})),
+    in_force: Object.fromEntries([...meta.inForce].map(([number, values]) => [number, toModels(values)])),
+    left_out: meta.leftOut,
   };
-  const entries = [...streams].map(([name, {events, leftOut, refused}]) => [
+  const entries = [...streams].map(([name, {events, records, leftOut, refused}]) => [
     name,
-    {events: events.map((event) => ({...event, data: toModel(event.data)})), left_out: leftOut, refused},
+    {events: events.map((event) => ({...event, data: toModel(event.data)})), records, left_out: leftOut, refused},
   ]);
-  return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
+  const {inForce, leftOut, ...others} = meta;
+  return {id, state, meta: {...others, ...models}, streams: Object.fromEntries(entries)};
 }
 
 function metricsOf(path) {
@@ -121,6 +130,9 @@ class Scenario {
     if (this.experiment === null) throw new Refused("no experiment is open");
     const {log} = this.experiment;
     switch (step.op) {
+      case "add":
+        this.experiment.add(metadata(step));
+        return {};
       case "event":
         return {seq: log.event(step.event, fromModel(step.data), {span: step.span, within: step.within})};
       case "end":

@@ -3,6 +3,7 @@
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
+import {inForce, isEqual} from "./changes.js";
 import {codeOf, fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
@@ -10,7 +11,7 @@ import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {StreamLock} from "./lock.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {makeFolder, publish} from "./publish.js";
-import {Refused, read, readRecords} from "./reader.js";
+import {areLeftOut, Refused, read, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
@@ -42,6 +43,8 @@ function endAll(code) {
 
 /** An experiment that this process writes to; `log` is its open stream. */
 export class Experiment {
+  #stream; // in which the session began
+
   /** @internal Use create(), resume() or open(). */
   constructor(path, id, log) {
     this.path = path;
@@ -49,6 +52,7 @@ export class Experiment {
     this.log = log;
     if (opened.size === 0) process.once("exit", endAll);
     opened.add(this);
+    this.#stream = log.stream;
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -75,6 +79,7 @@ export class Experiment {
       created: now(),
       nonce: randomBytes(16).toString("hex"),
       ...members({params, ...metadata}),
+      environment: encode(environment()),
       ...(parent ? {parent} : {}),
     };
     const bytes = bytesOf(record);
@@ -89,7 +94,7 @@ export class Experiment {
    * @param {Metadata} [metadata]
    * @param {{takeover?: boolean}} [options] `takeover`: whether to take the stream from a writer that this process can't
    *   examine; if it still runs, it notices within 5 seconds, for which this call waits
-   * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
+   * @throws {Refused} another process writes the stream, or a version is not known
    */
   static resume(path, metadata = {}, {takeover = false} = {}) {
     path = resolve(path);
@@ -97,7 +102,7 @@ export class Experiment {
     const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
-      return begin(path, "log.jsonl", add(path, metadata), lock);
+      return begin(path, "log.jsonl", add(path, metadata, () => "log.jsonl"), lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -105,23 +110,33 @@ export class Experiment {
   }
 
   /**
-   * Works on an experiment as a further script: a meta record, and a session in a separate stream.
+   * Works on an experiment as a further script: a meta record, and a session in a separate stream. Other values of
+   * recorded parameters hold for that stream alone.
    * @param {string} path
    * @param {Metadata} [metadata]
-   * @throws {Refused} a name is recorded already, or a version is not known
+   * @throws {Refused} a version is not known
    */
   static open(path, metadata = {}) {
     path = resolve(path);
-    const record = add(path, metadata);
-    ensureFolder(path, "log");
-    for (let count = 1; ; count++) {
-      const stream = `log/run-${record.number}${count === 1 ? "" : `-${count}`}.jsonl`;
-      try {
-        return begin(path, stream, record, new StreamLock(path, stream), true);
-      } catch (error) {
-        if (codeOf(error) !== "EEXIST") throw error;
+    const record = add(path, metadata, (number) => {
+      for (let count = 1; ; count++) {
+        const stream = `log/run-${number}${count === 1 ? "" : `-${count}`}.jsonl`;
+        if (typeAt(fromText(join(path, stream))) === null) return stream;
       }
-    }
+    });
+    ensureFolder(path, "log");
+    return begin(path, record.stream, record, new StreamLock(path, record.stream), true);
+  }
+
+  /**
+   * Adds to the metadata while the experiment is open: a meta record, and an `mlv/record`. Other values of recorded
+   * names are recorded as changes. If everything is recorded already, nothing is written.
+   * @param {Metadata} metadata
+   */
+  add(metadata) {
+    this.log.check();
+    const added = add(this.path, metadata, () => this.#stream, true);
+    if (added) this.log.record(referenceTo(added));
   }
 
   /**
@@ -189,8 +204,13 @@ export class Experiment {
   }
 }
 
-function begin(path, stream, {number, bytes}, lock, isNew = false) {
-  const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
+/** The number and the digest of a meta record, as events name it. */
+function referenceTo({number, bytes}) {
+  return {number, sha256: createHash("sha256").update(bytes).digest("hex")};
+}
+
+function begin(path, stream, written, lock, isNew = false) {
+  const record = referenceTo(written);
   try {
     const first = readRecord(fromText(join(path, "meta.json")));
     if (first === null)
@@ -203,14 +223,16 @@ function begin(path, stream, {number, bytes}, lock, isNew = false) {
   }
 }
 
-/** @param {Metadata} metadata */
+/**
+ * The members of a meta record.
+ * @param {Metadata} metadata
+ */
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   return {
     ...(params === undefined
       ? {}
       : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
-    environment: encode(environment()),
     ...(tags ? {tags} : {}),
     ...(description === undefined ? {} : {description}),
     ...(extra === undefined ? {} : {extra: objectOf(extra)}),
@@ -234,33 +256,57 @@ function bytesOf(record) {
   return bytes;
 }
 
-/** Publishes the next addition; a process that loses the race for a number reads the new records and tries again. */
-function add(path, metadata) {
+/**
+ * Publishes the next addition; a process that loses the race for a number reads the new records and tries again.
+ * @param {string} path
+ * @param {Metadata} metadata
+ * @param {(number: number) => string} streamFor the stream that the addition with this number is made for
+ * @param {boolean} [isOpen] whether the experiment is open: then the addition has no environment, and one without
+ *   anything new is not published
+ */
+function add(path, metadata, streamFor, isOpen = false) {
+  const given = members(metadata);
   for (;;) {
     const records = readRecords(fromText(path));
-    for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, metadata);
+    const isLeftOut = areLeftOut(records);
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
-    const tags = metadata.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
+    const stream = streamFor(number);
+    const kept = records.filter((_, index) => !isLeftOut[index]).map(({value}) => value);
+    const fresh = unrecorded(kept, given, stream);
+    if (isOpen && Object.keys(fresh).length === 0) return null;
     const bytes = bytesOf({
       mlv: VERSION,
       experiment: `sha256:${records[0].sha256}`,
       previous: `sha256:${last.sha256}`,
       created: now(),
-      ...members({...metadata, tags: tags?.length ? tags : undefined}),
+      ...(stream === "log.jsonl" ? {} : {stream}),
+      ...fresh,
+      ...(isOpen ? {} : {environment: encode(environment())}),
     });
     ensureFolder(path, "meta");
-    if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes};
+    if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes, stream};
   }
 }
 
-function refuseTwice(record, metadata) {
+/** The members of an addition for a stream: what is not recorded, and the values that differ from those in force. */
+function unrecorded(records, given, stream) {
+  const [fresh, changes] = [{}, new Map()];
   for (const member of ["params", "extra"]) {
-    if (metadata[member] === undefined || !isObject(record?.get(member))) continue;
-    for (const name of objectOf(metadata[member]).keys()) {
-      if (record.get(member).has(name)) throw new Refused(`${member}.${name} is recorded already and can't change`);
-    }
+    const present = inForce(records, member, stream);
+    const all = [...(given[member] ?? [])];
+    const added = new Map(all.filter(([name]) => !present.has(name)));
+    const changed = new Map(all.filter(([name, value]) => present.has(name) && !isEqual(present.get(name), value)));
+    if (added.size > 0) fresh[member] = added;
+    if (changed.size > 0) changes.set(member, changed);
   }
+  if (changes.size > 0) fresh.changes = changes;
+  const tags = given.tags?.filter((tag) => !records.some((record) => record.get("tags")?.includes?.(tag)));
+  if (tags?.length) fresh.tags = tags;
+  const {description} = given;
+  if (description !== undefined && !records.some((record) => record.get("description") === description))
+    fresh.description = description;
+  return fresh;
 }
 
 function ensureFolder(path, name) {

@@ -4,7 +4,8 @@ import {checkTree} from "./values.js";
 
 const RECORD = ["mlv", "created", "params", "environment", "tags", "description", "extra", "requires"];
 const FIRST = [...RECORD, "name", "kind", "nonce", "parent"];
-const ADDITION = [...RECORD, "experiment", "previous"];
+const ADDITION = [...RECORD, "experiment", "previous", "stream", "changes"];
+const CHANGED = ["params", "extra"];
 const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "within"];
 
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
@@ -77,6 +78,7 @@ const LIFECYCLE = new Map(
       },
       ["mlv", "writer", "host", "pid"],
     ],
+    "mlv/record": [{record: shape({number: atLeast(1), sha256: is.isDigest}, ["number", "sha256"])}, ["record"]],
     "mlv/pause": [{reason: is.isString}, []],
     "mlv/resume": [{reason: is.isString}, []],
     "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
@@ -124,13 +126,17 @@ export function checkMeta(record, isFirst) {
     check("nonce", "meta.nonce", is.isNonce);
     check("parent", "meta.parent", hasType("experiment"));
   } else {
-    if (!["mlv", "experiment", "previous", "created", "environment"].every((name) => record.has(name)))
-      report("addition.members");
+    if (!["mlv", "experiment", "previous", "created"].every((name) => record.has(name))) report("addition.members");
+    check("changes", "addition.changes", isChanges);
+    check("stream", "addition.stream", isFurtherStream);
     check("experiment", "addition.digests", is.isId);
     check("previous", "addition.digests", is.isId);
   }
   const members = isFirst ? FIRST : ADDITION;
   if (isKnown && [...record.keys()].some((name) => !members.includes(name))) report("meta.unknown-members");
+  const changes = isFirst ? undefined : record.get("changes");
+  if (isKnown && is.isObject(changes) && [...changes.keys()].some((name) => !CHANGED.includes(name)))
+    report("meta.unknown-members");
   check("mlv", "version.form", is.isVersion);
   check("created", "meta.created", is.isUtc);
   check("created", "time.exists", (value) => !is.isUtc(value) || is.dateExists(value));
@@ -148,10 +154,18 @@ export function checkMeta(record, isFirst) {
   return rules;
 }
 
+const isChanges = (value) => isPlain(value) && CHANGED.every((name) => !value.has(name) || isPlain(value.get(name)));
+const isFurtherStream = (value) =>
+  is.isString(value) && value.startsWith("log/") && value.endsWith(".jsonl") && is.isPortable(value.slice(4, -6));
+
 /** The values of a meta record that may contain typed values. */
 export function metaTrees(record) {
-  const trees = ["params", "environment", "extra"].map((name) => record.get(name)).filter(isPlain);
-  return [...trees, record.get("parent")];
+  const changes = isPlain(record.get("changes")) ? record.get("changes") : new Map();
+  const trees = [
+    ...["params", "environment", "extra"].map((name) => record.get(name)),
+    ...CHANGED.map((name) => changes.get(name)),
+  ];
+  return [...trees.filter(isPlain), record.get("parent")];
 }
 
 /** Whether the `data` of an `mlv/metric` has the form that `metric.data` requires. */

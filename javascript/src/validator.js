@@ -1,4 +1,5 @@
 /** The validator: what breaks the specification in and below a directory, or in a bare log. */
+import {changesIn} from "./changes.js";
 import {fstatSync, realpathSync} from "node:fs";
 import {checkAnchor} from "./anchor.js";
 import {codeOf, fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
@@ -295,6 +296,11 @@ class Experiment {
   #checkRecords() {
     const names = {params: new Set(), extra: new Set()};
     const tags = new Set();
+    /** Whether the names in all records before this one are known. */
+    const areKnown = (number) => {
+      const before = [...this.records].filter(([other]) => BigInt(other) < BigInt(number));
+      return number !== "1" && before.length === Number(number) - 1 && before.every(([, record]) => !record.isMasked);
+    };
     for (const [number, record] of this.records) {
       if (record.isMasked) continue;
       const {value, path} = record;
@@ -304,6 +310,10 @@ class Experiment {
         else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`)
           this.find("addition.previous", path);
         if (this.id !== null && value.get("experiment") !== this.id) this.find("addition.experiment", path);
+      }
+      for (const member of ["params", "extra"]) {
+        for (const name of areKnown(number) ? changesIn(value, member).keys() : [])
+          if (!names[member].has(name)) this.find("addition.changed-names", path);
       }
       for (const member of ["params", "extra"]) {
         for (const name of value.get(member)?.keys() ?? []) {

@@ -183,6 +183,12 @@ export class StreamWriter {
     return this.#append("mlv/metric", data);
   }
 
+  /** Continues under another meta record. */
+  record(record) {
+    this.#start = {...this.#start, record};
+    return this.#append("mlv/record", {record});
+  }
+
   /** Records an attached file. */
   file(file) {
     return this.#append("mlv/file", {file});

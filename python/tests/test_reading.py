@@ -667,7 +667,11 @@ def test_damaged_additions_are_reported_and_the_rest_is_read() -> None:
     assert run.problems[0].path == "meta/3.json" and all(problem.line is None for problem in run.problems)
     (HOME / "meta/2.json").unlink()
     run = read(HOME)
-    assert run.params == {"a": 1} and [problem.path for problem in run.problems] == ["meta/3.json"]
+    assert run.params == {"a": 1} and [problem.path for problem in run.problems] == [
+        "meta/3.json",
+        "meta/4.json",
+        "meta/5.json",
+    ]
 
 
 def test_a_name_that_occurs_twice_keeps_its_earlier_value_and_is_reported() -> None:

@@ -370,7 +370,7 @@ def test_a_torn_log_is_reported_in_its_row(mlv: Callable[..., str], tmp_path: Pa
         ("meta", "link", "completed", "meta is a symbolic link and isn't read"),
         ("meta", "file", "completed", "meta isn't a directory and isn't read"),
         ("log/gpu.jsonl", "link", "completed", "log/gpu.jsonl is a symbolic link and isn't read"),
-        ("meta/2.json", "file", "completed", "meta/2.json: cannot be read: "),
+        ("meta/2.json", "file", "completed", "meta/2.json: was left out, because it cannot be read: "),
     ],
 )
 def test_a_part_that_is_not_read_is_named(

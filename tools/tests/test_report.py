@@ -49,6 +49,20 @@ def test_the_data_is_that_of_the_experiments(tmp_path: Path) -> None:
     assert len(data["images"]) == 36 and {image["step"] for image in data["images"]} == {12, 24, 36, 48, 60, 72}
 
 
+def test_the_facts_of_an_experiment_list_its_changes(tmp_path: Path) -> None:
+    Exp(tmp_path, "a", {"lr": 0.1}, extra={"ticket": 1}).close()
+    with pytest.warns(RuntimeWarning):
+        Exp.resume(tmp_path / "a", {"lr": 0.2}, extra={"ticket": 2}).close()
+    Exp.open(tmp_path / "a", {"lr": 0.5}).close()
+    [experiment] = collect(tmp_path)["experiments"]
+    assert dict(experiment["facts"])["changes"].splitlines() == [
+        "lr: 0.1 -> 0.2 (record 2)",
+        "extra.ticket: 1 -> 2 (record 2)",
+        "lr: 0.2 -> 0.5 (record 3, for log/run-3.jsonl alone)",
+    ]
+    assert dict(experiment["params"]) == {"lr": 0.2}
+
+
 def test_an_open_span_extends_to_the_last_event(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._disk.folder import TEMPORARY_PREFIX
     from ._disk.lock_holders import LockHolder, lock_holders
     from ._errors import (
-        AlreadyRecorded,
         CannotAttach,
         CannotEncode,
         ExperimentExists,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from ._format.table import Table
     from ._logger import Logger, Span
     from ._new_file import NewFile, NewText
+    from ._read.changes import Change
     from ._read.events import Event
     from ._read.experiment import Experiment
     from ._read.file_reference import ref
@@ -59,9 +59,9 @@ __all__ = [
     "PLAIN_LINE",
     "SPEC_VERSION",
     "TEMPORARY_PREFIX",
-    "AlreadyRecorded",
     "CannotAttach",
     "CannotEncode",
+    "Change",
     "Event",
     "EventRef",
     "Exp",
@@ -109,7 +109,7 @@ _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
     "_disk.lock_holders": "LockHolder lock_holders",
     "_errors": (
-        "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
+        "CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
     "_experiment": "Exp",
@@ -123,6 +123,7 @@ _HOMES = {
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
     "_format.table": "Table",
     "_logger": "Logger Span",
+    "_read.changes": "Change",
     "_read.events": "Event",
     "_read.experiment": "Experiment",
     "_read.file_reference": "ref",

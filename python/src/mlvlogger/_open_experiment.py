@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from ._attached_files import AttachedFiles
+from ._background_logging import BackgroundLogging
 from ._errors import CannotAttach, LogClosed
-from ._format.names import DEFAULT_STREAM, portable, portable_name, portable_path, stream_name, stream_path
+from ._format.decode import decode_members
+from ._format.names import portable, portable_name, portable_path, stream_path
 from ._format.references import File
 from ._media import encode_file
 from ._messages import qualname
@@ -15,11 +17,14 @@ from ._new_file import NewFile, NewText, attach_bytes
 from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment
+from ._read.meta import load
+from ._read.readonly import read_only
+from ._write import meta as _meta
 from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Any, ClassVar, Literal, TypeVar, overload
 
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenExperiment"]
 
 
-class OpenExperiment(ExistingExperiment):
+class OpenExperiment(BackgroundLogging, ExistingExperiment):
     """The base class of `Exp`: an experiment to which this process writes, however it was opened."""
 
     _last_attribute: ClassVar[str] = "log"
@@ -43,11 +48,11 @@ class OpenExperiment(ExistingExperiment):
         self._directory = self._folder = opening.folder
         self._files = opening.files
         self._streams = opening.streams
-        self._record = opening.meta.last
+        self._record = opening.record
         self._sync = opening.sync
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._load_meta(opening.meta)
+        self._load_meta(opening.meta, opening.record[0])
         self._attached = AttachedFiles(opening.files, opening.log._stream, self.id)
         self._streams.set_attach_table(self._attached.attach_table)
         self.log = opening.log
@@ -59,6 +64,72 @@ class OpenExperiment(ExistingExperiment):
 
     def _last_record(self) -> tuple[int, str]:
         return self._record
+
+    def add(
+        self,
+        params: Any = None,
+        *,
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        redact: bool = True,
+    ) -> None:
+        """Add to the metadata while the experiment is open: add a meta record, and log `mlv/record`.
+
+        For example, record a batch size that was found by trying. Log values that change in the course of the training,
+        such as a learning rate with a schedule, as events instead. A recorded name with another value is recorded as a
+        change: `params` has the new value from now on, and earlier events keep the earlier one. If everything is
+        recorded already, nothing is written.
+
+        Args:
+            params: New parameters, or new values, in the forms of `Exp`.
+            tags: New tags.
+            description: A further description.
+            extra: New members of `extra`, or new values.
+            redact: As for `Exp`.
+
+        Raises:
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If a meta record is damaged.
+            CannotEncode: If values of `params` or `extra` have no form in a record.
+            TypeError: As for `Exp`.
+            ValueError: As for `Exp`.
+            WriteFailed: If the log can't be written, with `on_error="raise"`. The metadata is recorded all the same.
+            OSError: If the system refuses. Nothing was recorded.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "my_exp_1", {"lr": 3e-4, "batch": 64}) as exp:
+                exp.add({"batch": 48}, tags=["tuned"])
+                exp.log.event("batch", step=0, loss=0.5)
+
+            print(read("runs/my_exp_1").params)
+            ```
+
+            ```text
+            {'lr': 0.0003, 'batch': 48}
+            ```
+        """
+        self._refuse_closed()
+        new = _meta.members(params, extra, tags, description, redact)
+        with self._streams.lock:
+            stream = self.log._stream.own_name()
+            meta = load(self._folder, environments=False)
+            count = len(meta.digests)
+            meta = _meta.add(
+                self._folder, meta, new, lambda: load(self._folder, environments=False), lambda number: stream
+            )
+            if len(meta.digests) == count:
+                return
+            self._record = meta.last
+            number, _ = self._record
+            for member in ("params", "extra"):
+                values = decode_members(meta.in_force(member, number, meta.streams.get(number)))
+                vars(self)[member] = read_only(values, member, self)
+            vars(self)["tags"] = read_only(meta.tags, "tags", self)
+            self._streams.continue_under(self._record)
 
     def stream(self, name: str) -> StreamLogger:
         """Return the root logger of the stream `log/<name>.jsonl`.
@@ -78,78 +149,6 @@ class OpenExperiment(ExistingExperiment):
             OSError: If the system refuses.
         """
         return self._streams.open(stream_path(portable(name, "a stream")), self._last_record)
-
-    def capture(self, stream: str | None = None) -> Capture:
-        """Log the output of this program and its children, line by line, while it is still shown.
-
-        Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
-        logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
-        and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
-        each line immediately, so that a killed program loses no line. If a line can't be logged, the other process
-        warns on standard error, also with `on_error="raise"`.
-
-        Args:
-            stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
-
-        Returns:
-            A context manager with the method `stop(status="completed", error=None)`. The end of the experiment or of
-                the program stops the capture, too.
-
-        Raises:
-            RuntimeError: If this process already captures its output.
-            OSError: If the system can't start a process for the capture, as on Windows.
-            LogClosed: If the experiment is closed.
-            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
-            StreamBusy: If another writer has the stream.
-            InvalidRecord: If the stream is damaged.
-            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
-        """
-        self._refuse_closed()
-        capture = Capture(self._folder, self.id, self._record, self._stream_name_for("output", stream), self._sync)
-        self._capture = self.log._background["capture"] = capture
-        return capture
-
-    def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
-        """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
-
-        Each sample is an event `sample` of numbers; the guide [Output, messages and the system's
-        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples. If a sample can't
-        be logged, the thread warns and continues, also with `on_error="raise"`.
-
-        Args:
-            seconds: The interval in seconds, at least 0.1.
-            stream: The name of the stream; by default `system`, or `rank-3-system` for the stream `rank-3`.
-
-        Returns:
-            A context manager with the method `stop()` and the property `is_running`. The end of the experiment or of
-                the program stops the samples, too.
-
-        Raises:
-            ValueError: If `seconds` isn't a number of at least 0.1.
-            RuntimeError: If the system is already watched for this experiment.
-            LogClosed: If the experiment is closed.
-            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
-            StreamBusy: If another writer has the stream.
-            InvalidRecord: If the stream is damaged.
-            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
-            OSError: If the system refuses.
-        """
-        self._refuse_closed()
-        if self._watch is not None and self._watch.is_running:
-            raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        watch = Watch(lambda: self.stream(self._stream_name_for("system", stream)), self._folder, seconds)
-        self._watch = self.log._background["watch"] = watch
-        return watch
-
-    def _stream_name_for(self, name: str, given: str | None) -> str:
-        """Return the name of a stream for output, samples or messages: *given*, or by default *name*.
-
-        For an experiment whose main stream isn't `log.jsonl`, the default is `rank-3-output`, for example.
-        """
-        if given is not None:
-            return portable(given, "a stream")
-        own = self.log._stream.name
-        return name if own == DEFAULT_STREAM else portable_name(f"{stream_name(own)}-{name}")
 
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Copy a file into the experiment, below `files/`, and log its size and SHA-256.

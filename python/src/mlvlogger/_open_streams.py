@@ -11,6 +11,7 @@ from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
 from ._logger import Logger
 from ._messages import qualname, short
+from ._write.lifecycle_events import record_event
 from ._write.other_streams import other_streams
 from ._write.stream import Stream
 
@@ -69,7 +70,8 @@ class OpenStreams:
         self._closed = False
 
     @property
-    def _lock(self) -> RLock:
+    def lock(self) -> RLock:
+        """The lock of this process for opening streams and adding meta records."""
         # One lock for each process: at a fork, another thread may hold the lock, which the child lacks.
         return self._locks.setdefault(os.getpid(), RLock())
 
@@ -87,7 +89,7 @@ class OpenStreams:
             InvalidName: If the path differs from that of another stream only by case.
             FileExistsError: If the stream exists, with *new*. Other exceptions are those of `Stream`.
         """
-        with self._lock:
+        with self.lock:
             if self._closed:
                 raise LogClosed(
                     f"the experiment {self._root.path} was closed in this process. Open it again: Exp.open(path)."
@@ -194,6 +196,26 @@ class OpenStreams:
                 )
         for stream, seq in streams:
             stream.rewind(seq, reason)
+
+    def continue_under(self, record: tuple[int, str]) -> None:
+        """Let the sessions of this process continue under another meta record.
+
+        Raises:
+            WriteFailed: The first one of a stream, after all streams have continued.
+        """
+        failure: WriteFailed | None = None
+        for logger in list(self._open.values()):
+            stream = logger._stream
+            if stream.closed or stream.is_inherited:
+                continue
+            try:
+                stream.start.record = record
+                event = record_event(record)
+                stream.append(event.name, event.data)
+            except WriteFailed as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def flush(self) -> None:
         """Flush all open streams.

@@ -227,7 +227,18 @@ def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
             edits.append({"op": "write", "path": f"meta/{number}.json", "new": content})
             previous = _digest(content)
         expected = tuple((("meta", name), value) for name, value in vector["meta"].items())
-        reads.append(Read(f"{topic}/{vector['name']}", (), "minimal", edits, expected))
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.meta",), "minimal", edits, expected))
+    return reads
+
+
+def _change_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each list of meta records, with the changes, and the values and records of events."""
+    reads = []
+    for vector, fold in zip(file["vectors"], _fold_reads(topic, file), strict=True):
+        edits = [{"op": "write", "path": path, "new": log} for path, log in vector.get("logs", {}).items()]
+        records = tuple((("streams", path, "records"), value) for path, value in vector.get("records_of", {}).items())
+        rules = ("reader.meta", "reader.changes", "reader.in-force")
+        reads.append(Read(fold.name, rules, fold.base, fold.edits + edits, fold.expected + records))
     return reads
 
 
@@ -277,6 +288,7 @@ def _definition_reads(topic: str, file: dict[str, Any]) -> list[Read]:
 
 _READS = {
     "folds": _fold_reads,
+    "changes": _change_reads,
     "ids": _id_reads,
     "states": _state_reads,
     "rewinds": _rewind_reads,

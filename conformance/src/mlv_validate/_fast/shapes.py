@@ -70,7 +70,7 @@ def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEven
         parsed = parse(raw, line=True, tried=True)
         if parsed.broken:
             rules = tuple(rule for rule, _ in parsed.broken)
-            return BrokenRules(rules, rules, True)
+            return BrokenRules(rules, rules, True, True)
         event = parsed.value
     if type(event) is not dict:
         return NOT_AN_OBJECT

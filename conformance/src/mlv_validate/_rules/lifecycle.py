@@ -91,7 +91,9 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
     for stream in streams:
         for start in stream.starts:
             why = None
-            if start.experiment is None:
+            if start.event == "mlv/record":
+                pass
+            elif start.experiment is None:
                 why = "the mlv/start does not name its experiment"
             elif id_ and start.experiment != id_:
                 why = f"experiment is {start.experiment}, but the id is {id_}"
@@ -200,7 +202,7 @@ def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -
     """Return the meta records whose digest isn't stored in another record. A masked line may store any digest."""
     stored = set()
     for stream in streams:
-        if stream.may_have_started or stream.refused:
+        if stream.may_name_record or stream.refused:
             return
         for start in stream.starts:
             if start.number is not None and start.digest == chain.digests.get(start.number, ""):
@@ -217,4 +219,4 @@ def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -
     for number, digest in sorted(chain.digests.items()):
         if digest and number not in stored | possible | chain.masked:
             path = "meta.json" if number == 1 else f"meta/{number}.json"
-            yield "seal.records", path, None, "no valid mlv/start or addition has its digest"
+            yield "seal.records", path, None, "no valid mlv/start, mlv/record or addition has its digest"

@@ -11,9 +11,10 @@ from mlv_validate._text import show
 
 @dataclass(slots=True)
 class Start:
-    """The members of an `mlv/start` that name its experiment."""
+    """The members of an `mlv/start` that name its experiment, or those of an `mlv/record`, which names none."""
 
     line: int
+    event: str
     experiment: str | None
     number: int | None
     digest: str | None
@@ -35,10 +36,10 @@ class Stream:
     """The line and `seq` of each seal that was to be found, by its digest."""
     lines: int = 0
     events: int = 0
-    may_have_started: bool = False
-    """Whether a masked line may have been an `mlv/start`."""
     is_masked: bool = False
     """Whether there are masked lines."""
+    may_name_record: bool = False
+    """Whether a masked line may have been an `mlv/start` or an `mlv/record`."""
     torn: int = 0
     refused: bool = False
     last: str | None = None

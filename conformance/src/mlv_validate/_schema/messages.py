@@ -22,6 +22,8 @@ _WANTED = {
     "meta.requires": "an array of different, non-empty strings",
     "requires.names": "a word of ASCII letters, digits and hyphens, or a reverse-DNS name",
     "addition.digests": "'sha256:' and 64 lower-case hexadecimal digits",
+    "addition.changes": "an object that isn't a typed value",
+    "addition.stream": "the path of a stream other than log.jsonl: 'log/NAME.jsonl' with a portable name",
     "environment.types": "of the type that the specification requires",
     "event.object": "an object",
     "event.seq": "an integer from 1 to 9007199254740991",

@@ -4,7 +4,17 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from mlv_validate._fast import BrokenRules, InvalidLines, Item, Run, UnknownLine, learn_from, read
+from mlv_validate._fast import (
+    BrokenRules,
+    InvalidLines,
+    Item,
+    Run,
+    UnknownLine,
+    learn_from,
+    may_name_record,
+    may_start,
+    read,
+)
 from mlv_validate._findings import Broken, Findings, RuleFindings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
@@ -163,7 +173,7 @@ class _StreamChecker:
         Returns:
             The index of the first run that isn't counted, and the offset of its first line.
         """
-        in_known, may_start = is_known(self._version), False
+        in_known, starts, names_record = is_known(self._version), False, False
         lines, end = self.stream.lines, start
         for broken, number, size in runs[at:] if at else runs:
             rules = broken.if_known if in_known else broken.if_unknown
@@ -175,11 +185,12 @@ class _StreamChecker:
             end += size
             for counter in counters:
                 counter.count(number, lines)
+            names_record = names_record or broken.may_name_record
             if broken.may_start:
-                in_known, may_start = False, True
+                in_known, starts = False, True
         if end > start:
             self.stream.lines = lines
-            self._add_masked(start, end, may_start)
+            self._add_masked(start, end, starts, names_record)
         return at, end
 
     def _only_counted(self, rules: tuple[str, ...]) -> list[RuleFindings] | None:
@@ -243,7 +254,7 @@ class _StreamChecker:
             learn_from(line.raw, event, checked.broken, is_known(own))
         if checked.masked:
             name = event.get("event") if isinstance(event, dict) else None
-            return self._report_masked(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
+            return self._report_masked(line, checked.broken, name if isinstance(name, str) else None)
         self._version = own
         self._report(line, checked.broken)
         self._check_event(line, event, event["event"], int(event["seq"]))
@@ -251,20 +262,27 @@ class _StreamChecker:
             self._references.check(self._path, line.number, checked.typed)
         return False
 
-    def _report_masked(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
-        """Report the rules for which a line is masked, and return False: the next line can be checked."""
+    def _report_masked(self, line: Line, broken: list[Broken], name: str | None = None) -> bool:
+        """Report the rules for which a line is masked, and return False: the next line can be checked.
+
+        Args:
+            line: The line.
+            broken: The rules that it breaks.
+            name: The name of its event, if that is known.
+        """
         self._report(line, broken)
-        self._add_masked(line.start, line.end, may_start)
+        self._add_masked(line.start, line.end, may_start(name), may_name_record(name))
         return False
 
-    def _add_masked(self, start: int, end: int, may_start: bool) -> None:
-        """Add masked lines between these offsets."""
+    def _add_masked(self, start: int, end: int, starts: bool, names_record: bool) -> None:
+        """Add masked lines between these offsets, which may have begun a session or named a meta record."""
         self._last = b""
         self.stream.last = None
         self.stream.is_masked = True
-        if may_start:
-            self.stream.may_have_started = True
+        if starts:
             self._version = None  # it may have begun a session of a newer version
+        if names_record:
+            self.stream.may_name_record = True
         self.stream.sequence.add_masked()
         self._seals.add_masked(start, end)
         self._after_end = False
@@ -302,11 +320,13 @@ class _StreamChecker:
         stream = self.stream
         stream.state = _STATES.get(name, stream.state)
         match name:
-            case "mlv/start":
-                self._spans.clear()
+            case "mlv/start" | "mlv/record":
+                if name == "mlv/start":
+                    self._spans.clear()
                 record = data.get("record", {})
                 number = int(record["number"]) if record else None
-                stream.starts.append(Start(line.number, data.get("experiment"), number, record.get("sha256")))
+                experiment = data.get("experiment") if name == "mlv/start" else None
+                stream.starts.append(Start(line.number, name, experiment, number, record.get("sha256")))
             case "mlv/rewind":
                 self._spans.clear()
                 return check_rewind(data, seq)

@@ -66,12 +66,22 @@ class ExistingExperiment(ReadOnlyAttributes):
         """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path."""
         return Path(self._directory.path)
 
-    def _load_meta(self, meta: Meta) -> None:
+    def _load_meta(self, meta: Meta, number: int | None = None) -> None:
+        """Set the attributes from the meta records.
+
+        Args:
+            meta: The meta records.
+            number: The record whose values are in force; None for the effective values.
+        """
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
+        stream = None if number is None else meta.streams.get(number)
+        params, extra = (
+            decode_members(meta.in_force(member, number or len(meta.digests), stream)) for member in ("params", "extra")
+        )
+        self.params: dict[str, Any] = read_only(params, "params", self)
+        self.extra: dict[str, Any] = read_only(extra, "extra", self)
         self.tags: list[str] = read_only(meta.tags, "tags", self)
         parent = decode(meta.records[0].get("parent"))
         self.parent_ref: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None

@@ -12,6 +12,7 @@ from .._format.decode import decode_members
 from .._format.lifecycle import lifecycle_lines
 from .._format.names import DEFAULT_STREAM, is_stream_file, stream_name, stream_path
 from .._messages import warn
+from .changes import Change, Changes
 from .events import Event, parse_time
 from .existing import ExistingExperiment
 from .fast import quick_events
@@ -46,11 +47,14 @@ class Experiment(MetricReader, ExistingExperiment):
         name (str): The name, as in `meta.json`.
         kind (str): The kind, as in `meta.json`; empty if `meta.json` has none.
         created (datetime | None): When the experiment was created, in UTC; None if `meta.json` has no time.
-        params (dict[str, Any]): The effective parameters, additions included, as Python values.
-        extra (dict[str, Any]): The effective `extra`, additions included, as Python values.
+        params (dict[str, Any]): The effective parameters, additions and changes included, as Python values
+            (`reader.meta`).
+        extra (dict[str, Any]): The effective `extra`, additions and changes included, as Python values.
+        first_params (dict[str, Any]): The parameters as they were first recorded, additions included.
+        changes (list[Change]): The values that later sessions changed, in order (`reader.changes`).
         tags (list[str]): The effective tags, additions included.
         descriptions (list[str]): The descriptions, additions included.
-        environments (list[dict[str, Any]]): The environment of each meta record, in order.
+        environments (list[dict[str, Any]]): The environment of each meta record that has one, in order.
         records (list[dict[str, Any]]): The meta records as parsed JSON trees, in order.
         parent (ExperimentRef | None): The experiment that this one belongs to.
         problems (list[Problem]): The parts that were skipped so far; reading events adds to the list.
@@ -85,6 +89,9 @@ class Experiment(MetricReader, ExistingExperiment):
         meta = load(Path(path))
         self._directory = Directory(path)
         self._load_meta(meta)
+        self._values = Changes(meta)
+        self.first_params: dict[str, Any] = read_only(self._values.first("params"), "first_params", self)
+        self.changes: list[Change] = read_only(self._values.list(DEFAULT_STREAM), "changes", self)
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
         self.created: datetime | None = parse_time(meta.records[0].get("created"))
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
@@ -159,6 +166,39 @@ class Experiment(MetricReader, ExistingExperiment):
         """
         found = {holder.is_running for holder in lock_holders(self.path)}
         return True if True in found else None if None in found else False
+
+    def record_at(self, event: Event) -> int | None:
+        """Return the number of the meta record that an event was logged under, None if the log names none.
+
+        It is the record that the last `mlv/start` or `mlv/record` up to the event names. The exceptions are those of
+        `events`.
+
+        Args:
+            event: An event of this experiment.
+        """
+        return self._values.record_at(event, self._read(event.stream, lifecycle_lines))
+
+    def params_at(self, where: Event | int) -> dict[str, Any]:
+        """Return the parameters that were in force for an event, or under a meta record (`reader.in-force`).
+
+        `params` has the latest values of the main work; this method has those that the event was logged with. A further
+        script or a worker may have values of its own. The exceptions are those of `events`.
+
+        Args:
+            where: An event of this experiment, or the number of a meta record.
+
+        Returns:
+            The parameters; {} if the event is under no record, or there is no record of this number.
+        """
+        return self._values.in_force("params", where if isinstance(where, int) else self.record_at(where))
+
+    def extra_at(self, where: Event | int) -> dict[str, Any]:
+        """Return the members of `extra` that were in force for an event, or under a meta record, like `params_at`.
+
+        Args:
+            where: An event of this experiment, or the number of a meta record.
+        """
+        return self._values.in_force("extra", where if isinstance(where, int) else self.record_at(where))
 
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False

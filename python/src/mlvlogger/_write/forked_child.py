@@ -45,11 +45,11 @@ class ForkedChild:
         self._held = HeldEvents()
         self.inherited: EventRef | None = None
 
-    def open_stream(self, event: Pending, open_new: Callable[[bool, None, EventRef | None], None]) -> bool:
+    def open_stream(self, event: Pending | None, open_new: Callable[[bool, None, EventRef | None], None]) -> bool:
         """Open the stream of the child, and return True. If that fails, hold the event until it works.
 
         Args:
-            event: The event that needs the stream.
+            event: The event that needs the stream, or None.
             open_new: `Stream._open`.
 
         Raises:
@@ -68,7 +68,8 @@ class ForkedChild:
             self._destination.name = name
             if self._reports.raises:
                 raise WriteFailed(f"the forked process cannot open a stream next to {path}: {error}") from error
-            self._held.hold(event)
+            if event is not None:
+                self._held.hold(event)
             self._reports.warn_once(
                 "fork", f"a forked process cannot open a stream next to {path}: {error}. Events are held."
             )
@@ -80,3 +81,16 @@ class ForkedChild:
             self._held.dropped = 0
             self._gate.is_fast = False
         return True
+
+    def require_stream(self, open_new: Callable[[bool, None, EventRef | None], None]) -> None:
+        """Open the stream of the child if there is none yet.
+
+        Args:
+            open_new: `Stream._open`.
+
+        Raises:
+            WriteFailed: If the child can't open its stream.
+        """
+        if self.inherited is not None and not self.open_stream(None, open_new):
+            path = self._destination.path
+            raise WriteFailed(f"the forked process cannot open a stream next to {path}. Free what is missing.")

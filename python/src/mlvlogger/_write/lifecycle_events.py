@@ -1,16 +1,16 @@
-"""The lifecycle events that a user logs: a rewind, a pause and its end (specification 1.0, chapter Lifecycle)."""
+"""The lifecycle events of calls: rewind, pause, resume, another meta record (specification 1.0, chapter Lifecycle)."""
 
 from __future__ import annotations
 
 from .._format.json import dumps
-from .._format.lifecycle import PAUSE, RESUME, REWIND
+from .._format.lifecycle import PAUSE, RECORD, RESUME, REWIND
 from .._format.line import Pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["pause_event", "rewind_event"]
+__all__ = ["pause_event", "record_event", "rewind_event"]
 
 _MAX_REASON = 10_000  # characters
 
@@ -42,6 +42,12 @@ def pause_event(paused: bool, reason: str | None) -> Pending:
         TypeError: If the reason isn't a string.
     """
     return _event(PAUSE if paused else RESUME, {}, reason)
+
+
+def record_event(record: tuple[int, str]) -> Pending:
+    """Return an ``mlv/record``: the session continues under the meta record with this number and digest."""
+    number, sha256 = record
+    return Pending(RECORD, dumps({"record": {"number": number, "sha256": sha256}}).encode("ascii"))
 
 
 def _event(name: bytes, data: dict[str, Any], reason: str | None) -> Pending:

@@ -85,11 +85,11 @@ class Stream:
         self._sync = sync
         self._first_name = name
         self._get_others = get_others
-        self._start = SessionStart(experiment)
+        self.start = SessionStart(experiment)
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
         self._destination = Destination(root, name, process, takeover)
-        self._relocation = Relocation(self._destination, self._start, self._reports)
+        self._relocation = Relocation(self._destination, self.start, self._reports)
         self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
         self._closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
         self._child = ForkedChild(self._destination, self._relocation, self._appender, self._gate, self._reports)
@@ -135,11 +135,6 @@ class Stream:
         return self._closing.is_closed
 
     @property
-    def lists_others(self) -> bool:
-        """Whether the end of the stream lists the other streams. A kept stream, or that of a child, lists none."""
-        return self._get_others is not None and self.name == self._first_name
-
-    @property
     def takes_events(self) -> bool:
         """Whether events can be logged: the stream isn't closed, or only because the program ends."""
         return not self.closed or self._closing.at_exit is not None
@@ -152,7 +147,7 @@ class Stream:
     def _open(self, new: bool, record: Callable[[], tuple[int, str]] | None, fork_of: EventRef | None) -> None:
         self._appender.backlog = Backlog()
         self.paused = False
-        open_session(self._destination, self._start, new=new, record=record, fork_of=fork_of, sync=self._sync)
+        open_session(self._destination, self.start, new=new, record=record, fork_of=fork_of, sync=self._sync)
         self._child.inherited = None
         self._gate.is_fast = True
 
@@ -206,6 +201,13 @@ class Stream:
                 gate.is_busy = False
                 if gate.deferred:
                     gate.run_deferred()
+
+    def own_name(self) -> str:
+        """Return the path of the stream that the session began in. A forked child opens one. Raises WriteFailed."""
+        with self._gate.lock:
+            if not self.closed:
+                self._child.require_stream(self._open)
+            return next(iter(self.replaced), self.name)
 
     def _append_slow(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """Append an event, or defer it if this is a signal handler that interrupted another event."""
@@ -341,7 +343,9 @@ class Stream:
         if self._child.inherited is not None:
             self._closing.is_closed = True
         else:
-            if data is not None and self._get_others and self.lists_others:
+            if (
+                data is not None and self._get_others and self.name == self._first_name
+            ):  # not a kept or a child's stream
                 data = {**data, **self._get_others(self._destination.root)}
             self._closing.close(data)
             if count_forks() != self._forks:
@@ -356,7 +360,7 @@ class Stream:
         self._relocation.reset()
         self._reports.reset()
         if self._child.inherited is None:
-            self._child.inherited = EventRef(self._start.experiment, self.name, max(self.seq, 1))
+            self._child.inherited = EventRef(self.start.experiment, self.name, max(self.seq, 1))
             self._destination.writer.abandon()
         self._destination.end_spans()
 

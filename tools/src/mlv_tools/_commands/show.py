@@ -50,6 +50,7 @@ def command(directory: Path, spans: int) -> None:
     _meta(console, experiment)
     _records(console, experiment)
     _params(console, experiment)
+    _changes(console, experiment)
     _streams(console, streams, experiment.continued)
     for stream in experiment.streams:
         _spans(console, experiment, stream, spans)
@@ -106,7 +107,9 @@ def _time(time: datetime | None) -> str:
 
 def _records(console: Console, experiment: Experiment) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
-        for record, environment in zip(experiment.records, experiment.environments, strict=True):
+        environments = iter(experiment.environments)
+        for record in experiment.records:
+            environment = next(environments, {}) if "environment" in record else {}
             git = environment.get("git")
             host = environment.get("host")
             name = host.get("name") if isinstance(host, dict) else None
@@ -138,6 +141,18 @@ def _params(console: Console, experiment: Experiment) -> None:
         if values:
             _head(console, what)
             _table(console, ((printable(name), value(item)) for name, item in flatten(values)), "", "")
+
+
+def _changes(console: Console, experiment: Experiment) -> None:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for one in experiment.changes:
+            created = utc(one.created, " ", "seconds", " UTC") if one.created else ""
+            name = printable(f"{one.member}.{one.name}" if one.member != "params" else one.name)
+            yield name, value(one.old), value(one.new), created, printable(one.stream), str(one.record)
+
+    if experiment.changes:
+        _head(console, f"changes: {len(experiment.changes)}")
+        _table(console, rows(), "name", "before", "after", "created", "stream", "record")
 
 
 def _streams(console: Console, streams: list[StreamFacts], continued: dict[str, list[str]]) -> None:

@@ -21,7 +21,7 @@ from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
-from mlvlogger import Experiment, MLVError
+from mlvlogger import Change, Experiment, MLVError
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,6 +124,7 @@ def _experiment(found: Found) -> Json:
         "parent": experiment.parent_ref and (experiment.parent_ref.path or experiment.parent_ref.id),
         "streams": ", ".join(experiment.streams),
         "meta records": len(experiment.records),
+        "changes": "\n".join(map(_change, experiment.changes)),
         **{f"extra.{name}": value for name, value in flatten(experiment.extra)},
     }
     return base | {
@@ -134,6 +135,12 @@ def _experiment(found: Found) -> Json:
         "environments": [_environment(environment) for environment in experiment.environments],
         "facts": [[shorten(name), display(value)] for name, value in facts.items() if value not in (None, "")],
     }
+
+
+def _change(change: Change) -> str:
+    where = "" if change.stream == Experiment.default_stream else f", for {change.stream} alone"
+    name = change.name if change.member == "params" else f"{change.member}.{change.name}"
+    return f"{name}: {display(change.old)} -> {display(change.new)} (record {change.record}{where})"
 
 
 def _environment(environment: Json) -> Json:

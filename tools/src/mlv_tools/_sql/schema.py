@@ -19,9 +19,15 @@ VIEWS: dict[str, tuple[tuple[str, str, str], ...]] = {
             "`open`, `paused`, `completed`, `failed`, `interrupted` or `ended`; NULL if it is unknown",
         ),
         ("params", "JSON", "the effective parameters, as in the records"),
+        (
+            "changes",
+            "JSON",
+            "an array of the values that later sessions changed, each an object: `record`, its number; `stream`, for "
+            "which it holds; `member`, `params` or `extra`; `name`; `old` and `new`, as in the records",
+        ),
         ("tags", "VARCHAR[]", "the effective tags"),
         ("descriptions", "VARCHAR[]", "the descriptions, one for each record that has one"),
-        ("environments", "JSON", "an array with the environment of each record, as in the record"),
+        ("environments", "JSON", "an array with the environment of each record that has one, as in the record"),
         ("extra", "JSON", "the effective extra, as in the records"),
         ("error", "VARCHAR", "why it or its `log.jsonl` cannot be read, and the command for details; otherwise NULL"),
     ),

@@ -28,8 +28,8 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
 
     It has six views. [Query](../how-to/query.md) describes their columns:
 
-    - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
-      extra, error;
+    - `experiments`: experiment, id, parent, name, kind, created, state, params, changes, tags, descriptions,
+      environments, extra, error;
     - `events`: experiment, id, stream, seq, time, event, step, data, span, begin, within, seconds;
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
     - `definitions`: experiment, id, stream, event, name, direction, unit, description, axis;
