@@ -298,12 +298,12 @@ def changed_for_all() -> None:
 
 
 def without_history() -> None:
-    """Changes are not told."""
+    """Changes are not reported."""
     changed("_meta", lambda meta: meta["changes"].clear())
 
 
 def silent_additions() -> None:
-    """Additions that are left out are not told."""
+    """Additions that are left out are not reported."""
     changed("_meta", lambda meta: meta["left_out"].clear())
 
 

@@ -233,7 +233,7 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
-        if not self.log._stream.takes_events:
+        if not self.log._stream.closing.takes_events:
             raise LogClosed(f"{self.path} was closed. Call this before close(), or inside the with block.")
 
     def _log_file(self, file: File, original: str) -> File:

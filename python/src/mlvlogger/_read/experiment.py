@@ -182,7 +182,7 @@ class Experiment(MetricReader, ExistingExperiment):
         """Return the parameters that were in force for an event, or under a meta record (`reader.in-force`).
 
         `params` has the latest values of the main work; this method has those that the event was logged with. A further
-        script or a worker may have values of its own. The exceptions are those of `events`.
+        script or a worker may have other values. The exceptions are those of `events`.
 
         Args:
             where: An event of this experiment, or the number of a meta record.

@@ -53,6 +53,11 @@ class Closing:
         self._destination.writer.settle()
         return self._destination.writer.seq >= self._end_seq
 
+    @property
+    def takes_events(self) -> bool:
+        """Whether events can be logged: the stream isn't closed, or only because the program ends."""
+        return not self.is_closed or self.at_exit is not None
+
     def cancel(self) -> None:
         """Forget a `close` that was interrupted before the end was written."""
         self._end_seq, self.requested = 0, ()

@@ -91,11 +91,11 @@ class Stream:
         self._destination = Destination(root, name, process, takeover)
         self._relocation = Relocation(self._destination, self.start, self._reports)
         self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
-        self._closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
+        self.closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
         self._child = ForkedChild(self._destination, self._relocation, self._appender, self._gate, self._reports)
         self.paused: bool = False
         self._open(new, record, None)
-        self._closing.is_closed = False
+        self.closing.is_closed = False
         register(self)
         self._forks = count_forks()
 
@@ -132,12 +132,12 @@ class Stream:
     @property
     def closed(self) -> bool:
         """Whether the stream is closed."""
-        return self._closing.is_closed
+        return self.closing.is_closed
 
     @property
-    def takes_events(self) -> bool:
-        """Whether events can be logged: the stream isn't closed, or only because the program ends."""
-        return not self.closed or self._closing.at_exit is not None
+    def lists_others(self) -> bool:
+        """Whether the end of the stream lists the other streams. A kept stream, or that of a child, lists none."""
+        return self._get_others is not None and self.name == self._first_name
 
     @property
     def is_inherited(self) -> bool:
@@ -229,11 +229,11 @@ class Stream:
 
     def _append_locked(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """Append an event. The caller has set `Gate.is_busy`."""
-        if self._closing.is_closed or self._closing.is_recorded:
-            if self._closing.at_exit is None:
+        if self.closing.is_closed or self.closing.is_recorded:
+            if self.closing.at_exit is None:
                 raise closed_error(event, self.path)
-            return self._append_late(event, self._closing.at_exit)
-        self._closing.cancel()
+            return self._append_late(event, self.closing.at_exit)
+        self.closing.cancel()
         span_members = b"" if get_span_members is None else get_span_members()
         if span_members is None:
             return None, False
@@ -243,17 +243,14 @@ class Stream:
         return self._appender.write(event, get_span_members)
 
     def _append_late(self, event: Pending, end: dict[str, Any]) -> tuple[int | None, bool]:
-        """Append an event after the exit of the program has ended the stream: in a session that ends at once.
-
-        Spans have ended with the session. Errors are those of a closed stream: it may be too late to open a file.
-        """
+        """Append an event after the program's exit has ended the stream: in a session that ends at once."""
         was_paused = self.paused
         self._destination.uses_process = False
         try:
             self._open(False, None, None)
         except Exception as error:
             raise closed_error(event, self.path) from error
-        self._closing.reopen()
+        self.closing.reopen()
         try:
             return self._appender.write(event.with_span_members(b""))
         finally:
@@ -341,13 +338,11 @@ class Stream:
 
     def _close(self, data: dict[str, Any] | None) -> None:
         if self._child.inherited is not None:
-            self._closing.is_closed = True
+            self.closing.is_closed = True
         else:
-            if (
-                data is not None and self._get_others and self.name == self._first_name
-            ):  # not a kept or a child's stream
+            if data is not None and self._get_others and self.lists_others:
                 data = {**data, **self._get_others(self._destination.root)}
-            self._closing.close(data)
+            self.closing.close(data)
             if count_forks() != self._forks:
                 self._relocation.remove_child_locks()
 
@@ -355,7 +350,7 @@ class Stream:
         """Leave the parent's file alone, in a forked child. The first event of the child opens a separate stream."""
         self._gate.reset()  # a thread that exists only in the parent may hold the lock
         if self.closed:
-            self._closing.at_exit = None
+            self.closing.at_exit = None
             return
         self._relocation.reset()
         self._reports.reset()
@@ -377,8 +372,8 @@ class Stream:
         """
         if self.closed or self._child.inherited is not None:
             return
-        if self._closing.requested:
-            self.close(*self._closing.requested)  # an exception of a signal handler interrupted this call
+        if self.closing.requested:
+            self.close(*self.closing.requested)  # an exception of a signal handler interrupted this call
             return
         lock: Any = self._gate.lock
         try:
@@ -387,7 +382,7 @@ class Stream:
                     self.close(None if self.paused else data)
                 finally:
                     lock.release()
-                self._closing.at_exit = data
+                self.closing.at_exit = data
         finally:
             self._gate.prepare_for_exit()
 
