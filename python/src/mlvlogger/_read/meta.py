@@ -123,7 +123,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
 
 
 def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
-    """Report an addition that can't be opened. It keeps its number, unless it is a symbolic link, which is not a record."""
+    """Report an addition that can't be opened. It keeps its number, unless it is a link, which is not a record."""
     meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
     if error.errno != errno.ELOOP:
         meta.digests.append("")
