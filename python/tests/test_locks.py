@@ -304,7 +304,7 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
     from mlvlogger import LogClosed
 
     exp = Exp("runs", "e")
-    writer = exp.log._stream._writer
+    writer = exp.log._stream._destination.writer
     seal = writer.seal
 
     def seal_and_interrupt(*arguments: Any) -> None:

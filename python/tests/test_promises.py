@@ -78,7 +78,7 @@ def test_importing_and_logging_load_few_standard_modules() -> None:
     assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
 
 
-HOT = ("_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
+HOT = ("_define_metric.py", "_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
 PLATFORM = {"ctypes", "fcntl", "msvcrt"}  # which not every Python has
 LATE = {
     ("_environment/snapshot.py", "importlib.metadata"),  # takes longer than all other imports of `Exp`
