@@ -18,6 +18,8 @@ __all__ = ["DRAFTS", "HERE", "ROOT", "answers", "normal", "readers_of", "then"]
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 DRAFTS = ("2026-11-27", "2026-11-28")
+_NEW_IN_META = ("changes", "in_force", "left_out")
+_NEW_IN_STREAMS = ("records",)
 
 
 def then(draft: str) -> dict[str, Any]:
@@ -43,7 +45,16 @@ def answers(
     done = subprocess.run(words, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
-    return {name: normal(answer) for name, answer in zip(names, found, strict=True)}
+    return {name: normal(_as_in_drafts(answer)) for name, answer in zip(names, found, strict=True)}
+
+
+def _as_in_drafts(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer of `read` without the members that no draft had."""
+    parts = [answer.get("meta", {}), *answer.get("streams", {}).values()]
+    for part, names in zip(parts, (_NEW_IN_META, *[_NEW_IN_STREAMS] * (len(parts) - 1)), strict=True):
+        for name in names:
+            part.pop(name, None)
+    return answer
 
 
 def normal(model: Any) -> Any:
