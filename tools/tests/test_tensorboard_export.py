@@ -58,7 +58,7 @@ def test_a_problem_of_a_whole_file_is_reported_with_one_colon(tmp_path: Path) ->
     (tmp_path / "runs/demo/meta/3.json").write_text("{}")
     result = exported(tmp_path)
     assert result.exit_code == 1
-    assert result.stderr.startswith("demo: meta/3.json: there is no meta/2.json")
+    assert result.stderr.startswith("demo: meta/3.json: was left out, because there is no meta/2.json")
 
 
 def test_an_export_that_fails_leaves_no_event_file(tmp_path: Path) -> None:
