@@ -12,7 +12,7 @@ import time
 
 from .._errors import StreamBusy
 from .folder import TEMPORARY_PREFIX, Folder
-from .lock_file import HELD, STALE, UNKNOWN, content, judge, parse
+from .lock_file import HELD, STALE, UNKNOWN, content, judge, parse, system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class StreamLock:
         self._pid = os.getpid()  # a forked child has a copy of this object, and not the lock
         self._own = ""  # the name of the lock file of this process; empty if there is none
         self._other = ""  # that of its writer process
+        #: The other process of this writer, if it has two: its lock file isn't that of another writer.
+        self.partner: int | None = None
         self._is_released = False
         self._acquire(takeover)
 
@@ -148,6 +150,8 @@ class StreamLock:
                 theirs = parse(self._root.read(path, MAX_SIZE))
             except FileNotFoundError:
                 continue
+            if self._is_partners(theirs):
+                continue
             verdict = judge(theirs, age, self._kernel)
             if verdict == HELD or verdict == UNKNOWN and not takeover:
                 if held is None or age > oldest:
@@ -159,6 +163,10 @@ class StreamLock:
         for path in stale:
             self._root.remove(path)
         return None, 0.0, any(verdict != STALE for verdict in stale.values())
+
+    def _is_partners(self, theirs: dict[str, Any]) -> bool:
+        same_system = (theirs.get("pids"), theirs.get("boot")) == system()
+        return self.partner is not None and theirs.get("pid") == self.partner and same_system
 
     def _names(self) -> list[str]:
         """Return the names of the lock files of other writers."""
@@ -212,7 +220,7 @@ class StreamLock:
         lock = cls.__new__(cls)
         lock._root, lock._folder = Folder.from_descriptor(root, ""), folder
         lock._kernel, lock._pid = kernel or None, os.getpid()
-        lock._other, lock._is_released = "", False
+        lock._other, lock._is_released, lock.partner = "", False, os.getppid()
         lock._create(nonce)
         return lock
 

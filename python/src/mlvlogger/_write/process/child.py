@@ -80,7 +80,7 @@ class WriterProcess:
         finally:
             os.close(root)
         self._wake_pipe_identity = identity(os.fstat(self._wake_pipe[0]))
-        self.pid = self._pids[0]
+        self.pid = lock.partner = self._pids[0]
 
     def undo_start(self) -> None:
         """Remove all that a failed `start` left."""

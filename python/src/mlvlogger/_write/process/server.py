@@ -149,11 +149,11 @@ class _Server:
         """Write some of the waiting records, and return how many bytes were written.
 
         Raises:
-            FileChanged: If another program changed the file, or removed the lock file of this process.
+            FileChanged: If another program changed the file, or another writer has the lock.
             OSError: If the system refuses.
         """
         if time.monotonic() - self._lock_checked_at > _LOCK_CHECK_INTERVAL and self._words[HEAD] != self._tail:
-            if not self._lock.is_found:
+            if not self._lock.check():
                 raise FileChanged("taken over")
             self._lock_checked_at = time.monotonic()
         self._seals.settle()
