@@ -210,6 +210,9 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             "t": [round(time - start, 3) for time in curve.times],
             "y": [_short(value, digits[names]) for value in curve.values],
         }
+        if curve.best:
+            time = None if curve.best.time is None else round(curve.best.time - start, 3)
+            series["best"] = [curve.best.direction, curve.best.value, curve.best.step, time]
         if curve.means:
             steps, times, values = curve.means
             series["mx"] = [round(step, 1) for step in steps]
