@@ -39,6 +39,8 @@ shuffle = np.random.default_rng(args.seed)
 model = MLPClassifier([args.hidden], learning_rate_init=args.lr, random_state=args.seed)
 
 with Exp(args.savedir, args.name, params, kind="train", tags=["digits"]) as exp:
+    exp.define_metric("loss", direction="minimize", unit="nat")
+    exp.define_metric("accuracy", direction="maximize")
     log = exp.log
     checkpoint = exp.path / "model_best.joblib"
     log.event("data", train=len(y), validation=len(y_valid), loaded=datetime.now(timezone.utc))

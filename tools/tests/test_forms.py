@@ -83,3 +83,30 @@ def test_sql_csv_and_parquet_have_them_as_json(runs: Path, tmp_path: Path) -> No
         f"select data from '{tmp_path}/parquet/events.parquet' where event = 'a' limit 1"
     ).fetchall()
     assert json.loads(data)["t"]["columns"] == ["text", "p", "file"]
+
+
+def test_the_report_has_the_rows_of_tables_in_attached_files(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "one") as exp:
+        inline, large = (Table(["n", "square"], ((n, n * n) for n in range(count))) for count in (3, 2000))
+        for step, table in enumerate([inline, large, inline]):
+            exp.log.event("squares", step=step, table=table)
+        exp.attach(large, "squares.csv")
+        wrong = tmp_path / "wrong.ndjson"
+        wrong.write_text("[1, 2]\n")
+        exp.log.event("wrong", file=exp.attach(wrong))
+    data = collect(tmp_path / "runs")
+    squares = [form for form in data["forms"] if form["event"] == "squares"]
+    assert [form["step"] for form in squares] == [0, 1, 2]
+    assert squares[1]["columns"] == ["n", "square"] and squares[1]["rows"][-1] == [19, 361]
+    assert (squares[1]["path"], squares[1]["left"]) == ("files/squares/table.ndjson", "1980 more rows")
+    [csv] = [form for form in data["forms"] if form["event"] == "mlv/file"]
+    assert (csv["columns"], csv["rows"][19], csv["left"]) == (["n", "square"], ["19", "361"], "1980 more rows")
+    assert "Attached tables left out because the file isn't a table: 1." in data["notes"]
+    assert len(data["forms"]) == 4
+    path = exp.path / "files/squares/table.ndjson"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"361", b"360"))
+    assert (
+        "Attached tables left out because the digest of the table differs from the recorded one: 1."
+        in (collect(tmp_path / "runs")["notes"])
+    )

@@ -63,6 +63,33 @@ def test_the_facts_of_an_experiment_list_its_changes(tmp_path: Path) -> None:
     assert dict(experiment["params"]) == {"lr": 0.2}
 
 
+def test_a_curve_has_its_best_value_only_if_its_metric_has_a_direction(tmp_path: Path) -> None:
+    for name, direction in (("one", "minimize"), ("two", None)):
+        with Exp(tmp_path, name) as exp:
+            if direction:
+                exp.define_metric("loss", event="val", direction=direction, unit="nat", axis="epoch")
+            for epoch, loss in enumerate([3.0, float("nan"), 1.0, 1.0, float("-inf")]):
+                exp.log.event("val", step=epoch * 100, epoch=epoch + 7, loss=loss)
+            exp.log.event("other", loss=0.5)
+    series = {
+        (chart["event"], chart["unit"], one["e"]): one.get("best")
+        for chart in collect(tmp_path)["curves"]
+        if chart["metric"] == "loss"
+        for one in chart["series"]
+    }
+    assert series.pop(("val", "nat", 0))[:3] == ["minimize", 1.0, 9]
+    assert series == {("val", "", 1): None, ("other", "", 0): None, ("other", "", 1): None}
+
+
+def test_the_best_value_has_no_place_without_a_position(tmp_path: Path) -> None:
+    with Exp(tmp_path, "one") as exp:
+        exp.define_metric("loss", direction="maximize", axis="epoch")
+        exp.log.event("val", epoch=1, loss=1.0)
+        exp.log.event("val", loss=2.0)
+    [best] = [one["best"] for chart in collect(tmp_path)["curves"] for one in chart["series"] if "best" in one]
+    assert best == ["maximize", 2.0, None, None]
+
+
 def test_an_open_span_extends_to_the_last_event(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]

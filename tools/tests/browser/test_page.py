@@ -378,3 +378,27 @@ def test_the_slider_shows_the_histograms_and_tables_of_a_step(driver: Any, tmp_p
     shown.click("#none")
     assert "None of the picked" in shown.script("return document.querySelector('#formGallery').textContent")
     assert shown.complaints() == ([], [], 1)
+
+
+def test_best_values_are_marked_and_in_the_table_if_a_direction_is_defined(driver: Any, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with Exp(tmp_path / "runs", name) as exp:
+            exp.define_metric("loss", event="val", direction="minimize", unit="nat")
+            for step, loss in enumerate([3.0, 1.25, 2.0]):
+                exp.log.event("val", step=step, loss=loss, other=loss)
+    (tmp_path / "page.html").write_text(page("Best", collect(tmp_path / "runs")), encoding="utf-8")
+    opened = Page(driver, tmp_path / "page.html")
+    cards = opened.script(
+        """return [...document.querySelectorAll("#charts .card")].map((card) =>
+             [card.querySelector("h3").lastChild.textContent, card.querySelector(".note").textContent])"""
+    )
+    assert cards == [["loss (nat)", "ring: the lowest value"], ["other", ""]]
+    head = "return [...document.querySelectorAll('#table thead th')].map((node) => node.innerText)"
+    assert len(opened.script(head)) == 5
+    opened.set("which", "best")
+    assert opened.script(head)[3:] == ["loss (nat)\nval · lowest"]
+    assert opened.script("return document.querySelector('#table tbody tr td:last-child').innerText") == "1.25"
+    exp = trainings.train(tmp_path / "others", "one", 0.1, epochs=2)
+    (tmp_path / "page.html").write_text(page("None", collect(exp.path)), encoding="utf-8")
+    opened = Page(driver, tmp_path / "page.html")
+    assert "best" not in opened.script("return document.getElementById('which').innerText")

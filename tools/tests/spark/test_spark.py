@@ -106,6 +106,22 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         exp.log.event("a", v=2)
         with exp.sub("sub", {"ratio": 0.5}, kind="part") as sub:
             sub.log.event("input", exp=exp.ref())
+    with Exp(root, "defined") as exp:
+        exp.define_metric("a", direction="minimize", unit="s", description="d", axis="t")
+        exp.define_metric("a", event="epoch", direction="maximize")
+        exp.define_metric("u", unit="By")
+        rank = exp.stream("rank-1")
+        rank.define_metric("b", direction="maximize")
+        for name in range(25):
+            exp.define_metric(f"m{name}", direction=("minimize", "maximize")[name % 2])
+        for number, value in enumerate([3, 2**60 + 1, math.nan, 1, 1.0, -math.inf, 2**60, 10**400]):
+            for stream in (exp.log, rank):
+                stream.event("x", {"a": value, "b": value, "u": value}, step=number * 10)
+                stream.event("epoch", a=-value, **{f"m{name}": value * name for name in range(25)})
+        mark = exp.mark()
+        exp.log.event("x", a=-7)
+        exp.rewind(mark)
+        exp.log.define_metric("b", direction="minimize")
     shutil.copytree(root / "real", root / "copy")
     shutil.copytree(root / "real" / "part" / "sub", root / "copy" / "part" / "again")
     shutil.copytree(root / "damaged" / "fine", root / "masked copy", symlinks=True)

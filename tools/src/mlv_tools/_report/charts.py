@@ -32,7 +32,8 @@ def curves() -> dict[str, Any]:
     """Return the chart of one metric on the page. The page adds data, width, colors and the type of the scale.
 
     The datasets are *raw* and *smooth* (x, y or null, e), *dots* (points that a line wouldn't show) and *gaps* (x, e:
-    values that aren't finite, marked at the bottom); e is the curve.
+    values that aren't finite, marked at the bottom); e is the curve. The page also has *best* (x, y, e: the best value
+    of a curve, in a ring).
     """
     x = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}}
     y = {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": False}, "axis": {"tickCount": 5}}
@@ -53,6 +54,11 @@ def curves() -> dict[str, Any]:
                 "data": {"name": "gaps"},
                 "mark": {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 36, "opacity": 0.8},
                 "encoding": {"y": {"value": {"expr": "height - 4"}}},
+            },
+            {
+                "data": {"name": "best"},
+                "mark": {"type": "point", "shape": "circle", "filled": False, "size": 110, "strokeWidth": 2},
+                "encoding": {"y": y},
             },
         ],
     }
@@ -150,7 +156,7 @@ def lines(
         layer["encoding"]["y"] = layer["encoding"]["y"] | {"scale": {"type": "log"} if log else {"zero": False}}
     if datasets["smooth"]:
         spec["layer"][0]["mark"]["opacity"] = 0.28
-    spec["layer"] = [layer for layer in spec["layer"] if datasets[layer["data"]["name"]]]
+    spec["layer"] = [layer for layer in spec["layer"] if datasets.get(layer["data"]["name"])]
     axis = {"gridColor": "#e9ecf1", "domainColor": "#c5ccd6", "tickColor": "#c5ccd6", "titleFontWeight": "normal"}
     return spec | {
         "title": {"text": title, "anchor": "start"},

@@ -16,8 +16,9 @@ from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
-from mlv_tools._report.forms import forms, shown_forms
-from mlv_tools._report.images import Reference, gallery, references
+from mlv_tools._report.attached import Reference, references
+from mlv_tools._report.forms import attached_table, forms, shown_forms
+from mlv_tools._report.images import gallery
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
@@ -66,10 +67,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         _add_spans(connection, experiments, numbers, starts)
         _add_problems(connection, experiments, numbers)
         files = _references(connection, numbers)
-        found_forms = _forms(connection, numbers)
+        found_forms = _forms(connection, numbers, files)
     _add_files(experiments, files)
     shown_images, sources, left = gallery(files, trees, images)
-    shown, fewer = shown_forms(found_forms)
+    shown, fewer = shown_forms(found_forms, trees)
     differ, params = _parameters(trees, experiments)
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
@@ -216,6 +217,9 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             "t": [round(time - start, 3) for time in curve.times],
             "y": [_short(value, digits[names]) for value in curve.values],
         }
+        if curve.best:
+            time = None if curve.best.time is None else round(curve.best.time - start, 3)
+            series["best"] = [curve.best.direction, curve.best.value, curve.best.step, time]
         if curve.means:
             steps, times, values = curve.means
             series["mx"] = [round(step, 1) for step in steps]
@@ -337,18 +341,27 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
     return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in mentioned]
 
 
-def _forms(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> list[tuple[int, Json]]:
-    """Return the histograms and tables of all events, in the order of the log, with the number of the experiment."""
+def _forms(
+    connection: duckdb.DuckDBPyConnection, numbers: dict[str, int], files: list[tuple[int, Reference]]
+) -> list[tuple[int, Json]]:
+    """Return the histograms and tables of all events, in the order of the log, with the number of the experiment.
+
+    The tables in attached files are among them.
+    """
     query = """
-        select experiment, event, step, data::varchar from events
+        select experiment, event, stream, seq, step, data::varchar from events
         where data::varchar like '%"_mlv"%"histogram"%' or data::varchar like '%"_mlv"%"table"%'
         order by experiment, stream, seq
     """
-    return [
-        (number, form)
-        for number, event, step, data in _rows(connection, query, numbers)
+    found = [
+        ((number, stream, seq or 0), form)
+        for number, event, stream, seq, step, data in _rows(connection, query, numbers)
         for form in forms(event, step, data)
     ]
+    attached = [((number, one.stream, one.seq or 0), attached_table(one)) for number, one in files]
+    found += [(place, form) for place, form in attached if form]
+    found.sort(key=lambda item: item[0])
+    return [(number, form) for (number, _, _), form in found]
 
 
 def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> None:

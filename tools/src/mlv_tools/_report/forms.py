@@ -1,22 +1,30 @@
-"""The histograms and tables in events, for the page."""
+"""The histograms and tables in events and in attached files, for the page."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
 
 from mlv_tools._display.values import display, shorten
+from mlv_tools._reading.trees import Found
+from mlv_tools._report.attached import Reference, content_of
 from mlvlogger import Histogram, Table
 
-__all__ = ["forms", "shown_forms"]
+__all__ = ["attached_table", "forms", "shown_forms"]
 
 _BUCKETS = 64  # of a histogram: neighbouring buckets are joined
 _ROWS, _COLUMNS = 20, 12  # of a table, the first ones
 _EACH = 30  # values of a series: a member of an event's data in one experiment
 _ALL = 2000
+_MAX_TABLE = 16_000_000  # bytes of an attached table
+_MAX_TABLES = 128_000_000  # bytes of all attached tables that are read
+_ROWS_TYPE, _CSV_TYPE = "application/x-ndjson", "text/csv"
 
 Json = dict[str, Any]
 
@@ -68,17 +76,66 @@ def _table(value: Json) -> Json:
     }
 
 
+def attached_table(reference: Reference) -> Json | None:
+    """Return the place of a table in an attached file, which `shown_forms` reads; None if the file isn't a table."""
+    if reference.media_type not in (_ROWS_TYPE, _CSV_TYPE):
+        return None
+    names = {"event": shorten(reference.event, 200), "key": shorten(reference.key, 200), "step": reference.step}
+    return names | {"reference": reference}
+
+
+def _read_tables(shown: list[Json], trees: list[Found]) -> tuple[list[Json], list[str]]:
+    """Return the forms with the rows of the tables in attached files, and notes about tables that are left out."""
+    budget = _MAX_TABLES
+    found, left = [], Counter[str]()
+    for form in shown:
+        if "reference" in form:
+            reference = form.pop("reference")
+            try:
+                if reference.size > budget:
+                    raise ValueError(f"the tables that were read before have {_MAX_TABLES // 10**6} MB")
+                content = content_of(reference, form["e"], trees, _MAX_TABLE, "table")
+                budget -= len(content)
+                form |= _table(_parsed(content, reference.media_type)) | {"path": shorten(reference.path, 200)}
+            except ValueError as error:
+                left[str(error)] += 1
+                continue
+        found.append(form)
+    return found, [f"Attached tables left out because {why}: {n}." for why, n in left.items()]
+
+
+def _parsed(content: bytes, media_type: str | None) -> Json:
+    """Return the columns and the rows of a table, as in an event.
+
+    Raises:
+        ValueError: If the content isn't a table.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        if media_type == _CSV_TYPE:
+            columns, *rows = csv.reader(io.StringIO(text, newline=""))
+            return {"columns": columns, "rows": rows}
+        lines = [json.loads(line) for line in text.split("\n") if line]
+        names = {name: None for line in lines for name in line}
+        rows = [[line.get(name) for name in names] for line in lines]
+        Table(names, rows[:0])
+        return {"columns": list(names), "rows": rows}
+    except (ValueError, TypeError, AttributeError, csv.Error, RecursionError):
+        raise ValueError("the file isn't a table") from None
+
+
 def _cell(cell: Any) -> float | str:
     if isinstance(cell, dict) and isinstance(text := cell.get("value", cell.get("path")), str) and "_mlv" in cell:
         return shorten(text, 200)
     return display(cell) if not isinstance(cell, str) else shorten(cell, 200)
 
 
-def shown_forms(found: list[tuple[int, Json]]) -> tuple[list[Json], list[str]]:
+def shown_forms(found: list[tuple[int, Json]], trees: list[Found]) -> tuple[list[Json], list[str]]:
     """Return the histograms and tables of the page, and notes about those that are left out.
 
     Args:
         found: All of them in the order of the log, each with the number of the experiment.
+        trees: The experiments.
     """
     series: dict[tuple[int, str, str], list[Json]] = {}
     for number, form in found:
@@ -96,4 +153,6 @@ def shown_forms(found: list[tuple[int, Json]]) -> tuple[list[Json], list[str]]:
         shown += [numbered[place] for place in places]
     shown = shown[:_ALL]
     left = len(found) - len(shown)
-    return shown, [f"{left} of {len(found)} histograms and tables are left out, evenly."] * (left > 0)
+    notes = [f"{left} of {len(found)} histograms and tables are left out, evenly."] * (left > 0)
+    shown, more = _read_tables(shown, trees)
+    return shown, notes + more

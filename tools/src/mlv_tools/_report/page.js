@@ -201,7 +201,7 @@
 
   // The datasets of a chart, and how many values a log scale has no place for, are beyond an axis, and are taken for 0.
   function rows(curve, axis) {
-    const sets = { raw: [], smooth: [], dots: [], gaps: [] };
+    const sets = { raw: [], smooth: [], dots: [], gaps: [], best: [] };
     const left = { hidden: 0, far: 0, near: 0 };
     for (const series of curve.series) {
       if (!state.picked.has(series.e)) continue;
@@ -218,6 +218,11 @@
         if (y === null) sets.gaps.push({ x: xs[i], e });
         else if (ys.length <= MARKED || (!usable(ys[i - 1] ?? null) && !usable(ys[i + 1] ?? null))) sets.dots.push(row);
       });
+      if (series.best) {
+        const [, value, step, time] = series.best;
+        const [x, y] = [state.axis === "step" ? step : time / axis.unit, drawable(value)];
+        if (step !== null && y !== null && usable(y)) sets.best.push({ x, y, e });
+      }
       if (state.smooth > 0) {
         const [means, at] = series.m ? [series.m, axis.means(series)] : [series.y, xs];
         smoothed(means.map(drawable), state.smooth).forEach((y, i) => sets.smooth.push({ x: at[i], y: usable(y) ? y : null, e }));
@@ -258,6 +263,8 @@
     const drawn = shown.reduce((sum, series) => sum + series.y.length, 0);
     const bad = shown.reduce((sum, series) => sum + series.bad, 0);
     const notes = [];
+    const rings = bestOf(shown);
+    if (rings) notes.push(`ring: the ${rings} value`);
     if (!shown.length) notes.push("none of the picked experiments has it");
     if (shown.some((series) => series.m)) notes.push(`${drawn} of ${total} points: the lowest and the highest of each stretch`);
     if (bad) notes.push(`${bad} not finite (crosses at the bottom)`);
@@ -265,6 +272,13 @@
     if (left.near) notes.push(`${left.near} nearer to 0 than ${SMALLEST} (taken for 0)`);
     if (left.hidden) notes.push(`${left.hidden} not above 0 are not on a log scale`);
     return notes.join("; ");
+  }
+
+  // What the best value of series is, by the directions that are defined; "" if there is none.
+  function bestOf(shown) {
+    const known = new Set(shown.filter((series) => series.best).map((series) => series.best[0]));
+    if (known.size !== 1) return known.size ? "best" : "";
+    return known.has("minimize") ? "lowest" : "highest";
   }
 
   // What the curves say at the pointer's place: those nearest to it.
@@ -339,9 +353,10 @@
       { key: "state", title: "state", get: (run) => run.state },
       { key: "took", title: "took", get: (run) => run.seconds, text: (value) => seconds(value) },
       ...all.map((name) => ({ key: `params ${name}`, title: OWN.includes(name) ? `params.${name}` : name, get: (run) => run.params.get(name) })),
-      ...page.curves.map((curve) => {
-        const values = new Map(curve.series.map((series) => [series.e, series[which]]));
-        return { key: JSON.stringify([curve.stream, curve.event, curve.metric, curve.axis, curve.unit]), title: titleOf(curve), under: pathOf(curve), get: (run, index) => values.get(index) };
+      ...page.curves.filter((curve) => which !== "best" || bestOf(curve.series)).map((curve) => {
+        const values = new Map(curve.series.map((series) => [series.e, which === "best" ? series.best?.[1] : series[which]]));
+        const under = which === "best" ? `${pathOf(curve)} · ${bestOf(curve.series)}` : pathOf(curve);
+        return { key: JSON.stringify([curve.stream, curve.event, curve.metric, curve.axis, curve.unit]), title: titleOf(curve), under, get: (run, index) => values.get(index) };
       }),
     ];
   }
@@ -551,6 +566,7 @@
     choices($("timelineOf"), spanned.map((index) => runs[index].name));
     choices($("series"), galleries.map((gallery) => gallery.label));
     choices($("formSeries"), forms.map((group) => group.label));
+    if (bestOf(page.curves.flatMap((curve) => curve.series))) $("which").append(make("option", { textContent: "best" }));
     $("images").hidden = !galleries.length;
     $("forms").hidden = !forms.length;
     $("spans").hidden = !spanned.length;

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Curve", "curves"]
+__all__ = ["Best", "Curve", "curves"]
 
 _FEWEST = 20  # stretches of a curve, however many curves there are
 
@@ -52,6 +52,14 @@ select id, count(*) filter (not isfinite(value)), min(value) filter (isfinite(va
     max(value) filter (isfinite(value)), arg_max(value, seq)
 from mlv_points group by id
 """
+# The best value of a metric that is defined with a direction; without a place if it has no position on the axis.
+_BEST = """
+select s.id, best.direction, best.value, any_value(p.step), any_value(p.time)
+from best join mlv_series as s
+    on best.experiment = s.experiment and best.stream = s.stream and best.event = s.event and best.name = s.metric
+left join mlv_points as p on p.id = s.id and p.seq = best.seq
+where best.value is not null group by all
+"""
 _MEANS = "select id, step, time, value from mlv_stretches where is_thinned order by id, stretch"
 # On another axis than `step`, a value is at the value of the metric of that name in its event, if the event has one.
 _AXES = """
@@ -75,6 +83,23 @@ from mlv_positioned group by all
 _TABLES = ("mlv_axes", "mlv_positioned", "mlv_values", "mlv_series", "mlv_points", "mlv_stretches")
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best value of a curve.
+
+    Attributes:
+        direction: `minimize` or `maximize`.
+        value: The value.
+        step: Its position on the axis of the curve, or None if it has none.
+        time: Its time in seconds since 1970, or None if it has no position.
+    """
+
+    direction: str
+    value: float
+    step: float | None
+    time: float | None
+
+
 @dataclass
 class Curve:
     """One metric of one stream of one experiment.
@@ -92,6 +117,7 @@ class Curve:
         axis: The axis of the positions: `step`, or the one that the definition of the metric names.
         unit: The unit of the values, or "".
         left_out: The number of values that have no position on the axis. They aren't counted anywhere else.
+        best: The best of all values, or None if no direction is defined or no value is finite.
         steps: The positions of the points that are kept, in order.
         times: Their times, in seconds since 1970.
         values: Their values; None is a value that isn't finite.
@@ -110,6 +136,7 @@ class Curve:
     axis: str = "step"
     unit: str = ""
     left_out: int = 0
+    best: Best | None = None
     steps: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
@@ -156,6 +183,8 @@ def curves(
         for id, *extent in connection.execute(_NUMBERS).fetchall():
             curve = found[id]
             curve.bad, curve.low, curve.high, curve.last = extent
+        for id, *best in connection.execute(_BEST).fetchall():
+            found[id].best = Best(*best)
         for id, step, time, value in connection.execute(_MEANS).fetchall():
             curve = found[id]
             curve.means = curve.means or ([], [], [])

@@ -32,6 +32,7 @@ from mlv_tools._sql.rows import (
 )
 from mlv_tools._sql.schema import VIEWS
 from mlv_tools._sql.views import left_out
+from mlv_tools.spark._best import SERIES, Series, definitions_and_best
 from mlv_tools.spark._distribute import TYPES, Columns, Unit, distribute, root_directory
 from mlvlogger import Event, MLVError
 
@@ -53,6 +54,8 @@ _EVENTS: Columns = [
     *((name, *TYPES[kind]) for name, kind, _ in VIEWS["events"]),
     ("metrics", *_METRIC),
     ("problems", *_PROBLEM),
+    ("defined", *TYPES["VARCHAR[]"]),
+    ("series", *SERIES),
 ]
 _COMMON = ("experiment", "id", "stream", "seq", "time", "event")
 
@@ -68,6 +71,8 @@ class Views:
     experiments: DataFrame
     events: DataFrame
     metrics: DataFrame
+    definitions: DataFrame
+    best: DataFrame
     problems: DataFrame
     _read: tuple[DataFrame, ...]
 
@@ -113,8 +118,9 @@ def views(spark: SparkSession, root: str | os.PathLike[str]) -> Views:
     )
     result = Views(
         experiments.drop("problems"),
-        events.where("event IS NOT NULL").drop("metrics", "problems"),
+        events.where("event IS NOT NULL").drop("metrics", "problems", "defined", "series"),
         events.select(*_COMMON, F.explode("metrics").alias("metric")).select(*_COMMON, "metric.*"),
+        *definitions_and_best(events.where("event IS NULL")),
         problems,
         (experiments, events),
     )
@@ -152,32 +158,42 @@ def _experiment(unit: Unit) -> Iterator[Row]:
 
 
 def _events(unit: Unit) -> Iterator[Row]:
-    """Yield the events of a stream with their metrics, and then one row with its problems, which isn't an event."""
-    problems: list[Row] = []
+    """Yield the events of a stream with their metrics, and then one row about the stream, which isn't an event.
+
+    The row has the problems, the data of each `mlv/metric` in order, and the extremes of each metric.
+    """
+    about: Row = {"experiment": unit.name, "stream": unit.stream, "problems": [], "defined": []}
+    series = Series()
     try:
         experiment = mlvlogger.read(unit.path)
+        about["id"] = experiment.id
         counts: Counter[tuple[str, str]] = Counter()
         inexact: list[tuple[str, str]] = []
         for event, row in event_rows(experiment, unit.stream):
+            metrics = list(_metrics(event, row["step"], counts))
+            data = json.dumps(row["data"], separators=(",", ":"))
             yield row | {
                 "experiment": unit.name,
                 "id": experiment.id,
                 "stream": unit.stream,
                 "time": _datetime(row["time"]),
-                "data": json.dumps(row["data"], separators=(",", ":")),
+                "data": data,
                 "seconds": None if row["seconds"] is None else float(row["seconds"]),
-                "metrics": list(_metrics(event, row["step"], counts)),
+                "metrics": metrics,
             }
+            if event.name == "mlv/metric":
+                about["defined"].append(data)
+            for metric in metrics:
+                series.add(event, metric["name"], metric["step"])
             inexact += [(event.name, name) for name, value in sorted(event.metrics.items()) if _is_rounded(value)]
         left = [*torn_end(experiment, unit.stream)]
         if inexact:
             left.append((unit.stream, None, rounded(len(inexact), *inexact[0])))
         left += [(one.path, one.line, one.message) for one in experiment.problems]
-        problems += [problem_row(unit.name, *one) for one in left]
+        about["problems"] += [problem_row(unit.name, *one) for one in left]
     except (MLVError, OSError) as error:
-        problems.append(problem_row(unit.name, unit.stream, None, f"{error} {details(unit.path)}"))
-    if problems:
-        yield {"experiment": unit.name, "problems": problems}
+        about["problems"].append(problem_row(unit.name, unit.stream, None, f"{error} {details(unit.path)}"))
+    yield about | {"series": series.rows()}
 
 
 def _metrics(event: Event, step: int | None, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
