@@ -723,7 +723,7 @@ def kept_rest() -> None:
         self.file.seek(0)
         left = self.file.read().rpartition(b"\n")
         content = left[0] + left[1]
-        self.seq, self.size, self.place = len(content.splitlines()), len(content), self.last_place(content)
+        self.recover(content)
         keep(self, content)
 
     Stream.keep = rest

@@ -38,6 +38,8 @@ class Scenario:
     locked: bool = False
     unlocked: bool = False
     records: int | None = None
+    base: Path | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def has_several_processes(self) -> bool:
@@ -53,16 +55,17 @@ class Scenario:
 def load_scenarios(suite: Path) -> list[Scenario]:
     """Return the scenarios of a suite, in the order of their files' names."""
     return [
-        _scenario(content["topic"], scenario)
+        _scenario(suite, content["topic"], scenario)
         for path in sorted((suite / "scenarios").glob("*.json"))
         for content in [json.loads(path.read_text("utf-8"))]
         for scenario in content["scenarios"]
     ]
 
 
-def _scenario(topic: str, members: dict[str, Any]) -> Scenario:
+def _scenario(suite: Path, topic: str, members: dict[str, Any]) -> Scenario:
     plain: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}
-    return Scenario(topic=topic, **plain | {"runs": tuple(map(_run, members["runs"]))})
+    base = suite / "bases" / members["base"] if "base" in members else None
+    return Scenario(topic=topic, **plain | {"runs": tuple(map(_run, members["runs"])), "base": base})
 
 
 def _run(members: dict[str, Any]) -> Run:

@@ -1,6 +1,7 @@
 """Tests of writers: a driver runs a scenario, perhaps is killed at any moment, and the directory is checked."""
 
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
 from mlv_conformance._suite.locks import lock_problems
 from mlv_conformance._suite.scenarios import Run, Scenario, Step
-from mlv_conformance._writers.savedir import Savedir
+from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.session import Session, shown_step
 from mlv_conformance._writers.written import WrittenTree
 from mlv_validate import RULES
@@ -48,14 +49,15 @@ def writer_results(drivers: Sequence[Driver], scenarios: Sequence[Scenario]) -> 
 def _results(drivers: Sequence[Driver], scenario: Scenario, name: str) -> Iterator[Result]:
     rules = scenario.rules
     try:
-        core, sealed = _problems(drivers, scenario)
+        core, sealed, warnings = _problems(drivers, scenario)
     except Unsupported:
         yield Result("writer", "core", name, rules, "unsupported")
         return
     except NotOnThisMachine as error:
         yield Result("writer", "core", name, rules, "omitted", str(error))
         return
-    yield Result("writer", "core", name, rules, _outcome(scenario, core), "; ".join(core))
+    outcome = _outcome(scenario, core) if core or not warnings else "warned"
+    yield Result("writer", "core", name, rules, outcome, "; ".join(core or warnings))
     if scenario.closed or scenario.kill:
         sealed = sealed or core  # what fails at level Core fails at level Sealed
         yield Result("writer", "sealed", name, rules, _outcome(scenario, sealed), "; ".join(sealed))
@@ -67,9 +69,9 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
     return "failed" if any(RULES[rule].level == "MUST" for rule in scenario.rules) else "warned"
 
 
-def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str], list[str]]:
-    """Return the problems at level Core, and those at level Sealed."""
-    core, sealed = list[str](), list[str]()
+def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str], list[str], list[str]]:
+    """Return the problems at level Core, those at level Sealed, and the broken SHOULDs of the written directory."""
+    core, sealed, warnings = list[str](), list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
         with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
@@ -77,9 +79,10 @@ def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str],
             attempt.run(trial)
         core += attempt.problems
         sealed += attempt.unsealed
+        warnings += attempt.warnings
         if core or sealed:
             break
-    return core, sealed
+    return core, sealed, warnings
 
 
 def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
@@ -101,13 +104,16 @@ class _Attempt:
         self._scenario = scenario
         self._savedir = Savedir(directory)
         self._rng = rng
-        self._written = WrittenTree(self._savedir)
+        self._written = WrittenTree(self._savedir, scenario.damaged)
         self._answers: dict[str, Any] = {}
         self.problems: list[str] = []
         self.unsealed: list[str] = []
+        self.warnings: list[str] = []
 
     def run(self, runs: list[tuple[Run, int | None]]) -> None:
         """Make the runs, and check the directory after each."""
+        if self._scenario.base:
+            shutil.copytree(self._scenario.base, self._savedir.path / "my_exp_1")
         for number, (run, killed_after) in enumerate(runs):
             if number and killed_after is None and self._scenario.kill and not self._savedir.has_experiment("my_exp_1"):
                 break  # killed before there was an experiment
@@ -121,8 +127,12 @@ class _Attempt:
                 self._run_sessions(run, drivers, sessions, killed_after)
             except Failed as error:
                 self.problems.append(f"run {number + 1}: {error}")
-            self.problems += self._problems_after_run(sessions, killed_after, (_utc(begin - 1), _utc(time.time() + 1)))
-            self.problems += self._written.changes()
+            period = _utc(begin - 1), _utc(time.time() + 1)
+            try:
+                self.problems += self._problems_after_run(sessions, killed_after, period)
+                self.problems += self._written.changes()
+            except OSError as error:  # for example, a path that is longer than the system allows
+                self.problems.append(f"what was written can't be read: {error}")
             if self.problems:
                 return
         self.problems += self._problems_at_the_end()
@@ -138,9 +148,12 @@ class _Attempt:
         if problems := self._written.check(killed=killed_after is not None):
             yield from problems
             return
+        self.warnings = self._written.warnings
         yield from self._written.continuation_problems()
         for session in sessions:
             yield from session.missing(self._savedir, self._written, period, strict=not self._scenario.absent)
+            if session.stream == f"{experiment_of(session.stream)}/log.jsonl":
+                yield from self._written.end_problems(session.stream, session.others)
         yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after)
         yield from self._written.equal_nonces()
 
@@ -153,6 +166,8 @@ class _Attempt:
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
                         self._disturb(session, session.steps[step])
+                        if session.steps[step]["do"]["op"] == "close":
+                            session.others = self._savedir.last_seqs(experiment_of(session.stream))
                         process.send(self._with_answers(session.steps[step]["do"]))
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])

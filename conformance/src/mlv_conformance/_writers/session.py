@@ -23,6 +23,8 @@ class Session:
         self.is_refused = False
         self.is_open = False
         """Whether the driver has a stream open."""
+        self.others: dict[str, int] = {}
+        """The other streams of the experiment with their last `seq`, just before `log.jsonl` was closed."""
         self.is_warned: bool | None = None
         """Whether the driver reported a warning since the last edits; None before the first edits."""
 
@@ -59,9 +61,9 @@ class Session:
         if self.is_warned is False:
             self.is_warned = bool(answer.get("told")) or isinstance(answer.get("refused"), str)
         if isinstance(answer.get("refused"), str):
-            if step.get("may") == "refused":
+            if step.get("may") == "refused" or step.get("may") and operation["op"] in ("create", "resume", "open"):
                 self.is_refused = True
-            elif not step.get("refused"):
+            elif not step.get("refused") and step.get("may") != "differ":
                 return f"{shown_step(step)} was refused: {answer['refused'][:200]!r}"
             return None
         if step.get("refused"):
@@ -75,6 +77,8 @@ class Session:
             self._stream = "log.jsonl" if op == "resume" else str(answer.get("stream"))
         elif op not in ("attach", "close") and type(answer.get("seq")) is not int:
             return f"{shown_step(step)} was not acknowledged with a seq: {json.dumps(answer)[:200]}"
+        if step.get("may") == "differ":
+            operation = {"op": op, "differs": True}
         self.acknowledged.append((self.stream, operation, answer))
         return None
 
@@ -91,6 +95,8 @@ class Session:
         """
         for stream, operation, answer in self.acknowledged:
             match operation["op"]:
+                case _ if "differs" in operation:
+                    pass
                 case "create" | "resume" | "open":
                     if not written.is_removed(stream):
                         yield from missing_meta(savedir, stream, operation, answer, strict=strict)
