@@ -34,9 +34,14 @@ def judge(directory: str, *, sealed: bool = False) -> dict[str, Any]:
     """What the validator finds."""
     [target] = validate(directory, sealed=sealed).targets
     return {
-        "findings": [{"rule": one.rule, "path": one.path, "line": one.line} for one in target.findings],
-        "unchecked": [one.path for one in target.unchecked],
+        "findings": [{"rule": one.rule, "path": _storable(one.path), "line": one.line} for one in target.findings],
+        "unchecked": [_storable(one.path) for one in target.unchecked],
     }
+
+
+def _storable(path: str) -> str:
+    """A path as in a report: bytes that aren't UTF-8 are written `\\xNN`."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def read(directory: str) -> dict[str, Any]:

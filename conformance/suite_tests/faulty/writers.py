@@ -6,45 +6,18 @@ Each is the smallest implementation with one mistake, under the id that the revi
 import re
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "drivers"))
 
 import minimal
 import wrong_writer
+from faulty.planting import Faults, wrapped
 from minimal import Stream, Writer
 
-
-class Fault(NamedTuple):
-    """A planted mistake: what plants it, the rule that it breaks, the scenarios that must fail, and their message."""
-
-    plant: Callable[[], None]
-    rule: str
-    scenarios: str
-    says: str
-
-
-FAULTS: dict[str, Fault] = {}
-"""The mistakes by id."""
-
-
-def fault(id_: str, rule: str, scenarios: str, says: str = "") -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Return a decorator that adds a mistake to `FAULTS`."""
-
-    def add(plant: Callable[[], None]) -> Callable[[], None]:
-        FAULTS[id_] = Fault(plant, rule, scenarios, says)
-        return plant
-
-    return add
-
-
-def wrapped(owner: Any, name: str, wrap: Callable[..., Any]) -> None:
-    """Replace a function by `wrap`, which gets the function as its first argument."""
-    plain = getattr(owner, name)
-    setattr(owner, name, lambda *arguments, **options: wrap(plain, *arguments, **options))
+fault = FAULTS = Faults()
 
 
 def unchecked_members(*names: str) -> None:

@@ -35,12 +35,12 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A base, an edit of it, and the findings that a validator must report about the result."""
+    """A base, the edits of it, and the findings that a validator must report about the result."""
 
     rule: str
     name: str
     base: str
-    edit: Edit | None
+    edits: tuple[Edit, ...]
     findings: frozenset[Finding]
     level: Literal["core", "sealed"] = "core"
     target: str = "."
@@ -65,16 +65,23 @@ def load_cases(suite: Path) -> list[Case]:
 def materialize(suite: Path, case: Case, directory: Path) -> Path:
     """Make the directory of a case, which must not exist, and return the path to validate."""
     shutil.copytree(suite / "bases" / case.base, directory)
-    if case.edit is not None:
-        try:
-            apply_edit(directory, case.edit)
-        except SuiteError as error:
-            raise SuiteError(f"{case.id}: {error}") from error
+    try:
+        for edit in case.edits:
+            apply_edit(directory, edit)
+    except SuiteError as error:
+        raise SuiteError(f"{case.id}: {error}") from error
     return directory / case.target
+
+
+def edits_of(edit: Edit | list[Edit] | None) -> tuple[Edit, ...]:
+    """Return the edits of a case: none, one or several."""
+    return () if edit is None else tuple(edit) if isinstance(edit, list) else (edit,)
 
 
 def apply_edit(directory: Path, edit: Edit) -> None:
     """Apply one edit to a directory."""
+    if not isinstance(edit["path"], str):
+        edit = {**edit, "path": os.fsdecode(_content(edit["path"]))}
     try:
         _OPERATIONS[edit["op"]](directory, edit)
     except (KeyError, OSError, ValueError) as error:
@@ -94,7 +101,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         rule=rule,
         name=case["name"],
         base=case["base"],
-        edit=case["edit"],
+        edits=edits_of(case["edit"]),
         findings=frozenset(Finding(f["rule"], f["path"], f.get("line")) for f in case["findings"]),
         level=case.get("level", "core"),
         target=case.get("target", "."),
