@@ -428,12 +428,18 @@ class Stream:
         return record(event) + b"\n"
 
     def write(self, line):
-        written = self.file.write(line)
+        try:
+            written = self.file.write(line)
+        except OSError:
+            written = 0
         if written != len(line):  # a full disk: the line is taken back
-            self.file.truncate(self.size)
-            raise OSError("the line could not be written whole")
+            self.take_back()
+            raise Refused("the line could not be written whole")
         self.size += len(line)
         self.seq += 1
+
+    def take_back(self):
+        self.file.truncate(self.size)
 
     def begin(self, name, data, **more):
         seq = self.event(name, data, **more, span="begin")

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from mlv_conformance._cli import SUITE
 
-from .conftest import ROOT, RunSuite
+from .conftest import ROOT, RunSuite, SuiteRun
 
 DRIVERS = ROOT / "conformance" / "drivers"
 
@@ -21,8 +21,14 @@ def test_mlvlogger_and_mlv_validate(run_suite: RunSuite) -> None:
     done = run_suite(sys.executable, DRIVERS / "python_driver.py", options=("--name", "mlvlogger"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
-    assert done.claim["not_passed"] == []
+    assert not_passed(done) == set()
     Draft202012Validator(json.loads((SUITE / "claim.schema.json").read_text())).validate(done.claim)
+
+
+def not_passed(done: SuiteRun) -> set[str]:
+    """The tests that didn't pass, but for the one that needs `strace`."""
+    without_strace = set() if shutil.which("strace") else {"observed/lines while they are written"}
+    return {one["test"] for one in done.claim["not_passed"]} - without_strace
 
 
 def node() -> str:
@@ -49,7 +55,7 @@ def test_javascript(run_suite: RunSuite) -> None:
     done = run_suite(node(), ROOT / "javascript" / "bin" / "driver.js", options=("--name", "mlv for JavaScript"))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == {"writer": "sealed", "reader": "core", "validator": "sealed"}
-    assert done.claim["not_passed"] == []
+    assert not_passed(done) == set()
 
 
 def test_mlvlogger_and_javascript_together(run_suite: RunSuite) -> None:

@@ -43,11 +43,13 @@ function print(answer) {
   }
 }
 
-function orRefused(act) {
+/** What `act` returns, or why it was refused: also if `isStoring` and the system refuses a call. */
+function orRefused(act, isStoring = false) {
   try {
     return act();
   } catch (error) {
-    if (error instanceof Refused) return {refused: error.message};
+    if (error instanceof Refused || (isStoring && error instanceof Error && "syscall" in error))
+      return {refused: error.message};
     throw error;
   }
 }
@@ -132,13 +134,14 @@ class Scenario {
 }
 
 async function write(savedir) {
+  process.on("SIGXFSZ", () => {}); // a write beyond a limit fails, and ends no process
   const scenario = new Scenario(savedir);
   const reported = [];
   process.on("warning", ({message}) => reported.push(message));
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
-    const answer = orRefused(() => scenario.do(step));
+    const answer = orRefused(() => scenario.do(step), true);
     await new Promise(setImmediate); // warnings come after the call
     print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);
   }
@@ -158,5 +161,5 @@ if (command === "id") {
     print({findings, unchecked: unchecked.map(({path}) => path)});
   }
 } else if (command === "read") for (const directory of args) print(reading(directory));
-else if (command === "write" && args.length === 1) await write(args[0]);
+else if (command === "write") await write(args[0]);
 else process.exit(NOT_SUPPORTED);

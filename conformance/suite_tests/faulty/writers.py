@@ -284,6 +284,76 @@ def numbers_of_lines() -> None:
     wrapped(Stream, "last_seqs", last_seqs)
 
 
+# --- at one moment ---
+
+
+@fault("W06", "writer.publish", "observed/*while it is*", "had its name before it was complete")
+def under_the_final_name() -> None:
+    """A file is written under its final name."""
+
+    def publish(path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+
+    minimal.publish = publish
+
+
+@fault("W19", "writer.attach", "observed/a file while it is attached", "before the file was published")
+def event_before_its_file() -> None:
+    """The event of an attached file is written before the file."""
+
+    def attach(self: Any, operation: Any) -> Any:
+        content = bytes.fromhex(operation["hex"])
+        path = f"files/{operation['name']}"
+        value = {"_mlv": "file", "path": path, "size": len(content), "sha256": minimal.digest(content)}
+        self.stream.event("mlv/file", {"file": value})
+        minimal.publish(self.experiment / path, content)
+        return {"path": path}
+
+    minimal.OPERATIONS["attach"] = attach
+
+
+@fault("W21", "writer.one-call", "observed/lines while they are written", "without an LF")
+def two_calls() -> None:
+    """A line and its LF are written in two calls."""
+
+    def write(self: Any, line: bytes) -> None:
+        self.file.write(line[:-1])
+        self.file.write(b"\n")
+        self.size += len(line)
+        self.seq += 1
+
+    Stream.write = write
+
+
+@fault("W48", "writer.line", "observed/a disk that is full*", "json.syntax|log.torn")
+def torn_by_a_full_disk() -> None:
+    """What was written of a line isn't taken back."""
+
+    def take_back(self: Any) -> None:
+        self.size = self.path.stat().st_size
+
+    Stream.take_back = take_back
+
+
+@fault("W49", "writer.dropped", "observed/a disk that is full*", "log.seq")
+def silent_loss() -> None:
+    """An event that could not be kept has a number, and no `mlv/dropped` says so."""
+
+    def take_back(plain: Any, self: Any) -> None:
+        plain(self)
+        self.seq += 1
+
+    wrapped(Stream, "take_back", take_back)
+
+
+@fault("W41", "writer.secrets", "arguments/*", "contains 'c4n4ry")
+def whole_command_line() -> None:
+    """The command line is recorded with its secrets."""
+    wrapped(minimal, "environment", lambda plain: plain() | {"command": sys.argv})
+
+
 if __name__ == "__main__":
     FAULTS[sys.argv[1]].plant()
     sys.exit(minimal.main(*sys.argv[2:]))

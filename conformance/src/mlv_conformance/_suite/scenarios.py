@@ -12,12 +12,13 @@ Step = dict[str, Any]
 class Run:
     """One process of the driver, or several `together`: the steps of each.
 
-    `edit` is applied to the directory before the run, `env` is added to the environment.
+    `edit` is applied to the directory before the run, `env` is added to the environment, `arguments` to the command.
     """
 
     together: list[list[Step]]
     edit: dict[str, Any] | None = None
     env: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _scenario(suite: Path, topic: str, members: dict[str, Any]) -> Scenario:
 
 def _run(members: dict[str, Any]) -> Run:
     together = members.get("together") or [members["steps"]]
-    return Run(_expanded(together), members.get("edit"), members.get("env", {}))
+    return Run(_expanded(together), members.get("edit"), members.get("env", {}), tuple(members.get("arguments", ())))
 
 
 def _expanded(value: Any) -> Any:

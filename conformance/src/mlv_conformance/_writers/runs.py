@@ -4,6 +4,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
 from mlv_conformance._suite.locks import lock_problems
 from mlv_conformance._suite.scenarios import Run, Scenario, Step
+from mlv_conformance._writers.calls import Calls
+from mlv_conformance._writers.observed import Observer
 from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.session import Session, shown_step
 from mlv_conformance._writers.written import WrittenTree
@@ -25,6 +28,10 @@ _ZONE = "Asia/Kathmandu"
 """Drivers run in a time zone in which local time and UTC can't be confused."""
 _MAX_KILL_DELAY = 0.02  # seconds after an operation was sent
 _CHECK_EXPIRES = 1.1  # seconds; a writer may rely for one second on an earlier check of a path
+_BYTES_LEFT = 20
+"""The bytes of a line that can be written while the disk is full."""
+_SCALES = (1, 2, 4, 4, 4, 4)
+"""How much larger than in the scenario files are, each time that it is tried because a moment was missed."""
 _RESUME: list[Step] = [
     {"do": {"op": "resume", "path": "my_exp_1"}},
     {"do": {"op": "event", "event": "afterwards", "data": {"object": {}}}},
@@ -74,9 +81,14 @@ def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str],
     core, sealed, warnings = list[str](), list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
-        with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
-            attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng)
-            attempt.run(trial)
+        for scale in _SCALES:
+            with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
+                attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng, scale)
+                attempt.run(trial)
+            if attempt.problems or not attempt.missed:
+                break
+        else:
+            raise NotOnThisMachine("not tested in this run: the driver was never seen in the middle of the operation")
         core += attempt.problems
         sealed += attempt.unsealed
         warnings += attempt.warnings
@@ -98,8 +110,11 @@ def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
 class _Attempt:
     """One attempt at a scenario, in a separate directory."""
 
-    def __init__(self, drivers: Sequence[Driver], scenario: Scenario, directory: Path, rng: random.Random) -> None:
+    def __init__(
+        self, drivers: Sequence[Driver], scenario: Scenario, directory: Path, rng: random.Random, scale: int
+    ) -> None:
         directory.mkdir(parents=True)
+        self._scale = scale
         self._drivers = drivers
         self._scenario = scenario
         self._savedir = Savedir(directory)
@@ -109,6 +124,14 @@ class _Attempt:
         self.problems: list[str] = []
         self.unsealed: list[str] = []
         self.warnings: list[str] = []
+        self.saw_middle = False
+        self.is_traced = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether a moment that a step watches for was never observed."""
+        watched = Counter(step.get("watch") for run in self._scenario.runs for steps in run.together for step in steps)
+        return bool(watched["publication"]) and not self.saw_middle or bool(watched["line"]) and not self.is_traced
 
     def run(self, runs: list[tuple[Run, int | None]]) -> None:
         """Make the runs, and check the directory after each."""
@@ -154,21 +177,26 @@ class _Attempt:
             yield from session.missing(self._savedir, self._written, period, strict=not self._scenario.absent)
             if session.stream == f"{experiment_of(session.stream)}/log.jsonl":
                 yield from self._written.end_problems(session.stream, session.others)
-        yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after)
+        refused = sum(session.unsure for session in sessions)
+        yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after, refused)
         yield from self._written.equal_nonces()
 
     def _run_sessions(self, run: Run, drivers: list[Driver], sessions: list[Session], killed_after: int | None) -> None:
         """Do the steps of a run, the sessions in turn, and kill the driver after the step `killed_after`."""
         with ExitStack() as stack:
+            self._stack = stack
             environment = {"TZ": _ZONE, **run.env}
-            processes = [stack.enter_context(driver.write(self._savedir.path, environment)) for driver in drivers]
+            processes = [
+                stack.enter_context(driver.write(self._savedir.path, environment, run.arguments)) for driver in drivers
+            ]
             for step in range(max(len(session.steps) for session in sessions)):
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
                         self._disturb(session, session.steps[step])
                         if session.steps[step]["do"]["op"] == "close":
                             session.others = self._savedir.last_seqs(experiment_of(session.stream))
-                        process.send(self._with_answers(session.steps[step]["do"]))
+                        self._limit(process, session, session.steps[step])
+                        self._send(process, session, session.steps[step])
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])
                     return
@@ -178,10 +206,53 @@ class _Attempt:
                         if self._scenario.locked and session.is_open:
                             self.problems += lock_problems(self._savedir.path / session.stream)
             for process, session in zip(processes, sessions, strict=True):
+                self.problems += session.calls.problems() if session.calls else ()
                 process.finish()
                 self._check_warned(session)
             if len(sessions) > 1 and all(session.is_refused for session in sessions):
                 self.problems.append("all writers that should work at the same time were refused")
+
+    def _send(self, process: Process, session: Session, step: Step) -> None:
+        """Send the operation of a step, and observe the experiment while the driver does it if the step says so."""
+        operation = self._with_answers(step["do"])
+        if "watch" not in step:
+            process.send(operation)
+            return
+        if step["watch"] == "line" and self._trace(process, session):
+            process.send(operation)
+            return
+        content = None
+        if operation["op"] == "attach":
+            operation["hex"] *= self._scale
+            content = bytes.fromhex(operation["hex"])
+        path = operation.get("path", operation.get("name") if operation["op"] == "create" else session.path)
+        stream = self._savedir.path / (session.stream if path == session.path else f"{path}/log.jsonl")
+        observer = Observer(self._savedir.path / path, stream, content)
+        process.send(operation)
+        watch = observer.watch_publication if step["watch"] == "publication" else observer.watch_line
+        self.problems += watch(process)
+        self.saw_middle |= observer.saw_middle
+
+    def _trace(self, process: Process, session: Session) -> bool:
+        """Return whether the calls of the driver are traced, which begins at the first step that asks for it."""
+        if session.calls is None:
+            try:
+                session.calls = Calls(process.id, self._savedir.path / session.stream)
+            except OSError:
+                return False
+            self._stack.callback(session.calls.stop)
+            self.is_traced = True
+        return True
+
+    def _limit(self, process: Process, session: Session, step: Step) -> None:
+        """Let the disk be full for the driver, after some bytes of the next line, or free again."""
+        if "disk" not in step:
+            return
+        try:
+            size = len(self._savedir.content(session.stream)) + _BYTES_LEFT if step["disk"] == "full" else None
+            process.limit_files(size)
+        except OSError as error:
+            raise NotOnThisMachine(str(error)) from error
 
     def _kill(self, process: Process, step: Step) -> None:
         if self._scenario.kill == "asked":

@@ -7,6 +7,7 @@ from typing import Any
 from mlv_conformance._driver import Answer
 from mlv_conformance._suite.scenarios import Step
 from mlv_conformance._writers.acknowledged import missing_event, missing_file, missing_meta
+from mlv_conformance._writers.calls import Calls
 from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.written import WrittenTree
 
@@ -18,9 +19,14 @@ class Session:
         self.steps = steps
         self.acknowledged: list[tuple[str, dict[str, Any], Answer]] = []
         """The stream, the operation and the answer."""
-        self._path = ""
+        self.path = ""
+        """The path in the savedir of the open experiment."""
         self._stream: str | None = "log.jsonl"
         self.is_refused = False
+        self.calls: Calls | None = None
+        """The calls of the driver, from the first step that watches its lines."""
+        self.unsure = 0
+        """How many events were refused while the disk was full: they may be kept later."""
         self.is_open = False
         """Whether the driver has a stream open."""
         self.others: dict[str, int] = {}
@@ -31,7 +37,7 @@ class Session:
     @property
     def stream(self) -> str:
         """The path in the savedir of the open stream; the experiment's path if the stream isn't known."""
-        return f"{self._path}/{self._stream}" if self._stream else self._path
+        return f"{self.path}/{self._stream}" if self._stream else self.path
 
     def continue_in(self, stream: str | None) -> int:
         """Expect the next events in another stream of the experiment.
@@ -63,6 +69,8 @@ class Session:
         if isinstance(answer.get("refused"), str):
             if step.get("may") == "refused" or step.get("may") and operation["op"] in ("create", "resume", "open"):
                 self.is_refused = True
+            elif "disk" in step:
+                self.unsure += 1
             elif not step.get("refused") and step.get("may") != "differ":
                 return f"{shown_step(step)} was refused: {answer['refused'][:200]!r}"
             return None
@@ -71,9 +79,9 @@ class Session:
         op = operation["op"]
         self.is_open = op != "close"
         if op == "create":
-            self._path = "/".join(filter(None, [operation.get("in"), operation["name"]]))
+            self.path = "/".join(filter(None, [operation.get("in"), operation["name"]]))
         elif op in ("resume", "open"):
-            self._path = operation["path"]
+            self.path = operation["path"]
             self._stream = "log.jsonl" if op == "resume" else str(answer.get("stream"))
         elif op not in ("attach", "close") and type(answer.get("seq")) is not int:
             return f"{shown_step(step)} was not acknowledged with a seq: {json.dumps(answer)[:200]}"

@@ -176,9 +176,9 @@ class WrittenTree:
                 yield from _recovery_problems(path, b"", now[path])
 
     def surplus_events(
-        self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None
+        self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None, unsure: int
     ) -> Iterator[str]:
-        """Return the streams with more events of the user than were logged."""
+        """Return the streams with more events of the user than were logged; `unsure` refused ones may be kept."""
         if self._continues_anywhere:
             return
         asked = Counter(
@@ -187,7 +187,7 @@ class WrittenTree:
         for path, content in self._savedir.files():
             if path.endswith(".jsonl") and path not in self._foreign:
                 new = user_events(content) - self._counts[path]
-                if new > asked[path] + (killed_after is not None):
+                if new > asked[path] + (killed_after is not None) + unsure:
                     yield f"{path} has {new} new events of the user, but {asked[path]} were logged"
 
     def end_problems(self, stream: str, others: dict[str, int]) -> Iterator[str]:
