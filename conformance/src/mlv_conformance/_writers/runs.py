@@ -214,17 +214,14 @@ class _Attempt:
 
     def _send(self, process: Process, session: Session, step: Step) -> None:
         """Send the operation of a step, and observe the experiment while the driver does it if the step says so."""
-        operation = self._with_answers(step["do"])
+        operation = self._operation(step)
         if "watch" not in step:
             process.send(operation)
             return
         if step["watch"] == "line" and self._trace(process, session):
             process.send(operation)
             return
-        content = None
-        if operation["op"] == "attach":
-            operation["hex"] *= self._scale
-            content = bytes.fromhex(operation["hex"])
+        content = bytes.fromhex(operation["hex"]) if operation["op"] == "attach" else None
         path = operation.get("path", operation.get("name") if operation["op"] == "create" else session.path)
         stream = self._savedir.path / (session.stream if path == session.path else f"{path}/log.jsonl")
         observer = Observer(self._savedir.path / path, stream, content)
@@ -288,6 +285,13 @@ class _Attempt:
         if self._scenario.told and session.is_warned is False:
             self.problems.append("another program changed the path of the stream, and the user was not warned")
 
+    def _operation(self, step: Step) -> Any:
+        """Return the operation of a step, with files that are as large as this attempt needs."""
+        operation = self._with_answers(step["do"])
+        if "watch" in step and "hex" in operation:
+            operation["hex"] *= self._scale
+        return operation
+
     def _with_answers(self, operation: Any) -> Any:
         """Return the operation with `$name` replaced by the answer to the step with that name."""
         return {
@@ -303,7 +307,7 @@ class _Attempt:
         for name, part in wanted.items():
             if answer.get(name) != part:
                 self.problems.append(f"{shown_step(step)} was answered with {name} {answer.get(name)!r}, not {part!r}")
-        problem = session.take_answer(number, self._with_answers(step["do"]), answer)
+        problem = session.take_answer(number, self._operation(step), answer)
         if problem:
             self.problems.append(problem)
 
