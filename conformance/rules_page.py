@@ -1,7 +1,8 @@
-"""Writes the page of the rules, docs/reference/rules.md, from the specification and the suite: `rules_page.py`.
+"""Writes the pages of the rules: `python conformance/rules_page.py`.
 
-Nothing of the page is written by hand: a rule's words, reason and remedy are those of requirements.json, and what
-breaks it is a case of the suite. A test compares the page with what this makes.
+These are docs/reference/rules.md, from the specification and the suite, and spec/1.0/rules.md, the index by class and
+phase. Nothing of them is written by hand: a rule's words, reason and remedy are those of requirements.json, and what
+breaks it is a case of the suite. A test compares the pages with what this makes.
 """
 
 import json
@@ -10,12 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PAGE", "page"]
+__all__ = ["INDEX", "PAGE", "index", "page"]
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "rules.md"
 SUITE = ROOT / "conformance" / "suite"
 SPEC = ROOT / "spec" / "1.0"
+INDEX = SPEC / "rules.md"
 
 HEAD = """# Rules
 
@@ -25,6 +27,13 @@ What breaks it is the smallest change of a valid directory among the [cases of t
 `mlv-validate --explain RULE` says the same in a terminal.
 
 This page is made from `spec/1.0/requirements.json` and the suite, by `python conformance/rules_page.py`.
+"""
+
+INDEX_HEAD = """# Index of rules
+
+All {count} rules, by class and, for directories, by [phase](validation.md#phases).
+`SHOULD` and *Sealed* mark the rules that aren't a MUST at level Core.
+This page is made from [requirements.json](requirements.json).
 """
 
 SUITE_PAGE = "../how-to/implement.md"
@@ -40,6 +49,27 @@ def page() -> str:
         parts.append(f"\n## {chapter.capitalize()}\n")
         parts += [_rule(rule) for rule in members]
     return "".join(parts)
+
+
+def index() -> str:
+    """Return the expected text of the index in the specification."""
+    rules = json.loads((SPEC / "requirements.json").read_text("utf-8"))
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for phase in ("layout", "bytes", "json", "schema", "records", "integrity", "references"):
+        groups[f"Directory, phase `{phase}`"] = [rule for rule in rules if rule["phase"] == phase]
+    for name in ("writer", "reader", "validator"):
+        groups[name.capitalize()] = [rule for rule in rules if rule["class"] == name]
+    parts = [INDEX_HEAD.format(count=len(rules))]
+    for title, members in groups.items():
+        parts.append(f"\n## {title}\n\n| rule | in | |\n| --- | --- | --- |\n")
+        parts += [_entry(rule) for rule in members]
+    return "".join(parts)
+
+
+def _entry(rule: dict[str, Any]) -> str:
+    marks = [*(["`SHOULD`"] if rule["level"] == "SHOULD" else []), *(["*Sealed*"] if rule["at"] == "sealed" else [])]
+    address = f"{rule['chapter']}.md#{rule['id']}"
+    return f"| [`{rule['id']}`]({address}) | {rule['chapter'].capitalize()} | {', '.join(marks)} |\n"
 
 
 def _rule(rule: dict[str, Any]) -> str:
@@ -111,3 +141,4 @@ def _held(rule: str) -> list[str]:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    INDEX.write_text(index(), "utf-8")

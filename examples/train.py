@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mlvlogger import Exp, ref
+from mlvlogger import Exp, Histogram, ref
 
 matplotlib.use("Agg")
 
@@ -55,11 +55,14 @@ with Exp(args.savedir, args.name, params, kind="train", tags=["digits"]) as exp:
             probabilities = model.predict_proba(x_valid)
             accuracy = accuracy_score(y_valid, probabilities.argmax(axis=1))
             epoch.event("validation", step=step, accuracy=accuracy, loss=log_loss(y_valid, probabilities))
+            weights = {f"layer{number}": Histogram.of(layer, bins=32) for number, layer in enumerate(model.coefs_)}
+            epoch.event("weights", weights, step=step)
 
             if accuracy > best:
                 best = accuracy
                 # The mark is the log position of this model state, for a training that continues from it.
-                state = {"model": model, "seed": args.seed, "epoch": n, "accuracy": accuracy, "mark": exp.mark()}
+                state = {"model": model, "seed": args.seed, "epoch": n, "step": step, "accuracy": accuracy}
+                state["mark"] = exp.mark()
                 joblib.dump(state, checkpoint, compress=3)
                 epoch.event("improved", step=step, accuracy=accuracy)
 

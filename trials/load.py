@@ -22,7 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-_NAMES = "backlog capture crash exits forks kept locks logging_handler place process* stream_lock streams system writers"
+_NAMES = (
+    "backlog capture crash exits forks kept locks logging_handler place process* stream_lock streams system writers"
+)
 _PATTERNS = [f"python/tests/test_{name}.py" for name in _NAMES.split()]
 _PATTERNS += ["tools/tests/test_clean.py", "tools/tests/test_tail.py"]
 _TESTS = sorted(str(path) for pattern in _PATTERNS for path in _ROOT.glob(pattern))

@@ -1,4 +1,4 @@
-"""The commands `id`, `read` and `validate` of the Python driver, done with `mlvlogger` and `mlv_validate`."""
+"""The commands of the Python driver that only read, done with `mlvlogger` and `mlv_validate`."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlvlogger
-from mlv_validate import validate
+from mlv_validate import make_statement, validate
 from mlvlogger import MLVError, UnsupportedVersion
 
 _SAFE = 2**53 - 1
@@ -30,10 +30,12 @@ def identify(file: str) -> dict[str, Any]:
         return {"id": mlvlogger.read(folder).id}
 
 
-def judge(directory: str, *, sealed: bool = False) -> dict[str, Any]:
+def judge(directory: str, *, sealed: bool = False, anchor: str | None = None) -> dict[str, Any]:
     """What the validator finds."""
-    [target] = validate(directory, sealed=sealed).targets
+    report = validate(directory, sealed=sealed, anchor=anchor)
+    [target] = report.targets
     return {
+        "matches": report.to_json()["targets"][0].get("matches"),
         "findings": [{"rule": one.rule, "path": _storable(one.path), "line": one.line} for one in target.findings],
         "unchecked": [_storable(one.path) for one in target.unchecked],
     }
@@ -42,6 +44,15 @@ def judge(directory: str, *, sealed: bool = False) -> dict[str, Any]:
 def _storable(path: str) -> str:
     """A path as in a report: bytes that aren't UTF-8 are written `\\xNN`."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def state(directory: str) -> dict[str, Any]:
+    """The statement of an experiment, and its anchor."""
+    try:
+        statement = make_statement(directory)
+    except ValueError:
+        return {"statement": None, "anchor": None}
+    return {"statement": statement.raw.decode(), "anchor": statement.anchor}
 
 
 def read(directory: str) -> dict[str, Any]:
@@ -58,7 +69,41 @@ def read(directory: str) -> dict[str, Any]:
     return {"id": exp.id, "state": state, "meta": _meta(exp), "streams": streams}
 
 
+def metrics(directory: str) -> dict[str, Any]:
+    """What the reader makes of the metrics of an experiment."""
+    try:
+        exp = mlvlogger.read(directory)
+        return {"streams": {path: _metrics(exp, path) for path in exp.streams}}
+    except (MLVError, OSError):
+        return {"refused": True}
+
+
+def _metrics(exp: Any, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    definitions = exp.metric_definitions(stream=path)
+    for event, name in exp.metric_names(stream=path):
+        positions, values = exp.metric(event, name, stream=path)
+        definition = definitions.of(event, name)
+        best = exp.best(event, name, stream=path) if definition and definition.direction else None
+        found.setdefault(event, {})[name] = {
+            "definition": definition and _definition(definition),
+            "points": [[_model(at), _model(value)] for at, value in zip(positions, values, strict=True)],
+            "best": best and best.line,
+        }
+    return found
+
+
+def _definition(definition: Any) -> dict[str, str]:
+    members = ("direction", "unit", "description", "axis")
+    return {name: text for name in members if (text := getattr(definition, name)) is not None}
+
+
 def _meta(exp: Any) -> dict[str, Any]:
+    # The reader says in words alone what it has left out.
+    problems = [
+        problem for problem in exp.problems if problem.path.startswith("meta/") and "was left out" in problem.message
+    ]
+    left_out = sorted(int(Path(problem.path).stem) for problem in problems)
     return {
         "name": exp.name,
         "kind": exp.kind,
@@ -70,7 +115,23 @@ def _meta(exp: Any) -> dict[str, Any]:
         "tags": exp.tags,
         "descriptions": exp.descriptions,
         "environments": [_model(environment) for environment in exp.environments],
+        "changes": _changes(exp),
+        "in_force": {
+            str(number): {"params": _model(exp.params_at(number)), "extra": _model(exp.extra_at(number))}
+            for number in range(1, len(exp.records) + 1)
+            if number not in left_out
+        },
+        "left_out": left_out,
     }
+
+
+def _changes(exp: Any) -> list[Any]:
+    found: dict[int, Any] = {}
+    for change in exp.changes:
+        empty: dict[str, Any] = {"params": {}, "extra": {}}
+        of_record = found.setdefault(change.record, {"number": change.record, "stream": change.stream, **empty})
+        of_record[change.member][change.name] = _model(change.new)
+    return [{**one, **{name: {"object": one[name]} for name in ("params", "extra")}} for one in found.values()]
 
 
 def _stream(exp: Any, path: str) -> dict[str, Any]:
@@ -85,7 +146,12 @@ def _stream(exp: Any, path: str) -> dict[str, Any]:
         refused = int(str(error).split("the session on line ")[1].split()[0])
         kept = {event.line for event in events}
     left_out = sorted(problem.line for problem in exp.problems if problem.path == path and problem.line)
-    return {"events": [_event(event, event.line in kept) for event in events], "left_out": left_out, "refused": refused}
+    return {
+        "events": [_event(event, event.line in kept) for event in events],
+        "records": [exp.record_at(event) for event in events] if refused is None else None,
+        "left_out": left_out,
+        "refused": refused,
+    }
 
 
 def _event(event: Any, kept: bool) -> dict[str, Any]:
@@ -143,6 +209,21 @@ def _opaque(value: Any) -> Any:
     return {"opaque": value.json}
 
 
+def _histogram(value: mlvlogger.Histogram) -> Any:
+    members = {name: getattr(value, name) for name in value.__match_args__}
+    return {
+        "histogram": {
+            name: list(part) if isinstance(part, tuple) else part if math.isfinite(part) else _float(part)
+            for name, part in members.items()
+            if part is not None
+        }
+    }
+
+
+def _table(value: mlvlogger.Table) -> Any:
+    return {"table": {"columns": list(value.columns), "rows": [[_model(cell) for cell in row] for row in value.rows]}}
+
+
 def _typed(kind: str, *optional: str) -> Callable[[Any], Any]:
     def model(value: Any) -> Any:
         members = {name: getattr(value, name) for name in value.__match_args__}
@@ -171,6 +252,8 @@ _MODELS: dict[type, Callable[[Any], Any]] = {
     mlvlogger.External: _typed("external"),
     mlvlogger.ExperimentRef: _typed("experiment", "path"),
     mlvlogger.EventRef: _typed("event"),
+    mlvlogger.Histogram: _histogram,
+    mlvlogger.Table: _table,
     mlvlogger.Unencodable: _typed("unencodable"),
     mlvlogger.Redacted: _typed("redacted"),
     mlvlogger.Opaque: _opaque,

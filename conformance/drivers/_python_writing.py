@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -21,6 +23,8 @@ def write(directory: Path) -> int:
     writer = _Writer(directory)
     for line in sys.stdin.buffer:
         operation = json.loads(line)
+        if operation["op"] == "exit":
+            return _leave(operation["how"])
         do = _OPERATIONS.get(operation.pop("op"))
         if do is None:
             return UNSUPPORTED
@@ -36,6 +40,18 @@ def write(directory: Path) -> int:
             answer["told"] = [str(warning.message) for warning in reported]
         print(json.dumps(answer), flush=True)
     return 0
+
+
+def _leave(how: str) -> int:
+    """End the program as the operation `exit` says, or return its exit code."""
+    if how.startswith("SIG"):
+        signal.raise_signal(getattr(signal, how))
+        signal.pause()
+    if how == "exception":
+        raise RuntimeError("nothing catches this")
+    if how == "_exit":
+        os._exit(1)
+    return int(how == "code")
 
 
 class _Writer:
@@ -56,6 +72,10 @@ class _Writer:
     def open(self, path: str, **options: Any) -> dict[str, Any]:
         self._exp = Exp.open(self._directory / path, **_options(options))
         return {"stream": self._exp.log.file.relative_to(self._exp.path).as_posix()}
+
+    def add(self, **options: Any) -> dict[str, Any]:
+        self._exp.add(**_options(options))
+        return {}
 
     def event(self, event: str, data: Any, within: int | None = None, span: str | None = None) -> dict[str, Any]:
         logger: Logger = self._exp.log
@@ -88,6 +108,9 @@ class _Writer:
         self._exp.rewind({stream: to})
         return {"seq": self._exp.mark()[stream]}
 
+    def define_metric(self, metric: str, **members: str) -> dict[str, Any]:
+        return {"seq": self._exp.define_metric(metric, **members)}
+
     def attach(self, name: str, hex: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "content")
@@ -103,11 +126,13 @@ _OPERATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "create": _Writer.create,
     "resume": _Writer.resume,
     "open": _Writer.open,
+    "add": _Writer.add,
     "event": _Writer.event,
     "end": _Writer.end,
     "mlv/pause": _Writer.pause,
     "mlv/resume": _Writer.unpause,
     "mlv/rewind": _Writer.rewind,
+    "mlv/metric": _Writer.define_metric,
     "attach": _Writer.attach,
     "close": _Writer.close,
 }
@@ -152,6 +177,10 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "external": lambda members: mlvlogger.External(**members),
     "experiment": lambda members: mlvlogger.ExperimentRef(**members),
     "event": lambda members: mlvlogger.EventRef(**members),
+    "histogram": lambda members: mlvlogger.Histogram(
+        **{name: _value(part) if isinstance(part, dict) else part for name, part in members.items()}
+    ),
+    "table": lambda members: mlvlogger.Table(members["columns"], _value(members["rows"])),
     "unencodable": lambda members: mlvlogger.Unencodable(**members),
     "redacted": lambda members: mlvlogger.Redacted(),
     "opaque": mlvlogger.Opaque,

@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import secrets
+import signal
 import sys
 import time
 from datetime import datetime, timezone
@@ -72,7 +73,7 @@ def encode(model):
         return {"_mlv": "bytes", "value": base64.b64encode(bytes.fromhex(inner)).decode()}
     if kind == "opaque":
         return inner
-    if isinstance(inner, dict):  # file, external, experiment, event, unencodable, redacted
+    if isinstance(inner, dict):  # file, external, experiment, event, histogram, table, unencodable, redacted
         return {"_mlv": kind, **{name: encode(part) for name, part in inner.items()}}
     return {"_mlv": kind, "value": inner}  # int, float, string and the times
 
@@ -178,25 +179,61 @@ def check_version(members):
         raise Refused("a record is of a version, or requires a feature, that is not known here")
 
 
-def add(experiment, operation):
-    """Add a meta record under the next number that is free; returns that number and its bytes."""
-    new = members(operation)
+def add(experiment, operation, stream):
+    """Add a meta record under the next number that is free; returns that number and its bytes.
+
+    The record is made for the stream, or for log/run-N.jsonl if that is None. While the experiment is open, it has no
+    environment, and is added only if it has something new.
+    """
+    given = members(operation)
     refuse_links(experiment, "meta")
     while True:
         before = records(experiment)
-        for name in ("params", "extra"):
-            taken = {old for earlier in map(json.loads, before) for old in earlier.get(name, {})}
-            if taken & new.get(name, {}).keys():
-                raise Refused(f"{name} has {taken & new[name].keys()} already, and what is recorded stays")
-        taken = {tag for earlier in map(json.loads, before) for tag in earlier.get("tags", [])}
-        tags = {"tags": [tag for tag in new["tags"] if tag not in taken]} if "tags" in new else {}
+        number = len(before) + 1
+        made_for = stream or f"log/run-{number}.jsonl"
+        new = unrecorded(list(map(json.loads, before)), given, made_for)
+        if operation["op"] != "add":
+            new["environment"] = environment()
+        elif not new:
+            return None
         meta = {"mlv": "1.0", "experiment": f"sha256:{digest(before[0])}", "previous": f"sha256:{digest(before[-1])}"}
-        content = record(meta | {"created": utc(), "environment": environment()} | new | tags)
+        meta |= {"created": utc()} | ({} if made_for == "log.jsonl" else {"stream": made_for})
+        content = record(meta | new)
         try:
-            publish(experiment / "meta" / f"{len(before) + 1}.json", content)
-            return len(before) + 1, content
+            publish(experiment / "meta" / f"{number}.json", content)
+            return number, content
         except FileExistsError:
             continue
+
+
+def unrecorded(before, given, stream):
+    """The members of an addition for a stream: what no record has, and the values that differ from those in force."""
+    new, changes = {}, {}
+    for member in ("params", "extra"):
+        present = in_force(before, member, stream)
+        values = {name: part for name, part in given.get(member, {}).items() if name not in present}
+        changed = {
+            name: part
+            for name, part in given.get(member, {}).items()
+            if name in present and dumps(present[name]) != dumps(part)  # True == 1, but they differ in JSON
+        }
+        new |= {member: values} if values else {}
+        changes |= {member: changed} if changed else {}
+    tags = [tag for tag in given.get("tags", []) if not any(tag in record.get("tags", []) for record in before)]
+    described = any(record.get("description") == given.get("description") for record in before)
+    new |= {"changes": changes} if changes else {}
+    new |= {"tags": tags} if tags else {}
+    return new | ({} if "description" not in given or described else {"description": given["description"]})
+
+
+def in_force(before, member, stream):
+    """The values that are in force for a session in a stream."""
+    values = {}
+    for record in before:
+        values = record.get(member, {}) | values
+        if record.get("stream") in (None, stream):
+            values |= record.get("changes", {}).get(member, {})
+    return values
 
 
 def enclosing(path):
@@ -279,6 +316,7 @@ class Stream:
 
     def __init__(self, experiment, name):
         self.experiment = experiment
+        self.first = name
         self.place_at(name)
         content = self.path.read_bytes()
         try:
@@ -469,25 +507,31 @@ class Stream:
         self.write(line[:-68] + digest(covered).encode() + line[-4:])
         self.place = place
 
+    def others(self):
+        """The last `seq` and the last seal of each other stream, for the end of `log.jsonl`."""
+        streams, seals = {}, {}
+        for path in sorted(self.experiment.glob("log/*.jsonl")) if self.name == "log.jsonl" else []:
+            if not PORTABLE.fullmatch(path.name[: -len(".jsonl")]) or path.is_symlink():
+                continue
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue
+            name, found = f"log/{path.name}", [event for event, _ in events(content[: content.rfind(b"\n") + 1])]
+            seqs = [event["seq"] for event in found if event]
+            streams |= {name: seqs[-1]} if seqs else {}
+            if found and found[-1] and found[-1]["event"] in ("mlv/seal", "mlv/end"):
+                seals[name] = found[-1]["data"]["sha256"]
+        return ({"streams": streams} if streams else {}) | ({"seals": seals} if seals else {})
+
     def close(self, status):
         self.look()
         if self.paused:
             self.seal("mlv/seal", {})
         else:
-            streams = self.last_seqs() if self.name == "log.jsonl" else {}
-            self.seal("mlv/end", {"status": status} | ({"streams": streams} if streams else {}))
+            self.seal("mlv/end", {"status": status} | self.others())
         self.release()
         self.file.close()
-
-    def last_seqs(self):
-        """The last seq of each other stream."""
-        found = {}
-        for path in sorted((self.experiment / "log").glob("*.jsonl")):
-            if PORTABLE.fullmatch(path.name[: -len(".jsonl")]) and path.is_file() and not path.is_symlink():
-                content = path.read_bytes()
-                seqs = [event["seq"] for event, _ in events(content[: content.rfind(b"\n") + 1]) if event]
-                found |= {f"log/{path.name}": seqs[-1]} if seqs else {}
-        return found
 
 
 # The driver.
@@ -525,15 +569,23 @@ class Writer:
         experiment = self.directory / operation["path"]
         records(experiment)
         stream = Stream(experiment, "log.jsonl")  # locked before anything is added
-        return {"id": self.start(experiment, stream, *add(experiment, operation))}
+        return {"id": self.start(experiment, stream, *add(experiment, operation, "log.jsonl"))}
 
     def open(self, operation):
         experiment = self.directory / operation["path"]
         refuse_links(experiment, "log")
-        number, content = add(experiment, operation)
+        number, content = add(experiment, operation, None)
         name = f"log/run-{number}.jsonl"
         self.start(experiment, Stream(experiment, name), number, content)
         return {"stream": name}
+
+    def add(self, operation):
+        self.stream.look()
+        added = add(self.experiment, operation, self.stream.first)
+        if added:
+            self.stream.session["record"] = {"number": added[0], "sha256": digest(added[1])}
+            self.stream.event("mlv/record", {"record": self.stream.session["record"]})
+        return {}
 
     def event(self, operation):
         name = operation["event"]
@@ -556,6 +608,12 @@ class Writer:
 
     def rewind(self, operation):
         return {"seq": self.stream.rewind(operation["to"])}
+
+    def define(self, operation):
+        data = {name: text for name, text in operation.items() if name != "op"}
+        if data.get("direction", "minimize") not in ("minimize", "maximize") or not data["metric"]:
+            raise Refused(f"{data} isn't the definition of a metric")
+        return {"seq": self.stream.event("mlv/metric", data)}
 
     def attach(self, operation):
         content = bytes.fromhex(operation["hex"])
@@ -597,27 +655,65 @@ class Writer:
         self.stream = None
         return {}
 
+    def exit(self, status):
+        """Close what the user has not closed, as the program ends."""
+        if self.stream and not self.stream.file.closed:
+            try:
+                self.stream.close(status)
+            except (Refused, OSError) as error:
+                print(f"no end could be written: {error}", file=sys.stderr)
+
 
 OPERATIONS = {
     "create": Writer.create,
     "resume": Writer.resume,
     "open": Writer.open,
+    "add": Writer.add,
     "event": Writer.event,
     "end": Writer.end,
     "mlv/pause": Writer.pause,
     "mlv/resume": Writer.unpause,
     "mlv/rewind": Writer.rewind,
+    "mlv/metric": Writer.define,
     "attach": Writer.attach,
     "close": Writer.close,
 }
+
+
+def leave(how):
+    """End as the operation `exit` says, or return the exit code."""
+    if how.startswith("SIG"):
+        os.kill(os.getpid(), getattr(signal, how))
+        time.sleep(60)
+    if how == "_exit":
+        os._exit(1)
+    if how == "exception":
+        raise RuntimeError("nothing catches this")
+    return int(how == "code")
 
 
 def main(command, *arguments):
     if command != "write":
         return 64
     writer = Writer(Path(arguments[0]))
+    status = "failed"
+    try:
+        code = work(writer)
+        status = "failed" if code else "completed"
+        return code
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        writer.exit(status)
+
+
+def work(writer):
+    """Do the operations; returns the exit code."""
     for line in sys.stdin.buffer:
         operation = json.loads(line)
+        if operation["op"] == "exit":
+            return leave(operation["how"])
         if operation["op"] not in OPERATIONS:
             return 64
         try:

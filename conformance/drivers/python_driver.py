@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from _python_reading import answer_each, identify, judge, read
+from _python_reading import answer_each, identify, judge, metrics, read, state
 from _python_writing import UNSUPPORTED, write
 
 
@@ -16,10 +16,18 @@ def main(command: str, *arguments: str) -> int:
             return answer_each(identify, files)
         case "read", directories:
             return answer_each(read, directories)
+        case "validate", ("--sealed", "--anchor", anchor, *directories):
+            return answer_each(partial(judge, sealed=True, anchor=anchor), directories)
+        case "metrics", directories:
+            return answer_each(metrics, directories)
         case "validate", ("--sealed", *directories):
             return answer_each(partial(judge, sealed=True), directories)
+        case "validate", ("--anchor", anchor, *directories):
+            return answer_each(partial(judge, anchor=anchor), directories)
         case "validate", directories:
             return answer_each(judge, directories)
+        case "statement", directories:
+            return answer_each(state, directories)
     return UNSUPPORTED
 
 

@@ -1,5 +1,6 @@
 """The command `mlv-conformance`, run as a user runs it."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -22,6 +23,15 @@ class SuiteRun(NamedTuple):
 
 
 RunSuite = Callable[..., SuiteRun]
+
+
+def load_script(path: Path) -> Any:
+    """Return a script of the repository, which is in no package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

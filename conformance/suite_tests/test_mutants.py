@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def notices(case: Case, target: Path) -> bool:
     """Whether the case fails the validator as it is now."""
-    [report] = validate(target, sealed=case.level == "sealed").targets
+    [report] = validate(target, sealed=case.level == "sealed", anchor=case.anchor).targets
     found = {Finding(finding.rule, storable(finding.path), finding.line) for finding in report.findings}
     return found != case.findings or {entry.path for entry in report.unchecked} != case.unchecked
 
@@ -221,8 +221,13 @@ EQUIVALENT = {
     'event.data: type: "object" at data.type',
     "event.name: minLength: 1 at event.minLength",
     'event.name: type: "string" at event.not.type',
+    "metric.data: minLength: 1 at event.minLength",  # the form of event.name, as above
+    'metric.data: type: "string" at event.not.type',
     'meta.extra: type: "object" at extra.type',
     'meta.environment: type: "object" at environment.type',
     'meta.params: type: "object" at params.type',
+    'addition.changes: type: "object" at changes.type',
+    'addition.changes: type: "object" at params.type',
+    'addition.changes: type: "object" at extra.type',
 }
 """Assertions that another one of the same rule implies: whatever isn't an object has no member `_mlv` either, say."""

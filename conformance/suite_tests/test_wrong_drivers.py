@@ -6,10 +6,12 @@ import sys
 from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlv_conformance._cli import SUITE
+from mlv_conformance._suite.coverage import load_tests, rules_of, untested_rules
 from mlv_conformance._suite.scenarios import load_scenarios
 from mlv_validate import RULES
 
@@ -30,6 +32,16 @@ def test_a_wrong_writer_is_noticed(fault: str, run_suite: RunSuite) -> None:
     outcome = "failed" if any(RULES[rule].level == "MUST" for rule in rules) else "warned"
     assert Counter(line.split(":")[0] for line in done.stdout.splitlines())[outcome] >= 1, done.stdout
     assert done.returncode == (outcome == "failed")
+
+
+@pytest.mark.parametrize(("class_", "faults"), [("writer", FAULTS), ("reader", READER_FAULTS)])
+def test_a_rule_counts_as_tested_only_if_a_wrong_driver_is_aimed_at_its_tests(class_: str, faults: Any) -> None:
+    """Otherwise it belongs in `suite/untested.json`: a name in a test doesn't show that the test notices anything."""
+    tests = [test for test in load_tests(SUITE) if test.class_ == class_]
+    topics = {pattern for _, pattern in faults.values()}
+    aimed = {rule for test in tests for rule in test.rules if any(fnmatchcase(test.name, one) for one in topics)}
+    whole = {rule for rule, part in untested_rules(SUITE).items() if part is None}
+    assert [rule for rule in rules_of(class_) if rule not in aimed | whole] == []
 
 
 @pytest.mark.parametrize("fault", READER_FAULTS)

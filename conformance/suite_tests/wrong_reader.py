@@ -6,6 +6,7 @@ Each is the Python driver with one fault, by the name of which the suite's own t
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,14 @@ import _python_reading as driver
 import python_driver
 
 import mlvlogger._format.decode as values
+import mlvlogger._format.meta as folded
+import mlvlogger._format.metric_definition as definition_format
 import mlvlogger._format.parse as parse
 import mlvlogger._read.experiment as reading
+import mlvlogger._read.fast as fast
 import mlvlogger._read.meta as meta
-from mlvlogger import Experiment, Opaque
+import mlvlogger._read.stream as streams
+from mlvlogger import Experiment, MetricDefinition, MetricDefinitions, Opaque
 
 plain_read, plain_stream, plain_meta = driver.read, driver._stream, driver._meta
 
@@ -86,7 +91,7 @@ def surrogates() -> None:
 
 def torn() -> None:
     """The bytes after the last LF are a line."""
-    plain = reading.blocks
+    plain = streams.blocks
 
     def blocks(file: Any, size: int) -> Any:
         yield from plain(file, size)
@@ -94,12 +99,12 @@ def torn() -> None:
         if rest := file.read().rpartition(b"\n")[2]:
             yield rest + b"\n", len(rest)
 
-    reading.blocks = blocks
+    streams.blocks = blocks
 
 
 def links() -> None:
     """Streams that are symbolic links are read."""
-    reading._is_regular = lambda path: path.is_file()
+    reading.is_regular = lambda path: path.is_file()
     reading.open_regular = lambda path: open(path, "rb")
 
 
@@ -162,7 +167,7 @@ def checked(check: Callable[[Any, Any], bool]) -> Callable[[], None]:
             if not check(version, requires):
                 raise driver.UnsupportedVersion(where)
 
-        reading.check_version = meta.check_version = check_version
+        streams.check_version = meta.check_version = check_version
 
     return fault
 
@@ -186,6 +191,133 @@ def clears_locks() -> None:
         return plain_read(directory)
 
     python_driver.read = read
+
+
+def of_definitions(choose: Callable[[MetricDefinitions, str, str], Any]) -> Callable[[], None]:
+    def fault() -> None:
+        MetricDefinitions.of = choose  # type: ignore[method-assign]
+
+    return fault
+
+
+def own_first(self: MetricDefinitions, event: str, metric: str) -> Any:
+    """A stream's own definitions come before all of log.jsonl."""
+    kinds = (self._own, self._default)
+    return next((one[metric, name] for one in kinds for name in (event, None) if (metric, name) in one), None)
+
+
+def merged(self: MetricDefinitions, event: str, metric: str) -> Any:
+    """The members of all definitions of a metric."""
+    found = [one[metric, name] for name in (None, event) for one in (self._default, self._own) if (metric, name) in one]
+    members = [{name: text for name in one.__match_args__ if (text := getattr(one, name))} for one in found]
+    return MetricDefinition(**{name: text for one in members for name, text in one.items()}) if found else None
+
+
+def first_defined() -> None:
+    """The first definition of a metric holds."""
+    plain = MetricDefinitions.add
+
+    def add(self: MetricDefinitions, data: Any, *, is_default: bool = False) -> None:
+        if (data.get("metric"), data.get("event")) not in (self._default if is_default else self._own):
+            plain(self, data, is_default=is_default)
+
+    MetricDefinitions.add = add  # type: ignore[method-assign]
+
+
+def any_definition() -> None:
+    """Definitions of any form."""
+    definition_format.is_definition = lambda data: "metric" in data
+
+
+def always_steps() -> None:
+    """The axis is always the step."""
+    fast.position = lambda data, axis: fast.step(data)
+    plain = Experiment.metric
+    Experiment.metric = lambda self, *names, stream=None: plain(self, *names, stream=stream, axis="step")  # type: ignore[assignment,method-assign,misc]
+
+
+def counted_positions() -> None:
+    """A value without a position is at its count."""
+    plain = fast.position
+    counts = iter(range(10**9))
+
+    def position(data: Any, axis: str) -> Any:
+        found = plain(data, axis)
+        return next(counts) if found is None else found
+
+    fast.position = position
+
+
+def best_of(value: Callable[[float], bool], *, is_last: bool = False) -> Callable[[], None]:
+    """The best of the values for which a function is true."""
+
+    def fault() -> None:
+        def best(self: Experiment, pattern: str, name: str, *, stream: str | None = None) -> Any:
+            definition = self.metric_definitions(stream=stream).of(pattern, name)
+            sign = -1 if definition and definition.direction == "maximize" else 1
+            found = [
+                one for one in self.events(pattern, stream=stream) if name in one.metrics and value(one.data[name])
+            ]
+            found = found[::-1] if is_last else found
+            return min(found, key=lambda one: sign * one.data[name], default=None)
+
+        Experiment.best = best  # type: ignore[assignment,method-assign]
+
+    return fault
+
+
+def guesses_directions() -> None:
+    """Lower values of a metric without a direction are better."""
+
+    def change(streams: Any) -> None:
+        for metrics in streams.values():
+            for metric in metrics.values():
+                metric["best"] = metric["best"] or 2
+
+    changed("_metrics", change)
+
+
+def unchanged() -> None:
+    """The first values are the effective ones."""
+    folded.Meta.effective = lambda self, member: {name: value for name, (_, value) in self.first[member].items()}
+    in_force = folded.Meta.in_force
+    folded.Meta.in_force = lambda self, member, number, stream: (
+        folded.Meta.effective(self, member) if stream is None else in_force(self, member, number, stream)
+    )
+
+
+def changed_for_all() -> None:
+    """A change for one stream holds for all."""
+    plain = folded.Meta.in_force
+
+    def in_force(self: Any, member: str, number: int, stream: str | None) -> Any:
+        values = plain(self, member, number, stream)
+        return values | {one.name: one.new for one in self.changes if one.member == member and one.number <= number}
+
+    folded.Meta.in_force = in_force
+
+
+def without_history() -> None:
+    """Changes are not reported."""
+    changed("_meta", lambda meta: meta["changes"].clear())
+
+
+def silent_additions() -> None:
+    """Additions that are left out are not reported."""
+    changed("_meta", lambda meta: meta["left_out"].clear())
+
+
+def under_the_session() -> None:
+    """An event is under the record of its session, whatever an `mlv/record` says."""
+
+    def records(stream: Any) -> None:
+        last = None
+        for place, event in enumerate(stream["events"]):
+            if event["event"] == "mlv/start":
+                last = stream["records"][place]
+            stream["records"][place] = last
+
+    changed("_stream", records)
 
 
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
@@ -212,7 +344,25 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     "major_read": (checked(lambda version, requires: not requires), "reads/major/*says*"),
     "major_by_letter": (checked(lambda version, requires: version[0] == "1" and not requires), "reads/major/*"),
     "requires_read": (checked(lambda version, requires: version.startswith("1.")), "reads/requires/*"),
+    "own_first": (of_definitions(own_first), "vectors/definitions/*"),
+    "merged": (of_definitions(merged), "vectors/definitions/*"),
+    "first_defined": (first_defined, "vectors/definitions/*"),
+    "any_definition": (any_definition, "vectors/definitions/*"),
+    "always_steps": (always_steps, "vectors/definitions/*"),
+    "counted_positions": (counted_positions, "vectors/definitions/*position*"),
+    "best_of_all": (best_of(lambda value: value == value), "vectors/definitions/*infinities*"),
+    "best_of_floats": (
+        best_of(lambda value: isinstance(value, float) and math.isfinite(value)),
+        "vectors/definitions/*",
+    ),
+    "last_best": (best_of(lambda value: abs(value) < math.inf, is_last=True), "vectors/definitions/*"),
+    "guesses_directions": (guesses_directions, "vectors/metrics/*"),
     "clears_locks": (clears_locks, "reads/locks/*"),
+    "unchanged": (unchanged, "vectors/changes/*"),
+    "changed_for_all": (changed_for_all, "vectors/changes/*"),
+    "without_history": (without_history, "vectors/changes/*"),
+    "silent_additions": (silent_additions, "reads/additions/*"),
+    "under_the_session": (under_the_session, "vectors/changes/*"),
     "state_of_last_line": (state_of_last_line, "vectors/states/*"),
 }
 

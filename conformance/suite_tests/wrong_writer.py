@@ -209,7 +209,7 @@ def overwrites() -> None:
 def in_place() -> None:
     """What a later script adds goes into `meta.json`."""
 
-    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
         meta = json.loads((experiment / "meta.json").read_bytes())
         meta["params"] |= minimal.members(operation).get("params", {})
         content = minimal.dumps(meta | {"created": minimal.utc()}).encode()
@@ -228,6 +228,28 @@ def no_seal_paused() -> None:
     """A stream that is closed while paused is not sealed."""
     close = Stream.close
     Stream.close = lambda self, status: None if self.paused else close(self, status)
+
+
+def unlisted() -> None:
+    """The end of an experiment lists no other streams."""
+    Stream.others = lambda self: {}
+
+
+def first_seqs() -> None:
+    """The end of an experiment gives 1 for each other stream."""
+    others = Stream.others
+
+    def ones(self: Any) -> dict[str, Any]:
+        found = others(self)
+        return found | {"streams": dict.fromkeys(found["streams"], 1)} if found else {}
+
+    Stream.others = ones
+
+
+def no_seals() -> None:
+    """The end of an experiment doesn't give the seals of the other streams."""
+    others = Stream.others
+    Stream.others = lambda self: {name: part for name, part in others(self).items() if name != "seals"}
 
 
 def seal_from_zero() -> None:
@@ -306,7 +328,7 @@ def last_wins() -> None:
     minimal.members = members
     publish = minimal.publish
 
-    def add(experiment: Path, operation: Any) -> tuple[int, bytes]:
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
         before = records(experiment)
         record = {"mlv": "1.0", "experiment": f"sha256:{minimal.digest(before[0])}"}
         record |= {"previous": f"sha256:{minimal.digest(before[-1])}", "created": minimal.utc()}
@@ -413,7 +435,7 @@ def record_first() -> None:
     """A meta record is added before the stream is locked."""
 
     def resume(self: Any, operation: Any) -> Any:
-        added = minimal.add(self.directory / operation["path"], operation)
+        added = minimal.add(self.directory / operation["path"], operation, "log.jsonl")
         minimal.add = lambda *arguments: added
         return Writer.resume(self, operation)
 
@@ -769,6 +791,85 @@ def babbles() -> None:
     print("Welcome!", flush=True)
 
 
+def completed_at_exit() -> None:
+    """A program that ends has always completed."""
+    plain_exit = Writer.exit
+    Writer.exit = lambda self, status: plain_exit(self, "completed")
+
+
+def never_ended() -> None:
+    """A program that ends writes no end."""
+    Writer.exit = unlooked
+
+
+def ended_while_paused() -> None:
+    """A program that ends while it is paused has ended."""
+    plain_exit = Writer.exit
+
+    def exit(self: Writer, status: str) -> None:
+        if self.stream:
+            self.stream.paused = False
+        plain_exit(self, status)
+
+    Writer.exit = exit
+
+
+def paused_for_ever() -> None:
+    """A session is paused if the one before it was."""
+
+    def start(self: Stream, *arguments: Any) -> None:
+        plain_start(self, *arguments)
+        names = [json.loads(line)["event"] for line in self.path.read_bytes().splitlines()]
+        pauses = [name for name in names if name in ("mlv/pause", "mlv/resume")]
+        self.paused = pauses[-1:] == ["mlv/pause"]
+
+    Stream.start = start  # type: ignore[method-assign]
+
+
+def first_values() -> None:
+    """Other values of recorded parameters are left out."""
+    plain = minimal.unrecorded
+
+    def unrecorded(*arguments: Any) -> Any:
+        return {name: part for name, part in plain(*arguments).items() if name != "changes"}
+
+    minimal.unrecorded = unrecorded
+
+
+def compared_with_the_first() -> None:
+    """Values are compared with the first ones, not with those in force."""
+    plain = minimal.in_force
+    minimal.in_force = lambda before, member, stream: plain(
+        [{**record, "changes": {}} for record in before], member, stream
+    )
+
+
+def for_everybody() -> None:
+    """The values of a further script are recorded as those of the experiment."""
+    plain = minimal.add
+
+    def add(experiment: Path, operation: Any, stream: str | None) -> Any:
+        return plain(experiment, operation, "log.jsonl")
+
+    minimal.add = add
+
+
+def not_named() -> None:
+    """What is added while the experiment is open has no `mlv/record`."""
+    minimal.OPERATIONS["add"] = lambda self, operation: (
+        minimal.add(self.experiment, operation, self.stream.first) and {} or {}
+    )
+
+
+def under_the_first() -> None:
+    """Each session names `meta.json`."""
+
+    def start(self: Any, number: int, record: bytes, id_: str) -> Any:
+        return plain_start(self, 1, (self.experiment / "meta.json").read_bytes(), id_)
+
+    Stream.start = start
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str]] = {
     fault.__name__: (fault, topics)
     for topics, faults in {
@@ -791,8 +892,16 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "torn/*": [naive_append, adopts, silent_recovery],
         "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
         "continuing/an experiment whose log*": [overwrites],
+        "ends/the streams*": [unlisted, first_seqs],
+        "ends/the seal of*": [no_seals],
+        "exits/*is not completed": [completed_at_exit],
+        "exits/a normal end": [never_ended],
+        "exits/a paused program*": [ended_while_paused],
+        "exits/a pause ends*": [paused_for_ever],
         "names/*": [inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
+        "changes/changed, and changed back": [compared_with_the_first],
+        "changes/*": [first_values, for_everybody, not_named, under_the_first],
         "locks/an open stream*": [no_lock_file, own_form, no_start_time],
         "locks/a stream that was closed*": [never_released],
         "locks/a stream that another process writes": [record_first],

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlv_conformance._suite.cases import load_cases, materialize
+from mlv_conformance._suite.cases import Case, load_cases, materialize
 from mlv_validate import _findings, _jobs, validate
 from mlv_validate._fast import invalid as _invalid
 from mlv_validate._fast import parallel as _parallel
@@ -271,6 +271,8 @@ KINDS = [
     b'"event":"a","data":{"x":{"_mlv":"float","value":"NaN"},"n":1}',
     b'"event":"a","data":{"x":{"_mlv":"tensor","value":1}}',
     b'"event":"a","data":{"x":{"_mlv":"file","path":"files/a","size":1}}',
+    b'"event":"a","data":{"x":{"_mlv":"histogram","edges":[0,1],"counts":[1,2]}}',
+    b'"event":"a","data":{"x":{"_mlv":"table","columns":["a"],"rows":[[1],[1,2]]}}',
     b'"event":"mlv/x","data":{"n":1}',
     b'"event":"mlv/pause","data":{"reason":1}',
     b'"event":"mlv/pause","data":{"until":1}',
@@ -409,17 +411,26 @@ def test_a_reserved_name_of_an_unknown_version_is_learned(experiment: Make, monk
     assert [(one.rule, one.number) for one in report.targets[0].omitted] == [("event.reserved", 6)]
 
 
+def compare(cases: list[Case], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cases
+    for number, case in enumerate(cases):
+        target = materialize(SUITE, case, folder / str(number))
+        sealed = case.level == "sealed"
+        assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
+
+
+@pytest.mark.rule("validator.findings")
+def test_some_cases_of_the_suite_have_the_same_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compare(sorted(load_cases(SUITE), key=lambda case: case.base)[::15], tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
 @pytest.mark.rule("validator.findings")
 @pytest.mark.parametrize("base", sorted(path.name for path in (SUITE / "bases").iterdir()))
 def test_every_case_of_the_suite_has_the_same_findings(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cases = [case for case in load_cases(SUITE) if case.base == base]
-    assert cases
-    for number, case in enumerate(cases):
-        target = materialize(SUITE, case, tmp_path / str(number))
-        sealed = case.level == "sealed"
-        assert fast(monkeypatch, target, sealed=sealed) == slow(monkeypatch, target, sealed=sealed), case
+    compare([case for case in load_cases(SUITE) if case.base == base], tmp_path, monkeypatch)
 
 
 def test_most_lines_of_training_code_are_accepted_in_runs(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,15 +460,17 @@ def ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.rule("validator.findings")
-@pytest.mark.parametrize("jobs", [2, 3])
+@pytest.mark.parametrize(
+    ("jobs", "rounds"), [(2, 2), (3, 2), *(pytest.param(jobs, 12, marks=pytest.mark.slow) for jobs in (2, 3))]
+)
 def test_the_report_is_the_same_for_any_number_of_processes(
-    jobs: int, ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch
+    jobs: int, rounds: int, ranges: None, experiment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(SEED)
     x = experiment()
     lines = log(x, rng, False)
     lines.insert(100, b'{"long":"' + b"x" * 5000 + b'"}\n')
-    for _ in range(12):
+    for _ in range(rounds):
         lines = mutated(lines, rng)
         (x.path / "log.jsonl").write_bytes(b"".join(lines) + b"torn" * rng.randrange(2))
         for sealed in (False, True):

@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from mlv_conformance._suite.cases import Case, Finding, SuiteError, load_cases, materialize
-from mlv_conformance._suite.vectors import load_reads, load_slot_cases
-from mlv_validate import validate
+from mlv_conformance._suite.vectors import StatementVector, load_reads, load_slot_cases, load_statements
+from mlv_validate import make_statement, validate
 from mlv_validate._text import storable
 
 CONFORMANCE = Path(__file__).parents[1]
@@ -18,16 +18,19 @@ SUITE = CONFORMANCE / "suite"
 SPEC = CONFORMANCE.parent / "spec" / "1.0"
 RULES = {rule["id"]: rule for rule in json.loads((SPEC / "requirements.json").read_text("utf-8"))}
 CASES = load_cases(SUITE)
+SCHEMA = json.loads((SUITE / "suite.schema.json").read_text("utf-8"))
 UNCHECKED = ("future-2.0", "mixed")
 BASES = sorted(path.name for path in (SUITE / "bases").iterdir())
+
+
+def test_the_schema_of_case_files_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("path", sorted((SUITE / "cases").iterdir()), ids=lambda path: path.stem)
 def test_a_case_file_is_valid_and_named_after_its_rule(path: Path) -> None:
     content = json.loads(path.read_text("utf-8"))
-    schema = json.loads((SUITE / "suite.schema.json").read_text("utf-8"))
-    Draft202012Validator.check_schema(schema)
-    assert [error.json_path for error in Draft202012Validator(schema).iter_errors(content)] == []
+    assert [error.json_path for error in Draft202012Validator(SCHEMA).iter_errors(content)] == []
     assert path.name == content["rule"] + ".json"
 
 
@@ -46,7 +49,7 @@ def test_cases_name_rules_bases_and_themselves() -> None:
 @pytest.mark.parametrize("base", BASES)
 def test_a_base_has_no_finding(base: str) -> None:
     """The cases that take the base as it is are tested with the others; here: there is one without a finding."""
-    as_it_is = [case for case in CASES if case.base == base and not case.edits]
+    as_it_is = [case for case in CASES if case.base == base and not case.edits and case.anchor is None]
     assert [case for case in as_it_is if not case.findings and bool(case.unchecked) == (base in UNCHECKED)]
     assert not [case for case in as_it_is if case.level == "core" and case.findings]
 
@@ -54,10 +57,12 @@ def test_a_base_has_no_finding(base: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_validator_gives_the_findings_of_a_case(case: Case, tmp_path: Path) -> None:
     target = materialize(SUITE, case, tmp_path / "case")
-    [report] = validate(target, sealed=case.level == "sealed").targets
+    whole = validate(target, sealed=case.level == "sealed", anchor=case.anchor)
+    [report] = whole.targets
     assert {Finding(f.rule, storable(f.path), f.line) for f in report.findings} == case.findings
     assert len(report.findings) == len(case.findings)
     assert {item.path for item in report.unchecked} == case.unchecked
+    assert case.matches is None or whole.to_json()["targets"][0]["matches"] == case.matches
     for finding in report.findings:
         assert finding.level == {"MUST": "error", "SHOULD": "warning"}[RULES[finding.rule]["level"]]
 
@@ -132,3 +137,19 @@ def test_every_rule_for_readers_has_reads_and_no_two_have_one_name() -> None:
 @pytest.mark.parametrize("case", load_slot_cases(SUITE), ids=lambda case: case.id)
 def test_the_validator_gives_the_findings_of_a_vector(case: Case, tmp_path: Path) -> None:
     test_the_validator_gives_the_findings_of_a_case(case, tmp_path)
+
+
+@pytest.mark.parametrize("vector", load_statements(SUITE), ids=lambda vector: vector.case.id)
+def test_the_statement_of_a_vector_is_made_and_fits(vector: StatementVector, tmp_path: Path) -> None:
+    path = materialize(SUITE, vector.case, tmp_path / "case")
+    if vector.statement is None:
+        with pytest.raises(ValueError, match="has no statement"):
+            make_statement(path)
+        return
+    statement = make_statement(path)
+    assert (statement.raw.decode(), statement.anchor) == (vector.statement, vector.anchor)
+    (path / "mlv-statement-9.txt").write_bytes(statement.raw)
+    [target] = validate(path, anchor=statement.anchor).targets
+    assert [f for f in target.findings if f.rule in ("anchor.match", "statement.files")] == []
+    if vector.case.base != "future-2.0":
+        assert [(match.path, match.is_whole) for match in target.matches] == [("mlv-statement-9.txt", True)]

@@ -4,7 +4,7 @@ import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
 import {codeOf, fromText} from "../src/directory.js";
-import {Experiment, Refused, read, validate} from "../src/index.js";
+import {Experiment, makeStatement, metrics, Refused, read, validate} from "../src/index.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
 
@@ -19,6 +19,7 @@ const OPERATIONS = {
   ],
   resume: [["path"], SAID],
   open: [["path"], SAID],
+  add: [[], SAID],
   event: [
     ["event", "data"],
     ["span", "within"],
@@ -27,8 +28,10 @@ const OPERATIONS = {
   "mlv/pause": [[], []],
   "mlv/resume": [[], []],
   "mlv/rewind": [["to"], []],
+  "mlv/metric": [["metric"], ["event", "direction", "unit", "description", "axis"]],
   attach: [["name", "hex"], []],
   close: [["status"], []],
+  exit: [["how"], []],
 };
 
 function print(answer) {
@@ -54,6 +57,10 @@ function orRefused(act, isStoring = false) {
   }
 }
 
+function toModels({params, extra}) {
+  return {params: toModel(params), extra: toModel(extra)};
+}
+
 function reading(path) {
   const answer = orRefused(() => read(path));
   if (answer.refused) return {refused: true};
@@ -63,12 +70,30 @@ function reading(path) {
     params: toModel(meta.params),
     extra: toModel(meta.extra),
     environments: meta.environments.map(toModel),
+    changes: meta.changes.map((change) => ({...change, ...toModels(change)})),
+    in_force: Object.fromEntries([...meta.inForce].map(([number, values]) => [number, toModels(values)])),
+    left_out: meta.leftOut,
   };
-  const entries = [...streams].map(([name, {events, leftOut, refused}]) => [
+  const entries = [...streams].map(([name, {events, records, leftOut, refused}]) => [
     name,
-    {events: events.map((event) => ({...event, data: toModel(event.data)})), left_out: leftOut, refused},
+    {events: events.map((event) => ({...event, data: toModel(event.data)})), records, left_out: leftOut, refused},
   ]);
-  return {id, state, meta: {...meta, ...models}, streams: Object.fromEntries(entries)};
+  const {inForce, leftOut, ...others} = meta;
+  return {id, state, meta: {...others, ...models}, streams: Object.fromEntries(entries)};
+}
+
+function metricsOf(path) {
+  const experiment = orRefused(() => read(path));
+  if (experiment.refused || [...experiment.streams.values()].some(({refused}) => refused !== null))
+    return {refused: true};
+  const toPoints = ({definition, points, best}) => ({
+    definition,
+    points: points.map((point) => point.map(toModel)),
+    best: best?.line ?? null,
+  });
+  const toObject = (map, toValue) => Object.fromEntries([...map].map(([name, value]) => [name, toValue(value, name)]));
+  const ofStream = (_, name) => toObject(metrics(experiment, name), (ofEvent) => toObject(ofEvent, toPoints));
+  return {streams: toObject(experiment.streams, ofStream)};
 }
 
 function metadata(step) {
@@ -77,6 +102,15 @@ function metadata(step) {
     ["params", "extra"].includes(name) ? fromModel(step[name]) : step[name],
   ]);
   return Object.fromEntries(entries);
+}
+
+/** Ends the process as a user's program ends that closes nothing. */
+async function leave(how) {
+  if (how === "code") process.exit(1);
+  if (how === "exception") throw new Error("nothing catches this");
+  if (how === "return") process.exit();
+  process.kill(process.pid, how === "_exit" ? "SIGKILL" : how); // Node has no exit without handlers
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
 }
 
 function isSupported({op, ...step}) {
@@ -98,6 +132,9 @@ class Scenario {
     if (this.experiment === null) throw new Refused("no experiment is open");
     const {log} = this.experiment;
     switch (step.op) {
+      case "add":
+        this.experiment.add(metadata(step));
+        return {};
       case "event":
         return {seq: log.event(step.event, fromModel(step.data), {span: step.span, within: step.within})};
       case "end":
@@ -108,6 +145,11 @@ class Scenario {
         return {seq: log.resume()};
       case "mlv/rewind":
         return {seq: log.rewind(step.to)};
+      case "mlv/metric": {
+        const {op, metric, ...definition} = step;
+        const members = Object.entries(definition).filter(([name]) => !name.startsWith("x-"));
+        return {seq: log.defineMetric(metric, Object.fromEntries(members))};
+      }
       case "attach":
         return {path: this.experiment.attach(step.name, Buffer.from(step.hex, "hex")).members.get("path")};
       default:
@@ -141,6 +183,7 @@ async function write(savedir) {
   for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
+    if (step.op === "exit") await leave(step.how);
     const answer = orRefused(() => scenario.do(step), true);
     await new Promise(setImmediate); // warnings come after the call
     print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);
@@ -156,10 +199,18 @@ if (command === "id") {
   }
 } else if (command === "validate") {
   const isSealed = args[0] === "--sealed";
-  for (const directory of isSealed ? args.slice(1) : args) {
-    const {findings, unchecked} = validate(directory, {isSealed});
-    print({findings, unchecked: unchecked.map(({path}) => path)});
+  if (isSealed) args.shift();
+  const anchor = args[0] === "--anchor" ? args.splice(0, 2)[1] : null;
+  for (const directory of args) {
+    const {findings, unchecked, matches} = validate(directory, {isSealed, anchor});
+    print({findings, unchecked: unchecked.map(({path}) => path), matches});
+  }
+} else if (command === "statement") {
+  for (const directory of args) {
+    const answer = orRefused(() => makeStatement(directory));
+    print(answer.refused ? {statement: null, anchor: null} : {statement: answer.text, anchor: answer.anchor});
   }
 } else if (command === "read") for (const directory of args) print(reading(directory));
+else if (command === "metrics") for (const directory of args) print(metricsOf(directory));
 else if (command === "write") await write(args[0]);
 else process.exit(NOT_SUPPORTED);

@@ -3,6 +3,7 @@
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
+import {inForce, isEqual} from "./changes.js";
 import {codeOf, fromText, measure, typeAt} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
@@ -10,12 +11,32 @@ import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {StreamLock} from "./lock.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {makeFolder, publish} from "./publish.js";
-import {Refused, read, readRecords} from "./reader.js";
+import {areLeftOut, Refused, read, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
 
 const MAX_PATH = 4080; // characters: below `files/` and with a number, a path has at most 4096
+
+const STATUSES = ["completed", "failed", "interrupted", "ended"];
+
+/** The experiments that this process has open. */
+const opened = new Set();
+
+/**
+ * Ends the experiments that the user hasn't ended, when the process exits.
+ * @param {number} code the exit code
+ */
+function endAll(code) {
+  for (const experiment of opened) {
+    try {
+      experiment.close(code === 0 ? "completed" : "failed");
+    } catch (error) {
+      // Warnings are printed too late here.
+      console.error(`${experiment.path} could not be ended: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
 
 /**
  * The part of a meta record that describes a script.
@@ -24,11 +45,16 @@ const MAX_PATH = 4080; // characters: below `files/` and with a number, a path h
 
 /** An experiment that this process writes to; `log` is its open stream. */
 export class Experiment {
+  #stream; // in which the session began
+
   /** @internal Use create(), resume() or open(). */
   constructor(path, id, log) {
     this.path = path;
     this.id = id;
     this.log = log;
+    if (opened.size === 0) process.once("exit", endAll);
+    opened.add(this);
+    this.#stream = log.stream;
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -55,6 +81,7 @@ export class Experiment {
       created: now(),
       nonce: randomBytes(16).toString("hex"),
       ...members({params, ...metadata}),
+      environment: encode(environment()),
       ...(parent ? {parent} : {}),
     };
     const bytes = bytesOf(record);
@@ -71,7 +98,7 @@ export class Experiment {
    * @param {Metadata} [metadata]
    * @param {{takeover?: boolean}} [options] `takeover`: whether to take the stream from a writer that this process can't
    *   examine; if it still runs, it notices within 5 seconds, for which this call waits
-   * @throws {Refused} another process writes the stream, a name is recorded already, or a version is not known
+   * @throws {Refused} another process writes the stream, or a version is not known
    */
   static resume(path, metadata = {}, {takeover = false} = {}) {
     path = resolve(path);
@@ -79,7 +106,7 @@ export class Experiment {
     const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
-      return begin(path, "log.jsonl", add(path, metadata), lock);
+      return begin(path, "log.jsonl", add(path, metadata, () => "log.jsonl"), lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -87,23 +114,33 @@ export class Experiment {
   }
 
   /**
-   * Works on an experiment as a further script: a meta record, and a session in a separate stream.
+   * Works on an experiment as a further script: a meta record, and a session in a separate stream. Other values of
+   * recorded parameters hold for that stream alone.
    * @param {string} path
    * @param {Metadata} [metadata]
-   * @throws {Refused} a name is recorded already, or a version is not known
+   * @throws {Refused} a version is not known
    */
   static open(path, metadata = {}) {
     path = resolve(path);
-    const record = add(path, metadata);
-    ensureFolder(path, "log");
-    for (let count = 1; ; count++) {
-      const stream = `log/run-${record.number}${count === 1 ? "" : `-${count}`}.jsonl`;
-      try {
-        return begin(path, stream, record, new StreamLock(path, stream), true);
-      } catch (error) {
-        if (codeOf(error) !== "EEXIST") throw error;
+    const record = add(path, metadata, (number) => {
+      for (let count = 1; ; count++) {
+        const stream = `log/run-${number}${count === 1 ? "" : `-${count}`}.jsonl`;
+        if (typeAt(fromText(join(path, stream))) === null) return stream;
       }
-    }
+    });
+    ensureFolder(path, "log");
+    return begin(path, record.stream, record, new StreamLock(path, record.stream), true);
+  }
+
+  /**
+   * Adds to the metadata while the experiment is open: a meta record, and an `mlv/record`. Other values of recorded
+   * names are recorded as changes. If everything is recorded already, nothing is written.
+   * @param {Metadata} metadata
+   */
+  add(metadata) {
+    this.log.check();
+    const added = add(this.path, metadata, () => this.#stream, true);
+    if (added) this.log.record(referenceTo(added));
   }
 
   /**
@@ -144,24 +181,40 @@ export class Experiment {
   }
 
   /**
-   * Closes: ends with a status or, while paused, seals.
-   * @param {"completed" | "failed" | "interrupted"} status
+   * Closes: ends with a status or, while paused, seals. When the process exits, experiments that are open are closed as
+   * completed if the exit code is 0, and as failed otherwise.
+   * @param {"completed" | "failed" | "interrupted" | "ended"} status
    */
   close(status) {
-    if (!["completed", "failed", "interrupted"].includes(status))
-      throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
+    if (!STATUSES.includes(status)) throw new Refused(`${JSON.stringify(status)} isn't a valid status`);
     this.log.check();
-    this.log.close(status, this.stream === "log.jsonl" ? this.#lastSeqs() : undefined);
+    this.log.close(status, this.stream === "log.jsonl" ? this.#otherStreams() : {});
+    opened.delete(this);
+    if (opened.size === 0) process.removeListener("exit", endAll);
   }
 
-  #lastSeqs() {
-    const others = [...read(this.path).streams].filter(([name, {events}]) => name !== "log.jsonl" && events.length > 0);
-    return new Map(others.map(([name, {events}]) => [name, events[events.length - 1].seq]));
+  /** The last seq of each other stream, and the digest of its last line if that is a seal. */
+  #otherStreams() {
+    const streams = new Map();
+    const seals = new Map();
+    for (const [name, {events, leftOut}] of read(this.path).streams) {
+      const last = events[events.length - 1];
+      if (name === "log.jsonl" || !last) continue;
+      streams.set(name, last.seq);
+      const isLast = leftOut.every((line) => line < last.line);
+      if (isLast && ["mlv/seal", "mlv/end"].includes(last.event)) seals.set(name, last.data.get("sha256"));
+    }
+    return {streams, ...(seals.size > 0 ? {seals} : {})};
   }
 }
 
-function begin(path, stream, {number, bytes}, lock, isNew = false) {
-  const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
+/** The number and the digest of a meta record, as events name it. */
+function referenceTo({number, bytes}) {
+  return {number, sha256: createHash("sha256").update(bytes).digest("hex")};
+}
+
+function begin(path, stream, written, lock, isNew = false) {
+  const record = referenceTo(written);
   try {
     const first = readRecord(fromText(join(path, "meta.json")));
     if (first === null)
@@ -174,7 +227,10 @@ function begin(path, stream, {number, bytes}, lock, isNew = false) {
   }
 }
 
-/** @param {Metadata} metadata */
+/**
+ * The members of a meta record.
+ * @param {Metadata} metadata
+ */
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   if (tags?.includes("")) throw new Refused("a tag is an empty string");
@@ -182,7 +238,6 @@ function members({params, extra, tags, description}) {
     ...(params === undefined
       ? {}
       : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
-    environment: encode(environment()),
     ...(tags ? {tags} : {}),
     ...(description === undefined ? {} : {description}),
     ...(extra === undefined ? {} : {extra: objectOf(extra)}),
@@ -206,33 +261,57 @@ function bytesOf(record) {
   return bytes;
 }
 
-/** Publishes the next addition; a process that loses the race for a number reads the new records and tries again. */
-function add(path, metadata) {
+/**
+ * Publishes the next addition; a process that loses the race for a number reads the new records and tries again.
+ * @param {string} path
+ * @param {Metadata} metadata
+ * @param {(number: number) => string} streamFor the stream that the addition with this number is made for
+ * @param {boolean} [isOpen] whether the experiment is open: then the addition has no environment, and one without
+ *   anything new is not published
+ */
+function add(path, metadata, streamFor, isOpen = false) {
+  const given = members(metadata);
   for (;;) {
     const records = readRecords(fromText(path));
-    for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, metadata);
+    const isLeftOut = areLeftOut(records);
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
-    const tags = metadata.tags?.filter((tag) => !records.some(({value}) => value?.get?.("tags")?.includes?.(tag)));
+    const stream = streamFor(number);
+    const kept = records.filter((_, index) => !isLeftOut[index]).map(({value}) => value);
+    const fresh = unrecorded(kept, given, stream);
+    if (isOpen && Object.keys(fresh).length === 0) return null;
     const bytes = bytesOf({
       mlv: VERSION,
       experiment: `sha256:${records[0].sha256}`,
       previous: `sha256:${last.sha256}`,
       created: now(),
-      ...members({...metadata, tags: tags?.length ? tags : undefined}),
+      ...(stream === "log.jsonl" ? {} : {stream}),
+      ...fresh,
+      ...(isOpen ? {} : {environment: encode(environment())}),
     });
     ensureFolder(path, "meta");
-    if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes};
+    if (publish(path, join(path, "meta", `${number}.json`), bytes)) return {number, bytes, stream};
   }
 }
 
-function refuseTwice(record, metadata) {
+/** The members of an addition for a stream: what is not recorded, and the values that differ from those in force. */
+function unrecorded(records, given, stream) {
+  const [fresh, changes] = [{}, new Map()];
   for (const member of ["params", "extra"]) {
-    if (metadata[member] === undefined || !isObject(record?.get(member))) continue;
-    for (const name of objectOf(metadata[member]).keys()) {
-      if (record.get(member).has(name)) throw new Refused(`${member}.${name} is recorded already and can't change`);
-    }
+    const present = inForce(records, member, stream);
+    const all = [...(given[member] ?? [])];
+    const added = new Map(all.filter(([name]) => !present.has(name)));
+    const changed = new Map(all.filter(([name, value]) => present.has(name) && !isEqual(present.get(name), value)));
+    if (added.size > 0) fresh[member] = added;
+    if (changed.size > 0) changes.set(member, changed);
   }
+  if (changes.size > 0) fresh.changes = changes;
+  const tags = given.tags?.filter((tag) => !records.some((record) => record.get("tags")?.includes?.(tag)));
+  if (tags?.length) fresh.tags = tags;
+  const {description} = given;
+  if (description !== undefined && !records.some((record) => record.get("description") === description))
+    fresh.description = description;
+  return fresh;
 }
 
 function ensureFolder(path, name) {

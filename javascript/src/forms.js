@@ -39,6 +39,12 @@ export const isInteger = (value, minimum) => Number.isInteger(value) && value >=
 export const isDistinctStrings = (value) =>
   Array.isArray(value) && value.every((item) => isString(item) && item !== "") && new Set(value).size === value.length;
 
+const FEATURE = /^(?:[A-Za-z0-9-]+|[a-z0-9-]+(?:[.][a-z0-9-]+)+)$/;
+
+/** Whether the non-empty strings among the items are names of features; another value has none. */
+export const hasFeatureNames = (value) =>
+  !Array.isArray(value) || value.every((item) => !isString(item) || item === "" || FEATURE.test(item));
+
 /** Returns whether a string has at most `limit` characters (code points). */
 export function isWithin(text, limit) {
   return text.length <= limit || (text.length <= 2 * limit && [...text].length <= limit);
@@ -59,6 +65,7 @@ export function isKnown(version) {
 /** Returns why a reader must refuse these `mlv` and `requires`, or null. */
 export function refusal(mlv, requires) {
   if (isVersion(mlv) && !mlv.startsWith("1.")) return `version ${mlv} is not supported`;
-  if (isDistinctStrings(requires) && requires.length > 0) return `requires unknown features: ${requires.join(", ")}`;
+  const isNamed = isDistinctStrings(requires) && hasFeatureNames(requires);
+  if (isNamed && requires.length > 0) return `requires unknown features: ${requires.join(", ")}`;
   return null;
 }

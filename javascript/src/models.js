@@ -1,4 +1,5 @@
 /** Models of the driver protocol (conformance/DRIVER.md): values that no language loses anything of. */
+import {Histogram, Table} from "./tables.js";
 import {FLOATS, fromUnits, Typed, unitsOf} from "./user.js";
 
 const TEXTS = ["datetime", "datetime-local", "date", "time", "duration"];
@@ -19,11 +20,17 @@ export function toModel(value) {
   if (Array.isArray(value)) return value.map(toModel);
   if (value instanceof Map)
     return {object: Object.fromEntries([...value].map(([name, member]) => [name, toModel(member)]))};
+  if (value instanceof Table) return {table: {columns: value.columns, rows: toModel(value.rows)}};
+  if (value instanceof Histogram)
+    return {histogram: Object.fromEntries(value.members.map(([name, member]) => [name, toBare(member)]))};
   if (!(value instanceof Typed)) return value;
   if (value.isOpaque) return {opaque: {_mlv: value.type, ...toJson(value.members)}};
   if (TEXTS.includes(value.type)) return {[value.type]: value.members.get("value")};
   return {[value.type]: toJson(value.members, true)};
 }
+
+/** The model of a member of a histogram: finite numbers are numbers of JSON. */
+const toBare = (member) => (Array.isArray(member) || Number.isFinite(member) ? member : toModel(member));
 
 /** A record's value as JSON; at `isMembers` typed values `string` become models. */
 function toJson(value, isMembers = false) {
@@ -35,6 +42,8 @@ function toJson(value, isMembers = false) {
   }
   return Object.fromEntries([...value].map(([name, member]) => [name, toJson(member, isMembers)]));
 }
+
+const isPlain = (member) => Array.isArray(member) || typeof member === "number";
 
 /** The user's value of a model. */
 export function fromModel(model) {
@@ -54,6 +63,16 @@ export function fromModel(model) {
       return new Uint8Array(Buffer.from(value, "hex"));
     case "string":
       return fromUnits(value);
+    case "histogram": {
+      const members = Object.entries(value).map(([name, member]) => [
+        name,
+        isPlain(member) ? member : fromModel(member),
+      ]);
+      const {edges, counts, ...others} = Object.fromEntries(members);
+      return new Histogram(edges, counts, others);
+    }
+    case "table":
+      return new Table(value.columns, fromModel(value.rows));
     case "opaque": {
       const {_mlv: type, ...members} = value;
       return new Typed(type, fromJson(members));

@@ -1,4 +1,5 @@
 /** The reader. It never writes, and it skips what it cannot read. */
+import {changesIn, inForce, streamOf} from "./changes.js";
 import {fromText, join, list, toText, typeAt, withFile} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
@@ -16,14 +17,23 @@ export class Refused extends Error {}
  */
 
 /**
- * A stream: `leftOut` are the lines that cannot be read, `refused` is the line at which reading stopped.
- * @typedef {{events: Event[], leftOut: number[], refused: number | null, state: string}} StreamContent
+ * A stream: `records` has the number of the meta record that each event is under, or null; `leftOut` are the lines that
+ * cannot be read, `refused` is the line at which reading stopped.
+ * @typedef {{events: Event[], records: (number | null)[], leftOut: number[], refused: number | null, state: string}} StreamContent
  */
 
 /**
- * The meta records of an experiment, merged.
+ * The values of `params` and `extra` under a meta record, or the new ones in it.
+ * @typedef {{params: Map<string, any>, extra: Map<string, any>}} Values
+ */
+
+/**
+ * The meta records of an experiment, merged. `changes` has the new values of each record that changes some, with its
+ * number and the stream that they are for; `inForce` the values under each record, by its number; `leftOut` the numbers
+ * of the additions that were left out.
  * @typedef {{name: any, kind: any, created: any, nonce: any, parent: any, params: Map<string, any>,
- *   extra: Map<string, any>, tags: string[], descriptions: string[], environments: any[]}} Meta
+ *   extra: Map<string, any>, tags: string[], descriptions: string[], environments: any[],
+ *   changes: ({number: number, stream: string} & Values)[], inForce: Map<number, Values>, leftOut: number[]}} Meta
  */
 
 /**
@@ -45,7 +55,7 @@ export function read(path) {
   return {
     id: `sha256:${records[0].sha256}`,
     state: log?.refused ? null : (log?.state ?? "open"),
-    meta: fold(records.filter(({rules}) => rules.length === 0).map(({value}) => value)),
+    meta: fold(records),
     streams,
   };
 }
@@ -85,13 +95,28 @@ export function streamNames(root) {
   ];
 }
 
-function fold(values) {
-  const [first] = values;
-  const objects = values.filter(is.isObject);
-  const merged = (name) => {
-    const all = objects.map((value) => value.get(name)).filter((value) => is.isObject(value) && !value.has("_mlv"));
-    return decode(new Map(all.reverse().flatMap((value) => [...value])));
+/** Whether each record is left out of the fold: it cannot be read, or has a number after a gap. */
+export function areLeftOut(records) {
+  const isGap = records.map(({number}, index) => number !== String(index + 1));
+  const gap = isGap.indexOf(true);
+  return records.map(({rules, value}, index) => rules.length > 0 || !is.isObject(value) || (gap >= 0 && index >= gap));
+}
+
+function fold(records) {
+  const isLeftOut = areLeftOut(records);
+  const kept = records.filter((_, index) => !isLeftOut[index]);
+  const objects = kept.map(({value}) => value);
+  const [first] = objects;
+  const valuesUnder = (stream, count = objects.length) => {
+    const [params, extra] = ["params", "extra"].map((name) => decode(inForce(objects.slice(0, count), name, stream)));
+    return {params, extra};
   };
+  const changed = kept.map(({number, value}, index) => ({
+    number: Number(number),
+    stream: streamOf(value),
+    params: index === 0 ? new Map() : decode(changesIn(value, "params")),
+    extra: index === 0 ? new Map() : decode(changesIn(value, "extra")),
+  }));
   const tags = objects
     .map((value) => value.get("tags"))
     .filter(Array.isArray)
@@ -102,11 +127,18 @@ function fold(values) {
     created: first.get("created"),
     nonce: first.get("nonce"),
     parent: decode(first.get("parent") ?? null),
-    params: merged("params"),
-    extra: merged("extra"),
+    ...valuesUnder("log.jsonl"),
     tags: [...new Set(tags)],
     descriptions: objects.map((value) => value.get("description")).filter(is.isString),
-    environments: objects.map((value) => decode(value.get("environment") ?? null)),
+    environments: objects.filter((value) => value.has("environment")).map((value) => decode(value.get("environment"))),
+    changes: changed.filter(({params, extra}) => params.size + extra.size > 0),
+    inForce: new Map(
+      kept.map(({number, value}, index) => [
+        Number(number),
+        valuesUnder(index === 0 ? "log.jsonl" : streamOf(value), index + 1),
+      ]),
+    ),
+    leftOut: records.filter((_, index) => isLeftOut[index]).map(({number}) => Number(number)),
   };
 }
 
@@ -118,7 +150,8 @@ function fold(values) {
  */
 export function readStream(fd, size) {
   /** @type {StreamContent} */
-  const stream = {events: [], leftOut: [], refused: null, state: "open"};
+  const stream = {events: [], records: [], leftOut: [], refused: null, state: "open"};
+  let record = null;
   for (const line of lines(fd, size)) {
     const event = line.bytes ? readEvent(line.bytes) : null;
     if (event === null) {
@@ -130,10 +163,19 @@ export function readStream(fd, size) {
       break;
     }
     stream.state = stateAfter(stream.state, event);
+    if (event.event === "mlv/start" || event.event === "mlv/record") record = recordNumber(event.data);
     stream.events.push({line: line.number, ...event});
+    stream.records.push(record);
   }
   supersede(stream.events);
   return stream;
+}
+
+/** The number of the meta record that the data of an event names, or null. */
+function recordNumber(data) {
+  const record = data.get("record");
+  const number = record instanceof Map ? record.get("number") : null;
+  return is.isInteger(number, 1) ? Number(number) : null;
 }
 
 function readEvent(bytes) {

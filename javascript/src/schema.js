@@ -4,13 +4,15 @@ import {checkTree} from "./values.js";
 
 const RECORD = ["mlv", "created", "params", "environment", "tags", "description", "extra", "requires"];
 const FIRST = [...RECORD, "name", "kind", "nonce", "parent"];
-const ADDITION = [...RECORD, "experiment", "previous"];
+const ADDITION = [...RECORD, "experiment", "previous", "stream", "changes"];
+const CHANGED = ["params", "extra"];
 const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "within"];
 
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
 const isText = (value) =>
   is.isString(value) || (is.isObject(value) && ["string", "redacted", "unencodable"].includes(value.get("_mlv")));
+const isFilled = (value) => is.isString(value) && value !== "";
 const isBoolean = (value) => typeof value === "boolean";
 const atLeast = (minimum) => (value) => is.isInteger(value, minimum);
 const oneOf =
@@ -76,17 +78,30 @@ const LIFECYCLE = new Map(
       },
       ["mlv", "writer", "host", "pid"],
     ],
+    "mlv/record": [{record: shape({number: atLeast(1), sha256: is.isDigest}, ["number", "sha256"])}, ["record"]],
     "mlv/pause": [{reason: is.isString}, []],
     "mlv/resume": [{reason: is.isString}, []],
     "mlv/rewind": [{to: atLeast(0), reason: is.isString}, ["to"]],
     "mlv/dropped": [{first: atLeast(1), last: atLeast(1), reasons: objectOf(atLeast(1))}, ["first", "last", "reasons"]],
     "mlv/file": [{file: hasType("file"), source: is.isString}, ["file"]],
+    "mlv/metric": [
+      {
+        metric: isFilled,
+        event: isEventName,
+        direction: oneOf("minimize", "maximize"),
+        unit: is.isString,
+        description: is.isString,
+        axis: isFilled,
+      },
+      ["metric"],
+    ],
     "mlv/seal": [{from: atLeast(0), sha256: is.isDigest}, ["from", "sha256"]],
     "mlv/end": [
       {
-        status: oneOf("completed", "failed", "interrupted"),
+        status: oneOf("completed", "failed", "interrupted", "ended"),
         error: shape({type: is.isString, message: is.isString, traceback: is.isString}),
         streams: objectOf(atLeast(1)),
+        seals: objectOf(is.isDigest),
         from: atLeast(0),
         sha256: is.isDigest,
       },
@@ -111,13 +126,17 @@ export function checkMeta(record, isFirst) {
     check("nonce", "meta.nonce", is.isNonce);
     check("parent", "meta.parent", hasType("experiment"));
   } else {
-    if (!["mlv", "experiment", "previous", "created", "environment"].every((name) => record.has(name)))
-      report("addition.members");
+    if (!["mlv", "experiment", "previous", "created"].every((name) => record.has(name))) report("addition.members");
+    check("changes", "addition.changes", isChanges);
+    check("stream", "addition.stream", isFurtherStream);
     check("experiment", "addition.digests", is.isId);
     check("previous", "addition.digests", is.isId);
   }
   const members = isFirst ? FIRST : ADDITION;
   if (isKnown && [...record.keys()].some((name) => !members.includes(name))) report("meta.unknown-members");
+  const changes = isFirst ? undefined : record.get("changes");
+  if (isKnown && is.isObject(changes) && [...changes.keys()].some((name) => !CHANGED.includes(name)))
+    report("meta.unknown-members");
   check("mlv", "version.form", is.isVersion);
   check("created", "meta.created", is.isUtc);
   check("created", "time.exists", (value) => !is.isUtc(value) || is.dateExists(value));
@@ -125,6 +144,7 @@ export function checkMeta(record, isFirst) {
   check("tags", "meta.tags", is.isDistinctStrings);
   check("description", "meta.description", is.isString);
   check("requires", "meta.requires", is.isDistinctStrings);
+  check("requires", "requires.names", is.hasFeatureNames);
   const environment = record.get("environment");
   if (isPlain(environment)) {
     if (!isEnvironment(environment)) report("environment.types");
@@ -134,10 +154,24 @@ export function checkMeta(record, isFirst) {
   return rules;
 }
 
+const isChanges = (value) => isPlain(value) && CHANGED.every((name) => !value.has(name) || isPlain(value.get(name)));
+const isFurtherStream = (value) =>
+  is.isString(value) && value.startsWith("log/") && value.endsWith(".jsonl") && is.isPortable(value.slice(4, -6));
+
 /** The values of a meta record that may contain typed values. */
 export function metaTrees(record) {
-  const trees = ["params", "environment", "extra"].map((name) => record.get(name)).filter(isPlain);
-  return [...trees, record.get("parent")];
+  const changes = isPlain(record.get("changes")) ? record.get("changes") : new Map();
+  const trees = [
+    ...["params", "environment", "extra"].map((name) => record.get(name)),
+    ...CHANGED.map((name) => changes.get(name)),
+  ];
+  return [...trees.filter(isPlain), record.get("parent")];
+}
+
+/** Whether the `data` of an `mlv/metric` has the form that `metric.data` requires. */
+export function isDefinition(data) {
+  const [checks, required] = /** @type {any} */ (LIFECYCLE.get("mlv/metric"));
+  return shape(checks, required)(data);
 }
 
 /** The broken rules of an event. */
@@ -161,6 +195,7 @@ export function checkEvent(event, isKnown) {
   if (checks && is.isObject(data)) {
     if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
     if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
+    if (name === "mlv/start" && !is.hasFeatureNames(data.get("requires"))) report("requires.names");
   }
   if (isPlain(data)) checkTree(data, isKnown, report);
   return rules;

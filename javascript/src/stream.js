@@ -23,7 +23,11 @@ export class Stream {
   isMasked = false; // whether a masked line may have been an mlv/start
   given = {records: new Set(), ids: new Set()}; // by the mlv/start events
   references = []; // typed values `file` and `event`, with their lines
-  ends = []; // the `streams` of mlv/end events, with their lines
+  ends = []; // the `streams` and `seals` of mlv/end events, with their lines
+  starts = []; // the experiment, record and line of mlv/start and mlv/record events
+  /** @type {Map<string, {line: number, seq: number}>} */
+  seals = new Map(); // by digest
+  hasMaskedLines = false;
   events = 0;
   state = "open";
   torn = false; // whether bytes follow the last LF
@@ -81,11 +85,10 @@ export class Stream {
   }
 
   #mask(line, name) {
-    if (!is.isString(name) || name === "mlv/start") {
-      this.#version = null;
-      this.isMasked = true;
-    }
+    if (!is.isString(name) || name === "mlv/start") this.#version = null;
+    if (!is.isString(name) || name === "mlv/start" || name === "mlv/record") this.isMasked = true;
     this.#before = {...this.#before, isMasked: true};
+    this.hasMaskedLines = true;
     this.#seals.masked(line);
     this.last = {number: line.number, isMasked: true, isSeal: false};
   }
@@ -115,15 +118,20 @@ export class Stream {
   #lifecycle(fd, line, event, report) {
     const [seq, name, data] = ["seq", "event", "data"].map((member) => event.get(member));
     if (name === "mlv/start") this.#start(data, report);
+    if (name === "mlv/record") this.#record(data, report);
+    if (name === "mlv/start" || name === "mlv/record")
+      this.starts.push({id: data.get("experiment"), record: data.get("record"), line: line.number});
     if (name === "mlv/rewind" && data.get("to") >= seq) report("rewind.to");
     if (name === "mlv/start" || name === "mlv/rewind") this.#spans.clear();
     if (name === "mlv/start" || name === "mlv/resume") this.state = "open";
     if (name === "mlv/pause") this.state = "paused";
     if (name === "mlv/end") {
       this.state = data.get("status");
-      if (data.has("streams")) this.ends.push({streams: data.get("streams"), line: line.number});
+      const [streams, seals] = ["streams", "seals"].map((member) => data.get(member) ?? new Map());
+      if (streams.size + seals.size > 0) this.ends.push({streams, seals, line: line.number});
     }
     if (name === "mlv/seal" || name === "mlv/end") {
+      if (!this.seals.has(data.get("sha256"))) this.seals.set(data.get("sha256"), {line: line.number, seq});
       const rule = this.#seals.check(fd, line, data);
       if (rule) report(rule);
     }
@@ -135,6 +143,12 @@ export class Stream {
     // Without a meta.json there is no id that the experiment could be.
     if (data.get("experiment") !== id && !(id === null && data.has("experiment"))) report("session.experiment");
     else this.given.ids.add(id);
+    this.#record(data, report);
+  }
+
+  #record(data, report) {
+    if (!this.around) return;
+    const {records} = this.around;
     const record = data.get("record");
     const number = record && String(BigInt(record.get("number")));
     const sha256 = records.get(number); // null where the record could not be read

@@ -1,10 +1,11 @@
 /**
  * Conversion between the user's values and the values of a record.
  * null, booleans, strings, arrays and Maps stay the same; a number is a float or an integer within ±2^53−1, a BigInt any
- * integer, a Uint8Array bytes; every other typed value is a Typed.
+ * integer, a Uint8Array bytes, a Histogram and a Table what they are named; every other typed value is a Typed.
  */
 import {isInt, isObject} from "./forms.js";
-import {isType} from "./values.js";
+import {Histogram, Table} from "./tables.js";
+import {checkTree, isType} from "./values.js";
 
 const MAX_DEPTH = 64;
 export const FLOATS = new Map([
@@ -53,6 +54,7 @@ export function encode(value, depth = 2) {
     return isInt(String(value)) ? typed("int", {value: String(value)}) : unencodable(value, "more than 4000 digits");
   }
   if (value instanceof Typed) return new Map([["_mlv", value.type], ...value.members]);
+  if (value instanceof Histogram || value instanceof Table) return encodeForm(value, depth);
   if (value instanceof Uint8Array) return typed("bytes", {value: Buffer.from(value).toString("base64")});
   if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
   const isPlain =
@@ -69,6 +71,17 @@ export function encode(value, depth = 2) {
   );
 }
 
+function encodeForm(value, depth) {
+  if (depth + 2 >= MAX_DEPTH) return unencodable(value, "nested too deep");
+  if (value instanceof Histogram)
+    return typed(
+      "histogram",
+      Object.fromEntries(value.members.map(([name, member]) => [name, encode(member, depth + 1)])),
+    );
+  const rows = value.rows.map((row) => row.map((cell) => encode(cell, depth + 3)));
+  return typed("table", {columns: value.columns, rows});
+}
+
 const wellFormed = (text) => text.toWellFormed().slice(0, 1000);
 
 /** Returns the user's value for a value of a record. */
@@ -82,5 +95,21 @@ export function decode(value) {
   if (type === "int" && isInt(text)) return BigInt(text);
   if (type === "bytes" && typeof text === "string") return new Uint8Array(Buffer.from(text, "base64"));
   if (type === "string" && typeof text === "string") return fromUnits(text);
+  if ((type === "histogram" || type === "table") && hasForm(value)) return decodeForm(value);
   return new Typed(type, new Map([...value].filter(([name]) => name !== "_mlv")));
+}
+
+/** Whether a typed value, apart from those inside it, has the form of its type. */
+function hasForm(value) {
+  let has = true;
+  checkTree(value, true, (rule) => {
+    has &&= rule !== `value.${value.get("_mlv")}`;
+  });
+  return has;
+}
+
+function decodeForm(value) {
+  const members = Object.fromEntries([...value].map(([name, member]) => [name, decode(member)]));
+  if (value.get("_mlv") === "table") return new Table(members.columns, members.rows);
+  return new Histogram(members.edges, members.counts, members);
 }

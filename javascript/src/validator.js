@@ -1,15 +1,15 @@
 /** The validator: what breaks the specification in and below a directory, or in a bare log. */
+import {changesIn} from "./changes.js";
 import {fstatSync, realpathSync} from "node:fs";
+import {checkAnchor} from "./anchor.js";
 import {codeOf, fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
+import {findExperiments} from "./discovery.js";
 import * as is from "./forms.js";
-import {parse} from "./json.js";
-import {lines} from "./lines.js";
 import {ADDITION, FOLDERS, readRecord} from "./meta.js";
 import {checkMeta, metaTrees} from "./schema.js";
 import {Stream} from "./stream.js";
 import {walk} from "./values.js";
 
-const MAX_BELOW = 64;
 const WARNINGS = new Set([
   "layout.strays",
   "parent.enclosing",
@@ -34,6 +34,8 @@ const WARNINGS = new Set([
  * @typedef {{path: string, id: string | null, name: string | null, state: string | null, sealed: boolean | null,
  *   events: number}} Summary
  */
+
+/** @typedef {import("./anchor.js").Match} Match */
 
 /** What has been found in one target: findings and what could not be checked, each once. */
 class Report {
@@ -88,73 +90,36 @@ class Report {
 /**
  * Checks a directory, or a regular file as a bare log.
  * @param {string} target
- * @param {{isSealed?: boolean}} [options] whether level Sealed is checked
- * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[]}}
+ * @param {{isSealed?: boolean, anchor?: string | null}} [options] `isSealed`: whether level Sealed is checked; `anchor`:
+ *   the digest that was cited, of a statement or a seal, as `sha256:` and 64 digits
+ * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[], matches: Match[]}}
  */
-export function validate(target, {isSealed = false} = {}) {
+export function validate(target, {isSealed = false, anchor = null} = {}) {
+  if (anchor !== null && !is.isId(anchor)) throw new TypeError(`${JSON.stringify(anchor)} isn't an anchor`);
   // A path that the user passes may be a symbolic link; links below the path aren't followed.
   const root = realpathSync(target, {encoding: "buffer"}).toString("latin1");
   const report = new Report();
   const experiments = [];
+  /** @type {Match[]} */
+  let matches = [];
   if (typeAt(root) === "directory") {
     for (const path of findExperiments(root, report)) experiments.push(new Experiment(root, path, isSealed));
     if (experiments.length === 0) report.cannot("", "there is no experiment");
     for (const experiment of experiments) experiment.check();
     for (const experiment of experiments) report.merge(experiment.report);
     checkTogether(experiments, report);
-  } else checkBare(root, report, isSealed);
+    if (anchor) matches = checkAnchor(root, anchor, experiments, report);
+  } else matches = checkBare(root, report, isSealed, anchor);
   return {
     findings: [...report.findings.values()],
     unchecked: [...report.unchecked.values()],
     experiments: experiments.map((experiment) => experiment.summary()),
+    matches,
   };
 }
 
-/** The paths of the experiments in and below the root, in byte order. */
-function findExperiments(root, report) {
-  const found = [];
-  const left = [{path: "", depth: 0}];
-  for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    const {path, depth} = next;
-    if (depth > MAX_BELOW) {
-      report.cannot(path, `deeper than ${MAX_BELOW} directories`);
-      continue;
-    }
-    const entries = report.attempt(path, () => list(join(root, path)));
-    if (!entries) continue;
-    const isExperiment = isTakenFor(root, path, entries, report);
-    if (isExperiment) found.push(path);
-    for (const [name, type] of entries) {
-      if (type === "directory" && !(isExperiment && FOLDERS.includes(name)))
-        left.push({path: join(path, name), depth: depth + 1});
-    }
-  }
-  return found.sort((a, b) => (a < b ? -1 : 1));
-}
-
-function isTakenFor(root, path, entries, report) {
-  if (path === "" && entries.has("meta.json")) return true;
-  const says = (name, check) =>
-    entries.get(name) === "file" && report.attempt(join(path, name), () => check(join(root, path, name)));
-  return Boolean(says("meta.json", isRecord) || says("log.jsonl", isStarted));
-}
-
-function isRecord(path) {
-  const {value} = readRecord(path) ?? {};
-  return is.isObject(value) && is.isString(value.get("mlv"));
-}
-
-function isStarted(path) {
-  return withFile(path, (fd, size) => {
-    const {value: line, done} = lines(fd, size).next();
-    if (done || line.bytes === null) return false;
-    const {value} = parse(line.bytes, true);
-    const data = is.isObject(value) && value.get("event") === "mlv/start" ? value.get("data") : null;
-    return is.isObject(data) && is.isString(data.get("experiment"));
-  });
-}
-
-function checkBare(path, report, isSealed) {
+/** @returns {Match[]} */
+function checkBare(path, report, isSealed, anchor) {
   const stream = new Stream(null, (rule, line) => report.find(rule, "", line));
   const isRead = report.attempt("", () =>
     withFile(path, (fd, size) => {
@@ -165,6 +130,14 @@ function checkBare(path, report, isSealed) {
   if (isRead === null) report.cannot("", "not a regular file");
   if (stream.refused !== null) report.cannot("", stream.refused);
   if (isSealed && isRead && stream.isChecked) checkLast("", stream, report, report);
+  if (!anchor) return [];
+  const seal = stream.seals.get(anchor.slice("sha256:".length));
+  if (seal && !report.hasFinding("", seal.line)) {
+    const later = (stream.last?.number ?? 0) - seal.line;
+    return [{kind: "seal", path: ".", line: seal.line, streams: [{path: ".", seq: seal.seq, later}], uncovered: []}];
+  }
+  if (!stream.hasMaskedLines && report.unchecked.size === 0) report.find("anchor.match", "");
+  return [];
 }
 
 /** Checks `seal.last`. */
@@ -323,6 +296,11 @@ class Experiment {
   #checkRecords() {
     const names = {params: new Set(), extra: new Set()};
     const tags = new Set();
+    /** Whether the names in all records before this one are known. */
+    const areKnown = (number) => {
+      const before = [...this.records].filter(([other]) => BigInt(other) < BigInt(number));
+      return number !== "1" && before.length === Number(number) - 1 && before.every(([, record]) => !record.isMasked);
+    };
     for (const [number, record] of this.records) {
       if (record.isMasked) continue;
       const {value, path} = record;
@@ -332,6 +310,10 @@ class Experiment {
         else if (!before.isUnread && value.get("previous") !== `sha256:${before.sha256}`)
           this.find("addition.previous", path);
         if (this.id !== null && value.get("experiment") !== this.id) this.find("addition.experiment", path);
+      }
+      for (const member of ["params", "extra"]) {
+        for (const name of areKnown(number) ? changesIn(value, member).keys() : [])
+          if (!names[member].has(name)) this.find("addition.changed-names", path);
       }
       for (const member of ["params", "extra"]) {
         for (const name of value.get(member)?.keys() ?? []) {
@@ -388,12 +370,18 @@ class Experiment {
       for (const {typed, line} of stream.references) check(typed, path, line);
     }
     for (const path of laterTwins([...attached].sort((a, b) => (a < b ? -1 : 1)))) this.find("file.twins", path);
-    for (const {streams, line} of this.streams.get("log.jsonl")?.ends ?? []) {
+    for (const {streams, seals, line} of this.streams.get("log.jsonl")?.ends ?? []) {
       for (const [name, seq] of streams) {
         const path = fromText(name);
         const stream = this.streams.get(path);
         const isMissing = !stream || (stream.isChecked && !this.grew.has(path) && !stream.mayReach(seq));
         if (isMissing) this.find("end.streams", "log.jsonl", line);
+      }
+      for (const [name, sha256] of seals) {
+        const path = fromText(name);
+        const stream = path === "log.jsonl" ? undefined : this.streams.get(path);
+        const isUnknown = stream && (!stream.isChecked || stream.hasMaskedLines || this.grew.has(path));
+        if (!isUnknown && !stream?.seals.has(sha256)) this.find("end.seals", "log.jsonl", line);
       }
     }
   }

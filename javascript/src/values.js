@@ -5,6 +5,8 @@ const isDecimal = (value) => is.isString(value) && /^-?(?:0|[1-9])/.test(value) 
 const isBase64 = (value) => is.isString(value) && value.length % 4 === 0 && base64Ends(value);
 const isUnits = (value) => is.isString(value) && value.length % 4 === 0 && !/[^0-9a-f]/.test(value);
 const isSize = (value) => is.isInteger(value, 0);
+const isNumber = (value) => typeof value === "number";
+const isNumberValue = (value) => isNumber(value) || (is.isObject(value) && value.get("_mlv") === "float");
 const isTextValue = (value) => is.isString(value) || (is.isObject(value) && value.get("_mlv") === "string");
 
 // The searches below are for one wrong character, as repeated groups overflow the stack at millions of characters.
@@ -23,6 +25,17 @@ function decimalEnds(value) {
 function base64Ends(value) {
   const end = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
   return !/[^A-Za-z0-9+/]/.test(value.slice(0, value.length - end));
+}
+
+function isEdges(value) {
+  return Array.isArray(value) && value.every((edge, at) => isNumber(edge) && (at === 0 || value[at - 1] <= edge));
+}
+
+/** Whether the members of a typed value, which pass their checks, have the lengths that they must have. */
+function hasLengths(type, typed) {
+  if (type === "histogram") return typed.get("edges").length === typed.get("counts").length + 1;
+  if (type === "table") return typed.get("rows").every((row) => row.length === typed.get("columns").length);
+  return true;
 }
 
 /**
@@ -60,6 +73,22 @@ const MEMBERS = {
     experiment: (value) => value === null || is.isId(value),
     stream: (value) => is.isString(value) && value !== "",
     seq: (value) => is.isInteger(value, 1),
+  },
+  histogram: {
+    edges: isEdges,
+    counts: (value) =>
+      Array.isArray(value) && value.length > 0 && value.every((count) => isNumber(count) && count >= 0),
+    min: optional(isNumberValue),
+    max: optional(isNumberValue),
+    sum: optional(isNumberValue),
+    sum_squares: optional(isNumberValue),
+    nan: optional(isSize),
+    below: optional(isSize),
+    above: optional(isSize),
+  },
+  table: {
+    columns: (value) => Array.isArray(value) && value.every(is.isString) && new Set(value).size === value.length,
+    rows: (value) => Array.isArray(value) && value.every((row) => Array.isArray(row)),
   },
   redacted: {},
   unencodable: {type: is.isString, repr: is.isString},
@@ -109,7 +138,7 @@ function checkTyped(typed, isKnown, report) {
   const isRight = Object.entries(members).every(([name, check]) =>
     typed.has(name) ? check(typed.get(name)) : check.optional,
   );
-  if (!isRight) report(`value.${type}`);
+  if (!isRight || !hasLengths(type, typed)) report(`value.${type}`);
   checkDate(type, members, typed, report);
   if (type === "file" && is.isString(typed.get("path"))) checkPath(typed.get("path"), report);
 }

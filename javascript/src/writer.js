@@ -11,7 +11,7 @@ import {lines} from "./lines.js";
 import {StreamLock} from "./lock.js";
 import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
-import {isEventName} from "./schema.js";
+import {isDefinition, isEventName} from "./schema.js";
 import {hasSealForm, placeOf} from "./seals.js";
 import {encode} from "./user.js";
 
@@ -173,16 +173,42 @@ export class StreamWriter {
     return seq;
   }
 
+  /**
+   * Defines a metric: which direction is better, its unit, its meaning, and its axis. A later definition of the metric
+   * and event replaces this one.
+   * @param {string} metric its name
+   * @param {import("./metrics.js").Definition & {event?: string}} [definition] `event`: the name of the events that have
+   *   the metric; without it, all events
+   * @returns {number} the seq of the mlv/metric
+   * @throws {Refused} the definition doesn't have the form that the specification requires
+   */
+  defineMetric(metric, definition = {}) {
+    const data = new Map(Object.entries({metric, ...definition}).filter(([, value]) => value !== undefined));
+    const names = ["metric", "event", "direction", "unit", "description", "axis"];
+    const isWellFormed = [...data].every(([name, value]) => names.includes(name) && String(value).isWellFormed());
+    if (!isWellFormed || !isDefinition(data))
+      throw new Refused(
+        `${JSON.stringify(Object.fromEntries(data))} isn't a definition of a metric: it must have strings metric and, if given, event, direction ("minimize" or "maximize"), unit, description and axis`,
+      );
+    return this.#append("mlv/metric", data);
+  }
+
+  /** Continues under another meta record. */
+  record(record) {
+    this.#start = {...this.#start, record};
+    return this.#append("mlv/record", {record});
+  }
+
   /** Records an attached file. */
   file(file) {
     return this.#append("mlv/file", {file});
   }
 
   /** Seals the stream as paused, or ends it with a status, and closes it. */
-  close(status, streams) {
+  close(status, others) {
     this.check();
     if (this.#isPaused) this.#seal("mlv/seal", {});
-    else this.#seal("mlv/end", {status, ...(streams ? {streams} : {})});
+    else this.#seal("mlv/end", {status, ...others});
     this.abandon();
   }
 

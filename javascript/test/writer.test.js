@@ -7,7 +7,7 @@ import {hostname, tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
 import {setTimeout} from "node:timers/promises";
-import {Experiment, Refused, read, Typed, validate} from "../src/index.js";
+import {Experiment, Histogram, metrics, Refused, read, Table, Typed, validate} from "../src/index.js";
 import {isSecretName, redactCommand} from "../src/secrets.js";
 
 function savedir(context) {
@@ -423,3 +423,93 @@ for (const [how, changed] of Object.entries({
     if (left) assert.deepEqual(fs.readdirSync(path), []);
   });
 }
+
+test("a histogram and a table are read as they were logged", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  const histogram = new Histogram([-1, 0, 1], [3, 2.5], {max: Infinity, nan: 0});
+  const cells = ["x", 2n ** 70n, new Map([["_mlv", NaN]]), [new Histogram([0, 1], [1])]];
+  experiment.log.event("a", {histogram, table: new Table(["a", "b", "_mlv", "d"], [cells])});
+  /** @type {any} */
+  let deep = new Table(["a"], [[1]]);
+  for (let depth = 0; depth < 61; depth += 1) deep = [deep];
+  experiment.log.event("b", {deep});
+  experiment.close("completed");
+  const [a, b] = eventsOf(path, "log.jsonl").filter(({event}) => event.length === 1);
+  assert.deepEqual(a.data.get("histogram"), histogram);
+  assert.deepEqual(a.data.get("table").rows, [cells]);
+  assert.match(JSON.stringify(b.data.get("deep")), /nested too deep|unencodable/);
+  assert.deepEqual(judged(path), SEALED);
+});
+
+test("a histogram or table of a wrong form is refused", () => {
+  assert.throws(() => new Histogram([0, 1], [1, 2]), /2 edges and 2 counts/);
+  assert.throws(() => new Histogram([1, 0], [1]), /ascending/);
+  assert.throws(() => new Histogram([0, 1], [-1]), /at least 0/);
+  assert.throws(() => new Histogram([0, 1], [1], {nan: 0.5}), /integers/);
+  assert.throws(() => new Table(["a", "a"], []), /one name/);
+  assert.throws(() => new Table(["a"], [[1], [1, 2]]), /row 1 of a table has 2 values/);
+});
+
+const LEAVE = `
+import {Experiment} from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)};
+const [savedir, how] = process.argv.slice(1);
+const experiment = Experiment.create(savedir, "a", {kind: "train"});
+experiment.log.event("a", {});
+if (how === "paused") experiment.log.pause();
+if (how === "failed by the user") experiment.close("failed");
+if (how === "exit code") process.exitCode = 3;
+if (how === "throw") throw new Error("x");
+`;
+const WAYS = {
+  return: [0, "completed"],
+  paused: [0, "paused"],
+  "failed by the user": [0, "failed"],
+  "exit code": [3, "failed"],
+  throw: [1, "failed"],
+};
+for (const [how, [code, state]] of Object.entries(WAYS)) {
+  test(`a program that closes nothing and ends: ${how}`, (context) => {
+    const path = savedir(context);
+    const {status} = spawnSync(process.execPath, ["--input-type=module", "-e", LEAVE, path, how]);
+    assert.equal(status, code);
+    assert.equal(read(join(path, "a")).state, state);
+    assert.deepEqual(judged(join(path, "a")), SEALED);
+  });
+}
+
+test("metrics have the definitions, positions and best values that were written", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  experiment.log.defineMetric("loss", {event: "val", direction: "minimize", unit: "nat", axis: "epoch"});
+  for (const [epoch, loss] of [
+    [0.5, 2],
+    [1, NaN],
+    [1.5, 2n ** 60n],
+    [2, 1],
+  ])
+    experiment.log.event("val", {epoch, loss});
+  experiment.log.event("val", {loss: -1, epoch: null});
+  for (const [metric, definition] of /** @type {[string, any][]} */ ([
+    ["", {}],
+    ["loss", {direction: "lower"}],
+    ["loss", {goal: "minimize"}],
+    ["loss", {axis: ""}],
+    ["loss", {event: "a//b"}],
+    ["loss", {unit: 5}],
+    ["\ud800", {}],
+  ]))
+    assert.throws(() => experiment.log.defineMetric(metric, definition), Refused);
+  experiment.close("completed");
+  assert.deepEqual(judged(path), SEALED);
+  const loss = metrics(read(path)).get("val")?.get("loss");
+  assert.deepEqual(loss?.definition, {direction: "minimize", unit: "nat", axis: "epoch"});
+  assert.deepEqual(loss?.points, [
+    [0.5, 2],
+    [1, NaN],
+    [1.5, 2n ** 60n],
+    [2, 1],
+  ]);
+  assert.equal(loss?.best?.data.get("loss"), -1);
+  assert.equal(metrics(read(path)).get("val")?.get("epoch")?.best, null);
+});

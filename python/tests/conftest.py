@@ -223,3 +223,55 @@ def child() -> Iterator[Callable[[Callable[[], Any]], int]]:
         return pid
 
     yield fork
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make *path* below tmp_path the main script."""
+
+    def become(path: str = "repository/train.py") -> Path:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", str(file), raising=False)
+        return file
+
+    return become
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Callable[..., str]:
+    """Call the real git in the repository of the test."""
+
+    def call(*words: str, at: str = "repository") -> str:
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always"]
+        command = ["git", *identity, "-C", str(tmp_path / at), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    return call
+
+
+@pytest.fixture
+def repository(tmp_path: Path, script: Callable[..., Path], git: Callable[..., str]) -> Path:
+    """A repository of one commit with the files train.py (the main script), model.py and data.txt."""
+    folder = script().parent
+    git("init", "--quiet", "--initial-branch=main")
+    for name in ("train.py", "model.py", "data.txt"):
+        (folder / name).write_text("".join(f"line {number}\n" for number in range(5)))
+    git("add", ".")
+    git("commit", "--quiet", "--message=first")
+    return folder
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a shell script on the PATH, before or (alone) instead of all others."""
+
+    def make(name: str, text: str, alone: bool = False) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder) if alone else f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    return make

@@ -165,3 +165,10 @@ def check_with_validator(path: Path, sealed: bool = False) -> None:
     report = validate(path, sealed=sealed)
     assert [(finding.path, finding.line, finding.rule) for finding in report.targets[0].findings] == []
     assert report.verdict == "valid"
+
+
+def snapshot(root: Path = Path()) -> dict[str, Any]:
+    """Every entry below *root* with its bytes: what is the same before and after was not touched."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else None for path in root.rglob("*")
+    }

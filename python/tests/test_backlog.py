@@ -13,7 +13,7 @@ FULL, CHANGED = "No space left on device", "Input/output error"
 
 def test_events_that_another_process_dropped_keep_their_reasons() -> None:
     log = Logger("a.jsonl")
-    writer = log._stream._writer
+    writer = log._stream._destination.writer
     backlog = Backlog()
     backlog.drop(3, FULL)
     data = json.dumps({"first": 5, "last": 7, "reasons": {FULL: 1, CHANGED: 2}}).encode()

@@ -118,13 +118,14 @@ def test_the_end_of_the_experiment_ends_capture_with_its_status(
 
 
 @pytest.mark.slow
-def test_a_program_that_ends_without_close_leaves_all_its_output_and_an_open_stream(
+def test_a_program_that_ends_without_close_leaves_all_its_output_in_a_stream_that_has_ended(
     run: Callable[..., Any], conforms: Callable[..., Any]
 ) -> None:
     done = run(program("capture_no_close"))
     assert done.stdout.split() == [str(n) for n in range(5000)]
     assert [text for _, text in output()] == done.stdout.split()
-    assert conforms("runs/e")["log/output.jsonl"][-1]["event"] == "stdout"
+    end = conforms("runs/e", sealed=True)["log/output.jsonl"][-1]
+    assert (end["event"], end["data"]["status"]) == ("mlv/end", "ended")
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.abort()", "os._exit(1)"])
@@ -133,7 +134,7 @@ def test_output_before_a_crash_is_shown_and_logged(end: str, tmp_path: Path, con
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0 and done.stdout == "a\nbc"  # its end is that of the process that passes it on
     assert [text for _, text in output()] == ["a", "bc"]
-    conforms("runs/e")
+    assert conforms("runs/e")["log/output.jsonl"][-1]["event"] == "mlv/seal"  # closed, and neither ended nor paused
 
 
 @pytest.mark.slow

@@ -21,25 +21,26 @@ TRAIN = program("exits_train")
 
 WAYS = [
     # how it ends, inside a with block or not; its exit code; the state that it leaves; who writes
-    ("return", "without", 0, "open", "direct"),
+    ("return", "without", 0, "ended", "direct"),
     ("return", "with", 0, "completed", "direct"),
-    ("exception", "without", 1, "open", "direct"),
+    ("exception", "without", 1, "failed", "direct"),
     ("exception", "with", 1, "failed", "direct"),
-    ("sys.exit", "without", 3, "open", "direct"),
+    ("sys.exit", "without", 3, "ended", "direct"),
     ("sys.exit", "with", 3, "failed", "direct"),
     ("os._exit", "with", 3, "open", "direct"),
     ("os.abort", "with", -6, "open", "direct"),
-    ("SIGINT", "without", -2, "open", "direct"),
+    ("SIGINT", "without", -2, "interrupted", "direct"),
     ("SIGINT", "with", -2, "interrupted", "direct"),
     ("SIGTERM", "with", -15, "open", "direct"),
     ("SIGTERM pauses", "without", 143, "paused", "direct"),
     ("SIGTERM pauses", "with", 143, "paused", "direct"),
     ("SIGHUP", "with", -1, "open", "direct"),
     ("SIGKILL", "with", -9, "open", "direct"),
-    ("return", "without", 0, "open", "process"),
+    ("return", "without", 0, "ended", "process"),
     ("exception", "with", 1, "failed", "process"),
     ("os._exit", "with", 3, "open", "process"),
     ("os.abort", "with", -6, "open", "process"),
+    ("SIGINT", "without", -2, "interrupted", "process"),
     ("SIGTERM", "with", -15, "open", "process"),
     ("SIGTERM pauses", "with", 143, "paused", "process"),
     ("SIGKILL", "with", -9, "open", "process"),
@@ -113,22 +114,28 @@ def test_a_signal_handler_that_ends_a_span_comes_before_or_after_the_event_that_
 # The end of the interpreter: what runs there still logs, or fails at once; nothing hangs.
 
 LATE = {
-    "an exit handler that is older than the logger": ["late"],
-    "an exit handler that is younger": ["late"],
+    "an exit handler that is older than the logger": ["mlv/end", "mlv/start", "late", "mlv/end"],
+    "an exit handler that is younger": ["late", "mlv/end"],
     "an exit handler that closes": ["mlv/end"],
     "a thread that outlives the script": ["late", "mlv/end"],
-    "tasks of a pool of threads": ["late"] * 20,
+    "tasks of a pool of threads": ["late"] * 20 + ["mlv/end"],
     "a generator that holds a with block": ["x", "mlv/end"],
-    "an object that holds the logger": ["late", "mlv/end"],
-    "an object that logs in another second": ["late"],
-    "an object that outlives the modules": ["late", "mlv/end"],
+    "an object that holds the logger": ["mlv/end", "mlv/start", "late", "mlv/end"],
+    "an object that logs in another second": ["mlv/end", "mlv/start", "late", "mlv/end"],
+    "an object that outlives the modules": ["mlv/end", "mlv/start", "late", "mlv/end"],
 }
+BY_USER = ("an exit handler that closes", "a thread that outlives the script")
 
 
+@pytest.mark.rule("writer.end")
 @pytest.mark.parametrize("way", LATE)
 def test_code_that_runs_at_interpreter_exit_can_log(way: str, run: Callable[..., Any], events: Any) -> None:
+    """What comes after the end of the stream is a session that ends in the same way."""
     assert run(program("exits_late"), way).stderr == ""
-    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", *LATE[way]]
+    written = events("a.jsonl")
+    assert [event["event"] for event in written] == ["mlv/start", *LATE[way]]
+    statuses = {event["data"]["status"] for event in written if event["event"] == "mlv/end"}
+    assert statuses == {"completed" if way in BY_USER else "ended"}
 
 
 def test_an_object_that_uses_a_logger_of_the_module_logs_at_interpreter_exit(
@@ -137,7 +144,8 @@ def test_an_object_that_uses_a_logger_of_the_module_logs_at_interpreter_exit(
     """Python runs the finalizers of all unreachable objects first, in any order."""
     code = program("exits_finalizers")
     assert run(code).stderr == ""
-    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "late", "late"]
+    late = ["mlv/start", "late", "mlv/end"]
+    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "mlv/end", *late, *late]
 
 
 @pytest.mark.slow
@@ -157,7 +165,10 @@ def test_an_object_that_logs_after_the_daemon_threads_have_stopped_does_not_hang
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_program_that_is_interrupted_ends_by_the_signal_with_a_log_that_is_open(writer: str) -> None:
+def test_a_program_that_is_interrupted_ends_by_the_signal(writer: str, events: Any) -> None:
     """As it does without us: shells and schedulers tell an interrupt from an error by that."""
     done = subprocess.run([sys.executable, "-c", program("exits_interrupted"), writer], stderr=subprocess.DEVNULL)
     assert done.returncode == -signal.SIGINT
+    assert [event["event"] for event in events("a.jsonl")] == ["mlv/start", "x", "mlv/end"]
+    end = events("a.jsonl")[-1]["data"]
+    assert (end["status"], end["error"]) == ("interrupted", {"type": "KeyboardInterrupt"})

@@ -68,8 +68,9 @@ def test_queued_events_of_the_parent_are_written_by_the_parent_alone(run: Callab
     code = program("forks_backlog")
     run(code)
     for logs in ("False", "True"):
-        assert names(events(f"{logs}.jsonl")) == ["mlv/start", "parent"]
-    assert names(events("True.fork-1.jsonl")) == ["mlv/start", "child"] and not Path("False.fork-1.jsonl").exists()
+        assert names(events(f"{logs}.jsonl")) == ["mlv/start", "parent", "mlv/end"]
+    assert names(events("True.fork-1.jsonl")) == ["mlv/start", "child", "mlv/end"]
+    assert not Path("False.fork-1.jsonl").exists()
 
 
 @pytest.mark.rule("writer.fork")
@@ -237,7 +238,7 @@ def test_a_child_that_logged_nothing_opens_no_stream_when_it_closes(child: Calla
             raise AssertionError(path)
 
         def work() -> None:
-            constant("_open_streams.scan_file", refuse)
+            constant("_write.other_streams.scan_file", refuse)
             constant("_write.session.scan_file", refuse)
             exp.close()
 

@@ -234,7 +234,8 @@ def test_queued_events_are_written_when_the_logger_is_dropped(no_garbage_collect
         log.event("x", n=1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     del log
-    assert [event["data"].get("n") for event in events("a.jsonl")][1:] == [0, 1]
+    assert [event["data"].get("n") for event in events("a.jsonl")][1:] == [0, 1, None]
+    assert events("a.jsonl")[-1]["data"]["status"] == "ended"
     signal.signal(signal.SIGXFSZ, before)
 
 
@@ -303,7 +304,7 @@ def test_after_an_interrupted_close_that_recorded_the_end_nothing_follows_it(con
     from mlvlogger import LogClosed
 
     exp = Exp("runs", "e")
-    writer = exp.log._stream._writer
+    writer = exp.log._stream._destination.writer
     seal = writer.seal
 
     def seal_and_interrupt(*arguments: Any) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from mlvlogger import (
-    AlreadyRecorded,
     CannotEncode,
     Exp,
     ExperimentRef,
@@ -93,6 +92,7 @@ def test_the_complete_addition(fixed: None) -> None:
         "experiment": "sha256:" + digest(META),
         "previous": "sha256:" + digest(META),
         "created": NOW,
+        "stream": "log/run-2.jsonl",
         "params": {"split": "test"},
         "extra": {"x": 1},
         "tags": ["b"],
@@ -106,6 +106,7 @@ def test_the_complete_addition(fixed: None) -> None:
         "experiment": "sha256:" + digest(META),
         "previous": "sha256:" + digest(HOME / "meta/2.json"),
         "created": NOW,
+        "stream": "log/run-3.jsonl",
         "environment": FACTS,
     }
 
@@ -250,13 +251,12 @@ def test_a_parameter_given_again_with_an_equal_value_adds_nothing(old: Any, new:
 
 @pytest.mark.rule("writer.kept")
 @pytest.mark.parametrize(("old", "new"), OTHER)
-def test_a_parameter_given_again_with_another_value_is_refused(old: Any, new: Any) -> None:
+def test_a_parameter_given_again_with_another_value_is_a_change(old: Any, new: Any) -> None:
     Exp("runs", "e", old).close()
-    with pytest.raises(AlreadyRecorded) as caught:
-        Exp.open(HOME, {"b": 1, **new})
-    assert caught.value.path == "params.a"
-    assert "what is recorded stays. Give the new value another name, or make a new experiment." in str(caught.value)
-    assert not (HOME / "meta").exists() or os.listdir(HOME / "meta") == []
+    Exp.open(HOME, {"b": 1, **new}).close()
+    record = json.loads((HOME / "meta" / "2.json").read_bytes())
+    assert record["params"] == {"b": 1} and list(record["changes"]["params"]) == ["a"]
+    assert [change.name for change in read(HOME).changes] == ["a"]
 
 
 def test_the_effective_meta_is_merged_from_all_records() -> None:

@@ -31,6 +31,7 @@ def log() -> Path:
     return path
 
 
+@pytest.mark.rule("reader.metrics")
 def test_the_metrics_and_the_step_of_each_vector(log: Path) -> None:
     events = list(read(log.parent).events())
     assert len(events) == len(VECTORS) > 20

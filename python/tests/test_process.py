@@ -232,7 +232,7 @@ def test_a_killed_writer_process_is_noticed_and_nothing_is_lost_or_repeated(mome
 @pytest.mark.slow
 def test_the_caller_does_not_wait_forever_for_a_stopped_writer_process(constant: Any, events: Any) -> None:
     """SIGSTOP simulates a disk that hangs: the ring fills, then events wait in memory, and all are there."""
-    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.progress.PROGRESS_TIMEOUT", 0.3)
     constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     log = opened()
     os.kill(writer_of(log)._process.pid, signal.SIGSTOP)
@@ -242,7 +242,7 @@ def test_the_caller_does_not_wait_forever_for_a_stopped_writer_process(constant:
     assert len(caught) == 1
     kept = seqs.index(None)
     assert kept * 700 < SIZE < kept * 1000 and set(seqs[kept:]) == {None}
-    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # from now on, it only shares the processor
+    constant("_write.process.progress.PROGRESS_TIMEOUT", 60.0)  # from now on, it only shares the processor
     constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     os.kill(writer_of(log)._process.pid, signal.SIGCONT)
     while log.event("later") is None:
@@ -275,7 +275,7 @@ def test_until_the_other_process_writes_events_are_in_the_file_when_event_return
 
 @pytest.mark.slow
 def test_while_the_ring_is_full_the_caller_waits_and_loses_nothing(constant: Any, events: Callable[..., Any]) -> None:
-    constant("_write.process.client.PROGRESS_TIMEOUT", 60.0)  # it only shares the processor
+    constant("_write.process.progress.PROGRESS_TIMEOUT", 60.0)  # it only shares the processor
     constant("_write.process.child.PROGRESS_TIMEOUT", 60.0)
     log = opened()
     ring, pid = writer_of(log)._ring, writer_of(log)._process.pid

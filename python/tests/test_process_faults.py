@@ -162,7 +162,7 @@ def test_an_exception_at_any_moment_of_the_start_leaves_nothing_open(run: Callab
 def test_a_process_that_never_starts_writing_blocks_no_call_and_keeps_no_file_open(
     monkeypatch: Any, constant: Any, events: Callable[..., Any]
 ) -> None:
-    constant("_write.process.client.PROGRESS_TIMEOUT", 0.3)
+    constant("_write.process.progress.PROGRESS_TIMEOUT", 0.3)
     constant("_write.process.child.PROGRESS_TIMEOUT", 0.3)
     Path("python").write_text("#!/bin/sh\nexec sleep 1000\n")
     Path("python").chmod(0o755)
@@ -187,8 +187,9 @@ def test_a_process_that_never_starts_writing_blocks_no_call_and_keeps_no_file_op
     log.close()
     dropped = Logger(PATH, writer="process")
     pid = writer_of(dropped)._process.pid
-    del dropped
-    assert has_ended(pid)
+    with recorded_warnings() as messages:
+        del dropped
+    assert len(messages) == 1 and has_ended(pid)
     Logger(PATH).close()
     assert numbers(events(PATH)) == list(range(11))
 

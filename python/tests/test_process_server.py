@@ -48,5 +48,7 @@ def test_a_large_event_after_the_size_was_read_is_not_taken_for_a_change_by_anot
         file.close()
     finally:
         os.kill(pid, signal.SIGKILL)
+    with pytest.warns(RuntimeWarning, match="SIGKILL"):
+        log.close()
     written = [event["event"] for event in events("a.jsonl")]
-    assert written == ["mlv/start", "small", "large", "small"]
+    assert written == ["mlv/start", "small", "large", "small", "mlv/end"]

@@ -78,7 +78,7 @@ def test_importing_and_logging_load_few_standard_modules() -> None:
     assert set(event) <= {"__future__", "_json", "_weakrefset", "atexit", "errno", "fcntl", "math", "types", "warnings"}
 
 
-HOT = ("_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
+HOT = ("_define_metric.py", "_disk", "_format", "_logger.py", "_messages.py", "_write")  # what every `Logger` loads
 PLATFORM = {"ctypes", "fcntl", "msvcrt"}  # which not every Python has
 LATE = {
     ("_environment/snapshot.py", "importlib.metadata"),  # takes longer than all other imports of `Exp`
@@ -98,6 +98,23 @@ def test_imports_are_at_the_top_except_in_the_modules_that_every_logger_loads() 
             elif isinstance(node, ast.Import):
                 found |= {(name, alias.name) for alias in node.names}
     assert {(name, module) for name, module in found if not name.startswith(HOT) and module not in PLATFORM} == LATE
+
+
+def test_no_module_and_no_class_is_large() -> None:
+    """A larger one has several responsibilities: split it by them."""
+    files = sorted(SOURCE.rglob("*.py"))
+    lines = {path.relative_to(SOURCE).as_posix(): len(path.read_bytes().splitlines()) for path in files}
+    methods = {
+        f"{path.relative_to(SOURCE).as_posix()}: {node.name}": sum(
+            isinstance(one, ast.FunctionDef) for one in node.body
+        )
+        for path in files
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert len(lines) > 90 and len(methods) > 60
+    assert {name: number for name, number in lines.items() if number > 400} == {}
+    assert {name: number for name, number in methods.items() if number > 25} == {}
 
 
 def test_exp_loads_no_module_that_a_worker_does_not_need() -> None:

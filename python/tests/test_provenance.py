@@ -667,7 +667,7 @@ def test_changes_in_a_submodule_are_changes_of_its_path(outer: Path) -> None:
     assert state() == (False, [], None)
 
 
-@pytest.mark.parametrize("how", ["broken", "stray", "filter", "slow"])
+@pytest.mark.parametrize("how", ["broken", "stray", "filter", pytest.param("slow", marks=pytest.mark.slow)])
 def test_a_submodule_that_cannot_be_read_is_unchecked(
     tmp_path: Path, outer: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

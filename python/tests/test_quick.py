@@ -144,5 +144,5 @@ def test_most_lines_are_read_by_the_fast_reader() -> None:
     series = Series("loss", lambda name: True, None)
     for event in read("runs/e")._read("log.jsonl", series.read_block):
         series.add(event)
-    half = len(series.steps)
-    assert list(series.read_block("log.jsonl", 2, block)) == [] and len(series.steps) == 2 * half == 6000
+    half = len(series.positions)
+    assert list(series.read_block("log.jsonl", 2, block)) == [] and len(series.positions) == 2 * half == 6000

@@ -20,7 +20,7 @@ PARAMS = {"lr": 0.1, "opt": {"name": "adam", "betas": [0.9, 0.99]}, "layers": [{
 @pytest.fixture(params=["Exp", "resume", "open", "join", "find", "read"])
 def holder(request: pytest.FixtureRequest) -> Any:
     """Every object that shows metadata, of an experiment that is at ``runs/e``."""
-    exp = Exp("runs", "e", PARAMS, extra={"note": ["a"], "lr": 1}, tags=["first"], description="text")
+    exp = Exp("runs", "e", PARAMS, extra={"note": ["a"], "lr": 1}, tags=["first"], description="first")
     if request.param != "Exp":
         exp.close()
     make: dict[str, Callable[[], Any]] = {
@@ -118,7 +118,7 @@ def test_no_method_changes_read_metadata(kind: type, holder: Any) -> None:
 
 
 def named(error: pytest.ExceptionInfo[BaseException]) -> str:
-    found = re.search(r"call (Exp\.open\(.*?\)\.close\(\))\.", str(error.value))
+    found = re.search(r"call (Exp\.open\(.*?\)\.close\(\)|exp\.add\(.*?\))\.", str(error.value))
     assert found, str(error.value)
     return found[1]
 
@@ -132,8 +132,8 @@ def named(error: pytest.ExceptionInfo[BaseException]) -> str:
         (CHANGES["extra"], lambda run: run.extra["name"] == 5),
         (CHANGES["append"], lambda run: run.tags == ["first", "tag"]),
         (CHANGES["assign tags"], lambda run: run.tags == ["first", "tag"]),
-        (CHANGES["assign description"], lambda run: run.descriptions == ["text", "text"]),
-        (CHANGES["assign notes"], lambda run: run.descriptions == ["text", "text"]),
+        (CHANGES["assign description"], lambda run: run.descriptions == ["first", "text"]),
+        (CHANGES["assign notes"], lambda run: run.descriptions == ["first", "text"]),
         (CHANGES["assign parms"], lambda run: run.extra["parms"] == 5),
     ],
 )
@@ -143,7 +143,7 @@ def test_the_call_in_the_error_message_records_the_change(
     """As in the running script."""
     with pytest.raises((TypeError, AttributeError)) as error:
         change(holder)
-    eval(named(error), {"Exp": Exp, "value": 5})
+    eval(named(error), {"Exp": Exp, "exp": holder, "value": 5})
     assert recorded(read("runs/e"))
     if isinstance(holder, Exp):
         assert holder.log.event("continues") is not None
@@ -239,7 +239,7 @@ def test_a_subclass_may_have_its_own_attributes() -> None:
         exp.model = "resnet"
         del exp.model
         exp._private = 1
-        with pytest.raises(AttributeError, match=r"Exp\.open\('runs.e', \{'name': value\}\)\.close\(\)"):
+        with pytest.raises(AttributeError, match=r"call exp\.add\(\{'name': value\}\)\."):
             exp.params = {}
     assert read("runs/e").params == PARAMS
 
@@ -257,8 +257,9 @@ def test_the_message_names_the_current_path_of_the_directory(tmp_path: Path, mon
     with Exp("runs", "e", {"opt": {}}) as exp:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
+        found = read(exp.path)
         with pytest.raises(TypeError) as error:
-            exp.params["opt"]["x"] = 1
+            found.params["opt"]["x"] = 1
         eval(named(error), {"Exp": Exp, "value": 5})
         assert read(exp.path).params == {"opt": {}, "name": 5}
 

@@ -89,6 +89,20 @@ def notice(constant: Any) -> float:
     return 0.3
 
 
+@pytest.fixture
+def checks(constant: Any) -> None:
+    """Each event checks the lock and the file, not only the first one of a second."""
+    constant("_write.direct._CHECK_INTERVAL", 0)
+    constant("_write.process.client._FILE_CHECK_INTERVAL", 0)
+    constant("_write.process.client._PROCESS_CHECK_INTERVAL", 0)
+
+
+@pytest.fixture
+def settled(constant: Any) -> None:
+    """A lock file is soon that of a writer, and not of a process that only tries."""
+    constant("_disk.stream_lock._SETTLED", 0.05)
+
+
 @pytest.mark.rule("writer.lock")
 @pytest.mark.rule("writer.lock-form")
 @pytest.mark.rule("writer.lock-end")
@@ -174,7 +188,7 @@ def test_an_operating_system_that_tells_nothing_leaves_host_and_pid(
     constant: Any, tmp_path: Path, notice: float
 ) -> None:
     """Row 6, as on Windows."""
-    constant("_disk.stream_lock._system", lambda: (None, None))
+    constant("_disk.lock_file.system", lambda: (None, None))
     nothing = {"boot": None, "pids": None, "started": None}
     theirs = plant(tmp_path / ".mlv-log.jsonl.lock", **nothing, host=os.uname().nodename)
     StreamLock(Folder(tmp_path), "log.jsonl", None).release()
@@ -187,14 +201,18 @@ def test_an_operating_system_that_tells_nothing_leaves_host_and_pid(
         theirs.unlink()
 
 
-@pytest.mark.parametrize("content", ["", '{"mlv_lock":1,"pi', "[1]"])
-def test_a_lock_file_without_an_object_is_held_for_a_second(content: str, ended: bytes, no_kernel_locks: None) -> None:
+@pytest.mark.parametrize(("content", "seconds"), [("", 1.0), ('{"mlv_lock":1,"pi', 0.2), ("[1]", 0.2)])
+def test_a_lock_file_without_an_object_is_held_for_a_second(
+    content: str, seconds: float, ended: bytes, no_kernel_locks: None, constant: Any
+) -> None:
     """Row 7: it may be one that is being written, or one that a power cut left."""
+    if seconds < 1:
+        constant("_disk.lock_file._UNREADABLE", seconds)
     torn = plant()
     begin = time.monotonic()
     torn.write_text(content)
     Exp.resume(HOME).close()
-    assert time.monotonic() - begin > 0.9
+    assert time.monotonic() - begin > 0.9 * seconds
     assert not LOCKS.exists()
     torn = plant()
     torn.write_text(content)
@@ -216,7 +234,7 @@ def test_an_exception_of_a_signal_handler_while_the_lock_is_acquired_leaves_no_l
 
     def profile(frame: Any, event: str, argument: Any) -> None:
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith("stream_lock.py"):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith(("stream_lock.py", "lock_file.py")):
             left -= 1
             if left == 0:
                 sys.setprofile(None)
@@ -266,7 +284,7 @@ def test_a_writer_that_lives_cannot_be_taken_over(ended: bytes, no_kernel_locks:
 @pytest.mark.rule("writer.lock-check")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 def test_a_writer_whose_stream_was_taken_over_continues_in_a_kept_stream(
-    writer: str, no_kernel_locks: None, notice: float, conforms: Any
+    writer: str, no_kernel_locks: None, notice: float, checks: None, conforms: Any
 ) -> None:
     """`writer.lock-check`, `writer.lock-lost`: a living writer that others can't see loses no event."""
     with Exp("runs", "e", writer=writer) as first:
@@ -276,7 +294,6 @@ def test_a_writer_whose_stream_was_taken_over_continues_in_a_kept_stream(
             path.write_text(json.dumps(json.loads(path.read_text("ascii")) | {"boot": "other"}), "ascii")
         second = Exp.resume(HOME, takeover=True)
         second.log.event("b")
-        time.sleep(1.1)
         with pytest.warns(RuntimeWarning, match="(taken over|extended) by another program"):
             first.log.event("c")
             first.flush()
@@ -288,12 +305,11 @@ def test_a_writer_whose_stream_was_taken_over_continues_in_a_kept_stream(
 
 @pytest.mark.rule("writer.lock-lost")
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_writer_whose_lock_file_was_removed_continues(writer: str, conforms: Any) -> None:
+def test_a_writer_whose_lock_file_was_removed_continues(writer: str, checks: None, conforms: Any) -> None:
     with Exp("runs", "e", writer=writer) as exp:
         exp.log.event("a")
         exp.flush()
         shutil.rmtree(LOCKS)
-        time.sleep(1.1)
         exp.log.event("b")
         exp.flush()
         assert LOCKS.exists()
@@ -305,14 +321,15 @@ def test_a_writer_whose_lock_file_was_removed_continues(writer: str, conforms: A
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_writer_whose_lock_another_one_has_writes_no_more_to_the_stream(writer: str, conforms: Any) -> None:
+def test_a_writer_whose_lock_another_one_has_writes_no_more_to_the_stream(
+    writer: str, checks: None, settled: None, conforms: Any
+) -> None:
     """`writer.lock-held`: every check finds the other writer, not only the first one."""
     with Exp("runs", "e", writer=writer) as exp:
         exp.log.event("a")
         exp.flush()
         shutil.rmtree(LOCKS)
         plant(pid=os.getppid(), started=started(os.getppid()))
-        time.sleep(1.1)
         with pytest.warns(RuntimeWarning, match="taken over by another program"):
             exp.log.event("b")
             exp.flush()
@@ -328,7 +345,7 @@ def test_the_lock_of_a_writer_of_the_draft_is_respected(ended: bytes, no_kernel_
 
 
 def test_without_locks_of_the_operating_system_a_log_is_continued(
-    ended: bytes, no_kernel_locks: None, conforms: Any
+    ended: bytes, no_kernel_locks: None, settled: None, conforms: Any
 ) -> None:
     with Exp.resume(HOME) as exp:
         with pytest.raises(StreamBusy, match="this process"):
@@ -376,7 +393,9 @@ def holder() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.mark.parametrize("writer", ["direct", "process"])
-def test_a_killed_writer_leaves_no_lock(writer: str, holder: Any, no_kernel_locks: None, conforms: Any) -> None:
+def test_a_killed_writer_leaves_no_lock(
+    writer: str, holder: Any, no_kernel_locks: None, settled: None, conforms: Any
+) -> None:
     """For a writer without `flock`, which sees only the lock files; a stopped process still has its lock."""
     process = holder(writer)
     process.send_signal(signal.SIGSTOP)

@@ -9,7 +9,7 @@ from mlvlogger._write.process.ring import READY
 
 def writer_of(log: Logger) -> ProcessWriter:
     """Return the writer of a log that was opened with `writer="process"`."""
-    writer = log._stream._writer
+    writer = log._stream._destination.writer
     assert isinstance(writer, ProcessWriter)
     return writer
 

@@ -40,14 +40,16 @@ def rows(connection: Any, query: str) -> list[str]:
     return sorted(map(repr, connection.execute(query).fetchall()))
 
 
-VIEWS = ("experiments", "events", "metrics")
+VIEWS = ("experiments", "events", "metrics", "definitions", "best")
 
 
 def test_parquet_holds_the_rows_and_types_of_the_views(runs: Path, tmp_path: Path) -> None:
     result = export("parquet", runs, tmp_path / "it's out")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "         1 experiments\n        11 events\n         6 metrics\n"
-    assert sorted(os.listdir(tmp_path / "it's out")) == ["events.parquet", "experiments.parquet", "metrics.parquet"]
+    assert result.stdout == (
+        "         1 experiments\n        11 events\n         6 metrics\n         0 definitions\n         0 best\n"
+    )
+    assert sorted(os.listdir(tmp_path / "it's out")) == sorted(f"{view}.parquet" for view in VIEWS)
     views, files = connect(runs), duckdb.connect()
     for view in VIEWS:
         file = f"{tmp_path}/it''s out/{view}.parquet"

@@ -148,6 +148,18 @@ def test_output_of_cells_is_captured_once_and_still_shown(tmp_path: Path) -> Non
     assert errors[0] == "problem" and "UserWarning: careful" in errors[1]
 
 
+def test_a_notebook_without_close_has_ended_when_its_kernel_stops(tmp_path: Path) -> None:
+    """An exception in a cell doesn't end the program, so it isn't the end of the experiment."""
+    begin = nbformat.v4.new_code_cell("from mlvlogger import Exp, read\nexp = Exp('.', 'e')\nexp.log.event('x')")
+    error = nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]})
+    after = nbformat.v4.new_code_cell("exp.log.event('y')\nopen('state', 'w').write(read('e').state)")
+    notebook = nbformat.v4.new_notebook(cells=[begin, error, after])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    assert (tmp_path / "state").read_text() == "open"
+    assert read(tmp_path / "e").state == "ended"
+
+
 def test_the_curve_has_a_gap_where_the_loss_is_not_a_number(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (path,) = re.findall('<path d="([^"]*)"', read(tmp_path / "diverged")._repr_html_())

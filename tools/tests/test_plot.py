@@ -4,6 +4,7 @@ import math
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -188,3 +189,34 @@ def test_hostile_strings_are_shown_as_text(tmp_path: Path) -> None:
         done = plot(tmp_path / "runs", "--metric", f"{event}.{metric}", "-o", tmp_path / "a.svg")
         assert done.returncode == 0, done.stderr
         assert f"{event}.{metric}"[:50] in texts(tmp_path / "a.svg")[-1]
+
+
+def defined_runs(folder: Path, axes: tuple[str | None, ...] = ("epoch", "epoch")) -> None:
+    for number, axis in enumerate(axes):
+        with Exp(folder / "runs", f"e{number}") as exp:
+            exp.define_metric("loss", unit="nat", axis=axis)
+            exp.log.event("val", step=0, loss=9)
+            for epoch in range(1, 4):
+                exp.log.event("val", step=epoch * 1000, epoch=epoch / 2, loss=1 / epoch)
+
+
+def test_the_axis_and_the_unit_are_those_that_the_metric_defines(mlv: Callable[..., str], tmp_path: Path) -> None:
+    defined_runs(tmp_path)
+    output = mlv("plot", "runs", "-m", "val.loss", "-o", "x.svg")
+    assert output == "x.svg: 2 curves, 6 points; 2 more have no epoch, which is the axis: left out\n"
+    assert {"val.loss (nat)", "epoch"} <= set(texts(tmp_path / "x.svg")) and "3,000" not in texts(tmp_path / "x.svg")
+    assert mlv("plot", "runs", "-m", "val.loss", "--by", "step", "-o", "x.svg") == "x.svg: 2 curves, 8 points\n"
+    assert {"val.loss (nat)", "step", "3,000"} <= set(texts(tmp_path / "x.svg"))
+    assert mlv("plot", "runs", "-m", "val.loss", "--by", "time", "-o", "x.svg") == "x.svg: 2 curves, 8 points\n"
+
+
+def test_curves_of_different_axes_have_no_common_plot(mlv: Callable[..., str], tmp_path: Path) -> None:
+    defined_runs(tmp_path, ("epoch", None))
+    says = "the experiments define different axes: epoch, step. Pass --by step."
+    assert says in " ".join(mlv("plot", "runs", "-m", "val.loss", "-o", "x.svg", exit=2).split())
+    assert "1 curve, 3 points" in mlv("plot", "runs", "-m", "val.loss", "-o", "x.svg", "--only", "e0")
+
+
+def test_a_metric_without_any_position_has_no_plot(mlv: Callable[..., str], tmp_path: Path) -> None:
+    defined_runs(tmp_path, ("tokens",))
+    assert "no value of val.loss has a position on the axis" in mlv("plot", "runs", "-m", "loss", "-o", "x.svg", exit=1)

@@ -124,12 +124,15 @@ def odd_experiment(runs: Path) -> Path:
     return exp.path
 
 
+WRITING: list[Exp] = []
+
+
 def ended(runs: Path, state: str) -> Path:
     """An experiment in this state."""
     exp = Exp(runs, state, kind="train")
     exp.log.event("batch", step=0, loss=1.0)
     if state == "open":
-        exp.flush()
+        WRITING.append(exp)  # an experiment that is dropped ends
     elif state == "paused":
         exp.log.pause()
         exp.close()
@@ -235,6 +238,7 @@ def test_mlflow_reports_two_metrics_that_it_would_merge(tmp_path: Path) -> None:
         ("completed", "FINISHED"),
         ("failed", "FAILED"),
         ("interrupted", "KILLED"),
+        ("ended", "FINISHED"),
         ("open", "RUNNING"),
         ("paused", "SCHEDULED"),
     ],
@@ -246,7 +250,7 @@ def test_mlflow_has_the_state(tmp_path: Path, state: str, status: str) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     run_id = recipe("to_mlflow")(ended(tmp_path / "runs", state), uri)
     info = MlflowClient(tracking_uri=uri).get_run(run_id).info
-    assert (info.status, info.end_time is not None) == (status, state in ("completed", "failed", "interrupted"))
+    assert (info.status, info.end_time is not None) == (status, state not in ("open", "paused"))
 
 
 def test_an_export_to_mlflow_that_fails_leaves_no_run(
@@ -358,7 +362,8 @@ def test_wandb_has_parameters_as_text_and_what_it_changes_is_said(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("state", "code"), [("completed", 0), ("failed", 1), ("interrupted", 1), ("open", 0), ("paused", 0)]
+    ("state", "code"),
+    [("completed", 0), ("failed", 1), ("interrupted", 1), ("ended", 0), ("open", 0), ("paused", 0)],
 )
 @pytest.mark.usefixtures("offline")
 def test_wandb_has_the_state(tmp_path: Path, state: str, code: int) -> None:
@@ -410,3 +415,56 @@ def test_trackio_imports_what_is_exported_to_tensorboard(
     (name,) = SQLiteStorage.get_runs("mlv")
     losses = [row["batch/loss"] for row in SQLiteStorage.get_logs("mlv", name) if "batch/loss" in row]
     assert losses == pytest.approx([1 / (step + 1) for step in range(1200)], rel=1e-6)
+
+
+FORMS = {
+    "h": mlvlogger.Histogram([-1, 0.5, 0.5, 3], [1, 2**40, 2.5], nan=1),
+    "t": mlvlogger.Table(["text", "p"], [["good", 0.5], [None, math.nan], [1, [2]]]),
+}
+
+
+def test_mlflow_has_the_tables(tmp_path: Path) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    rows = [[number, number * 0.5] for number in range(1001)]
+    with Exp(tmp_path / "runs", "demo", kind="train") as exp:
+        for step in (1, 2):
+            exp.log.event("a", step=step, loss=0.5, **FORMS)
+        exp.log.event("large", t=mlvlogger.Table(["n", "half"], rows))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    previous = os.getcwd()
+    os.chdir(tmp_path)  # MLflow writes artifacts below the working directory
+    try:
+        run_id = recipe("to_mlflow")(exp.path, uri)
+        client = MlflowClient(tracking_uri=uri)
+        folder = Path(client.download_artifacts(run_id, ""))
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json"))
+        assert names == ["a/t/1.json", "a/t/2.json", "large/t/3.json"]
+        table = json.loads((folder / "a/t/1.json").read_text())
+        assert (table["columns"], table["data"]) == (["text", "p"], [["good", 0.5], [None, None], [1, "[2]"]])
+        assert json.loads((folder / "large/t/3.json").read_text())["data"] == rows
+        assert len(client.get_metric_history(run_id, "a/loss")) == 2
+    finally:
+        os.chdir(previous)
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_has_the_histograms_and_tables(tmp_path: Path) -> None:
+    needs("wandb")
+    with Exp(tmp_path / "runs", "demo", kind="train") as exp:
+        exp.log.event("a", step=1, loss=0.5, **FORMS)
+        exp.log.event("b", step=2, loss=0.25, h=mlvlogger.Histogram(range(600), [1] * 599))
+    recipe("to_wandb")(exp.path, tmp_path)
+    rows: list[dict[str, Any]] = [{}, {}]
+    history = [record.history for record in records(tmp_path) if record.WhichOneof("record_type") == "history"]
+    for row, one in zip(rows, history, strict=True):
+        for item in one.item:
+            name, *inner = item.nested_key or [item.key]
+            row[".".join([name, *inner])] = json.loads(item.value_json)
+    histogram = {name.rpartition(".")[2]: value for name, value in rows[0].items() if name.startswith("a/h")}
+    histogram = histogram.get("a/h", histogram)
+    assert (histogram["bins"], histogram["values"]) == ([-1, 0.5, 0.5, 3], [1, 2**40, 2.5])
+    assert not any("b/h" in name for name in rows[1])
+    [table] = tmp_path.glob("wandb/offline-run-*/files/**/*.table.json")
+    assert json.loads(table.read_text()) == {"columns": ["text", "p"], "data": [["good", 0.5], [None, "nan"], [1, [2]]]}

@@ -49,6 +49,20 @@ def test_the_data_is_that_of_the_experiments(tmp_path: Path) -> None:
     assert len(data["images"]) == 36 and {image["step"] for image in data["images"]} == {12, 24, 36, 48, 60, 72}
 
 
+def test_the_facts_of_an_experiment_list_its_changes(tmp_path: Path) -> None:
+    Exp(tmp_path, "a", {"lr": 0.1}, extra={"ticket": 1}).close()
+    with pytest.warns(RuntimeWarning):
+        Exp.resume(tmp_path / "a", {"lr": 0.2}, extra={"ticket": 2}).close()
+    Exp.open(tmp_path / "a", {"lr": 0.5}).close()
+    [experiment] = collect(tmp_path)["experiments"]
+    assert dict(experiment["facts"])["changes"].splitlines() == [
+        "lr: 0.1 -> 0.2 (record 2)",
+        "extra.ticket: 1 -> 2 (record 2)",
+        "lr: 0.2 -> 0.5 (record 3, for log/run-3.jsonl alone)",
+    ]
+    assert dict(experiment["params"]) == {"lr": 0.2}
+
+
 def test_an_open_span_extends_to_the_last_event(tmp_path: Path) -> None:
     trainings.some(tmp_path)
     (still_open,) = [one for one in collect(tmp_path)["experiments"] if one["name"] == "still-open"]
@@ -196,3 +210,20 @@ def test_the_largest_floats_stay_finite(tmp_path: Path) -> None:
 def test_the_table_of_one_experiment_has_every_parameter(tmp_path: Path) -> None:
     Exp(tmp_path, "one", {"lr": 1, "seed": 2}).close()
     assert collect(tmp_path)["differing"] == ["lr", "seed"]
+
+
+def test_a_chart_has_one_axis_and_one_unit(tmp_path: Path) -> None:
+    for number, axis in enumerate(("epoch", "epoch", None)):
+        with Exp(tmp_path, f"e{number}") as exp:
+            exp.define_metric("loss", unit="nat", axis=axis)
+            exp.log.event("val", step=7, loss=9)
+            exp.log.event("val", step=8, epoch=1.5, loss=3)
+    data = collect(tmp_path)
+    charts = {(one["metric"], one["axis"], one["unit"]): one["series"] for one in data["curves"]}
+    assert [(series["e"], series["x"], series["y"]) for series in charts["loss", "epoch", "nat"]] == [
+        (0, [1.5], [3.0]),
+        (1, [1.5], [3.0]),
+    ]
+    assert [(series["e"], series["x"]) for series in charts["loss", "step", "nat"]] == [(2, [7, 8])]
+    assert set(charts) == {("loss", "epoch", "nat"), ("loss", "step", "nat"), ("epoch", "step", "")}
+    assert "2 values without a position on the axis that the metric defines are left out." in data["notes"]

@@ -55,6 +55,17 @@ def test_show_prints_the_facts_of_an_experiment(mlv: Callable[..., str], exp: Ex
     ]
 
 
+def test_show_prints_the_effective_values_and_what_changed(mlv: Callable[..., str], exp: Exp) -> None:
+    with pytest.warns(RuntimeWarning, match="lr 0.1 -> 0.2"), Exp.resume(exp.path, {"lr": 0.2}) as resumed:
+        resumed.add({"found": 1})
+    Exp.open(exp.path, {"lr": 0.5}).close()
+    lines = [" ".join(line.split()) for line in mlv("show", "e").splitlines()]
+    assert "records: 4" in lines and "changes: 2" in lines and "lr 0.2" in lines
+    [training, evaluation] = [line for line in lines[lines.index("changes: 2") :] if line.startswith("lr ")]
+    assert training.startswith("lr 0.1 0.2 ") and training.endswith(" log.jsonl 2")
+    assert evaluation.startswith("lr 0.2 0.5 ") and evaluation.endswith(" log/run-4.jsonl 4")
+
+
 def test_show_prints_the_problems_of_an_experiment(mlv: Callable[..., str], exp: Exp) -> None:
     with open(exp.path / "log.jsonl", "ab") as file:
         file.write(b"garbled\n{")
@@ -316,3 +327,18 @@ def test_every_command_has_a_help_text(mlv: Callable[..., str]) -> None:
         words = [word.replace("_", "-") for word in module.stem.split("_", 1)]
         assert f"  Examples:\n\n    mlv {' '.join(words)}" in mlv(*words, "--help")
     assert mlv("--version").startswith("mlv ")
+
+
+def test_the_definitions_of_metrics_are_shown_also_without_values(mlv: Callable[..., str], tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "e") as exp:
+        exp.define_metric("loss", direction="minimize", unit="nat", description="Cross\x1bentropy.")
+        exp.define_metric("accuracy", event="val", direction="maximize", axis="epoch")
+        exp.stream("gpu").define_metric("power", unit="W")
+    lines = [line.split() for line in mlv("show", "runs/e").splitlines()]
+    at = lines.index(["definitions", "of", "metrics:", "3"])
+    assert lines[at + 1 : at + 5] == [
+        ["metric", "event", "direction", "unit", "axis", "description"],
+        ["loss", "minimize", "nat", "Cross\\x1bentropy."],
+        ["accuracy", "val", "maximize", "epoch"],
+        ["power", "W"],
+    ]

@@ -124,7 +124,7 @@ def test_the_views_have_the_values_of_the_reader(tmp_path: Path) -> None:
     )
     assert row == [
         "one", None, "one", "train", "completed",
-        '{"lr":0.001,"seed":{"_mlv":"int","value":"9223372036854775808"}}', ["x"], ["d"], "{}", None,
+        '{"lr":0.001,"seed":{"_mlv":"int","value":"9223372036854775808"}}', "[]", ["x"], ["d"], "{}", None,
     ]  # fmt: skip
     assert json.loads(environments)[0]["runtime"]["language"] == "Python"
 
@@ -498,3 +498,21 @@ def test_rewinds_are_not_compared_with_events_one_by_one(tmp_path: Path, kind: s
             assert ask(tmp_path / f"{count}", "SELECT seq FROM events WHERE event = 'a' AND seq > 2") == []
             all_of_them.append(time.process_time() - begin)
     assert min(times[80_000]) < 8 * min(times[20_000]), times
+
+
+def test_experiments_have_the_effective_values_and_the_changes(tmp_path: Path) -> None:
+    Exp(tmp_path, "a", {"lr": 0.1, "seed": 2**70}).close()
+    with pytest.warns(RuntimeWarning):
+        Exp.resume(tmp_path / "a", {"lr": 0.2}).close()
+    with Exp.open(tmp_path / "a", {"lr": 0.5}) as exp:
+        exp.add({"seed": 1}, extra={"x": 1})
+    [(params, changes, environments)] = ask(tmp_path, "SELECT params, changes, environments FROM experiments")
+    seed = {"_mlv": "int", "value": str(2**70)}
+    assert json.loads(params) == {"lr": 0.2, "seed": seed}
+    run = {"stream": "log/run-3.jsonl", "member": "params"}
+    assert json.loads(changes) == [
+        {"record": 2, "stream": "log.jsonl", "member": "params", "name": "lr", "old": 0.1, "new": 0.2},
+        {"record": 3, **run, "name": "lr", "old": 0.2, "new": 0.5},
+        {"record": 4, **run, "name": "seed", "old": seed, "new": 1},
+    ]
+    assert len(json.loads(environments)) == 3

@@ -56,6 +56,9 @@ def train(runs: Path, name: str, lr: float, *, momentum: float = 0.0, epochs: in
     return exp
 
 
+WRITING: list[Exp] = []
+
+
 def some(runs: Path) -> None:
     """Some experiments: good ones, one with a loss that becomes NaN, one that is open, and one that is broken."""
     for lr in (0.01, 0.1, 1.0):
@@ -69,7 +72,7 @@ def some(runs: Path) -> None:
             exp.log.event("epoch/batch", step=step, loss=math.nan if 20 < step < 30 or step > 50 else 1 + step / 50)
     exp = Exp(runs, "still-open", {"lr": 0.3}, kind="train")
     exp.log.span("epoch", n=0).event("batch", step=1, loss=0.7)
-    exp.flush()
+    WRITING.append(exp)  # an experiment that is dropped ends
     broken = Exp(runs, "broken", {"lr": 1}).path
     (broken / "meta.json").chmod(0o644)
     (broken / "meta.json").write_text('{"mlv": "1.0", "name":')

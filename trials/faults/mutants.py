@@ -227,7 +227,7 @@ MUTANTS = (
         (
             Edit(
                 "_write/session.py",
-                "if time.monotonic() > until or not _has_opener_ended(start, root, name):",
+                "if is_unknown or time.monotonic() > until or not _has_opener_ended(start, root, name):",
                 "if True:",
             ),
         ),
@@ -503,6 +503,34 @@ MUTANTS = (
             ),
         ),
         ("test_locks.py::test_an_interrupted_close_can_be_repeated_until_the_end_is_recorded",),
+    ),
+    # How a program ends.
+    Mutant(
+        "m60",
+        "A program that ends without a close has completed.",
+        (Edit("_write/endings.py", 'ENDED = {"status": "ended"}', 'ENDED = {"status": "completed"}'),),
+        (
+            "test_endings.py::test_a_program_that_does_not_close_leaves_what_its_writer_knows",
+            "test_endings.py::test_all_streams_and_experiments_are_ended_and_listed",
+        ),
+    ),
+    Mutant(
+        "m61",
+        "The exit handler only flushes the streams.",
+        (
+            Edit(
+                "_write/stream.py",
+                "                    self.close(None if self.paused else data)\n",
+                "                    self.flush()\n",
+            ),
+        ),
+        ("test_endings.py::test_a_program_that_does_not_close_leaves_what_its_writer_knows",),
+    ),
+    Mutant(
+        "m62",
+        "The exception of a notebook's cell ends the program.",
+        (Edit("_write/endings.py", ' or hasattr(sys, "ps1")', ""),),
+        ("test_endings.py::test_a_program_that_does_not_close_leaves_what_its_writer_knows",),
     ),
 )
 

@@ -3,11 +3,12 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlv_conformance._results import Result
+from mlv_conformance._suite.coverage import rules_of, untested_rules
 from mlv_validate import RULES, __version__
 
 CLASSES = ("writer", "reader", "validator")
@@ -67,16 +68,30 @@ def make_claim(results: Sequence[Result], *, suite: Path, name: str, version: st
             for one in results
             if one.outcome != "passed"
         ],
-        "untested": untested(results),
+        "untested": [rule for rule in untested_rules(suite) if rule in _concerned(results)],
     }
 
 
-def untested(results: Iterable[Result]) -> list[str]:
-    """Return the rules of the tested classes that no test of the suite tests."""
-    results = list(results)
-    tested = {rule for result in results for rule in result.rules}
+def not_run(results: Sequence[Result], suite: Path) -> list[str]:
+    """Return the rules of the tested classes that the suite tests, but no test that was made."""
+    done = {rule for one in results if one.outcome in ("passed", "failed", "warned") for rule in one.rules}
+    whole = {rule for rule, part in untested_rules(suite).items() if part is None}
+    return [rule for rule in _concerned(results) if rule not in done | whole]
+
+
+def not_covered(results: Sequence[Result], suite: Path) -> list[str]:
+    """Return the rules of the tested classes that the suite doesn't test, or not wholly, for people."""
+    concerned = _concerned(results)
+    return [
+        rule if part is None else f"{rule} ({part})"
+        for rule, part in untested_rules(suite).items()
+        if rule in concerned
+    ]
+
+
+def _concerned(results: Sequence[Result]) -> Collection[str]:
     classes = {result.class_ for result in results}
-    return [name for name, rule in RULES.items() if rule.class_ in classes and name not in tested]
+    return [rule for class_ in CLASSES if class_ in classes for rule in rules_of(class_)]
 
 
 def _count(results: Iterable[Result], class_: str, at: str) -> Counter[str]:

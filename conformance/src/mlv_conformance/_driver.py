@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlv_conformance._transcript import Transcript
+
 UNSUPPORTED = 64
 """The exit code of a driver that doesn't support a command."""
 
@@ -26,6 +28,7 @@ except ImportError:  # on Windows
     pass
 
 MAX_ANSWER = 256 * 1024 * 1024
+_MAX_ERRORS = 2000  # bytes of standard error that are shown
 MAX_TIMEOUTS = 5
 """The number of timeouts in one command after which its other arguments fail without being tried."""
 
@@ -47,9 +50,10 @@ class NoDriver(Exception):
 class Driver:
     """A command that runs a driver."""
 
-    def __init__(self, command: Sequence[str], *, seconds: float = 10) -> None:
+    def __init__(self, command: Sequence[str], *, seconds: float = 10, transcript: Transcript | None = None) -> None:
         self._command = list(command)
         self._seconds = seconds
+        self.transcript = transcript or Transcript()
 
     def ask(self, command: str, arguments: Sequence[str | Path]) -> Iterator[Answer | Failed | Unsupported]:
         """Return the answers to `id`, `read` or `validate`, one for each argument, in their order."""
@@ -59,6 +63,7 @@ class Driver:
         while waiting:
             with self._running([*options, *waiting]) as process:
                 while waiting:
+                    process.number = self.transcript.started([*self._command, *options, waiting[0]], {})
                     try:
                         answer = process.answer()
                     except Unsupported as error:
@@ -67,6 +72,7 @@ class Driver:
                     except Failed as error:
                         # Only the argument at which the driver fails loses its answer: the others are asked again.
                         timeouts += process.is_timed_out
+                        process.kill()
                         yield error
                         waiting.pop(0)
                         break
@@ -90,7 +96,10 @@ class Driver:
 
     @contextmanager
     def _running(self, arguments: list[str], environment: Mapping[str, str] | None = None) -> Iterator["Process"]:
-        process = Process([*self._command, *arguments], {**os.environ, **(environment or {})}, self._seconds)
+        command = [*self._command, *arguments]
+        process = Process(command, {**os.environ, **(environment or {})}, self._seconds, self.transcript)
+        if environment is not None:  # a process of `write`; `ask` adds a command for each argument
+            process.number = self.transcript.started(command, environment)
         try:
             yield process
         finally:
@@ -100,8 +109,13 @@ class Driver:
 class Process:
     """A running driver."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], seconds: float) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], seconds: float, transcript: Transcript
+    ) -> None:
         self.is_timed_out = False
+        self.number = 0
+        """The number in the transcript."""
+        self._transcript = transcript
         self._seconds = seconds
         self._rest = b""
         self._errors = tempfile.TemporaryFile()
@@ -127,8 +141,10 @@ class Process:
     def send(self, operation: Mapping[str, Any]) -> None:
         """Send an operation, without waiting for its answer."""
         assert self._process.stdin
+        line = json.dumps(operation)
+        self._transcript.add(self.number, ">", line)
         try:
-            self._process.stdin.write(json.dumps(operation).encode() + b"\n")
+            self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # the process has ended, which the missing answer will show
@@ -167,6 +183,7 @@ class Process:
             Unsupported: If the driver doesn't support the command.
         """
         line = self._read_line()
+        self._transcript.add(self.number, "<", line.decode("utf-8", "backslashreplace"))
         try:
             answer = json.loads(line, parse_constant=_refuse_constant)
         except ValueError:
@@ -175,11 +192,14 @@ class Process:
             raise Failed(f"its answer isn't a JSON object: {ascii(line[:200].decode('utf-8', 'replace'))}")
         return answer
 
-    def finish(self) -> None:
-        """Close the standard input, and wait for the process to end with 0.
+    def finish(self, code: int | None = 0) -> None:
+        """Close the standard input, and wait for the process to end.
+
+        Args:
+            code: The exit code that it must end with; None for any.
 
         Raises:
-            Failed: If the process ends otherwise.
+            Failed: If the process doesn't end, or ends with another exit code.
             Unsupported: If the driver doesn't support the command.
         """
         assert self._process.stdin
@@ -187,10 +207,12 @@ class Process:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        self._wait(0)
+        self._wait(code, is_answer_due=False)
 
     def kill(self) -> None:
         """Kill the process and its children with SIGKILL, if they still run."""
+        if self._process.poll() is None:
+            self._transcript.add(self.number, "!", "killed with SIGKILL")
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -216,6 +238,7 @@ class Process:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(left):
                     self.is_timed_out = True
+                    self._transcript.add(self.number, "!", f"no answer within {self._seconds:g} seconds")
                     raise Failed(f"there was no answer within {self._seconds:g} seconds")
                 part = os.read(self._process.stdout.fileno(), 1 << 20)
                 size += len(part)
@@ -227,23 +250,31 @@ class Process:
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return line
 
-    def _wait(self, wanted: int | None) -> None:
-        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`."""
+    def _wait(self, wanted: int | None, *, is_answer_due: bool = True) -> None:
+        """Wait for the process to end, and raise an error unless it ends with the exit code `wanted`.
+
+        Args:
+            wanted: The exit code; None for any.
+            is_answer_due: Whether each exit code is an error, because there is no answer.
+        """
         try:
             code = self._process.wait(self._seconds)
         except subprocess.TimeoutExpired:
             self.is_timed_out = True
             raise Failed(f"it did not end within {self._seconds:g} seconds") from None
+        self._transcript.add(self.number, "!", f"ended by signal {-code}" if code < 0 else f"exit code {code}")
+        if tail := self._stderr_tail():
+            self._transcript.add(self.number, "2", tail)
         if code == UNSUPPORTED:
             raise Unsupported("not supported")
-        if code != wanted:
+        if is_answer_due or code != (code if wanted is None else wanted):
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise Failed(f"it {how}{'' if wanted == 0 else ' instead of an answer'}{self._stderr_tail()}")
+            said = f"; standard error ends with {ascii(tail[-500:])}" if tail else ""
+            raise Failed(f"it {how}{' instead of an answer' if is_answer_due else ''}{said}")
 
     def _stderr_tail(self) -> str:
-        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 500))
-        tail = self._errors.read().decode("utf-8", "replace").strip()
-        return f"; standard error ends with {ascii(tail)}" if tail else ""
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _MAX_ERRORS))
+        return self._errors.read().decode("utf-8", "replace").strip()
 
 
 def _refuse_constant(token: str) -> None:

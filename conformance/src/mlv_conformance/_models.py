@@ -78,10 +78,12 @@ def _decode_int(members: dict[str, Any]) -> Model:
     return {"int" if len(digits) > 17 or abs(int(digits)) > _MAX_SAFE_INTEGER else "number": digits}
 
 
+_WITH_MEMBERS = ("file", "external", "experiment", "event", "histogram", "unencodable", "redacted")
 _DECODERS: dict[str, Callable[[dict[str, Any]], Model]] = {
     **{kind: _value_decoder(kind) for kind in ("float", "datetime", "datetime-local", "date", "time", "duration")},
-    **{kind: _members_decoder(kind) for kind in ("file", "external", "experiment", "event", "unencodable", "redacted")},
+    **{kind: _members_decoder(kind) for kind in _WITH_MEMBERS},
     "int": _decode_int,
+    "table": lambda members: {"table": {"columns": members["columns"], "rows": model(members["rows"])}},
     "bytes": lambda members: {"bytes": base64.b64decode(members["value"]).hex()},
     "string": lambda members: _decode_string(members["value"]),
 }
@@ -100,10 +102,15 @@ def equal(one: Model, other: Model) -> bool:
 
 
 def _normal(value: Model) -> Any:
-    """Return a form that is equal for models of the same value; a malformed model equals only itself."""
+    """Return a form that is equal for models of the same value; a malformed model equals only itself.
+
+    An object that isn't a model may have models in it.
+    """
     if isinstance(value, list):
         return [_normal(part) for part in value]
-    if not isinstance(value, dict) or len(value) != 1:
+    if isinstance(value, dict) and len(value) != 1:
+        return {name: _normal(part) for name, part in value.items()}
+    if not isinstance(value, dict):
         return value
     [(kind, inner)] = value.items()
     try:
@@ -117,9 +124,13 @@ def _normal(value: Model) -> Any:
             case "duration":
                 whole, _, fraction = inner.partition(".")
                 return kind, whole, fraction[:6].rstrip("0")
+            case "table":
+                return kind, {**inner, "rows": _normal(inner["rows"])}
             case "opaque":
                 return kind, _exact(inner)
-    except (AttributeError, ValueError, TypeError):
+            case _ if kind not in _DECODERS:
+                return {kind: _normal(inner)}
+    except (AttributeError, KeyError, ValueError, TypeError):
         pass
     return kind, inner
 

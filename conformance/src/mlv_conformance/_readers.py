@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Unsupported
+from mlv_conformance._kept import Kept
 from mlv_conformance._models import Model, equal
 from mlv_conformance._results import Result
 from mlv_conformance._suite.cases import SuiteError, apply_edit
@@ -17,19 +18,21 @@ from mlv_conformance._suite.vectors import Read, load_reads
 _BATCH = 50
 
 
-def reader_results(driver: Driver, suite: Path, wanted: Callable[[str], bool]) -> Iterator[Result]:
-    """Return the results of all reads and vectors whose names are `wanted`."""
+def reader_results(
+    driver: Driver, suite: Path, wanted: Callable[[str], bool], kept: Kept | None = None
+) -> Iterator[Result]:
+    """Return the results of all reads and vectors whose names are `wanted`; those that fail are kept."""
     reads = [read for read in load_reads(suite) if wanted(read.name)]
     for command, of_command in groupby(sorted(reads, key=lambda read: read.command), lambda read: read.command):
         for batch in _batches(list(of_command)):
-            yield from _run_batch(driver, suite, batch, command)
+            yield from _run_batch(driver, suite, batch, command, kept)
 
 
 def _batches(reads: list[Read]) -> Iterator[list[Read]]:
     return (reads[first : first + _BATCH] for first in range(0, len(reads), _BATCH))
 
 
-def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str) -> Iterator[Result]:
+def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str, kept: Kept | None) -> Iterator[Result]:
     """Return the results of reads that the driver is asked together."""
     with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
         made = list[tuple[Read, Path, set[Path]]]()
@@ -46,7 +49,11 @@ def _run_batch(driver: Driver, suite: Path, reads: Iterable[Read], command: str)
                 yield Result("reader", "core", read.name, read.rules, "omitted", str(error))
         answers = driver.ask(command, [directory / read.target for read, directory, _ in made])
         for (read, directory, before), answer in zip(made, answers, strict=True):
-            yield _result(read, answer, before ^ set(directory.rglob("*")))
+            result = _result(read, answer, before ^ set(directory.rglob("*")))
+            if kept and result.outcome == "failed":
+                kept.add("reader", read.id, read, result.detail, directory)
+            driver.transcript.begin()
+            yield result
 
 
 def _result(read: Read, answer: Answer | Failed | Unsupported, changed: set[Path]) -> Result:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -16,11 +17,12 @@ from mlv_validate._output.github import annotations
 from mlv_validate._output.junit import junit
 from mlv_validate._output.progress import on_terminal
 from mlv_validate._output.sarif import sarif
-from mlv_validate._output.text import ReportLine, report_lines, verdict_line
+from mlv_validate._output.text import ReportLine, match_lines, report_lines, verdict_line
 from mlv_validate._report import Report
 from mlv_validate._requirements import RULES, Rule, rules_at
+from mlv_validate._targets.anchor import Anchor
 from mlv_validate._text import count, visible
-from mlv_validate._validate import check_paths, may_exist
+from mlv_validate._validate import check_paths, may_exist, parse_anchor
 from mlv_validate._version import SPEC_VERSION, __version__
 
 _STYLES = {
@@ -62,6 +64,17 @@ _USAGE = 2
     help="Report only findings of these rules; 'seal' selects all rules that begin with 'seal.'.",
 )
 @click.option("--ignore", metavar="RULE[,RULE...]", multiple=True, help="Do not report findings of these rules.")
+@click.option(
+    "--anchor",
+    metavar="DIGEST",
+    help="Check that what this anchor covers is unchanged: the digest of a statement, or of a seal of log.jsonl.",
+)
+@click.option(
+    "--statement",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Statement with the digest of --anchor, if it is not in the directory.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print only findings and what could not be checked.")
 @click.option(
     "--jobs",
@@ -81,6 +94,8 @@ def _command(
     fail_on: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    anchor: str | None,
+    statement: str | None,
     quiet: bool,
     jobs: int,
     explain: str | None,
@@ -106,6 +121,7 @@ def _command(
             "--format json reports all rules and cannot be combined with --select or --ignore."
             " Filter its findings by their member 'rule'."
         )
+    given = _anchor(anchor, statement)
     existing = [path for path in paths if may_exist(path)]
     missing = [path for path in paths if path not in existing]
     if missing:
@@ -113,7 +129,7 @@ def _command(
     if not existing:
         return _USAGE
     with nullcontext() if quiet else on_terminal() as progress:
-        report = check_paths(existing, sealed=require_sealed, jobs=jobs, progress=progress)
+        report = check_paths(existing, sealed=require_sealed, jobs=jobs, progress=progress, anchor=given)
     if rules is not None:
         report = report.only(rules)
     with _ignore_closed_pipe():
@@ -128,15 +144,27 @@ def _command(
     return report.exit_code
 
 
+def _anchor(anchor: str | None, statement: str | None) -> Anchor | None:
+    """Return what the options about anchors give."""
+    try:
+        return parse_anchor(anchor, Path(statement).read_bytes() if statement is not None else None)
+    except OSError as error:
+        raise click.UsageError(f"{statement!r} can't be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise click.UsageError(f"--anchor: {error}") from None
+
+
 def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: bool) -> None:
     """Print a report in one of the formats."""
     match format_:
         case "json":
             print(report.dumps())
         case "github":
-            for line in annotations(report):
-                print(line)
+            for annotation in annotations(report):
+                print(annotation)
             for target in () if quiet else report.targets:
+                for line in match_lines(target):
+                    print("".join(line))
                 print("".join(verdict_line(target, report)))
         case "sarif":
             print(sarif(report))

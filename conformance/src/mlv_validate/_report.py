@@ -1,5 +1,6 @@
 """The report of a validation, as values and as JSON."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,80 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that a statement lists.
+
+    Attributes:
+        path (str): The path relative to the experiment.
+        digest (str): The SHA-256 of the bytes, as 64 digits.
+        size (int): The number of the bytes; of a stream, that of the committed lines.
+    """
+
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The statement of an experiment.
+
+    Attributes:
+        raw (bytes): The text.
+        files (tuple[ListedFile, ...]): The listed files.
+    """
+
+    raw: bytes
+    files: tuple[ListedFile, ...]
+
+    @property
+    def anchor(self) -> str:
+        """The anchor to cite: `sha256:` and the digest of the text."""
+        return f"sha256:{hashlib.sha256(self.raw).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredStream:
+    """A stream that an anchor covers, up to a line.
+
+    Attributes:
+        path (str): The path relative to the target.
+        seq (int | None): The `seq` of the last covered line, 0 if no line is covered; None if the line has none.
+        later (int): The number of lines after it, which aren't covered.
+    """
+
+    path: str
+    seq: int | None
+    later: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A statement or a seal that has the digest of the anchor.
+
+    Attributes:
+        kind (str): `statement` or `seal`.
+        path (str | None): The path of the statement or of `log.jsonl`, relative to the target; None for a statement
+            that isn't in the directory.
+        line (int | None): The line of the seal, None for a statement.
+        streams (tuple[CoveredStream, ...]): The streams that are covered and unchanged.
+        uncovered (tuple[str, ...]): The meta records, streams and files below `files` that aren't covered, relative to
+            the target.
+    """
+
+    kind: str
+    path: str | None
+    line: int | None
+    streams: tuple[CoveredStream, ...]
+    uncovered: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was added since the anchor was made: it covers every record and every line."""
+        return not self.uncovered and not any(stream.later for stream in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """The result of `discover`.
 
@@ -56,6 +131,7 @@ class Target:
         omitted (tuple[Omitted, ...]): The numbers of the further findings.
         unchecked (tuple[Unchecked, ...]): The paths that couldn't be checked.
         events (int): The number of lines that could be read.
+        matches (tuple[Match, ...]): The statements and seals that have the digest of the anchor.
     """
 
     path: str
@@ -64,6 +140,7 @@ class Target:
     omitted: tuple[Omitted, ...]
     unchecked: tuple[Unchecked, ...]
     events: int
+    matches: tuple[Match, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -96,11 +173,13 @@ class Report:
         targets (tuple[Target, ...]): One target for each path.
         rules (frozenset[str] | None): The rules whose findings the report has; None for all. Only a report of all rules
             shows that the targets are valid.
+        anchor (str | None): The anchor that was given: `sha256:` and a digest.
     """
 
     level: str
     targets: tuple[Target, ...] = field(default_factory=tuple)
     rules: frozenset[str] | None = None
+    anchor: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -119,8 +198,9 @@ class Report:
             "mlv_report": "1.0",
             "tool": {"name": "mlv-validate", "version": __version__},
             "level": self.level,
+            **({"anchor": self.anchor} if self.anchor else {}),
             "verdict": self.verdict,
-            "targets": [_target(target) for target in self.targets],
+            "targets": [_target(target, anchored=self.anchor is not None) for target in self.targets],
             "totals": {
                 "experiments": sum(len(target.experiments) for target in self.targets),
                 "events": sum(target.events for target in self.targets),
@@ -151,7 +231,7 @@ class Report:
         return replace(self, targets=tuple(targets), rules=rules)
 
 
-def _target(target: Target) -> dict[str, Any]:
+def _target(target: Target, *, anchored: bool) -> dict[str, Any]:
     """Return a target as a JSON object of the report."""
     return {
         "path": storable(target.path),
@@ -179,6 +259,19 @@ def _target(target: Target) -> dict[str, Any]:
         ],
         "unchecked": [{"path": storable(entry.path), "reason": storable(entry.reason)} for entry in target.unchecked],
         **({"omitted": list(map(_omitted, target.omitted))} if target.omitted else {}),
+        **({"matches": list(map(_match, target.matches))} if anchored else {}),
+    }
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {
+        "kind": match.kind,
+        "path": None if match.path is None else storable(match.path),
+        "line": match.line,
+        "streams": [
+            {"path": storable(stream.path), "seq": stream.seq, "later": stream.later} for stream in match.streams
+        ],
+        "uncovered": [storable(path) for path in match.uncovered],
     }
 
 

@@ -1,16 +1,24 @@
-"""The functions `validate` and `discover`."""
+"""The functions `validate`, `discover` and `make_statement`."""
 
 import os
+import re
 from collections.abc import Iterable
 
-from mlv_validate._read.directory import Progress
-from mlv_validate._report import Discovery, Report
+from mlv_validate._read.directory import Absent, File, Progress, Unreadable, open_target
+from mlv_validate._report import Discovery, ListedFile, Report, Statement
 from mlv_validate._rules.layout import Copies
+from mlv_validate._targets.anchor import Anchor
+from mlv_validate._targets.statement import digest_of, list_records, parse_statement, write_statement
 from mlv_validate._targets.target import check_target, find_experiments
 
 
 def validate(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, sealed: bool = False, jobs: int = 1
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    sealed: bool = False,
+    jobs: int = 1,
+    anchor: str | None = None,
+    statement: bytes | None = None,
 ) -> Report:
     """Validate experiments against the specification.
 
@@ -23,12 +31,17 @@ def validate(
         sealed: Whether to check level Sealed as well: every stream ends with a seal, and every record's digest is
             stored.
         jobs: The number of processes. The report doesn't depend on it.
+        anchor: The digest that was cited, of a statement or of a seal of `log.jsonl`: 64 digits, with or without
+            `sha256:`. Each path must have it.
+        statement: The statement with this digest, if it isn't in the directory. Then the path must be the experiment
+            of the statement.
 
     Returns:
         The report, with one target for each path. It is `valid` only if everything was read and checked.
 
     Raises:
         FileNotFoundError: If a path does not exist.
+        ValueError: If `anchor` isn't a digest, or `statement` isn't a statement with this digest.
 
     Example:
         ```python
@@ -50,7 +63,70 @@ def validate(
     for path in given:
         if not may_exist(path):
             raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
-    return check_paths(given, sealed=sealed, jobs=jobs)
+    return check_paths(given, sealed=sealed, jobs=jobs, anchor=parse_anchor(anchor, statement))
+
+
+def make_statement(path: str | os.PathLike[str]) -> Statement:
+    """Return the statement of an experiment as it is: the text whose digest is cited or signed.
+
+    Args:
+        path: The directory of the experiment.
+
+    Raises:
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the directory has no statement: it isn't an experiment, a part of it can't be read, or a path
+            can't be listed.
+
+    Example:
+        ```python
+        from mlv_validate import make_statement
+        from mlvlogger import Exp
+
+        with Exp("runs", "my_exp_1") as exp:
+            exp.log.event("batch", loss=0.5)
+
+        statement = make_statement("runs/my_exp_1")
+        print(statement.anchor[:7], len(statement.files))
+        ```
+
+        ```text
+        sha256: 2
+        ```
+    """
+    if not may_exist(path):
+        raise FileNotFoundError(f"{os.fspath(path)!r} does not exist")
+    name = repr(os.fspath(path))
+    try:
+        opened = open_target(os.fspath(path))
+        with opened:
+            if isinstance(opened, File) or not opened.entries().keys() & {"meta.json", "log.jsonl"}:
+                raise ValueError(f"{name} has no statement: it isn't an experiment. Pass the directory of one.")
+            listing = list_records(opened)
+            for problem, reason in listing.problems.items():
+                raise ValueError(f"{name} has no statement: {problem!r}: {reason}. Rename it, or make it readable.")
+            raw = write_statement(opened, listing)
+    except (Absent, Unreadable) as error:
+        raise ValueError(f"{name} has no statement: {error}. Make all files readable, and try again.") from None
+    entries = parse_statement(raw) or ()
+    return Statement(raw, tuple(ListedFile(entry.path, entry.digest, entry.size) for entry in entries))
+
+
+def parse_anchor(anchor: str | None, statement: bytes | None) -> Anchor | None:
+    """Return what the user gave as an anchor.
+
+    Raises:
+        ValueError: If `anchor` isn't a digest, or `statement` isn't a statement with this digest.
+    """
+    if anchor is None:
+        if statement is not None:
+            raise ValueError("a statement needs the anchor that it belongs to. Pass its digest, too.")
+        return None
+    digest = anchor.removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError(f"{anchor!r} isn't an anchor. Pass the 64 digits of the citation, with or without sha256:.")
+    if statement is not None and (digest_of(statement) != digest or parse_statement(statement) is None):
+        raise ValueError(f"the statement isn't the one with the digest {digest}. Pass the statement that was cited.")
+    return Anchor(digest, statement)
 
 
 def discover(path: str | os.PathLike[str], *, nested: bool = True) -> Discovery:
@@ -79,7 +155,12 @@ def discover(path: str | os.PathLike[str], *, nested: bool = True) -> Discovery:
 
 
 def check_paths(
-    paths: Iterable[str | os.PathLike[str]], *, sealed: bool, jobs: int = 1, progress: Progress | None = None
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    sealed: bool,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    anchor: Anchor | None = None,
 ) -> Report:
     """Validate experiments as `validate` does; a path that does not exist is `unchecked`.
 
@@ -87,9 +168,11 @@ def check_paths(
     """
     copies = Copies()
     targets = [
-        check_target(os.fspath(path), sealed=sealed, copies=copies, jobs=jobs, progress=progress) for path in paths
+        check_target(os.fspath(path), sealed=sealed, copies=copies, jobs=jobs, progress=progress, anchor=anchor)
+        for path in paths
     ]
-    return Report("sealed" if sealed else "core", tuple(targets))
+    shown = f"sha256:{anchor.digest}" if anchor else None
+    return Report("sealed" if sealed else "core", tuple(targets), anchor=shown)
 
 
 def may_exist(path: str | os.PathLike[str]) -> bool:

@@ -37,13 +37,13 @@ def unchecked_members(*names: str) -> None:
 # --- spans and rewinds ---
 
 
-@fault("W16", "writer.valid", "refusals/*after a rewind", "span.within|was not refused")
+@fault("W16", "writer.refuse", "refusals/*after a rewind", "span.within|was not refused")
 def rewind_ends_nothing() -> None:
     """A rewind doesn't end the open spans."""
     Stream.rewind = lambda self, to: self.event("mlv/rewind", {"to": to})
 
 
-@fault("X07", "writer.valid", "refusals/the end of a span of an earlier session", "span.end|was not refused")
+@fault("X07", "writer.refuse", "refusals/the end of a span of an earlier session", "span.end|was not refused")
 def spans_survive() -> None:
     """The spans of an earlier session can be ended."""
 
@@ -55,13 +55,13 @@ def spans_survive() -> None:
     wrapped(Stream, "start", start)
 
 
-@fault("W45", "writer.valid", "refusals/* within *", "span.within")
+@fault("W45", "writer.refuse", "refusals/* within *", "span.within")
 def any_within() -> None:
     """`within` may be any number."""
     unchecked_members("within")
 
 
-@fault("W56", "writer.valid", "refusals/a rewind to an event that isn't there yet", "rewind.to")
+@fault("W56", "writer.refuse", "refusals/a rewind to an event that isn't there yet", "rewind.to")
 def rewind_forward() -> None:
     """A rewind to a later event is written."""
 
@@ -75,7 +75,7 @@ def rewind_forward() -> None:
 # --- what exists already ---
 
 
-@fault("W47", "writer.valid", "continuing/after lost events*", "log.seq")
+@fault("W47", "writer.refuse", "continuing/after lost events*", "log.seq")
 def counted_lines() -> None:
     """The number of lines is taken for the last seq."""
 
@@ -177,43 +177,43 @@ def recovers_nothing() -> None:
 # --- records ---
 
 
-@fault("W34", "writer.valid", "refusals/an event of more than 16 MiB", "json.size")
+@fault("W34", "writer.refuse", "refusals/an event of more than 16 MiB", "json.size")
 def any_size() -> None:
     """Records may have any size."""
     minimal.MAX_RECORD = 1 << 40
 
 
-@fault("W35", "writer.valid", "refusals/an event that is nested*", "json.depth")
+@fault("W35", "writer.refuse", "refusals/an event that is nested*", "json.depth")
 def any_depth_of_events() -> None:
     """Events may be nested more than 64 deep."""
     wrapped(minimal, "record", lambda plain, value: minimal.dumps(value).encode() if "seq" in value else plain(value))
 
 
-@fault("W36", "writer.valid", "refusals/params *nested*", "json.depth")
+@fault("W36", "writer.refuse", "refusals/params *nested*", "json.depth")
 def any_depth_of_meta() -> None:
     """Meta records may be nested more than 64 deep."""
     wrapped(minimal, "record", lambda plain, value: plain(value) if "seq" in value else minimal.dumps(value).encode())
 
 
-@fault("W32", "writer.valid", "refusals/floats beyond*", "json.integers")
+@fault("W32", "writer.refuse", "refusals/floats beyond*", "json.integers")
 def long_integers() -> None:
     """A float without a fraction is written as an integer, however large it is."""
     minimal.MAX_INTEGER = 2**60
 
 
-@fault("W68", "writer.valid", "refusals/control characters*", "json.syntax")
+@fault("W68", "writer.refuse", "refusals/control characters*", "json.syntax")
 def raw_tabs() -> None:
     """A tab in a string isn't escaped."""
     wrapped(minimal, "dumps", lambda plain, value: plain(value).replace("\\t", "\t"))
 
 
-@fault("W43", "writer.valid", "refusals/an event named*", "event.name")
+@fault("W43", "writer.refuse", "refusals/an event named*", "event.name")
 def c1_in_names() -> None:
     """The control characters from U+0080 on are taken for letters."""
     minimal.NAME = re.compile(r"(?:[^/\x00-\x1f\x7f]+/)*[^/\x00-\x1f\x7f]+")
 
 
-@fault("W69", "writer.valid", "refusals/a kind*", "meta.kind|was not refused")
+@fault("W69", "writer.refuse", "refusals/a kind*", "meta.kind|was not refused")
 def any_kind() -> None:
     """A kind may be any string."""
 
@@ -225,7 +225,7 @@ def any_kind() -> None:
     minimal.OPERATIONS["create"] = lambda self, operation: create(Writer.create, self, operation)
 
 
-@fault("W29", "writer.valid", "refusals/a tag of an earlier record", "addition.new-tags")
+@fault("W29", "writer.refuse", "refusals/a tag of an earlier record", "addition.new-tags")
 def tags_again() -> None:
     """A tag of an earlier record is written again."""
     given = list[Any]()
@@ -268,20 +268,29 @@ def outermost() -> None:
 # --- the end ---
 
 
-@fault("W24", "writer.streams", "ends/an end lists*", "streams has")
+@fault("W63", "writer.seal", "exits/a pause ends*", "the state is")
+def paused_for_ever() -> None:
+    """A session begins paused if the one before it was."""
+    wrong_writer.FAULTS["paused_for_ever"][0]()
+
+
+@fault("W24", "writer.end-streams", "ends/an end lists*", "streams has")
 def no_streams() -> None:
     """An end lists no other streams."""
-    Stream.last_seqs = lambda self: {}
+    Stream.others = lambda self: {}
 
 
-@fault("W66", "writer.streams", "ends/an end lists a stream with lost events*", "streams has")
+@fault("W66", "writer.end-streams", "ends/an end lists a stream with lost events*", "streams has")
 def numbers_of_lines() -> None:
     """An end lists how many lines the other streams have."""
 
-    def last_seqs(plain: Any, self: Any) -> Any:
-        return {path: (self.experiment / path).read_bytes().count(b"\n") for path in plain(self)}
+    def others(plain: Any, self: Any) -> Any:
+        found = plain(self)
+        return found | {
+            "streams": {path: (self.experiment / path).read_bytes().count(b"\n") for path in found["streams"]}
+        }
 
-    wrapped(Stream, "last_seqs", last_seqs)
+    wrapped(Stream, "others", others)
 
 
 # --- at one moment ---

@@ -18,8 +18,8 @@ is first used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._disk.folder import TEMPORARY_PREFIX
+    from ._disk.lock_holders import LockHolder, lock_holders
     from ._errors import (
-        AlreadyRecorded,
         CannotAttach,
         CannotEncode,
         ExperimentExists,
@@ -33,17 +33,22 @@ if TYPE_CHECKING:
         WriteFailed,
     )
     from ._experiment import Exp
+    from ._format.histogram import Histogram
     from ._format.json import MAX_RECORD
     from ._format.lifecycle import may_be_lifecycle
+    from ._format.metric_definition import MetricDefinition, MetricDefinitions
     from ._format.names import FOLDERS, portable_name
     from ._format.plain import PLAIN_LINE
     from ._format.references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+    from ._format.table import Table
     from ._logger import Logger, Span
     from ._new_file import NewFile, NewText
+    from ._read.changes import Change
     from ._read.events import Event
-    from ._read.experiment import Experiment, Problem
+    from ._read.experiment import Experiment
     from ._read.file_reference import ref
     from ._read.find import Found, find, unfollowed_links
+    from ._read.problems import Problem
     from ._read.read import read
     from ._read.spans import SpanTree
     from ._version import SPEC_VERSION, __version__
@@ -54,9 +59,9 @@ __all__ = [
     "PLAIN_LINE",
     "SPEC_VERSION",
     "TEMPORARY_PREFIX",
-    "AlreadyRecorded",
     "CannotAttach",
     "CannotEncode",
+    "Change",
     "Event",
     "EventRef",
     "Exp",
@@ -66,11 +71,15 @@ __all__ = [
     "External",
     "File",
     "Found",
+    "Histogram",
     "InvalidName",
     "InvalidRecord",
+    "LockHolder",
     "LogClosed",
     "Logger",
     "MLVError",
+    "MetricDefinition",
+    "MetricDefinitions",
     "NewFile",
     "NewText",
     "NotAnExperiment",
@@ -80,11 +89,13 @@ __all__ = [
     "Span",
     "SpanTree",
     "StreamBusy",
+    "Table",
     "Unencodable",
     "UnsupportedVersion",
     "WriteFailed",
     "__version__",
     "find",
+    "lock_holders",
     "may_be_lifecycle",
     "portable_name",
     "read",
@@ -96,22 +107,28 @@ __all__ = [
 # its names is used: a program that only logs doesn't load the reader, and a program that only reads not the logger.
 _HOMES = {
     "_disk.folder": "TEMPORARY_PREFIX",
+    "_disk.lock_holders": "LockHolder lock_holders",
     "_errors": (
-        "AlreadyRecorded CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
+        "CannotAttach CannotEncode ExperimentExists InvalidName InvalidRecord LogClosed MLVError "
         "NotAnExperiment StreamBusy UnsupportedVersion WriteFailed"
     ),
     "_experiment": "Exp",
     "_new_file": "NewFile NewText",
+    "_format.histogram": "Histogram",
     "_format.json": "MAX_RECORD",
     "_format.lifecycle": "may_be_lifecycle",
+    "_format.metric_definition": "MetricDefinition MetricDefinitions",
     "_format.names": "FOLDERS portable_name",
     "_format.plain": "PLAIN_LINE",
     "_format.references": "EventRef ExperimentRef External File Opaque Redacted Unencodable",
+    "_format.table": "Table",
     "_logger": "Logger Span",
+    "_read.changes": "Change",
     "_read.events": "Event",
-    "_read.experiment": "Experiment Problem",
+    "_read.experiment": "Experiment",
     "_read.file_reference": "ref",
     "_read.find": "Found find unfollowed_links",
+    "_read.problems": "Problem",
     "_read.read": "read",
     "_read.spans": "SpanTree",
     "_version": "SPEC_VERSION __version__",

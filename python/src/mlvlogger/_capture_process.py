@@ -75,12 +75,9 @@ def serve(
     request = forward({out: 1, err: 2, **dict.fromkeys(copies)}, log_output, control)
     for fd, splitter in splitters.items():
         log_lines(fd, splitter.finish())
-    log.flush()
+    # Without a request, the program was killed: the stream isn't ended.
+    log._stream.close(None if request is None else request["end"])
     if request is not None:
-        if "end" in request:
-            log._stream.close(request["end"])
-        else:
-            log._stream._writer.close()  # release the lock for the next session: children may keep this process alive
         os.write(replies, b"!")
         forward({out: 1, err: 2})  # the output of children that continue
     os._exit(0)

@@ -9,7 +9,6 @@ Each exception is an `MLVError` and also the built-in exception that a caller wo
     ├── UnsupportedVersion(MLVError, ValueError)       an unknown major version, or an unknown feature in `requires`
     ├── InvalidName(MLVError, ValueError)              the specification doesn't allow the name
     ├── CannotEncode(MLVError, TypeError)              values of `params` or `extra` can't be recorded
-    ├── AlreadyRecorded(MLVError, ValueError)          an addition would overwrite metadata
     ├── CannotAttach(MLVError, ValueError)             the file can't be attached or referred to
     ├── StreamBusy(MLVError, BlockingIOError)          another writer has the stream
     ├── LogClosed(MLVError, RuntimeError)              the stream is closed
@@ -19,7 +18,6 @@ Each exception is an `MLVError` and also the built-in exception that a caller wo
 from __future__ import annotations
 
 __all__ = [
-    "AlreadyRecorded",
     "CannotAttach",
     "CannotEncode",
     "ExperimentExists",
@@ -124,20 +122,6 @@ class CannotEncode(MLVError, TypeError):
     def __reduce__(self) -> tuple[object, ...]:
         rest = {name: value for name, value in vars(self).items() if name != "errors"}
         return type(self), (str(self), self.path, self.problems), rest
-
-
-class AlreadyRecorded(MLVError, ValueError):
-    """The error for a name that is already recorded with another value; nothing was written (`addition.new-names`).
-
-    A `ValueError`.
-
-    Attributes:
-        path (str): The name, such as `params.lr`.
-    """
-
-    def __init__(self, message: str, path: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 class CannotAttach(MLVError, ValueError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._format.convert import is_mapping
+from ._format.convert import free_name, is_mapping
 from ._format.decode import decode
-from ._format.encode import encode, free_name
+from ._format.encode import encode
 from ._format.json import dumps
 from ._format.line import note_number, numbers, was_number
 from ._format.metrics import is_metric, step
@@ -13,10 +13,12 @@ from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping
     from typing import Any
 
+    from ._format.encode import AttachTable
     from ._format.line import Numbers
+    from ._format.references import File
 
 __all__ = ["check_step", "data_json"]
 
@@ -24,7 +26,11 @@ _FIRST_OF_NUMBER = "0123456789+-.nNiI"  # the first characters of strings that `
 
 
 def data_json(
-    name: bytes, data: Mapping[str, Any] | None, members: dict[str, Any], experiment: str | None
+    name: bytes,
+    data: Mapping[str, Any] | None,
+    members: dict[str, Any],
+    experiment: str | None,
+    attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None,
 ) -> tuple[bytes, Numbers | None]:
     """Return the JSON of an event's data as bytes, or the template and values of `numbers`.
 
@@ -33,6 +39,8 @@ def data_json(
         data: As for `Logger.event`.
         members: As for `Logger.event`.
         experiment: The id of the experiment, None for a bare log.
+        attach_table: A function that writes the rows of a large table to an attached file; None for a bare log. Its
+            arguments are *name*, the keys that lead to the table, and the content of the file.
 
     Raises:
         TypeError: As for `Logger.event`.
@@ -46,14 +54,15 @@ def data_json(
             if plain := numbers(copy):
                 check_step(name, copy)
                 return plain
-    tree = _tree(members, experiment) if members else {}
+    attach = None if attach_table is None else lambda keys, content: attach_table(name, keys, content)
+    tree = _tree(members, experiment, attach) if members else {}
     if data is not None:
         if not is_mapping(data):
             raise TypeError(
                 f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
                 "event(name, value=…)."
             )
-        given = _tree(data, experiment, tree)
+        given = _tree(data, experiment, attach, tree)
         names: dict[str, int] = {}
         for key in [key for key in tree if key in given]:
             if _is_given_twice(key, data, members):
@@ -75,8 +84,10 @@ def data_json(
     return text.encode("ascii"), None
 
 
-def _tree(mapping: Any, experiment: str | None, taken: Container[str] = ()) -> dict[str, Any]:
-    tree = encode(mapping, path="data", depth=2, experiment_id=experiment, report=warn_once)
+def _tree(
+    mapping: Any, experiment: str | None, attach: AttachTable | None, taken: Container[str] = ()
+) -> dict[str, Any]:
+    tree = encode(mapping, path="data", depth=2, experiment_id=experiment, report=warn_once, attach=attach)
     if type(tree) is dict and "_mlv" not in tree:
         return tree
     # The mapping as a whole can't be encoded, and data can't be a typed value itself.

@@ -46,7 +46,9 @@ class Exp(OpenExperiment):
       `KeyboardInterrupt` is handled;
     - `failed`, at any other exception.
 
-    If a script ends without `with` and without `close`, the experiment stays open and the logged events are preserved.
+    If a program ends without `with` and without `close`, the experiment has `ended`: no one recorded whether the work
+    succeeded. If an exception that nothing catches ends the program, it has `failed`, or at `KeyboardInterrupt` is
+    `interrupted`. If the program is killed, the experiment stays `open`. In each case, the logged events are preserved.
     `str(exp)` is its path. An `Exp` can't be pickled: send its path, and use `Exp.join` or `Exp.open` there.
 
     Args:
@@ -84,7 +86,6 @@ class Exp(OpenExperiment):
         InvalidName: If `name` or `kind` isn't a portable name, or if the directory is in a folder `meta`, `log` or
             `files` of another experiment.
         CannotEncode: If values of `params` or `extra` have no form in a record; `problems` lists all of them.
-        AlreadyRecorded: If a parameter is recorded with another value, with `exists="resume"`.
         StreamBusy: If another writer has `log.jsonl`, with `exists="resume"`.
         InvalidRecord: If the experiment is damaged, with `exists="resume"`.
         UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature, with
@@ -161,10 +162,11 @@ class Exp(OpenExperiment):
 
         Args:
             path: The directory of the experiment.
-            params: New parameters. A parameter that is already recorded with an equal value is allowed.
+            params: New parameters, and new values of recorded ones, which are recorded as changes, with one warning.
+                Recorded parameters that aren't passed keep their values.
             tags: New tags.
             description: A further description.
-            extra: New members of `extra`.
+            extra: New members of `extra`, and new values.
             variables: As for `Exp`.
             redact: As for `Exp`.
             diff: As for `Exp`; the file is `files/uncommitted-N.diff` for meta record N.
@@ -176,8 +178,6 @@ class Exp(OpenExperiment):
         Raises:
             NotAnExperiment: If there is no experiment at `path`.
             StreamBusy: If another writer has `log.jsonl` (`writer.one`).
-            AlreadyRecorded: If a name of `params` or `extra` is recorded with another value; nothing was written
-                (`addition.new-names`).
             InvalidRecord: If a meta record or `log.jsonl` is damaged.
             UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
             CannotEncode: If values of `params` or `extra` have no form in a record.
@@ -211,6 +211,8 @@ class Exp(OpenExperiment):
         takeover: bool = False,
     ) -> Self:
         """Add to an experiment from another script: add a meta record, and a separate stream for this script.
+
+        If a parameter is recorded with another value, the new value holds for this script alone.
 
         The exceptions are those of `Exp.resume`, and the one below.
 

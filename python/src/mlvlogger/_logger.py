@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 
+from ._begun_span import BegunSpan
+from ._define_metric import MetricDefiner
 from ._disk.folder import Folder, check_path
-from ._errors import InvalidName, WriteFailed
+from ._errors import WriteFailed
 from ._event_data import check_step, data_json
-from ._format.json import dumps
-from ._format.lifecycle import is_lifecycle
+from ._event_name import name_json
 from ._format.line import numbers
-from ._messages import short
 from ._options import check_choice, writer_options
 from ._write.endings import ending, outcome
 from ._write.exceptions import summary
@@ -26,13 +25,12 @@ if TYPE_CHECKING:
 
     _L = TypeVar("_L", bound="Logger")
 
-__all__ = ["Logger", "Span", "StreamLogger"]
+__all__ = ["Logger", "Span"]
 
-_MAX_NAME = 1024  # `event.name`
 _MAX_CACHED_NAMES = 1000  # of a logger
 
 
-class Logger:
+class Logger(MetricDefiner):
     """A logger that appends events to a stream and prefixes their names with its path.
 
     `Logger(path)` logs to the file `path` without an experiment. `exp.log`, `exp.stream(name)`, `logger.sub(name)` and
@@ -112,7 +110,7 @@ class Logger:
         self._initialize(stream, None, "", None, None)
 
     def _initialize(
-        self, stream: Stream, parent: Logger | None, path: str, span: Span | None, experiment: str | None
+        self, stream: Stream, parent: Logger | None, path: str, span: BegunSpan | None, experiment: str | None
     ) -> None:
         self._stream = stream
         self._parent = parent
@@ -175,45 +173,20 @@ class Logger:
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or data_json(
-            full, data, members, self._experiment_id
+            full, data, members, self._experiment_id, self._stream.attach_table
         )
         # The conditions of `check_step`: calling it for each event would take more time.
         if values is not None and "step" in members:
             step = members["step"]
             if type(step) is not int or not -(2**63) <= step < 2**63:
                 check_step(full, members)
-        # The stream calls `_within` under its lock, so that no other thread ends or rewinds the span in between.
-        seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._within)
+        # The stream calls `within` under its lock, so that no other thread ends or rewinds the span in between.
+        seq, is_stored = self._stream.append(full, text, values, None if self._span is None else self._span.within)
         return seq if is_stored else None
-
-    def _within(self) -> bytes:
-        """Return the member `within` for the innermost open span, with a comma in front, or nothing."""
-        span = self._span
-        while span is not None and not span.is_open:
-            span = span._outer
-        return b"" if span is None else span._within_member
 
     def _name(self, name: str) -> bytes:
         """Return the full name of an event as JSON. Raises InvalidName."""
-        # `str.__str__` gives the characters: `str` and `format` of an enumeration of strings may give others.
-        full = self._prefix + str.__str__(name) if issubclass(type(name), str) else ""
-        if not full or "//" in full or full[0] == "/" or full[-1] == "/" or len(full) > _MAX_NAME or _has_control(full):
-            raise InvalidName(
-                f"{short(name)} isn't an event name: it must be words joined by single slashes, without control "
-                f"characters, of at most {_MAX_NAME} characters with the logger's path {self._path!r}."
-            )
-        if full == "mlv" or is_lifecycle(full):
-            raise InvalidName(
-                f"{short(full)} isn't an event name: the first segment mlv belongs to the specification. "
-                "Choose another first word."
-            )
-        try:
-            full.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InvalidName(
-                f"{short(name)} isn't an event name: it has a lone surrogate. Decode it properly first."
-            ) from None
-        text = dumps(full).encode("ascii")
+        text = name_json(self._path, name)
         if len(self._names) < _MAX_CACHED_NAMES and type(name) is str:
             self._names[name] = text
         return text
@@ -233,12 +206,12 @@ class Logger:
             The span: a context manager that ends it.
         """
         full = self._name(name)
-        text, values = data_json(full, data, members, self._experiment_id)
+        text, values = data_json(full, data, members, self._experiment_id, self._stream.attach_table)
         session: list[object] = []
 
         def span_members() -> bytes:
             session[:] = [self._stream.session]
-            return self._within() + b',"span":"begin"'
+            return (b"" if self._span is None else self._span.within()) + b',"span":"begin"'
 
         seq, _ = self._stream.append(full, text, values, span_members)
         return Span(self, str.__str__(name), seq, session)
@@ -305,7 +278,8 @@ class Logger:
         stream.
 
         Args:
-            status: `"completed"`, `"failed"` or `"interrupted"`.
+            status: `"completed"`, `"failed"`, `"interrupted"` or `"ended"`, which leaves open whether the work
+                succeeded.
             error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:
@@ -336,16 +310,6 @@ class Logger:
         return f"<{type(self).__name__} {self._path!r} of {self._stream.path}>"
 
 
-class StreamLogger(Logger):
-    """The root logger of a stream of an experiment."""
-
-    def __init__(self, stream: Stream, experiment: str) -> None:
-        self._initialize(stream, None, "", None, experiment)
-        #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
-        #: logger and all loggers below it are dropped.
-        self._background: dict[str, object] = {}
-
-
 class Span(Logger):
     """A span, as returned by `Logger.span`: a logger one level down.
 
@@ -368,37 +332,23 @@ class Span(Logger):
         ```
     """
 
+    _span: BegunSpan  # this one
+
     def __init__(self, parent: Logger, name: str, seq: int | None, session: list[object]) -> None:
-        self._initialize(parent._stream, parent, parent._prefix + name, None, parent._experiment_id)
-        self._outer = parent._span
+        span = BegunSpan(parent._stream, parent._span, seq, session)
+        self._initialize(parent._stream, parent, parent._prefix + name, span, parent._experiment_id)
         self._opened_by = parent
         self._segment = name
-        self._seq = seq
-        self._within_member = b"" if seq is None else b',"within":%d' % seq
-        self._session = session  # a list with the session in which the span was begun; empty if it wasn't begun
-        self._clock = time.perf_counter()
-        self._ended = False
-
-    # A property, not an attribute: an object that refers to itself lives until the garbage collector runs, and with it
-    # the stream.
-    @property
-    def _span(self) -> Span:
-        """The innermost span that this logger is in, which is this one."""
-        return self
-
-    @_span.setter
-    def _span(self, _: Span | None) -> None:
-        pass
 
     @property
     def seq(self) -> int | None:
         """The `seq` of the begin event; None if it was dropped or deferred. Can change until the event is written."""
-        return self._seq
+        return self._span.seq
 
     @property
     def is_open(self) -> bool:
         """Whether the span is open. Always False after a rewind, and in a forked child."""
-        return not self._ended and self._seq is not None and self._session[0] is self._stream.session
+        return self._span.is_open
 
     def end(self, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
         """Log the end event, with the seconds since the begin event by the monotonic clock.
@@ -413,24 +363,17 @@ class Span(Logger):
         Returns:
             As for `Logger.event`; None if the span isn't open.
         """
-        seconds = time.perf_counter() - self._clock
-        if not self.is_open:
+        span = self._span
+        seconds = span.seconds
+        if not span.is_open:
             return None
         # The code of values runs before the lock is taken: if it hangs, other threads can still log.
         full = self._opened_by._name(self._segment)
-        text, values = data_json(full, data, members, self._experiment_id)
-        span_members = b',"span":"end","begin":%d,"seconds":%a' % (self._seq or 0, seconds)
-
-        def end() -> bytes | None:
-            if not self.is_open:
-                return None  # another thread or a signal handler has ended the span
-            self._ended = True
-            return span_members
-
+        text, values = data_json(full, data, members, self._experiment_id, self._stream.attach_table)
         try:
-            seq, is_stored = self._stream.append(full, text, values, end)
+            seq, is_stored = self._stream.append(full, text, values, lambda: span.end(seconds))
         except WriteFailed as failed:
-            self._ended = failed.is_written
+            span.has_ended = failed.is_written
             raise
         return seq if is_stored else None
 
@@ -450,7 +393,3 @@ class Span(Logger):
             error: Has no effect.
         """
         self.end()
-
-
-def _has_control(name: str) -> bool:
-    return not name.isprintable() and any(char < " " or "\x7f" <= char <= "\x9f" for char in name)

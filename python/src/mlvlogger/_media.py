@@ -6,6 +6,7 @@ the library.
 
 from __future__ import annotations
 
+import csv
 import io
 import struct
 import sys
@@ -14,10 +15,15 @@ from importlib import import_module
 
 from ._errors import CannotAttach
 from ._format.convert import is_of
-from ._messages import qualname, short
+from ._format.encode import encode
+from ._format.json import dumps
+from ._format.table import Table
+from ._format.tabular import row_lines
+from ._messages import qualname, short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["encode_file", "png"]
@@ -25,7 +31,7 @@ __all__ = ["encode_file", "png"]
 _COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # channels → color type of PNG: gray, RGB, RGBA
 _ACCEPTED = (
     "Give a path, bytes with a name, a PIL image, an array or tensor as an image, a matplotlib or plotly figure, "
-    "or a pandas, polars or pyarrow table; for anything else write the file yourself: exp.create(name)."
+    "a Table, or a pandas, polars or pyarrow table; for anything else write the file yourself: exp.create(name)."
 )
 
 
@@ -49,22 +55,7 @@ def encode_file(value: Any, name: str | None) -> tuple[str, bytes]:
                 "A path is given as a string or a pathlib.Path."
             )
         return name, bytes(value)
-    if is_of(value, "PIL.Image", "Image"):
-        default, write = "image.png", _image
-    elif is_of(value, "matplotlib.figure", "Figure"):
-        default, write = "figure.png", _matplotlib
-    elif is_of(value, "plotly.basedatatypes", "BaseFigure"):
-        default, write = "figure.json", _plotly
-    elif is_of(value, "pandas", "DataFrame", "Series") or is_of(value, "polars", "DataFrame", "Series"):
-        default, write = "table.csv", _frame
-    elif is_of(value, "pyarrow", "Table"):
-        default, write = "table.csv", _arrow
-    elif is_of(value, "polars", "LazyFrame"):
-        raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
-    elif all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
-        default, write = "image.png", _array
-    else:
-        raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_ACCEPTED}")
+    default, write = _default_and_writer(value)
     name = default if name is None else name
     _, dot, suffix = name.rpartition("/")[2].rpartition(".")
     try:
@@ -76,6 +67,27 @@ def encode_file(value: Any, name: str | None) -> tuple[str, bytes]:
             f"the {qualname(type(value))} has no form as {short(name)}: {type(error).__name__}: {short(str(error))}. "
             "Give a name with another ending, or write the file yourself: exp.create(name)."
         ) from error
+
+
+def _default_and_writer(value: Any) -> tuple[str, Callable[[Any, str], bytes]]:
+    """Return the name for a value that has none, and the function that returns the bytes for a value and a suffix."""
+    if isinstance(value, Table):
+        return "table.ndjson", _table
+    if is_of(value, "PIL.Image", "Image"):
+        return "image.png", _image
+    if is_of(value, "matplotlib.figure", "Figure"):
+        return "figure.png", _matplotlib
+    if is_of(value, "plotly.basedatatypes", "BaseFigure"):
+        return "figure.json", _plotly
+    if is_of(value, "pandas", "DataFrame", "Series") or is_of(value, "polars", "DataFrame", "Series"):
+        return "table.csv", _frame
+    if is_of(value, "pyarrow", "Table"):
+        return "table.csv", _arrow
+    if is_of(value, "polars", "LazyFrame"):
+        raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
+    if all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
+        return "image.png", _array
+    raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_ACCEPTED}")
 
 
 def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
@@ -186,6 +198,19 @@ def _plotly(value: Any, suffix: str) -> bytes:
     if suffix in ("html", "htm"):
         return str(value.to_html(include_plotlyjs=True)).encode()  # the script is included, so no network is needed
     raise _wrong_suffix(value, suffix, ".json or .html; a picture is made by fig.to_image('png')")
+
+
+def _table(value: Table, suffix: str) -> bytes:
+    rows = ([encode(cell, path="table", depth=2, report=warn_once) for cell in row] for row in value.rows)
+    if suffix == "ndjson":
+        return row_lines(value, lambda _, row: next(rows))
+    if suffix != "csv":
+        raise _wrong_suffix(value, suffix, ".ndjson or .csv")
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(value.columns)
+    writer.writerows([dumps(cell) if type(cell) in (dict, list) else cell for cell in row] for row in rows)
+    return file.getvalue().encode()
 
 
 def _frame(value: Any, suffix: str) -> bytes:

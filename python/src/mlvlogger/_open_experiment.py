@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
+from ._attached_files import AttachedFiles
+from ._background_logging import BackgroundLogging
 from ._errors import CannotAttach, LogClosed
-from ._format.encode import encode
-from ._format.json import dumps
-from ._format.names import DEFAULT_STREAM, portable, portable_name, portable_path, stream_name, stream_path
+from ._format.decode import decode_members
+from ._format.names import portable, portable_name, portable_path, stream_path
 from ._format.references import File
 from ._media import encode_file
 from ._messages import qualname
@@ -16,16 +17,19 @@ from ._new_file import NewFile, NewText, attach_bytes
 from ._options import check_choice
 from ._output import Capture
 from ._read.existing import ExistingExperiment
+from ._read.meta import load
+from ._read.readonly import read_only
+from ._write import meta as _meta
 from ._write.endings import ending, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Any, ClassVar, Literal, TypeVar, overload
 
     from ._disk.folder import Folder
-    from ._logger import StreamLogger
+    from ._open_streams import StreamLogger
     from ._opening import Opening
 
     _E = TypeVar("_E", bound="OpenExperiment")
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenExperiment"]
 
 
-class OpenExperiment(ExistingExperiment):
+class OpenExperiment(BackgroundLogging, ExistingExperiment):
     """The base class of `Exp`: an experiment to which this process writes, however it was opened."""
 
     _last_attribute: ClassVar[str] = "log"
@@ -44,11 +48,13 @@ class OpenExperiment(ExistingExperiment):
         self._directory = self._folder = opening.folder
         self._files = opening.files
         self._streams = opening.streams
-        self._record = opening.meta.last
+        self._record = opening.record
         self._sync = opening.sync
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._load_meta(opening.meta)
+        self._load_meta(opening.meta, opening.record[0])
+        self._attached = AttachedFiles(opening.files, opening.log._stream, self.id)
+        self._streams.set_attach_table(self._attached.attach_table)
         self.log = opening.log
         if opening.diff is not None:
             self._log_file(opening.diff, "")
@@ -58,6 +64,72 @@ class OpenExperiment(ExistingExperiment):
 
     def _last_record(self) -> tuple[int, str]:
         return self._record
+
+    def add(
+        self,
+        params: Any = None,
+        *,
+        tags: Iterable[str] = (),
+        description: str | None = None,
+        extra: Any = None,
+        redact: bool = True,
+    ) -> None:
+        """Add to the metadata while the experiment is open: add a meta record, and log `mlv/record`.
+
+        For example, record a batch size that was found by trying. Log values that change in the course of the training,
+        such as a learning rate with a schedule, as events instead. A recorded name with another value is recorded as a
+        change: `params` has the new value from now on, and earlier events keep the earlier one. If everything is
+        recorded already, nothing is written.
+
+        Args:
+            params: New parameters, or new values, in the forms of `Exp`.
+            tags: New tags.
+            description: A further description.
+            extra: New members of `extra`, or new values.
+            redact: As for `Exp`.
+
+        Raises:
+            LogClosed: If the experiment is closed.
+            InvalidRecord: If a meta record is damaged.
+            CannotEncode: If values of `params` or `extra` have no form in a record.
+            TypeError: As for `Exp`.
+            ValueError: As for `Exp`.
+            WriteFailed: If the log can't be written, with `on_error="raise"`. The metadata is recorded all the same.
+            OSError: If the system refuses. Nothing was recorded.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "my_exp_1", {"lr": 3e-4, "batch": 64}) as exp:
+                exp.add({"batch": 48}, tags=["tuned"])
+                exp.log.event("batch", step=0, loss=0.5)
+
+            print(read("runs/my_exp_1").params)
+            ```
+
+            ```text
+            {'lr': 0.0003, 'batch': 48}
+            ```
+        """
+        self._refuse_closed()
+        new = _meta.members(params, extra, tags, description, redact)
+        with self._streams.lock:
+            stream = self.log._stream.own_name()
+            meta = load(self._folder, environments=False)
+            count = len(meta.digests)
+            meta = _meta.add(
+                self._folder, meta, new, lambda: load(self._folder, environments=False), lambda number: stream
+            )
+            if len(meta.digests) == count:
+                return
+            self._record = meta.last
+            number, _ = self._record
+            for member in ("params", "extra"):
+                values = decode_members(meta.in_force(member, number, meta.streams.get(number)))
+                vars(self)[member] = read_only(values, member, self)
+            vars(self)["tags"] = read_only(meta.tags, "tags", self)
+            self._streams.continue_under(self._record)
 
     def stream(self, name: str) -> StreamLogger:
         """Return the root logger of the stream `log/<name>.jsonl`.
@@ -78,78 +150,6 @@ class OpenExperiment(ExistingExperiment):
         """
         return self._streams.open(stream_path(portable(name, "a stream")), self._last_record)
 
-    def capture(self, stream: str | None = None) -> Capture:
-        """Log the output of this program and its children, line by line, while it is still shown.
-
-        Each line is an event `stdout` or `stderr` with the member `text`. For a progress bar, only its final state is
-        logged. A line that looks like a secret is logged as `<redacted>`. The output of Python, C code, child processes
-        and notebook cells is captured, by another process. Until the capture stops, `sys.stdout` and `sys.stderr` write
-        each line immediately, so that a killed program loses no line. If a line can't be logged, the other process
-        warns on standard error, also with `on_error="raise"`.
-
-        Args:
-            stream: The name of the stream; by default `output`, or `rank-3-output` for the stream `rank-3`.
-
-        Returns:
-            A context manager with the method `stop(status="completed", error=None)`. The end of the experiment or of
-                the program stops the capture, too.
-
-        Raises:
-            RuntimeError: If this process already captures its output.
-            OSError: If the system can't start a process for the capture, as on Windows.
-            LogClosed: If the experiment is closed.
-            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
-            StreamBusy: If another writer has the stream.
-            InvalidRecord: If the stream is damaged.
-            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
-        """
-        self._refuse_closed()
-        capture = Capture(self._folder, self.id, self._record, self._stream_name_for("output", stream), self._sync)
-        self._capture = self.log._background["capture"] = capture
-        return capture
-
-    def watch(self, seconds: float = 10, stream: str | None = None) -> Watch:
-        """Log the load of the machine, of this process and of GPUs, now and at an interval, from a thread.
-
-        Each sample is an event `sample` of numbers; the guide [Output, messages and the system's
-        load](../how-to/output-and-system.md) lists them. A forked child doesn't continue the samples. If a sample can't
-        be logged, the thread warns and continues, also with `on_error="raise"`.
-
-        Args:
-            seconds: The interval in seconds, at least 0.1.
-            stream: The name of the stream; by default `system`, or `rank-3-system` for the stream `rank-3`.
-
-        Returns:
-            A context manager with the method `stop()` and the property `is_running`. The end of the experiment or of
-                the program stops the samples, too.
-
-        Raises:
-            ValueError: If `seconds` isn't a number of at least 0.1.
-            RuntimeError: If the system is already watched for this experiment.
-            LogClosed: If the experiment is closed.
-            InvalidName: If `stream` isn't a portable name, or differs only by case from the name of another stream.
-            StreamBusy: If another writer has the stream.
-            InvalidRecord: If the stream is damaged.
-            UnsupportedVersion: If the stream has an unknown major version or requires an unknown feature.
-            OSError: If the system refuses.
-        """
-        self._refuse_closed()
-        if self._watch is not None and self._watch.is_running:
-            raise RuntimeError("the system is watched already. Call stop() on what watch() returned, then begin again.")
-        watch = Watch(lambda: self.stream(self._stream_name_for("system", stream)), self._folder, seconds)
-        self._watch = self.log._background["watch"] = watch
-        return watch
-
-    def _stream_name_for(self, name: str, given: str | None) -> str:
-        """Return the name of a stream for output, samples or messages: *given*, or by default *name*.
-
-        For an experiment whose main stream isn't `log.jsonl`, the default is `rank-3-output`, for example.
-        """
-        if given is not None:
-            return portable(given, "a stream")
-        own = self.log._stream.name
-        return name if own == DEFAULT_STREAM else portable_name(f"{stream_name(own)}-{name}")
-
     def attach(self, source: object, name: str | None = None, *, how: str = "copy") -> File:
         """Copy a file into the experiment, below `files/`, and log its size and SHA-256.
 
@@ -158,12 +158,13 @@ class OpenExperiment(ExistingExperiment):
 
         Args:
             source: The path of a file, or a value from which a file is made: bytes, a PIL image, a NumPy array or torch
-                tensor that is an image, a matplotlib or plotly figure, or a table of pandas, polars or pyarrow. An
-                image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a tensor, also the
-                first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
+                tensor that is an image, a matplotlib or plotly figure, a `Table`, or a table of pandas, polars or
+                pyarrow. An image has the shape height x width, or a third dimension with 1, 3 or 4 channels (for a
+                tensor, also the first dimension), and the type uint8, uint16, bool, or float from 0 to 1.
             name: The path below `files/`: portable names joined by `/`. The suffix determines the format of a value. By
                 default, the file's own name, which [`portable_name`](#mlvlogger.portable_name) makes portable; or
-                `image.png`, `figure.png`, `figure.json` (plotly) or `table.csv`. Bytes need a name.
+                `image.png`, `figure.png`, `figure.json` (plotly), `table.csv` or, for a `Table`, `table.ndjson`. Bytes
+                need a name.
             how: For a path: `"copy"`; `"reflink"`, which shares the blocks if the file system can, and copies
                 otherwise; or `"hardlink"`, which shares the file itself, so that you must never change it. If the
                 system can't link the file, for example from another file system, the file is copied, with a warning.
@@ -232,15 +233,58 @@ class OpenExperiment(ExistingExperiment):
         return file if mode == "wb" else NewText(file)
 
     def _refuse_closed(self) -> None:
-        if self.log._stream.closed:
+        if not self.log._stream.closing.takes_events:
             raise LogClosed(f"{self.path} was closed. Call this before close(), or inside the with block.")
 
     def _log_file(self, file: File, original: str) -> File:
-        data: dict[str, Any] = {"file": encode(file, path="file", depth=3)}
-        if original and file.path != f"files/{original}":
-            data["source"] = original.encode("utf-8", "backslashreplace").decode("utf-8")
-        self.log._stream.append(b'"mlv/file"', dumps(data).encode("ascii"))
-        return File(file.path, file.size, file.sha256, file.media_type, self.id)
+        return self._attached.log(file, original)
+
+    def define_metric(
+        self,
+        metric: str,
+        *,
+        event: str | None = None,
+        direction: str | None = None,
+        unit: str | None = None,
+        description: str | None = None,
+        axis: str | None = None,
+    ) -> int | None:
+        """Record what a metric means in the stream of `log`, as `Logger.define_metric` does.
+
+        The exceptions are those of `Logger.define_metric`.
+
+        Args:
+            metric: The name of the metric: a member of the data, such as `"loss"`.
+            event: The name of the events that have the metric; by default, all events of the stream that have it.
+            direction: `"minimize"` if lower values are better, `"maximize"` if higher values are better.
+            unit: The unit of the values, preferably a [UCUM](https://ucum.org) code: `"s"`, `"%"`, `"By"`, `"W"`.
+            description: The meaning, for people.
+            axis: The member of the data that gives the positions of the values, such as `"epoch"` or `"tokens"`; by
+                default `step`.
+
+        Returns:
+            As for `Logger.define_metric`.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "my_exp_1") as exp:
+                exp.define_metric("loss", event="validation", direction="minimize", unit="nat", axis="epoch")
+                for epoch in range(3):
+                    exp.log.event("validation", epoch=epoch, loss=1 / (epoch + 1))
+
+            run = read("runs/my_exp_1")
+            print(run.metric("validation", "loss")[0], run.best("validation", "loss").data["epoch"])
+            ```
+
+            ```text
+            [0, 1, 2] 2
+            ```
+        """
+        return self.log.define_metric(
+            metric, event=event, direction=direction, unit=unit, description=description, axis=axis
+        )
 
     def mark(self) -> dict[str, int]:
         """Return the log positions of this process, to be saved in a checkpoint.
@@ -292,7 +336,8 @@ class OpenExperiment(ExistingExperiment):
         the experiment stays paused. A second call does nothing.
 
         Args:
-            status: `"completed"`, `"failed"` or `"interrupted"`.
+            status: `"completed"`, `"failed"`, `"interrupted"` or `"ended"`, which leaves open whether the work
+                succeeded.
             error: The cause of a failure; its type, message and traceback are recorded.
 
         Raises:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from _thread import RLock
 
-from ._disk.folder import Folder, open_regular
+from ._disk.folder import Folder
 from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
-from ._logger import StreamLogger
+from ._logger import Logger
 from ._messages import qualname, short
-from ._write.recovery import scan_file
+from ._write.lifecycle_events import record_event
+from ._write.other_streams import other_streams
 from ._write.stream import Stream
 
 TYPE_CHECKING = False
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-__all__ = ["OpenStreams"]
+    from ._format.references import File
+
+__all__ = ["OpenStreams", "StreamLogger"]
 
 _MAX_TRIES = 100  # to open a stream that other processes create and remove
+
+
+class StreamLogger(Logger):
+    """The root logger of a stream of an experiment."""
+
+    def __init__(self, stream: Stream, experiment: str) -> None:
+        self._initialize(stream, None, "", None, experiment)
+        #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
+        #: logger and all loggers below it are dropped.
+        self._background: dict[str, object] = {}
 
 
 class OpenStreams:
@@ -53,11 +65,13 @@ class OpenStreams:
         self._process = process
         self._takeover = takeover
         self._open: dict[str, StreamLogger] = {}
+        self._attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None
         self._locks: dict[int, RLock] = {}
         self._closed = False
 
     @property
-    def _lock(self) -> RLock:
+    def lock(self) -> RLock:
+        """The lock of this process for opening streams and adding meta records."""
         # One lock for each process: at a fork, another thread may hold the lock, which the child lacks.
         return self._locks.setdefault(os.getpid(), RLock())
 
@@ -75,7 +89,7 @@ class OpenStreams:
             InvalidName: If the path differs from that of another stream only by case.
             FileExistsError: If the stream exists, with *new*. Other exceptions are those of `Stream`.
         """
-        with self._lock:
+        with self.lock:
             if self._closed:
                 raise LogClosed(
                     f"the experiment {self._root.path} was closed in this process. Open it again: Exp.open(path)."
@@ -84,6 +98,12 @@ class OpenStreams:
                 own = (logger for logger in self._open.values() if logger._stream.name == name)
                 self._open[name] = next(own, None) or self._open_stream(name, record, new)
             return self._open[name]
+
+    def set_attach_table(self, attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None]) -> None:
+        """Set the function that attaches the rows of a large table, for all streams: see `Stream.attach_table`."""
+        self._attach_table = attach_table
+        for logger in self._open.values():
+            logger._stream.attach_table = attach_table
 
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool) -> StreamLogger:
         if name != DEFAULT_STREAM:
@@ -97,7 +117,16 @@ class OpenStreams:
         for _ in range(_MAX_TRIES):
             create = new or not self._root.has(name)
             try:
-                stream = Stream(self._root, name, new=create, experiment=self._experiment, record=record, **options)
+                stream = Stream(
+                    self._root,
+                    name,
+                    new=create,
+                    experiment=self._experiment,
+                    record=record,
+                    get_others=other_streams if name == DEFAULT_STREAM else None,
+                    **options,
+                )
+                stream.attach_table = self._attach_table
                 return StreamLogger(stream, self._experiment)
             except FileExistsError:
                 if new:
@@ -168,6 +197,26 @@ class OpenStreams:
         for stream, seq in streams:
             stream.rewind(seq, reason)
 
+    def continue_under(self, record: tuple[int, str]) -> None:
+        """Let the sessions of this process continue under another meta record.
+
+        Raises:
+            WriteFailed: The first one of a stream, after all streams have continued.
+        """
+        failure: WriteFailed | None = None
+        for logger in list(self._open.values()):
+            stream = logger._stream
+            if stream.closed or stream.is_inherited:
+                continue
+            try:
+                stream.start.record = record
+                event = record_event(record)
+                stream.append(event.name, event.data)
+            except WriteFailed as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
     def flush(self) -> None:
         """Flush all open streams.
 
@@ -184,7 +233,7 @@ class OpenStreams:
             raise failure
 
     def close(self, main: StreamLogger, data: dict[str, Any] | None) -> None:
-        """Close all open streams. The end of the default stream lists the other streams (`end.streams`).
+        """Close all open streams, the others before the one whose end may list them (`end.streams`, `end.seals`).
 
         Args:
             main: The logger of the stream that is closed last.
@@ -196,31 +245,9 @@ class OpenStreams:
         self._closed = True
         failure: Exception | None = None
         for logger in (*(logger for logger in self._open.values() if logger is not main), main):
-            stream = logger._stream
-            lists_others = (
-                logger is main and stream.name == DEFAULT_STREAM and not (stream.closed or stream.is_inherited)
-            )
-            if data is not None and lists_others:
-                data = {**data, **({"streams": others} if (others := self._last_seqs()) else {})}
             try:
-                stream.close(data)
+                logger._stream.close(data)
             except Exception as error:  # maybe one of a signal handler: the other streams are closed first
                 failure = failure or error
         if failure is not None:
             raise failure
-
-    def _last_seqs(self) -> dict[str, int]:
-        seqs = {}
-        names: list[str] = []
-        with contextlib.suppress(OSError):  # the folder can't be read, so no stream is listed
-            if self._root.has("log"):
-                with Folder(self._root, "log") as folder:
-                    names = sorted(folder.names())
-        for name in names:
-            try:
-                portable(name[: -len(".jsonl")] if name.endswith(".jsonl") else "", "a stream")
-                with open_regular(self._root.at(f"log/{name}"), dir_fd=self._root.fd) as file:
-                    seqs[f"log/{name}"] = scan_file(file).seq
-            except (OSError, InvalidName):
-                continue  # not a stream, or a stream that can't be read: it isn't listed
-        return {name: seq for name, seq in seqs.items() if seq}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ._format.meta import Meta
     from ._format.references import File
-    from ._logger import StreamLogger
+    from ._open_streams import StreamLogger
 
 __all__ = ["Opening"]
 
@@ -48,7 +48,8 @@ class Opening:
     Attributes:
         folder: The open directory of the experiment: all calls work on it, also if its name changes.
         files: The attached files.
-        meta: The meta records; new sessions refer to the last one.
+        meta: The meta records.
+        record: The number and the digest of the record that the sessions of this process are under.
         streams: The open streams.
         log: The root logger of the first open stream.
         diff: The attached file of uncommitted changes, which isn't in the log yet; None if there is none.
@@ -58,6 +59,7 @@ class Opening:
     folder: Folder
     files: Files
     meta: Meta
+    record: tuple[int, str]
     streams: OpenStreams
     log: StreamLogger
 
@@ -134,7 +136,8 @@ class Opening:
         except FileExistsError:
             refuse_existing(directory, self.folder.has)
             raise
-        self._open_stream(DEFAULT_STREAM, self._last_record, new=True)
+        self.record = self.meta.last
+        self._open_stream(DEFAULT_STREAM, lambda: self.record, new=True)
 
     def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT_STREAM) -> None:
         """Add the meta record, and a session to a stream. The exceptions are those of `Exp.resume`.
@@ -146,14 +149,14 @@ class Opening:
         self._open_folder(path)
         self.meta = self._load()
         # The stream is locked before the record is added: if another writer has it, no record is added.
-        self._open_stream(stream, self._add_record)
+        self._open_stream(stream, lambda: self._add_record(lambda number: stream))
 
     def add(self, path: str | os.PathLike[str]) -> None:
         """Add the meta record, and the stream `run-N` for meta record N. The exceptions are those of `Exp.resume`."""
         self._open_folder(path)
         self.meta = self._load()
-        number, _ = self._add_record()
-        self._open_stream(stream_path(f"run-{number}"), self._last_record)
+        number, _ = self._add_record(lambda number: stream_path(f"run-{number}"))
+        self._open_stream(stream_path(f"run-{number}"), lambda: self.record)
 
     def join(self, path: str | os.PathLike[str], stream: str) -> None:
         """Add a session to a stream, and no meta record. The exceptions are those of `Exp.resume`.
@@ -164,7 +167,8 @@ class Opening:
         """
         self._open_folder(path)
         self.meta = self._load()
-        self._open_stream(stream, self._last_record)
+        self.record = self.meta.last_of_default_stream
+        self._open_stream(stream, lambda: self.record)
 
     def _open_folder(self, path: str | os.PathLike[str] | Folder) -> None:
         if isinstance(path, Folder):
@@ -187,20 +191,18 @@ class Opening:
     def _load(self) -> Meta:
         return load(self.folder, environments=False)
 
-    def _add_record(self) -> tuple[int, str]:
+    def _add_record(self, stream: Callable[[int], str]) -> tuple[int, str]:
         environment = self._environment(f"uncommitted-{self.meta.last[0] + 1}.diff")
         new = {**self._members, "environment": environment}
-        self.meta = _meta.add(self.folder, self.meta, new, self._load)
-        return self.meta.last
+        self.meta = _meta.add(self.folder, self.meta, new, self._load, stream)
+        self.record = self.meta.last
+        return self.record
 
     def _environment(self, diff_name: str) -> dict[str, Any]:
         # The file is logged later: the meta record, which refers to the file, is written before the log is open.
         environment, diff = self._provenance.record(self.files, diff_name)
         self.diff = diff or self.diff
         return environment
-
-    def _last_record(self) -> tuple[int, str]:
-        return self.meta.last
 
     def _open_stream(self, name: str, record: Callable[[], tuple[int, str]], new: bool = False) -> None:
         self.streams = OpenStreams(self.folder, self.meta.id, self._on_error, self.sync, self._process, self._takeover)

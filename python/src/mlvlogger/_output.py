@@ -24,7 +24,7 @@ from ._disk.folder import Folder
 from ._disk.spawn import exit_reason, spawn
 from ._messages import warn
 from ._printing import StreamPatches, flush_buffers, replaced_streams
-from ._write.endings import ending, outcome
+from ._write.endings import ENDED, ending, ending_at_exit, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Capture:
         A second call does nothing, nor does a call in a forked child, whose output is still captured.
 
         Args:
-            status: `completed`, `failed` or `interrupted`, recorded in the end event.
+            status: `completed`, `failed`, `interrupted` or `ended`, recorded in the end event.
             error: An exception to record in the end event.
 
         Raises:
@@ -71,7 +71,7 @@ class Capture:
         redirection = getattr(self, "_redirection", None)  # there is none if __init__ raised
         if redirection is not None and not sys.is_finalizing():
             try:
-                redirection.stop({})  # like all streams of a dropped experiment, the stream is flushed and has no end
+                redirection.stop({"end": ENDED})  # as all streams of a dropped experiment
             except Exception as error:  # no caller can catch it
                 warn(f"capture of output could not be stopped: {error}. Call stop() on what capture() returned.")
 
@@ -161,7 +161,7 @@ class _Redirection:
                 select.select([], [pipe.write], [], 0.1)
 
     def _stop_at_exit(self) -> None:
-        self.stop({})  # like the other open streams at the end of the program, the stream is flushed and has no end
+        self.stop({"end": ending_at_exit()})
 
     def stop(self, request: dict[str, Any]) -> None:
         """Restore the output, request the capture process to stop, and wait until all output is logged.
@@ -169,7 +169,7 @@ class _Redirection:
         Each step can be repeated, because an exception of a signal handler may come before the next one.
 
         Args:
-            request: With ``end``, the data of the end of the stream, or None to seal it as paused. The request of the
+            request: In ``end``, the data of the end of the stream, or None to seal it as paused. The request of the
                 first call counts.
         """
         if os.getpid() != self._owner:

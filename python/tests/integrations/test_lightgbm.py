@@ -81,3 +81,24 @@ def test_without_evaluations_iterations_are_counted() -> None:
     with Exp("runs", "e") as exp:
         lightgbm.train(PARAMS, sets()[0], 2, callbacks=[MLVCallback(exp)])
     assert [event.data for event in read("runs/e").events("iteration")] == [{"step": 0}, {"step": 1}]
+
+
+def test_the_directions_are_those_of_lightgbm() -> None:
+    x, y = data()
+    train = lightgbm.Dataset(x, y > 0)
+    with Exp("runs", "e") as exp:
+        exp.define_metric("train-auc", direction="minimize", unit="1")  # the user's stays
+        lightgbm.train(
+            {**PARAMS, "objective": "binary", "metric": ["auc", "binary_logloss"]},
+            train,
+            3,
+            valid_sets=[train],
+            valid_names=["train"],
+            callbacks=[MLVCallback(exp)],
+        )
+    run = read("runs/e")
+    definitions = {one.metric: one.direction for one in run.metric_definitions()}
+    assert definitions == {"train-auc": "minimize", "train-binary_logloss": "minimize"}
+    best = run.best("iteration", "train-binary_logloss")
+    assert best is not None and best.step == 2
+    assert len(list(run.events("mlv/metric", lifecycle=True))) == 2

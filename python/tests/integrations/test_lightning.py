@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 lightning = pytest.importorskip("lightning", reason="lightning is not installed")
 
-from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint  # noqa: E402
 from lightning.pytorch.loggers import CSVLogger  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
@@ -262,3 +262,20 @@ def test_the_first_of_two_ranks_logs_metrics_and_each_has_its_stream(conforms: A
     assert [event.data for event in read(HOME).events("epoch")] == [{"rank": 0}] * 3
     assert [event.data for event in read(HOME).events(stream="rank-1")] == [{"rank": 1}] * 3
     assert (HOME / "checkpoints/last.ckpt").is_file() and read(HOME).state == "completed"
+
+
+def test_the_directions_are_those_of_the_monitoring_callbacks() -> None:
+    with Exp("runs", "e") as exp:
+        exp.define_metric("train_loss", direction="maximize", unit="1")  # the user's stays
+        mlv = MLVLogger(exp)
+        stop, save = EarlyStopping("val/loss", mode="min"), ModelCheckpoint(monitor="train_loss", mode="min")
+        trainer(mlv, callbacks=[mlv, stop, save]).fit(net(), data(), data())
+    definitions = {one.metric: (one.direction, one.unit) for one in read(HOME).metric_definitions()}
+    assert definitions == {"train_loss": ("maximize", "1"), "val/loss": ("minimize", None)}
+
+
+def test_a_logger_alone_knows_the_direction_of_saved_checkpoints() -> None:
+    with Exp("runs", "e") as exp:
+        trainer(MLVLogger(exp), callbacks=[ModelCheckpoint(monitor="val/loss", mode="max")]).fit(net(), data(), data())
+    best = read(HOME).best("metrics", "val/loss")
+    assert best is not None and best.metrics["val/loss"] == max(read(HOME).metric("metrics", "val/loss")[1])

@@ -2,14 +2,16 @@
 
 import io
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlvlogger import CannotAttach, Exp, File
+from mlvlogger import CannotAttach, Exp, File, Histogram, Table, read
 
 np: Any = pytest.importorskip("numpy", reason="NumPy is not installed")
 
@@ -160,3 +162,38 @@ def test_a_library_can_write_into_a_new_file_itself(exp: Exp, kept: Any) -> None
         np.save(file, array)
     assert file.ref is not None
     assert np.load(io.BytesIO(kept(file.ref).read_bytes())).tolist() == array.tolist()
+
+
+def test_a_table_is_made_of_frames_of_each_library(exp: Exp) -> None:
+    pandas, polars, pyarrow = library("pandas"), library("polars"), library("pyarrow")
+    frame = pandas.DataFrame(
+        {
+            "n": [1, 2],
+            "text": ["x", None],
+            "p": [math.nan, 0.5],
+            "when": pandas.to_datetime(["2026-01-01", None]),
+            "kind": pandas.Categorical(["u", "v"]),
+            "count": pandas.array([1, None], "Int64"),
+        }
+    )
+    exp.log.event("a", table=Table.of(frame))
+    [event] = read(exp.path).events("a")
+    first, second = event.data["table"].rows
+    assert first[:2] == (1, "x") and math.isnan(first[2]) and first[3:] == (datetime(2026, 1, 1), "u", 1)
+    assert second == (2, None, 0.5, None, "v", None)
+    assert Table.of(frame.set_index("n")).columns == ("n", "text", "p", "when", "kind", "count")
+    assert Table.of(frame.iloc[1:]).columns[0] == "index"
+    expected = Table(["a", "b"], [[1, "x"], [None, "y"]])
+    assert Table.of(polars.DataFrame({"a": [1, None], "b": ["x", "y"]})) == expected
+    assert Table.of(pyarrow.table({"a": [1, None], "b": ["x", "y"]})) == expected
+
+
+def test_a_histogram_is_made_of_tensors_of_each_type() -> None:
+    torch = library("torch")
+    values = torch.tensor([0.0, 0.5, 2.0, math.nan, math.inf], requires_grad=True)
+    expected = Histogram([0, 1, 2], [2, 1], 0, math.inf, math.inf, math.inf, 1, 0, 1)
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        assert Histogram.of(values.to(dtype), bins=2) == expected
+    assert Histogram.of(torch.tensor([[1, 2], [3, 5]]), bins=2).counts == (2, 2)
+    assert Histogram.of(torch.tensor([True, False]), bins=2).counts == (1, 1)
+    assert Histogram.of(values[:3], bins=2).counts == Histogram.of(values[:3].tolist(), bins=2).counts

@@ -101,3 +101,19 @@ def test_an_interrupt_leaves_the_trial_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt), Exp("runs", "e") as exp:
         search(exp, objective, n_trials=1)
     assert [read("runs/e").state, read("runs/e/trial/0").state] == ["interrupted", "interrupted"]
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_direction_of_the_study_is_that_of_the_value(direction: str) -> None:
+    with Exp("runs", "e") as exp:
+        study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(0))
+        study.optimize(lambda trial: trial.suggest_float("x", -1, 1), n_trials=5, callbacks=[MLVTrials(exp)])
+    best = read("runs/e").best("trial", "value")
+    assert best is not None and (best.data["step"], best.data["value"]) == (study.best_trial.number, study.best_value)
+
+
+def test_a_study_of_several_objectives_has_no_direction() -> None:
+    with Exp("runs", "e") as exp:
+        study = optuna.create_study(directions=["minimize", "maximize"])
+        study.optimize(lambda trial: (1.0, 2.0), n_trials=1, callbacks=[MLVTrials(exp)])
+    assert not read("runs/e").metric_definitions()

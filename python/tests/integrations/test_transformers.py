@@ -215,3 +215,21 @@ def test_trouble_with_the_log_and_with_checkpoints_does_not_stop_training(confor
     names = {Path(file.path).name for file in kept.data["files"]}
     assert "config.json" in names and not {"link", "model.safetensors"} & names
     conforms(HOME)
+
+
+@pytest.mark.parametrize("greater", [True, False])
+@pytest.mark.parametrize("name", ["loss", "eval_loss"])
+def test_the_direction_of_the_best_model_is_defined(name: str, greater: bool) -> None:
+    args = arguments(eval_strategy="epoch", metric_for_best_model=name, greater_is_better=greater)
+    with Exp("runs", "gpt") as exp:
+        training = trainer(args, MLVCallback(exp))
+        training.train()
+    best = read(HOME).best("eval", "eval_loss")
+    found = [entry["eval_loss"] for entry in training.state.log_history if "eval_loss" in entry]
+    assert best is not None and best.data["eval_loss"] == (max if greater else min)(found) and len(found) == 2
+
+
+def test_without_a_best_model_there_is_no_direction() -> None:
+    with Exp("runs", "gpt") as exp:
+        trainer(arguments(max_steps=1), MLVCallback(exp)).train()
+    assert not read(HOME).metric_definitions()

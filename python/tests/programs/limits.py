@@ -34,7 +34,7 @@ def fill_disk_of_writer(log: Logger) -> int:
     """Log event 0 through the writer process of `a.jsonl`, then leave it 200 bytes; return its pid."""
     from mlvlogger._write.process.ring import READY  # not loaded for the programs that log without this process
 
-    writer: Any = log._stream._writer
+    writer: Any = log._stream._destination.writer
     while not writer._ring.words[READY]:
         time.sleep(0.001)
     log.event("x", number=0)

@@ -3,7 +3,7 @@ from typing import Any
 from mlvlogger import Exp
 
 exp = Exp("runs", "e")
-writer: Any = exp.log._stream._writer
+writer: Any = exp.log._stream._destination.writer
 seal = writer.seal
 
 

@@ -46,7 +46,7 @@ while more:
         error.__traceback__ = None
     gc.collect()
     log = Logger("a.jsonl")
-    assert log._stream._start is not None
+    assert log._stream.start is not None
     log.close()
     if more:
         for pid in child._unreaped:  # a process that ends by itself, and that no one has waited for

@@ -32,7 +32,7 @@ for free in range(14):
         assert not is_enough, free
         outcomes.add("refused")
     else:
-        outcomes.add(type(log._stream._writer).__name__)
+        outcomes.add(type(log._stream._destination.writer).__name__)
         assert log.event("x", number=0) == 2
         limit_descriptors(256)
         assert log.event("x", number=1) == 3

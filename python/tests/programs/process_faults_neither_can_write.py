@@ -9,7 +9,7 @@ from mlvlogger import Logger
 from programs.limits import limit_size
 
 log = Logger("a.jsonl", writer="process")
-writer: Any = log._stream._writer
+writer: Any = log._stream._destination.writer
 while not writer._ring.words[5]:
     time.sleep(0.001)
 log.event("x", number=0)

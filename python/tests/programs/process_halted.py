@@ -6,7 +6,7 @@ from typing import Any
 from mlvlogger import Logger
 
 log = Logger("a.jsonl", writer="process")
-writer: Any = log._stream._writer
+writer: Any = log._stream._destination.writer
 while not writer._ring.words[5]:
     time.sleep(0.001)
 log.event("x", number=0)

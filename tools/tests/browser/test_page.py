@@ -13,7 +13,7 @@ import trainings
 
 from mlv_tools._report.collect import collect
 from mlv_tools._report.page import page
-from mlvlogger import Exp
+from mlvlogger import Exp, Histogram, Table
 
 MISSING = "needs chromium and chromedriver (Debian: apt install chromium chromium-driver)"
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -352,3 +352,29 @@ def test_columns_of_one_title_are_sorted_apart(driver: Any, tmp_path: Path) -> N
     shown.click("#table th:last-child button")
     assert shown.column("experiment") == ["b", "a"]
     assert len(shown.script("return [...document.querySelectorAll('#table th[aria-sort]')]")) == 1
+
+
+def test_the_slider_shows_the_histograms_and_tables_of_a_step(driver: Any, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    with Exp(tmp_path / "runs", "one") as exp:
+        for step in (1, 2):
+            exp.log.event(
+                "a", step=step, h=Histogram([0, 1, 3, 4], [step, 4, 0]), t=Table([hostile, "p"], [["x", step]])
+            )
+    (tmp_path / "page.html").write_text(page("a", collect(tmp_path / "runs")), "utf-8")
+    shown = Page(driver, tmp_path / "page.html")
+    bars = """return [...document.querySelectorAll('.bars div')].map(
+        (bar) => [bar.style.left, bar.style.width, bar.style.height, bar.title])"""
+    assert shown.script(bars) == [
+        ["0%", "25%", "100%", "0 to 1: 2"],
+        ["25%", "50%", "100%", "1 to 3: 4"],
+        ["75%", "25%", "0%", "3 to 4: 0"],
+    ]
+    shown.set("formStep", "0")
+    assert [bar[2] for bar in shown.script(bars)] == ["50%", "100%", "0%"]
+    shown.set("formSeries", "1")
+    cells = "return [...document.querySelectorAll('#formGallery :is(th, td)')].map((cell) => cell.textContent)"
+    assert shown.script(cells) == [hostile, "p", "x", "2"]
+    shown.click("#none")
+    assert "None of the picked" in shown.script("return document.querySelector('#formGallery').textContent")
+    assert shown.complaints() == ([], [], 1)

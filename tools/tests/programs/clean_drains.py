@@ -8,7 +8,7 @@ from typing import Any
 from mlvlogger import Exp
 
 exp = Exp.resume(sys.argv[1], writer="process")
-writer: Any = exp.log._stream._writer
+writer: Any = exp.log._stream._destination.writer
 pid = writer._process.pid
 os.kill(pid, signal.SIGSTOP)
 exp.log.event("last", n=1)

@@ -7,12 +7,13 @@ reads the cases, `materialize` makes the directory of a case.
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mlv_conformance._suite.locks import put_lock
+from mlv_validate import RULES
 
 Edit = dict[str, Any]
 
@@ -45,11 +46,45 @@ class Case:
     level: Literal["core", "sealed"] = "core"
     target: str = "."
     unchecked: frozenset[str] = frozenset()
+    anchor: str | None = None
+    matches: list[dict[str, Any]] | None = None
 
     @property
     def id(self) -> str:
         """The name of the case in results: its rule and its name."""
         return f"{self.rule}/{self.name}"
+
+    @property
+    def tested_rules(self) -> tuple[str, ...]:
+        """The rules that the case tests: that of the directory, and those of a validator that reports it."""
+        return (
+            self.rule,
+            "validator.findings",
+            "validator.read-only",
+            *(["validator.complete"] if self.unchecked else []),
+            *self._tested_of_search(),
+            *self._tested_of_masking(),
+        )
+
+    def _tested_of_search(self) -> Iterator[str]:
+        if self.base == "nested":
+            yield "validator.discovery"
+        if self.target != ".":
+            yield "validator.bare"
+        if self.anchor:
+            yield "validator.anchor"
+        if any(edit["op"] == "link" for edit in self.edits):
+            yield "validator.links"
+        copies = [str(edit["to"]).split("/")[:-1] for edit in self.edits if edit["op"] == "copy"]
+        if any({"meta", "log", "files"} & set(folders) for folders in copies):
+            yield "validator.folders"
+
+    def _tested_of_masking(self) -> Iterator[str]:
+        phases = {RULES[finding.rule].phase for finding in self.findings if RULES[finding.rule].level == "MUST"}
+        if phases & {"bytes", "json", "schema"}:
+            yield from ("validator.masked", "validator.unknown")
+        if phases & {"bytes", "json"}:
+            yield from ("validator.decisive", "validator.json-first")
 
     @property
     def breaks(self) -> bool:
@@ -106,6 +141,8 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         level=case.get("level", "core"),
         target=case.get("target", "."),
         unchecked=frozenset(case.get("unchecked", [])),
+        anchor=case.get("anchor"),
+        matches=case.get("matches"),
     )
 
 

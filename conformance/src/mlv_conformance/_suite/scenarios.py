@@ -33,7 +33,7 @@ class Scenario:
     unjudged: bool = False
     nothing: bool = False
     told: bool = False
-    state: str | None = None
+    state: str | tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     kill: str | None = None
     locked: bool = False
@@ -41,6 +41,7 @@ class Scenario:
     records: int | None = None
     base: Path | None = None
     damaged: tuple[str, ...] = ()
+    listed: str | None = None
 
     @property
     def has_several_processes(self) -> bool:

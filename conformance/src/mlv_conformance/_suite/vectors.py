@@ -12,6 +12,7 @@ from typing import Any
 from mlv_conformance._suite.cases import Case, Edit, Finding, edits_of
 from mlv_validate import RULES
 
+_MAX_SAFE_INTEGER = 2**53 - 1
 _UNREADABLE_PHASES = ("json", "bytes")
 
 
@@ -30,6 +31,34 @@ class Read:
     expected: tuple[tuple[tuple[str | int, ...], Any], ...]
     target: str = "."
     command: str = "read"
+
+    @property
+    def id(self) -> str:
+        """The name of the read in results."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class StatementVector:
+    """A directory, and its statement with the anchor of it; both are None if it has none."""
+
+    case: Case
+    statement: str | None
+    anchor: str | None
+
+
+def load_statements(suite: Path) -> list[StatementVector]:
+    """Return the vectors of statements."""
+    return [
+        StatementVector(
+            Case("vectors/statements", vector["name"], vector["base"], edits_of(vector.get("edit")), frozenset()),
+            vector["statement"],
+            vector.get("anchor"),
+        )
+        for file in _files(suite, "vectors")
+        if file["topic"] == "statements"
+        for vector in file["vectors"]
+    ]
 
 
 def load_reads(suite: Path) -> list[Read]:
@@ -198,7 +227,18 @@ def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
             edits.append({"op": "write", "path": f"meta/{number}.json", "new": content})
             previous = _digest(content)
         expected = tuple((("meta", name), value) for name, value in vector["meta"].items())
-        reads.append(Read(f"{topic}/{vector['name']}", (), "minimal", edits, expected))
+        reads.append(Read(f"{topic}/{vector['name']}", ("reader.meta",), "minimal", edits, expected))
+    return reads
+
+
+def _change_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each list of meta records, with the changes, and the values and records of events."""
+    reads = []
+    for vector, fold in zip(file["vectors"], _fold_reads(topic, file), strict=True):
+        edits = [{"op": "write", "path": path, "new": log} for path, log in vector.get("logs", {}).items()]
+        records = tuple((("streams", path, "records"), value) for path, value in vector.get("records_of", {}).items())
+        rules = ("reader.meta", "reader.changes", "reader.in-force")
+        reads.append(Read(fold.name, rules, fold.base, fold.edits + edits, fold.expected + records))
     return reads
 
 
@@ -206,12 +246,55 @@ def _digest(content: str) -> str:
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
+def _metric_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for the data of each event, which has no definitions of its metrics."""
+    reads = []
+    for vector in file["vectors"]:
+        step = _number_model(vector["step"] or "0")
+        expected = {
+            name: {"definition": None, "points": [[step, _number_model(text)]], "best": None}
+            for name, text in vector["metrics"].items()
+        }
+        head = '{"seq":1,"time":"2026-11-22T18:24:01.000000Z","event":"e","data":'
+        edits: list[Edit] = [{"op": "write", "path": "log.jsonl", "new": f"{head}{vector['data']}}}\n"}]
+        answer = ((("streams",), {"log.jsonl": {"e": expected} if expected else {}}),)
+        name = f"{topic}/{vector['name']}"
+        reads.append(Read(name, ("reader.metrics", "reader.best"), "minimal", edits, answer, command="metrics"))
+    return reads
+
+
+def _number_model(text: str) -> dict[str, str]:
+    """Return the model of a number from Python's repr of it."""
+    if text in ("nan", "inf", "-inf"):
+        return {"float": text}
+    is_large = text.lstrip("-").isdigit() and abs(int(text)) > _MAX_SAFE_INTEGER
+    return {"int" if is_large else "number": text}
+
+
+def _definition_reads(topic: str, file: dict[str, Any]) -> list[Read]:
+    """Return a read for each set of streams, with their metrics."""
+    return [
+        Read(
+            f"{topic}/{vector['name']}",
+            tuple(vector["rules"]),
+            "minimal",
+            [{"op": "write", "path": path, "new": lines} for path, lines in vector["streams"].items()],
+            ((("streams",), vector["metrics"]),),
+            command="metrics",
+        )
+        for vector in file["vectors"]
+    ]
+
+
 _READS = {
     "folds": _fold_reads,
+    "changes": _change_reads,
     "ids": _id_reads,
     "states": _state_reads,
     "rewinds": _rewind_reads,
     "prefixes": _prefix_reads,
     "seals": _no_reads,
-    "metrics": _no_reads,
+    "metrics": _metric_reads,
+    "definitions": _definition_reads,
+    "statements": _no_reads,
 }

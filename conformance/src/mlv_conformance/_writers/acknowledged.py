@@ -25,7 +25,11 @@ def missing_meta(
         answer: The writer's answer.
         strict: Whether parameters must be stored exactly as they were given.
     """
-    experiment = savedir.path / experiment_of(stream)
+    path = experiment_of(stream)
+    if not savedir.has_experiment(path):
+        yield f"the experiment {path} was acknowledged and has no meta.json"
+        return
+    experiment = savedir.path / path
     raw = (experiment / "meta.json").read_bytes()
     id_ = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     if operation["op"] in ("create", "resume") and answer.get("id") != id_:
@@ -38,7 +42,7 @@ def missing_meta(
     else:
         records += _additions(experiment)
     if strict:
-        yield from _missing_parameters(records, operation)
+        yield from _missing_parameters(records, operation, stream.removeprefix(f"{experiment_of(stream)}/"))
     for tag in operation.get("tags", []):
         if not any(tag in record.get("tags", []) for record in records):
             yield f"the tag {tag!r} is missing"
@@ -55,12 +59,54 @@ def _additions(experiment: Path) -> Iterator[Any]:
         yield read_line(path.read_bytes())
 
 
-def _missing_parameters(records: list[Any], operation: dict[str, Any]) -> Iterator[str]:
+def _missing_parameters(records: list[Any], operation: dict[str, Any], stream: str) -> Iterator[str]:
+    """Return the given values that aren't in force under any of the records that were made for the stream."""
+    kept = stream.startswith("log/kept-")
+    own = [n for n, record in enumerate(records, 1) if record.get("stream", "log.jsonl") == stream or kept]
     for member in ("params", "extra"):
         for name, wanted in operation.get(member, {"object": {}})["object"].items():
-            found = [model(record.get(member, {}))["object"].get(name) for record in records]
+            found = [in_force(records, number, member).get(name) for number in own]
             if not any(equal(one, wanted) for one in found):
                 yield f"{member} has {name!r} as {str(found)[:200]}, not as {str(wanted)[:200]}"
+
+
+def in_force(records: list[Any], number: int, member: str) -> dict[str, Any]:
+    """Return the models of the values of a member that are in force under a record."""
+    stream = records[number - 1].get("stream")
+    values: dict[str, Any] = {}
+    for record in records[:number]:
+        for name, value in model(record.get(member, {}))["object"].items():
+            values.setdefault(name, value)
+        if record.get("stream") in (None, stream):
+            values |= model(record.get("changes", {}).get(member, {}))["object"]
+    return values
+
+
+def wrong_values(savedir: Savedir, stream: str, seq: int, given: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Return the values that were given before an event and aren't in force for it.
+
+    Args:
+        savedir: The directory that was written.
+        stream: The stream of the event.
+        seq: The `seq` of the event.
+        given: The models of the last given values by name, for `params` and `extra`.
+    """
+    experiment = savedir.path / experiment_of(stream)
+    records = [read_line((experiment / "meta.json").read_bytes()), *_additions(experiment)]
+    number = None
+    for event in savedir.events(stream):
+        if event["event"] in ("mlv/start", "mlv/record"):
+            number = integer(event["data"]["record"]["number"])
+        if integer(event["seq"]) == seq:
+            break
+    for member, values in given.items():
+        found = in_force(records, number, member) if number else {}
+        for name, value in values.items():
+            if not equal(found.get(name), value):
+                yield (
+                    f"{member}.{name} is {str(found.get(name))[:200]} for the event {seq} of {stream}, under record "
+                    f"{number}, not {str(value)[:200]}, which was given before"
+                )
 
 
 def missing_event(
@@ -95,7 +141,13 @@ def missing_event(
         yield f"{where}: data is {str(model(event['data']))[:300]}, not {str(operation['data'])[:300]}"
     if operation["op"] == "mlv/rewind" and integer(event["data"]["to"]) != operation["to"]:
         yield f"{where}: to is {event['data']['to']}, not {operation['to']}"
-    if not period[0] <= event["time"] <= period[1]:
+    if operation["op"] == "mlv/metric":
+        # An earlier event may define all of it already, and may have more members.
+        data = model(event["data"])["object"]
+        wanted = {name: operation[name] for name in operation if name != "op"}
+        if {name: data.get(name) for name in {**wanted, "event": None}} != {"event": None, **wanted}:
+            yield f"{where} is the definition {str(data)[:300]}, not {str(wanted)[:300]}"
+    elif not period[0] <= event["time"] <= period[1]:
         yield f"{where}: time is {event['time']}, but it was logged between {period[0]} and {period[1]}"
 
 

@@ -15,7 +15,7 @@ _PAGE = 4096
 
 
 class Observer:
-    """A reader that looks at an experiment again and again while the driver does an operation.
+    """A reader that inspects an experiment again and again while the driver does an operation.
 
     Args:
         experiment: The directory of the experiment.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlv_conformance._driver import Answer, Driver, Failed, Process, Unsupported
+from mlv_conformance._kept import Kept
 from mlv_conformance._readers import answer_differences
 from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
@@ -39,24 +40,28 @@ _RESUME: list[Step] = [
 ]
 
 
-def writer_results(drivers: Sequence[Driver], scenarios: Sequence[Scenario]) -> Iterator[Result]:
+def writer_results(
+    drivers: Sequence[Driver], scenarios: Sequence[Scenario], kept: Kept | None = None
+) -> Iterator[Result]:
     """Return the results of all scenarios; a scenario that closes what it opens has a result for each level.
+
+    Scenarios that fail or warn are kept.
 
     Of two drivers, only scenarios with several processes have results, twice: the processes are in turn those of the
     one driver and the other.
     """
     for scenario in scenarios:
         if len(drivers) == 1:
-            yield from _results(drivers, scenario, scenario.id)
+            yield from _results(drivers, scenario, scenario.id, kept)
         elif scenario.has_several_processes:
-            yield from _results(drivers, scenario, f"{scenario.id} (DRIVER first)")
-            yield from _results(drivers[::-1], scenario, f"{scenario.id} (OTHER first)")
+            yield from _results(drivers, scenario, f"{scenario.id} (DRIVER first)", kept)
+            yield from _results(drivers[::-1], scenario, f"{scenario.id} (OTHER first)", kept)
 
 
-def _results(drivers: Sequence[Driver], scenario: Scenario, name: str) -> Iterator[Result]:
+def _results(drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None) -> Iterator[Result]:
     rules = scenario.rules
     try:
-        core, sealed, warnings = _problems(drivers, scenario)
+        core, sealed, warnings = _problems(drivers, scenario, name, kept)
     except Unsupported:
         yield Result("writer", "core", name, rules, "unsupported")
         return
@@ -76,16 +81,26 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
     return "failed" if any(RULES[rule].level == "MUST" for rule in scenario.rules) else "warned"
 
 
-def _problems(drivers: Sequence[Driver], scenario: Scenario) -> tuple[list[str], list[str], list[str]]:
-    """Return the problems at level Core, those at level Sealed, and the broken SHOULDs of the written directory."""
+def _problems(
+    drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the problems at level Core, those at level Sealed, and the broken SHOULDs of the written directory.
+
+    The attempt that has some is kept.
+    """
     core, sealed, warnings = list[str](), list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
         for scale in _SCALES:
             with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
                 attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng, scale)
+                drivers[0].transcript.begin()
                 attempt.run(trial)
-            if attempt.problems or not attempt.missed:
+                is_whole = bool(attempt.problems) or not attempt.missed
+                found = attempt.problems + attempt.unsealed or attempt.warnings * (not warnings)
+                if kept and is_whole and found:
+                    kept.add("writer", name, scenario, "\n".join(found), Path(folder, "outside", "savedir"))
+            if is_whole:
                 break
         else:
             raise NotOnThisMachine("not tested in this run: the driver was never seen in the middle of the operation")
@@ -192,25 +207,32 @@ class _Attempt:
             for step in range(max(len(session.steps) for session in sessions)):
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
-                        self._disturb(session, session.steps[step])
-                        if session.steps[step]["do"]["op"] == "close":
-                            session.others = self._savedir.last_seqs(experiment_of(session.stream))
-                        self._limit(process, session, session.steps[step])
-                        self._send(process, session, session.steps[step])
+                        self._ask(process, session, session.steps[step])
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])
                     return
                 for process, session in zip(processes, sessions, strict=True):
-                    if session.has_step(step):
+                    if session.exits_at(step):
+                        process.finish(None if session.steps[step]["do"]["how"] != "return" else 0)
+                    elif session.has_step(step):
                         self._take_answer(session, step, process.answer())
                         if self._scenario.locked and session.is_open:
                             self.problems += lock_problems(self._savedir.path / session.stream)
             for process, session in zip(processes, sessions, strict=True):
                 self.problems += session.calls.problems() if session.calls else ()
-                process.finish()
+                if not session.exits_at(len(session.steps) - 1):
+                    process.finish()
                 self._check_warned(session)
             if len(sessions) > 1 and all(session.is_refused for session in sessions):
                 self.problems.append("all writers that should work at the same time were refused")
+
+    def _ask(self, process: Process, session: Session, step: Step) -> None:
+        """Send the operation of a step, after what else happens to the directory before."""
+        self._disturb(session, step)
+        if step["do"]["op"] in ("close", "exit"):
+            session.others = self._savedir.last_seqs(experiment_of(session.stream))
+        self._limit(process, session, step)
+        self._send(process, session, step)
 
     def _send(self, process: Process, session: Session, step: Step) -> None:
         """Send the operation of a step, and observe the experiment while the driver does it if the step says so."""
@@ -316,12 +338,15 @@ class _Attempt:
         if scenario.nothing and savedir.experiments():
             yield "an experiment exists, though its creation was refused"
         yield from (f"{name} was written outside of the directory" for name in savedir.files_outside())
-        if scenario.state and (state := self._written.state("my_exp_1")) != scenario.state:
-            yield f"the state is {state}, not {scenario.state}"
+        states = (scenario.state,) if isinstance(scenario.state, str) else scenario.state
+        if states and (state := self._written.state("my_exp_1")) not in states:
+            yield f"the state is {state}, not {' or '.join(states)}"
         yield from (f"{path} contains {text!r}" for text in scenario.absent for path in savedir.files_with(text))
         yield from self._written.rarely_sealed_streams()
         if scenario.records is not None and (records := savedir.records("my_exp_1")) != scenario.records:
             yield f"the experiment has {records} meta records, not {scenario.records}"
+        if scenario.listed:
+            yield from savedir.unlisted_streams("my_exp_1", scenario.listed)
         if scenario.unlocked:
             yield from (f"{path} exists after the end" for path in savedir.lock_folders())
         if len(self._drivers) > 1:

@@ -61,6 +61,20 @@ class Savedir:
         found = {path.removeprefix(f"{experiment}/"): last_seq(self.content(path)) for path in paths}
         return {path: seq for path, seq in found.items() if path != "log.jsonl" and seq}
 
+    def unlisted_streams(self, experiment: str, member: str) -> Iterator[str]:
+        """Return what the last line of `log.jsonl` lacks of the other streams in `streams` or `seals`."""
+        try:
+            listed = _last_data(self.content(f"{experiment}/log.jsonl"), "data").get(member, {})
+        except (ValueError, LookupError, TypeError, AttributeError):
+            listed = {}
+        for path in self.streams(experiment):
+            name = path.removeprefix(f"{experiment}/")
+            last = self.content(path)
+            expected = last_seq(last) if member == "streams" else _last_data(last, "data").get("sha256")
+            found = listed.get(name)
+            if name != "log.jsonl" and (integer(found) if member == "streams" and found else found) != expected:
+                yield f"the mlv/end of log.jsonl has {found!r} for {name} in {member}, not {expected!r}"
+
     def entries(self) -> dict[str, Entry]:
         """Return everything that is in the directory, by path."""
         return {path.relative_to(self.path).as_posix(): _entry(path) for path in self._paths()}
@@ -101,11 +115,13 @@ def user_events(content: bytes) -> int:
 
 
 def last_seq(committed: bytes) -> int:
-    """Return the `seq` of the last line; 0 if no line can be read."""
-    try:
-        return integer(read_line(committed.splitlines()[-1])["seq"])
-    except (IndexError, ValueError, KeyError, TypeError):
-        return 0
+    """Return the `seq` of the last line that can be read; 0 if no line can be read."""
+    for line in reversed(committed.splitlines()):
+        try:
+            return integer(read_line(line)["seq"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return 0
 
 
 def events_in(content: bytes, name: str) -> list[Any]:
@@ -119,6 +135,11 @@ def events_in(content: bytes, name: str) -> list[Any]:
         except (ValueError, KeyError, TypeError):
             continue
     return found
+
+
+def _last_data(content: bytes, member: str) -> Any:
+    """Return a member of the last line of a stream."""
+    return read_line(content.splitlines()[-1])[member]
 
 
 def start_member(content: bytes, member: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlv_conformance._driver import Answer
 from mlv_conformance._suite.scenarios import Step
-from mlv_conformance._writers.acknowledged import missing_event, missing_file, missing_meta
+from mlv_conformance._writers.acknowledged import missing_event, missing_file, missing_meta, wrong_values
 from mlv_conformance._writers.calls import Calls
 from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.written import WrittenTree
@@ -53,13 +53,18 @@ class Session:
         answers = [answer for path, _, answer in self.acknowledged if path == self.stream]
         if stream is None or stream != self._stream:
             self._stream = stream
-            self.acknowledged = [one for one in self.acknowledged if one[1]["op"] in ("create", "resume", "open")]
+            opening = ("create", "resume", "open", "add")
+            self.acknowledged = [one for one in self.acknowledged if one[1]["op"] in opening]
         self.is_warned = False
         return max((answer["seq"] for answer in answers if "seq" in answer), default=0)
 
     def has_step(self, number: int) -> bool:
         """Return whether there is a step with this number to run, in which the process doesn't wait."""
         return number < len(self.steps) and "do" in self.steps[number] and not self.is_refused
+
+    def exits_at(self, number: int) -> bool:
+        """Return whether the program ends at the step with this number, so that the step has no answer."""
+        return self.has_step(number) and self.steps[number]["do"]["op"] == "exit"
 
     def take_answer(self, number: int, operation: dict[str, Any], answer: Answer) -> str | None:
         """Take the answer to a step, and return what is wrong with it."""
@@ -83,7 +88,7 @@ class Session:
         elif op in ("resume", "open"):
             self.path = operation["path"]
             self._stream = "log.jsonl" if op == "resume" else str(answer.get("stream"))
-        elif op not in ("attach", "close") and type(answer.get("seq")) is not int:
+        elif op not in ("add", "attach", "close") and type(answer.get("seq")) is not int:
             return f"{shown_step(step)} was not acknowledged with a seq: {json.dumps(answer)[:200]}"
         if step.get("may") == "differ":
             operation = {"op": op, "differs": True}
@@ -101,13 +106,18 @@ class Session:
             period: The times between which the session ran.
             strict: Whether parameters must be stored exactly as they were given.
         """
+        given: dict[str, dict[str, Any]] = {"params": {}, "extra": {}}
         for stream, operation, answer in self.acknowledged:
             match operation["op"]:
                 case _ if "differs" in operation:
                     pass
-                case "create" | "resume" | "open":
+                case "create" | "resume" | "open" | "add":
                     if not written.is_removed(stream):
                         yield from missing_meta(savedir, stream, operation, answer, strict=strict)
+                    if operation["op"] != "add":
+                        given = {"params": {}, "extra": {}}
+                    for member, values in given.items():
+                        values |= operation.get(member, {"object": {}})["object"]
                 case "attach":
                     experiment = experiment_of(stream)
                     content, streams = bytes.fromhex(operation["hex"]), written.own_streams(experiment)
@@ -122,7 +132,10 @@ class Session:
                     if all(problems):
                         yield f"the event {answer['seq']} was acknowledged and is in no stream of {stream}"
                 case _:
-                    yield from missing_event(savedir, stream, operation, answer["seq"], period)
+                    wrong = list(missing_event(savedir, stream, operation, answer["seq"], period))
+                    if not wrong and strict:
+                        wrong += wrong_values(savedir, stream, answer["seq"], given)
+                    yield from wrong
 
 
 def shown_step(step: Step) -> str:

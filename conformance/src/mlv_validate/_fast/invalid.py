@@ -22,7 +22,7 @@ __all__ = ["NOT_AN_OBJECT", "BrokenRules", "InvalidPatterns", "check_unparsable"
 _UNKNOWN_MEMBERS = "event.unknown-members"
 _MEMBERS = ("seq", "time", "event", "data", "span", "begin", "seconds", "within")
 _OTHER_NAME = rf'"(?!(?:{"|".join(_MEMBERS)})"){STRING[1:]}'
-_NOT_A_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix(r"$(?!\n)") + '")' + STRING[1:]
+_NOT_A_TIME = '"(?!' + UTC.pattern.removeprefix("^").removesuffix("$") + '")' + STRING[1:]
 _MAX_BRANCHES = 48
 _MAX_LINE = 2000
 _MAX_SEEN_ONCE = 1024
@@ -43,16 +43,28 @@ class BrokenRules(NamedTuple):
     """The rules of the phases `bytes`, `json` and `schema` that a line breaks, for which it is masked.
 
     `if_known` are those of a line whose version is known, `if_unknown` those of a line whose version isn't; None if
-    they must still be found. `may_start` says that the line may have been an `mlv/start`.
+    they must still be found. The other two say what the line may have been: an `mlv/start`, or an event that names a
+    meta record.
     """
 
     if_known: Rules | None
     if_unknown: Rules | None
     may_start: bool
+    may_name_record: bool
+
+
+def may_start(name: str | None) -> bool:
+    """Return whether a masked line may have begun a session; `name` is that of its event, None if it isn't known."""
+    return name is None or name == "mlv/start"
+
+
+def may_name_record(name: str | None) -> bool:
+    """Return whether a masked line may have named a meta record; `name` is as for `may_start`."""
+    return may_start(name) or name == "mlv/record"
 
 
 def _in_any_version(*rules: str) -> BrokenRules:
-    return BrokenRules(rules, rules, True)
+    return BrokenRules(rules, rules, True, True)
 
 
 _NOT_JSON = _in_any_version("json.syntax")
@@ -146,7 +158,8 @@ class InvalidPatterns:
             branch = _event_branch(event, comma, colon, is_exact=is_reserved and not is_undefined)
         except Shapeless:
             return
-        self._learn(branch, raw, BrokenRules(known, unknown, type(name) is not str or name == "mlv/start"))
+        known_name = name if type(name) is str else None
+        self._learn(branch, raw, BrokenRules(known, unknown, may_start(known_name), may_name_record(known_name)))
 
     def _is_sample(self, raw: bytes) -> bool:
         """Count a line, and return whether it is a sample to learn from."""
@@ -162,7 +175,7 @@ class InvalidPatterns:
         if learned is not None:
             if_known = learned.if_known if broken.if_known is None else broken.if_known
             if_unknown = learned.if_unknown if broken.if_unknown is None else broken.if_unknown
-            self._branches[branch] = BrokenRules(if_known, if_unknown, learned.may_start)
+            self._branches[branch] = learned._replace(if_known=if_known, if_unknown=if_unknown)
             self._rules = [self._branches[group] for group in self._groups]
         elif branch not in self._seen_once:
             if len(self._seen_once) >= _MAX_SEEN_ONCE:
@@ -234,7 +247,7 @@ def _event_branch(event: dict[str, Any], comma: str, colon: str, *, is_exact: bo
                 pattern = re.escape(json.dumps(value))
             case "time", str():
                 day = rf'"{re.escape(value[:10])}T{CLOCK}\.[0-9]{{6}}Z"'  # one that does not exist, or is rare
-                pattern = TIME if re.fullmatch(TIME, f'"{value}"') else day if UTC.search(value) else _NOT_A_TIME
+                pattern = TIME if re.fullmatch(TIME, f'"{value}"') else day if UTC.fullmatch(value) else _NOT_A_TIME
             case "event" | "span", str():
                 pattern = literal(value)
             case "data", _ if is_exact:

@@ -70,7 +70,7 @@ def check_line(raw: bytes, *, odd: bool = True, typed: bool = True) -> ValidEven
         parsed = parse(raw, line=True, tried=True)
         if parsed.broken:
             rules = tuple(rule for rule, _ in parsed.broken)
-            return BrokenRules(rules, rules, True)
+            return BrokenRules(rules, rules, True, True)
         event = parsed.value
     if type(event) is not dict:
         return NOT_AN_OBJECT
@@ -93,7 +93,7 @@ def _is_valid(event: dict[str, Any]) -> bool:
         return False
     if seq < 1 or "_mlv" in data or not _is_name(name):
         return False
-    if not UTC.search(time) or not is_calendar_day(time):
+    if not UTC.fullmatch(time) or not is_calendar_day(time):
         return False
     members = 4
     if "within" in event:

@@ -36,6 +36,7 @@ def report_lines(report: Report, *, quiet: bool = False) -> Iterator[ReportLine]
         more = len(target.experiments) - _MAX_SHOWN
         if more > 0:
             yield "", "experiment", f"s: {more} more"
+        yield from match_lines(target)
         yield verdict_line(target, report)
 
 
@@ -53,6 +54,21 @@ def unchecked_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
     more = len(target.unchecked) - _MAX_PATHS
     if more > 0:
         yield ".", (f"{shown_path(target, '.')}: ", "unchecked", f": {more} more at other paths")
+
+
+def match_lines(target: Target) -> Iterator[ReportLine]:
+    """Return the lines about what the anchor fits, what it covers of each stream, and what it doesn't cover."""
+    for match in target.matches:
+        where = "the statement of the files as they are" if match.path is None else shown_path(target, match.path)
+        yield "", "anchor", f": fits {where}" + ("" if match.line is None else f":{match.line}")
+        for stream in match.streams:
+            later = f"; {count(stream.later, 'later line')} not covered" if stream.later else ""
+            seq = "its beginning" if stream.seq is None else f"seq {stream.seq}"
+            yield "", "unchanged", f": {shown_path(target, stream.path)} up to {seq}{later}"
+        for path in match.uncovered[:_MAX_PATHS]:
+            yield "", "not covered", f": {shown_path(target, path)}"
+        if len(match.uncovered) > _MAX_PATHS:
+            yield "", "not covered", f": {len(match.uncovered) - _MAX_PATHS} more files"
 
 
 def shortened_findings(target: Target) -> Iterator[Finding]:

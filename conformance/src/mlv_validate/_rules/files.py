@@ -16,7 +16,8 @@ class References:
     streams were read.
     """
 
-    def __init__(self, root: Directory, id_: str | None, findings: Findings) -> None:
+    def __init__(self, root: Directory, id_: str | None, findings: Findings, *, anchored: bool = False) -> None:
+        self._anchored = anchored
         self._root = root
         self._id = id_
         self._findings = findings
@@ -24,6 +25,8 @@ class References:
         self._sizes: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._attached: set[str] = set()
+        self.attached_by: dict[str, dict[str, int]] = {}
+        """If `anchored`: the attached files, with the first line of each record that refers to them, or 0."""
         # References to events: the path and line of the record, the stream and the `seq` that the record names.
         self._events: list[tuple[str, int | None, str, int]] = []
 
@@ -50,6 +53,8 @@ class References:
         if name.startswith("files/"):
             rule = "file.kept"
             self._attached.add(name)
+            if self._anchored:
+                self.attached_by.setdefault(name, {}).setdefault(path, line or 0)
         problem = self._problem(name, value["size"], value["sha256"])
         if problem:
             self._findings.add(rule, path, line, f"{show(name)}: {problem}")

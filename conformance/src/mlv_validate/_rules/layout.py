@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from mlv_validate._findings import Findings, path_order
 from mlv_validate._schema.checks import SCHEMAS, Check, definition
+from mlv_validate._schema.predicates import predicate
 from mlv_validate._text import show
 
 _TYPES = Check("layout.types", SCHEMAS["layout"]["$defs"]["layout.types"])
 _STRAYS = Check("layout.strays", SCHEMAS["layout"]["$defs"]["layout.strays"])
 _DEFINED = ("meta.json", "log.jsonl", "meta", "log", "files")
-_PORTABLE = re.compile(definition("portable-name")["pattern"])
+_is_portable = predicate(definition("portable-name"))
 _RECORD = re.compile(r"meta/([2-9]|[1-9][0-9]+)\.json")
 
 FOLDERS = ("meta", "log", "files")
@@ -26,7 +27,7 @@ def record_number(path: str) -> int | None:
 def is_stream(path: str) -> bool:
     """Return whether a stream may have this path."""
     folder, _, name = path.rpartition("/")
-    return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and bool(_PORTABLE.search(name[:-6]))
+    return path == "log.jsonl" or folder == "log" and name.endswith(".jsonl") and _is_portable(name[:-6])
 
 
 def check_listing(listing: Iterable[tuple[str, str]], findings: Findings) -> None:

@@ -1,7 +1,7 @@
 """The chapter Lifecycle: sessions, rewinds, dropped events, ends and seals, and level Sealed."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlv_validate._findings import Broken, Findings
@@ -91,7 +91,9 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
     for stream in streams:
         for start in stream.starts:
             why = None
-            if start.experiment is None:
+            if start.event == "mlv/record":
+                pass
+            elif start.experiment is None:
                 why = "the mlv/start does not name its experiment"
             elif id_ and start.experiment != id_:
                 why = f"experiment is {start.experiment}, but the id is {id_}"
@@ -114,12 +116,56 @@ def _why_no_record(number: int | None, digest: str | None, chain: Chain, *, are_
 
 
 def check_ends(streams: Streams, findings: Findings) -> None:
-    """Check that the streams that an `mlv/end` of the default stream lists exist, with at least the listed `seq`."""
-    for line, listed in streams.default.ends if streams.default else []:
+    """Check that the streams that an `mlv/end` of the default stream lists have the listed `seq` and seal."""
+    for line, listed, seals in streams.default.ends if streams.default else []:
         for path, seq in listed.items():
             why = streams.why_missing(path, int(seq), reach=True)
             if why:
                 findings.add("end.streams", "log.jsonl", line, why)
+        for path, digest in seals.items():
+            why = streams.why_no_seal(path, digest)
+            if why:
+                findings.add("end.seals", "log.jsonl", line, why)
+
+
+def covered_lines(main: Stream, streams: Mapping[str, Stream], digest: str) -> dict[str, tuple[int, int]]:
+    """Return the last line that a seal of `log.jsonl` covers in each stream, and the `seq` of that line.
+
+    Args:
+        main: The stream `log.jsonl`, which has the seal.
+        streams: All streams by path.
+        digest: The digest of the seal.
+    """
+    covered = {"log.jsonl": main.seals[digest]}
+    for line, _, seals in main.ends:
+        for path, sealed in seals.items() if line <= main.seals[digest][0] else ():
+            found = streams[path].seals.get(sealed) if path in streams and path != "log.jsonl" else None
+            if found:
+                covered[path] = max(found, covered.get(path, found))
+    return covered
+
+
+def covered_records(streams: Iterable[Stream], lines: Mapping[str, int], chain: Chain, id_: str | None) -> set[int]:
+    """Return the meta records of which covered sessions and records have the digest.
+
+    Args:
+        streams: The covered streams.
+        lines: The last covered line of each stream.
+        chain: The meta records.
+        id_: The id of the experiment.
+    """
+    covered = set[int]()
+    for stream in streams:
+        for start in stream.starts:
+            if start.line <= lines[stream.path]:
+                if start.number is not None and start.digest == chain.digests.get(start.number, ""):
+                    covered.add(start.number)
+                if id_ and start.experiment == id_:
+                    covered.add(1)
+    for number in sorted(chain.digests, reverse=True):
+        if number in covered and chain.previous.get(number) == chain.digests.get(number - 1, ""):
+            covered.add(number - 1)
+    return covered
 
 
 # --- level Sealed: one changed bit of the experiment must be an error ---
@@ -156,7 +202,7 @@ def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -
     """Return the meta records whose digest isn't stored in another record. A masked line may store any digest."""
     stored = set()
     for stream in streams:
-        if stream.may_have_started or stream.refused:
+        if stream.may_name_record or stream.refused:
             return
         for start in stream.starts:
             if start.number is not None and start.digest == chain.digests.get(start.number, ""):
@@ -173,4 +219,4 @@ def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -
     for number, digest in sorted(chain.digests.items()):
         if digest and number not in stored | possible | chain.masked:
             path = "meta.json" if number == 1 else f"meta/{number}.json"
-            yield "seal.records", path, None, "no valid mlv/start or addition has its digest"
+            yield "seal.records", path, None, "no valid mlv/start, mlv/record or addition has its digest"

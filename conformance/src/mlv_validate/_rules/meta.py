@@ -83,7 +83,17 @@ def check_meta(value: object, number: int) -> CheckedRecord:
         broken += check_calendar(value, "created", "meta.created", broken)
         for member in ("params", "environment", "extra", "parent"):
             typed += typed_values_in(value.get(member), itself=member == "parent")
+        for values in _changes(value).values() if number > 1 else ():
+            typed += typed_values_in(values, itself=False)
     return check_typed_values(broken, typed, in_known)
+
+
+def _changes(members: dict[str, Any]) -> dict[str, Any]:
+    """Return the new values of an addition by member; those of a wrong form are left out."""
+    changes = members.get("changes")
+    if not isinstance(changes, dict) or "_mlv" in changes:
+        return {}
+    return {member: changes[member] for member in ("params", "extra") if isinstance(changes.get(member), dict)}
 
 
 def _digest(file: File, path: str, findings: Findings) -> str | None:
@@ -137,10 +147,17 @@ class Chain:
             for name in members.get(member, {}):
                 if name in names:
                     broken.append(("addition.new-names", f"{member} has {show(name)}, and so has record {names[name]}"))
+        for member, values in _changes(members).items() if self._are_known(number) else ():
+            for name in values.keys() - self._names[member].keys():
+                broken.append(("addition.changed-names", f"no earlier record has {show(name)} in {member}"))
         for tag in members.get("tags", []):
             if tag in self._tags:
                 broken.append(("addition.new-tags", f"the tag {show(tag)} is in record {self._tags[tag]} already"))
         return broken
+
+    def _are_known(self, number: int) -> bool:
+        """Return whether the names in all records before this one are known."""
+        return not self.masked and len(self.digests) == number - 1
 
     def _remember(self, record: MetaRecord) -> None:
         if not record.masked:

@@ -11,9 +11,10 @@ from mlv_validate._text import show
 
 @dataclass(slots=True)
 class Start:
-    """The members of an `mlv/start` that name its experiment."""
+    """The members of an `mlv/start` that name its experiment, or those of an `mlv/record`, which names none."""
 
     line: int
+    event: str
     experiment: str | None
     number: int | None
     digest: str | None
@@ -27,11 +28,18 @@ class Stream:
     size: int
     sequence: Sequence = field(default_factory=Sequence)
     starts: list[Start] = field(default_factory=list)
-    ends: list[tuple[int, dict[str, int]]] = field(default_factory=list)
+    ends: list[tuple[int, dict[str, int], dict[str, str]]] = field(default_factory=list)
+    """The lines of the `mlv/end` events that name streams, with their `streams` and `seals`."""
+    wanted: Collection[str] = ()
+    """The digests of the seals to find."""
+    seals: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The line and `seq` of each seal that was to be found, by its digest."""
     lines: int = 0
     events: int = 0
-    may_have_started: bool = False
-    """Whether a masked line may have been an `mlv/start`."""
+    is_masked: bool = False
+    """Whether there are masked lines."""
+    may_name_record: bool = False
+    """Whether a masked line may have been an `mlv/start` or an `mlv/record`."""
     torn: int = 0
     refused: bool = False
     last: str | None = None
@@ -81,6 +89,15 @@ class Streams:
         if reach:
             return f"the stream {show(path)} ends with seq {stream.sequence.greatest}, before {seq}"
         return f"the stream {show(path)} has no event {seq}"
+
+    def why_no_seal(self, path: str, digest: str) -> str | None:
+        """Return why a stream has no seal with a digest; None if it has one, or if that isn't known."""
+        stream = self._streams.get(path)
+        if stream is None or path == "log.jsonl":
+            return self.why_missing(path, 1, reach=True) if stream is None else f"{show(path)} isn't another stream"
+        if digest in stream.seals or stream.refused or stream.is_masked or self._size(path) > stream.size:
+            return None
+        return f"the stream {show(path)} has no seal with the digest {digest}"
 
     def _size(self, path: str) -> int:
         """Return the current size of a stream, which may have grown since it was read; -1 if it doesn't exist."""

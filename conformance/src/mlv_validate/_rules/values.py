@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Container, Iterator
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from mlv_validate._findings import Broken
-from mlv_validate._schema.checks import SCHEMAS, checks, definition
+from mlv_validate._schema.checks import SCHEMAS, Check, checks, definition
 from mlv_validate._schema.messages import message
 from mlv_validate._text import show
 
+# `fullmatch`, because `$` matches before a line feed at the end, too.
 UTC = re.compile(definition("utc")["pattern"])
 # The member of a type that has a date, and the form in which the date may not exist in the calendar.
 _DATED = {"external": ("modified", UTC)} | {
@@ -82,17 +84,82 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
             continue
         if not check.holds(value):
             where = "" if quiet(check.rule) else f"the typed value {show(type_)}"
-            broken.append((check.rule, where and message(check.rule, check.error(value), where)))
+            broken.append((check.rule, where and _message(check, value, where)))
     if is_known_type(type_) and type_ in _DATED:
         member, form = _DATED[type_]
         date = value.get(member)
-        if isinstance(date, str) and form.search(date) and not is_calendar_day(date):
+        if isinstance(date, str) and form.fullmatch(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
+    rule = f"value.{type_}"
+    if is_known_type(type_) and type_ in _LENGTHS and rule not in done and all(name != rule for name, _ in broken):
+        if fault := _LENGTHS[type_](value):
+            broken.append((rule, f"the typed value {show(type_)}: {fault}"))
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
         if len(_valid_values) >= _MEMO_SIZE:
             _valid_values.clear()
         _valid_values.add(memo)
     return broken
+
+
+def _message(check: Check, value: dict[str, Any], where: str) -> str:
+    """Return the message of a check that a typed value fails."""
+    if check.rule in ("value.histogram", "value.table"):
+        # `jsonschema` would take minutes for the longest arrays that a line may have.
+        if fault := next(_wrong_items(value), ""):
+            return f"{where}: {fault}"
+        value = {
+            name: _SHORT.get(name, member) if isinstance(member, list) and member else member
+            for name, member in value.items()
+        }
+    return message(check.rule, check.error(value), where)
+
+
+_SHORT: dict[str, list[Any]] = {"edges": [0, 1], "counts": [1], "columns": [], "rows": []}
+"""The arrays of histograms and tables, and valid ones in place of those whose items are right."""
+
+
+def _wrong_items(value: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the items of the arrays of a histogram or a table, which a schema can say, too."""
+    seen: set[str] = set()
+    for name in _SHORT:
+        items = value.get(name)
+        for at, item in enumerate(items if isinstance(items, list) else ()):
+            if name == "rows" and not isinstance(item, list):
+                yield f"rows[{at}] isn't an array"
+            elif name == "columns" and (not isinstance(item, str) or item in seen):
+                yield f"columns[{at}] isn't a string, or the name of another column"
+            elif name in ("edges", "counts") and (type(item) not in (int, float) or name == "counts" and item < 0):
+                yield f"{name}[{at}] isn't a number{' of at least 0' if name == 'counts' else ''}"
+            elif name == "columns":
+                seen.add(item)
+
+
+def _histogram_fault(value: dict[str, Any]) -> str:
+    """Return what is wrong with the lengths or the order of a histogram, or ""."""
+    edges, counts = value.get("edges"), value.get("counts")
+    if not isinstance(edges, list) or not isinstance(counts, list):
+        return ""
+    if len(edges) != len(counts) + 1:
+        return f"edges has {len(edges)} numbers, not one more than counts, which has {len(counts)}"
+    for at, (one, other) in enumerate(pairwise(edges), 1):
+        if type(one) in (int, float) and type(other) in (int, float) and one > other:
+            return f"edges[{at}] is less than the edge before"
+    return ""
+
+
+def _table_fault(value: dict[str, Any]) -> str:
+    """Return which row of a table has a wrong length, or ""."""
+    columns, rows = value.get("columns"), value.get("rows")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return ""
+    for at, row in enumerate(rows):
+        if isinstance(row, list) and len(row) != len(columns):
+            return f"rows[{at}] has {len(row)} values for {len(columns)} columns"
+    return ""
+
+
+_LENGTHS: dict[str, Callable[[dict[str, Any]], str]] = {"histogram": _histogram_fault, "table": _table_fault}
+"""What no schema can say of a type; the rule is that of the type."""
 
 
 def is_calendar_day(text: str) -> bool:

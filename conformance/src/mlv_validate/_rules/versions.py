@@ -10,7 +10,10 @@ Version = tuple[int, int]
 
 _KNOWN: Version = (int(SPEC_VERSION.partition(".")[0]), int(SPEC_VERSION.partition(".")[2]))
 _VERSION_CHECK = Check("version.form", definition("version"))
-_REQUIRES_CHECK = Check("meta.requires", definition("distinct-strings"))
+_REQUIRES_CHECKS = (
+    Check("meta.requires", definition("distinct-strings")),
+    Check("requires.names", definition("feature-names")),
+)
 
 
 def parse_version(value: object) -> Version | None:
@@ -33,7 +36,7 @@ def why_refused(members: dict[str, Any]) -> str | None:
     if number and number[0] != _KNOWN[0]:
         return f"it is of version {number[0]}.{number[1]}; known is version {_KNOWN[0]} up to {SPEC_VERSION}"
     required = members.get("requires")
-    if required and isinstance(required, list) and _REQUIRES_CHECK.holds(required):
+    if required and isinstance(required, list) and all(check.holds(required) for check in _REQUIRES_CHECKS):
         # This version defines no features.
         return f"it requires a feature that is not known: {', '.join(map(ascii, required[:3]))[:200]}"
     return None

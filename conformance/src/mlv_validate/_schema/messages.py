@@ -20,7 +20,10 @@ _WANTED = {
     "meta.tags": "an array of different, non-empty strings",
     "meta.description": "a string",
     "meta.requires": "an array of different, non-empty strings",
+    "requires.names": "a word of ASCII letters, digits and hyphens, or a reverse-DNS name",
     "addition.digests": "'sha256:' and 64 lower-case hexadecimal digits",
+    "addition.changes": "an object that isn't a typed value",
+    "addition.stream": "the path of a stream other than log.jsonl: 'log/NAME.jsonl' with a portable name",
     "environment.types": "of the type that the specification requires",
     "event.object": "an object",
     "event.seq": "an integer from 1 to 9007199254740991",
@@ -94,4 +97,6 @@ def _from_schema(error: ValidationError) -> str:
             return "a non-empty string"
         case "pattern" if "64" in str(given):
             return "a digest of 64 lower-case hexadecimal digits"
+        case "not" if given == {"pattern": r"\n$"}:
+            return "a string without a line feed at its end"
     return "of the form that the specification requires"

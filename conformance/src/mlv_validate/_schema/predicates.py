@@ -98,11 +98,13 @@ def _number(given: dict[str, Any]) -> list[Predicate]:
 def _array(given: dict[str, Any]) -> list[Predicate]:
     """Return the predicate of the keywords for arrays."""
     is_item, is_contained = (predicate(given[name]) if name in given else None for name in ("items", "contains"))
-    must_differ = given.get("uniqueItems", False)
+    must_differ, least = given.get("uniqueItems", False), given.get("minItems", 0)
 
     def is_valid(value: Any) -> bool:
         if type(value) is not list:
             return True
+        if len(value) < least:
+            return False
         if is_item and not all([is_item(item) for item in value]):
             return False
         if is_contained and not any([is_contained(item) for item in value]):
@@ -170,7 +172,7 @@ _BY_KEYWORDS: list[tuple[tuple[str, ...], Callable[[dict[str, Any]], list[Predic
     (("const", "enum"), _constants),
     (("pattern", "minLength", "maxLength"), _string),
     (("minimum", "maximum"), _number),
-    (("items", "contains", "uniqueItems"), _array),
+    (("items", "contains", "uniqueItems", "minItems"), _array),
     (("required", "properties", "propertyNames", "additionalProperties"), _object),
     (("allOf", "anyOf", "not"), _logic),
     (("if", "then", "else"), _condition),

@@ -14,11 +14,27 @@ from mlv_validate._read.directory import Absent, Directory, Unreadable, type_of
 from mlv_validate._report import Experiment
 from mlv_validate._rules.files import References
 from mlv_validate._rules.layout import check_listing, is_stream, record_number
-from mlv_validate._rules.lifecycle import check_ends, check_sessions, unsealed_records, unsealed_streams
+from mlv_validate._rules.lifecycle import (
+    check_ends,
+    check_sessions,
+    covered_lines,
+    covered_records,
+    unsealed_records,
+    unsealed_streams,
+)
 from mlv_validate._rules.meta import Chain, read_meta_record
 from mlv_validate._rules.streams import Stream, Streams
 from mlv_validate._rules.versions import Version
 from mlv_validate._targets.stream import check_stream
+
+
+@dataclass(frozen=True, slots=True)
+class SealCover:
+    """What a seal of `log.jsonl` covers: of each stream the last `seq` and the number of later lines, and files."""
+
+    line: int
+    streams: dict[str, tuple[int | None, int]]
+    files: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -35,6 +51,10 @@ class ExperimentResult:
     checked: bool = True
     parent: object = False
     """The `parent` of `meta.json`; False if it isn't known."""
+    cover: SealCover | None = None
+    """What the seal with the digest of the anchor covers; None if there is none."""
+    may_match: bool = False
+    """Whether a masked line of `log.jsonl` may be that seal."""
 
     @property
     def experiment(self) -> Experiment:
@@ -43,17 +63,21 @@ class ExperimentResult:
 
 
 def check_experiment(
-    root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1
+    root: Directory, path: str, entries: dict[str, str], *, sealed: bool, jobs: int = 1, anchor: str | None = None
 ) -> ExperimentResult:
-    """Check the experiment in an open directory by all rules except those that compare experiments."""
-    return _ExperimentChecker(root, path, entries, jobs).check(sealed)
+    """Check the experiment in an open directory by all rules except those that compare experiments.
+
+    `anchor` is the digest of a seal to find.
+    """
+    return _ExperimentChecker(root, path, entries, jobs, anchor).check(sealed)
 
 
 class _ExperimentChecker:
     """A check of one experiment, in the order of reading that the module describes."""
 
-    def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int) -> None:
+    def __init__(self, root: Directory, path: str, entries: dict[str, str], jobs: int, anchor: str | None) -> None:
         self._jobs = jobs
+        self._anchor = anchor
         self._root = root
         self._path = path
         self._entries = entries
@@ -72,7 +96,7 @@ class _ExperimentChecker:
         if first and first.refusal:
             return self._result_of_refused(first.digest, {first.path: first.refusal})
         id_ = f"sha256:{first.digest}" if first and first.digest else None
-        references = References(self._root, id_, findings)
+        references = References(self._root, id_, findings, anchored=self._anchor is not None)
         # The version of the lines before the first session isn't known if meta.json is masked.
         base = (1, 0) if first is None else None if first.masked else first.version
         if first and not first.masked:
@@ -97,6 +121,9 @@ class _ExperimentChecker:
         result.sealed = self._check_sealed(chain, id_, report=sealed)
         result.events = sum(stream.events for stream in self._streams.values())
         main = self._streams.get("log.jsonl")
+        if self._anchor:
+            result.cover = self._seal_cover(self._anchor, chain, id_, references)
+            result.may_match = main is not None and (main.is_masked or main.refused)
         if main or "log.jsonl" not in self._unknown:
             result.state = main.state if main else "open"
         if main and main.refused:
@@ -125,6 +152,29 @@ class _ExperimentChecker:
             findings.add(rule, path, line, message)
         return None if findings.unchecked else not unsealed
 
+    def _seal_cover(self, anchor: str, chain: Chain, id_: str | None, references: References) -> SealCover | None:
+        """Return what the seal with a digest covers; None if there is no such seal without a finding."""
+        main = self._streams.get("log.jsonl")
+        if main is None or anchor not in main.seals:
+            return None
+        line, _ = main.seals[anchor]
+        if self._findings.has_finding_at("log.jsonl", line):
+            return None
+        seals = covered_lines(main, self._streams, anchor)
+        lines = {path: covered for path, (covered, _) in seals.items()}
+        records = covered_records((self._streams[path] for path in lines), lines, chain, id_)
+        names = {"meta.json" if number == 1 else f"meta/{number}.json" for number in records}
+        lines.update(dict.fromkeys(names, 0))
+        files = {
+            name
+            for name, by in references.attached_by.items()
+            if any(first <= lines.get(path, -1) for path, first in by.items())
+        }
+        streams: dict[str, tuple[int | None, int]] = {
+            path: (seq, self._streams[path].lines - covered) for path, (covered, seq) in seals.items()
+        }
+        return SealCover(line, streams, frozenset(names | files))
+
     def _entry_type(self, name: str) -> str | None:
         """Return the type of an entry, which may have appeared after the directory was listed."""
         try:
@@ -137,13 +187,22 @@ class _ExperimentChecker:
     ) -> None:
         try:
             with folder.open_file(name) as file:
-                self._streams[path] = check_stream(folder, file, path, base, self._findings, references, self._jobs)
+                self._streams[path] = check_stream(
+                    folder, file, path, base, self._findings, references, self._jobs, self._wanted(path)
+                )
         except Absent:
             self._unknown.add(path)
             self._findings.add_unchecked(path, "it was moved, removed or replaced while the directory was read")
         except (Unreadable, MemoryError) as error:
             self._unknown.add(path)
             self._findings.add_unchecked(path, str(error) or "there was not enough memory")
+
+    def _wanted(self, path: str) -> frozenset[str]:
+        """Return the digests of the seals to find in a stream: `log.jsonl`, which is read first, names the others."""
+        if path == "log.jsonl":
+            return frozenset([self._anchor] if self._anchor else [])
+        main = self._streams.get("log.jsonl")
+        return frozenset(seals[path] for _, _, seals in main.ends if path in seals) if main else frozenset()
 
     def _check_further_streams(
         self, folder: Directory, listing: dict[str, str], base: Version | None, references: References

@@ -1,10 +1,20 @@
 """Checks of a stream, line by line: its sessions, numbers, spans and seals."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from mlv_validate._fast import BrokenRules, InvalidLines, Item, Run, UnknownLine, learn_from, read
+from mlv_validate._fast import (
+    BrokenRules,
+    InvalidLines,
+    Item,
+    Run,
+    UnknownLine,
+    learn_from,
+    may_name_record,
+    may_start,
+    read,
+)
 from mlv_validate._findings import Broken, Findings, RuleFindings
 from mlv_validate._read.directory import Directory, File
 from mlv_validate._read.lines import MAX_SIZE, Block, Line
@@ -26,6 +36,7 @@ def check_stream(
     findings: Findings,
     references: References | None,
     jobs: int = 1,
+    wanted: Collection[str] = (),
 ) -> Stream:
     """Check a stream by itself, and return what must be compared with other records.
 
@@ -37,8 +48,11 @@ def check_stream(
         findings: Takes the findings.
         references: Takes the typed values, None for a bare log.
         jobs: How many worker processes may read a long stream.
+        wanted: The digests of the seals to find.
     """
-    return _StreamChecker(file, path, base, findings, references, jobs).check(folder)
+    checker = _StreamChecker(file, path, base, findings, references, jobs)
+    checker.stream.wanted = wanted
+    return checker.check(folder)
 
 
 class _StreamChecker:
@@ -59,7 +73,7 @@ class _StreamChecker:
         self._version = base
         self._findings = findings
         self._references = references
-        self._stream = Stream(path, file.size)
+        self.stream = Stream(path, file.size)
         self._spans = Spans()
         self._seals = Seals(file)
         self._after_end = True  # also before the first line
@@ -72,18 +86,18 @@ class _StreamChecker:
         for block, items in read(self._file, self._jobs):
             end = block.end
             if any(self._check_item(item, block) for item in items):
-                self._stream.refused = True
+                self.stream.refused = True
                 break
         if self._last:
-            self._stream.last = parse(self._last[:-1], line=True).value["event"]
-        if end < self._file.size and not self._stream.refused:
-            self._stream.torn = self._file.size - end
-            rule, message = torn(self._stream.torn)
-            self._findings.add(rule, self._path, self._stream.lines + 1, message)
+            self.stream.last = parse(self._last[:-1], line=True).value["event"]
+        if end < self._file.size and not self.stream.refused:
+            self.stream.torn = self._file.size - end
+            rule, message = torn(self.stream.torn)
+            self._findings.add(rule, self._path, self.stream.lines + 1, message)
         changed = self._file.how_changed(folder)
         if changed:
             self._findings.add_unchecked(self._path, changed)
-        return self._stream
+        return self.stream
 
     def _check_item(self, item: Item, block: Block) -> bool:
         """Check lines by the result of the fast path. True means that the rest of the stream can't be checked."""
@@ -92,10 +106,10 @@ class _StreamChecker:
         if isinstance(item, InvalidLines):
             return self._count_invalid(item, block)
         raw = self._bytes(block, item.start, item.end) if isinstance(item, UnknownLine) else None
-        line = Line(self._stream.lines + 1, block.start + item.start, block.start + item.end, raw)
+        line = Line(self.stream.lines + 1, block.start + item.start, block.start + item.end, raw)
         if isinstance(item, UnknownLine):
             return self._check_line(line)
-        self._stream.lines += 1
+        self.stream.lines += 1
         self._check_event(line, item.event, item.event["event"], item.event["seq"])
         if item.typed and self._references:
             self._references.check(self._path, line.number, item.typed)
@@ -103,7 +117,7 @@ class _StreamChecker:
 
     def _check_run(self, run: Run, block: Block) -> bool:
         """Check the numbers and the `within` of lines that keep all other rules."""
-        stream, sequence, spans = self._stream, self._stream.sequence, self._spans
+        stream, sequence, spans = self.stream, self.stream.sequence, self._spans
         if self._after_end:
             # The first line after an `mlv/end` must be an `mlv/start`: the full path reports that.
             return any(map(self._check_line, self._lines(run.start, run.end, block)))
@@ -139,7 +153,7 @@ class _StreamChecker:
                 if self._count(((broken, left, end - line.start),), 0, line.start)[0]:
                     break
                 if broken.if_unknown == () and not is_known(self._version):
-                    self._stream.lines += 1
+                    self.stream.lines += 1
                     event = json.loads(line.raw or b"")  # the line breaks no rule
                     self._check_event(line, event, event["event"], int(event["seq"]))
                 elif self._check_line(line):
@@ -159,8 +173,8 @@ class _StreamChecker:
         Returns:
             The index of the first run that isn't counted, and the offset of its first line.
         """
-        in_known, may_start = is_known(self._version), False
-        lines, end = self._stream.lines, start
+        in_known, starts, names_record = is_known(self._version), False, False
+        lines, end = self.stream.lines, start
         for broken, number, size in runs[at:] if at else runs:
             rules = broken.if_known if in_known else broken.if_unknown
             counters = self._counters.get(rules) or self._only_counted(rules) if rules else None
@@ -171,11 +185,12 @@ class _StreamChecker:
             end += size
             for counter in counters:
                 counter.count(number, lines)
+            names_record = names_record or broken.may_name_record
             if broken.may_start:
-                in_known, may_start = False, True
+                in_known, starts = False, True
         if end > start:
-            self._stream.lines = lines
-            self._add_masked(start, end, may_start)
+            self.stream.lines = lines
+            self._add_masked(start, end, starts, names_record)
         return at, end
 
     def _only_counted(self, rules: tuple[str, ...]) -> list[RuleFindings] | None:
@@ -193,18 +208,18 @@ class _StreamChecker:
         start, offset = 0, block.start + start
         while start < len(raw):
             end = raw.index(b"\n", start) + 1
-            yield Line(self._stream.lines + 1, offset + start, offset + end, raw[start:end])
+            yield Line(self.stream.lines + 1, offset + start, offset + end, raw[start:end])
             start = end
 
     def _check_seq(self, line: int, seq: int) -> None:
         """Check the `seq` of a line that may not be the next number."""
-        for rule, message in self._stream.sequence.check(line, seq):
+        for rule, message in self.stream.sequence.check(line, seq):
             self._findings.add(rule, self._path, line, message)
         self._add_seq(seq)
 
     def _add_seq(self, seq: int) -> None:
         """Add the `seq` of a line, and the masked lines before it."""
-        sequence = self._stream.sequence
+        sequence = self.stream.sequence
         if sequence.after_masked:
             self._spans.add_masked(sequence.last + 1, min(seq - 1, MAX_INTEGER))
         sequence.add(seq)
@@ -218,7 +233,7 @@ class _StreamChecker:
 
     def _check_line(self, line: Line) -> bool:
         """Check the next line by all rules. True means that the rest of the stream can't be checked."""
-        self._stream.lines += 1
+        self.stream.lines += 1
         if line.raw is None:
             return self._report_masked(line, [too_long(line.end - line.start)])
         parsed = parse(line.raw[:-1], line=True)
@@ -239,7 +254,7 @@ class _StreamChecker:
             learn_from(line.raw, event, checked.broken, is_known(own))
         if checked.masked:
             name = event.get("event") if isinstance(event, dict) else None
-            return self._report_masked(line, checked.broken, may_start=name == "mlv/start" or not isinstance(name, str))
+            return self._report_masked(line, checked.broken, name if isinstance(name, str) else None)
         self._version = own
         self._report(line, checked.broken)
         self._check_event(line, event, event["event"], int(event["seq"]))
@@ -247,20 +262,28 @@ class _StreamChecker:
             self._references.check(self._path, line.number, checked.typed)
         return False
 
-    def _report_masked(self, line: Line, broken: list[Broken], may_start: bool = True) -> bool:
-        """Report the rules for which a line is masked, and return False: the next line can be checked."""
+    def _report_masked(self, line: Line, broken: list[Broken], name: str | None = None) -> bool:
+        """Report the rules for which a line is masked, and return False: the next line can be checked.
+
+        Args:
+            line: The line.
+            broken: The rules that it breaks.
+            name: The name of its event, if that is known.
+        """
         self._report(line, broken)
-        self._add_masked(line.start, line.end, may_start)
+        self._add_masked(line.start, line.end, may_start(name), may_name_record(name))
         return False
 
-    def _add_masked(self, start: int, end: int, may_start: bool) -> None:
-        """Add masked lines between these offsets."""
+    def _add_masked(self, start: int, end: int, starts: bool, names_record: bool) -> None:
+        """Add masked lines between these offsets, which may have begun a session or named a meta record."""
         self._last = b""
-        self._stream.last = None
-        if may_start:
-            self._stream.may_have_started = True
+        self.stream.last = None
+        self.stream.is_masked = True
+        if starts:
             self._version = None  # it may have begun a session of a newer version
-        self._stream.sequence.add_masked()
+        if names_record:
+            self.stream.may_name_record = True
+        self.stream.sequence.add_masked()
         self._seals.add_masked(start, end)
         self._after_end = False
 
@@ -275,7 +298,7 @@ class _StreamChecker:
 
     def _check_event(self, line: Line, event: dict[str, Any], name: str, seq: int) -> None:
         """Check the next event, which isn't masked, by the rules about the lines before it."""
-        stream, data, broken = self._stream, event["data"], list[Broken]()
+        stream, data, broken = self.stream, event["data"], list[Broken]()
         stream.events += 1
         stream.last = name
         self._last = b""
@@ -294,19 +317,25 @@ class _StreamChecker:
 
     def _check_lifecycle(self, line: Line, name: str, seq: int, data: dict[str, Any]) -> list[Broken]:
         """Check a lifecycle event, and change the state of the stream."""
-        stream = self._stream
+        stream = self.stream
         stream.state = _STATES.get(name, stream.state)
         match name:
-            case "mlv/start":
-                self._spans.clear()
+            case "mlv/start" | "mlv/record":
+                if name == "mlv/start":
+                    self._spans.clear()
                 record = data.get("record", {})
                 number = int(record["number"]) if record else None
-                stream.starts.append(Start(line.number, data.get("experiment"), number, record.get("sha256")))
+                experiment = data.get("experiment") if name == "mlv/start" else None
+                stream.starts.append(Start(line.number, name, experiment, number, record.get("sha256")))
             case "mlv/rewind":
                 self._spans.clear()
                 return check_rewind(data, seq)
             case "mlv/end":
                 stream.state = data["status"]
-                if data.get("streams"):
-                    stream.ends.append((line.number, data["streams"]))
-        return self._seals.check(line, data) if name in ("mlv/seal", "mlv/end") else []
+                if data.get("streams") or data.get("seals"):
+                    stream.ends.append((line.number, data.get("streams", {}), data.get("seals", {})))
+        if name not in ("mlv/seal", "mlv/end"):
+            return []
+        if data["sha256"] in stream.wanted:
+            stream.seals.setdefault(data["sha256"], (line.number, seq))
+        return self._seals.check(line, data)

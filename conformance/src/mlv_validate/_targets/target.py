@@ -9,9 +9,10 @@ from mlv_validate._fast import is_long
 from mlv_validate._findings import Findings, Unchecked, path_order
 from mlv_validate._jobs import WorkerFailed, can_fork, workers
 from mlv_validate._read.directory import Absent, Directory, File, Progress, Unreadable, open_target, walk
-from mlv_validate._report import Target
+from mlv_validate._report import Match, Target
 from mlv_validate._rules.layout import FOLDERS, Copies, check_parent
 from mlv_validate._rules.lifecycle import unsealed_streams
+from mlv_validate._targets.anchor import Anchor, check_anchor, match_bare_log
 from mlv_validate._targets.discovery import is_experiment
 from mlv_validate._targets.experiment import ExperimentResult, check_experiment
 from mlv_validate._targets.stream import check_stream
@@ -22,7 +23,15 @@ Share = dict[str, tuple[ExperimentResult | str, Identity]]
 """Experiments by path; a string instead of a result says why the experiment was not checked."""
 
 
-def check_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, progress: Progress | None = None) -> Target:
+def check_target(
+    path: str,
+    *,
+    sealed: bool,
+    copies: Copies,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    anchor: Anchor | None = None,
+) -> Target:
     """Check a directory with everything below it, or a file as a bare log."""
     try:
         opened = open_target(path, progress)
@@ -30,8 +39,8 @@ def check_target(path: str, *, sealed: bool, copies: Copies, jobs: int = 1, prog
         return Target(path, (), (), (), (Unchecked(".", str(error)),), 0)
     with opened:
         if isinstance(opened, File):
-            return _bare_log(path, opened, sealed, jobs)
-        return _directory(path, opened, sealed, copies, jobs)
+            return _bare_log(path, opened, sealed, jobs, anchor)
+        return _directory(path, opened, sealed, copies, jobs, anchor)
 
 
 def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchecked]]:
@@ -67,23 +76,25 @@ def find_experiments(path: str, *, nested: bool) -> tuple[list[str], list[Unchec
     return [where or "." for where in sorted(found, key=path_order)], list(dict.fromkeys(findings.unchecked))
 
 
-def _bare_log(path: str, file: File, sealed: bool, jobs: int) -> Target:
+def _bare_log(path: str, file: File, sealed: bool, jobs: int, anchor: Anchor | None) -> Target:
     """Check a single log file."""
-    findings, events = Findings(), 0
+    findings, events, matches = Findings(), 0, tuple[Match, ...]()
     try:
-        stream = check_stream(None, file, ".", (1, 0), findings, None, jobs)
+        stream = check_stream(None, file, ".", (1, 0), findings, None, jobs, [anchor.digest] if anchor else [])
         events = stream.events
+        matches = match_bare_log(stream, anchor, findings) if anchor else ()
         for rule, where, line, message in unsealed_streams([stream], findings) if sealed else []:
             findings.add(rule, where, line, message)
     except (Unreadable, MemoryError) as error:
         findings.add_unchecked(".", str(error) or "there was not enough memory")
-    return Target(path, (), tuple(findings.listed), tuple(findings.omitted), tuple(findings.unchecked), events)
+    parts = tuple(findings.listed), tuple(findings.omitted), tuple(findings.unchecked)
+    return Target(path, (), *parts, events, matches)
 
 
-def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int) -> Target:
+def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: int, anchor: Anchor | None) -> Target:
     """Check the experiments in and below a directory, and compare them with one another."""
     common = Findings()
-    found = _check_all(root, sealed, jobs, common)
+    found = _check_all(root, sealed, jobs, common, anchor)
     results = []
     for where in sorted(found, key=path_order):
         result, identity = found[where]
@@ -95,6 +106,7 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: i
         results.append(result)
     if not results:
         common.add_unchecked(".", "there is no experiment in it")
+    matches = check_anchor(root, anchor, results, common) if anchor else ()
     parts = [common, *(result.findings for result in results)]
     return Target(
         path,
@@ -103,6 +115,7 @@ def _directory(path: str, root: Directory, sealed: bool, copies: Copies, jobs: i
         tuple(number for part in parts for number in part.omitted),
         tuple(dict.fromkeys(entry for part in parts for entry in part.unchecked)),
         sum(result.events for result in results),
+        matches,
     )
 
 
@@ -119,16 +132,16 @@ def _compare_parent(result: ExperimentResult, others: dict[str, tuple[Experiment
 
 
 def _check_all(
-    root: Directory, sealed: bool, jobs: int, common: Findings
+    root: Directory, sealed: bool, jobs: int, common: Findings, anchor: Anchor | None
 ) -> dict[str, tuple[ExperimentResult, Identity]]:
     """Check the experiments in and below a directory, distributed by their paths over `jobs` processes."""
     jobs = max(jobs, 1) if can_fork() else 1
     others: dict[str, int] = {}
     try:
         with workers(
-            jobs - 1, lambda number: iter([_check_share(root, sealed, jobs, number, Findings(), {})])
+            jobs - 1, lambda number: iter([_check_share(root, sealed, jobs, number, Findings(), {}, anchor)])
         ) as shares:
-            found = _check_share(root, sealed, jobs, jobs - 1, common, others)
+            found = _check_share(root, sealed, jobs, jobs - 1, common, others, anchor)
             for number, share in enumerate(shares):
                 given, reason = dict[str, Any](), "it was moved, removed or replaced while the directory was read"
                 try:
@@ -147,7 +160,13 @@ def _check_all(
 
 
 def _check_share(
-    root: Directory, sealed: bool, jobs: int, number: int, common: Findings, others: dict[str, int]
+    root: Directory,
+    sealed: bool,
+    jobs: int,
+    number: int,
+    common: Findings,
+    others: dict[str, int],
+    anchor: Anchor | None,
 ) -> Share:
     """Check the experiments of one process.
 
@@ -158,6 +177,7 @@ def _check_share(
         number: The number of this process; the first process has the greatest.
         common: Takes what belongs to no experiment.
         others: Takes the experiments of other processes, with the number of the process.
+        anchor: The anchor, if one was given.
     """
     found: Share = {}
 
@@ -171,7 +191,14 @@ def _check_share(
             others[where] = whose
             return set(FOLDERS)
         try:
-            result = check_experiment(directory, where, entries, sealed=sealed, jobs=jobs if long else 1)
+            result = check_experiment(
+                directory,
+                where,
+                entries,
+                sealed=sealed,
+                jobs=jobs if long else 1,
+                anchor=anchor.digest if anchor else None,
+            )
             found[where] = result, directory.identity()
         except Exception as error:  # a fault of the validator costs this experiment's verdict, not those of the others
             found[where] = f"the validator failed: {type(error).__name__}: {ascii(str(error))[:200]}", (0, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import open as open_file  # while the interpreter ends, the built-in name is gone
+from sys import is_finalizing
 
 from .._errors import CannotAttach
 from .._messages import brief
@@ -290,7 +292,8 @@ class Folder(Directory):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_fd", None) is not None:
+        # While the interpreter ends, the functions of this module may be gone; the system closes the descriptor.
+        if getattr(self, "_fd", None) is not None and not is_finalizing():
             self.close()
 
 
@@ -344,7 +347,7 @@ def open_regular(path: str | os.PathLike[str], follow: bool = False, dir_fd: int
     """
     fd = _open_regular(path, follow, dir_fd)[0]
     try:
-        return open(fd, "rb")
+        return open_file(fd, "rb")  # noqa: UP020
     except BaseException:
         os.close(fd)
         raise

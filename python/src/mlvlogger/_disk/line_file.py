@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import open as open_file  # while the interpreter ends, the built-in name is gone
 from sys import is_finalizing
 
 from .._errors import StreamBusy
@@ -304,7 +305,7 @@ class LineFile:
 
     def reader(self) -> IO[bytes]:
         """Return the file, open for reading at its beginning. The caller closes it."""
-        reader = open(os.dup(self._fd), "rb")
+        reader = open_file(os.dup(self._fd), "rb")  # noqa: UP020
         reader.seek(0)
         return reader
 

@@ -11,9 +11,8 @@ import sys
 import time
 
 from .._errors import StreamBusy
-from .._format.json import dumps
 from .folder import TEMPORARY_PREFIX, Folder
-from .host import host
+from .lock_file import HELD, STALE, UNKNOWN, content, judge, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +22,9 @@ __all__ = ["LockHeld", "StreamLock", "remove_stale_locks"]
 
 _LOCK = ".lock"  # the end of the name of a lock folder
 _NOTICE = 5.0  # seconds for which a writer that may still run can notice that its lock file was removed
-_UNREADABLE = 1.0  # seconds after which a lock file without an object is stale
 _SETTLED = 0.5  # seconds after which a lock file isn't that of a process that is only trying
 _TRIES = 12  # to acquire a lock for which other processes are trying, too
-_MAX_SIZE = 65_536  # bytes of a lock file that are read
-
-# What a lock file of another writer is.
-_STALE, _WITH_NOTICE, _HELD, _UNKNOWN = range(4)
+MAX_SIZE = 65_536  # bytes of a lock file that are read
 
 
 class LockHeld(StreamBusy):
@@ -48,7 +43,7 @@ class LockHeld(StreamBusy):
         self.is_unknown = is_unknown
 
 
-def _lock_folder(name: str) -> str:
+def lock_folder(name: str) -> str:
     """Return the path of the lock folder of a stream, next to the stream."""
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{TEMPORARY_PREFIX}{last}{_LOCK}"
@@ -70,7 +65,7 @@ class StreamLock:
 
     def __init__(self, root: Folder, name: str, kernel: str | None, takeover: bool = False) -> None:
         self._root = root
-        self._folder = _lock_folder(name)
+        self._folder = lock_folder(name)
         self._kernel = kernel
         self._pid = os.getpid()  # a forked child has a copy of this object, and not the lock
         self._own = ""  # the name of the lock file of this process; empty if there is none
@@ -123,7 +118,7 @@ class StreamLock:
             except NotADirectoryError:
                 raise self._held(is_unknown=True) from None
         try:
-            os.write(fd, _content(self._pid, self._kernel))
+            os.write(fd, content(self._pid, self._kernel))
         finally:
             os.close(fd)
 
@@ -150,24 +145,24 @@ class StreamLock:
             path = f"{self._folder}/{nonce}"
             try:
                 age = present - self._root.stat(path).st_mtime
-                theirs = _parse(self._root.read(path, _MAX_SIZE))
+                theirs = parse(self._root.read(path, MAX_SIZE))
             except FileNotFoundError:
                 continue
-            verdict = _judge(theirs, age, self._kernel)
-            if verdict == _HELD or verdict == _UNKNOWN and not takeover:
+            verdict = judge(theirs, age, self._kernel)
+            if verdict == HELD or verdict == UNKNOWN and not takeover:
                 if held is None or age > oldest:
-                    held, oldest = self._held(theirs, verdict == _UNKNOWN), age
+                    held, oldest = self._held(theirs, verdict == UNKNOWN), age
             else:
                 stale[path] = verdict
         if held is not None:
             return held, oldest, False
         for path in stale:
             self._root.remove(path)
-        return None, 0.0, any(verdict != _STALE for verdict in stale.values())
+        return None, 0.0, any(verdict != STALE for verdict in stale.values())
 
     def _names(self) -> list[str]:
         """Return the names of the lock files of other writers."""
-        names = _list(self._root, self._folder)
+        names = list_files(self._root, self._folder)
         return [name for name in names if len(name) == 32 and name not in (self._own, self._other)]
 
     def check(self) -> bool:
@@ -262,7 +257,7 @@ def remove_stale_locks(root: Folder, prefix: str) -> None:
     """
     folder, _, beginning = prefix.rpartition("/")
     try:
-        names = _list(root, folder or os.curdir)
+        names = list_files(root, folder or os.curdir)
     except OSError:
         return
     for name in names:
@@ -270,17 +265,17 @@ def remove_stale_locks(root: Folder, prefix: str) -> None:
             continue
         path = f"{folder}/{name}" if folder else name
         try:
-            for nonce in _list(root, path):
+            for nonce in list_files(root, path):
                 file = f"{path}/{nonce}"
                 age = time.time() - root.stat(file).st_mtime
-                if _judge(_parse(root.read(file, _MAX_SIZE)), age, None) == _STALE:
+                if judge(parse(root.read(file, MAX_SIZE)), age, None) == STALE:
                     root.remove(file)
             os.rmdir(root.at(path), dir_fd=root.fd)
         except OSError:
             pass  # some are left, which does no harm
 
 
-def _list(root: Folder, folder: str) -> list[str]:
+def list_files(root: Folder, folder: str) -> list[str]:
     """Return the names in a folder."""
     if root.fd is None:
         return os.listdir(root.at(folder))
@@ -289,118 +284,3 @@ def _list(root: Folder, folder: str) -> list[str]:
         return os.listdir(fd)
     finally:
         os.close(fd)
-
-
-def _content(pid: int, kernel: str | None) -> bytes:
-    """Return the content of the lock file of a process (`writer.lock-form`)."""
-    pids, boot = _system()
-    content = {
-        "mlv_lock": 1,
-        "host": host(),
-        "pid": pid,
-        "started": _status(pid)[0],
-        "pids": pids,
-        "boot": boot,
-        "kernel": kernel,
-    }
-    return dumps(content).encode("ascii")
-
-
-def _parse(content: bytes) -> dict[str, Any]:
-    """Return the object of a lock file; empty if there is none."""
-    import json
-
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _judge(theirs: dict[str, Any], age: float, kernel: str | None) -> int:
-    """Judge a lock file of another writer by the table of the chapter Bytes.
-
-    The first row is decided before: this process has the lock of the operating system, or there is none.
-
-    Args:
-        theirs: The content of the lock file; empty if it can't be read.
-        age: Its age in seconds.
-        kernel: The lock of the operating system that this process has.
-    """
-    if not theirs:
-        return _STALE if age > _UNREADABLE else _HELD
-    pid = theirs.get("pid")
-    if theirs.get("mlv_lock") != 1 or type(pid) is not int:
-        return _UNKNOWN
-    pids, boot = _system()
-    has_kernel = kernel is not None and theirs.get("kernel") == kernel
-    if boot is not None and theirs.get("boot") == boot:
-        if has_kernel:
-            return _STALE
-        if theirs.get("pids") == pids:
-            return _STALE if _has_ended(pid, theirs.get("started")) else _HELD
-    elif has_kernel:
-        return _WITH_NOTICE
-    elif boot is None and theirs.get("boot") is None and theirs.get("host") == host() and not _exists(pid):
-        return _WITH_NOTICE
-    return _UNKNOWN
-
-
-def _has_ended(pid: int, started: object) -> bool:
-    """Return whether no process of this system has this number and began then."""
-    if not _exists(pid):
-        return True
-    found, is_zombie = _status(pid)
-    return is_zombie or (found is not None and started is not None and found != started)
-
-
-def _exists(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # os.kill would end the process
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        pass  # it is another user's
-    return pid > 0
-
-
-def _status(pid: int) -> tuple[str | None, bool]:
-    """Return when a process began, or None if the system doesn't tell, and whether only its exit code is left."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name of the program may contain blanks and parentheses; the fields after it can't.
-            fields = file.read().rpartition(b") ")[2].split()
-        # If the main thread alone has ended, the state is Z, too.
-        return fields[19].decode(), fields[0] in (b"Z", b"X", b"x") and int(fields[17]) <= 1
-    except (OSError, ValueError, IndexError):
-        return None, False
-
-
-def _system() -> tuple[str | None, str | None]:
-    """Return what a pid is a number of, and the start of the operating system; None if the system doesn't tell."""
-    try:
-        pids = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        pids = None
-    return pids, _boot()
-
-
-def _boot() -> str | None:
-    try:
-        if sys.platform == "darwin":
-            return _mac_boot()
-        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
-            return file.read().strip()
-    except (OSError, ValueError):
-        return None
-
-
-def _mac_boot() -> str | None:
-    import ctypes
-
-    size = ctypes.c_size_t(64)
-    value = ctypes.create_string_buffer(size.value)
-    code = ctypes.CDLL(None).sysctlbyname(b"kern.bootsessionuuid", value, ctypes.byref(size), None, 0)
-    return None if code else value.value.decode()

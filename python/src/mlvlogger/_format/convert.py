@@ -10,16 +10,19 @@ import sys
 
 from .._messages import reraise_exhaustion
 from .forms import LARGEST_INT, decimal
+from .json import is_text
+from .references import EventRef, ExperimentRef, External, File, Redacted, Unencodable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from typing import Any
 
 __all__ = [
     "Failed",
     "as_text",
     "count_elements",
+    "free_name",
     "is_finer_than_microseconds",
     "is_mapping",
     "is_of",
@@ -27,7 +30,9 @@ __all__ = [
     "leaf_type",
     "members_of",
     "plain_mapping",
+    "reference_tree",
     "stdlib_types",
+    "string_value",
     "without_omegaconf",
 ]
 
@@ -240,3 +245,50 @@ def leaf_type(listed: Any) -> type:
     while type(listed) is list and listed:
         listed = listed[0]
     return type(listed)
+
+
+def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
+    """Return the first of `name~2`, `name~3`, … that isn't taken.
+
+    Args:
+        name: The name.
+        taken: The names that are taken.
+        numbers: The last number of each name; it is updated, so that the next call continues after it.
+    """
+    while True:
+        numbers[name] = number = numbers.get(name, 1) + 1
+        if (free := f"{name}~{number}") not in taken:
+            return free
+
+
+def string_value(text: str) -> Any:
+    """Return the JSON of a string: the string itself, or a typed value if it has lone surrogates."""
+    if is_text(text):
+        return text
+    units = text.encode("utf-16-be", "surrogatepass")
+    text = units.decode("utf-16-be", "surrogatepass")  # two surrogates that are a pair are one character
+    return text if is_text(text) else {"_mlv": "string", "value": units.hex()}
+
+
+def reference_tree(value: Any, experiment_id: str | None) -> dict[str, Any]:
+    """Return the typed value of a reference or a replacement.
+
+    Args:
+        value: A `File`, `External`, `ExperimentRef`, `EventRef`, `Redacted` or `Unencodable`.
+        experiment_id: The id of the experiment that the record belongs to.
+    """
+    if isinstance(value, File):
+        tree: dict[str, Any] = {"_mlv": "file", "path": value.path, "size": value.size, "sha256": value.sha256}
+        if value.media_type is not None:
+            tree["media_type"] = value.media_type
+        if value.experiment is not None and value.experiment != experiment_id:
+            tree["experiment"] = value.experiment
+    elif isinstance(value, ExperimentRef):
+        tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
+    else:
+        type_names = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
+        members = {name: getattr(value, name) for name in value.__match_args__}
+        # Strings from the system may have lone surrogates; such strings become typed values themselves.
+        texts = {name: string_value(text) if type(text) is str else text for name, text in members.items()}
+        tree = {"_mlv": type_names[type(value)], **texts}
+    return tree

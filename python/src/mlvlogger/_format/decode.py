@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .histogram import Histogram
+    from .table import Table
+
 __all__ = ["decode", "decode_members", "is_escaped"]
 
 
@@ -92,6 +95,25 @@ def _event(tree: dict[str, Any]) -> EventRef:
     return EventRef(None if experiment is None else checked("id", experiment), stream, _whole(tree["seq"], 1))
 
 
+def _histogram(tree: dict[str, Any]) -> Histogram:
+    from .histogram import Histogram
+
+    members = {name: decode(value) for name, value in tree.items() if name != "_mlv"}
+    for name in ("edges", "counts"):
+        if type(tree[name]) is not list:
+            raise ValueError(name)
+    return Histogram(**members)
+
+
+def _table(tree: dict[str, Any]) -> Table:
+    from .table import Table
+
+    columns, rows = tree["columns"], tree["rows"]
+    if type(columns) is not list or type(rows) is not list or not all(type(row) is list for row in rows):
+        raise ValueError(tree)
+    return Table(columns, decode(rows))
+
+
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "float": lambda tree: {"nan": nan, "inf": inf, "-inf": -inf}[tree["value"]],
     "int": lambda tree: integer_of(checked("int", tree["value"])),
@@ -106,6 +128,8 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "external": _external,
     "experiment": _experiment,
     "event": _event,
+    "histogram": _histogram,
+    "table": _table,
     "redacted": lambda tree: Redacted(),
     "unencodable": lambda tree: Unencodable(_text(tree["type"]), _text(tree["repr"])),
 }

@@ -14,13 +14,16 @@ from .convert import (
     Failed,
     as_text,
     count_elements,
+    free_name,
     is_finer_than_microseconds,
     is_of,
     key_name,
     leaf_type,
     members_of,
     plain_mapping,
+    reference_tree,
     stdlib_types,
+    string_value,
     without_omegaconf,
 )
 from .decode import decode, is_escaped
@@ -31,12 +34,14 @@ from .refusal import MAX_REFUSED, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .refusal import Problem
 
-__all__ = ["encode", "free_name"]
+    AttachTable = Callable[[tuple[Any, ...], bytes], File | None]
+
+__all__ = ["encode"]
 
 _MAX_PARTS = 1_000_000  # more don't fit into MAX_RECORD in practice; shared parts may be exponentially many
 _MAX_MESSAGES = 10  # warnings for one event: an array of a million objects is one mistake
@@ -53,6 +58,7 @@ def encode(
     experiment_id: str | None = None,
     report: Callable[[str], None] | None = None,
     refused: list[Problem] | None = None,
+    attach: AttachTable | None = None,
 ) -> Any:
     """Return the JSON tree of *value*, with typed values for what JSON can't represent, and `_mlv` keys escaped.
 
@@ -65,6 +71,8 @@ def encode(
         experiment_id: The id of the experiment that the record belongs to; references to it omit the id.
         report: A function that is called with a message for each of the first values that can't be encoded. All such
             values become `Unencodable`.
+        attach: A function that writes a large table to an attached file. It is called with the keys that lead to the
+            table and the content of the file, and returns the reference, or None if the table must be in the record.
         refused: Without *report*: a list to which the values that can't be encoded are added, instead of an error.
 
     Raises:
@@ -73,7 +81,7 @@ def encode(
         RecursionError: If the calls before this one have used up the interpreter's stack. If code of the value recurses
             endlessly, the value can't be encoded.
     """
-    encoder = _Encoder(path, depth, experiment_id, report is not None, [] if refused is None else refused)
+    encoder = _Encoder(path, depth, experiment_id, report is not None, [] if refused is None else refused, attach)
     try:
         tree = encoder.encode(value, depth)
     except _TooLarge:
@@ -96,7 +104,13 @@ class _Encoder:
     """The state of one call of `encode`."""
 
     def __init__(
-        self, path: str, top: int, experiment_id: str | None, is_lenient: bool, refused: list[Problem]
+        self,
+        path: str,
+        top: int,
+        experiment_id: str | None,
+        is_lenient: bool,
+        refused: list[Problem],
+        attach: AttachTable | None,
     ) -> None:
         self._path = path
         self._top = top
@@ -104,6 +118,7 @@ class _Encoder:
         self._is_lenient = is_lenient
         self.messages: list[str] = []  # if is_lenient: a message for each of the first values that can't be encoded
         self.more = 0  # the number of such values without a message
+        self._attach = attach
         self.refused = refused  # if not is_lenient: the values that can't be encoded
         self._parts = 0
         self._ancestors: set[int] = set()  # ids of the containers around the current value, to detect a cycle
@@ -114,7 +129,7 @@ class _Encoder:
         self._parts += 1
         kind = type(value)
         if kind is str and len(value) <= MAX_RECORD:
-            return value if value.isascii() else _string(value)
+            return value if value.isascii() else string_value(value)
         if value is None or kind is bool:
             return value
         if kind is int:
@@ -231,6 +246,8 @@ class _Encoder:
             return self._typed(value, depth)
         if isinstance(value, Opaque):
             return self._opaque(value, depth)
+        if is_of(value, f"{__package__}.histogram", "Histogram") or is_of(value, f"{__package__}.table", "Table"):
+            return self._form(value, depth)
         # The order matters: a configuration, for example, may have attributes of any name.
         if (tree := self._scalar(value, depth)) is not _OTHER:
             return tree
@@ -317,23 +334,30 @@ class _Encoder:
         return _OTHER if hasattr(listed, "tolist") else self.encode(listed, depth)
 
     def _typed(self, value: Any, depth: int) -> Any:
-        if isinstance(value, File):
-            tree: dict[str, Any] = {"_mlv": "file", "path": value.path, "size": value.size, "sha256": value.sha256}
-            if value.media_type is not None:
-                tree["media_type"] = value.media_type
-            if value.experiment is not None and value.experiment != self._experiment_id:
-                tree["experiment"] = value.experiment
-        elif isinstance(value, ExperimentRef):
-            tree = {"_mlv": "experiment", "id": value.id, **({} if value.path is None else {"path": value.path})}
-        else:
-            type_names = {External: "external", EventRef: "event", Redacted: "redacted", Unencodable: "unencodable"}
-            members = {name: getattr(value, name) for name in value.__match_args__}
-            # Strings from the system may have lone surrogates; such strings become typed values themselves.
-            texts = {name: _string(text) if type(text) is str else text for name, text in members.items()}
-            tree = {"_mlv": type_names[type(value)], **texts}
+        tree = reference_tree(value, self._experiment_id)
         if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
             return self.refuse(value, f"a {qualname(type(value))} of a wrong form")
         return tree
+
+    def _form(self, value: Any, depth: int) -> Any:
+        from .tabular import histogram_tree, table_tree
+
+        if depth + 2 >= MAX_DEPTH:
+            return self.refuse(value, f"nested deeper than {MAX_DEPTH} levels")
+        if type(value).__name__ == "Histogram":
+            return histogram_tree(value, lambda member: self.encode(member, depth + 1))
+        parts, keys, attach = self._parts, tuple(self._keys), self._attach
+
+        def encode_row(number: int, row: tuple[Any, ...]) -> Any:
+            self._parts = self._parts if attach is None else parts  # an attached file may have any number of rows
+            self._keys.append(number)
+            try:
+                return self._array(row, row, depth + 2)
+            finally:
+                self._keys.pop()
+
+        tree = table_tree(value, encode_row, None if attach is None else lambda lines: attach(keys, lines))
+        return self._typed(tree, depth) if isinstance(tree, File) else tree
 
     def _opaque(self, value: Opaque, depth: int) -> Any:
         tree = value.json
@@ -374,25 +398,3 @@ class _Encoder:
 
     def _path_to(self, keys: list[Any]) -> str:
         return self._path + "".join(f"[{key}]" if type(key) is int else f".{printable(cut(key, 100))}" for key in keys)
-
-
-def free_name(name: str, taken: Container[str], numbers: dict[str, int]) -> str:
-    """Return the first of `name~2`, `name~3`, … that isn't taken.
-
-    Args:
-        name: The name.
-        taken: The names that are taken.
-        numbers: The last number of each name; it is updated, so that the next call continues after it.
-    """
-    while True:
-        numbers[name] = number = numbers.get(name, 1) + 1
-        if (free := f"{name}~{number}") not in taken:
-            return free
-
-
-def _string(text: str) -> Any:
-    if is_text(text):
-        return text
-    units = text.encode("utf-16-be", "surrogatepass")
-    text = units.decode("utf-16-be", "surrogatepass")  # two surrogates that are a pair are one character
-    return text if is_text(text) else {"_mlv": "string", "value": units.hex()}

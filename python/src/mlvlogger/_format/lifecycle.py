@@ -15,6 +15,7 @@ __all__ = [
     "DROPPED",
     "END",
     "PAUSE",
+    "RECORD",
     "RESUME",
     "REWIND",
     "SEAL",
@@ -33,6 +34,7 @@ __all__ = [
 
 # The names of the events, as JSON text.
 START = b'"mlv/start"'
+RECORD = b'"mlv/record"'
 PAUSE = b'"mlv/pause"'
 RESUME = b'"mlv/resume"'
 REWIND = b'"mlv/rewind"'

@@ -20,6 +20,7 @@ _MEDIA = {  # types that the table of some Python versions lacks, or names diffe
     "opus": "audio/opus",
     "wav": "audio/x-wav",
     "mkv": "video/x-matroska",
+    "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
 _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}

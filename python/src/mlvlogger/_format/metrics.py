@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeGuard
 
-__all__ = ["is_metric", "metrics", "step"]
+__all__ = ["is_metric", "metrics", "position", "step"]
 
 _INT64 = 2**63
 
@@ -32,3 +32,11 @@ def step(data: dict[str, Any]) -> int | None:
     """Return the step of an event with this decoded *data*: its `step` if that is an integer of 64 bits, or None."""
     value = integer(data.get("step"))
     return value if value is not None and -_INT64 <= value < _INT64 else None
+
+
+def position(data: dict[str, Any], axis: str) -> float | None:
+    """Return the position of the metrics of an event with this decoded *data* on an axis, or None if there is none."""
+    if axis == "step":
+        return step(data)
+    value = data.get(axis)
+    return value if is_metric(value) and value - value == 0 else None  # infinities and NaN give NaN

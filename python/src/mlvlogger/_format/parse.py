@@ -34,14 +34,19 @@ def parse_line(line: bytes) -> Any:
     return tree
 
 
-def parse_record(data: bytes) -> dict[str, Any]:
+def parse_record(data: bytes, *, unique_names: bool = True) -> dict[str, Any]:
     """Return the tree of a meta record.
+
+    Args:
+        data: The bytes of the record.
+        unique_names: Whether to refuse an object in which a name occurs twice. Otherwise, the last one counts.
 
     Raises:
         ValueError: If the bytes aren't a JSON object that a record may be.
     """
     try:
-        record = _record_decoder.decode(data.decode("utf-8"))
+        decoder = _unique_decoder if unique_names else _record_decoder
+        record = decoder.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if not isinstance(record, dict):
@@ -85,3 +90,4 @@ _line_decoder = json.JSONDecoder(
     parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_object
 )
 _record_decoder = json.JSONDecoder(parse_constant=_refuse)
+_unique_decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_object)

@@ -14,6 +14,7 @@ from .file_reference import file_in
 from .meta import is_experiment
 from .nearest import enclosing, relative
 from .readonly import ReadOnlyAttributes, read_only
+from .table_file import table_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .. import Exp, Experiment
     from .._format.meta import Meta
     from .._format.references import File
+    from .._format.table import Table
 
 __all__ = ["ExistingExperiment", "SubSavedir"]
 
@@ -64,12 +66,22 @@ class ExistingExperiment(ReadOnlyAttributes):
         """A path that leads to the directory now: the given path while it leads there, otherwise an absolute path."""
         return Path(self._directory.path)
 
-    def _load_meta(self, meta: Meta) -> None:
+    def _load_meta(self, meta: Meta, number: int | None = None) -> None:
+        """Set the attributes from the meta records.
+
+        Args:
+            meta: The meta records.
+            number: The record whose values are in force; None for the effective values.
+        """
         self.id: str = meta.id
         self.name: str = meta.records[0]["name"]
         self.kind: str = meta.records[0].get("kind", "")
-        self.params: dict[str, Any] = read_only(decode_members(meta.params), "params", self)
-        self.extra: dict[str, Any] = read_only(decode_members(meta.extra), "extra", self)
+        stream = None if number is None else meta.streams.get(number)
+        params, extra = (
+            decode_members(meta.in_force(member, number or len(meta.digests), stream)) for member in ("params", "extra")
+        )
+        self.params: dict[str, Any] = read_only(params, "params", self)
+        self.extra: dict[str, Any] = read_only(extra, "extra", self)
         self.tags: list[str] = read_only(meta.tags, "tags", self)
         parent = decode(meta.records[0].get("parent"))
         self.parent_ref: ExperimentRef | None = parent if isinstance(parent, ExperimentRef) else None
@@ -140,6 +152,37 @@ class ExistingExperiment(ReadOnlyAttributes):
 
         kind = portable(kind, "a kind")
         return Exp(SubSavedir(self, self._open_folder(), kind), name, params, kind, **options)
+
+    def table(self, value: Table | File) -> Table:
+        """Return a table of this experiment, also one that is in an attached file.
+
+        Args:
+            value: The value of an event: a `Table`, or a `File` with rows in JSON or CSV. The values in a CSV are
+                strings.
+
+        Raises:
+            TypeError: If `value` is of another type.
+            ValueError: If it is a file of another experiment or of another media type, such as Parquet.
+            InvalidRecord: If the file isn't a table, or no longer has its size and digest.
+            OSError: If the file can't be read.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, Table, read
+
+            with Exp("runs", "my_exp_1") as exp:
+                exp.log.event("squares", table=Table(["n", "square"], ((n, n * n) for n in range(2000))))
+
+            experiment = read("runs/my_exp_1")
+            [event] = experiment.events("squares")
+            print(event.data["table"].path, len(experiment.table(event.data["table"]).rows))
+            ```
+
+            ```text
+            files/squares/table.ndjson 2000
+            ```
+        """
+        return table_of(self.path, self.id, value)
 
     def _open_folder(self) -> Folder:
         """Return the open directory of the experiment.

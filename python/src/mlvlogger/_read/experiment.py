@@ -3,71 +3,40 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
-from .._disk.blocks import blocks
 from .._disk.folder import Directory, check_path, open_regular
+from .._disk.lock_holders import lock_holders
 from .._errors import MLVError, NotAnExperiment, UnsupportedVersion
 from .._format.decode import decode_members
-from .._format.immutable import Immutable
-from .._format.lifecycle import lifecycle_lines, superseded
+from .._format.lifecycle import lifecycle_lines
 from .._format.names import DEFAULT_STREAM, is_stream_file, stream_name, stream_path
-from .._messages import brief, warn
-from .._version import check_version
-from .events import NOT_AN_EVENT, Event, parse_time, read_event, why_not_an_event
+from .._messages import warn
+from .changes import Change, Changes
+from .events import Event, parse_time
 from .existing import ExistingExperiment
-from .fast import Series, quick_events
+from .fast import quick_events
 from .meta import load
+from .metrics import MetricReader
 from .patterns import matcher
+from .problems import Problem, is_regular, torn_end, wrong_type, wrong_types
 from .readonly import read_only
 from .search import leads_outside, walk
 from .spans import SpanTree, span_trees
+from .stream import stream_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
-    from typing import Any, ClassVar, TypeAlias
+    from typing import Any, ClassVar
 
-    # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
-    # events, and numbered lines that `read_event` must read.
-    BlockReader: TypeAlias = Callable[[str, int, bytes], Iterator[Event | tuple[int, bytes]]]
+    from .stream import BlockReader
 
-__all__ = ["Experiment", "Problem", "readable_experiments", "search"]
-
-_LISTED = 5  # metrics in a warning
-# What a reader leaves out if an entry isn't of the type that `layout.types` requires; of other streams, their events.
-_LEFT_OUT = {
-    "meta": "the additions in it were left out",
-    "log": "the streams in it were left out",
-    DEFAULT_STREAM: "its events were left out",
-}
+__all__ = ["Experiment", "readable_experiments", "search"]
 
 
-class Problem(Immutable):
-    """A part of an experiment that a reader skipped.
-
-    Args:
-        path: The file, relative to the experiment directory.
-        line: The number of the line, counted from 1; None for the whole file.
-        message: Why it was skipped.
-    """
-
-    __slots__ = __match_args__ = ("path", "line", "message")
-
-    path: str
-    line: int | None
-    message: str
-
-    def __init__(self, path: str, line: int | None, message: str) -> None:
-        self._set(path, line, message)
-
-    def __str__(self) -> str:
-        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
-
-
-class Experiment(ExistingExperiment):
+class Experiment(MetricReader, ExistingExperiment):
     """An experiment, as returned by `read`.
 
     The metadata is read once. Events are read from the files each time you ask for them, in constant memory. The dicts
@@ -78,11 +47,14 @@ class Experiment(ExistingExperiment):
         name (str): The name, as in `meta.json`.
         kind (str): The kind, as in `meta.json`; empty if `meta.json` has none.
         created (datetime | None): When the experiment was created, in UTC; None if `meta.json` has no time.
-        params (dict[str, Any]): The effective parameters, additions included, as Python values.
-        extra (dict[str, Any]): The effective `extra`, additions included, as Python values.
+        params (dict[str, Any]): The effective parameters, additions and changes included, as Python values
+            (`reader.meta`).
+        extra (dict[str, Any]): The effective `extra`, additions and changes included, as Python values.
+        first_params (dict[str, Any]): The parameters as they were first recorded, additions included.
+        changes (list[Change]): The values that later sessions changed, in order (`reader.changes`).
         tags (list[str]): The effective tags, additions included.
         descriptions (list[str]): The descriptions, additions included.
-        environments (list[dict[str, Any]]): The environment of each meta record, in order.
+        environments (list[dict[str, Any]]): The environment of each meta record that has one, in order.
         records (list[dict[str, Any]]): The meta records as parsed JSON trees, in order.
         parent (ExperimentRef | None): The experiment that this one belongs to.
         problems (list[Problem]): The parts that were skipped so far; reading events adds to the list.
@@ -117,12 +89,15 @@ class Experiment(ExistingExperiment):
         meta = load(Path(path))
         self._directory = Directory(path)
         self._load_meta(meta)
+        self._values = Changes(meta)
+        self.first_params: dict[str, Any] = read_only(self._values.first("params"), "first_params", self)
+        self.changes: list[Change] = read_only(self._values.list(DEFAULT_STREAM), "changes", self)
         self.records: list[dict[str, Any]] = read_only(meta.records, "records", self)
         self.created: datetime | None = parse_time(meta.records[0].get("created"))
         self.descriptions: list[str] = read_only(meta.descriptions, "descriptions", self)
         environments = [decode_members(environment) for environment in meta.environments]
         self.environments: list[dict[str, Any]] = read_only(environments, "environments", self)
-        problems = (*meta.problems, *_wrong_types(os.fspath(path)))
+        problems = (*meta.problems, *wrong_types(os.fspath(path)))
         self.problems: list[Problem] = [Problem(name, None, message) for name, message in problems]
         self.torn: dict[str, Problem] = {}
         self._reported = set(self.problems)
@@ -130,11 +105,11 @@ class Experiment(ExistingExperiment):
     @property
     def streams(self) -> list[str]:
         """The paths of the streams of the experiment, `log.jsonl` first."""
-        names = [DEFAULT_STREAM] if _is_regular(self.path / DEFAULT_STREAM) else []
+        names = [DEFAULT_STREAM] if is_regular(self.path / DEFAULT_STREAM) else []
         log = self.path / "log"
         if log.is_dir() and not log.is_symlink():
             names += sorted(
-                f"log/{name}" for name in os.listdir(log) if is_stream_file(name) and _is_regular(log / name)
+                f"log/{name}" for name in os.listdir(log) if is_stream_file(name) and is_regular(log / name)
             )
         return names
 
@@ -162,8 +137,9 @@ class Experiment(ExistingExperiment):
 
     @property
     def state(self) -> str:
-        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"` or `"interrupted"`.
+        """The state: `"open"`, `"paused"`, `"completed"`, `"failed"`, `"interrupted"` or `"ended"`.
 
+        `"ended"` means that the program ended without a call of `close`, so that no one recorded whether it succeeded.
         Only the lifecycle events of `log.jsonl` determine it. `"open"` means that the log has no end yet, or that
         no log exists, not that a process is running.
 
@@ -176,6 +152,53 @@ class Experiment(ExistingExperiment):
         for event in self._read(DEFAULT_STREAM, lifecycle_lines, must_open=True):
             state = event.state_after(state)
         return state
+
+    @property
+    def is_running(self) -> bool | None:
+        """Whether a process is writing `log.jsonl` now; None if it isn't known.
+
+        An experiment that is `"open"` and not running stopped without an end. The lock files of the log tell whether a
+        process of this system is running; whether one on another host, or in another container, still runs isn't
+        known. `lock_holders` has more. No lock is taken.
+
+        Raises:
+            OSError: If the directory can't be read.
+        """
+        found = {holder.is_running for holder in lock_holders(self.path)}
+        return True if True in found else None if None in found else False
+
+    def record_at(self, event: Event) -> int | None:
+        """Return the number of the meta record that an event was logged under, None if the log names none.
+
+        It is the record that the last `mlv/start` or `mlv/record` up to the event names. The exceptions are those of
+        `events`.
+
+        Args:
+            event: An event of this experiment.
+        """
+        return self._values.record_at(event, self._read(event.stream, lifecycle_lines))
+
+    def params_at(self, where: Event | int) -> dict[str, Any]:
+        """Return the parameters that were in force for an event, or under a meta record (`reader.in-force`).
+
+        `params` has the latest values of the main work; this method has those that the event was logged with. A further
+        script or a worker may have other values. The exceptions are those of `events`.
+
+        Args:
+            where: An event of this experiment, or the number of a meta record.
+
+        Returns:
+            The parameters; {} if the event is under no record, or there is no record of this number.
+        """
+        return self._values.in_force("params", where if isinstance(where, int) else self.record_at(where))
+
+    def extra_at(self, where: Event | int) -> dict[str, Any]:
+        """Return the members of `extra` that were in force for an event, or under a meta record, like `params_at`.
+
+        Args:
+            where: An event of this experiment, or the number of a meta record.
+        """
+        return self._values.in_force("extra", where if isinstance(where, int) else self.record_at(where))
 
     def events(
         self, pattern: str = "**", *, stream: str | None = None, rewound: bool = False, lifecycle: bool = False
@@ -224,70 +247,6 @@ class Experiment(ExistingExperiment):
             if matches(tree.name):
                 yield tree
 
-    def metric(self, pattern: str, name: str, *, stream: str | None = None) -> tuple[list[int], list[float]]:
-        """Return the steps and the values of one metric, as two lists. Rewound events are skipped.
-
-        If the stream has metrics but not this one, both lists are empty and there is a warning with the names of those
-        it has. The exceptions are those of `events`.
-
-        Args:
-            pattern: As for `events`.
-            name: The member of the data. A value is a float or an integer, NaN and infinities included; events without
-                this member are skipped.
-            stream: As for `events`.
-
-        Returns:
-            The steps and the values. A step is the integer member `step` of the event; if an event has none, its number
-                among the events of its name that have the metric, from 0.
-        """
-        matches = matcher(pattern)
-        path = self._stream_to_read(stream)
-        series = Series(name, matches, None)
-        for event in self._read(path, series.read_block):
-            series.add(event)
-            if event.name == "mlv/rewind":
-                break
-        else:
-            if not series.values and series.names:
-                self._warn_of_no_metric(pattern, name, path, list(series.names))
-            return series.steps, series.values
-        # Few streams have a rewind. They are read again, without the superseded events.
-        series = Series(name, matches, self._superseded(path))
-        for event in self._read(path, series.read_block):
-            series.add(event)
-        if not series.values and (names := self.metric_names(stream=stream)):
-            self._warn_of_no_metric(pattern, name, path, names)
-        return series.steps, series.values
-
-    def metric_names(self, *, stream: str | None = None) -> list[tuple[str, str]]:
-        """Return the metrics of a stream: the name of the event and of the metric, in the order of their first values.
-
-        Rewound events are skipped. The exceptions are those of `events`.
-
-        Args:
-            stream: As for `events`.
-        """
-        path = self._stream_to_read(stream)
-        series = Series("", lambda name: False, None)
-        for event in self._read(path, series.read_block):
-            series.add(event)
-            if event.name == "mlv/rewind":
-                break
-        else:
-            return list(series.names)
-        return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
-
-    def _warn_of_no_metric(self, pattern: str, name: str, path: str, names: list[tuple[str, str]]) -> None:
-        """Warn that no event has a metric. A member of that name whose values aren't numbers is reported, too."""
-        where = f"{self.path}: no event of {path} that matches {pattern!r} has a metric {brief(name)}."
-        for event in self.events(pattern, stream=path):
-            if name in event.data:
-                warn(f"{where} The member has other values, such as {brief(event.data[name])}. Log numbers.")
-                return
-        known = ", ".join(map(brief, names[:_LISTED]))
-        more = f", and {len(names) - _LISTED} more: see metric_names()" if len(names) > _LISTED else ""
-        warn(f"{where} Choose one of the events and metrics: {known}{more}.")
-
     def subs(self) -> Iterator[Experiment]:
         """Iterate over the sub-experiments, nested ones included, in the order of their paths.
 
@@ -322,11 +281,6 @@ class Experiment(ExistingExperiment):
                 f"{kept}. To read the events there, pass stream={name!r}.",
             )
 
-    def _superseded(self, path: str) -> Callable[[int], bool] | None:
-        """Return a function that returns whether the user's event of a seq is superseded; None without a rewind."""
-        events = self._read(path, lifecycle_lines)
-        return superseded((event.seq, event.data) for event in events if event.name == "mlv/rewind")
-
     def _problem(self, path: str, line: int | None, message: str) -> None:
         problem = Problem(path, line, message)
         if problem not in self._reported:
@@ -338,86 +292,28 @@ class Experiment(ExistingExperiment):
 
         If the system can't open the file, there are no events and there is a problem, or with *must_open*, an OSError.
         """
+        place = self.path / path
         try:
-            file = open_regular(self.path / path)
+            file = open_regular(place)
         except FileNotFoundError:
             return
         except OSError as error:
-            reason = _wrong_type(self._directory.path, path)
+            reason = wrong_type(self._directory.path, path)
             if must_open and not reason:
                 raise
             self._problem(path, None, reason or f"it cannot be read: {error}")
             return
-        first = 1  # the number of the first line of a block
         with file:
-            torn = os.fstat(file.fileno()).st_size
-            for block, length in blocks(file, torn):
-                torn -= length
-                if block is None:
-                    self._problem(path, first, "the line is longer than 16 MiB and was left out")
-                    first += 1
-                    continue
-                for found in read_block(path, first, block):
-                    if isinstance(found, tuple):
-                        number, line = found
-                        try:
-                            found = read_event(path, number, line)
-                        except NOT_AN_EVENT as error:
-                            self._problem(path, number, f"{why_not_an_event(error)} and was left out")
-                            continue
-                        if found.name == "mlv/start":
-                            session = f"the session on line {number} of {self.path / path}"
-                            check_version(found.data.get("mlv"), found.data.get("requires"), session)
-                    yield found
-                first += block.count(b"\n")
+            torn = yield from stream_events(file, place, path, read_block, self._problem)
         self.torn.pop(path, None)
         if torn:
-            last = "byte has no line feed after it and isn't"
-            if torn > 1:
-                last = f"{torn} bytes have no line feed after them and aren't"
-            self.torn[path] = Problem(path, None, f"the last {last} part of the log")
+            self.torn[path] = torn_end(path, torn)
 
     def _repr_html_(self) -> str:
         """Return the HTML for a notebook: state, parameters, and a small curve of each metric of the first events."""
         from .notebook import experiment_html
 
         return experiment_html(self)
-
-
-def _is_regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _wrong_types(directory: str) -> Iterator[tuple[str, str]]:
-    """Yield the entries of an experiment that are left out because of their type, and why."""
-    log = os.path.join(directory, "log")
-    others: list[str] = []  # than regular files
-    try:
-        if not os.path.islink(log):
-            with os.scandir(log) as entries:
-                others = [one.name for one in entries if not one.is_file(follow_symlinks=False)]
-    except OSError:
-        pass  # usually there is no such folder; if it can't be searched, `Experiment.streams` raises the error
-    for name in ("meta", DEFAULT_STREAM, "log", *(f"log/{name}" for name in sorted(filter(is_stream_file, others)))):
-        if reason := _wrong_type(directory, name):
-            yield name, reason
-
-
-def _wrong_type(directory: str, name: str) -> str:
-    """Return why an entry of an experiment is left out because of its type (`layout.types`); "" if it isn't."""
-    try:
-        mode = os.lstat(os.path.join(directory, name)).st_mode
-    except OSError:
-        return ""
-    is_folder = name in ("meta", "log")
-    if stat.S_ISDIR(mode) if is_folder else stat.S_ISREG(mode):
-        return ""
-    other = f"it isn't a {'directory' if is_folder else 'regular file'}"
-    what = "it is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else other
-    return f"{what}; {_LEFT_OUT.get(name, 'its events were left out')}"
 
 
 def search(root: Path, links: list[Path] | None = None) -> Iterator[tuple[Path, int, Experiment | MLVError | OSError]]:

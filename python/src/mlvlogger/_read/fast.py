@@ -15,7 +15,7 @@ from functools import lru_cache
 from .._format.decode import decode
 from .._format.json import MAX_DEPTH, MAX_INT
 from .._format.lifecycle import is_lifecycle
-from .._format.metrics import is_metric, step
+from .._format.metrics import is_metric, position, step
 from .._format.plain import CLOCK, COUNT, NUMBER, TEXT
 from .events import Draft, Event
 
@@ -141,7 +141,7 @@ _MAX_LEARNED = 32  # events of a block whose shapes are added
 
 
 class Series:
-    """The steps and values of one metric, read from lines without making events of them.
+    """The positions and values of one metric, read from lines without making events of them.
 
     Most lines of a log differ only in their numbers: the event and the names of the members are the same. Each event
     that was read in full adds its *shape*; from all shapes, one regular expression is made, with groups for the
@@ -152,18 +152,26 @@ class Series:
         matches: A function that returns whether events of a name are included.
         is_superseded: A function that returns whether the event of a seq is superseded, and so not included. None if no
             event is superseded.
+        axis_of: A function that returns the member that gives the positions, for events of a name.
 
     Attributes:
-        steps: The steps that were found so far.
-        values: The values that were found so far.
+        positions: The positions that were found so far.
+        values: The values that were found so far, one for each position.
+        left_out: How many values have no position, by the axis.
         names: All metrics that were found so far, by event and name. Every shape comes from an event that was read in
             full, so those events have all names.
     """
 
     def __init__(
-        self, metric: str, matches: Callable[[str], bool], is_superseded: Callable[[int], bool] | None
+        self,
+        metric: str,
+        matches: Callable[[str], bool],
+        is_superseded: Callable[[int], bool] | None,
+        axis_of: Callable[[str], str] = lambda name: "step",
     ) -> None:
-        self.steps: list[int] = []
+        self.positions: list[float] = []
+        self.left_out: dict[str, int] = {}
+        self._axis_of = axis_of
         self.values: list[float] = []
         self.names: dict[tuple[str, str], None] = {}
         self._metric = metric
@@ -185,10 +193,16 @@ class Series:
         if not is_metric(value) or not self._is_included(event.name):
             return
         if self._is_superseded is None or not self._is_superseded(event.seq):
-            number = self._counts.get(event.name, 0)
-            self._counts[event.name] = number + 1
-            step = event.step
-            self.steps.append(number if step is None else step)
+            axis = self._axis_of(event.name)
+            at = position(event.data, axis)
+            if axis == "step":
+                number = self._counts.get(event.name, 0)
+                self._counts[event.name] = number + 1
+                at = number if at is None else at
+            if at is None:
+                self.left_out[axis] = self.left_out.get(axis, 0) + 1
+                return
+            self.positions.append(at)
             self.values.append(value)
 
     def read_block(self, stream: str, number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
@@ -225,33 +239,42 @@ class Series:
                 for groups in self._groups:
                     self._add_group([parts], *groups)
 
-    def _add_group(self, found: list[tuple[str, ...]], name: str, value: int, step: int | None) -> None:
+    def _add_group(self, found: list[tuple[str, ...]], name: str, value: int, at: int | None) -> None:
         """Add the values of one group, from the lines in which the group matched.
 
         Args:
             found: The groups of each line.
             name: The name of the event.
             value: The index of the value's group.
-            step: The index of the step's group, or None if the event has no step.
+            at: The index of the position's group, or None if the event doesn't have the member as a number.
         """
         found = [parts for parts in found if parts[value]]
         if self._is_superseded is not None:
             found = [parts for parts in found if not self._is_superseded(int(parts[0]))]
+        if (axis := self._axis_of(name)) != "step":
+            if at is None:
+                self.left_out[axis] = self.left_out.get(axis, 0) + len(found)
+                return
+            self.positions += [_number(parts[at]) for parts in found]
         tokens = [parts[value] for parts in found]
         self.values += [float(token) if "." in token else _number(token) for token in tokens]
+        if axis == "step":
+            self._add_steps(found, name, at)
+
+    def _add_steps(self, found: list[tuple[str, ...]], name: str, at: int | None) -> None:
         count = self._counts.get(name, 0)
         self._counts[name] = count + len(found)
-        if step is None:
-            self.steps += range(count, count + len(found))
+        if at is None:
+            self.positions += range(count, count + len(found))
             return
-        tokens = [parts[step] for parts in found]
+        tokens = [parts[at] for parts in found]
         try:
             steps = [*map(int, tokens)]
             if steps and max(map(abs, steps)) >= 2**63:
                 raise ValueError
         except ValueError:  # one of them has a fraction or an exponent, or isn't a step
             steps = [_step(token, number) for number, token in enumerate(tokens, count)]
-        self.steps += steps
+        self.positions += steps
 
     def _is_included(self, name: str) -> bool:
         return not is_lifecycle(name) and self._matches(name)
@@ -266,12 +289,13 @@ class Series:
             self._shapes[event.name, members] = None
 
     def _compile(self) -> None:
-        self._groups: list[tuple[str, int, int | None]] = []  # event name; indices of the groups of value and step
+        self._groups: list[tuple[str, int, int | None]] = []  # event name; indices of the groups of value and position
         group_count = 0 if self._is_superseded is None else 1  # the group of the seq; capturing it is expensive
         count = COUNT if self._is_superseded is None else f"({COUNT})"
         shapes = []
         for event, members in self._shapes:
-            wanted = (self._metric, "step") if (self._metric, NUMBER) in members and self._is_included(event) else ()
+            axis = self._axis_of(event)
+            wanted = (self._metric, axis) if (self._metric, NUMBER) in members and self._is_included(event) else ()
             groups: dict[str, int] = {}
             texts = []
             for name, token in members:
@@ -281,7 +305,7 @@ class Series:
                     token = f"({token})"
                 texts.append(re.escape(f'"{name}":') + token)
             if wanted:
-                self._groups.append((event, groups[self._metric], groups.get("step")))
+                self._groups.append((event, groups[self._metric], groups.get(axis)))
             shapes.append(re.escape(event) + r'","data":\{' + ",".join(texts) + r"\}")
         head = rf'\{{"seq":{count},"time":"(?:{self._date}|{_DATE})T{CLOCK}Z","event":"'
         # There are at least two groups, also if there is no value, so that `findall` gives tuples.

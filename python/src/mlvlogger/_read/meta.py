@@ -25,8 +25,8 @@ __all__ = ["holds_experiment", "is_experiment", "load"]
 # The errors of opening a meta.json that isn't a record: missing, a link, a special file, or another user's file. None
 # is that of `read_regular` for a file that isn't regular, or is too large.
 _NO_RECORD = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
-# The rest of an addition whose only further member is its environment, which was removed.
-_REST = re.compile(rb'[-0-9T:.Z]+"\n\}\n')
+# The rest of an addition whose only further members are its stream and its environment, which was removed.
+_REST = re.compile(rb'[-0-9T:.Z]+"(?:,\n  "stream": "(log/[A-Za-z0-9._-]+)")?\n\}\n')
 _ADDITION = re.compile(r"([2-9]|[1-9][0-9]+)\.json", re.ASCII)
 
 
@@ -50,7 +50,7 @@ def holds_experiment(directory: str | os.PathLike[str]) -> bool:
         OSError: If the system can't determine it, for example because of an I/O error.
     """
     try:
-        record = parse_record(read_regular(Path(directory, "meta.json"), MAX_RECORD))
+        record = parse_record(read_regular(Path(directory, "meta.json"), MAX_RECORD), unique_names=False)
     except ValueError:
         return False
     except OSError as error:
@@ -95,35 +95,46 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     for number in _numbers(directory):
         name = f"meta/{number}.json"
         if number != len(meta.digests) + 1:
-            meta.problems.append(
-                (name, f"there is no meta/{len(meta.digests) + 1}.json; it and what follows were left out")
-            )
-            break
+            meta.problems.append((name, f"was left out, because there is no meta/{len(meta.digests) + 1}.json"))
+            continue
         try:
             data = read(name)
             small = data if environments else without_environment(data)
             begin = next_addition_head(meta)
-            if not environments and small.startswith(begin) and _REST.fullmatch(small, len(begin)):
+            if not environments and small.startswith(begin) and (rest := _REST.fullmatch(small, len(begin))):
                 meta.digests.append(hashlib.sha256(data).hexdigest())
+                if rest[1]:
+                    meta.streams[len(meta.digests)] = rest[1].decode()
                 continue
             record = parse_record(small)
-        except OSError as error:  # for example for a symbolic link, which isn't a record
-            meta.problems.append((name, f"cannot be read: {error}"))
-            meta.digests.append("")
+        except OSError as error:
+            _leave_out(meta, name, error, environments)
             continue
         except ValueError as error:
-            meta.problems.append((name, f"cannot be read: {error}"))
+            meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
             record = {}
         else:
             version, requires = record.get("mlv"), record.get("requires")
             if version != SPEC_VERSION or requires:
                 check_version(version, requires, str(path / name))
-            if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:
-                meta.problems.append(
-                    (name, "does not continue the record before: its previous or its experiment differs")
-                )
+            _report_wrong_links(meta, name, record)
         fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
     return meta
+
+
+def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
+    """Report an addition that can't be opened. It keeps its number, unless it is a link, which is not a record."""
+    meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
+    if error.errno != errno.ELOOP:
+        meta.digests.append("")
+        if whole:
+            meta.records.append({})
+
+
+def _report_wrong_links(meta: Meta, name: str, record: dict[str, Any]) -> None:
+    """Report that the next addition doesn't continue the record before."""
+    if record.get("previous") != "sha256:" + meta.digests[-1] or record.get("experiment") != meta.id:
+        meta.problems.append((name, "does not continue the record before: its previous or its experiment differs"))
 
 
 def _missing(path: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import ref
 
+from .._format.table import Table
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
@@ -25,7 +27,18 @@ _INSTEAD = {
     **dict.fromkeys(("log", "streams"), "Open a further stream with exp.stream(name)."),
     **dict.fromkeys(("state", "status"), "End the experiment with exp.close(status)."),
     **dict.fromkeys(
-        ("continued", "created", "environments", "id", "path", "problems", "records", "torn"),
+        (
+            "changes",
+            "continued",
+            "created",
+            "environments",
+            "first_params",
+            "id",
+            "path",
+            "problems",
+            "records",
+            "torn",
+        ),
         "Read another: read(path).",
     ),
 }
@@ -55,10 +68,11 @@ class _Metadata:
         raise TypeError(self._why())
 
     def _why(self) -> str:
-        path = getattr(self._exp(), "path", None)
+        exp = self._exp()
+        path = getattr(exp, "path", None)
         subject = f"{self._member} of {path}" if path else self._member
         copy = f"To change a copy, call copy.deepcopy(exp.{self._member})."
-        return f"{subject}: {_LOST}{_addition(self._member, path)} {copy}"
+        return f"{subject}: {_LOST}{_addition(self._member, exp)} {copy}"
 
 
 class ReadOnlyDict(_Metadata, dict):  # type: ignore[type-arg]
@@ -111,14 +125,23 @@ def _read_only(tree: Any, member: str, exp: ref[Any]) -> Any:
         return ReadOnlyDict({name: _read_only(value, member, exp) for name, value in tree.items()}, member, exp)
     if type(tree) is list:
         return ReadOnlyList([_read_only(value, member, exp) for value in tree], member, exp)
+    if type(tree) is Table:
+        return Table(tree.columns, [[_read_only(cell, member, exp) for cell in row] for row in tree.rows])
     return tree
 
 
-def _addition(member: str, path: object) -> str:
+def _addition(member: str, exp: object) -> str:
     if member not in _ADDITIONS:
         return ""
-    argument = repr(str(path)) if path else "path"
-    return f" To record an addition, call Exp.open({argument}, {_ADDITIONS[member]}).close()."
+    return f" To record an addition, call {_call(exp, _ADDITIONS[member])}."
+
+
+def _call(exp: object, argument: str) -> str:
+    """Return the call that records an argument: of an experiment to which this process writes, its own method."""
+    if hasattr(exp, "add"):
+        return f"exp.add({argument})"
+    path = getattr(exp, "path", None)
+    return f"Exp.open({repr(str(path)) if path else 'path'}, {argument}).close()"
 
 
 class ReadOnlyAttributes:
@@ -144,11 +167,11 @@ def _refuse(exp: object, name: str) -> None:
     kind, path = type(exp), getattr(exp, "path", "")
     subject = f"{kind.__name__}.{name} of {path}: "
     if name in _ADDITIONS:
-        raise AttributeError(f"{subject}{_LOST}{_addition(name, path)}")
+        raise AttributeError(f"{subject}{_LOST}{_addition(name, exp)}")
     if name in _INSTEAD:
         raise AttributeError(f"{subject}{_LOST} {_INSTEAD[name]}")
     if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
         raise AttributeError(
             f"{subject}there is no such attribute to assign, so the value would be lost. "
-            f"To record it, call Exp.open({str(path)!r}, extra={{{name!r}: value}}).close()."
+            f"To record it, call {_call(exp, f'extra={{{name!r}: value}}')}."
         )

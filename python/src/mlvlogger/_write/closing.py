@@ -30,6 +30,8 @@ class Closing:
     Attributes:
         is_closed: Whether the stream is closed, or isn't opened yet.
         requested: The argument of a `close` that was interrupted, in a tuple; otherwise empty.
+        at_exit: The data of the end with which the exit of the program closed the stream; None if it didn't. The
+            stream is opened again for each event that comes even later.
     """
 
     def __init__(self, destination: Destination, appender: Appender, gate: Gate, reports: Reports, sync: bool) -> None:
@@ -40,6 +42,7 @@ class Closing:
         self._sync = sync
         self.is_closed = True
         self.requested: tuple[dict[str, Any] | None] | tuple[()] = ()
+        self.at_exit: dict[str, Any] | None = None
         self._end_seq = 0  # the seq of the end, from the moment at which it is being written
 
     @property
@@ -50,9 +53,19 @@ class Closing:
         self._destination.writer.settle()
         return self._destination.writer.seq >= self._end_seq
 
+    @property
+    def takes_events(self) -> bool:
+        """Whether events can be logged: the stream isn't closed, or only because the program ends."""
+        return not self.is_closed or self.at_exit is not None
+
     def cancel(self) -> None:
         """Forget a `close` that was interrupted before the end was written."""
         self._end_seq, self.requested = 0, ()
+
+    def reopen(self) -> None:
+        """Forget the end, after a new session has begun."""
+        self.cancel()
+        self.is_closed = False
 
     def close(self, data: dict[str, Any] | None) -> None:
         """Seal the stream and close the file. Arguments and errors as for `Stream.close`."""

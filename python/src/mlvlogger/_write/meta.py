@@ -8,15 +8,17 @@ import os
 
 from .._disk.folder import Folder
 from .._disk.publish import publish
-from .._errors import AlreadyRecorded, CannotEncode, InvalidRecord
+from .._errors import CannotEncode, InvalidRecord
 from .._format.convert import is_mapping
+from .._format.decode import decode
 from .._format.encode import encode
 from .._format.json import MAX_RECORD, dumps
 from .._format.line import now
 from .._format.meta import Meta, are_same, fold
+from .._format.names import DEFAULT_STREAM
 from .._format.references import Redacted
 from .._format.refusal import refusal
-from .._messages import qualname, short, warn_once
+from .._messages import brief, qualname, short, warn, warn_once
 from .._secrets import redact as redact_secrets
 from .._secrets import secret_value
 from .._version import SPEC_VERSION
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from .._format.refusal import Problem
 
 __all__ = ["add", "create", "members"]
+
+_LISTED = 5  # changed values in a warning
 
 
 def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
@@ -167,23 +171,27 @@ def create(folder: Folder, name: str, kind: str, new: dict[str, Any]) -> Meta:
     return meta
 
 
-def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], Meta]) -> Meta:
+def add(
+    directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], Meta], stream: Callable[[int], str]
+) -> Meta:
     """Publish the next addition, and return all records with it.
 
-    Values of `params` and `extra` and tags that are recorded already are left out.
+    Values of `params` and `extra` that are in force already, recorded tags and recorded descriptions are left out. If
+    nothing is left, and no environment is given, no addition is published.
 
     Args:
         directory: The directory of the experiment.
         meta: The records, as they were read a moment ago.
         new: The members of the addition, encoded.
         load: Reads the records again, without environments. Its errors are raised.
+        stream: Returns the path of the stream that the addition is made for, given the number of the addition.
 
     Raises:
-        AlreadyRecorded: If a name is recorded with another value. Nothing is written.
         InvalidRecord: If the records are damaged.
         CannotEncode: If the addition is too large.
         OSError: If the system refuses.
     """
+    is_reported = False
     while True:
         if meta.problems:
             name, message = meta.problems[0]
@@ -191,15 +199,23 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
                 f"{os.path.join(directory.path, name)}: {message}. Nothing can be added to damaged records. "
                 "Run mlv-validate for details."
             )
+        number = len(meta.digests) + 1
+        path = stream(number)
+        unrecorded = _unrecorded(meta, new, None if path == DEFAULT_STREAM else path)
+        if not unrecorded:
+            return meta
+        if "changes" in unrecorded and "environment" in new and path == DEFAULT_STREAM and not is_reported:
+            _warn_of_changes(meta, unrecorded["changes"], directory.path)
+            is_reported = True
         record = {
             "mlv": SPEC_VERSION,
             "experiment": meta.id,
             "previous": "sha256:" + meta.digests[-1],
             "created": now(),
-            **_unrecorded(meta, new),
+            **({} if path == DEFAULT_STREAM else {"stream": path}),
+            **unrecorded,
         }
         data = _record_bytes(record)
-        number = len(meta.digests) + 1
         try:
             with Folder(directory, "meta") as folder:
                 publish(folder, f"{number}.json", data)
@@ -213,25 +229,47 @@ def add(directory: Folder, meta: Meta, new: dict[str, Any], load: Callable[[], M
         return meta
 
 
-def _unrecorded(meta: Meta, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the members of an addition without the values that are recorded already."""
-    new = dict(given)
-    for member, effective in (("params", meta.params), ("extra", meta.extra)):
-        values = new.pop(member, {})
-        for key, value in values.items():
-            if key in effective and not are_same(effective[key], value):
-                raise AlreadyRecorded(
-                    f"{member}.{key} is {effective[key]!r} in the meta of {meta.records[0]['name']} and cannot become "
-                    f"{value!r}: "
-                    f"what is recorded stays. Give the new value another name, or make a new experiment.",
-                    f"{member}.{key}",
-                )
-        if values := {key: value for key, value in values.items() if key not in effective}:
-            new[member] = values
+def _unrecorded(meta: Meta, given: dict[str, Any], stream: str | None) -> dict[str, Any]:
+    """Return the members of an addition without the values that are recorded already.
+
+    Args:
+        meta: The records so far.
+        given: The members, encoded.
+        stream: The stream that the addition is made for, None for the default stream.
+    """
+    new = {name: value for name, value in given.items() if name not in ("params", "extra", "environment")}
+    changes: dict[str, Any] = {}
+    for member in ("params", "extra"):
+        values = given.get(member, {})
+        in_force = meta.in_force(member, len(meta.digests), stream)
+        if unknown := {name: value for name, value in values.items() if name not in in_force}:
+            new[member] = unknown
+        changed = {name: value for name, value in values.items() if name in in_force}
+        if changed := {name: value for name, value in changed.items() if not are_same(in_force[name], value)}:
+            changes[member] = changed
+    if changes:
+        new["changes"] = changes
     if tags := [tag for tag in new.pop("tags", []) if tag not in meta.tags]:
         new["tags"] = tags
-    new["environment"] = new.pop("environment")  # last, because `without_environment` cuts the record there
+    if new.get("description") in meta.descriptions:
+        del new["description"]
+    if "environment" in given:
+        new["environment"] = given["environment"]  # last, because `without_environment` cuts the record there
     return new
+
+
+def _warn_of_changes(meta: Meta, changes: dict[str, Any], path: str) -> None:
+    """Warn that the main work of an experiment continues with other values."""
+    lines = [
+        f"{member}.{brief(name)[1:-1]} {brief(decode(meta.effective(member)[name]))} -> {brief(decode(value))}"
+        for member, values in changes.items()
+        for name, value in values.items()
+    ]
+    more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
+    warn(
+        f"{path}: this session continues with other values than before: {', '.join(lines[:_LISTED])}{more}. "
+        "They are recorded as changes. If you didn't intend this, pass the recorded values."
+    )
 
 
 def _record_bytes(record: dict[str, Any]) -> bytes:
@@ -241,7 +279,8 @@ def _record_bytes(record: dict[str, Any]) -> bytes:
         sizes = {
             f"{member}.{name}": len(dumps(value))
             for member in ("params", "extra")
-            for name, value in record.get(member, {}).items()
+            for values in (record, record.get("changes", {}))
+            for name, value in values.get(member, {}).items()
         }
         path = max(sizes, key=lambda path: sizes[path], default="description")
         raise CannotEncode(

@@ -15,9 +15,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any
 
-__all__ = ["StreamState", "scan_file"]
+__all__ = ["StreamState", "preload", "scan_file"]
 
 _patterns: Any = None
+_json: Any = None
+
+
+def preload() -> None:
+    """Import what this module needs, but a new log doesn't. When the interpreter exits, it is too late to import."""
+    global _json, _patterns
+    if _patterns is None:
+        import json  # both imports take milliseconds
+        import re
+
+        begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
+        _patterns = (
+            re.compile(
+                begin + rb'"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",("experiment":"sha256:[0-9a-f]{64}",)?'
+                rb'("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
+            ).fullmatch,
+            re.compile(
+                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?'
+                rb'(?:"seals":\{[^{}\\]*\},)?"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
+            ).fullmatch,
+        )
+        _json = json
 
 
 class StreamState:
@@ -28,6 +50,7 @@ class StreamState:
         seq: The seq of the last event.
         hash_start: The offset of the digits of the last seal, at which the hash of the next seal begins; 0 without one.
         sealed: Whether the last line is a seal.
+        seal: The digest of the last line if it is a seal, else an empty string.
         paused: Whether the stream is paused.
         last_start: The line of the last `mlv/start`.
         has_start: Whether the first line is an `mlv/start`.
@@ -39,6 +62,7 @@ class StreamState:
         self.seq = 0
         self.hash_start = 0
         self.sealed = False
+        self.seal = ""
         self.paused = False
         self.last_start = b""
         self.has_start = True
@@ -72,26 +96,16 @@ def scan_file(file: IO[bytes], size: int | None = None) -> StreamState:
                 _apply(state, line, number)
     if state.size:
         _correct_seq(state, file)
+        if state.sealed:
+            file.seek(state.size - SEAL_END)
+            digits = file.read(SEAL_END - len(SUFFIX))
+            state.seal = "" if digits.strip(b"0123456789abcdef") else digits.decode("ascii")
     return state
 
 
 def _fast_patterns() -> Any:
     """Return patterns of an `mlv/start` and of a seal as mlvlogger writes them, for which `_apply` needs no parser."""
-    global _patterns
-    if _patterns is None:
-        import re  # takes milliseconds, and a new log doesn't need it
-
-        begin = rb'\{"seq":([1-9][0-9]{0,14}),"time":"[^"\\]*","event":'
-        _patterns = (
-            re.compile(
-                begin + rb'"mlv/start","data":\{"mlv":"1\.[0-9]{1,3}",("experiment":"sha256:[0-9a-f]{64}",)?'
-                rb'("record":\{[^{}\\]*\},)?"writer":\{[^{}\\]*\},[^{}\\]*\}\}'
-            ).fullmatch,
-            re.compile(
-                begin + rb'"mlv/(seal|end)","data":\{(?:"status":"[a-z]+",)?(?:"streams":\{[^{}\\]*\},)?'
-                rb'"from":[0-9]+,"sha256":"[0-9a-f]{64}"\}\}'
-            ).fullmatch,
-        )
+    preload()
     return _patterns
 
 
@@ -136,10 +150,9 @@ def _correct_seq(state: StreamState, file: Any) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    import json
-
+    preload()
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = _json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return {}  # it is damaged, nested too deep, or has an integer of more digits than Python reads
     return value if isinstance(value, dict) else {}

@@ -1,10 +1,15 @@
-"""The open streams of this process: they are notified of forks, and flushed before the interpreter exits."""
+"""The open streams of this process: they are notified of forks, and ended before the interpreter exits."""
 
 from __future__ import annotations
 
 import atexit
+import sys
 
 from .._disk.forks import ForkAware
+from .._messages import warn
+from . import exceptions, recovery
+from .endings import ending_at_exit
+from .unsealed_hash import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +41,21 @@ def is_open_here(file: tuple[int, int]) -> bool:
 
 
 def _before_exit() -> None:
-    """Flush all streams: a writer process would outlive this one, but not in a container that ends with this one."""
-    for stream in _streams:
-        stream.prepare_for_exit()
+    """End all streams that are open, those that an end of a default stream lists before it (`end.streams`)."""
+    _preload()
+    data = ending_at_exit()
+    for stream in sorted(_streams, key=lambda stream: stream.lists_others):
+        try:
+            stream.end_at_exit(data)
+        except Exception as error:  # with on_error="raise"; the other streams are ended, too
+            warn(str(error))
+
+
+def _preload() -> None:
+    """Import what a seal, an end and a late session need: finalizers can't import anything."""
+    new_digest()
+    if getattr(sys, "last_type", None) is not KeyboardInterrupt:
+        # These imports evaluate source text. After a KeyboardInterrupt, that would make CPython exit with code 1
+        # instead of ending by the signal. The terminal shows the error anyway.
+        exceptions.preload()
+        recovery.preload()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from .._errors import WriteFailed
+from .._errors import LogClosed, WriteFailed
 from .._messages import warn
 
-__all__ = ["Reports"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._format.line import Pending
+
+__all__ = ["Reports", "closed_error"]
 
 
 class Reports:
@@ -48,3 +52,11 @@ class Reports:
             if self.raises:
                 raise WriteFailed(message)
             warn(message)
+
+
+def closed_error(event: Pending, path: str) -> LogClosed:
+    """Return the error of an event that comes after its stream was closed."""
+    return LogClosed(
+        f"the event {event.name.decode('ascii')} came after {path} was closed. Log before close(), "
+        "or inside the with block."
+    )

@@ -11,23 +11,22 @@ import time
 
 from .._disk.folder import Folder
 from .._disk.line_file import FileChanged
-from .._errors import LogClosed, WriteFailed
-from .._format.json import dumps
-from .._format.lifecycle import PAUSE, RESUME, REWIND
+from .._errors import WriteFailed
 from .._format.line import Pending
 from .._format.references import EventRef
 from .._messages import warn
 from .appender import Appender
-from .backlog import Backlog, HeldEvents
+from .backlog import Backlog
 from .closing import Closing
 from .destination import Destination
-from .exceptions import preload
+from .endings import ENDED
+from .forked_child import ForkedChild
 from .gate import EXIT_TIMEOUT, Gate
+from .lifecycle_events import pause_event, rewind_event
 from .registry import count_forks, register
 from .relocation import Relocation
-from .reports import Reports
+from .reports import Reports, closed_error
 from .session import SessionStart, open_session
-from .unsealed_hash import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,12 +34,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._format.line import Numbers
+    from .._format.references import File
     from .appender import GetSpanMembers
-    from .writer import Writer
 
 __all__ = ["Stream"]
-
-_MAX_REASON = 10_000  # characters
 
 
 class Stream:
@@ -53,6 +50,7 @@ class Stream:
         experiment: The id of the experiment, or None for a bare log.
         record: Returns the number and digest of the meta record that the session runs under; None for a bare log. It is
             called once, after the file is locked and before it is written.
+        get_others: Returns what the end of the stream says about the other streams; None if it lists none.
         on_error: With "warn", events that can't be written are kept in memory until they can, with one warning per
             cause. With "raise", they raise, and aren't kept.
         sync: Whether each event is on disk before its call returns; with the process writer, before `flush` returns.
@@ -76,25 +74,28 @@ class Stream:
         new: bool,
         experiment: str | None = None,
         record: Callable[[], tuple[int, str]] | None = None,
+        get_others: Callable[[Folder], dict[str, Any]] | None = None,
         on_error: str = "warn",
         sync: bool = False,
         process: bool = False,
         takeover: bool = False,
     ) -> None:
+        #: Of a stream of an experiment: attaches the rows of a large table, as `AttachedFiles.attach_table` does.
+        self.attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None
         self._sync = sync
-        self._start = SessionStart(experiment)
+        self._first_name = name
+        self._get_others = get_others
+        self.start = SessionStart(experiment)
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
         self._destination = Destination(root, name, process, takeover)
-        self._relocation = Relocation(self._destination, self._start, self._reports)
+        self._relocation = Relocation(self._destination, self.start, self._reports)
         self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
-        #: In a forked child that has no stream yet, the last event of its parent; otherwise None.
-        self._inherited: EventRef | None = None
-        self._held = HeldEvents()
-        self._closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
+        self.closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
+        self._child = ForkedChild(self._destination, self._relocation, self._appender, self._gate, self._reports)
         self.paused: bool = False
         self._open(new, record, None)
-        self._closing.is_closed = False
+        self.closing.is_closed = False
         register(self)
         self._forks = count_forks()
 
@@ -109,18 +110,14 @@ class Stream:
         return self._destination.path
 
     @property
-    def _writer(self) -> Writer:
-        return self._destination.writer
-
-    @property
     def file_identity(self) -> tuple[int, int]:
         """Device and inode of the file."""
-        return self._writer.file.identity
+        return self._destination.writer.file.identity
 
     @property
     def seq(self) -> int:
         """The seq of the last event that the writer has accepted."""
-        return self._writer.seq
+        return self._destination.writer.seq
 
     @property
     def session(self) -> object:
@@ -135,18 +132,23 @@ class Stream:
     @property
     def closed(self) -> bool:
         """Whether the stream is closed."""
-        return self._closing.is_closed
+        return self.closing.is_closed
+
+    @property
+    def lists_others(self) -> bool:
+        """Whether the end of the stream lists the other streams. A kept stream, or that of a child, lists none."""
+        return self._get_others is not None and self.name == self._first_name
 
     @property
     def is_inherited(self) -> bool:
         """Whether this is a forked child that hasn't logged yet, so that the stream is still the parent's."""
-        return self._inherited is not None
+        return self._child.inherited is not None
 
     def _open(self, new: bool, record: Callable[[], tuple[int, str]] | None, fork_of: EventRef | None) -> None:
         self._appender.backlog = Backlog()
         self.paused = False
-        open_session(self._destination, self._start, new=new, record=record, fork_of=fork_of, sync=self._sync)
-        self._inherited = None
+        open_session(self._destination, self.start, new=new, record=record, fork_of=fork_of, sync=self._sync)
+        self._child.inherited = None
         self._gate.is_fast = True
 
     def append(
@@ -186,7 +188,7 @@ class Stream:
             except WriteFailed:
                 raise  # the event is in the file, but isn't on the disk
             except (OSError, TypeError, ValueError) as error:  # closed memory raises the last two
-                if self._inherited is not None or self._destination.writer is not writer:
+                if self._child.inherited is not None or self._destination.writer is not writer:
                     # A signal handler has forked meanwhile, and this is the child.
                     return self._append_slow(Pending(name, data, values), get_span_members)
                 event = Pending(name, data, values, span_members)
@@ -200,12 +202,19 @@ class Stream:
                 if gate.deferred:
                     gate.run_deferred()
 
+    def own_name(self) -> str:
+        """Return the path of the stream that the session began in. A forked child opens one. Raises WriteFailed."""
+        with self._gate.lock:
+            if not self.closed:
+                self._child.require_stream(self._open)
+            return next(iter(self.replaced), self.name)
+
     def _append_slow(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """Append an event, or defer it if this is a signal handler that interrupted another event."""
         gate = self._gate
         if gate.is_busy:
             if self.closed:
-                raise _closed_error(event, self.path)
+                raise closed_error(event, self.path)
             gate.deferred.append(lambda: self._append_locked(event, get_span_members))
             return None, False
         gate.run_deferred()
@@ -220,16 +229,35 @@ class Stream:
 
     def _append_locked(self, event: Pending, get_span_members: GetSpanMembers | None) -> tuple[int | None, bool]:
         """Append an event. The caller has set `Gate.is_busy`."""
-        if self._closing.is_closed or self._closing.is_recorded:
-            raise _closed_error(event, self.path)
-        self._closing.cancel()
+        if self.closing.is_closed or self.closing.is_recorded:
+            if self.closing.at_exit is None:
+                raise closed_error(event, self.path)
+            return self._append_late(event, self.closing.at_exit)
+        self.closing.cancel()
         span_members = b"" if get_span_members is None else get_span_members()
         if span_members is None:
             return None, False
         event = event.with_span_members(span_members)
-        if self._inherited is not None and not self._open_child(event):
+        if self._child.inherited is not None and not self._child.open_stream(event, self._open):
             return None, False
         return self._appender.write(event, get_span_members)
+
+    def _append_late(self, event: Pending, end: dict[str, Any]) -> tuple[int | None, bool]:
+        """Append an event after the program's exit has ended the stream: in a session that ends at once."""
+        was_paused = self.paused
+        self._destination.uses_process = False
+        try:
+            self._open(False, None, None)
+        except Exception as error:
+            raise closed_error(event, self.path) from error
+        self.closing.reopen()
+        try:
+            return self._appender.write(event.with_span_members(b""))
+        finally:
+            if was_paused:
+                self._appender.write(pause_event(True, None))
+                self.paused = True
+            self._close(None if was_paused else end)
 
     def flush(self) -> None:
         """Write the waiting events, and wait until all events are in the kernel, or with *sync* on disk.
@@ -241,7 +269,7 @@ class Stream:
         """
         gate = self._gate
         with gate.lock:
-            if self.closed or self._inherited is not None or gate.is_busy:
+            if self.closed or self._child.inherited is not None or gate.is_busy:
                 return
             if gate.deferred:
                 gate.run_deferred()
@@ -260,27 +288,21 @@ class Stream:
         gate, end_spans = self._gate, self._destination.end_spans
         with gate.lock:
             if gate.is_busy:
-                gate.deferred.append(lambda: self._append_locked(self._rewind_event(to, reason), end_spans))
+                gate.deferred.append(
+                    lambda: self._append_locked(rewind_event(self.path, self.seq, to, reason), end_spans)
+                )
                 return None
             self.flush()  # this may continue the stream in another file, which has other seqs
-            event = self._rewind_event(to, reason)
+            event = rewind_event(self.path, self.seq, to, reason)
             seq, kept = self.append(event.name, event.data, None, end_spans)
             return seq if kept else None
-
-    def _rewind_event(self, to: int, reason: str | None) -> Pending:
-        if not 0 <= to <= self.seq:
-            raise ValueError(
-                f"cannot rewind {self.path} to {to!r}: its last seq is {self.seq}. "
-                "Give a seq that mark() returned for it."
-            )
-        return _lifecycle_event(REWIND, {"to": to}, reason)
 
     def pause(self, paused: bool, reason: str | None) -> int | None:
         """Write `mlv/pause` or `mlv/resume`. In a forked child that hasn't logged, nothing is written."""
         with self._gate.lock:
-            if self._inherited is not None and not self.closed:
+            if self._child.inherited is not None and not self.closed:
                 return None
-            event = _lifecycle_event(PAUSE if paused else RESUME, {}, reason)
+            event = pause_event(paused, reason)
             seq, kept = self.append(event.name, event.data)
             self.paused = paused
             return seq if kept else None
@@ -299,7 +321,7 @@ class Stream:
         gate = self._gate
         with gate.lock:
             if self.closed:
-                self._writer.close()  # an exception of a signal handler may have prevented this
+                self._destination.writer.close()  # an exception of a signal handler may have prevented this
                 return
             if gate.is_busy:
                 gate.deferred.append(lambda: self._close(data))
@@ -315,10 +337,12 @@ class Stream:
                     gate.run_deferred()
 
     def _close(self, data: dict[str, Any] | None) -> None:
-        if self._inherited is not None:
-            self._closing.is_closed = True
+        if self._child.inherited is not None:
+            self.closing.is_closed = True
         else:
-            self._closing.close(data)
+            if data is not None and self._get_others and self.lists_others:
+                data = {**data, **self._get_others(self._destination.root)}
+            self.closing.close(data)
             if count_forks() != self._forks:
                 self._relocation.remove_child_locks()
 
@@ -326,85 +350,48 @@ class Stream:
         """Leave the parent's file alone, in a forked child. The first event of the child opens a separate stream."""
         self._gate.reset()  # a thread that exists only in the parent may hold the lock
         if self.closed:
+            self.closing.at_exit = None
             return
         self._relocation.reset()
         self._reports.reset()
-        if self._inherited is None:
-            self._inherited = EventRef(self._start.experiment, self.name, max(self.seq, 1))
-            self._writer.abandon()
+        if self._child.inherited is None:
+            self._child.inherited = EventRef(self.start.experiment, self.name, max(self.seq, 1))
+            self._destination.writer.abandon()
         self._destination.end_spans()
 
-    def _open_child(self, event: Pending) -> bool:
-        """Open the stream of a forked child. If that fails, hold the event until it works."""
-        inherited, path, name = self._inherited, self.path, self.name
-        try:
-            for free in self._relocation.free_names("fork"):
-                self._destination.name = free
-                try:
-                    self._open(True, None, inherited)
-                    break
-                except FileExistsError:
-                    continue  # another child was faster
-        except OSError as error:
-            self._destination.name = name
-            if self._reports.raises:
-                raise WriteFailed(f"the forked process cannot open a stream next to {path}: {error}") from error
-            self._held.hold(event)
-            self._reports.warn_once(
-                "fork", f"a forked process cannot open a stream next to {path}: {error}. Events are held."
-            )
-            return False
-        for waiting in self._held.take():
-            self._appender.write(waiting)
-        if self._held.dropped:
-            self._appender.backlog.drop(self._held.dropped, "no stream")
-            self._held.dropped = 0
-            self._gate.is_fast = False
-        return True
+    def end_at_exit(self, data: dict[str, Any]) -> None:
+        """End the stream, or seal it if it is paused, because the program ends; and prepare it for later events.
 
-    def prepare_for_exit(self) -> None:
-        """Flush the stream, and prepare it for the time while the interpreter exits.
+        Finalizers may still log. Daemon threads are frozen, and nothing can be imported.
 
-        Finalizers may still log and close the stream. Daemon threads are frozen, and nothing can be imported.
+        Args:
+            data: The data of the end.
+
+        Raises:
+            WriteFailed: If not all events could be written, with ``on_error="raise"``.
         """
-        if self.closed or self._inherited is not None:
+        if self.closed or self._child.inherited is not None:
             return
-        if self._closing.requested:
-            self.close(*self._closing.requested)  # an exception of a signal handler interrupted this call
+        if self.closing.requested:
+            self.close(*self.closing.requested)  # an exception of a signal handler interrupted this call
             return
         lock: Any = self._gate.lock
-        if lock.acquire(timeout=EXIT_TIMEOUT):
-            try:
-                self.flush()
-            finally:
-                lock.release()
-        new_digest()  # imports what a seal needs; `preload` imports what an end needs
-        if getattr(sys, "last_type", None) is not KeyboardInterrupt:
-            # These imports evaluate source text. After a KeyboardInterrupt, that would make CPython exit with code 1
-            # instead of ending by the signal. The terminal shows the error anyway.
-            preload()
-        self._gate.prepare_for_exit()
+        try:
+            if lock.acquire(timeout=EXIT_TIMEOUT):
+                try:
+                    self.close(None if self.paused else data)
+                finally:
+                    lock.release()
+                self.closing.at_exit = data
+        finally:
+            self._gate.prepare_for_exit()
 
     def __del__(self) -> None:
-        # A stream that was dropped without `close`: write the waiting events if possible, and release the lock.
-        if not getattr(self, "closed", True) and self._inherited is None and not sys.is_finalizing():
+        # A stream that was dropped without `close`: nothing can be logged to it any more.
+        if not getattr(self, "closed", True) and self._child.inherited is None and not sys.is_finalizing():
             try:
-                self.flush()
-                self._writer.close()
+                self.close(None if self.paused else ENDED)
             except Exception as error:  # no caller can catch it
-                warn(f"{self.path} could not be flushed: {error}. Call close() on the Exp or Logger.")
-
-
-def _closed_error(event: Pending, path: str) -> LogClosed:
-    return LogClosed(
-        f"the event {event.name.decode('ascii')} came after {path} was closed. Log before close(), "
-        "or inside the with block."
-    )
-
-
-def _lifecycle_event(name: bytes, data: dict[str, Any], reason: str | None) -> Pending:
-    if reason is not None:
-        if not isinstance(reason, str):
-            raise TypeError(f"reason is {reason!r}; it must be a string.")
-        data = {**data, "reason": reason[:_MAX_REASON].encode("utf-8", "backslashreplace").decode("utf-8")}
-    return Pending(name, dumps(data).encode("ascii"))
+                warn(f"{self.path} could not be ended: {error}. Call close() on the Exp or Logger.")
+            finally:
+                self._destination.writer.close()

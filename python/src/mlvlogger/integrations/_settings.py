@@ -1,11 +1,12 @@
-"""Data of events, for the adapters: a framework's settings, its metrics, and metrics with composed names."""
+"""For the adapters: a framework's settings as data of events, its metrics, and their directions."""
 
 from __future__ import annotations
 
-from .._format.convert import count_elements
+from .._format.convert import count_elements, free_name
 from .._format.decode import decode
-from .._format.encode import encode, free_name
+from .._format.encode import encode
 from .._messages import warn_once
+from .._metric_definition import definition
 from .._secrets import redact
 
 TYPE_CHECKING = False
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["put", "scalars", "settings"]
+    from .. import Exp
+
+__all__ = ["define_direction", "put", "scalars", "settings"]
 
 
 def settings(values: Any, name: str) -> Any:
@@ -23,6 +26,15 @@ def settings(values: Any, name: str) -> Any:
     event.
     """
     return decode(redact(encode(values, path=f"data.{name}", depth=3, report=warn_once)))
+
+
+def define_direction(exp: Exp, metric: str, is_higher_better: bool, event: str | None = None) -> None:
+    """Define the direction of a metric as a framework reports it, unless the user of *exp* has defined it.
+
+    The framework may report it many times.
+    """
+    given = definition(metric, event, "maximize" if is_higher_better else "minimize")
+    exp.log._define(given, is_default=True)
 
 
 def put(data: dict[str, Any], name: str, value: Any) -> None:

@@ -12,13 +12,13 @@
     read("runs/trees").metric("iteration", "valid-l2")
 
 Each iteration is an event `iteration` with its number as `step`. The names of the metrics consist of dataset and
-metric; `lightgbm.cv` also gives standard deviations, such as `valid-l2-std`. LightGBM accepts any callable, so this
-module doesn't import it.
+metric; `lightgbm.cv` also gives standard deviations, such as `valid-l2-std`. The direction of each metric is defined.
+LightGBM accepts any callable, so this module doesn't import it.
 """
 
 from __future__ import annotations
 
-from ._settings import put
+from ._settings import define_direction, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class MLVCallback:
     def __call__(self, env: Any) -> None:
         """Log the event `iteration`."""
         data: dict[str, Any] = {"step": env.iteration}
-        for dataset, metric, value, _, *deviation in env.evaluation_result_list or ():
+        for dataset, metric, value, is_higher_better, *deviation in env.evaluation_result_list or ():
+            define_direction(self._exp, f"{dataset}-{metric}", is_higher_better)
             put(data, f"{dataset}-{metric}", value)
             if deviation and deviation[0] is not None:
                 put(data, f"{dataset}-{metric}-std", deviation[0])

@@ -22,6 +22,8 @@ Only the process of rank 0 logs events:
 - `checkpoint`: `path` and `step` of a saved checkpoint, by default in the folder `checkpoints` of the experiment;
 - `checkpoints`: after fitting, references to the checkpoints that still exist.
 
+The direction of a metric that `ModelCheckpoint` or `EarlyStopping` monitors is defined, as their `mode` says.
+
 To log more from a module, use `self.logger.experiment`, which is the `Exp` of this rank. Your `with` block ends the
 experiment; Lightning doesn't.
 """
@@ -39,7 +41,7 @@ except ModuleNotFoundError:  # the older name; if both are installed, each train
     from pytorch_lightning.utilities import rank_zero_only
 
 from ._checkpoints import log_remaining, mark, place, rewind_to
-from ._settings import scalars, settings
+from ._settings import define_direction, scalars, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ class MLVLogger(Logger, Callback):
         # The path of the saved checkpoint is a private attribute. If it doesn't exist, the path is one of two others.
         path = getattr(saver, "_last_checkpoint_saved", "") or saver.last_model_path or saver.best_model_path
         self._saved |= {path, saver.best_model_path, saver.last_model_path, *saver.best_k_models} - {""}
+        self._define_monitored(saver)
         data = {"path": place(self._exp, path), "step": getattr(saver, "_last_global_step_saved", None)}
         if saver.monitor is not None:
             data |= {"monitor": saver.monitor, "score": saver.current_score}
@@ -120,6 +123,17 @@ class MLVLogger(Logger, Callback):
             log_remaining(self._exp, self._saved)
             self._saved.clear()
         self._exp.flush()
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Define the directions of the metrics that callbacks monitor."""
+        for callback in trainer.callbacks:
+            self._define_monitored(callback)
+
+    def _define_monitored(self, callback: Any) -> None:
+        monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
+        if isinstance(monitor, str) and mode in ("min", "max"):
+            define_direction(self._exp, monitor, mode == "max")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Save the log position in the checkpoint."""

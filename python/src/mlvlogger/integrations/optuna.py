@@ -22,7 +22,7 @@
 
 The sub-experiment of a pruned trial is interrupted, that of a failed trial has failed. As a callback of the study,
 `MLVTrials` logs an event `trial` for each trial: its number as `step`, `state`, all `params`, `value` (or `values`),
-`seconds`, and as `exp` the reference to its sub-experiment.
+`seconds`, and as `exp` the reference to its sub-experiment. The direction of the study is that of the metric `value`.
 """
 
 # mypy: disable-error-code="import,misc"
@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from optuna import TrialPruned
 
 from .._write.endings import outcome
-from ._settings import settings
+from ._settings import define_direction, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class MLVTrials:
             sub.close()
 
     def __call__(self, study: Any, trial: Any) -> None:
-        """Log the event `trial`."""
+        """Log the event `trial`; the direction of a study with one objective is that of the metric `value`."""
+        if len(study.directions) == 1 and study.direction.name in ("MINIMIZE", "MAXIMIZE"):
+            define_direction(self._exp, "value", study.direction.name == "MAXIMIZE", event="trial")
         data: dict[str, Any] = {
             "step": trial.number,
             "state": trial.state.name,

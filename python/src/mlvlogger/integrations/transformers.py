@@ -25,6 +25,8 @@ Only the process of rank 0 logs events:
 - a span `epoch` for each epoch;
 - `checkpoint`: `step` and `path` of a saved checkpoint; the log is rewound to this event if training resumes from it;
 - `checkpoints`: after training, references to the files of the checkpoints that still exist.
+
+The direction of `metric_for_best_model` is defined, as `greater_is_better` says.
 """
 
 # mypy: disable-error-code="import,misc"
@@ -36,7 +38,7 @@ from transformers import TrainerCallback
 
 from .. import read
 from ._checkpoints import log_remaining, place
-from ._settings import settings
+from ._settings import define_direction, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ class MLVCallback(TrainerCallback):
         if state.is_world_process_zero:
             if state.global_step:
                 self._rewind_to_step(state.global_step)
+            best = args.metric_for_best_model
+            if best is not None and args.greater_is_better is not None:
+                name = best if best.startswith("eval_") else f"eval_{best}"  # as the trainer does
+                define_direction(self._exp, name, args.greater_is_better)
             config: Any = getattr(model, "config", None)
             if hasattr(config, "to_dict"):
                 config = config.to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from mlvlogger import Experiment
 
 __all__ = ["Metric", "find_metric", "find_series"]
 
-_HOW = ("last", "min", "max", "first", "mean")
+_HOW = ("last", "min", "max", "first", "mean", "best")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Metric:
     Attributes:
         event: The name of the event.
         name: The name of the metric.
-        how: The value of the series: last, min, max, first or mean. NaN is ignored for min, max and mean.
+        how: The value of the series: last, min, max, first, mean or best. NaN is ignored for min, max and mean, and
+            infinities too for best, which needs a direction.
     """
 
     event: str
@@ -44,10 +46,19 @@ class Metric:
         if {"*", "?"} & set(self.event):  # `Experiment.metric` would take the name as a pattern
             events = (event.metrics for event in experiment.events() if event.name == self.event)
             return [metrics[self.name] for metrics in events if self.name in metrics]
-        return experiment.metric(self.event, self.name)[1]
+        return experiment.metric(self.event, self.name, axis="step")[1]  # all values have a position on this axis
 
-    def pick(self, values: Sequence[float]) -> float | None:
-        """Return the value of a series that is shown, or None if there is none."""
+    def pick(self, values: Sequence[float], direction: str | None = None) -> float | None:
+        """Return the value of a series that is shown, or None if there is none.
+
+        Args:
+            values: The series.
+            direction: The direction that the experiment defines for the metric.
+        """
+        if self.how == "best":
+            finite = [one for one in values if isinstance(one, int) or math.isfinite(one)]
+            choose = {"minimize": min, "maximize": max}.get(direction or "")
+            return choose(finite) if choose and finite else None
         if self.how in ("last", "first"):
             return values[-1 if self.how == "last" else 0] if values else None
         known = [one for one in values if one == one]

@@ -27,7 +27,7 @@ __all__ = ["command"]
 def command(root: Path, logdir: Path, add: bool) -> None:
     """Export all experiments under ROOT as TensorBoard runs to LOGDIR.
 
-    Metrics become scalars, parameters hyperparameters, attached images images.
+    Metrics become scalars, parameters hyperparameters, attached images images, tables texts; histograms stay.
     Steps and times are kept; values are float32 there. Values without a form in TensorBoard, such as texts, are
     counted. If other data was left out or changed, it is reported, and the exit code is 1.
     """
@@ -69,7 +69,8 @@ def command(root: Path, logdir: Path, add: bool) -> None:
         total["experiments"] += 1
     if not total["experiments"] and not is_refused:
         raise click.ClickException(f"{str(root)!r} contains no experiment that can be exported. Choose another ROOT.")
-    click.echo(f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images")
+    counts = f"{total['experiments']} experiments, {total['scalars']} scalars, {total['images']} images"
+    click.echo(counts + "".join(f", {total[kind]} {kind}" for kind in ("histograms", "tables") if total[kind]))
     if left_out:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
         click.echo(f"without a form in TensorBoard: {counts}")

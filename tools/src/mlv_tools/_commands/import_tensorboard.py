@@ -23,8 +23,8 @@ __all__ = ["command"]
 def command(logdir: Path, savedir: Path) -> None:
     """Import all TensorBoard runs under LOGDIR as experiments in SAVEDIR.
 
-    Scalars, images, texts and hyperparameters are imported, and symbolic links are followed. Values that a restart of
-    the run superseded are kept as rewound events. Data of other types is counted; then the exit code is 1.
+    Scalars, images, texts, histograms and hyperparameters are imported, and symbolic links are followed. Values that a
+    restart of the run superseded are kept as rewound events. Data of other types is counted; then the exit code is 1.
     """
     with requires_extra("tensorboard"):
         import tensorboardX  # noqa: F401
@@ -58,6 +58,8 @@ def command(logdir: Path, savedir: Path) -> None:
             click.echo(printable(f"{run}: {message}"), err=True)
         has_problems = has_problems or bool(messages)
         counts = ", ".join(f"{written[kind]} {kind}" for kind in ("scalars", "images", "texts"))
+        if written["histograms"]:
+            counts += f", {written['histograms']} histograms"
         if written["superseded"]:
             counts += f", {written['superseded']} superseded by restarts"
         click.echo(printable(f"{exp.path}: {counts}"))

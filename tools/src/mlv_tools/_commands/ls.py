@@ -30,7 +30,7 @@ from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
 from mlv_tools._reading.trees import details, find, links_outside
-from mlvlogger import MLVError, unfollowed_links
+from mlvlogger import Experiment, MLVError, unfollowed_links
 
 __all__ = ["command"]
 
@@ -53,6 +53,7 @@ _EXPORTED = ("name", "kind", "state", "last")
         "mlv ls runs -p optimizer.lr,seed -m train.loss:min -s train.loss:min",
         "mlv ls runs -w 'state = completed' -w 'optimizer.lr > 0.001'",
         "mlv ls runs -w 'name ~ bert-*' -m val.accuracy:max --format csv",
+        "mlv ls runs -s val.loss:best -n 5",
     ),
 )
 @click.argument("root", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -69,8 +70,8 @@ _EXPORTED = ("name", "kind", "state", "last")
     "metrics",
     metavar="[EVENT.]NAME[:HOW]",
     multiple=True,
-    help="Metric to show, with its curve: the last value, or :min, :max, :first, :mean. Reads whole logs. By default,"
-    " the last values near the end of each log are shown.",
+    help="Metric to show, with its curve: the last value, or :min, :max, :first, :mean, and :best if the experiment"
+    " defines a direction. Reads whole logs. By default, the last values near the end of each log are shown.",
 )
 @click.option(
     "-w",
@@ -84,7 +85,8 @@ _EXPORTED = ("name", "kind", "state", "last")
     "-s",
     "--sort",
     metavar="COLUMN",
-    help="Sort by a column; rows without a value come last. Reads whole logs if COLUMN is a metric.",
+    help="Sort by a column; rows without a value come last, and of METRIC:best the best come first. Reads whole logs"
+    " if COLUMN is a metric.",
 )
 @click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("-n", "--limit", metavar="N", type=click.IntRange(min=1), help="Show the first N rows.")
@@ -119,11 +121,12 @@ def command(
     for row in rows:
         row.read(columns.named)
     _report_other_streams(rows, columns)
+    _report_no_direction(rows, columns)
     held = [_matches(rows, *each) for each in filters]
     _report_missing(rows, filters, held, columns)
     shown = [row for row, *holds in zip(rows, *held, strict=True) if all(holds)]
     if sorted_by:
-        shown = _sorted(shown, sorted_by, reverse)
+        shown = _sorted(shown, sorted_by, reverse != _is_greatest_first(shown, sorted_by, columns))
     elif reverse:
         shown.reverse()
     _report_hidden_trouble(rows, shown)
@@ -184,6 +187,27 @@ def _report_other_streams(rows: list[_Row], columns: Columns) -> None:
         click.echo(f"mlv: warning: {printable(message)}", err=True)
 
 
+def _report_no_direction(rows: list[_Row], columns: Columns) -> None:
+    """Report the experiments that have a metric, but no direction of it, so that its best value isn't known.
+
+    If none has a direction, the usage is wrong.
+    """
+    for column in columns.named:
+        having = [row for row in rows if column in row.directions]
+        without = [row for row in having if row.directions[column] is None]
+        series = columns.title(column).removesuffix(":best")
+        if without == having and without:
+            raise click.UsageError(
+                printable(f"no experiment defines a direction of {series}. Choose {series}:min or {series}:max.")
+            )
+        if without:
+            message = (
+                f"{len(without)} of {len(rows)} experiments define no direction of {series}, such as "
+                f"{without[0].cells['name']}, so they have no best value. Choose {series}:min or {series}:max."
+            )
+            click.echo(f"mlv: warning: {printable(message)}", err=True)
+
+
 def _has(known: list[tuple[str, str]], text: str) -> bool:
     try:
         find_metric(text, known)
@@ -220,6 +244,7 @@ class _Row:
         self.cells |= {f"params.{name}": item for name, item in self.params.items()}
         self.cells |= {f"metrics.{Metric(*names)}": item for names, item in one.metrics.items()}
         self.curves: dict[str, str] = {}
+        self.directions: dict[str, str | None] = {}  # that the experiment defines, of columns with best values
 
     @cached_property
     def metric_names(self) -> list[tuple[str, str]]:
@@ -245,11 +270,17 @@ class _Row:
             experiment = self.summary.found.experiment
             is_known = (metric.event, metric.name) in self.metric_names
             values = metric.values(experiment) if experiment and is_known else []
+            if experiment and is_known and metric.how == "best":
+                self.directions[column] = self._direction(experiment, metric)
             self.cells.pop(column, None)
-            if (picked := metric.pick(values)) is not None:
+            if (picked := metric.pick(values, self.directions.get(column))) is not None:
                 self.cells[column] = picked
             self.curves[column] = sparkline(values)
         self.cells["trouble"] = "; ".join(filter(None, (self.summary.trouble, self._left_out())))
+
+    def _direction(self, experiment: Experiment, metric: Metric) -> str | None:
+        definition = experiment.metric_definitions().of(metric.event, metric.name)
+        return definition.direction if definition else None
 
     def _left_out(self) -> str:
         """Return which lines were left out: of the whole log if it was read as a whole, otherwise of its end."""
@@ -368,6 +399,18 @@ def _sorted(rows: list[_Row], column: str, reverse: bool) -> list[_Row]:
     )
 
 
+def _is_greatest_first(rows: list[_Row], column: str, columns: Columns) -> bool:
+    """Return whether the best values of a column are the greatest ones; other columns begin with the least value."""
+    known = {row.directions[column] for row in rows if row.directions.get(column)}
+    if len(known) > 1:
+        series = columns.title(column).removesuffix(":best")
+        raise click.BadParameter(
+            printable(f"the experiments define different directions of {series}. Choose {series}:min or {series}:max."),
+            param_hint="-s",
+        )
+    return known == {"maximize"}
+
+
 @dataclass(eq=False)
 class _TableColumn:
     """A column of the table.
@@ -394,7 +437,10 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
         found = row.summary.found
         indent = "  " * found.depth if is_tree else ""
         names.append(Text(indent + printable(found.path.name if indent else found.name)))
-    states = [Text(printable(row.summary.state), style=_STYLES.get(row.summary.state, "yellow")) for row in rows]
+    states = [
+        Text(printable(", ".join(filter(None, (one.state, one.writer)))), style=_STYLES.get(one.state, "yellow"))
+        for one in (row.summary for row in rows)
+    ]
     is_cut = output().is_terminal
     table = [
         _TableColumn(Text("name"), names, _NAME),

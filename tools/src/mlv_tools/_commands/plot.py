@@ -45,7 +45,12 @@ __all__ = ["command"]
     help="Image file to write, .png or .svg; an existing file is replaced.",
 )
 @click.option("--only", metavar="PATTERN", default="*", help="Experiments to plot, such as 'my_exp_*'. [all]")
-@click.option("--by", type=click.Choice(["step", "time"]), default="step", help="Horizontal axis. [step]")
+@click.option(
+    "--by",
+    type=click.Choice(["axis", "step", "time"]),
+    default="axis",
+    help="Horizontal axis; by default the axis that the metric defines, or else the step.",
+)
 @click.option("--log", is_flag=True, help="Use a logarithmic vertical axis.")
 @click.option(
     "--smooth",
@@ -72,16 +77,30 @@ def command(
             series = find_series(metric, known)
         except ValueError as error:
             raise click.BadParameter(printable(str(error)), param_hint="--metric") from None
-        every = curves(connection, "event = ? and name = ?", (series.event, series.name), most=width)
+        every = curves(
+            connection, "event = ? and name = ?", (series.event, series.name), most=width, by_axis=by == "axis"
+        )
+        if not every:
+            raise click.ClickException(
+                f"no value of {shorten(series, 100)} has a position on the axis that it defines. Pass --by step."
+            )
         found = [curve for curve in every if fnmatchcase(curve.experiment, only)]
         if not found:
             raise click.ClickException(_no_match(series, only, [curve.experiment for curve in every]))
         created = dict(connection.execute("select experiment, epoch(created) from experiments").fetchall())
+    axes, units = (
+        {name for name in names if name} for names in zip(*((one.axis, one.unit) for one in found), strict=True)
+    )
+    if len(axes) > 1:
+        raise click.UsageError(
+            printable(f"the experiments define different axes: {listed(sorted(axes))}. Pass --by step.")
+        )
     labelled = _labelled(found)
     starts = {label: created[curve.experiment] or curve.times[0] for label, curve in labelled.items()}
     datasets = charts.points(labelled, starts=starts if by == "time" else None, log=log, smooth=smooth)
-    x_title = "step" if by == "step" else "seconds since start"
-    spec = charts.lines(datasets, list(labelled), title=shorten(series, 100), x_title=x_title, log=log)
+    x_title = "seconds since start" if by == "time" else shorten(*axes)
+    title = shorten(series, 100) + (f" ({shorten(*units)})" if len(units) == 1 else "")
+    spec = charts.lines(datasets, list(labelled), title=title, x_title=x_title, log=log)
     spec |= {"width": width, "height": height}
     # The chart loads nothing; this makes sure of it.
     if output.suffix == ".svg":
@@ -107,6 +126,8 @@ def _summary(found: list[Curve], datasets: dict[str, list[dict[str, Any]]]) -> s
     parts = [f"{len(found)} curve{'' if len(found) == 1 else 's'}, {count} points"]
     if any(curve.means for curve in found):
         parts.append(f"downsampled to {drawn}: the lowest and the highest of each stretch")
+    if left_out := sum(curve.left_out for curve in found):
+        parts.append(f"{left_out} more have no {printable(found[0].axis)}, which is the axis: left out")
     if bad:
         parts.append(f"{bad} not finite: crosses at the bottom")
     values = [value for curve in found for value in curve.values if value is not None]

@@ -20,7 +20,8 @@ from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, number, printable, utc, value
 from mlv_tools._reading.inspect import StreamFacts, referenced_files, stream_facts
 from mlv_tools._reading.trees import state_of
-from mlvlogger import Experiment, File, SpanTree
+from mlv_tools._reading.writers import writer
+from mlvlogger import Experiment, File, MetricDefinition, SpanTree
 
 __all__ = ["command"]
 
@@ -49,9 +50,11 @@ def command(directory: Path, spans: int) -> None:
     _meta(console, experiment)
     _records(console, experiment)
     _params(console, experiment)
+    _changes(console, experiment)
     _streams(console, streams, experiment.continued)
     for stream in experiment.streams:
         _spans(console, experiment, stream, spans)
+    _definitions(console, experiment)
     _files(console, experiment)
     if experiment.problems:
         _head(console, "left out")
@@ -87,6 +90,7 @@ def _meta(console: Console, experiment: Experiment) -> None:
         ("name", printable(experiment.name)),
         ("kind", printable(experiment.kind)),
         ("state", printable(state)),
+        *[("writer", printable(described)) for _, described in [writer(experiment, state)] if described],
         ("created", _time(experiment.created)),
     ]
     if experiment.parent_ref:
@@ -103,7 +107,9 @@ def _time(time: datetime | None) -> str:
 
 def _records(console: Console, experiment: Experiment) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
-        for record, environment in zip(experiment.records, experiment.environments, strict=True):
+        environments = iter(experiment.environments)
+        for record in experiment.records:
+            environment = next(environments, {}) if "environment" in record else {}
             git = environment.get("git")
             host = environment.get("host")
             name = host.get("name") if isinstance(host, dict) else None
@@ -135,6 +141,18 @@ def _params(console: Console, experiment: Experiment) -> None:
         if values:
             _head(console, what)
             _table(console, ((printable(name), value(item)) for name, item in flatten(values)), "", "")
+
+
+def _changes(console: Console, experiment: Experiment) -> None:
+    def rows() -> Iterator[tuple[str, ...]]:
+        for one in experiment.changes:
+            created = utc(one.created, " ", "seconds", " UTC") if one.created else ""
+            name = printable(f"{one.member}.{one.name}" if one.member != "params" else one.name)
+            yield name, value(one.old), value(one.new), created, printable(one.stream), str(one.record)
+
+    if experiment.changes:
+        _head(console, f"changes: {len(experiment.changes)}")
+        _table(console, rows(), "name", "before", "after", "created", "stream", "record")
 
 
 def _streams(console: Console, streams: list[StreamFacts], continued: dict[str, list[str]]) -> None:
@@ -176,6 +194,21 @@ def _spans(console: Console, experiment: Experiment, stream: str, limit: int) ->
         console, f"spans of {printable(stream)}: {len(trees)}" + (f", the first {limit}" if len(trees) > limit else "")
     )
     _table(console, rows(), "", "", "took", "")
+
+
+def _definitions(console: Console, experiment: Experiment) -> None:
+    """Show the definitions of metrics, also of metrics that have no values."""
+    found: dict[MetricDefinition, None] = {}
+    for stream in experiment.streams:
+        try:
+            found |= dict.fromkeys(experiment.metric_definitions(stream=stream))
+        except mlvlogger.UnsupportedVersion:
+            pass  # the table of streams reports it
+    members = ("metric", "event", "direction", "unit", "axis", "description")
+    if found:
+        _head(console, f"definitions of metrics: {len(found)}")
+        texts = ((printable(getattr(one, member) or "") for member in members) for one in found)
+        _table(console, (tuple(row) for row in texts), *members)
 
 
 def _walk(trees: list[SpanTree], depth: int) -> Iterator[tuple[SpanTree, int]]:

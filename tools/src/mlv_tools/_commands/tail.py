@@ -16,6 +16,7 @@ from mlv_tools._display.terminal import output
 from mlv_tools._display.text import printable, utc, value
 from mlv_tools._reading.follow import Follower
 from mlv_tools._reading.trees import details, unread
+from mlv_tools._reading.writers import writer
 from mlvlogger import Event
 
 __all__ = ["command"]
@@ -53,7 +54,10 @@ def command(directory: Path, follow: bool, until_end: bool, lines: int) -> None:
     end = (experiment.default_stream, "mlv/end")
     try:
         _show(follower.last(lines))
-        is_ended = experiment.state not in ("open", "paused")
+        is_ended = (state := experiment.state) not in ("open", "paused")
+        word, described = writer(experiment, state)
+        if word in ("stopped", "not known"):
+            click.echo(printable(f"{directory}: open; its writer: {described}"), err=True)
         while (follow or until_end) and not (until_end and is_ended):
             time.sleep(_PAUSE)
             added = list(follower.new())

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from mlvlogger import External, File
+from mlvlogger import External, File, Histogram, Table
 
 __all__ = ["ago", "as_float", "encodable", "mean", "number", "printable", "sparkline", "utc", "value"]
 
@@ -74,6 +74,11 @@ def value(item: Any) -> str:
         return printable(item)
     if isinstance(item, (File, External)):
         return printable(item.path)
+    if isinstance(item, Histogram):
+        ends = f"{number(item.edges[0])} to {number(item.edges[-1])}"
+        return f"{sparkline(item.counts)} {ends}, {number(as_float(sum(item.counts)))} values"
+    if isinstance(item, Table):
+        return f"table of {len(item.rows)} rows: {', '.join(map(printable, item.columns))}"
     if isinstance(item, dict):
         return "{" + ", ".join(f"{printable(name)}: {value(one)}" for name, one in item.items()) + "}"
     if isinstance(item, list):

@@ -9,7 +9,8 @@ from datetime import date, datetime, time
 from typing import Any
 
 from mlv_tools._display.text import printable
-from mlvlogger import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
+from mlv_tools._display.text import value as text
+from mlvlogger import EventRef, ExperimentRef, External, File, Histogram, Opaque, Redacted, Table, Unencodable
 
 __all__ = ["display", "shorten"]
 
@@ -41,6 +42,7 @@ _FORMS: tuple[tuple[Any, Callable[[Any], object]], ...] = (
     (Unencodable, lambda value: value.repr),
     (Opaque, lambda value: json.dumps(value.json)),
     (datetime | date | time, lambda value: value.isoformat()),
+    (Histogram | Table, text),
     (bytes, lambda value: f"({len(value)} bytes)"),
     (list | dict, _json),
 )

@@ -103,13 +103,18 @@ def _license(crate: Any, license: str) -> Any:
 
 
 def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[str, Any]]:
-    """Add every file to the crate, and yield its path and its entity; symbolic links aren't followed."""
+    """Add every file to the crate, and yield its path and its entity; symbolic links aren't followed.
+
+    Temporary files are left out. The crate copies the files in the order in which they are added.
+    """
 
     def fail(error: OSError) -> None:
         raise error
 
+    found = []
     for folder, folders, names in os.walk(directory, onerror=fail):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith(TEMPORARY_PREFIX))
+        names = [name for name in names if not name.startswith(TEMPORARY_PREFIX)]
         for name in sorted(folders + names):
             path = Path(folder, name)
             relative = path.relative_to(directory).as_posix()
@@ -122,8 +127,19 @@ def _files(crate: Any, directory: Path, messages: list[str]) -> Iterator[tuple[s
             elif path.is_dir() and not os.listdir(path):
                 crate.add_dataset(dest_path=f"{relative}/", properties={"name": name})
             elif path.is_file():
-                yield relative, crate.add_file(path, relative, properties=_properties(path, name))
+                found.append((relative, path))
         folders[:] = filter(_is_utf8, folders)
+    for relative, path in sorted(found, key=lambda one: _copy_rank(one[1])):
+        yield relative, crate.add_file(path, relative, properties=_properties(path, path.name))
+
+
+def _copy_rank(path: Path) -> int:
+    """Return the place of a file in the order in which a copy is valid while it is written (`writer.copy-order`)."""
+    if path.name == Experiment.default_stream:
+        return 0
+    if path.parent.name == "log":
+        return 1
+    return {"meta.json": 4}.get(path.name, 3 if path.parent.name == "meta" else 2)
 
 
 def _is_utf8(name: str) -> bool:

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from mlv_tools._exchange.summary_forms import histogram_of
+
 __all__ = ["content", "hparams", "is_utf8"]
 
 # The numbers of a tensor by its DataType: the format if they are packed, and the field if they aren't. The half_val of
@@ -38,7 +40,8 @@ def content(value: Any, plugin: str) -> tuple[str | None, Any]:
         plugin: The plugin that the first value of the tag names.
 
     Returns:
-        "scalars" and a number, "images" and a list of images, or "texts" and a string or nested lists of strings.
+        "scalars" and a number, "images" and a list of images, "histograms" and a histogram, or "texts" and a string or
+        nested lists of strings.
         If the value cannot be converted, None and the name of its type.
     """
     kind = value.WhichOneof("value")
@@ -46,6 +49,8 @@ def content(value: Any, plugin: str) -> tuple[str | None, Any]:
         return "scalars", value.simple_value
     if kind == "image":
         return "images", [value.image.encoded_image_string]
+    if (kind == "histo" or (kind == "tensor" and plugin == "histograms")) and (histogram := histogram_of(value)):
+        return "histograms", histogram
     if kind == "tensor":
         tensor = value.tensor
         if plugin == "scalars" and (number := _number(tensor)) is not None:

@@ -37,6 +37,8 @@ _ORDERS = {
     "experiments": "experiment",
     "events": "experiment, stream, seq",
     "metrics": "experiment, stream, seq, name",
+    "definitions": "experiment, stream, event, name",
+    "best": "experiment, stream, event, name",
 }
 _OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
@@ -48,7 +50,7 @@ _INEXACT = re.compile("HUGEINT|INTERVAL|TIME WITH TIME ZONE")
 
 
 def export(connection: duckdb.DuckDBPyConnection, directory: str, form: str) -> dict[str, int]:
-    """Write the views `experiments`, `events` and `metrics` to a directory, with one file for each view.
+    """Write the views to a directory, with one file for each view but `problems`.
 
     Args:
         connection: A connection that `connect` returned.

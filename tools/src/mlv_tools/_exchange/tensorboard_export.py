@@ -1,4 +1,4 @@
-"""Export to TensorBoard: scalars, hyperparameters and images, with their steps and wall times."""
+"""Export to TensorBoard: scalars, hyperparameters, images, histograms, tables, with their steps and wall times."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from typing import Any
 
 from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
+from mlv_tools._exchange.summary_forms import histogram_value, table_value
 from mlv_tools._exchange.table_files import naming
 from mlv_tools._reading.trees import Found
 from mlv_tools._sql.rows import log_strays, torn_end
-from mlvlogger import TEMPORARY_PREFIX, Event, Experiment, External, File, Problem
+from mlvlogger import TEMPORARY_PREFIX, Event, Experiment, External, File, Histogram, Problem, Table
 
 __all__ = ["export", "run_name"]
 
@@ -50,8 +51,8 @@ def export(experiment: Experiment, logdir: Path, name: str) -> tuple[Counter[str
     If that fails, the run gets no file.
 
     Returns:
-        The numbers of scalars and images that were written, the numbers of values by type for which TensorBoard has no
-        form, and messages about other data that was left out or changed.
+        The numbers of scalars, images, histograms and tables that were written, the numbers of values by type for which
+        TensorBoard has no form, and messages about other data that was left out or changed.
 
     Raises:
         FileExistsError: If one of the runs has event files already. TensorBoard would show both as one run.
@@ -112,7 +113,7 @@ def _write(
             for summary in [described, started] + [ended] * (experiment.state == "completed"):
                 write(Record(wall_time=created, summary=summary))
         counts: Counter[tuple[str, str]] = Counter()
-        too_large = too_small = 0
+        too_large = too_small = unbucketed = 0
         # A log that grows meanwhile may have tags after that line which aren't known.
         for event in takewhile(lambda one: one.line <= last, _events(experiment, stream)):
             values: dict[int, list[Any]] = {}
@@ -124,6 +125,13 @@ def _write(
                 too_small += 0 < abs(number) <= _SMALLEST
                 values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
                 written["scalars"] += 1
+            for name, form in _forms(event):
+                tag = tags[_tag(experiment, event, name)]
+                step = _step(event, name, counts)
+                is_table = isinstance(form, Table)
+                values.setdefault(step, []).append((table_value if is_table else histogram_value)(tag, form))
+                written["tables" if is_table else "histograms"] += 1
+                unbucketed += 0 if isinstance(form, Table) else sum((form.nan or 0, form.below or 0, form.above or 0))
             for name, file in _images(event):
                 image, why = _image(experiment, file)
                 if image is None:
@@ -139,6 +147,8 @@ def _write(
             left_out.update(_others(experiment, event))
         if too_large:
             messages.append(f"{stream}: {too_large} numbers are beyond float32 and became infinities")
+        if unbucketed:
+            messages.append(f"{stream}: {unbucketed} values of histograms have no bucket, and are left out")
         if too_small:
             messages.append(f"{stream}: {too_small} numbers are too small for float32 and became 0")
     finally:
@@ -148,7 +158,7 @@ def _write(
 
 def _others(experiment: Experiment, event: Event) -> Iterator[str]:
     """Yield the type of each member of an event for which TensorBoard has no form."""
-    exported = {"step", *event.metrics, *(name for name, _ in _images(event))}
+    exported = {"step", *event.metrics, *(name for name, _ in (*_images(event), *_forms(event)))}
     if "tensorboard" in experiment.extra:
         exported |= {"tag", "wall_time"}
     if event.span == "end":
@@ -165,6 +175,13 @@ def _events(experiment: Experiment, stream: str) -> Iterator[Event]:
         return
 
 
+def _forms(event: Event) -> Iterator[tuple[str, Any]]:
+    """Yield the histograms and tables of an event, by name."""
+    for name, value in event.data.items():
+        if isinstance(value, Histogram) or (isinstance(value, Table) and value.columns):
+            yield name, value
+
+
 def _images(event: Event) -> Iterator[tuple[str, File]]:
     for name, value in event.data.items():
         if isinstance(value, File) and value.experiment is None and value.media_type in _SHOWN:
@@ -179,7 +196,7 @@ def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], st
     parts: dict[tuple[str, str], bool] = {}  # whether it is the tag of a metric
     last = 0
     for event in _events(experiment, stream):
-        for name, _ in _images(event):
+        for name, _ in (*_images(event), *_forms(event)):
             parts.setdefault(_tag(experiment, event, name), False)
         for name in event.metrics:
             parts[_tag(experiment, event, name)] = True

@@ -1,4 +1,4 @@
-"""Import from TensorBoard: scalars, images, texts and hyperparameters, with their steps and wall times."""
+"""Import from TensorBoard: scalars, images, texts, histograms and hyperparameters, with their steps and wall times."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def import_run(run: str, files: list[Path], savedir: Path, name: str) -> tuple[E
         name: The name of the experiment.
 
     Returns:
-        The closed experiment, the numbers of its scalars, images, texts and superseded values, and messages about data
-        that was left out or changed.
+        The closed experiment, the numbers of its scalars, images, texts, histograms and superseded values, and messages
+        about data that was left out or changed.
 
     Raises:
         NothingToImport: If no file has a record.
@@ -224,7 +224,8 @@ class _Importer:
     """Logs the values of a run.
 
     Attributes:
-        written: The numbers of values that were logged: "scalars", "images", "texts", and "superseded" ones.
+        written: The numbers of values that were logged: "scalars", "images", "texts", "histograms", and "superseded"
+            ones.
     """
 
     def __init__(self, exp: Exp, found: _Found) -> None:

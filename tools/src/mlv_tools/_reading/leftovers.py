@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from mlvlogger import FOLDERS, TEMPORARY_PREFIX, Experiment
+from mlvlogger import FOLDERS, TEMPORARY_PREFIX, Experiment, LockHolder, lock_holders
 
 __all__ = ["Leftover", "find_leftovers", "remove"]
 
@@ -57,7 +55,7 @@ def find_leftovers(directory: Path) -> list[Leftover]:
         found = dict(_scan(root))
         if not found:
             return []
-        with _locked(root) as busy:
+        with _locked(root, directory) as busy:
             opened = _opened()
             return [_leftover(directory, name, found[name], busy, opened) for name in sorted(found)]
     finally:
@@ -78,7 +76,7 @@ def remove(leftovers: list[Leftover]) -> Iterator[tuple[Leftover, str]]:
     directory = leftovers[0].directory
     root = os.open(directory, _OPEN)
     try:
-        with _locked(root) as busy:
+        with _locked(root, directory) as busy:
             opened = _opened()
             for one in leftovers:
                 folder, _, last = one.name.rpartition("/")
@@ -163,37 +161,15 @@ def _remove_lock_folder(root: int, folder: str) -> None:
         os.close(fd)
 
 
-def _has_lock_file(root: int, stream: str) -> bool:
-    """Return whether a process that may still run has a lock file of a stream: a writer without `flock`."""
-    outer, slash, name = stream.rpartition("/")
-    folder = f"{outer}{slash}{TEMPORARY_PREFIX}{name}{_LOCK}"
-    for path, _ in _scan_lock_folder(root, folder):
-        try:
-            with open(path, "rb", opener=partial(os.open, dir_fd=root)) as file:
-                lock = json.loads(file.read(65_536))
-            if lock["host"] != os.uname().nodename or _runs(lock["pid"], lock.get("started")):
-                return True
-        except FileNotFoundError:
-            continue
-        except (OSError, OverflowError, KeyError, TypeError, ValueError):
-            return True  # a form that this version doesn't know
-    return False
+def _may_run(holder: LockHolder) -> bool:
+    """Return whether a process that has a lock file may still run, given that its stream isn't locked by `flock`.
 
-
-def _runs(pid: int, started: object) -> bool:
-    """Return whether a process of this host with this number, which began then, may still run."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is another user's
-    try:
-        # The name of the program may contain blanks and parentheses; the fields after it can't.
-        fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(") ")[2].split()
-        return fields[0] not in "ZXx" and started in (None, fields[19])
-    except (OSError, IndexError):
-        return True
+    If it isn't known, a process of this host wrote the file before a restart: a writer that still runs on this host
+    holds `flock`, or is found by its process id.
+    """
+    if holder.is_running is None and holder.host == os.uname().nodename and holder.pid is not None:
+        return os.path.exists(f"/proc/{holder.pid}")
+    return holder.is_running is not False
 
 
 def _temporary(name: str, fd: int) -> os.stat_result | None:
@@ -233,17 +209,17 @@ def _enter(root: int, folder: str) -> int:
 
 
 @contextmanager
-def _locked(root: int) -> Iterator[str]:
+def _locked(root: int, directory: Path) -> Iterator[str]:
     """Hold the locks of all streams of an experiment; yields why that is impossible, or ""."""
     held: list[int] = []
     try:
-        yield _lock(root, held)
+        yield _lock(root, directory, held)
     finally:
         for fd in held:
             os.close(fd)
 
 
-def _lock(root: int, held: list[int]) -> str:
+def _lock(root: int, directory: Path, held: list[int]) -> str:
     seen: set[str] = set()
     while True:
         streams = {
@@ -259,7 +235,7 @@ def _lock(root: int, held: list[int]) -> str:
                     continue
                 held.append(fd)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _has_lock_file(root, name):
+                if any(map(_may_run, lock_holders(directory, name))):
                     return f"{name} has a writer, by its lock files"
             except BlockingIOError:
                 return f"{name} has a writer"

@@ -10,6 +10,7 @@ from typing import IO, Any, TypeGuard
 import mlvlogger
 from mlv_tools._reading.tail_reader import TailReader
 from mlv_tools._reading.trees import Found, details, state_of, unread
+from mlv_tools._reading.writers import writer
 from mlvlogger import MAX_RECORD, Event, Experiment, InvalidRecord, MLVError, may_be_lifecycle
 
 __all__ = ["Summary", "summary"]
@@ -30,6 +31,7 @@ class Summary:
         garbled: How many lines aren't events, of those at the end of the default stream that were read; "" if none.
         trouble: Why the experiment is broken, unknown or torn, which parts of it aren't read, and which streams are
             continued in others; "" otherwise.
+        writer: Of an open experiment, whether its writer is "running", "stopped" or "not known"; "" otherwise.
     """
 
     found: Found
@@ -38,6 +40,7 @@ class Summary:
     metrics: dict[tuple[str, str], float] = field(default_factory=dict)
     trouble: str = ""
     garbled: str = ""
+    writer: str = ""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -69,7 +72,15 @@ def summary(found: Found) -> Summary:
     continued = [f"{stream} is continued in {', '.join(kept)}" for stream, kept in experiment.continued.items()]
     garbled = f"at least {log.garbled} lines of {experiment.default_stream} aren't events and were left out {hint}"
     trouble = "; ".join(problems + [torn] * bool(torn) + continued)
-    return Summary(found, state, max(times, default=None), log.metrics, trouble, garbled if log.garbled else "")
+    return Summary(
+        found,
+        state,
+        max(times, default=None),
+        log.metrics,
+        trouble,
+        garbled if log.garbled else "",
+        writer(experiment, state)[0],
+    )
 
 
 class _Log:

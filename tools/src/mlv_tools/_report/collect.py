@@ -16,11 +16,12 @@ from mlv_tools._display.names import differing, flatten
 from mlv_tools._display.values import display, shorten
 from mlv_tools._reading.trees import Found, find, links_outside, state_of
 from mlv_tools._report import charts
+from mlv_tools._report.forms import forms, shown_forms
 from mlv_tools._report.images import Reference, gallery, references
 from mlv_tools._sql.downsample import Curve, curves
 from mlv_tools._sql.rows import experiment_name
 from mlv_tools._sql.rules import IS_DEFAULT_STREAM
-from mlvlogger import Experiment, MLVError
+from mlvlogger import Change, Experiment, MLVError
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,8 +66,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         _add_spans(connection, experiments, numbers, starts)
         _add_problems(connection, experiments, numbers)
         files = _references(connection, numbers)
+        found_forms = _forms(connection, numbers)
     _add_files(experiments, files)
     shown_images, sources, left = gallery(files, trees, images)
+    shown, fewer = shown_forms(found_forms)
     differ, params = _parameters(trees, experiments)
     broken = sum(experiment["state"] == "broken" for experiment in experiments)
     usable = len(trees) - broken
@@ -82,9 +85,10 @@ def collect(root: str | os.PathLike[str], *, title: str | None = None, images: i
         "curves": _curves(found_curves, numbers, starts),
         "images": shown_images,
         "sources": sources,
+        "forms": shown,
         "picked": _PICKED,
         "specs": {"curves": charts.curves(), "spans": charts.spans()},
-        "notes": [*picked, *_downsampled(found_curves), *left, *([f"{links}."] if links else []), written],
+        "notes": [*picked, *_downsampled(found_curves), *left, *fewer, *([f"{links}."] if links else []), written],
     }
 
 
@@ -120,6 +124,7 @@ def _experiment(found: Found) -> Json:
         "parent": experiment.parent_ref and (experiment.parent_ref.path or experiment.parent_ref.id),
         "streams": ", ".join(experiment.streams),
         "meta records": len(experiment.records),
+        "changes": "\n".join(map(_change, experiment.changes)),
         **{f"extra.{name}": value for name, value in flatten(experiment.extra)},
     }
     return base | {
@@ -130,6 +135,12 @@ def _experiment(found: Found) -> Json:
         "environments": [_environment(environment) for environment in experiment.environments],
         "facts": [[shorten(name), display(value)] for name, value in facts.items() if value not in (None, "")],
     }
+
+
+def _change(change: Change) -> str:
+    where = "" if change.stream == Experiment.default_stream else f", for {change.stream} alone"
+    name = change.name if change.member == "params" else f"{change.member}.{change.name}"
+    return f"{name}: {display(change.old)} -> {display(change.new)} (record {change.record}{where})"
 
 
 def _environment(environment: Json) -> Json:
@@ -187,8 +198,8 @@ def _add_problems(connection: duckdb.DuckDBPyConnection, experiments: list[Json]
 
 
 def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) -> list[Json]:
-    """Return the curves as charts: one for each metric of an event of a stream."""
-    charts: dict[tuple[str, str, str], list[Json]] = {}
+    """Return the curves as charts: one for each metric of an event of a stream, with one axis and one unit."""
+    charts: dict[tuple[str, ...], list[Json]] = {}
     digits = _digits(found)
     for curve in found:
         names = curve.stream, curve.event, curve.metric
@@ -210,10 +221,10 @@ def _curves(found: list[Curve], numbers: dict[str, int], starts: list[float]) ->
             series["mx"] = [round(step, 1) for step in steps]
             series["mt"] = [round(time - start, 3) for time in times]
             series["m"] = [_short(value, digits[names]) for value in values]
-        charts.setdefault(names, []).append(series)
+        charts.setdefault((*names, curve.axis, curve.unit), []).append(series)
     order = sorted(charts, key=lambda names: (names[0] != Experiment.default_stream, *names))
     return [
-        dict(zip(("stream", "event", "metric"), map(shorten, names), strict=True), series=charts[names])
+        dict(zip(("stream", "event", "metric", "axis", "unit"), map(shorten, names), strict=True), series=charts[names])
         for names in order
     ]
 
@@ -230,6 +241,10 @@ def _downsampled(found: list[Curve]) -> list[str]:
             f" curve is cut into {stretches[-1]} stretches with equal numbers of points. A stretch keeps its lowest and"
             " its highest point, and the first that is not finite. Smoothing uses the means of the stretches. The"
             " numbers in the table are of all points."
+        )
+    if left_out := sum(curve.left_out for curve in found):
+        notes.append(
+            f"{_count(left_out, 'value')} without a position on the axis that the metric defines are left out."
         )
     notes.append(
         "Curves have seven significant digits of the range of their chart; the table shows the logged values with six."
@@ -320,6 +335,20 @@ def _references(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) 
     ]
     mentioned = {(number, reference.path) for number, reference in found if reference.event != "mlv/file"}
     return [item for item in found if item[1].event != "mlv/file" or (item[0], item[1].path) not in mentioned]
+
+
+def _forms(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> list[tuple[int, Json]]:
+    """Return the histograms and tables of all events, in the order of the log, with the number of the experiment."""
+    query = """
+        select experiment, event, step, data::varchar from events
+        where data::varchar like '%"_mlv"%"histogram"%' or data::varchar like '%"_mlv"%"table"%'
+        order by experiment, stream, seq
+    """
+    return [
+        (number, form)
+        for number, event, step, data in _rows(connection, query, numbers)
+        for form in forms(event, step, data)
+    ]
 
 
 def _add_files(experiments: list[Json], files: list[tuple[int, Reference]]) -> None:

@@ -192,7 +192,7 @@
 
   // The horizontal axis: the steps, or the times, in a unit that fits the latest.
   function axisOf(curve) {
-    if (state.axis === "step") return { title: "step", of: (series) => series.x, means: (series) => series.mx, unit: 1 };
+    if (state.axis === "step") return { title: curve.axis, of: (series) => series.x, means: (series) => series.mx, unit: 1 };
     const latest = curve.series.map((series) => (state.picked.has(series.e) ? series.t.at(-1) : 0));
     const [unit, name] = unitOf(Math.max(...latest));
     const scaled = (times) => times.map((time) => time / unit);
@@ -304,7 +304,7 @@
     const drawn = page.curves.filter((curve) => curve.series.some((series) => series.n > 1));
     for (const curve of drawn) {
       const path = pathOf(curve);
-      const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), curve.metric), make("div", { class: "plot" }),
+      const card = make("div", { class: "card" }, make("h3", {}, make("small", { textContent: path }), titleOf(curve)), make("div", { class: "plot" }),
         make("p", { class: "note" }), make("div", { class: "readout" }));
       cards.set(card, `${path}.${curve.metric}`.toLowerCase());
       $("charts").append(card);
@@ -314,6 +314,9 @@
     const rest = single ? `${single} more with a single value each have no curve; they are in the table.` : "";
     $("curvesNote").textContent = page.curves.length ? rest : "No event of these experiments has a metric.";
   }
+
+  // The metric of a curve, with its unit if it has one.
+  const titleOf = (curve) => (curve.unit ? `${curve.metric} (${curve.unit})` : curve.metric);
 
   // The event of a curve, and its stream if that isn't the default one.
   const pathOf = (curve) => (curve.stream === "log.jsonl" ? curve.event : `${curve.event} (${curve.stream})`);
@@ -338,7 +341,7 @@
       ...all.map((name) => ({ key: `params ${name}`, title: OWN.includes(name) ? `params.${name}` : name, get: (run) => run.params.get(name) })),
       ...page.curves.map((curve) => {
         const values = new Map(curve.series.map((series) => [series.e, series[which]]));
-        return { key: JSON.stringify([curve.stream, curve.event, curve.metric]), title: curve.metric, under: pathOf(curve), get: (run, index) => values.get(index) };
+        return { key: JSON.stringify([curve.stream, curve.event, curve.metric, curve.axis, curve.unit]), title: titleOf(curve), under: pathOf(curve), get: (run, index) => values.get(index) };
       }),
     ];
   }
@@ -385,37 +388,80 @@
 
   // ---- images ----
 
-  const galleries = [];
-  for (const image of page.images) {
-    const label = `${image.event} · ${image.key}`;
-    let gallery = galleries.find((one) => one.label === label);
-    if (!gallery) galleries.push(gallery = { label, images: [] });
-    gallery.images.push(image);
-  }
-  for (const gallery of galleries) gallery.steps = [...new Set(gallery.images.map((image) => image.step))].sort((a, b) => a - b);
-
-  function chooseGallery() {
-    const { steps } = galleries[Number($("series").value)];
-    $("step").max = String(steps.length - 1);
-    $("step").value = $("step").max;
-    $("step").disabled = steps.length < 2;
-    drawGallery();
-  }
-
-  // Of each picked experiment the image of the step, or where it has none the last before.
-  function drawGallery() {
-    const { images, steps } = galleries[Number($("series").value)];
-    const at = steps[Number($("step").value)];
-    $("at").textContent = number(at);
-    const latest = new Map();
-    for (const image of images) {
-      const old = latest.get(image.e);
-      if (state.picked.has(image.e) && image.step <= at && (!old || image.step >= old.step)) latest.set(image.e, image);
+  // The series of images, or of histograms and tables, that one choice shows, and the steps at which one of them is.
+  function grouped(items) {
+    const groups = [];
+    for (const item of items) {
+      const label = `${item.event} · ${item.key}`;
+      let group = groups.find((one) => one.label === label);
+      if (!group) groups.push(group = { label, items: [] });
+      group.items.push(item);
     }
-    $("gallery").replaceChildren(...[...latest.values()].map((image) => make("figure", {},
-      make("img", { src: page.sources[image.source], alt: `${image.path} of ${runs[image.e].name}` }),
-      make("figcaption", {}, make("b", { textContent: runs[image.e].name }), make("br"), `${image.path}, ${image.counted ? "number" : "step"} ${number(image.step)}`))));
-    if (!latest.size) $("gallery").replaceChildren(make("p", { class: "empty", textContent: "None of the picked experiments has one up to this step." }));
+    for (const group of groups) group.steps = [...new Set(group.items.map((item) => item.step))].sort((a, b) => a - b);
+    return groups;
+  }
+
+  function choose(groups, series, step, draw) {
+    const { steps } = groups[Number($(series).value)];
+    $(step).max = String(steps.length - 1);
+    $(step).value = $(step).max;
+    $(step).disabled = steps.length < 2;
+    draw();
+  }
+
+  // Of each picked experiment the item of the step, or where it has none the last before.
+  function drawLatest(groups, ids, figure) {
+    const { items, steps } = groups[Number($(ids.series).value)];
+    const at = steps[Number($(ids.step).value)];
+    $(ids.at).textContent = number(at);
+    const latest = new Map();
+    for (const item of items) {
+      const old = latest.get(item.e);
+      if (state.picked.has(item.e) && item.step <= at && (!old || item.step >= old.step)) latest.set(item.e, item);
+    }
+    $(ids.gallery).replaceChildren(...[...latest.values()].map((item) => make("figure", {}, figure(item),
+      make("figcaption", {}, make("b", { textContent: runs[item.e].name }), make("br"),
+        [item.path, `${item.counted ? "number" : "step"} ${number(item.step)}`, item.outside, item.left].filter(Boolean).join(", ")))));
+    if (!latest.size) $(ids.gallery).replaceChildren(make("p", { class: "empty", textContent: "None of the picked experiments has one up to this step." }));
+  }
+
+  const galleries = grouped(page.images);
+  const drawGallery = () => drawLatest(galleries, { series: "series", step: "step", at: "at", gallery: "gallery" },
+    (image) => make("img", { src: page.sources[image.source], alt: `${image.path} of ${runs[image.e].name}` }));
+  const chooseGallery = () => choose(galleries, "series", "step", drawGallery);
+
+  // ---- histograms and tables ----
+
+  const forms = grouped(page.forms);
+  const drawForms = () => drawLatest(forms, { series: "formSeries", step: "formStep", at: "formAt", gallery: "formGallery" },
+    (form) => (form.edges ? drawHistogram(form) : drawRows(form)));
+  const chooseForms = () => choose(forms, "formSeries", "formStep", drawForms);
+
+  // Buckets have the width of their edges, and an area of their count; one without width is a line.
+  function drawHistogram({ e, edges, counts }) {
+    const [low, high] = [edges[0] / 2, edges.at(-1) / 2]; // halves, because the difference of two floats may be infinite
+    const span = high - low;
+    const place = (edge) => (span > 0 ? (100 * (edge / 2 - low)) / span : 0);
+    const bars = counts.map((count, at) => {
+      const [left, right] = span > 0 ? [place(edges[at]), place(edges[at + 1])] : [0, 100];
+      return { left, width: right - left, count, height: Number(count) / Math.max(right - left, 0.5) };
+    });
+    const most = Math.max(...bars.map((bar) => bar.height), Number.MIN_VALUE);
+    const plot = make("div", { class: "bars", role: "img", ariaLabel: `histogram of ${runs[e].name}` }, ...bars.map((bar, at) => {
+      const node = make("div", { title: `${number(edges[at])} to ${number(edges[at + 1])}: ${number(bar.count)}` });
+      node.style.setProperty("left", `${bar.left}%`);
+      node.style.setProperty("width", `${Math.max(bar.width, 0.5)}%`);
+      node.style.setProperty("height", `${(100 * bar.height) / most}%`);
+      node.style.setProperty("background", state.colours[e]);
+      return node;
+    }));
+    return make("div", {}, plot, make("div", { class: "ends" }, make("span", { textContent: number(edges[0]) }), make("span", { textContent: number(edges.at(-1)) })));
+  }
+
+  function drawRows({ columns, rows }) {
+    const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col", textContent: name })));
+    const body = rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { textContent: number(cell), title: number(cell), class: typeof cell === "number" ? "number" : "" }))));
+    return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
   }
 
   // ---- spans ----
@@ -478,6 +524,7 @@
     redraw();
     drawTable();
     if (galleries.length) drawGallery();
+    if (forms.length) drawForms();
   }
 
   function recolour() {
@@ -503,7 +550,9 @@
     choices($("detailsOf"), runs.map((run) => run.name));
     choices($("timelineOf"), spanned.map((index) => runs[index].name));
     choices($("series"), galleries.map((gallery) => gallery.label));
+    choices($("formSeries"), forms.map((group) => group.label));
     $("images").hidden = !galleries.length;
+    $("forms").hidden = !forms.length;
     $("spans").hidden = !spanned.length;
     $("details").hidden = !runs.length;
     const problems = runs.flatMap((run) => run.problems.map((text) => [run.name, text]));
@@ -517,6 +566,7 @@
     recolour();
     layCurves();
     if (galleries.length) chooseGallery();
+    if (forms.length) chooseForms();
     if (spanned.length) {
       $("timeline").draw = drawTimeline;
       plots.push($("timeline"));
@@ -540,6 +590,8 @@
     $("same").addEventListener("change", drawTable);
     $("series").addEventListener("change", chooseGallery);
     $("step").addEventListener("input", drawGallery);
+    $("formSeries").addEventListener("change", chooseForms);
+    $("formStep").addEventListener("input", drawForms);
     $("timelineOf").addEventListener("change", redraw);
     $("detailsOf").addEventListener("change", drawDetails);
     window.addEventListener("resize", debounce(redraw, 150));

@@ -53,7 +53,26 @@ select id, count(*) filter (not isfinite(value)), min(value) filter (isfinite(va
 from mlv_points group by id
 """
 _MEANS = "select id, step, time, value from mlv_stretches where is_thinned order by id, stretch"
-_TABLES = ("mlv_values", "mlv_series", "mlv_points", "mlv_stretches")
+# On another axis than `step`, a value is at the value of the metric of that name in its event, if the event has one.
+_AXES = """
+create or replace temp table mlv_axes as
+select experiment, stream, event, name, coalesce(axis, 'step') as axis, coalesce(unit, '') as unit from definitions
+"""
+_POSITIONED = """
+create or replace temp table mlv_positioned as
+select * exclude (step, axis, unit, position), coalesce(axis, 'step') as axis, coalesce(unit, '') as unit,
+    if(coalesce(axis, 'step') = 'step', step, position) as step
+from (select * from metrics where {where}) left join mlv_axes using (experiment, stream, event, name)
+left join (
+    select experiment, stream, seq, name as axis, any_value(value) as position
+    from metrics where isfinite(value) and name in (select axis from mlv_axes) group by all
+) using (experiment, stream, seq, axis)
+"""
+_LEFT_OUT = """
+select experiment, stream, event, name, any_value(axis), any_value(unit), count(*) filter (step is null)
+from mlv_positioned group by all
+"""
+_TABLES = ("mlv_axes", "mlv_positioned", "mlv_values", "mlv_series", "mlv_points", "mlv_stretches")
 
 
 @dataclass
@@ -70,10 +89,13 @@ class Curve:
         low: The smallest finite value, or None.
         high: The largest finite value, or None.
         last: The value that was logged last.
-        steps: The steps of the points that are kept, in order.
+        axis: The axis of the positions: `step`, or the one that the definition of the metric names.
+        unit: The unit of the values, or "".
+        left_out: The number of values that have no position on the axis. They aren't counted anywhere else.
+        steps: The positions of the points that are kept, in order.
         times: Their times, in seconds since 1970.
         values: Their values; None is a value that isn't finite.
-        means: Steps, times and values of the means of all stretches, or None if every point is kept.
+        means: Positions, times and values of the means of all stretches, or None if every point is kept.
     """
 
     experiment: str
@@ -85,6 +107,9 @@ class Curve:
     low: float | None = None
     high: float | None = None
     last: float | None = None
+    axis: str = "step"
+    unit: str = ""
+    left_out: int = 0
     steps: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
@@ -98,8 +123,9 @@ def curves(
     *,
     most: int,
     budget: int = 10_000_000,
+    by_axis: bool = True,
 ) -> list[Curve]:
-    """Return the curves of the view `metrics`, in the order of their names.
+    """Return the curves of the view `metrics`, in the order of their names. A curve has at least one position.
 
     A curve of more than twice *most* points is cut into *most* stretches with equal numbers of points. A stretch keeps
     its lowest and its highest point, and the first point that isn't finite.
@@ -110,16 +136,18 @@ def curves(
         parameters: The values for each `?` in the condition.
         most: The largest number of stretches of a curve.
         budget: The largest number of points of all curves together: *most* is reduced if they would have more.
+        by_axis: Whether the positions are those on the axis that the metric defines; otherwise, they are steps.
     """
     try:
-        columns = "experiment, stream, event, name as metric, seq, step, time, value"
-        values = f"create or replace temp table mlv_values as select {columns} from metrics where {where}"
-        connection.execute(values, parameters)
+        facts = _load_values(connection, where, parameters, by_axis)
         connection.execute(_SERIES)
         series = connection.execute(
             "select id, experiment, stream, event, metric, total from mlv_series order by id"
         ).fetchall()
         found = {id: Curve(*names) for id, *names in series}
+        for curve in found.values():
+            names = curve.experiment, curve.stream, curve.event, curve.metric
+            curve.axis, curve.unit, curve.left_out = facts.get(names, ("step", "", 0))
         most = max(_FEWEST, min(most, budget // (2 * max(1, len(found)))))
         connection.execute(_POINTS)
         connection.execute(_STRETCHES, [most, most, most])
@@ -138,6 +166,23 @@ def curves(
         for name in _TABLES:
             connection.execute(f"drop table if exists {name}")
     return list(found.values())
+
+
+def _load_values(
+    connection: duckdb.DuckDBPyConnection, where: str, parameters: tuple[object, ...], by_axis: bool
+) -> dict[tuple[str, ...], tuple[str, str, int]]:
+    """Create the table of the values, and return axis, unit and `left_out` of the series by their names."""
+    columns = "experiment, stream, event, name as metric, seq, step, time, value"
+    values = f"create or replace temp table mlv_values as select {columns} from"
+    connection.execute(_AXES)
+    if not by_axis:
+        connection.execute("update mlv_axes set axis = 'step'")
+    if not connection.execute("from mlv_axes limit 1").fetchall():  # most logs define nothing, and joins take time
+        connection.execute(f"{values} metrics where {where}", parameters)
+        return {}
+    connection.execute(_POSITIONED.format(where=where), parameters)
+    connection.execute(f"{values} mlv_positioned where step is not null")
+    return {tuple(row[:4]): (row[4], row[5], row[6]) for row in connection.execute(_LEFT_OUT).fetchall()}
 
 
 def _add(curve: Curve, step: float, time: float, value: float) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from mlv_tools._display.names import metric_label
 from mlv_tools._reading.trees import Found, details, state_of
+from mlv_tools._sql.changes import changes, effective
 from mlvlogger import MAX_RECORD, Event, Experiment, UnsupportedVersion, unfollowed_links
 
 __all__ = [
@@ -66,11 +67,12 @@ def experiment_row(found: Found, name: str) -> Row:
         "kind": experiment.kind,
         "created": _time(experiment.created),
         "state": state,
-        "params": _effective(experiment, "params"),
+        "params": effective(experiment, "params"),
+        "changes": list(changes(experiment)),
         "tags": experiment.tags,
         "descriptions": experiment.descriptions,
-        "environments": [record.get("environment", {}) for record in experiment.records],
-        "extra": _effective(experiment, "extra"),
+        "environments": [record["environment"] for record in experiment.records if "environment" in record],
+        "extra": effective(experiment, "extra"),
     }
 
 
@@ -159,16 +161,6 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
         while not line.endswith(b"\n") and (line := file.readline(MAX_RECORD + 1)):
             pass
-
-
-def _effective(experiment: Experiment, member: str) -> Row:
-    """Return the effective `params` or `extra` as in the records, because those of `Experiment` are decoded."""
-    effective: Row = {}
-    for record in experiment.records:
-        members = record.get(member)
-        for name, value in members.items() if isinstance(members, dict) else ():
-            effective.setdefault(name, value)
-    return effective
 
 
 def _time(time: datetime | None) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlv_tools._reading.trees import find
+from mlv_tools._sql.definitions import load_definitions
 from mlv_tools._sql.events import Stream, load_events
 from mlv_tools._sql.rows import Row, experiment_name, experiment_row, link_problems, log_strays, problem_row, rounded
 from mlv_tools._sql.rules import IS_LIFECYCLE, is_rounded, number, unescaped
@@ -25,12 +26,14 @@ __all__ = ["connect", "left_out"]
 def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB connection with the experiments in and below a directory, to query them with SQL.
 
-    It has four views. [Query](../how-to/query.md) describes their columns:
+    It has six views. [Query](../how-to/query.md) describes their columns:
 
-    - `experiments`: experiment, id, parent, name, kind, created, state, params, tags, descriptions, environments,
-      extra, error;
+    - `experiments`: experiment, id, parent, name, kind, created, state, params, changes, tags, descriptions,
+      environments, extra, error;
     - `events`: experiment, id, stream, seq, time, event, step, data, span, begin, within, seconds;
     - `metrics`: experiment, id, stream, seq, time, event, step, name, value;
+    - `definitions`: experiment, id, stream, event, name, direction, unit, description, axis;
+    - `best`: experiment, id, stream, event, name, direction, value, seq, step;
     - `problems`: experiment, path, line, message.
 
     The function `plain` returns the text of a JSON value; for a typed value, the text of its `value`:
@@ -56,6 +59,7 @@ def connect(root: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     load_events(connection, tree.streams)
     for statement in (_EVENTS, _METRICS, _PLAIN):
         connection.execute(statement)
+    load_definitions(connection, dict(tree.readable))
     problems = tree.problems + _problems_of_reading(tree)
     for name, path, *what in connection.execute(_ROUNDED).fetchall():
         problems.append(problem_row(name, path, None, rounded(*what)))

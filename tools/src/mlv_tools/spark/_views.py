@@ -146,7 +146,7 @@ def _experiment(unit: Unit) -> Iterator[Row]:
         problems += [problem_row(unit.name, one.path, one.line, one.message) for one in experiment.problems]
         problems += [problem_row(unit.name, path, None, message) for path, message in log_strays(experiment)]
     row = experiment_row(Found(unit.path, unit.name, 0, experiment, error), unit.name)
-    for name in ("params", "environments", "extra"):
+    for name in ("params", "changes", "environments", "extra"):
         row[name] = json.dumps(row[name]) if name in row else None
     yield row | {"created": _datetime(row.get("created")), "problems": problems}
 

@@ -11,6 +11,7 @@ from ..._disk.folder import identity
 from ..._disk.spawn import exit_reason, spawn
 from ..._messages import warn
 from .ring import CLOSING, ERROR, ERRORS, READY, Ring
+from .unwritten import describe_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..._disk.stream_lock import StreamLock
 
-__all__ = ["PROGRESS_TIMEOUT", "WriterProcess", "describe_events"]
+__all__ = ["PROGRESS_TIMEOUT", "WriterProcess"]
 
 #: Seconds that the logger process waits while the writer process makes no progress.
 PROGRESS_TIMEOUT = 4.0
@@ -178,10 +179,3 @@ class WriterProcess:
             return self._wake_pipe_identity in (None, identity(os.fstat(fd)))
         except OSError:
             return False
-
-
-def describe_events(seqs: Sequence[int]) -> str:
-    """Return the subject and verb of a sentence about events."""
-    if len(seqs) == 1:
-        return f"1 event (seq {seqs[0]}) is"
-    return f"{len(seqs)} events (seq {seqs[0]} to {seqs[-1]}) are"

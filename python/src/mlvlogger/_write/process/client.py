@@ -8,10 +8,9 @@ exits when it has written everything. If it ends earlier, the logger process wri
 
 from __future__ import annotations
 
-import errno
 import os
 import time
-from marshal import dumps, loads
+from marshal import dumps
 from zlib import adler32
 
 from ..._disk.line_file import FileChanged
@@ -19,15 +18,16 @@ from ..._format.line import Pending, are_json_numbers, line, with_special
 from ..seals import is_seal_due
 from ..unsealed_hash import UnsealedHash
 from ..writer import put
-from .child import PROGRESS_TIMEOUT, WriterProcess, describe_events
-from .records import pack, unpack
-from .ring import CLOSING, ERROR, ERRORS, LARGEST, READY, SIZE, SKIPPED, TAIL, TRIES, UNSEALED, Ring, pack_header
+from .child import WriterProcess
+from .progress import Progress
+from .records import pack
+from .ring import CLOSING, LARGEST, READY, SIZE, SKIPPED, TAIL, UNSEALED, Ring, pack_header
 from .takeover import Takeover
+from .unwritten import describe_unwritten, unwritten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
 
     from ..._disk.line_file import LineFile
     from ..._format.line import Numbered, Numbers
@@ -65,7 +65,6 @@ class ProcessWriter:
         self.is_seal_due = False
         self._last_seal = 0  # total bytes put into the ring after the last seal
         self._checked_at = self._next_check = 0  # of the writer process, in nanoseconds since 1970
-        self._stuck_at = -1  # the value of TAIL at the last timeout
         #: Whether the writer process hasn't begun. Until then the logger process writes the events itself: if both were
         #: killed, records in the ring would be lost. Meanwhile, `_next_check` is 0.
         self._is_starting = True
@@ -80,6 +79,7 @@ class ProcessWriter:
             self._ring.log_size = file.size
             self._takeover = Takeover(file, self._ring)
             self._process = WriterProcess(self._ring)
+            self._progress = Progress(self._ring, self._process, self._takeover)
             try:
                 assert file.lock is not None
                 self._process.start(fd, file.fd, unsealed_hash.start, file.lock)
@@ -196,7 +196,7 @@ class ProcessWriter:
             self._drain()
             if is_seal and self._successor is None:
                 if not self._process.stop():
-                    self._raise_timeout()
+                    self._progress.raise_timeout()
                 self._take_over()
         if self._successor is not None:
             return _put_directly(self._successor, nanoseconds, event, is_seal, skip)
@@ -251,10 +251,8 @@ class ProcessWriter:
         if self._successor is not None:
             unsealed_hash, seq = self._successor.unsealed_hash, self._successor.seq
         else:
-            records = [unpack(record) for record, _ in self._ring.records_from(self._ring.words[TAIL])]
-            waiting = [(seq, nanoseconds, event) for seq, nanoseconds, event, is_seal in records if not is_seal]
-            # The first record may be a seal, which has a seq, too.
-            unsealed_hash, seq = UnsealedHash(self._file, 0), (records[0][0] - 1 if records else self.seq)
+            seq, waiting = unwritten(self._ring, self.seq)
+            unsealed_hash = UnsealedHash(self._file, 0)
             self._ring.apply_log_size(self._file)
         self._closed = True
         file = unsealed_hash.file
@@ -282,35 +280,20 @@ class ProcessWriter:
         self.settle()
         if self._successor is not None:
             return
-        words = self._ring.words
         if self._process.has_ended():
             self._take_over_with_warning()
             return
-        self._is_starting = self._is_starting and not words[READY]
+        self._is_starting = self._is_starting and not self._ring.words[READY]
         if self._is_starting and time.monotonic() - self._started_at > _START_TIMEOUT:
             self._started_at = time.monotonic()
             if self._process.kill():
                 self._take_over_with_warning()
                 return
-        if (number := words[ERROR]) in ERRORS:
-            self._raise_error(number)
-        if words[TAIL] == self._stuck_at and not self._ring.is_empty:
-            self._raise_timeout()
+        self._progress.check()
         if not 0 <= nanoseconds - self._file_checked_at < _FILE_CHECK_INTERVAL:
             self.check(nanoseconds)
         if not self._is_starting:
             self._checked_at, self._next_check = nanoseconds, nanoseconds + _PROCESS_CHECK_INTERVAL
-
-    def _raise_error(self, number: int) -> NoReturn:
-        """Raise the error with which the last try of the writer process failed."""
-        self._takeover.has_refused = True
-        raise OSError(number, os.strerror(number))
-
-    def _raise_timeout(self) -> NoReturn:
-        """Raise a TimeoutError, and note where the writer process makes no progress."""
-        self._takeover.has_refused = True
-        self._stuck_at = self._ring.words[TAIL]
-        raise TimeoutError(errno.ETIMEDOUT, "The writer process made no progress for seconds")
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
         """Wait until *is_done* returns True, or until the logger process has taken over.
@@ -318,23 +301,8 @@ class ProcessWriter:
         Raises:
             OSError: As `put`.
         """
-        words = self._ring.words
-        tail, since, tries = -1, 0.0, words[TRIES]
-        while not is_done():
-            if self._process.has_ended():
-                self._take_over_with_warning()
-                return
-            present = time.monotonic()
-            if words[TAIL] != tail:
-                tail, since = words[TAIL], present
-            # Of two further tries, the second began after this call.
-            if (number := words[ERROR]) in ERRORS and words[TRIES] >= tries + 2:
-                self._raise_error(number)
-            if present - since > PROGRESS_TIMEOUT:
-                if words[READY] or not self._process.kill():
-                    self._raise_timeout()
-                continue
-            time.sleep(0.0005)
+        if not self._progress.wait(is_done):
+            self._take_over_with_warning()
 
     def _take_over_with_warning(self) -> None:
         """Take over from a writer process that ended unexpectedly."""
@@ -363,22 +331,14 @@ class ProcessWriter:
         except FileChanged:
             raise
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}{self._describe_unwritten()}") from error
+            text = describe_unwritten(self._ring, self._takeover.last_seq, self.seq)
+            raise OSError(error.errno, f"{error.strerror}{text}") from error
 
     def _drain(self) -> None:
         self.settle()
         if self._successor is None:
             self._process.wake()
             self._wait(lambda: self._ring.is_empty)
-
-    def _describe_unwritten(self) -> str:
-        """Return the end of a message about the events that aren't in the file; empty if they are unknown."""
-        record, _ = next(self._ring.records_from(self._ring.words[TAIL]), (None, 0))
-        if record is None:
-            return ""
-        first = loads(record)[0]
-        first = max(first, self._takeover.last_seq + 1)
-        return f"; {describe_events(range(first, self.seq + 1))} not in the file"
 
     def sync(self) -> None:
         """As in `Writer`."""

@@ -1,0 +1,1 @@
+"""Statements of experiments, which are kept and signed."""
