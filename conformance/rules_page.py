@@ -91,7 +91,7 @@ def _breaking(rule: str) -> str:
     cases = json.loads((SUITE / "cases" / f"{rule}.json").read_text("utf-8"))["cases"]
     breaking = [case for case in cases if any(finding["rule"] == rule for finding in case["findings"])]
     alone = [case for case in breaking if len(case["findings"]) == 1] or breaking
-    case = min(alone, key=lambda case: len(json.dumps(case["edit"])))
+    case = min(alone, key=lambda case: (isinstance(case["edit"], list), len(json.dumps(case["edit"]))))
     edit, base = case["edit"], case["base"]
     changes = "\n".join(_changes(edit)) if edit is not None else f"  the base {base} as it is"
     return f"**What breaks it:** {case['name']}.\n\n```diff\n{changes}\n```\n"

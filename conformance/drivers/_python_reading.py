@@ -36,9 +36,14 @@ def judge(directory: str, *, sealed: bool = False, anchor: str | None = None) ->
     [target] = report.targets
     return {
         "matches": report.to_json()["targets"][0].get("matches"),
-        "findings": [{"rule": one.rule, "path": one.path, "line": one.line} for one in target.findings],
-        "unchecked": [one.path for one in target.unchecked],
+        "findings": [{"rule": one.rule, "path": _storable(one.path), "line": one.line} for one in target.findings],
+        "unchecked": [_storable(one.path) for one in target.unchecked],
     }
+
+
+def _storable(path: str) -> str:
+    """A path as in a report: bytes that aren't UTF-8 are written `\\xNN`."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def state(directory: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def write(directory: Path) -> int:
             warnings.simplefilter("always")
             try:
                 answer = do(writer, **{name: value for name, value in operation.items() if not name.startswith("x-")})
-            except (MLVError, OSError, ValueError) as error:
+            except (MLVError, OSError, TypeError, ValueError) as error:
                 answer = {"refused": str(error)}
         if answer.get("seq", 0) is None:
             answer = {"refused": "the event was not kept"}
@@ -80,7 +80,7 @@ class _Writer:
     def event(self, event: str, data: Any, within: int | None = None, span: str | None = None) -> dict[str, Any]:
         logger: Logger = self._exp.log
         if within is not None:
-            logger = self._spans[within]
+            logger = self._span(within)
             event = event.removeprefix(f"{logger.path}/")
         if span is None:
             return {"seq": logger.event(event, _value(data))}
@@ -90,7 +90,12 @@ class _Writer:
         return {"seq": begun.seq}
 
     def end(self, begin: int, data: Any) -> dict[str, Any]:
-        return {"seq": self._spans.pop(begin).end(_value(data))}
+        return {"seq": self._span(begin).end(_value(data))}
+
+    def _span(self, begin: int) -> Span:
+        if begin not in self._spans:
+            raise ValueError(f"{begin} isn't the seq of a span's begin event")
+        return self._spans[begin]
 
     def pause(self) -> dict[str, Any]:
         return {"seq": self._exp.log.pause()}
@@ -148,7 +153,8 @@ def _value(model: Any) -> Any:
 
 
 def _number(text: str) -> int | float:
-    return float(text) if text == "-0" or not text.lstrip("-").isdigit() else int(text)
+    is_integer = text != "-0" and text.lstrip("-").isdigit() and abs(int(text)) < 2**53
+    return int(text) if is_integer else float(text)
 
 
 def _iso(text: str) -> str:

@@ -20,7 +20,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 SEAL_EVERY = 64 * 1024 * 1024
-MAX_LINE = 16 * 1024 * 1024
+MAX_RECORD = 16 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_PATH = 4096
+MAX_INTEGER = 2**53 - 1
 PORTABLE = re.compile(r"(?!(?i:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z))[A-Za-z0-9][A-Za-z0-9._~-]{0,99}(?<!\.)")
 NAME = re.compile(r"(?:[^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]+")
 ESCAPED = re.compile(r"_+mlv")
@@ -38,6 +41,21 @@ class Refused(Exception):
 def dumps(value):
     """The JSON text of a record: ASCII, so it has no line break, and no lone surrogate; and no NaN."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def depth(value):
+    """How deep arrays and objects are nested in a value, the outermost counting as 1."""
+    if isinstance(value, (dict, list)):
+        return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+def record(value):
+    """The bytes of a record."""
+    content = dumps(value).encode()
+    if len(content) >= MAX_RECORD or depth(value) > MAX_DEPTH:
+        raise Refused("a record has less than 16 MiB, and is nested at most 64 deep")
+    return content
 
 
 def encode(model):
@@ -66,7 +84,8 @@ def escape(name):
 
 def number(text):
     value = float(text)
-    return int(text) if re.fullmatch(r"-?[0-9]+", text) and text != "-0" else value
+    is_integer = re.fullmatch(r"-?[0-9]+", text) and text != "-0" and abs(value) <= MAX_INTEGER
+    return int(text) if is_integer else value
 
 
 def utc():
@@ -80,6 +99,20 @@ def portable(name):
     if not PORTABLE.fullmatch(name) or name.endswith("."):
         raise Refused(f"{name!r} isn't a portable name")
     return name
+
+
+def refuse_links(experiment, name):
+    """Refuse what would be written through a symbolic link below an experiment."""
+    path = experiment
+    for part in name.split("/"):
+        path = path / part
+        if path.is_symlink():
+            raise Refused(f"{path} is a symbolic link")
+
+
+def refuse_existing(path):
+    if os.path.lexists(path):
+        raise Refused(f"{path} exists")
 
 
 def publish(path, content):
@@ -122,6 +155,9 @@ def redacted(params):
 def members(operation):
     found = {name: encode(operation[name]) for name in ("params", "extra") if name in operation}
     found |= {name: operation[name] for name in ("tags", "description") if name in operation}
+    tags = found.get("tags", [])
+    if "" in tags or len(set(tags)) < len(tags):
+        raise Refused(f"{tags} are not different, non-empty tags")
     if "params" in found:
         found["params"] = redacted(found["params"])
     return found
@@ -133,10 +169,14 @@ def records(experiment):
     while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
         paths.append(following)
     contents = [path.read_bytes() for path in paths]
-    for record in map(json.loads, contents):
-        if record["mlv"].split(".")[0] != "1" or record.get("requires"):
-            raise Refused("the experiment is of a version, or requires a feature, that is not known here")
+    for members in map(json.loads, contents):
+        check_version(members)
     return contents
+
+
+def check_version(members):
+    if members["mlv"].split(".")[0] != "1" or members.get("requires"):
+        raise Refused("a record is of a version, or requires a feature, that is not known here")
 
 
 def add(experiment, operation, stream):
@@ -146,6 +186,7 @@ def add(experiment, operation, stream):
     environment, and is added only if it has something new.
     """
     given = members(operation)
+    refuse_links(experiment, "meta")
     while True:
         before = records(experiment)
         number = len(before) + 1
@@ -155,9 +196,9 @@ def add(experiment, operation, stream):
             new["environment"] = environment()
         elif not new:
             return None
-        record = {"mlv": "1.0", "experiment": f"sha256:{digest(before[0])}", "previous": f"sha256:{digest(before[-1])}"}
-        record |= {"created": utc()} | ({} if made_for == "log.jsonl" else {"stream": made_for})
-        content = dumps(record | new).encode()
+        meta = {"mlv": "1.0", "experiment": f"sha256:{digest(before[0])}", "previous": f"sha256:{digest(before[-1])}"}
+        meta |= {"created": utc()} | ({} if made_for == "log.jsonl" else {"stream": made_for})
+        content = record(meta | new)
         try:
             publish(experiment / "meta" / f"{number}.json", content)
             return number, content
@@ -258,6 +299,18 @@ def ended(pid, started):
 # Streams.
 
 
+def events(committed):
+    """The event of each line, or None, and the offset where the line ends."""
+    offset = 0
+    for line in committed.split(b"\n")[:-1]:
+        offset += len(line) + 1
+        try:
+            event = json.loads(line)
+            yield event if isinstance(event["seq"], int) and isinstance(event["data"], dict) else None, offset
+        except (ValueError, KeyError, TypeError, RecursionError):
+            yield None, offset
+
+
 class Stream:
     """A stream of an experiment that is open, and locked, for one session."""
 
@@ -265,10 +318,17 @@ class Stream:
         self.experiment = experiment
         self.first = name
         self.place_at(name)
+        content = self.path.read_bytes()
+        try:
+            self.recover(content[: content.rfind(b"\n") + 1])
+        except Refused:
+            self.release()
+            raise
 
     def place_at(self, name):
         """Open the file of a stream."""
         self.name, self.path, self.again = name, self.experiment / name, False
+        refuse_links(self.experiment, name)
         self.path.parent.mkdir(exist_ok=True)
         self.open()
         self.acquire()
@@ -312,36 +372,33 @@ class Stream:
 
     def start(self, number, record, id_):
         """Begin a session: remove what a crash left after the last LF, and say so."""
-        content = self.path.read_bytes()
-        committed = content[: content.rfind(b"\n") + 1]
-        lines = committed.splitlines()
-        self.seq = json.loads(lines[-1])["seq"] if lines else 0
-        self.size = len(committed)
-        self.place = self.last_place(committed)
         self.spans = {}
         self.paused = False
         start = {"mlv": "1.0", "experiment": id_, "record": {"number": number, "sha256": digest(record)}}
         start |= {"writer": {"name": "minimal", "version": "1"}, "host": platform.node(), "pid": os.getpid()}
         self.session = dict(start)
-        if torn := content[len(committed) :]:
+        if torn := self.path.read_bytes()[self.size :]:
             start["recovered"] = {"size": len(torn), "sha256": digest(torn)}
             self.file.truncate(self.size)
         self.event("mlv/start", start)
 
-    @staticmethod
-    def last_place(committed):
-        places = [match.start(1) for match in re.finditer(rb'"sha256":"([0-9a-f]{64})"}}\n', committed)]
-        seals = [
-            place for place in places if b'"event":"mlv/' in committed[committed.rfind(b"\n", 0, place) + 1 : place]
-        ]
-        return seals[-1] if seals else 0
+    def recover(self, committed):
+        """Find the last seq and the place of the last seal; a line that can't be read takes a seq, too."""
+        self.seq = self.place = self.size = 0
+        for event, offset in events(committed):
+            self.seq, self.size = event["seq"] if event else self.seq + 1, offset
+            name = event and event["event"]
+            if name == "mlv/start":
+                check_version(event["data"])
+            if name in ("mlv/seal", "mlv/end"):
+                self.place = offset - 68
 
     def event(self, name, data, **more):
         """Write an event; returns its seq once the kernel has it."""
         self.look()
+        if more.get("within", more.get("begin", None)) not in {None, *self.spans}:
+            raise Refused("no such span is open")
         line = self.line(name, data, **more)
-        if len(line) > MAX_LINE:
-            raise Refused("the event does not fit into a line")
         if self.size + len(line) - self.place > SEAL_EVERY:
             self.seal("mlv/seal", {})
             line = self.line(name, data, **more)
@@ -406,15 +463,21 @@ class Stream:
 
     def line(self, name, data, **more):
         event = {"seq": self.seq + 1, "time": utc(), "event": name, "data": data, **more}
-        return dumps(event).encode() + b"\n"
+        return record(event) + b"\n"
 
     def write(self, line):
-        written = self.file.write(line)
+        try:
+            written = self.file.write(line)
+        except OSError:
+            written = 0
         if written != len(line):  # a full disk: the line is taken back
-            self.file.truncate(self.size)
-            raise OSError("the line could not be written whole")
+            self.take_back()
+            raise Refused("the line could not be written whole")
         self.size += len(line)
         self.seq += 1
+
+    def take_back(self):
+        self.file.truncate(self.size)
 
     def begin(self, name, data, **more):
         seq = self.event(name, data, **more, span="begin")
@@ -422,8 +485,18 @@ class Stream:
         return seq
 
     def end(self, begin, data):
-        name, clock = self.spans.pop(begin)
-        return self.event(name, data, span="end", begin=begin, seconds=time.monotonic() - clock)
+        name, clock = self.spans.get(begin, ("", 0))
+        seq = self.event(name, data, span="end", begin=begin, seconds=time.monotonic() - clock)
+        del self.spans[begin]
+        return seq
+
+    def rewind(self, to):
+        self.look()
+        if to > self.seq:
+            raise Refused(f"there is no event {to} yet")
+        seq = self.event("mlv/rewind", {"to": to})
+        self.spans.clear()
+        return seq
 
     def seal(self, name, data):
         """Write a seal: the digest of all bytes from the place of the seal before up to its own."""
@@ -438,14 +511,17 @@ class Stream:
         """The last `seq` and the last seal of each other stream, for the end of `log.jsonl`."""
         streams, seals = {}, {}
         for path in sorted(self.experiment.glob("log/*.jsonl")) if self.name == "log.jsonl" else []:
+            if not PORTABLE.fullmatch(path.name[: -len(".jsonl")]) or path.is_symlink():
+                continue
             try:
-                name = f"log/{portable(path.name[:-6])}.jsonl"
-                event = json.loads(path.read_bytes().split(b"\n")[-2])
-                streams[name] = event["seq"]
-                if event["event"] in ("mlv/seal", "mlv/end"):
-                    seals[name] = event["data"]["sha256"]
-            except (Refused, OSError, ValueError, LookupError, TypeError):
-                continue  # not a stream, or a stream that can't be read
+                content = path.read_bytes()
+            except OSError:
+                continue
+            name, found = f"log/{path.name}", [event for event, _ in events(content[: content.rfind(b"\n") + 1])]
+            seqs = [event["seq"] for event in found if event]
+            streams |= {name: seqs[-1]} if seqs else {}
+            if found and found[-1] and found[-1]["event"] in ("mlv/seal", "mlv/end"):
+                seals[name] = found[-1]["data"]["sha256"]
         return ({"streams": streams} if streams else {}) | ({"seals": seals} if seals else {})
 
     def close(self, status):
@@ -466,9 +542,9 @@ class Writer:
         self.directory = directory
         self.stream = None
 
-    def start(self, experiment, stream, number, record):
+    def start(self, experiment, stream, number, content):
         id_ = f"sha256:{digest((experiment / 'meta.json').read_bytes())}"
-        stream.start(number, record, id_)
+        stream.start(number, content, id_)
         self.experiment, self.stream = experiment, stream
         return id_
 
@@ -481,7 +557,8 @@ class Writer:
             if experiment.relative_to(above).parts[0] in ("meta", "log", "files"):
                 raise Refused(f"{experiment} is in a folder of {above}")
             meta["parent"] = {"_mlv": "experiment", "id": f"sha256:{digest((above / 'meta.json').read_bytes())}"}
-        content = dumps(meta | members(operation)).encode()
+        content = record(meta | members(operation))
+        refuse_existing(experiment / "log.jsonl")
         try:
             publish(experiment / "meta.json", content)
         except FileExistsError:
@@ -496,6 +573,7 @@ class Writer:
 
     def open(self, operation):
         experiment = self.directory / operation["path"]
+        refuse_links(experiment, "log")
         number, content = add(experiment, operation, None)
         name = f"log/run-{number}.jsonl"
         self.start(experiment, Stream(experiment, name), number, content)
@@ -529,8 +607,7 @@ class Writer:
         return {"seq": self.stream.event("mlv/resume", {})}
 
     def rewind(self, operation):
-        self.stream.spans.clear()
-        return {"seq": self.stream.event("mlv/rewind", {"to": operation["to"]})}
+        return {"seq": self.stream.rewind(operation["to"])}
 
     def define(self, operation):
         data = {name: text for name, text in operation.items() if name != "op"}
@@ -555,6 +632,9 @@ class Writer:
             if len(mark) >= 100:
                 before, mark = last, f"~{count}"
             path = name if count == 1 else f"{folder}{slash}{before[: 100 - len(mark)]}{mark}"
+            if len(f"files/{path}") > MAX_PATH:
+                raise Refused(f"the path of {name[:100]!r}… is too long")
+            refuse_links(self.experiment, f"files/{path}")
             file = self.experiment / "files" / path
             if not self.twin(file):
                 try:
@@ -572,6 +652,7 @@ class Writer:
 
     def close(self, operation):
         self.stream.close(operation["status"])
+        self.stream = None
         return {}
 
     def exit(self, status):
@@ -636,6 +717,8 @@ def work(writer):
         if operation["op"] not in OPERATIONS:
             return 64
         try:
+            if writer.stream is None and operation["op"] not in ("create", "resume", "open"):
+                raise Refused("nothing is open")
             answer = OPERATIONS[operation["op"]](writer, operation)
         except Refused as error:
             answer = {"refused": str(error)}

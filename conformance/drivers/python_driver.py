@@ -10,7 +10,7 @@ from _python_writing import UNSUPPORTED, write
 
 def main(command: str, *arguments: str) -> int:
     match command, arguments:
-        case "write", (directory,):
+        case "write", (directory, *_):  # further arguments are for the recorded command line
             return write(Path(directory))
         case "id", files:
             return answer_each(identify, files)

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from mlv_conformance._cli import SUITE
 
-from .conftest import ROOT, RunSuite, load_script
+from .conftest import ROOT, RunSuite, SuiteRun, load_script
 
 DRIVERS = ROOT / "conformance" / "drivers"
 
@@ -37,12 +37,20 @@ def test_an_implementation_passes_the_suite_and_its_public_claim_is_true(own: An
     done = run_suite(*own.driver, options=tuple(options))
     assert done.returncode == 0, done.stdout
     assert done.claim["classes"] == LEVELS[own.name]
-    assert done.claim["not_passed"] == []
+    assert not_passed(done) == set()
     Draft202012Validator(json.loads((SUITE / "claim.schema.json").read_text())).validate(done.claim)
-    assert claims.same(claims.committed(own), done.claim), f"{NEW_CLAIMS}\n{json.dumps(done.claim, indent=2)[:5000]}"
+    if not done.claim["not_passed"]:
+        found = json.dumps(done.claim, indent=2)[:5000]
+        assert claims.same(claims.committed(own), done.claim), f"{NEW_CLAIMS}\n{found}"
 
 
 NEW_CLAIMS = "A claim in conformance/claims/ isn't what the suite finds now. Run: python conformance/claims.py"
+
+
+def not_passed(done: SuiteRun) -> set[str]:
+    """The tests that didn't pass, but for the one that needs `strace`."""
+    without_strace = set() if shutil.which("strace") else {"observed/lines while they are written"}
+    return {one["test"] for one in done.claim["not_passed"]} - without_strace
 
 
 def node() -> str:

@@ -27,6 +27,7 @@ from mlv_validate._rules.bytes import Parsed, parse
 from mlv_validate._schema.checks import Check
 from mlv_validate._schema.predicates import predicate
 from mlv_validate._targets import discovery, stream
+from mlv_validate._text import storable
 
 CASES = load_cases(SUITE)
 OF_DIRECTORIES = [name for name, rule in RULES.items() if rule.class_ == "directory"]
@@ -44,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def notices(case: Case, target: Path) -> bool:
     """Whether the case fails the validator as it is now."""
     [report] = validate(target, sealed=case.level == "sealed", anchor=case.anchor).targets
-    found = {Finding(finding.rule, finding.path, finding.line) for finding in report.findings}
+    found = {Finding(finding.rule, storable(finding.path), finding.line) for finding in report.findings}
     return found != case.findings or {entry.path for entry in report.unchecked} != case.unchecked
 
 

@@ -745,7 +745,7 @@ def kept_rest() -> None:
         self.file.seek(0)
         left = self.file.read().rpartition(b"\n")
         content = left[0] + left[1]
-        self.seq, self.size, self.place = len(content.splitlines()), len(content), self.last_place(content)
+        self.recover(content)
         keep(self, content)
 
     Stream.keep = rest
@@ -891,13 +891,14 @@ FAULTS: dict[str, tuple[Callable[[], None], str]] = {
         "kills/killed after*": [two_writes, buffered],
         "torn/*": [naive_append, adopts, silent_recovery],
         "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
+        "continuing/an experiment whose log*": [overwrites],
         "ends/the streams*": [unlisted, first_seqs],
         "ends/the seal of*": [no_seals],
         "exits/*is not completed": [completed_at_exit],
         "exits/a normal end": [never_ended],
         "exits/a paused program*": [ended_while_paused],
         "exits/a pause ends*": [paused_for_ever],
-        "names/*": [overwrites, inside_log, any_name, one_nonce, babbles],
+        "names/*": [inside_log, any_name, one_nonce, babbles],
         "additions/*": [in_place, last_wins, unlocked],
         "changes/changed, and changed back": [compared_with_the_first],
         "changes/*": [first_values, for_everybody, not_named, under_the_first],

@@ -14,12 +14,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from mlv_conformance._claim import reached_level
 from mlv_conformance._cli import SUITE, main
 from mlv_conformance._driver import Driver
+from mlv_conformance._results import Result
 from mlv_conformance._suite import locks
 from mlv_conformance._suite.cases import load_cases, materialize
 from mlv_conformance._suite.coverage import load_tests, rules_of, untested_rules
 from mlv_conformance._suite.scenarios import load_scenarios
+from mlv_conformance._writers import observed
 from mlv_conformance._writers.runs import writer_results
 from mlv_validate import RULES
 
@@ -223,6 +226,39 @@ def test_a_scenario_with_the_lock_file_of_a_process_is_omitted_without_proc(monk
     driver = Driver([sys.executable, str(SUITE.resolve().parent / "drivers" / "python_driver.py")], seconds=60)
     [result] = writer_results([driver], scenarios)
     assert result.outcome == "omitted" and "missing" in result.detail
+
+
+DRIVER = [sys.executable, str(SUITE.resolve().parent / "drivers" / "python_driver.py")]
+
+
+def outcomes(name: str) -> set[str]:
+    """The outcomes of a scenario with the Python driver."""
+    scenarios = [one for one in load_scenarios(SUITE) if one.id == name]
+    return {result.outcome for result in writer_results([Driver(DRIVER, seconds=60)], scenarios)}
+
+
+@pytest.mark.slow
+def test_without_strace_the_calls_of_a_driver_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert outcomes("observed/lines while they are written") == {"omitted"}
+
+
+@pytest.mark.slow
+def test_a_publication_that_nobody_saw_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observed, "_has_temporary", lambda experiment: False)
+    assert outcomes("observed/a meta record while it is added") == {"omitted"}
+
+
+@pytest.mark.slow
+def test_without_limits_of_other_processes_a_full_disk_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("resource.prlimit", raising=False)
+    assert outcomes("observed/a disk that is full for an event") == {"omitted"}
+
+
+def test_a_claim_needs_no_test_of_a_should_that_the_machine_cannot_make() -> None:
+    passed = Result("writer", "core", "a", ("writer.line",), "passed")
+    assert reached_level("writer", [passed, Result("writer", "core", "b", ("writer.one-call",), "omitted")]) == "core"
+    assert reached_level("writer", [passed, Result("writer", "core", "b", ("writer.publish",), "omitted")]) is None
 
 
 def test_a_claim_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

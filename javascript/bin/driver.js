@@ -46,11 +46,13 @@ function print(answer) {
   }
 }
 
-function orRefused(act) {
+/** What `act` returns, or why it was refused: also if `isStoring` and the system refuses a call. */
+function orRefused(act, isStoring = false) {
   try {
     return act();
   } catch (error) {
-    if (error instanceof Refused) return {refused: error.message};
+    if (error instanceof Refused || (isStoring && error instanceof Error && "syscall" in error))
+      return {refused: error.message};
     throw error;
   }
 }
@@ -174,6 +176,7 @@ class Scenario {
 }
 
 async function write(savedir) {
+  process.on("SIGXFSZ", () => {}); // a write beyond a limit fails, and ends no process
   const scenario = new Scenario(savedir);
   const reported = [];
   process.on("warning", ({message}) => reported.push(message));
@@ -181,7 +184,7 @@ async function write(savedir) {
     const step = JSON.parse(line);
     if (!isSupported(step)) process.exit(NOT_SUPPORTED);
     if (step.op === "exit") await leave(step.how);
-    const answer = orRefused(() => scenario.do(step));
+    const answer = orRefused(() => scenario.do(step), true);
     await new Promise(setImmediate); // warnings come after the call
     print(reported.length > 0 ? {...answer, told: reported.splice(0)} : answer);
   }
@@ -209,5 +212,5 @@ if (command === "id") {
   }
 } else if (command === "read") for (const directory of args) print(reading(directory));
 else if (command === "metrics") for (const directory of args) print(metricsOf(directory));
-else if (command === "write" && args.length === 1) await write(args[0]);
+else if (command === "write") await write(args[0]);
 else process.exit(NOT_SUPPORTED);

@@ -16,6 +16,8 @@ import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
 
+const MAX_PATH = 4080; // characters: below `files/` and with a number, a path has at most 4096
+
 const STATUSES = ["completed", "failed", "interrupted", "ended"];
 
 /** The experiments that this process has open. */
@@ -83,6 +85,8 @@ export class Experiment {
       ...(parent ? {parent} : {}),
     };
     const bytes = bytesOf(record);
+    if (fs.lstatSync(join(path, "log.jsonl"), {throwIfNoEntry: false}))
+      throw new Refused(`${path} has a log.jsonl that belongs to no experiment. Choose another name.`);
     fs.mkdirSync(path, {recursive: true});
     if (!publish(path, join(path, "meta.json"), bytes)) throw new Refused(`${path} is an experiment already`);
     return begin(path, "log.jsonl", {number: 1, bytes}, new StreamLock(path, "log.jsonl"));
@@ -146,7 +150,7 @@ export class Experiment {
    * @returns {Typed} the reference
    */
   attach(name, bytes) {
-    if (!isString(name) || !name.split("/").every(isAttachedName))
+    if (!isString(name) || name.length > MAX_PATH || !name.split("/").every(isAttachedName))
       throw new Refused(`${JSON.stringify(name)} isn't a valid name for an attached file`);
     this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -229,6 +233,7 @@ function begin(path, stream, written, lock, isNew = false) {
  */
 function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
+  if (tags?.includes("")) throw new Refused("a tag is an empty string");
   return {
     ...(params === undefined
       ? {}

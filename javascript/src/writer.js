@@ -44,6 +44,16 @@ function isSame(one, other) {
   return one !== null && other !== null && one.dev === other.dev && one.ino === other.ino;
 }
 
+/** Opens the file of a stream, which must not be a symbolic link. */
+function openFile(path, flags) {
+  try {
+    return fs.openSync(path, O_RDWR | O_APPEND | O_NOFOLLOW | flags, 0o666);
+  } catch (error) {
+    if (codeOf(error) === "ELOOP") throw new Refused(`${path} is a symbolic link. Put a regular file in its place.`);
+    throw error;
+  }
+}
+
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
@@ -77,7 +87,7 @@ export class StreamWriter {
     /** The path in the experiment of the stream that is written. */
     this.stream = stream;
     this.#start = {mlv: VERSION, ...start, writer: WRITER, host: os.hostname(), pid: process.pid};
-    this.#fd = fs.openSync(join(root, stream), O_RDWR | O_APPEND | O_NOFOLLOW | O_CREAT | (isNew ? O_EXCL : 0), 0o666);
+    this.#fd = openFile(join(root, stream), O_CREAT | (isNew ? O_EXCL : 0));
     try {
       const recovered = this.#recover();
       this.#append("mlv/start", {...this.#start, ...recovered});

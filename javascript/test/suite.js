@@ -34,12 +34,20 @@ function replaceOnce(bytes, old, by) {
 
 function makeRoom(path) {
   fs.rmSync(path, {recursive: true, force: true});
-  fs.mkdirSync(dirname(path), {recursive: true});
+  fs.mkdirSync(typeof path === "string" ? dirname(path) : path.subarray(0, path.lastIndexOf("/")), {recursive: true});
+}
+
+/**
+ * The path of an edit, as bytes if it isn't UTF-8.
+ * @returns {any}
+ */
+function pathOf(directory, path) {
+  return typeof path === "string" ? join(directory, path) : Buffer.concat([content(`${directory}/`), content(path)]);
 }
 
 /** Applies an edit to a directory. */
 export function apply(directory, edit) {
-  const path = join(directory, edit.path);
+  const path = pathOf(directory, edit.path);
   const by = "new" in edit ? content(edit.new) : null;
   const changeLines = (change) => {
     const all = splitLines(fs.readFileSync(path));
@@ -105,5 +113,5 @@ export function cases() {
 /** Makes the directory of a case. */
 export function make(directory, {base, edit}) {
   fs.cpSync(join(SUITE, "bases", base), directory, {recursive: true});
-  if (edit) apply(directory, edit);
+  for (const one of Array.isArray(edit) ? edit : edit ? [edit] : []) apply(directory, one);
 }

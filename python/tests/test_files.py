@@ -209,6 +209,16 @@ HOSTILE = [
 ]
 
 
+def test_a_name_whose_path_would_have_more_than_4096_characters_is_refused(exp: Exp) -> None:
+    longest = "/".join(["x" * 90] * 44 + ["x" * 76])
+    assert len(longest) == 4080
+    with pytest.raises(InvalidName, match="it has 4081 characters. Choose a name of at most 4080"):
+        exp.attach(source("x"), longest + "x")
+    assert exp.attach("x", longest).path == f"files/{longest}"
+    source("x", b"other")
+    assert len(exp.attach("x", longest).path) <= 4096
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])
 def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> None:
     source("x")

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlv_conformance._results import Result
 from mlv_conformance._suite.coverage import rules_of, untested_rules
-from mlv_validate import __version__
+from mlv_validate import RULES, __version__
 
 CLASSES = ("writer", "reader", "validator")
 _OUTCOMES = ("passed", "failed", "warned", "unsupported", "omitted")
@@ -34,7 +34,13 @@ def reached_level(class_: str, results: Iterable[Result]) -> str | None:
     """Return the level at which the results support a claim of a class: `sealed`, `core` or None."""
     reached = None
     for at in ("core", "sealed"):
-        outcomes = {result.outcome for result in results if (result.class_, result.level) == (class_, at)}
+        outcomes = {
+            result.outcome
+            for result in results
+            if (result.class_, result.level) == (class_, at)
+            # A machine that can't test a SHOULD prevents no claim.
+            if result.outcome != "omitted" or any(RULES[rule].level == "MUST" for rule in result.rules)
+        }
         # All tests of readers are at level Core: a reader that checks level Sealed is a validator.
         if "passed" not in outcomes or outcomes & {"failed", "unsupported", "omitted"}:
             break

@@ -6,6 +6,7 @@ is left running.
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -20,6 +21,11 @@ from mlv_conformance._transcript import Transcript
 
 UNSUPPORTED = 64
 """The exit code of a driver that doesn't support a command."""
+
+try:
+    import resource
+except ImportError:  # on Windows
+    pass
 
 MAX_ANSWER = 256 * 1024 * 1024
 _MAX_ERRORS = 2000  # bytes of standard error that are shown
@@ -81,9 +87,11 @@ class Driver:
                 return
 
     @contextmanager
-    def write(self, directory: Path, environment: Mapping[str, str]) -> Iterator["Process"]:
-        """Run `write`. The process is killed at the end of the `with`, whatever happens."""
-        with self._running(["write", os.fspath(directory)], environment) as process:
+    def write(
+        self, directory: Path, environment: Mapping[str, str], arguments: Sequence[str] = ()
+    ) -> Iterator["Process"]:
+        """Run `write`, with further arguments. The process is killed at the end of the `with`, whatever happens."""
+        with self._running(["write", os.fspath(directory), *arguments], environment) as process:
             yield process
 
     @contextmanager
@@ -119,6 +127,7 @@ class Process:
                 stderr=self._errors,
                 env=environment,
                 start_new_session=True,  # so that its children can be killed with it
+                restore_signals=False,  # SIGXFSZ stays ignored: a write beyond a limit fails, and ends no process
             )
         except OSError as error:
             self._errors.close()
@@ -139,6 +148,32 @@ class Process:
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # the process has ended, which the missing answer will show
+
+    def has_answer(self) -> bool:
+        """Return whether the driver has begun to answer, or has ended."""
+        assert self._process.stdout
+        return bool(self._rest or select.select([self._process.stdout], [], [], 0)[0])
+
+    def stop(self) -> None:
+        """Stop the process and its children with SIGSTOP."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the stopped processes continue."""
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def limit_files(self, size: int | None) -> None:
+        """Let the process write no file beyond a size, or any size again.
+
+        Raises:
+            OSError: If this system has no such limit.
+        """
+        try:
+            prlimit = resource.prlimit
+        except (AttributeError, NameError):
+            raise OSError("only Linux can change the limits of another process") from None
+        _, hard = prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        prlimit(self._process.pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
     def answer(self) -> Answer:
         """Return the next answer.

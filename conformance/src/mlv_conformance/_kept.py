@@ -85,7 +85,9 @@ class Kept:
 
 
 def _plain(value: Any) -> Any:
-    """Return a set, of paths or findings, as a list."""
+    """Return a set, of paths or findings, as a list, and a path as text."""
+    if isinstance(value, Path):
+        return str(value)
     return [one if isinstance(one, str) else one._asdict() for one in sorted(value, key=str)]
 
 

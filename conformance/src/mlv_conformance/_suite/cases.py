@@ -36,12 +36,12 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A base, an edit of it, and the findings that a validator must report about the result."""
+    """A base, the edits of it, and the findings that a validator must report about the result."""
 
     rule: str
     name: str
     base: str
-    edit: Edit | None
+    edits: tuple[Edit, ...]
     findings: frozenset[Finding]
     level: Literal["core", "sealed"] = "core"
     target: str = "."
@@ -67,16 +67,16 @@ class Case:
         )
 
     def _tested_of_search(self) -> Iterator[str]:
-        edit = self.edit or {}
         if self.base == "nested":
             yield "validator.discovery"
         if self.target != ".":
             yield "validator.bare"
         if self.anchor:
             yield "validator.anchor"
-        if edit.get("op") == "link":
+        if any(edit["op"] == "link" for edit in self.edits):
             yield "validator.links"
-        if edit.get("op") == "copy" and {"meta", "log", "files"} & set(str(edit["to"]).split("/")[:-1]):
+        copies = [str(edit["to"]).split("/")[:-1] for edit in self.edits if edit["op"] == "copy"]
+        if any({"meta", "log", "files"} & set(folders) for folders in copies):
             yield "validator.folders"
 
     def _tested_of_masking(self) -> Iterator[str]:
@@ -100,16 +100,23 @@ def load_cases(suite: Path) -> list[Case]:
 def materialize(suite: Path, case: Case, directory: Path) -> Path:
     """Make the directory of a case, which must not exist, and return the path to validate."""
     shutil.copytree(suite / "bases" / case.base, directory)
-    if case.edit is not None:
-        try:
-            apply_edit(directory, case.edit)
-        except SuiteError as error:
-            raise SuiteError(f"{case.id}: {error}") from error
+    try:
+        for edit in case.edits:
+            apply_edit(directory, edit)
+    except SuiteError as error:
+        raise SuiteError(f"{case.id}: {error}") from error
     return directory / case.target
+
+
+def edits_of(edit: Edit | list[Edit] | None) -> tuple[Edit, ...]:
+    """Return the edits of a case: none, one or several."""
+    return () if edit is None else tuple(edit) if isinstance(edit, list) else (edit,)
 
 
 def apply_edit(directory: Path, edit: Edit) -> None:
     """Apply one edit to a directory."""
+    if not isinstance(edit["path"], str):
+        edit = {**edit, "path": os.fsdecode(_content(edit["path"]))}
     try:
         _OPERATIONS[edit["op"]](directory, edit)
     except (KeyError, OSError, ValueError) as error:
@@ -129,7 +136,7 @@ def _load_case(rule: str, case: dict[str, Any]) -> Case:
         rule=rule,
         name=case["name"],
         base=case["base"],
-        edit=case["edit"],
+        edits=edits_of(case["edit"]),
         findings=frozenset(Finding(f["rule"], f["path"], f.get("line")) for f in case["findings"]),
         level=case.get("level", "core"),
         target=case.get("target", "."),

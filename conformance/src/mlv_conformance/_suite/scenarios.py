@@ -12,12 +12,13 @@ Step = dict[str, Any]
 class Run:
     """One process of the driver, or several `together`: the steps of each.
 
-    `edit` is applied to the directory before the run, `env` is added to the environment.
+    `edit` is applied to the directory before the run, `env` is added to the environment, `arguments` to the command.
     """
 
     together: list[list[Step]]
     edit: dict[str, Any] | None = None
     env: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Scenario:
     locked: bool = False
     unlocked: bool = False
     records: int | None = None
+    base: Path | None = None
+    damaged: tuple[str, ...] = ()
     listed: str | None = None
 
     @property
@@ -54,21 +57,22 @@ class Scenario:
 def load_scenarios(suite: Path) -> list[Scenario]:
     """Return the scenarios of a suite, in the order of their files' names."""
     return [
-        _scenario(content["topic"], scenario)
+        _scenario(suite, content["topic"], scenario)
         for path in sorted((suite / "scenarios").glob("*.json"))
         for content in [json.loads(path.read_text("utf-8"))]
         for scenario in content["scenarios"]
     ]
 
 
-def _scenario(topic: str, members: dict[str, Any]) -> Scenario:
+def _scenario(suite: Path, topic: str, members: dict[str, Any]) -> Scenario:
     plain: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}
-    return Scenario(topic=topic, **plain | {"runs": tuple(map(_run, members["runs"]))})
+    base = suite / "bases" / members["base"] if "base" in members else None
+    return Scenario(topic=topic, **plain | {"runs": tuple(map(_run, members["runs"])), "base": base})
 
 
 def _run(members: dict[str, Any]) -> Run:
     together = members.get("together") or [members["steps"]]
-    return Run(_expanded(together), members.get("edit"), members.get("env", {}))
+    return Run(_expanded(together), members.get("edit"), members.get("env", {}), tuple(members.get("arguments", ())))
 
 
 def _expanded(value: Any) -> Any:

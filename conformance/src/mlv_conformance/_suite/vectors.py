@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlv_conformance._suite.cases import Case, Edit, Finding
+from mlv_conformance._suite.cases import Case, Edit, Finding, edits_of
 from mlv_validate import RULES
 
 _MAX_SAFE_INTEGER = 2**53 - 1
@@ -51,7 +51,7 @@ def load_statements(suite: Path) -> list[StatementVector]:
     """Return the vectors of statements."""
     return [
         StatementVector(
-            Case("vectors/statements", vector["name"], vector["base"], vector.get("edit"), frozenset()),
+            Case("vectors/statements", vector["name"], vector["base"], edits_of(vector.get("edit")), frozenset()),
             vector["statement"],
             vector.get("anchor"),
         )
@@ -91,7 +91,7 @@ def _read(topic: str, read: dict[str, Any]) -> Read:
         f"reads/{topic}/{read['name']}",
         tuple(read["rules"]),
         read["base"],
-        [] if read["edit"] is None else [read["edit"]],
+        [*edits_of(read["edit"])],
         (((), read["model"]),),
         read.get("target", "."),
     )
@@ -133,7 +133,7 @@ def _slot_cases(topic: str, file: dict[str, Any]) -> list[Case]:
             rule=topic,
             name=vector["name"],
             base=slot["base"],
-            edit=_slot_edit(slot, vector["text"]),
+            edits=(_slot_edit(slot, vector["text"]),),
             findings=frozenset(Finding(rule, slot["path"], slot["line"]) for rule in vector.get("breaks", ())),
         )
         for vector in file["vectors"]
@@ -206,7 +206,7 @@ def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
             rule=topic,
             name=vector["name"],
             base="bare",
-            edit={"op": "write", "path": "train.jsonl", "new": vector["log"]},
+            edits=({"op": "write", "path": "train.jsonl", "new": vector["log"]},),
             findings=frozenset(Finding(rule, ".", line) for rule, line in vector.get("findings", ())),
             target="train.jsonl",
         )

@@ -1,8 +1,10 @@
 """Tests of writers: a driver runs a scenario, perhaps is killed at any moment, and the directory is checked."""
 
 import random
+import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -16,7 +18,9 @@ from mlv_conformance._results import Outcome, Result
 from mlv_conformance._suite.cases import NotOnThisMachine, SuiteError, apply_edit
 from mlv_conformance._suite.locks import lock_problems
 from mlv_conformance._suite.scenarios import Run, Scenario, Step
-from mlv_conformance._writers.savedir import Savedir
+from mlv_conformance._writers.calls import Calls
+from mlv_conformance._writers.observed import Observer
+from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.session import Session, shown_step
 from mlv_conformance._writers.written import WrittenTree
 from mlv_validate import RULES
@@ -25,6 +29,10 @@ _ZONE = "Asia/Kathmandu"
 """Drivers run in a time zone in which local time and UTC can't be confused."""
 _MAX_KILL_DELAY = 0.02  # seconds after an operation was sent
 _CHECK_EXPIRES = 1.1  # seconds; a writer may rely for one second on an earlier check of a path
+_BYTES_LEFT = 20
+"""The bytes of a line that can be written while the disk is full."""
+_SCALES = (1, 2, 4, 4, 4, 4)
+"""How much larger than in the scenario files are, each time that it is tried because a moment was missed."""
 _RESUME: list[Step] = [
     {"do": {"op": "resume", "path": "my_exp_1"}},
     {"do": {"op": "event", "event": "afterwards", "data": {"object": {}}}},
@@ -53,14 +61,15 @@ def writer_results(
 def _results(drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None) -> Iterator[Result]:
     rules = scenario.rules
     try:
-        core, sealed = _problems(drivers, scenario, name, kept)
+        core, sealed, warnings = _problems(drivers, scenario, name, kept)
     except Unsupported:
         yield Result("writer", "core", name, rules, "unsupported")
         return
     except NotOnThisMachine as error:
         yield Result("writer", "core", name, rules, "omitted", str(error))
         return
-    yield Result("writer", "core", name, rules, _outcome(scenario, core), "; ".join(core))
+    outcome = _outcome(scenario, core) if core or not warnings else "warned"
+    yield Result("writer", "core", name, rules, outcome, "; ".join(core or warnings))
     if scenario.closed or scenario.kill:
         sealed = sealed or core  # what fails at level Core fails at level Sealed
         yield Result("writer", "sealed", name, rules, _outcome(scenario, sealed), "; ".join(sealed))
@@ -74,22 +83,33 @@ def _outcome(scenario: Scenario, problems: list[str]) -> Outcome:
 
 def _problems(
     drivers: Sequence[Driver], scenario: Scenario, name: str, kept: Kept | None
-) -> tuple[list[str], list[str]]:
-    """Return the problems at level Core, and those at level Sealed; keep the attempt that has some."""
-    core, sealed = list[str](), list[str]()
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the problems at level Core, those at level Sealed, and the broken SHOULDs of the written directory.
+
+    The attempt that has some is kept.
+    """
+    core, sealed, warnings = list[str](), list[str](), list[str]()
     rng = random.Random(scenario.id)
     for trial in _trials(scenario):
-        with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
-            attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng)
-            drivers[0].transcript.begin()
-            attempt.run(trial)
-            core += attempt.problems
-            sealed += attempt.unsealed
-            if kept and (core or sealed):
-                kept.add("writer", name, scenario, "\n".join([*core, *sealed]), Path(folder, "outside", "savedir"))
+        for scale in _SCALES:
+            with tempfile.TemporaryDirectory(prefix="mlv-conformance-") as folder:
+                attempt = _Attempt(drivers, scenario, Path(folder, "outside", "savedir"), rng, scale)
+                drivers[0].transcript.begin()
+                attempt.run(trial)
+                is_whole = bool(attempt.problems) or not attempt.missed
+                found = attempt.problems + attempt.unsealed or attempt.warnings * (not warnings)
+                if kept and is_whole and found:
+                    kept.add("writer", name, scenario, "\n".join(found), Path(folder, "outside", "savedir"))
+            if is_whole:
+                break
+        else:
+            raise NotOnThisMachine("not tested in this run: the driver was never seen in the middle of the operation")
+        core += attempt.problems
+        sealed += attempt.unsealed
+        warnings += attempt.warnings
         if core or sealed:
             break
-    return core, sealed
+    return core, sealed, warnings
 
 
 def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
@@ -105,19 +125,33 @@ def _trials(scenario: Scenario) -> Iterator[list[tuple[Run, int | None]]]:
 class _Attempt:
     """One attempt at a scenario, in a separate directory."""
 
-    def __init__(self, drivers: Sequence[Driver], scenario: Scenario, directory: Path, rng: random.Random) -> None:
+    def __init__(
+        self, drivers: Sequence[Driver], scenario: Scenario, directory: Path, rng: random.Random, scale: int
+    ) -> None:
         directory.mkdir(parents=True)
+        self._scale = scale
         self._drivers = drivers
         self._scenario = scenario
         self._savedir = Savedir(directory)
         self._rng = rng
-        self._written = WrittenTree(self._savedir)
+        self._written = WrittenTree(self._savedir, scenario.damaged)
         self._answers: dict[str, Any] = {}
         self.problems: list[str] = []
         self.unsealed: list[str] = []
+        self.warnings: list[str] = []
+        self.saw_middle = False
+        self.is_traced = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether a moment that a step watches for was never observed."""
+        watched = Counter(step.get("watch") for run in self._scenario.runs for steps in run.together for step in steps)
+        return bool(watched["publication"]) and not self.saw_middle or bool(watched["line"]) and not self.is_traced
 
     def run(self, runs: list[tuple[Run, int | None]]) -> None:
         """Make the runs, and check the directory after each."""
+        if self._scenario.base:
+            shutil.copytree(self._scenario.base, self._savedir.path / "my_exp_1")
         for number, (run, killed_after) in enumerate(runs):
             if number and killed_after is None and self._scenario.kill and not self._savedir.has_experiment("my_exp_1"):
                 break  # killed before there was an experiment
@@ -131,8 +165,12 @@ class _Attempt:
                 self._run_sessions(run, drivers, sessions, killed_after)
             except Failed as error:
                 self.problems.append(f"run {number + 1}: {error}")
-            self.problems += self._problems_after_run(sessions, killed_after, (_utc(begin - 1), _utc(time.time() + 1)))
-            self.problems += self._written.changes()
+            period = _utc(begin - 1), _utc(time.time() + 1)
+            try:
+                self.problems += self._problems_after_run(sessions, killed_after, period)
+                self.problems += self._written.changes()
+            except OSError as error:  # for example, a path that is longer than the system allows
+                self.problems.append(f"what was written can't be read: {error}")
             if self.problems:
                 return
         self.problems += self._problems_at_the_end()
@@ -148,22 +186,28 @@ class _Attempt:
         if problems := self._written.check(killed=killed_after is not None):
             yield from problems
             return
+        self.warnings = self._written.warnings
         yield from self._written.continuation_problems()
         for session in sessions:
             yield from session.missing(self._savedir, self._written, period, strict=not self._scenario.absent)
-        yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after)
+            if session.stream == f"{experiment_of(session.stream)}/log.jsonl":
+                yield from self._written.end_problems(session.stream, session.others)
+        refused = sum(session.unsure for session in sessions)
+        yield from self._written.surplus_events([session.acknowledged for session in sessions], killed_after, refused)
         yield from self._written.equal_nonces()
 
     def _run_sessions(self, run: Run, drivers: list[Driver], sessions: list[Session], killed_after: int | None) -> None:
         """Do the steps of a run, the sessions in turn, and kill the driver after the step `killed_after`."""
         with ExitStack() as stack:
+            self._stack = stack
             environment = {"TZ": _ZONE, **run.env}
-            processes = [stack.enter_context(driver.write(self._savedir.path, environment)) for driver in drivers]
+            processes = [
+                stack.enter_context(driver.write(self._savedir.path, environment, run.arguments)) for driver in drivers
+            ]
             for step in range(max(len(session.steps) for session in sessions)):
                 for process, session in zip(processes, sessions, strict=True):
                     if step != killed_after and session.has_step(step):
-                        self._disturb(session, session.steps[step])
-                        process.send(self._with_answers(session.steps[step]["do"]))
+                        self._ask(process, session, session.steps[step])
                 if step == killed_after:
                     self._kill(processes[0], sessions[0].steps[step])
                     return
@@ -175,11 +219,59 @@ class _Attempt:
                         if self._scenario.locked and session.is_open:
                             self.problems += lock_problems(self._savedir.path / session.stream)
             for process, session in zip(processes, sessions, strict=True):
+                self.problems += session.calls.problems() if session.calls else ()
                 if not session.exits_at(len(session.steps) - 1):
                     process.finish()
                 self._check_warned(session)
             if len(sessions) > 1 and all(session.is_refused for session in sessions):
                 self.problems.append("all writers that should work at the same time were refused")
+
+    def _ask(self, process: Process, session: Session, step: Step) -> None:
+        """Send the operation of a step, after what else happens to the directory before."""
+        self._disturb(session, step)
+        if step["do"]["op"] in ("close", "exit"):
+            session.others = self._savedir.last_seqs(experiment_of(session.stream))
+        self._limit(process, session, step)
+        self._send(process, session, step)
+
+    def _send(self, process: Process, session: Session, step: Step) -> None:
+        """Send the operation of a step, and observe the experiment while the driver does it if the step says so."""
+        operation = self._operation(step)
+        if "watch" not in step:
+            process.send(operation)
+            return
+        if step["watch"] == "line" and self._trace(process, session):
+            process.send(operation)
+            return
+        content = bytes.fromhex(operation["hex"]) if operation["op"] == "attach" else None
+        path = operation.get("path", operation.get("name") if operation["op"] == "create" else session.path)
+        stream = self._savedir.path / (session.stream if path == session.path else f"{path}/log.jsonl")
+        observer = Observer(self._savedir.path / path, stream, content)
+        process.send(operation)
+        watch = observer.watch_publication if step["watch"] == "publication" else observer.watch_line
+        self.problems += watch(process)
+        self.saw_middle |= observer.saw_middle
+
+    def _trace(self, process: Process, session: Session) -> bool:
+        """Return whether the calls of the driver are traced, which begins at the first step that asks for it."""
+        if session.calls is None:
+            try:
+                session.calls = Calls(process.id, self._savedir.path / session.stream)
+            except OSError:
+                return False
+            self._stack.callback(session.calls.stop)
+            self.is_traced = True
+        return True
+
+    def _limit(self, process: Process, session: Session, step: Step) -> None:
+        """Let the disk be full for the driver, after some bytes of the next line, or free again."""
+        if "disk" not in step:
+            return
+        try:
+            size = len(self._savedir.content(session.stream)) + _BYTES_LEFT if step["disk"] == "full" else None
+            process.limit_files(size)
+        except OSError as error:
+            raise NotOnThisMachine(str(error)) from error
 
     def _kill(self, process: Process, step: Step) -> None:
         if self._scenario.kill == "asked":
@@ -215,6 +307,13 @@ class _Attempt:
         if self._scenario.told and session.is_warned is False:
             self.problems.append("another program changed the path of the stream, and the user was not warned")
 
+    def _operation(self, step: Step) -> Any:
+        """Return the operation of a step, with files that are as large as this attempt needs."""
+        operation = self._with_answers(step["do"])
+        if "watch" in step and "hex" in operation:
+            operation["hex"] *= self._scale
+        return operation
+
     def _with_answers(self, operation: Any) -> Any:
         """Return the operation with `$name` replaced by the answer to the step with that name."""
         return {
@@ -230,7 +329,7 @@ class _Attempt:
         for name, part in wanted.items():
             if answer.get(name) != part:
                 self.problems.append(f"{shown_step(step)} was answered with {name} {answer.get(name)!r}, not {part!r}")
-        problem = session.take_answer(number, self._with_answers(step["do"]), answer)
+        problem = session.take_answer(number, self._operation(step), answer)
         if problem:
             self.problems.append(problem)
 

@@ -55,6 +55,12 @@ class Savedir:
         """Return the paths of the streams of an experiment."""
         return [path for path, _ in self.files() if path.startswith(f"{experiment}/") and path.endswith(".jsonl")]
 
+    def last_seqs(self, experiment: str) -> dict[str, int]:
+        """Return the last `seq` of each stream of an experiment but the default one, by its path in the experiment."""
+        paths = (path for path in self.streams(experiment) if experiment_of(path) == experiment)
+        found = {path.removeprefix(f"{experiment}/"): last_seq(self.content(path)) for path in paths}
+        return {path: seq for path, seq in found.items() if path != "log.jsonl" and seq}
+
     def unlisted_streams(self, experiment: str, member: str) -> Iterator[str]:
         """Return what the last line of `log.jsonl` lacks of the other streams in `streams` or `seals`."""
         try:
@@ -109,11 +115,26 @@ def user_events(content: bytes) -> int:
 
 
 def last_seq(committed: bytes) -> int:
-    """Return the `seq` of the last line; 0 if no line can be read."""
-    try:
-        return integer(read_line(committed.splitlines()[-1])["seq"])
-    except (IndexError, ValueError, KeyError, TypeError):
-        return 0
+    """Return the `seq` of the last line that can be read; 0 if no line can be read."""
+    for line in reversed(committed.splitlines()):
+        try:
+            return integer(read_line(line)["seq"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return 0
+
+
+def events_in(content: bytes, name: str) -> list[Any]:
+    """Return the events of a name in bytes of a stream; lines that can't be read are left out."""
+    found = []
+    for line in content.splitlines():
+        try:
+            event = read_line(line)
+            if event["event"] == name and isinstance(event["data"], dict):
+                found.append(event)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
 
 
 def _last_data(content: bytes, member: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from mlv_conformance._driver import Answer
 from mlv_conformance._suite.scenarios import Step
 from mlv_conformance._writers.acknowledged import missing_event, missing_file, missing_meta, wrong_values
+from mlv_conformance._writers.calls import Calls
 from mlv_conformance._writers.savedir import Savedir, experiment_of
 from mlv_conformance._writers.written import WrittenTree
 
@@ -18,18 +19,25 @@ class Session:
         self.steps = steps
         self.acknowledged: list[tuple[str, dict[str, Any], Answer]] = []
         """The stream, the operation and the answer."""
-        self._path = ""
+        self.path = ""
+        """The path in the savedir of the open experiment."""
         self._stream: str | None = "log.jsonl"
         self.is_refused = False
+        self.calls: Calls | None = None
+        """The calls of the driver, from the first step that watches its lines."""
+        self.unsure = 0
+        """How many events were refused while the disk was full: they may be kept later."""
         self.is_open = False
         """Whether the driver has a stream open."""
+        self.others: dict[str, int] = {}
+        """The other streams of the experiment with their last `seq`, just before `log.jsonl` was closed."""
         self.is_warned: bool | None = None
         """Whether the driver reported a warning since the last edits; None before the first edits."""
 
     @property
     def stream(self) -> str:
         """The path in the savedir of the open stream; the experiment's path if the stream isn't known."""
-        return f"{self._path}/{self._stream}" if self._stream else self._path
+        return f"{self.path}/{self._stream}" if self._stream else self.path
 
     def continue_in(self, stream: str | None) -> int:
         """Expect the next events in another stream of the experiment.
@@ -64,9 +72,11 @@ class Session:
         if self.is_warned is False:
             self.is_warned = bool(answer.get("told")) or isinstance(answer.get("refused"), str)
         if isinstance(answer.get("refused"), str):
-            if step.get("may") == "refused":
+            if step.get("may") == "refused" or step.get("may") and operation["op"] in ("create", "resume", "open"):
                 self.is_refused = True
-            elif not step.get("refused"):
+            elif "disk" in step:
+                self.unsure += 1
+            elif not step.get("refused") and step.get("may") != "differ":
                 return f"{shown_step(step)} was refused: {answer['refused'][:200]!r}"
             return None
         if step.get("refused"):
@@ -74,12 +84,14 @@ class Session:
         op = operation["op"]
         self.is_open = op != "close"
         if op == "create":
-            self._path = "/".join(filter(None, [operation.get("in"), operation["name"]]))
+            self.path = "/".join(filter(None, [operation.get("in"), operation["name"]]))
         elif op in ("resume", "open"):
-            self._path = operation["path"]
+            self.path = operation["path"]
             self._stream = "log.jsonl" if op == "resume" else str(answer.get("stream"))
         elif op not in ("add", "attach", "close") and type(answer.get("seq")) is not int:
             return f"{shown_step(step)} was not acknowledged with a seq: {json.dumps(answer)[:200]}"
+        if step.get("may") == "differ":
+            operation = {"op": op, "differs": True}
         self.acknowledged.append((self.stream, operation, answer))
         return None
 
@@ -97,6 +109,8 @@ class Session:
         given: dict[str, dict[str, Any]] = {"params": {}, "extra": {}}
         for stream, operation, answer in self.acknowledged:
             match operation["op"]:
+                case _ if "differs" in operation:
+                    pass
                 case "create" | "resume" | "open" | "add":
                     if not written.is_removed(stream):
                         yield from missing_meta(savedir, stream, operation, answer, strict=strict)

@@ -2,15 +2,23 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlv_conformance._driver import Answer
 from mlv_conformance._models import integer, read_line
 from mlv_conformance._suite.cases import Edit, apply_edit
 from mlv_conformance._writers.acknowledged import USER_OPERATIONS
-from mlv_conformance._writers.savedir import Entry, Savedir, experiment_of, last_seq, start_member, user_events
-from mlv_validate import Target, validate
+from mlv_conformance._writers.savedir import (
+    Entry,
+    Savedir,
+    events_in,
+    experiment_of,
+    last_seq,
+    start_member,
+    user_events,
+)
+from mlv_validate import Finding, Target, validate
 
 _MAX_UNSEALED = 64 * 1024 * 1024
 _MAX_LINE = 16 * 1024 * 1024
@@ -28,8 +36,9 @@ class _Continuation(NamedTuple):
 class WrittenTree:
     """A savedir before and after a run."""
 
-    def __init__(self, savedir: Savedir) -> None:
+    def __init__(self, savedir: Savedir, damaged: Collection[str] = ()) -> None:
         self._savedir = savedir
+        self._damaged = damaged  # rules that the edits break, whatever the writer does
         self._before: dict[str, bytes] = {}  # the files before the run
         self._counts: Counter[str] = Counter()  # of the user's events before the run, by stream
         self._report: Target | None = None
@@ -38,6 +47,8 @@ class WrittenTree:
         self._removed: set[str] = set()  # directories of experiments that another program removed
         self._continues_anywhere = False
         self._expected: _Continuation | None = None
+        self.warnings: list[str] = []
+        """The findings of the last check that break only a SHOULD."""
 
     def begin(self) -> None:
         """Read what is published before a run: none of it may change."""
@@ -52,13 +63,14 @@ class WrittenTree:
         if not self._savedir.experiments():
             return []
         [self._report] = validate(self._savedir.path, sealed=sealed).targets
-        allowed = ("log.torn",) if killed else ()
-        problems = [
-            f"{finding.path}{'' if finding.line is None else f':{finding.line}'}: {finding.rule}: {finding.message}"
+        allowed = {"log.torn", *self._damaged} if killed else self._damaged
+        findings = [
+            finding
             for finding in self._report.findings
-            if finding.level == "error" or finding.rule == "log.torn" and finding.rule not in allowed
-            if not self._is_foreign(finding.path)
+            if finding.rule not in allowed and not self._is_foreign(finding.path)
         ]
+        self.warnings = [_shown(one) for one in findings if one.level == "warning" and one.rule != "log.torn"]
+        problems = [_shown(one) for one in findings if one.level == "error" or one.rule == "log.torn"]
         unchecked = [entry for entry in self._report.unchecked if not self._is_foreign(entry.path)]
         return problems[:5] + [f"{entry.path}: {entry.reason}" for entry in unchecked]
 
@@ -159,11 +171,14 @@ class WrittenTree:
                 yield from _recovery_problems(path, content[len(committed) :], found[len(committed) :])
             elif found != content:
                 yield f"{path} has changed"
+        for path in now.keys() - self._before.keys() - self._edited:
+            if path.endswith(".jsonl") and "/kept-" not in path:
+                yield from _recovery_problems(path, b"", now[path])
 
     def surplus_events(
-        self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None
+        self, sessions: list[list[tuple[str, dict[str, Any], Answer]]], killed_after: int | None, unsure: int
     ) -> Iterator[str]:
-        """Return the streams with more events of the user than were logged."""
+        """Return the streams with more events of the user than were logged; `unsure` refused ones may be kept."""
         if self._continues_anywhere:
             return
         asked = Counter(
@@ -172,8 +187,23 @@ class WrittenTree:
         for path, content in self._savedir.files():
             if path.endswith(".jsonl") and path not in self._foreign:
                 new = user_events(content) - self._counts[path]
-                if new > asked[path] + (killed_after is not None):
+                if new > asked[path] + (killed_after is not None) + unsure:
                     yield f"{path} has {new} new events of the user, but {asked[path]} were logged"
+
+    def end_problems(self, stream: str, others: dict[str, int]) -> Iterator[str]:
+        """Return how the `mlv/end` of the default stream doesn't list the other streams of the experiment.
+
+        Args:
+            stream: The default stream.
+            others: The other streams, and the last `seq` that each had just before the end.
+        """
+        ends = events_in(self._savedir.content(stream), "mlv/end")
+        if not ends:
+            return  # it was closed while paused
+        listed = ends[-1]["data"].get("streams", {})
+        for path, seq in others.items():
+            if path not in listed or integer(listed[path]) < seq:
+                yield f"{stream}: streams has {path!r} as {listed.get(path)!r}, but its last seq is {seq}"
 
     def equal_nonces(self) -> Iterator[str]:
         """Return the nonces that several experiments have."""
@@ -193,8 +223,16 @@ class WrittenTree:
                         last = offset
 
 
+def _shown(finding: Finding) -> str:
+    """Return a finding for a message."""
+    return f"{finding.path}{'' if finding.line is None else f':{finding.line}'}: {finding.rule}: {finding.message}"
+
+
 def _recovery_problems(path: str, lost: bytes, added: bytes) -> Iterator[str]:
     """Return how the session after bytes without an LF doesn't report them in its member `recovered`."""
+    invented = [line for line in events_in(added, "mlv/start")[bool(lost) :] if "recovered" in line["data"]]
+    if invented:
+        yield f"{path}: recovered is {invented[0]['data']['recovered']!r}, but nothing was left after the last LF"
     if lost and added != lost:
         found = start_member(added, "recovered")
         wanted = {"size": len(lost), "sha256": hashlib.sha256(lost).hexdigest()}

@@ -27,6 +27,7 @@ FOLDERS = ("meta", "log", "files")
 DEFAULT_STREAM = "log.jsonl"
 
 _MAX_LENGTH = 100  # characters of a portable name
+_MAX_PATH = 4080  # characters of a file's name: with `files/` and a number, 4096 or fewer (`file.path`)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,98}[A-Za-z0-9_~-])?")
 _OTHER = re.compile(r"[^A-Za-z0-9._-]")
@@ -82,6 +83,11 @@ def portable_path(name: str, purpose: str) -> str:
     if not issubclass(type(name), str) or not (text := str.__str__(name)):
         raise InvalidName(
             f"{short(name)} isn't a name for {purpose}: give a string such as 'best.pt' or 'samples/9.png'."
+        )
+    if len(text) > _MAX_PATH:
+        raise InvalidName(
+            f"{short(text)} isn't a name for {purpose}: it has {len(text)} characters. Choose a name of at most "
+            f"{_MAX_PATH} characters, with fewer folders."
         )
     for segment in text.split("/"):
         portable(segment, f"{purpose} (in {short(text)})" if segment != text else purpose, _SEGMENT)
