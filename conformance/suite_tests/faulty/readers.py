@@ -6,12 +6,13 @@ Each is the Python driver with one mistake, under the id that the review gave it
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "drivers"))
 
 import python_driver
-from faulty.planting import Faults
+from faulty.planting import Faults, wrapped
 
 import mlvlogger._disk.blocks as blocks
 import mlvlogger._read.events as events
@@ -41,8 +42,20 @@ def one_too_small() -> None:
 
 @fault("R34", "reader.strays", "reads/strays/meta*", "meta")
 def leading_zeros() -> None:
-    """`meta/02.json` is read as record 2."""
-    meta._ADDITION = re.compile(r"0*([0-9]+)\.json")
+    """`meta/02.json` is read as another record."""
+
+    def numbers(plain: Any, directory: Any) -> Any:
+        found = plain(directory)
+        return [*found, len(found) + 2] if (Path(directory) / "meta/02.json").exists() else found
+
+    def read_regular(plain: Any, path: Any, *arguments: Any) -> Any:
+        try:
+            return plain(path, *arguments)
+        except FileNotFoundError:
+            return plain(re.sub(r"[0-9]+\.json$", "02.json", str(path)), *arguments)
+
+    wrapped(meta, "_numbers", numbers)
+    wrapped(meta, "read_regular", read_regular)
 
 
 @fault("R35", "reader.strays", "reads/strays/log*", "the streams")

@@ -287,7 +287,7 @@ def numbers_of_lines() -> None:
     def others(plain: Any, self: Any) -> Any:
         found = plain(self)
         return found | {
-            "streams": {path: (self.experiment / path).read_bytes().count(b"\n") for path in found["streams"]}
+            "streams": {path: (self.experiment / path).read_bytes().count(b"\n") for path in found.get("streams", {})}
         }
 
     wrapped(Stream, "others", others)
