@@ -1,7 +1,7 @@
 """A savedir, read as it is now."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Savedir:
 
     def experiments(self) -> list[Path]:
         """Return the paths of all experiments."""
-        return [path.parent for path in self.path.rglob("meta.json")]
+        return [path.parent for path in _walk(self.path) if path.name == "meta.json"]
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Return all published files with their bytes, by path."""
@@ -80,13 +80,12 @@ class Savedir:
         return {path.relative_to(self.path).as_posix(): _entry(path) for path in self._paths()}
 
     def _paths(self) -> Iterator[Path]:
-        for path in self.path.rglob("*"):
-            if not any(part.startswith(".mlv-") for part in path.relative_to(self.path).parts):
-                yield path
+        return _walk(self.path, is_wanted=lambda name: not name.startswith(".mlv-"))
 
     def lock_folders(self) -> list[str]:
         """Return the paths of the lock folders."""
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob(".mlv-*.lock"))
+        found = (path for path in _walk(self.path) if path.name.startswith(".mlv-") and path.name.endswith(".lock"))
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def records(self, experiment: str) -> int:
         """Return the number of meta records of an experiment."""
@@ -98,9 +97,16 @@ class Savedir:
 
     def files_with(self, text: str) -> Iterator[str]:
         """Return the paths of the files that contain a string."""
-        for path in self.path.rglob("*"):
+        for path in _walk(self.path):
             if path.is_file() and text.encode() in path.read_bytes():
                 yield path.relative_to(self.path).as_posix()
+
+
+def _walk(folder: Path, is_wanted: Callable[[str], bool] = lambda _: True) -> Iterator[Path]:
+    """Yield the entries below a folder. What a writer removes meanwhile is left out."""
+    for path, folders, files in os.walk(folder):
+        folders[:] = filter(is_wanted, folders)
+        yield from (Path(path, name) for name in (*folders, *filter(is_wanted, files)))
 
 
 def experiment_of(stream: str) -> str:
