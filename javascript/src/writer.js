@@ -44,6 +44,16 @@ function isSame(one, other) {
   return one !== null && other !== null && one.dev === other.dev && one.ino === other.ino;
 }
 
+/** The lock of a stream, or null if another process holds it. */
+function lockUnlessHeld(root, stream) {
+  try {
+    return new StreamLock(root, stream);
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
+}
+
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
@@ -230,7 +240,8 @@ export class StreamWriter {
       const kept = `log/kept-${count}.jsonl`;
       makeFolder(join(this.#root, "log"));
       if (statAt(join(this.#root, kept)) !== null) continue; // it may be the stream that this process has locked
-      const lock = new StreamLock(this.#root, kept);
+      const lock = lockUnlessHeld(this.#root, kept);
+      if (lock === null) continue; // another process is about to make it
       if (this.#publish(kept, isWhole ? chunks(this.#fd, 0, this.#size) : [])) {
         this.#lock.release();
         [this.#lock, this.stream] = [lock, kept];
