@@ -3,14 +3,15 @@
 import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
-import {codeOf, fromText, measure, typeAt} from "./directory.js";
+import {codeOf, fromText, measure} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
+import {localDirectory, read} from "./local.js";
 import {StreamLock} from "./lock.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {makeFolder, publish} from "./publish.js";
-import {Refused, read, readRecords} from "./reader.js";
+import {Refused, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
@@ -93,7 +94,7 @@ export class Experiment {
    */
   static resume(path, metadata = {}, {takeover = false} = {}) {
     path = resolve(path);
-    readRecords(fromText(path));
+    readRecords(localDirectory(path));
     const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
@@ -156,7 +157,7 @@ export class Experiment {
         for (const index of folders.keys()) makeFolder(join(this.path, ...folders.slice(0, index + 1)));
         if (publish(this.path, join(this.path, path), bytes)) return path;
       }
-      const found = taken === null || taken === path ? measure(fromText(this.path), fromText(path)) : null;
+      const found = taken === null || taken === path ? measure(localDirectory(this.path), fromText(path)) : null;
       if (found?.size === bytes.length && found.sha256 === sha256) return path;
     }
   }
@@ -192,7 +193,7 @@ export class Experiment {
 function begin(path, stream, {number, bytes}, lock, isNew = false) {
   const record = {number, sha256: createHash("sha256").update(bytes).digest("hex")};
   try {
-    const first = readRecord(fromText(join(path, "meta.json")));
+    const first = readRecord(localDirectory(path), "meta.json");
     if (first === null)
       throw new Refused(`${path}: meta.json was removed. Make a new experiment in another directory.`);
     const id = `sha256:${first.sha256}`;
@@ -237,7 +238,7 @@ function bytesOf(record) {
 /** Publishes the next addition; a process that loses the race for a number reads the new records and tries again. */
 function add(path, metadata) {
   for (;;) {
-    const records = readRecords(fromText(path));
+    const records = readRecords(localDirectory(path));
     for (const {rules, value} of records) if (rules.length === 0) refuseTwice(value, metadata);
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
@@ -265,14 +266,15 @@ function refuseTwice(record, metadata) {
 
 function ensureFolder(path, name) {
   makeFolder(join(path, name));
-  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} isn't a directory`);
+  if (localDirectory(path).typeAt(fromText(name)) !== "directory")
+    throw new Refused(`${join(path, name)} isn't a directory`);
 }
 
 /** A reference to the nearest experiment that encloses a path, or null. */
 function enclosing(path) {
   for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
-    const record =
-      typeAt(fromText(join(above, "meta.json"))) === "file" ? readRecord(fromText(join(above, "meta.json"))) : null;
+    const directory = localDirectory(above);
+    const record = directory.typeAt("meta.json") === "file" ? readRecord(directory, "meta.json") : null;
     if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
     const [folder] = relative(above, path).split(sep);
     if (FOLDERS.includes(folder))
