@@ -23,7 +23,6 @@
  * @typedef {object} Directory
  * @property {string} name how messages name the directory
  * @property {string | null} unseen what the directory can't show, as a reason why it could not be checked, or null
- * @property {boolean} hasLinkTargets whether what a symbolic link leads to may be among the entries
  * @property {() => Hash} createHash
  * @property {(path: string) => Directory} at the directory at a path
  * @property {(path: string) => EntryType | null} typeAt null if nothing exists there

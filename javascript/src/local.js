@@ -58,7 +58,6 @@ export class LocalFile {
  */
 export class LocalDirectory {
   unseen = null;
-  hasLinkTargets = false;
   #path;
 
   /** @param {string} path as a byte string */
