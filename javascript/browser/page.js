@@ -26,11 +26,18 @@ const printable = (text) =>
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 
-/** A table with headings; columns named in `numbers` are aligned to the right. */
-function table(heads, rows, numbers = []) {
-  const cell = (content, at) => make("td", {className: numbers.includes(heads[at]) ? "number" : ""}, content);
+/** How the cells of a column are set, if not as text that may break anywhere. */
+const CLASSES = {Level: "word", Rule: "word", State: "word", Line: "number", Events: "number"};
+
+/** A table with headings. */
+function table(heads, rows) {
+  const cell = (content, at) => make("td", {className: CLASSES[heads[at]] ?? ""}, content);
   const body = rows.slice(0, MOST).map((row) => make("tr", {}, ...row.map(cell)));
-  const head = make("tr", {}, ...heads.map((title) => make("th", {scope: "col"}, title)));
+  const head = make(
+    "tr",
+    {},
+    ...heads.map((title) => make("th", {scope: "col", className: CLASSES[title] ?? ""}, title)),
+  );
   const all = make("div", {className: "wide"}, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
   if (rows.length > MOST) all.append(make("p", {className: "faint"}, `${counted(rows.length - MOST, "more row")}.`));
   return all;
@@ -38,8 +45,12 @@ function table(heads, rows, numbers = []) {
 
 const ruleLink = (rule) => make("a", {href: `${document.body.dataset.rules}#${rule}`, target: "_blank"}, rule);
 
-/** The verdict as a class and a sentence. It never says "valid": no browser shows all of a directory. */
-function verdictOf({findings, unchecked}) {
+/**
+ * The verdict as a class and a sentence. It never says "valid": no browser shows all of a directory.
+ * @param {any} found
+ * @param {string | null} unseen why the whole could not be checked in a browser
+ */
+function verdictOf({findings, unchecked}, unseen) {
   const errors = findings.filter(({level}) => level === "error").length;
   const warnings = findings.length - errors;
   const found = [
@@ -48,7 +59,8 @@ function verdictOf({findings, unchecked}) {
   ].join(" and ");
   const rest = unchecked.length > 0 ? ` ${counted(unchecked.length, "part")} could not be checked.` : "";
   if (errors > 0) return ["bad", `Invalid: ${found}.${rest}`];
-  if (unchecked.some(({path}) => path !== ".")) return ["warn", `Not decided: ${found || "no errors found"}.${rest}`];
+  if (unchecked.some(({reason}) => reason !== unseen))
+    return ["warn", `Not decided: ${found || "no errors found"}.${rest}`];
   const whole = unchecked.length > 0 ? ", as far as a browser can see" : "";
   return [warnings > 0 ? "warn" : "good", `No errors found${whole}${warnings > 0 ? `; ${found}` : ""}.`];
 }
@@ -65,11 +77,11 @@ function matchSentence({kind, path, line, streams, uncovered}) {
   );
 }
 
-function show(name, options, found) {
+function show({name, unseen}, options, found) {
   const {findings, unchecked, experiments, matches} = found;
-  const [kind, verdict] = verdictOf(found);
+  const [kind, verdict] = verdictOf(found, unseen);
   const parts = [
-    make("h2", {id: "verdict", className: kind}, verdict),
+    make("h2", {id: "verdict", className: kind, tabIndex: -1}, verdict),
     make("p", {className: "faint"}, printable(name)),
   ];
   if (options.anchor !== null) {
@@ -85,7 +97,7 @@ function show(name, options, found) {
       printable(path),
       line === null ? "" : String(line),
     ]);
-    parts.push(make("h3", {}, "Findings"), table(["Level", "Rule", "Path", "Line"], rows, ["Line"]));
+    parts.push(make("h3", {}, "Findings"), table(["Level", "Rule", "Path", "Line"], rows));
   }
   if (unchecked.length > 0) {
     const rows = unchecked.map(({path, reason}) => [printable(path), printable(reason)]);
@@ -98,7 +110,7 @@ function show(name, options, found) {
       events.toLocaleString("en"),
       id ?? "unknown",
     ]);
-    parts.push(make("h3", {}, "Experiments"), table(["Path", "State", "Events", "Id"], rows, ["Events"]));
+    parts.push(make("h3", {}, "Experiments"), table(["Path", "State", "Events", "Id"], rows));
   }
   result.replaceChildren(...parts);
   finish();
@@ -106,7 +118,7 @@ function show(name, options, found) {
 
 function fail(message) {
   result.replaceChildren(
-    make("h2", {id: "verdict", className: "bad"}, "Not validated."),
+    make("h2", {id: "verdict", className: "bad", tabIndex: -1}, "Not validated."),
     make("p", {}, printable(message)),
   );
   finish();
@@ -117,7 +129,7 @@ function finish() {
   worker = null;
   element("progress").hidden = true;
   result.hidden = false;
-  result.focus();
+  element("verdict").focus();
 }
 
 /** The options, or null if the digest isn't one. */
@@ -155,7 +167,7 @@ async function validate(collect) {
     mine.onmessage = ({data}) => {
       if (isReplaced()) return;
       if (data.error !== undefined) fail(data.error);
-      else if (data.result !== undefined) show(picked.name, options, data.result);
+      else if (data.result !== undefined) show(picked, options, data.result);
       else showProgress(data.progress, size);
     };
     mine.postMessage({picked, options});

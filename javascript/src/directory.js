@@ -52,7 +52,7 @@ export function toBytes(path) {
   return bytes;
 }
 
-/** The byte string of a text. */
+/** The byte string of a string. */
 export const fromText = (text) => fromBytes(encoder.encode(text));
 
 /** The text of bytes, or null if they aren't UTF-8. */
