@@ -3,8 +3,9 @@
 import {writeSync} from "node:fs";
 import {join} from "node:path";
 import {createInterface} from "node:readline";
-import {codeOf, fromText} from "../src/directory.js";
+import {codeOf} from "../src/directory.js";
 import {Experiment, makeStatement, metrics, Refused, read, validate} from "../src/index.js";
+import {localDirectory} from "../src/local.js";
 import {readRecord} from "../src/meta.js";
 import {fromModel, toModel} from "../src/models.js";
 
@@ -193,7 +194,7 @@ async function write(savedir) {
 const [command, ...args] = process.argv.slice(2);
 if (command === "id") {
   for (const file of args) {
-    const record = readRecord(fromText(file));
+    const record = readRecord(localDirectory(file), "");
     if (record === null) throw new Error(`${file}: this isn't a regular file. Give a meta record.`);
     print({id: `sha256:${record.sha256}`});
   }

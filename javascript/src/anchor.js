@@ -1,6 +1,5 @@
 /** Anchors: whether a digest fits a statement or a seal, and what it covers (spec, chapter Citing and signing). */
-import {createHash} from "node:crypto";
-import {chunks, digestOf, fromText, join, list, toText, typeAt, withFile} from "./directory.js";
+import {bytesOf, digestOf, fromText, isReached, join, toText} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {metaTrees} from "./schema.js";
@@ -36,7 +35,7 @@ export function checkAnchor(root, anchor, experiments, report) {
 }
 
 function matchesOf(root, sha256, experiment, report) {
-  const directory = join(root, experiment.path);
+  const directory = root.at(experiment.path);
   const records = listRecords(directory, {
     attempt: (path, read) => report.attempt(join(experiment.path, path), read),
     cannot: (path, reason) => report.cannot(join(experiment.path, path), reason),
@@ -48,16 +47,18 @@ function matchesOf(root, sha256, experiment, report) {
   return seal ? [seal, ...compared] : compared;
 }
 
-const digest = (raw) => createHash("sha256").update(raw).digest("hex");
+function digest(directory, raw) {
+  const hash = directory.createHash();
+  hash.update(raw);
+  return hash.digest("hex");
+}
 
 function keptStatements(directory, sha256) {
   const found = [];
-  for (const [name, type] of list(directory)) {
+  for (const [name, type] of directory.list("")) {
     if (type !== "file" || !STATEMENT_NAME.test(name)) continue;
-    const raw = withFile(join(directory, name), (fd, size) =>
-      size > MAX_STATEMENT ? Buffer.alloc(0) : Buffer.concat([...chunks(fd, 0, size)].map((part) => Buffer.from(part))),
-    );
-    const entries = raw && digest(raw) === sha256 ? parseStatement(raw) : null;
+    const raw = directory.withFile(name, (file, size) => bytesOf(file, 0, size > MAX_STATEMENT ? 0 : size));
+    const entries = raw && digest(directory, raw) === sha256 ? parseStatement(raw) : null;
     if (entries) found.push({name, entries});
   }
   return found;
@@ -66,7 +67,7 @@ function keptStatements(directory, sha256) {
 function statementAsItIs(directory, records, sha256) {
   if (![...records.keys()].every(canBeListed)) return [];
   const raw = writeStatement(directory, records);
-  const entries = digest(raw) === sha256 ? parseStatement(raw) : null;
+  const entries = digest(directory, raw) === sha256 ? parseStatement(raw) : null;
   return entries ? [{name: null, entries}] : [];
 }
 
@@ -79,9 +80,9 @@ function compare(experiment, directory, name, entries, records, report) {
     const isStream = streams.has(path);
     const found = report.attempt(full, () => {
       if (!isReached(directory, path)) return null;
-      return withFile(join(directory, path), (fd, now) => {
-        if (now < size || (now > size && !isStream) || digestOf(fd, 0, size) !== sha256) return null;
-        return isStream ? {seq: lastSeq(fd, size), later: countLines(fd, size, now)} : {};
+      return directory.withFile(path, (file, now) => {
+        if (now < size || (now > size && !isStream) || digestOf(file, 0, size) !== sha256) return null;
+        return isStream ? {seq: lastSeq(file, size), later: countLines(file, size, now)} : {};
       });
     });
     if (found === null) report.find("statement.files", full);
@@ -100,24 +101,18 @@ function compare(experiment, directory, name, entries, records, report) {
 const uncovered = (experiment, records, covered) =>
   [...records.keys()].filter((path) => !covered.has(path)).map((path) => toText(join(experiment.path, path)));
 
-/** Whether all folders of a path are directories and no links. */
-function isReached(root, path) {
-  const segments = path.split("/");
-  return segments.slice(1).every((_, count) => typeAt(join(root, ...segments.slice(0, count + 1))) === "directory");
-}
-
-function lastSeq(fd, size) {
+function lastSeq(file, size) {
   if (size === 0) return 0;
   const start = Math.max(0, size - 16 * 1024 * 1024);
-  const bytes = Buffer.concat([...chunks(fd, start, size)].map((part) => Buffer.from(part)));
+  const bytes = bytesOf(file, start, size);
   const {value} = parse(bytes.subarray(bytes.lastIndexOf(0x0a, bytes.length - 2) + 1, -1), true);
   const seq = is.isObject(value) ? value.get("seq") : null;
   return is.isInteger(seq, 0) ? seq : null;
 }
 
-function countLines(fd, start, end) {
+function countLines(file, start, end) {
   let count = 0;
-  for (const chunk of chunks(fd, start, end)) for (const byte of chunk) if (byte === 0x0a) count++;
+  for (const chunk of file.chunks(start, end)) for (const byte of chunk) if (byte === 0x0a) count++;
   return count;
 }
 

@@ -1,5 +1,5 @@
 /** Finding experiments. */
-import {join, list, withFile} from "./directory.js";
+import {join} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {lines} from "./lines.js";
@@ -8,7 +8,10 @@ import {FOLDERS, readRecord} from "./meta.js";
 /** How many directories deep experiments and attached files are searched for. */
 export const MAX_BELOW = 64;
 
-/** The paths of the experiments in and below the root, in byte order. */
+/**
+ * The paths of the experiments in and below the root, in byte order.
+ * @param {import("./directory.js").Directory} root
+ */
 export function findExperiments(root, report) {
   const found = [];
   const left = [{path: "", depth: 0}];
@@ -18,7 +21,7 @@ export function findExperiments(root, report) {
       report.cannot(path, `deeper than ${MAX_BELOW} directories`);
       continue;
     }
-    const entries = report.attempt(path, () => list(join(root, path)));
+    const entries = report.attempt(path, () => root.list(path));
     if (!entries) continue;
     const isExperiment = isTakenFor(root, path, entries, report);
     if (isExperiment) found.push(path);
@@ -33,18 +36,18 @@ export function findExperiments(root, report) {
 function isTakenFor(root, path, entries, report) {
   if (path === "" && entries.has("meta.json")) return true;
   const says = (name, check) =>
-    entries.get(name) === "file" && report.attempt(join(path, name), () => check(join(root, path, name)));
+    entries.get(name) === "file" && report.attempt(join(path, name), () => check(root, join(path, name)));
   return Boolean(says("meta.json", isRecord) || says("log.jsonl", isStarted));
 }
 
-function isRecord(path) {
-  const {value} = readRecord(path) ?? {};
+function isRecord(root, path) {
+  const {value} = readRecord(root, path) ?? {};
   return is.isObject(value) && is.isString(value.get("mlv"));
 }
 
-function isStarted(path) {
-  return withFile(path, (fd, size) => {
-    const {value: line, done} = lines(fd, size).next();
+function isStarted(root, path) {
+  return root.withFile(path, (file, size) => {
+    const {value: line, done} = lines(file, size).next();
     if (done || line.bytes === null) return false;
     const {value} = parse(line.bytes, true);
     const data = is.isObject(value) && value.get("event") === "mlv/start" ? value.get("data") : null;

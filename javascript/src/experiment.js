@@ -4,14 +4,15 @@ import {createHash, randomBytes} from "node:crypto";
 import * as fs from "node:fs";
 import {dirname, extname, join, relative, resolve, sep} from "node:path";
 import {inForce, isEqual} from "./changes.js";
-import {codeOf, fromText, measure, typeAt} from "./directory.js";
+import {fromText, measure} from "./directory.js";
 import {environment} from "./environment.js";
 import {isAttachedName, isObject, isPortable, isString, LONGEST_NAME, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
+import {localDirectory, read} from "./local.js";
 import {StreamLock} from "./lock.js";
 import {FOLDERS, readRecord} from "./meta.js";
 import {makeFolder, publish} from "./publish.js";
-import {areLeftOut, Refused, read, readRecords} from "./reader.js";
+import {areLeftOut, Refused, readRecords} from "./reader.js";
 import {redactTree} from "./secrets.js";
 import {encode, Typed} from "./user.js";
 import {now, StreamWriter} from "./writer.js";
@@ -102,11 +103,16 @@ export class Experiment {
    */
   static resume(path, metadata = {}, {takeover = false} = {}) {
     path = resolve(path);
-    readRecords(fromText(path));
+    readRecords(localDirectory(path));
     const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
-      return begin(path, "log.jsonl", add(path, metadata, () => "log.jsonl"), lock);
+      return begin(
+        path,
+        "log.jsonl",
+        add(path, metadata, () => "log.jsonl"),
+        lock,
+      );
     } catch (error) {
       lock.release();
       throw error;
@@ -125,10 +131,11 @@ export class Experiment {
     const record = add(path, metadata, (number) => {
       for (let count = 1; ; count++) {
         const stream = `log/run-${number}${count === 1 ? "" : `-${count}`}.jsonl`;
-        if (typeAt(fromText(join(path, stream))) === null) return stream;
+        if (localDirectory(path).typeAt(fromText(stream)) === null) return stream;
       }
     });
     ensureFolder(path, "log");
+    if (record === null) throw new Error("an addition of a further script is always published");
     return begin(path, record.stream, record, new StreamLock(path, record.stream), true);
   }
 
@@ -175,7 +182,7 @@ export class Experiment {
         for (const index of folders.keys()) makeFolder(join(this.path, ...folders.slice(0, index + 1)));
         if (publish(this.path, join(this.path, path), bytes)) return path;
       }
-      const found = taken === null || taken === path ? measure(fromText(this.path), fromText(path)) : null;
+      const found = taken === null || taken === path ? measure(localDirectory(this.path), fromText(path)) : null;
       if (found?.size === bytes.length && found.sha256 === sha256) return path;
     }
   }
@@ -216,7 +223,7 @@ function referenceTo({number, bytes}) {
 function begin(path, stream, written, lock, isNew = false) {
   const record = referenceTo(written);
   try {
-    const first = readRecord(fromText(join(path, "meta.json")));
+    const first = readRecord(localDirectory(path), "meta.json");
     if (first === null)
       throw new Refused(`${path}: meta.json was removed. Make a new experiment in another directory.`);
     const id = `sha256:${first.sha256}`;
@@ -272,7 +279,7 @@ function bytesOf(record) {
 function add(path, metadata, streamFor, isOpen = false) {
   const given = members(metadata);
   for (;;) {
-    const records = readRecords(fromText(path));
+    const records = readRecords(localDirectory(path));
     const isLeftOut = areLeftOut(records);
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
@@ -296,8 +303,10 @@ function add(path, metadata, streamFor, isOpen = false) {
 
 /** The members of an addition for a stream: what is not recorded, and the values that differ from those in force. */
 function unrecorded(records, given, stream) {
-  const [fresh, changes] = [{}, new Map()];
-  for (const member of ["params", "extra"]) {
+  /** @type {Record<string, any>} */
+  const fresh = {};
+  const changes = new Map();
+  for (const member of /** @type {const} */ (["params", "extra"])) {
     const present = inForce(records, member, stream);
     const all = [...(given[member] ?? [])];
     const added = new Map(all.filter(([name]) => !present.has(name)));
@@ -316,14 +325,15 @@ function unrecorded(records, given, stream) {
 
 function ensureFolder(path, name) {
   makeFolder(join(path, name));
-  if (typeAt(fromText(join(path, name))) !== "directory") throw new Refused(`${join(path, name)} isn't a directory`);
+  if (localDirectory(path).typeAt(fromText(name)) !== "directory")
+    throw new Refused(`${join(path, name)} isn't a directory`);
 }
 
 /** A reference to the nearest experiment that encloses a path, or null. */
 function enclosing(path) {
   for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
-    const record =
-      typeAt(fromText(join(above, "meta.json"))) === "file" ? readRecord(fromText(join(above, "meta.json"))) : null;
+    const directory = localDirectory(above);
+    const record = directory.typeAt("meta.json") === "file" ? readRecord(directory, "meta.json") : null;
     if (!isObject(record?.value) || !isString(record.value.get("mlv"))) continue;
     const [folder] = relative(above, path).split(sep);
     if (FOLDERS.includes(folder))

@@ -1,5 +1,5 @@
 /** The JSON profile of MLV (spec, chapter Bytes): bytes in, a value or the names of the broken rules out. Objects are Maps. */
-import {isUtf8} from "node:buffer";
+import {decodeUtf8} from "./directory.js";
 
 export const MAX_RECORD = 16 * 1024 * 1024;
 const MAX_DEPTH = 64;
@@ -7,19 +7,20 @@ const ESCAPES = {'"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "
 
 /**
  * Parses a record.
- * @param {Buffer} bytes of a meta record, or of a line without its LF
+ * @param {Uint8Array} bytes of a meta record, or of a line without its LF
  * @param {boolean} isLine
  * @returns {{rules: string[], value: any, isJson: boolean}} `isJson`: every rule up to json.syntax is kept
  */
 export function parse(bytes, isLine = false) {
   const broken = (rule) => ({rules: [rule], value: undefined, isJson: false});
   if (bytes.length + (isLine ? 1 : 0) > MAX_RECORD) return broken("json.size");
-  if (!isUtf8(bytes)) return broken("json.utf8");
+  const text = decodeUtf8(bytes);
+  if (text === null) return broken("json.utf8");
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return broken("json.bom");
   if (isLine && bytes.includes(0x0d)) return broken("log.cr");
   if (isLine && bytes.every((byte) => byte === 0x20 || byte === 0x09)) return broken("log.blank");
   if (isTooDeep(bytes)) return broken("json.depth");
-  const parser = new Parser(bytes.toString("utf8"));
+  const parser = new Parser(text);
   try {
     const value = parser.document();
     return {rules: [...parser.rules], value, isJson: true};

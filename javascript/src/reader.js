@@ -1,6 +1,6 @@
 /** The reader. It never writes, and it skips what it cannot read. */
 import {changesIn, inForce, streamOf} from "./changes.js";
-import {fromText, join, list, toText, typeAt, withFile} from "./directory.js";
+import {toText} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {lines} from "./lines.js";
@@ -38,17 +38,16 @@ export class Refused extends Error {}
 
 /**
  * Reads an experiment.
- * @param {string} path of its directory
+ * @param {import("./directory.js").Directory} root its directory
  * @returns {{id: string, state: string | null, meta: Meta, streams: Map<string, StreamContent>}}
  * @throws {Refused} a version or a feature that is not known, or no experiment
  */
-export function read(path) {
-  const root = fromText(path);
+export function read(root) {
   const records = readRecords(root);
   /** @type {Map<string, StreamContent>} */
   const streams = new Map();
   for (const name of streamNames(root)) {
-    const stream = withFile(join(root, name), readStream);
+    const stream = root.withFile(name, readStream);
     if (stream) streams.set(toText(name), stream); // or else another program removed it meanwhile
   }
   const log = streams.get("log.jsonl");
@@ -60,16 +59,17 @@ export function read(path) {
   };
 }
 
-/** The meta records of an experiment in their order, with their numbers. */
+/**
+ * The meta records of an experiment in their order, with their numbers.
+ * @param {import("./directory.js").Directory} root
+ */
 export function readRecords(root) {
   const names =
-    typeAt(join(root, "meta")) === "directory"
-      ? [...list(join(root, "meta")).keys()].filter((name) => ADDITION.test(name))
-      : [];
+    root.typeAt("meta") === "directory" ? [...root.list("meta").keys()].filter((name) => ADDITION.test(name)) : [];
   names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   const paths = [["1", "meta.json"], ...names.map((name) => [name.slice(0, -5), `meta/${name}`])];
   const records = paths.flatMap(([number, path]) => {
-    const record = readRecord(join(root, path));
+    const record = readRecord(root, path);
     return record ? [{number, ...record}] : [];
   });
   const first = records[0];
@@ -83,16 +83,16 @@ export function readRecords(root) {
   return records;
 }
 
-/** The streams of an experiment, as byte strings, in byte order. */
+/**
+ * The streams of an experiment, as byte strings, in byte order.
+ * @param {import("./directory.js").Directory} root
+ */
 export function streamNames(root) {
-  const names = typeAt(join(root, "log")) === "directory" ? list(join(root, "log")) : [];
+  const names = root.typeAt("log") === "directory" ? root.list("log") : [];
   const further = [...names].filter(
     ([name, type]) => type === "file" && name.endsWith(".jsonl") && is.isPortable(name.slice(0, -6)),
   );
-  return [
-    ...(typeAt(join(root, "log.jsonl")) === "file" ? ["log.jsonl"] : []),
-    ...further.map(([name]) => `log/${name}`),
-  ];
+  return [...(root.typeAt("log.jsonl") === "file" ? ["log.jsonl"] : []), ...further.map(([name]) => `log/${name}`)];
 }
 
 /** Whether each record is left out of the fold: it cannot be read, or has a number after a gap. */
@@ -108,8 +108,8 @@ function fold(records) {
   const objects = kept.map(({value}) => value);
   const [first] = objects;
   const valuesUnder = (stream, count = objects.length) => {
-    const [params, extra] = ["params", "extra"].map((name) => decode(inForce(objects.slice(0, count), name, stream)));
-    return {params, extra};
+    const values = (name) => decode(inForce(objects.slice(0, count), name, stream));
+    return {params: values("params"), extra: values("extra")};
   };
   const changed = kept.map(({number, value}, index) => ({
     number: Number(number),
@@ -144,15 +144,16 @@ function fold(records) {
 
 /**
  * Reads a stream from an open file.
- * @param {number} fd
+ * @param {import("./directory.js").OpenFile} file
  * @param {number} size
  * @returns {StreamContent}
  */
-export function readStream(fd, size) {
+export function readStream(file, size) {
   /** @type {StreamContent} */
   const stream = {events: [], records: [], leftOut: [], refused: null, state: "open"};
+  /** @type {number | null} */
   let record = null;
-  for (const line of lines(fd, size)) {
+  for (const line of lines(file, size)) {
     const event = line.bytes ? readEvent(line.bytes) : null;
     if (event === null) {
       stream.leftOut.push(line.number);

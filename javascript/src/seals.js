@@ -1,5 +1,5 @@
 /** Seals (spec, chapter Lifecycle): the place and the digest of the next one. */
-import {digestOf} from "./directory.js";
+import {digestOf, fromBytes} from "./directory.js";
 import {Ranges} from "./ranges.js";
 
 /** The bytes after the digits of a seal: `"}}` and LF. */
@@ -7,7 +7,7 @@ const AFTER = 4;
 const END = /"sha256":"[0-9a-f]{64}"\}\}$/;
 
 /** Whether the line, given without its LF, has the form of a seal. */
-export const hasSealForm = (bytes) => END.test(bytes.toString("latin1", Math.max(0, bytes.length - 77)));
+export const hasSealForm = (bytes) => END.test(fromBytes(bytes.subarray(Math.max(0, bytes.length - 77))));
 
 /** The place of the seal on a line that ends, LF included, at the offset `end`. */
 export const placeOf = (end) => end - AFTER - 64;
@@ -26,7 +26,7 @@ export class Seals {
   }
 
   /** The rule that the seal on an unmasked line breaks, or null. */
-  check(fd, line, data) {
+  check(file, line, data) {
     const froms = this.#froms;
     this.#froms = new Ranges();
     if (!hasSealForm(line.bytes)) {
@@ -36,6 +36,6 @@ export class Seals {
     const place = placeOf(line.end);
     this.#froms.add(place);
     if (!froms.has(data.get("from"))) return "seal.from";
-    return digestOf(fd, data.get("from"), place) === data.get("sha256") ? null : "seal.digest";
+    return digestOf(file, data.get("from"), place) === data.get("sha256") ? null : "seal.digest";
   }
 }

@@ -1,6 +1,5 @@
 /** Statements: texts that list the records of an experiment with their digests (spec, chapter Citing and signing). */
-import {createHash} from "node:crypto";
-import {chunks, digestOf, join, list, toBytes, toText, typeAt, withFile} from "./directory.js";
+import {digestOf, fromBytes, fromText, join, toText} from "./directory.js";
 import {findExperiments, MAX_BELOW} from "./discovery.js";
 import * as is from "./forms.js";
 import {ADDITION, FOLDERS} from "./meta.js";
@@ -26,13 +25,13 @@ const isStream = (path) =>
 
 /**
  * The files that the statement of an experiment lists, in byte order, with whether each is a stream.
- * @param {string} root the directory, as a byte string
+ * @param {import("./directory.js").Directory} root
  * @param {{attempt: (path: string, read: () => any) => any, cannot: (path: string, reason: string) => void}} report
  * @returns {Map<string, boolean>}
  */
 export function listRecords(root, report) {
   const paths = [];
-  const read = (path) => report.attempt(path, () => list(join(root, path))) ?? new Map();
+  const read = (path) => report.attempt(path, () => root.list(path)) ?? new Map();
   const below = (folder, depth = 0) => {
     if (depth > MAX_BELOW) return report.cannot(folder, `deeper than ${MAX_BELOW} directories`);
     for (const [name, type] of read(folder)) {
@@ -61,7 +60,7 @@ export function listRecords(root, report) {
 export function canBeListed(path) {
   const text = toText(path);
   return (
-    toBytes(path).equals(Buffer.from(text, "utf8")) &&
+    path === fromText(text) &&
     is.isWithin(text, 4096) &&
     !is.hasControls(text) &&
     !text.includes("\\") &&
@@ -71,11 +70,11 @@ export function canBeListed(path) {
 }
 
 /** The number of bytes of a stream up to and including its last LF. */
-function committed(fd, size) {
+function committed(file, size) {
   for (let end = size; end > 0; end -= CHUNK) {
     const start = Math.max(0, end - CHUNK);
     let [at, offset] = [-1, start];
-    for (const chunk of chunks(fd, start, end)) {
+    for (const chunk of file.chunks(start, end)) {
       const last = chunk.lastIndexOf(0x0a);
       if (last !== -1) at = offset + last;
       offset += chunk.length;
@@ -87,50 +86,50 @@ function committed(fd, size) {
 
 /**
  * The statement of an experiment as it is.
- * @param {string} root the directory, as a byte string
+ * @param {import("./directory.js").Directory} root
  * @param {Map<string, boolean>} records
- * @returns {Buffer}
+ * @returns {Uint8Array}
  */
 export function writeStatement(root, records) {
   const text = [HEADER];
   for (const [path, isLog] of records) {
-    const line = withFile(join(root, path), (fd, size) => {
-      const end = isLog ? committed(fd, size) : size;
-      return `${digestOf(fd, 0, end)} ${end} ${toText(path)}\n`;
+    const line = root.withFile(path, (file, size) => {
+      const end = isLog ? committed(file, size) : size;
+      return `${digestOf(file, 0, end)} ${end} ${toText(path)}\n`;
     });
     if (line === null) throw new Refused(`${toText(path)} was removed meanwhile`);
     text.push(line);
   }
-  return Buffer.from(text.join(""), "utf8");
+  return new TextEncoder().encode(text.join(""));
 }
 
 /**
  * Makes the statement of an experiment: the text whose digest is cited or signed.
- * @param {string} path of its directory
+ * @param {import("./directory.js").Directory} root
  * @returns {{text: string, anchor: string}}
  * @throws {Refused} it has no statement: a part of it can't be read, or a path can't be listed
  */
-export function makeStatement(path) {
-  const root = Buffer.from(path, "utf8").toString("latin1");
+export function makeStatement(root) {
   const cannot = (part, reason) => {
-    throw new Refused(`${path} has no statement: ${toText(part)}: ${reason}`);
+    throw new Refused(`${root.name} has no statement: ${toText(part)}: ${reason}`);
   };
   const report = {attempt: (_, read) => read(), cannot};
-  if (typeAt(join(root, "meta.json")) === null && typeAt(join(root, "log.jsonl")) === null)
-    cannot("", "it isn't an experiment");
+  if (root.typeAt("meta.json") === null && root.typeAt("log.jsonl") === null) cannot("", "it isn't an experiment");
   const records = listRecords(root, report);
   for (const record of records.keys()) if (!canBeListed(record)) cannot(record, "it isn't a relative path in UTF-8");
   const raw = writeStatement(root, records);
-  return {text: raw.toString("utf8"), anchor: `sha256:${createHash("sha256").update(raw).digest("hex")}`};
+  const hash = root.createHash();
+  hash.update(raw);
+  return {text: new TextDecoder().decode(raw), anchor: `sha256:${hash.digest("hex")}`};
 }
 
 /**
  * The lines of a statement, or null if the bytes don't have the form of one.
- * @param {Buffer} raw
+ * @param {Uint8Array} raw
  * @returns {Entry[] | null}
  */
 export function parseStatement(raw) {
-  const text = raw.toString("latin1");
+  const text = fromBytes(raw);
   if (!text.startsWith(HEADER) || !text.endsWith("\n")) return null;
   const lines = text.slice(HEADER.length).split("\n").slice(0, -1);
   const entries = [];

@@ -49,8 +49,12 @@ export class Stream {
     this.#version = around ? around.version : is.VERSION;
   }
 
-  check(fd, size) {
-    const all = lines(fd, size);
+  /**
+   * @param {import("./directory.js").OpenFile} file
+   * @param {number} size
+   */
+  check(file, size) {
+    const all = lines(file, size);
     for (;;) {
       const {value: line, done} = all.next();
       if (done) {
@@ -58,7 +62,7 @@ export class Stream {
         if (this.torn) this.report("log.torn", line.lines + 1);
         break;
       }
-      this.refused = this.#line(fd, line);
+      this.refused = this.#line(file, line);
       if (this.refused !== null) {
         this.isChecked = false;
         break;
@@ -67,7 +71,7 @@ export class Stream {
     if (this.#before.isMasked) this.maybe.add(this.#before.seq + 1, Infinity);
   }
 
-  #line(fd, line) {
+  #line(file, line) {
     const {rules, value} = line.bytes ? parse(line.bytes, true) : {rules: ["json.size"], value: undefined};
     const isStart = rules.length === 0 && is.isObject(value) && value.get("event") === "mlv/start";
     if (isStart) {
@@ -80,7 +84,7 @@ export class Stream {
     const broken = rules.length > 0 ? new Set(rules) : checkEvent(value, is.isKnown(this.#version));
     for (const rule of broken) this.report(rule, line.number);
     if (broken.size > 0) this.#mask(line, rules.length === 0 && is.isObject(value) ? value.get("event") : undefined);
-    else this.#event(fd, line, value);
+    else this.#event(file, line, value);
     return null;
   }
 
@@ -93,7 +97,7 @@ export class Stream {
     this.last = {number: line.number, isMasked: true, isSeal: false};
   }
 
-  #event(fd, line, event) {
+  #event(file, line, event) {
     const report = (rule) => this.report(rule, line.number);
     const before = this.#before;
     const [seq, name, data] = ["seq", "event", "data"].map((member) => event.get(member));
@@ -106,7 +110,7 @@ export class Stream {
     if ((before.isFirst || before.isEnd) && !before.isMasked && name !== "mlv/start") report("session.start");
     this.seqs.add(seq);
 
-    if (is.isLifecycle(name)) this.#lifecycle(fd, line, event, report);
+    if (is.isLifecycle(name)) this.#lifecycle(file, line, event, report);
     else for (const rule of this.#spans.check(event)) report(rule);
     walk(data, (typed) => {
       if (["file", "event"].includes(typed.get("_mlv"))) this.references.push({typed, line: line.number});
@@ -115,7 +119,7 @@ export class Stream {
     this.last = {number: line.number, isMasked: false, isSeal: name === "mlv/seal" || name === "mlv/end"};
   }
 
-  #lifecycle(fd, line, event, report) {
+  #lifecycle(file, line, event, report) {
     const [seq, name, data] = ["seq", "event", "data"].map((member) => event.get(member));
     if (name === "mlv/start") this.#start(data, report);
     if (name === "mlv/record") this.#record(data, report);
@@ -132,14 +136,14 @@ export class Stream {
     }
     if (name === "mlv/seal" || name === "mlv/end") {
       if (!this.seals.has(data.get("sha256"))) this.seals.set(data.get("sha256"), {line: line.number, seq});
-      const rule = this.#seals.check(fd, line, data);
+      const rule = this.#seals.check(file, line, data);
       if (rule) report(rule);
     }
   }
 
   #start(data, report) {
     if (!this.around) return;
-    const {id, records} = this.around;
+    const {id} = this.around;
     // Without a meta.json there is no id that the experiment could be.
     if (data.get("experiment") !== id && !(id === null && data.has("experiment"))) report("session.experiment");
     else this.given.ids.add(id);

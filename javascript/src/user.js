@@ -3,6 +3,7 @@
  * null, booleans, strings, arrays and Maps stay the same; a number is a float or an integer within ±2^53−1, a BigInt any
  * integer, a Uint8Array bytes, a Histogram and a Table what they are named; every other typed value is a Typed.
  */
+import {fromBytes, toBytes} from "./directory.js";
 import {isInt, isObject} from "./forms.js";
 import {Histogram, Table} from "./tables.js";
 import {checkTree, isType} from "./values.js";
@@ -55,7 +56,7 @@ export function encode(value, depth = 2) {
   }
   if (value instanceof Typed) return new Map([["_mlv", value.type], ...value.members]);
   if (value instanceof Histogram || value instanceof Table) return encodeForm(value, depth);
-  if (value instanceof Uint8Array) return typed("bytes", {value: Buffer.from(value).toString("base64")});
+  if (value instanceof Uint8Array) return typed("bytes", {value: btoa(fromBytes(value))});
   if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
   const isPlain =
     value instanceof Map ||
@@ -93,8 +94,8 @@ export function decode(value) {
   const [type, text] = [value.get("_mlv"), value.get("value")];
   if (type === "float" && FLOATS.has(text)) return FLOATS.get(text);
   if (type === "int" && isInt(text)) return BigInt(text);
-  if (type === "bytes" && typeof text === "string") return new Uint8Array(Buffer.from(text, "base64"));
-  if (type === "string" && typeof text === "string") return fromUnits(text);
+  if (type === "bytes" && hasForm(value)) return toBytes(atob(text));
+  if (type === "string" && hasForm(value)) return fromUnits(text);
   if ((type === "histogram" || type === "table") && hasForm(value)) return decodeForm(value);
   return new Typed(type, new Map([...value].filter(([name]) => name !== "_mlv")));
 }

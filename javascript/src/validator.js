@@ -1,8 +1,8 @@
 /** The validator: what breaks the specification in and below a directory, or in a bare log. */
-import {changesIn} from "./changes.js";
-import {fstatSync, realpathSync} from "node:fs";
+
 import {checkAnchor} from "./anchor.js";
-import {codeOf, fromText, join, list, measure, toText, typeAt, withFile} from "./directory.js";
+import {changesIn} from "./changes.js";
+import {codeOf, fromText, join, measure, toText} from "./directory.js";
 import {findExperiments} from "./discovery.js";
 import * as is from "./forms.js";
 import {ADDITION, FOLDERS, readRecord} from "./meta.js";
@@ -88,21 +88,24 @@ class Report {
 }
 
 /**
+ * `isSealed`: whether level Sealed is checked; `anchor`: the digest that was cited, of a statement or a seal, as
+ * `sha256:` and 64 digits.
+ * @typedef {{isSealed?: boolean, anchor?: string | null}} Options
+ */
+
+/**
  * Checks a directory, or a regular file as a bare log.
- * @param {string} target
- * @param {{isSealed?: boolean, anchor?: string | null}} [options] `isSealed`: whether level Sealed is checked; `anchor`:
- *   the digest that was cited, of a statement or a seal, as `sha256:` and 64 digits
+ * @param {import("./directory.js").Directory} root whose empty path is the directory or the regular file
+ * @param {Options} [options]
  * @returns {{findings: Finding[], unchecked: Unchecked[], experiments: Summary[], matches: Match[]}}
  */
-export function validate(target, {isSealed = false, anchor = null} = {}) {
+export function validate(root, {isSealed = false, anchor = null} = {}) {
   if (anchor !== null && !is.isId(anchor)) throw new TypeError(`${JSON.stringify(anchor)} isn't an anchor`);
-  // A path that the user passes may be a symbolic link; links below the path aren't followed.
-  const root = realpathSync(target, {encoding: "buffer"}).toString("latin1");
   const report = new Report();
   const experiments = [];
   /** @type {Match[]} */
   let matches = [];
-  if (typeAt(root) === "directory") {
+  if (root.typeAt("") === "directory") {
     for (const path of findExperiments(root, report)) experiments.push(new Experiment(root, path, isSealed));
     if (experiments.length === 0) report.cannot("", "there is no experiment");
     for (const experiment of experiments) experiment.check();
@@ -110,6 +113,7 @@ export function validate(target, {isSealed = false, anchor = null} = {}) {
     checkTogether(experiments, report);
     if (anchor) matches = checkAnchor(root, anchor, experiments, report);
   } else matches = checkBare(root, report, isSealed, anchor);
+  if (root.unseen !== null) report.cannot("", root.unseen);
   return {
     findings: [...report.findings.values()],
     unchecked: [...report.unchecked.values()],
@@ -119,11 +123,11 @@ export function validate(target, {isSealed = false, anchor = null} = {}) {
 }
 
 /** @returns {Match[]} */
-function checkBare(path, report, isSealed, anchor) {
+function checkBare(root, report, isSealed, anchor) {
   const stream = new Stream(null, (rule, line) => report.find(rule, "", line));
   const isRead = report.attempt("", () =>
-    withFile(path, (fd, size) => {
-      stream.check(fd, size);
+    root.withFile("", (file, size) => {
+      stream.check(file, size);
       return true;
     }),
   );
@@ -241,8 +245,8 @@ class Experiment {
   }
 
   #layout() {
-    const at = (path) => join(this.root, this.path, path);
-    const read = (path) => this.report.attempt(join(this.path, path), () => list(at(path))) ?? new Map();
+    const at = (path) => join(this.path, path);
+    const read = (path) => this.report.attempt(join(this.path, path), () => this.root.list(at(path))) ?? new Map();
     const top = read("");
     const expect = (path, type, wanted) => {
       if (type === wanted) return true;
@@ -272,7 +276,7 @@ class Experiment {
   #readRecords() {
     for (const [number, path] of this.recordPaths) {
       const full = join(this.path, path);
-      const record = this.report.attempt(full, () => readRecord(join(this.root, full)));
+      const record = this.report.attempt(full, () => readRecord(this.root, full));
       if (!record) {
         this.report.cannot(full, "it could not be read");
         this.records.set(number, {path, sha256: null, isMasked: true, isUnread: true});
@@ -337,9 +341,9 @@ class Experiment {
       const stream = new Stream({id: this.id, version, records: digests}, (rule, line) => this.find(rule, path, line));
       this.streams.set(path, stream);
       const isRead = this.report.attempt(full, () =>
-        withFile(join(this.root, full), (fd, size) => {
-          stream.check(fd, size);
-          if (fstatSync(fd).size !== size) this.grew.add(path);
+        this.root.withFile(full, (file, size) => {
+          stream.check(file, size);
+          if (file.sizeNow() !== size) this.grew.add(path);
           return true;
         }),
       );
@@ -391,7 +395,7 @@ class Experiment {
     if (!measured.has(name)) {
       measured.set(
         name,
-        this.report.attempt(join(this.path, path), () => measure(join(this.root, this.path), name)),
+        this.report.attempt(join(this.path, path), () => measure(this.root.at(this.path), name)),
       );
     }
     const found = measured.get(name);
@@ -412,7 +416,7 @@ class Experiment {
     const isValid = [...this.report.findings.values(), ...sealed.findings.values()].every(
       ({level}) => level !== "error",
     );
-    this.isSealed = this.report.unchecked.size > 0 ? null : isValid;
+    this.isSealed = this.report.unchecked.size > 0 || this.root.unseen !== null ? null : isValid;
     if (this.asksSealed) this.report.merge(sealed);
   }
 

@@ -4,10 +4,11 @@ import {createHash} from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import {dirname, join} from "node:path";
-import {chunks, codeOf, digestOf} from "./directory.js";
+import {codeOf, digestOf} from "./directory.js";
 import {isLifecycle, VERSION} from "./forms.js";
 import {isTooDeep, MAX_RECORD, stringify} from "./json.js";
 import {lines} from "./lines.js";
+import {LocalFile} from "./local.js";
 import {StreamLock} from "./lock.js";
 import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
@@ -54,6 +55,16 @@ function openFile(path, flags) {
   }
 }
 
+/** The lock of a stream, or null if another process holds it. */
+function lockUnlessHeld(root, stream) {
+  try {
+    return new StreamLock(root, stream);
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
+}
+
 /** A stream with a session that this process writes. */
 export class StreamWriter {
   #root; // of the experiment
@@ -64,6 +75,8 @@ export class StreamWriter {
   #isAgain = false; // whether the file was published again
   #lost = new Set(); // the begins of spans that were open when a kept stream began
   #fd;
+  /** @type {LocalFile} */
+  #file; // the same, for reading
   #size = 0;
   #seq = 0;
   #place = 0; // of the last seal, or 0
@@ -88,6 +101,7 @@ export class StreamWriter {
     this.stream = stream;
     this.#start = {mlv: VERSION, ...start, writer: WRITER, host: os.hostname(), pid: process.pid};
     this.#fd = openFile(join(root, stream), O_CREAT | (isNew ? O_EXCL : 0));
+    this.#file = new LocalFile(this.#fd);
     try {
       const recovered = this.#recover();
       this.#append("mlv/start", {...this.#start, ...recovered});
@@ -100,20 +114,20 @@ export class StreamWriter {
   /** Reads the state of the stream, and removes the bytes that a crash left after the last LF. */
   #recover() {
     const {size} = fs.fstatSync(this.#fd);
-    const {events, leftOut, refused} = readStream(this.#fd, size);
+    const {events, leftOut, refused} = readStream(this.#file, size);
     if (refused !== null)
       throw new Refused(`line ${refused} of the stream begins a session of an unknown version or feature`);
     this.#seq = (events.at(-1)?.seq ?? 0) + ((leftOut.at(-1) ?? 0) > (events.at(-1)?.line ?? 0) ? leftOut.length : 0);
     const sealed = new Set(
       events.filter(({event}) => event === "mlv/seal" || event === "mlv/end").map(({line}) => line),
     );
-    for (const line of lines(this.#fd, size)) {
+    for (const line of lines(this.#file, size)) {
       if (sealed.has(line.number) && hasSealForm(line.bytes)) this.#place = placeOf(line.end);
       this.#size = line.end;
     }
-    for (const chunk of chunks(this.#fd, this.#place, this.#size)) this.#hash.update(chunk);
+    for (const chunk of this.#file.chunks(this.#place, this.#size)) this.#hash.update(chunk);
     if (this.#size === size) return {};
-    const recovered = {size: size - this.#size, sha256: digestOf(this.#fd, this.#size, size)};
+    const recovered = {size: size - this.#size, sha256: digestOf(this.#file, this.#size, size)};
     fs.ftruncateSync(this.#fd, this.#size);
     return {recovered};
   }
@@ -237,7 +251,7 @@ export class StreamWriter {
     if (isTakenOver || !isMine || there.size !== BigInt(this.#size)) {
       const isWhole = !isMine && mine.size === BigInt(this.#size) && this.#size <= MAX_COPY;
       const isFree = there === null && !isTakenOver && !this.#isAgain;
-      if (!isWhole || !isFree || !this.#publish(this.stream, chunks(this.#fd, 0, this.#size))) this.#keep(isWhole);
+      if (!isWhole || !isFree || !this.#publish(this.stream, this.#file.chunks(0, this.#size))) this.#keep(isWhole);
       else {
         this.#isAgain = true;
         process.emitWarning(`${path}: another program removed this log. It was published again, with all its events.`, {
@@ -256,6 +270,7 @@ export class StreamWriter {
     const fd = fs.openSync(path, O_RDWR | O_APPEND | O_NOFOLLOW);
     fs.closeSync(this.#fd);
     this.#fd = fd;
+    this.#file = new LocalFile(fd);
     return true;
   }
 
@@ -266,8 +281,9 @@ export class StreamWriter {
       const kept = `log/kept-${count}.jsonl`;
       makeFolder(join(this.#root, "log"));
       if (statAt(join(this.#root, kept)) !== null) continue; // it may be the stream that this process has locked
-      const lock = new StreamLock(this.#root, kept);
-      if (this.#publish(kept, isWhole ? chunks(this.#fd, 0, this.#size) : [])) {
+      const lock = lockUnlessHeld(this.#root, kept);
+      if (lock === null) continue; // another process is about to make it
+      if (this.#publish(kept, isWhole ? this.#file.chunks(0, this.#size) : [])) {
         this.#lock.release();
         [this.#lock, this.stream] = [lock, kept];
       } else lock.release();

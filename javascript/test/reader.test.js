@@ -3,7 +3,9 @@ import * as fs from "node:fs";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
+import {LocalFile} from "../src/local.js";
 import {readStream} from "../src/reader.js";
+import {Typed} from "../src/user.js";
 
 const TIME = "2026-11-22T19:00:02.000000Z";
 
@@ -23,7 +25,7 @@ function write(path, events) {
 function readAt(path) {
   const fd = fs.openSync(path, "r");
   try {
-    return readStream(fd, fs.fstatSync(fd).size);
+    return readStream(new LocalFile(fd), fs.fstatSync(fd).size);
   } finally {
     fs.closeSync(fd);
   }
@@ -54,6 +56,26 @@ test("rewinds supersede the same events as the specification's sentence, in stre
       JSON.stringify(events),
     );
   }
+});
+
+test("a typed value without the form of its type is kept as it is", (context) => {
+  const path = join(folderOf(context), "log.jsonl");
+  const data = {
+    bytes: {_mlv: "bytes", value: "aGk"},
+    string: {_mlv: "string", value: "00zz"},
+    right: {_mlv: "bytes", value: "aGk="},
+  };
+  fs.writeFileSync(path, `${JSON.stringify({seq: 1, time: TIME, event: "a", data})}\n`);
+  assert.deepEqual(
+    readAt(path).events[0].data,
+    new Map(
+      Object.entries({
+        bytes: new Typed("bytes", new Map([["value", "aGk"]])),
+        string: new Typed("string", new Map([["value", "00zz"]])),
+        right: new Uint8Array([0x68, 0x69]),
+      }),
+    ),
+  );
 });
 
 test("the time to read a stream of rewinds grows with its lines", (context) => {

@@ -3,8 +3,7 @@ import * as fs from "node:fs";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {test} from "node:test";
-import {makeStatement} from "../src/statement.js";
-import {validate} from "../src/validator.js";
+import {makeStatement, validate} from "../src/index.js";
 import {cases, make, SUITE} from "./suite.js";
 
 const all = cases();

@@ -4,7 +4,7 @@ import {randomBytes} from "node:crypto";
 import {once} from "node:events";
 import * as fs from "node:fs";
 import {hostname, tmpdir} from "node:os";
-import {join} from "node:path";
+import {basename, dirname, join} from "node:path";
 import {test} from "node:test";
 import {setTimeout} from "node:timers/promises";
 import {Experiment, Histogram, metrics, Refused, read, Table, Typed, validate} from "../src/index.js";
@@ -62,7 +62,8 @@ test("a torn tail is recovered, and rewound events are superseded", (context) =>
     events.filter(({superseded}) => superseded).map(({event}) => event),
     ["b"],
   );
-  assert.throws(() => Experiment.resume(path, {params: {more: 2}}), Refused);
+  Experiment.resume(path, {params: {more: 2}}).close("completed");
+  assert.equal(read(path).params.get("more"), 2);
   assert.deepEqual(judged(path), SEALED);
 });
 
@@ -98,8 +99,8 @@ function statOf(pid) {
 
 const ABSENT = 4194305; // more than the largest pid of Linux
 
-/** Writes the lock file of another writer of `log.jsonl`, by default one of this system that has ended. */
-function plantLock(path, members) {
+/** Writes the lock file of another writer of a stream, by default one of this system that has ended. */
+function plantLock(path, members, stream = "log.jsonl") {
   const lock = {
     mlv_lock: 1,
     host: hostname(),
@@ -110,7 +111,7 @@ function plantLock(path, members) {
     kernel: null,
     ...members,
   };
-  const folder = join(path, ".mlv-log.jsonl.lock");
+  const folder = join(path, dirname(stream), `.mlv-${basename(stream)}.lock`);
   fs.mkdirSync(folder, {recursive: true});
   fs.writeFileSync(join(folder, randomBytes(16).toString("hex")), JSON.stringify(lock));
 }
@@ -204,6 +205,18 @@ test("a writer whose stream was taken over continues in a kept stream", {skip: N
   assert.deepEqual(namesOf(path, "log.jsonl"), ["mlv/start", "a"]);
   assert.deepEqual(namesOf(path, "log/kept-1.jsonl"), ["mlv/start", "b", "mlv/end"]);
   assert.equal(reported().length, 1);
+});
+
+test("a kept stream whose name another process has locked is left to that process", {skip: NO_PROC}, (context) => {
+  const {path, log, experiment} = disturbed(context, () => {});
+  const alive = {pid: process.pid, started: statOf(process.pid).started};
+  plantLock(path, alive, "log/kept-1.jsonl");
+  fs.renameSync(log, `${log}.1`);
+  fs.writeFileSync(log, "");
+  experiment.close("completed");
+  assert.equal(experiment.stream, "log/kept-2.jsonl");
+  assert.deepEqual(namesOf(path, "log/kept-2.jsonl"), ["mlv/start", "a", "mlv/start", "mlv/end"]);
+  assert.deepEqual(fs.readdirSync(join(path, "log")).sort(), [".mlv-kept-1.jsonl.lock", "kept-2.jsonl"]);
 });
 
 /** Waits until the main thread of a process has ended, and only so many threads are left, the main thread included. */
