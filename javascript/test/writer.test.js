@@ -63,7 +63,7 @@ test("a torn tail is recovered, and rewound events are superseded", (context) =>
     ["b"],
   );
   Experiment.resume(path, {params: {more: 2}}).close("completed");
-  assert.equal(read(path).params.get("more"), 2);
+  assert.equal(read(path).meta.params.get("more"), 2);
   assert.deepEqual(judged(path), SEALED);
 });
 
