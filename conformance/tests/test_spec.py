@@ -161,6 +161,20 @@ def test_the_page_with_the_whole_specification_has_each_rule_and_leads_nowhere_e
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= places
 
 
+def test_chapters_and_sections_are_numbered_in_the_order_of_the_index() -> None:
+    listed = re.findall(r"^\| ([0-9]+) \| \[[^]]+\]\((\w+)\.md\)", (SPEC / "index.md").read_text("utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in listed] == list(range(1, len(listed) + 1))
+    for chapter, name in listed:
+        text = re.sub(r"^```.*?^```$", "", (SPEC / f"{name}.md").read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        numbers = re.findall(r"^(#+) (?:<a id=\"[^\"]+\"></a>)?([0-9.]+) ", text, re.MULTILINE)
+        assert len(numbers) == len(re.findall(r"^#+ ", text, re.MULTILINE)), name
+        expected, section, part = [("#", f"{chapter}.")], 0, 0
+        for level, _ in numbers[1:]:
+            section, part = (section + 1, 0) if level == "##" else (section, part + 1)
+            expected.append((level, f"{chapter}.{section}" + (f".{part}" if part else "")))
+        assert numbers == expected
+
+
 def test_the_experiment_byte_by_byte_is_at_level_sealed_and_its_commands_give_its_digests(tmp_path: Path) -> None:
     module = script("example_page")
     text = module.PAGE.read_text("utf-8")
