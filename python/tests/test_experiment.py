@@ -28,8 +28,10 @@ from mlvlogger import (
     read,
 )
 from mlvlogger._opening import Opening
+from mlvlogger._write.process.client import ProcessWriter
 from oracle import snapshot
 from program import program
+from writer_process import wait_for_writer
 
 HOME = Path("runs/e")
 
@@ -261,6 +263,9 @@ def test_a_script_that_cannot_have_the_stream_leaves_nothing_behind() -> None:
     with Exp("runs", "e") as exp:
         exp.stream("evaluate")
         exp.stream("gpu")
+        for log in (exp.log, exp.stream("evaluate"), exp.stream("gpu")):
+            if isinstance(log._stream._destination.writer, ProcessWriter):
+                wait_for_writer(log)  # which has created its lock file then
         before = snapshot()
         with pytest.raises(
             StreamBusy, match=rf"this process \({os.getpid()}\) has the log open already.*call close\(\)"

@@ -395,7 +395,7 @@ def test_an_edit_of_the_same_size_is_found_after_the_death_of_the_writer_process
         edit(LOG, b'"event":"%b"' % line.encode(), b'"event":"Q')
     os.kill(process, signal.SIGKILL)
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._destination.writer._successor is None:  # type: ignore[attr-defined]
+        while exp.log._stream._destination.writer._successor is None:  # type: ignore[union-attr]
             exp.log.event("after")
             exp.flush()
     if line == "after":
@@ -418,7 +418,7 @@ def test_a_seal_of_a_writer_process_that_was_killed_fits() -> None:
             exp.log.event("large", text=LARGE)
         os.kill(process, signal.SIGKILL)
         with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-            while exp.log._stream._destination.writer._successor is None:  # type: ignore[attr-defined]
+            while exp.log._stream._destination.writer._successor is None:  # type: ignore[union-attr]
                 exp.log.event("after")
                 exp.flush()
         exp.close()
@@ -504,7 +504,7 @@ def test_the_end_of_a_span_that_notices_the_change_keeps_its_data(change: Any, e
     span = exp.log.span("epoch")
     change(LOG)
     if change is not emptied:
-        exp.log._stream._destination.writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
+        exp.log._stream._destination.writer._next_check = 0  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         assert span.end(loss=0.5) is not None
     exp.close()
@@ -668,9 +668,9 @@ def test_a_change_is_noticed_after_the_death_of_the_writer_process(change: Any) 
     exp = Exp("runs", "e", writer="process")
     exp.log.event("x", step=0)
     exp.flush()
-    os.kill(exp.log._stream._destination.writer._process.pid, 9)  # type: ignore[attr-defined]
+    os.kill(exp.log._stream._destination.writer._process.pid, 9)  # type: ignore[union-attr]
     with pytest.warns(RuntimeWarning, match="the writer process .* has ended"):
-        while exp.log._stream._destination.writer._successor is None:  # type: ignore[attr-defined]
+        while exp.log._stream._destination.writer._successor is None:  # type: ignore[union-attr]
             exp.log.event("dead")
             exp.flush()
     exp.log.event("x", step=1)
@@ -830,7 +830,7 @@ def test_a_signal_handler_that_closes_while_the_log_is_copied_loses_nothing(
     log = Logger("logs/a.jsonl", writer="direct")
     log.event("x", step=0)
     replaced(Path("logs/a.jsonl"))
-    log._stream._destination.writer._next_check = 0  # type: ignore[attr-defined]  # as after a second
+    log._stream._destination.writer._next_check = 0  # as after a second
     with pytest.warns(RuntimeWarning, match="by another program"):
         log.event("x", step=1)
     kept = Path("logs/a.kept-1.jsonl")

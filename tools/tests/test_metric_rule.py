@@ -31,9 +31,9 @@ def run_of_vectors(tmp_path: Path) -> Path:
     return exp.path
 
 
-def expected(path: Path) -> dict[tuple[str, str], list[int]]:
+def expected(path: Path) -> dict[tuple[str, str], list[float]]:
     """The steps of each metric, by the reader, which python/tests compares with the vectors."""
-    found = {}
+    found: dict[tuple[str, str], list[float]] = {}
     for number, vector in enumerate(VECTORS):
         for name in vector["metrics"]:
             found[f"v/{number}", name] = read(path).metric(f"v/{number}", name)[0]

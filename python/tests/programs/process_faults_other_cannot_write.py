@@ -9,8 +9,8 @@ from mlvlogger._write.process.ring import READY
 from programs.limits import limit_size
 
 log = Logger("a.jsonl", writer="process", on_error=sys.argv[1])
-pid = log._stream._destination.writer._process.pid  # type: ignore[attr-defined]
-while not log._stream._destination.writer._ring.words[READY]:  # type: ignore[attr-defined]
+pid = log._stream._destination.writer._process.pid  # type: ignore[union-attr]
+while not log._stream._destination.writer._ring.words[READY]:  # type: ignore[union-attr]
     time.sleep(0.001)
 log.event("x", number=0)
 log.flush()

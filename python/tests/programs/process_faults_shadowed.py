@@ -8,7 +8,7 @@ warnings.simplefilter("error")
 from mlvlogger import Exp
 
 with Exp("runs", "e", writer="process") as exp:
-    words = exp.log._stream._destination.writer._ring.words  # type: ignore[attr-defined]
+    words = exp.log._stream._destination.writer._ring.words  # type: ignore[union-attr]
     while not words[5]:
         exp.log.event("waits")
         time.sleep(0.001)
@@ -16,4 +16,4 @@ with Exp("runs", "e", writer="process") as exp:
     with exp.capture():
         os.write(1, b"hello\n")
     exp.log.flush()
-    assert exp.log._stream._destination.writer._successor is None  # type: ignore[attr-defined]
+    assert exp.log._stream._destination.writer._successor is None  # type: ignore[union-attr]

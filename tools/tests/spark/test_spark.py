@@ -112,12 +112,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         exp.define_metric("u", unit="By")
         rank = exp.stream("rank-1")
         rank.define_metric("b", direction="maximize")
-        for name in range(25):
-            exp.define_metric(f"m{name}", direction=("minimize", "maximize")[name % 2])
+        for place in range(25):
+            exp.define_metric(f"m{place}", direction=("minimize", "maximize")[place % 2])
         for number, value in enumerate([3, 2**60 + 1, math.nan, 1, 1.0, -math.inf, 2**60, 10**400]):
             for stream in (exp.log, rank):
                 stream.event("x", {"a": value, "b": value, "u": value}, step=number * 10)
-                stream.event("epoch", a=-value, **{f"m{name}": value * name for name in range(25)})
+                stream.event("epoch", a=-value, **{f"m{place}": value * place for place in range(25)})
         mark = exp.mark()
         exp.log.event("x", a=-7)
         exp.rewind(mark)
