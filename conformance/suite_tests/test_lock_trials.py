@@ -170,14 +170,33 @@ def log(holder: subprocess.Popen[str], text: str) -> int:
 
 
 def kill(holder: subprocess.Popen[str]) -> None:
+    """Kill a holder, and wait until all of its processes have ended: those in a namespace end a moment later."""
+    started = _descendants(holder.pid)
     try:
         os.killpg(holder.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     holder.wait()
+    while any(map(_is_running, started)):
+        time.sleep(0.01)
     for stream in (holder.stdin, holder.stdout):
         if stream:
             stream.close()
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
 
 
 def javascript_tries(experiment: Path, takeover: str = "") -> str:

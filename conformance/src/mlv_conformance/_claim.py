@@ -19,7 +19,7 @@ def suite_digest(suite: Path) -> str:
     """Return the digest of the suite: of the lines that `sha256sum` prints for its data, sorted by path.
 
     In a shell, in the folder of the suite:
-    `find . -type f ! -name '*.md' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    `find . -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`.
     """
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(suite).as_posix()}\n"
