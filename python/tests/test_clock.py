@@ -57,6 +57,7 @@ def test_every_time_of_a_clock_is_written_in_the_form_of_the_specification(clock
     assert found[::2] == list(TIMES.values())
 
 
+@pytest.mark.rule("writer.seconds")
 def test_a_clock_that_jumps_changes_neither_order_nor_spans(clock: Any, conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         for number, jump in enumerate((0, -DAY, 400 * DAY, -20_000 * DAY, 1)):

@@ -76,6 +76,7 @@ def test_a_program_that_does_not_close_leaves_what_its_writer_knows(way: str, wr
         assert not list(run.path.glob(".mlv-*"))
 
 
+@pytest.mark.rule("writer.end-streams")
 @pytest.mark.slow
 @pytest.mark.rule("writer.end")
 @pytest.mark.parametrize(

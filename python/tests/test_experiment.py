@@ -448,6 +448,7 @@ def test_no_two_streams_differ_only_by_case(child: Any, conforms: Any) -> None:
     assert len({name.lower() for name in found}) == len(found) == 3
 
 
+@pytest.mark.rule("reader.superseded")
 def test_mark_and_rewind(conforms: Any) -> None:
     with Exp("runs", "e") as exp:
         span = exp.log.span("epoch")
@@ -651,6 +652,8 @@ def test_a_script_that_ends_without_close_has_ended(run: Any, conforms: Any) -> 
         )
 
 
+@pytest.mark.rule("writer.end-seals")
+@pytest.mark.rule("writer.end-last")
 def test_the_end_gives_the_seals_of_the_streams_that_end_with_one(conforms: Any) -> None:
     exp, late = Exp("runs", "e"), Exp.open(HOME, stream="late")
     late.log.event("x")

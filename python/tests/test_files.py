@@ -139,6 +139,7 @@ def test_the_number_of_a_name_is_before_the_last_dot(name: str, second: str, exp
     assert exp.attach(source("b", b"2"), name).path == f"files/{second}"
 
 
+@pytest.mark.rule("writer.other-name")
 def test_the_numbered_name_of_a_long_name_is_portable(exp: Exp) -> None:
     for name in ("a" * 100, "a" * 96 + ".txt", "a" * 50 + "." + "b" * 49, "a." + "b" * 98, "aaa." + "b" * 96):
         paths = [exp.attach(source("a", bytes([number])), name).path for number in range(12)]
@@ -229,6 +230,7 @@ def test_a_hostile_name_is_refused_and_nothing_is_made(name: Any, exp: Exp) -> N
     assert tree(Path()) == before
 
 
+@pytest.mark.rule("writer.file-event")
 @pytest.mark.parametrize(
     ("original", "name", "media_type"),
     [

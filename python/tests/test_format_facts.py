@@ -114,6 +114,7 @@ def test_the_step_of_an_event_is_its_integer_however_it_is_spelled(step: Any, ex
     assert event("batch", {"loss": 1.0}).step is None
 
 
+@pytest.mark.rule("reader.state")
 def test_the_states_after_all_events_give_the_state_of_the_experiment() -> None:
     exp = Exp("runs", "a")
     exp.log.event("e")

@@ -31,8 +31,10 @@ def test_a_running_writer_is_found_and_a_killed_one_is_not_running(writer: str, 
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        while len(lock_holders(HOME)) < count:
+        while len([holder for holder in lock_holders(HOME) if holder.pid]) < count:
             pass  # the writer process starts
+        while not all(holder.pid for holder in lock_holders(HOME, "log/gpu.jsonl")):
+            pass  # a lock file is created before it is written
         before = sorted(path.name for path in FOLDER.iterdir())
         for stream in ("log.jsonl", "log/gpu.jsonl"):
             holders = lock_holders(HOME, stream)

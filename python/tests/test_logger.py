@@ -53,6 +53,8 @@ def test_a_name_of_words_joined_by_slashes_is_fine(name: str, log: Logger, logge
     assert logged()[0]["event"] == name
 
 
+@pytest.mark.rule("writer.refused-number")
+@pytest.mark.rule("writer.refuse")
 @pytest.mark.parametrize(
     "name",
     [

@@ -258,6 +258,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.rule("writer.links")
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["file", "folder", "nothing", "itself"])
 @pytest.mark.parametrize("place", PLACES)

@@ -288,5 +288,6 @@ def test_every_rule_of_a_writer_and_of_a_reader_has_a_test_and_no_other_is_named
         pytest.skip("not applicable: the tests were copied without the specification")
     rules = json.loads(REQUIREMENTS.read_text("utf-8"))
     expected = {rule["id"] for rule in rules if rule["class"] in ("writer", "reader")}
+    expected -= {"writer.statement"}  # of `mlv cite`: tools/tests/test_citing.py
     assert len(expected) >= 30
     assert set(marked()) == expected

@@ -656,6 +656,7 @@ def test_a_log_that_is_not_a_file_is_a_problem(kind: str, descriptors: Any) -> N
     assert descriptors() <= before, "a descriptor leaked"
 
 
+@pytest.mark.rule("reader.strays")
 def test_damaged_additions_are_reported_and_the_rest_is_read() -> None:
     Exp("runs", "e", {"a": 1}).close()
     for number in range(2, 6):

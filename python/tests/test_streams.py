@@ -199,6 +199,7 @@ def test_a_seal_that_another_writer_formatted_differently_is_recognized(
     assert names(events(PATH))[-2:] == ["mlv/start", "mlv/end"]
 
 
+@pytest.mark.rule("writer.next-seq")
 def test_after_garbled_lines_the_numbering_continues(events: Callable[..., Any]) -> None:
     with Logger(PATH) as log:
         for number in range(5):

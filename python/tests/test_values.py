@@ -145,6 +145,8 @@ EXACT: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.rule("writer.large-int")
+@pytest.mark.rule("writer.fraction")
 @pytest.mark.rule("writer.escape")
 @pytest.mark.rule("reader.unescape")
 @pytest.mark.parametrize("name", EXACT)
@@ -400,6 +402,7 @@ def anything(random: random.Random, levels: int) -> Any:
     return {random.choice(names): anything(random, levels - 1) for _ in range(random.randrange(4))}
 
 
+@pytest.mark.rule("writer.float")
 @pytest.mark.slow
 def test_twenty_thousand_random_values_are_read_back_equal(request: pytest.FixtureRequest) -> None:
     numbers = random.Random(20261122)

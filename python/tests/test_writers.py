@@ -44,6 +44,7 @@ def test_lines_are_in_the_file_when_write_returns() -> None:
     writer.close()
 
 
+@pytest.mark.rule("writer.new-stream")
 def test_a_new_file_must_not_exist_and_an_old_one_must() -> None:
     with pytest.raises(FileNotFoundError):
         LineFile(Path("a"), new=False)
@@ -180,6 +181,23 @@ def test_with_durability_disk_each_event_is_synced_before_its_seq_is_returned(mo
     assert synced == []
 
 
+@pytest.mark.rule("writer.one-call")
+def test_a_line_and_its_line_feed_are_one_call_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bytes] = []
+    write = os.write
+
+    def recorded(fd: int, data: bytes) -> int:
+        calls.append(bytes(data))
+        return write(fd, data)
+
+    with Logger("a.jsonl") as log:
+        monkeypatch.setattr(os, "write", recorded)
+        log.event("x", text="y" * 100_000)
+        log.event("z")
+        monkeypatch.undo()
+    assert [(call[:9], call[-1:]) for call in calls] == [(b'{"seq":2,', b"\n"), (b'{"seq":3,', b"\n")]
+
+
 def test_the_lock_is_released_when_its_process_is_killed(begin: Callable[..., Any]) -> None:
     holder = begin("from mlvlogger import Logger; log = Logger('a.jsonl'); print(log.event('x'), flush=True); input()")
     assert holder.stdout.readline() == "2\n"
@@ -199,7 +217,7 @@ def test_a_logger_without_references_releases_its_file(descriptors: Any) -> None
     Logger("a.jsonl").event("x")
     gc.collect()
     log = Logger("a.jsonl")
-    assert log.event("y") == 4
+    assert log.event("y") == 5  # the first logger wrote an end
     log.close()
     del log
     gc.collect()

@@ -65,7 +65,12 @@ for version in ("2.0", "0.9"):
     add(f"version {version}", _members({"mlv": version}), unchecked=["meta.json"])
 for version in ("9" * 5000 + ".0", "1." + "9" * 5000, "1.0\n", "\u0661.0", "1.00"):
     add(f"version {ascii(version)[:20]}", _members({"mlv": version}), [place("version.form meta.json")])
-add("requires a feature of escapes", _members({"requires": ["\x1b[31m\n::error::"]}), unchecked=["meta.json"])
+add(
+    "requires a feature of escapes",
+    _members({"requires": ["\x1b[31m\n::error::"]}),
+    [place("requires.names meta.json")],
+)
+add("requires an unknown feature", _members({"requires": ["com.example.error"]}), unchecked=["meta.json"])
 
 
 @recipe("addition.numbers meta/18446744073709551616.json", f"addition.numbers meta/{'9' * 240}.json")

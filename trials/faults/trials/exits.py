@@ -45,7 +45,7 @@ def run(setting: Setting) -> Iterator[Row]:
             experiment = directory / "e"
             program = Program(directory, setting.writer, "exits", experiment, how)
             if how.startswith("SIG"):
-                row.expect(program.channel.wait(200, 20), f"it does not log: {program.errors}")
+                row.expect(program.channel.wait(210, 20), f"it does not log: {program.errors}")
                 time.sleep(moments.uniform(0, 0.02))
                 program.process.send_signal(getattr(signal, how.partition(",")[0]))
             status = program.wait()

@@ -171,6 +171,8 @@ class InvalidPatterns:
 
     def _learn(self, branch: _Branch, raw: bytes, broken: BrokenRules) -> None:
         """Learn a branch that occurs a second time, or further rules of a learned one."""
+        if not re.fullmatch("".join(branch).encode(), raw):
+            return  # such as a text with a control character in a string, which no pattern matches
         learned = self._branches.get(branch)
         if learned is not None:
             if_known = learned.if_known if broken.if_known is None else broken.if_known
@@ -181,7 +183,7 @@ class InvalidPatterns:
             if len(self._seen_once) >= _MAX_SEEN_ONCE:
                 self._seen_once.clear()
             self._seen_once.add(branch)
-        elif re.fullmatch("".join(branch).encode(), raw):
+        else:
             self._seen_once.remove(branch)
             self._misses = 0
             if len(self._branches) == _MAX_BRANCHES:
