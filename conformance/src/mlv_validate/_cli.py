@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mlv_validate._output.github import annotations
@@ -294,7 +294,7 @@ def _list_rules() -> int:
 
 
 def _table(rules: Iterable[Rule]) -> Table:
-    table = Table("rule", "finding", "phase", "level", "text")
+    table = Table(Column("rule", no_wrap=True), "finding", "phase", "level", "text")
     for rule in rules:
         style = _STYLES[rule.severity]
         table.add_row(Text(rule.id), Text(rule.severity, style), Text(rule.phase or ""), Text(rule.at), Text(rule.text))
