@@ -26,7 +26,9 @@ class BackgroundLogging:
         _watch: Watch | None
         _folder: Folder
 
-        def stream(self, name: str) -> StreamLogger: ...
+        def stream(self, name: str) -> StreamLogger:
+            """Return the logger of another stream."""
+            ...
 
         def _refuse_closed(self) -> None: ...
 

@@ -172,7 +172,7 @@ class InvalidPatterns:
     def _learn(self, branch: _Branch, raw: bytes, broken: BrokenRules) -> None:
         """Learn a branch that occurs a second time, or further rules of a learned one."""
         if not re.fullmatch("".join(branch).encode(), raw):
-            return  # such as a text with a control character in a string, which no pattern matches
+            return  # such as text with a control character in a string, which no pattern matches
         learned = self._branches.get(branch)
         if learned is not None:
             if_known = learned.if_known if broken.if_known is None else broken.if_known

@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, NoReturn
 
+    from .folder import Identity
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -90,7 +92,7 @@ class LineFile:
             status = os.fstat(self._fd)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(f"{self.path} is not a regular file")
-            self.identity = identity(status)
+            self.identity: Identity = identity(status)
             self.kernel_lock = _lock(self._fd, self.path)
             self.refresh()
         except BaseException:
@@ -129,11 +131,11 @@ class LineFile:
         _files.add(self)  # before the file is locked: another thread may fork at any moment
         self._sync_error: OSError | None = None
         #: `size` and `lines`. They are one tuple, so that a signal handler's exception can't come between the two.
-        self.position = (0, 0)
+        self.position: tuple[int, int] = (0, 0)
         #: The pieces that were written, in order and up to `size`, until the owner clears the list; None: not recorded.
         self.recent: list[bytes] | None = None
         #: Lines that an error or an exception may have written in part, until `settle` checks the file.
-        self.pending = b""
+        self.pending: bytes = b""
 
     def adopt_path(self, other: LineFile) -> None:
         """Take the path and the lock of *other*, which is another object for the same file."""

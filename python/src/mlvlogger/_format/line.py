@@ -113,10 +113,10 @@ class Pending:
     __slots__ = ("data", "name", "span_members", "values")
 
     def __init__(self, name: bytes, data: bytes, values: Numbers | None = None, span_members: bytes = b"") -> None:
-        self.name = name
-        self.data = data
-        self.values = values
-        self.span_members = span_members
+        self.name: bytes = name
+        self.data: bytes = data
+        self.values: Numbers | None = values
+        self.span_members: bytes = span_members
 
     def with_span_members(self, span_members: bytes) -> Pending:
         """Return the same event with other span members."""

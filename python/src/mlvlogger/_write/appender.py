@@ -54,7 +54,7 @@ class Appender:
         self._gate = gate
         self._reports = reports
         self._sync = sync
-        self.backlog = Backlog()
+        self.backlog: Backlog = Backlog()
 
     def write(self, event: Pending, get_span_members: GetSpanMembers | None = None) -> tuple[int | None, bool]:
         """Write an event after the waiting ones.

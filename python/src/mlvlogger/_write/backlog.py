@@ -28,7 +28,7 @@ class Backlog:
         self._dropped = 0
         self._reasons: dict[str, int] = {}
         #: The seq of the `mlv/dropped` about the dropped events while it is being written to this file; otherwise 0.
-        self.dropped_seq = 0
+        self.dropped_seq: int = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + self._dropped

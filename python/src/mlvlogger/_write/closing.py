@@ -40,7 +40,7 @@ class Closing:
         self._gate = gate
         self._reports = reports
         self._sync = sync
-        self.is_closed = True
+        self.is_closed: bool = True
         self.requested: tuple[dict[str, Any] | None] | tuple[()] = ()
         self.at_exit: dict[str, Any] | None = None
         self._end_seq = 0  # the seq of the end, from the moment at which it is being written

@@ -35,7 +35,7 @@ class DirectWriter:
         self._seals = Seals(unsealed_hash)
         #: The seq before the first line of this writer. If seqs are left out: also before which line, and how many.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
-        self.is_seal_due = False
+        self.is_seal_due: bool = False
 
     @property
     def file(self) -> LineFile:

@@ -41,9 +41,9 @@ class Gate:
     def reset(self) -> None:
         """Replace the lock, if its thread no longer runs. An event that this thread was writing isn't continued."""
         self.lock: RLock | _ExitLock = RLock()
-        self.is_busy = False
+        self.is_busy: bool = False
         self.deferred: list[Callable[[], object]] = []
-        self.is_fast = False
+        self.is_fast: bool = False
 
     def run_deferred(self) -> None:
         """Run the deferred actions, in order.

@@ -85,13 +85,13 @@ class Stream:
         self._sync = sync
         self._first_name = name
         self._get_others = get_others
-        self.start = SessionStart(experiment)
+        self.start: SessionStart = SessionStart(experiment)
         self._gate = Gate()
         self._reports = Reports(on_error == "raise")
         self._destination = Destination(root, name, process, takeover)
         self._relocation = Relocation(self._destination, self.start, self._reports)
         self._appender = Appender(self._destination, self._relocation, self._gate, self._reports, sync)
-        self.closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
+        self.closing: Closing = Closing(self._destination, self._appender, self._gate, self._reports, sync)
         self._child = ForkedChild(self._destination, self._relocation, self._appender, self._gate, self._reports)
         self.paused: bool = False
         self._open(new, record, None)

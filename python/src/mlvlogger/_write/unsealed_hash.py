@@ -45,7 +45,7 @@ class UnsealedHash:
     """
 
     def __init__(self, file: LineFile, start: int) -> None:
-        self.file = file
+        self.file: LineFile = file
         file.recent = []
         #: The offsets at which the hash begins and ends, and the hash of the bytes between them. They are one tuple, so
         #: that an exception of a signal handler can't leave only some of them updated.

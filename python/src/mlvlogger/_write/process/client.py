@@ -62,7 +62,7 @@ class ProcessWriter:
         #: As in `DirectWriter`. A line is a record of the ring, or a line that the logger process wrote itself.
         self._numbering: tuple[int, tuple[int, int] | None] = (seq - file.lines, None)
         self._base = seq  # the seq before the first record of the ring, plus the lines of the logger process
-        self.is_seal_due = False
+        self.is_seal_due: bool = False
         self._last_seal = 0  # total bytes put into the ring after the last seal
         self._checked_at = self._next_check = 0  # of the writer process, in nanoseconds since 1970
         #: Whether the writer process hasn't begun. Until then the logger process writes the events itself: if both were
