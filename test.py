@@ -51,15 +51,19 @@ def find_pythons():
 
 
 def count(name, succeeded):
-    """Count the tests of an environment and print a line about them."""
+    """Count the tests of an environment, and print a line about them and one about each test that failed."""
     path, counts = TOX / name / "junit.xml", Counter()
-    for suite in ElementTree.parse(str(path)).iter("testsuite") if path.exists() else ():
+    report = ElementTree.parse(str(path)) if path.exists() else ElementTree.Element("none")
+    for suite in report.iter("testsuite"):
         tests, *failed, skipped = (int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped"))
         counts.update(passed=tests - sum(failed) - skipped, failed=sum(failed), skipped=skipped)
     if not counts["passed"] or not succeeded and not counts["failed"]:
         counts["passed" if succeeded else "failed"] += 1
     numbers = ", ".join(f"{counts[one]} {one}" for one in sorted(counts))
     print(f"{name:14}{'passed' if succeeded else 'FAILED':8}{numbers}")
+    for test in report.iter("testcase"):
+        for problem in [*test.iter("failure"), *test.iter("error")]:
+            print(f"    {test.get('classname')}::{test.get('name')}: {problem.get('message', '')[:150]!r}")
     return counts
 
 
