@@ -158,12 +158,13 @@ async function validate(collect) {
   const mine = newWorker();
   worker = mine;
   const isReplaced = () => worker !== mine;
+  // At once: the script may fail to load while the files are still being listed.
+  mine.onerror = ({message}) => isReplaced() || fail(message || "The validator could not be loaded.");
   try {
     const picked = await collect();
     if (isReplaced()) return;
     const size = picked.entries.reduce((sum, {file}) => sum + (file?.size ?? 0), 0);
     bar.max = size;
-    mine.onerror = ({message}) => fail(message || "The validator could not be loaded.");
     mine.onmessage = ({data}) => {
       if (isReplaced()) return;
       if (data.error !== undefined) fail(data.error);
@@ -198,6 +199,7 @@ for (const id of ["directory", "log"]) {
     const files = [...input.files];
     input.value = ""; // so that the same directory can be picked again
     if (files.length > 0) validate(() => (id === "log" ? fromFile(files[0]) : fromFiles(files)));
+    else if (id === "directory") fail("The browser lists no files in this directory.");
   });
 }
 

@@ -22,7 +22,13 @@ pytest.importorskip("selenium.webdriver", reason="needs selenium")
 ROOT = Path(__file__).parents[3]
 JAVASCRIPT, SUITE = ROOT / "javascript", ROOT / "conformance" / "suite"
 PATIENCE = 600  # seconds, also on a busy machine
+STATE = """return [document.body.innerText, document.getElementById("progress").hidden,
+  [...document.querySelectorAll("input[type=file]")].map((input) => input.files.length)]"""
 STEP = 5  # every fifth case of the suite
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # a worker loads many modules at once
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -56,7 +62,7 @@ class Page:
     def until(self, script: str) -> Any:
         end = time.monotonic() + PATIENCE
         while not (value := self.driver.execute_script(script)):
-            assert time.monotonic() < end, script
+            assert time.monotonic() < end, f"{script}: {self.driver.execute_script(STATE)} {self.requests[-20:]}"
             time.sleep(0.02)
         return value
 
@@ -109,7 +115,7 @@ class Page:
 def page(driver: Any) -> Iterator[Page]:
     requests: list[str] = []
     handler = type("Recording", (Handler,), {"requests": requests})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(JAVASCRIPT)))
+    server = Server(("127.0.0.1", 0), functools.partial(handler, directory=str(JAVASCRIPT)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     page = Page(driver, f"http://127.0.0.1:{server.server_port}/browser/index.html", requests)
@@ -204,6 +210,27 @@ def test_an_empty_directory_in_place_of_a_file_is_seen_if_it_was_dropped(page: P
     assert "directories that are empty" in unseen(picked)[0]
 
 
+def test_a_directory_in_which_the_browser_lists_no_files_is_not_validated(page: Page, runs: Path) -> None:
+    (runs.parent / "empty").mkdir()
+    page.choose(runs)
+    page.driver.execute_script(
+        """document.getElementById("result").replaceChildren();
+           document.getElementById("directory").dispatchEvent(new Event("change"));"""
+    )
+    assert "lists no files" in page.shown().text
+
+
+def test_a_validator_that_cannot_be_loaded_is_reported_while_files_are_listed(page: Page, runs: Path) -> None:
+    page.driver.execute_script(
+        """const Original = Worker;
+           window.Worker = function () { return new Original("missing.js", {type: "module"}); };
+           FileSystemFileHandle.prototype.getFile = () => new Promise(() => {});  // the listing never ends"""
+    )
+    page.start_drop(runs)
+    assert "could not be loaded" in page.shown().text
+    page.open()
+
+
 def test_a_directory_without_an_experiment_is_not_decided(page: Page, runs: Path) -> None:
     shown = page.choose(runs / "files")
     assert shown.verdict == "Not decided: no errors found. 1 part could not be checked."
@@ -283,9 +310,12 @@ def test_a_rule_leads_to_its_place_in_the_specification(page: Page, runs: Path) 
 
 
 def test_nothing_is_asked_of_the_network(page: Page, runs: Path) -> None:
+    page.requests.clear()
+    page.open()
     page.choose(runs)
     page.choose(runs)
     loaded = set(page.requests)
+    assert loaded
     modules = {f"/{path.relative_to(JAVASCRIPT).as_posix()}" for path in JAVASCRIPT.glob("*/*.*")}
     assert loaded <= modules, loaded - modules
     ask = "fetch(arguments[0]).then(() => arguments[1]('answered'), () => arguments[1]('refused'))"
