@@ -164,7 +164,7 @@ def members(operation):
 
 
 def records(experiment):
-    """The bytes of all meta records, checked as far as a writer must check them."""
+    """The bytes of all metadata records, checked as far as a writer must check them."""
     paths = [experiment / "meta.json"]
     while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
         paths.append(following)
@@ -180,7 +180,7 @@ def check_version(members):
 
 
 def add(experiment, operation, stream):
-    """Add a meta record under the next number that is free; returns that number and its bytes.
+    """Add a metadata record under the next number that is free; returns that number and its bytes.
 
     The record is made for the stream, or for log/run-N.jsonl if that is None. While the experiment is open, it has no
     environment, and is added only if it has something new.

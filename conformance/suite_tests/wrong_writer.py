@@ -432,7 +432,7 @@ def locks_again_anyway() -> None:
 
 
 def record_first() -> None:
-    """A meta record is added before the stream is locked."""
+    """A metadata record is added before the stream is locked."""
 
     def resume(self: Any, operation: Any) -> Any:
         added = minimal.add(self.directory / operation["path"], operation, "log.jsonl")

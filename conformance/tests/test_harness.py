@@ -246,7 +246,7 @@ def test_without_strace_the_calls_of_a_driver_are_not_tested(monkeypatch: pytest
 @pytest.mark.slow
 def test_a_publication_that_nobody_saw_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observed, "_has_temporary", lambda experiment: False)
-    assert outcomes("observed/a meta record while it is added") == {"omitted"}
+    assert outcomes("observed/a metadata record while it is added") == {"omitted"}
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def streams(experiment: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def params(experiment: Path) -> dict[str, Any]:
-    """The params of every meta record, without where on which machine the data lay."""
+    """The params of every metadata record, without where on which machine the data lay."""
     records = {}
     for name in files(experiment):
         if name.endswith(".json"):

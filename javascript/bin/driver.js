@@ -195,7 +195,7 @@ const [command, ...args] = process.argv.slice(2);
 if (command === "id") {
   for (const file of args) {
     const record = readRecord(localDirectory(file), "");
-    if (record === null) throw new Error(`${file}: this isn't a regular file. Give a meta record.`);
+    if (record === null) throw new Error(`${file}: this isn't a regular file. Give a metadata record.`);
     print({id: `sha256:${record.sha256}`});
   }
 } else if (command === "validate") {

@@ -1,4 +1,4 @@
-/** The values of `params` and `extra` that are in force under a meta record, and the changes (chapter Meta). */
+/** The values of `params` and `extra` that are in force under a metadata record, and the changes (chapter Metadata). */
 import {isObject, isString} from "./forms.js";
 
 const isPlain = (value) => isObject(value) && !value.has("_mlv");

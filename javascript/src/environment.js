@@ -6,7 +6,7 @@ import {isSecretName, redactCommand, redactText} from "./secrets.js";
 const VARIABLES =
   /^(?:CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|OMP_NUM_THREADS|RANK|LOCAL_RANK|WORLD_SIZE|SLURM_(?:JOB_ID|PROCID|NTASKS|NNODES)|LANG|TZ|NODE_ENV)$/;
 
-/** The facts for the member `environment` of a meta record, as a user's value. */
+/** The facts for the member `environment` of a metadata record, as a user's value. */
 export function environment() {
   const variables = Object.entries(process.env).filter(([name]) => VARIABLES.test(name) && !isSecretName(name));
   return {

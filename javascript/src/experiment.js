@@ -40,7 +40,7 @@ function endAll(code) {
 }
 
 /**
- * The part of a meta record that describes a script.
+ * The part of a metadata record that describes a script.
  * @typedef {{params?: Map<string, any> | object, extra?: Map<string, any> | object, tags?: string[], description?: string}} Metadata
  */
 
@@ -94,7 +94,7 @@ export class Experiment {
   }
 
   /**
-   * Continues an experiment: a meta record, and a session in its default stream.
+   * Continues an experiment: a metadata record, and a session in its default stream.
    * @param {string} path
    * @param {Metadata} [metadata]
    * @param {{takeover?: boolean}} [options] `takeover`: whether to take the stream from a writer that this process can't
@@ -120,7 +120,7 @@ export class Experiment {
   }
 
   /**
-   * Works on an experiment as a further script: a meta record, and a session in a separate stream. Other values of
+   * Works on an experiment as a further script: a metadata record, and a session in a separate stream. Other values of
    * recorded parameters hold for that stream alone.
    * @param {string} path
    * @param {Metadata} [metadata]
@@ -140,7 +140,7 @@ export class Experiment {
   }
 
   /**
-   * Adds to the metadata while the experiment is open: a meta record, and an `mlv/record`. Other values of recorded
+   * Adds to the metadata while the experiment is open: a metadata record, and an `mlv/record`. Other values of recorded
    * names are recorded as changes. If everything is recorded already, nothing is written.
    * @param {Metadata} metadata
    */
@@ -215,7 +215,7 @@ export class Experiment {
   }
 }
 
-/** The number and the digest of a meta record, as events name it. */
+/** The number and the digest of a metadata record, as events name it. */
 function referenceTo({number, bytes}) {
   return {number, sha256: createHash("sha256").update(bytes).digest("hex")};
 }
@@ -235,7 +235,7 @@ function begin(path, stream, written, lock, isNew = false) {
 }
 
 /**
- * The members of a meta record.
+ * The members of a metadata record.
  * @param {Metadata} metadata
  */
 function members({params, extra, tags, description}) {
@@ -264,7 +264,7 @@ function bytesOf(record) {
     ),
   );
   if (bytes.length > MAX_RECORD || isTooDeep(bytes))
-    throw new Refused("the meta record is larger or deeper than a record may be");
+    throw new Refused("the metadata record is larger or deeper than a record may be");
   return bytes;
 }
 

@@ -7,7 +7,7 @@ const ESCAPES = {'"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "
 
 /**
  * Parses a record.
- * @param {Uint8Array} bytes of a meta record, or of a line without its LF
+ * @param {Uint8Array} bytes of a metadata record, or of a line without its LF
  * @param {boolean} isLine
  * @returns {{rules: string[], value: any, isJson: boolean}} `isJson`: every rule up to json.syntax is kept
  */

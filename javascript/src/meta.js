@@ -1,4 +1,4 @@
-/** Meta records: their paths and their bytes. */
+/** Metadata records: their paths and their bytes. */
 
 import {bytesOf, digestOf} from "./directory.js";
 import {MAX_RECORD, parse} from "./json.js";
@@ -7,7 +7,7 @@ export const FOLDERS = ["meta", "log", "files"];
 export const ADDITION = /^(?:[2-9]|[1-9][0-9]+)[.]json$/;
 
 /**
- * Reads a meta record: its digest and its content; null if there is no regular file.
+ * Reads a metadata record: its digest and its content; null if there is no regular file.
  * @param {import("./directory.js").Directory} directory
  * @param {string} path
  * @returns {{sha256: string, rules: string[], value: any} | null}

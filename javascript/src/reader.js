@@ -17,18 +17,18 @@ export class Refused extends Error {}
  */
 
 /**
- * A stream: `records` has the number of the meta record that each event is under, or null; `leftOut` are the lines that
+ * A stream: `records` has the number of the metadata record that each event is under, or null; `leftOut` are the lines that
  * cannot be read, `refused` is the line at which reading stopped.
  * @typedef {{events: Event[], records: (number | null)[], leftOut: number[], refused: number | null, state: string}} StreamContent
  */
 
 /**
- * The values of `params` and `extra` under a meta record, or the new ones in it.
+ * The values of `params` and `extra` under a metadata record, or the new ones in it.
  * @typedef {{params: Map<string, any>, extra: Map<string, any>}} Values
  */
 
 /**
- * The meta records of an experiment, merged. `changes` has the new values of each record that changes some, with its
+ * The metadata records of an experiment, merged. `changes` has the new values of each record that changes some, with its
  * number and the stream that they are for; `inForce` the values under each record, by its number; `leftOut` the numbers
  * of the additions that were left out.
  * @typedef {{name: any, kind: any, created: any, nonce: any, parent: any, params: Map<string, any>,
@@ -60,7 +60,7 @@ export function read(root) {
 }
 
 /**
- * The meta records of an experiment in their order, with their numbers.
+ * The metadata records of an experiment in their order, with their numbers.
  * @param {import("./directory.js").Directory} root
  */
 export function readRecords(root) {
@@ -172,7 +172,7 @@ export function readStream(file, size) {
   return stream;
 }
 
-/** The number of the meta record that the data of an event names, or null. */
+/** The number of the metadata record that the data of an event names, or null. */
 function recordNumber(data) {
   const record = data.get("record");
   const number = record instanceof Map ? record.get("number") : null;

@@ -1,4 +1,4 @@
-/** Phase `schema`: the rules about a single meta record or event, as JSON values. */
+/** Phase `schema`: the rules about a single metadata record or event, as JSON values. */
 import * as is from "./forms.js";
 import {checkTree} from "./values.js";
 
@@ -110,7 +110,7 @@ const LIFECYCLE = new Map(
   }),
 );
 
-/** The broken rules of a meta record; `environment.facts` among them is a warning. */
+/** The broken rules of a metadata record; `environment.facts` among them is a warning. */
 export function checkMeta(record, isFirst) {
   if (!is.isObject(record)) return new Set(["meta.object"]);
   const rules = new Set();
@@ -158,7 +158,7 @@ const isChanges = (value) => isPlain(value) && CHANGED.every((name) => !value.ha
 const isFurtherStream = (value) =>
   is.isString(value) && value.startsWith("log/") && value.endsWith(".jsonl") && is.isPortable(value.slice(4, -6));
 
-/** The values of a meta record that may contain typed values. */
+/** The values of a metadata record that may contain typed values. */
 export function metaTrees(record) {
   const changes = isPlain(record.get("changes")) ? record.get("changes") : new Map();
   const trees = [

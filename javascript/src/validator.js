@@ -181,7 +181,7 @@ function enclosing(path, byPath) {
 }
 
 /**
- * A meta record. If `isUnread`, only its path is known; if `isMasked`, its value breaks a rule.
+ * A metadata record. If `isUnread`, only its path is known; if `isMasked`, its value breaks a rule.
  * @typedef {{path: string, sha256: string | null, value?: any, isMasked: boolean, isUnread?: boolean}} MetaRecord
  */
 

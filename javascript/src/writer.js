@@ -207,7 +207,7 @@ export class StreamWriter {
     return this.#append("mlv/metric", data);
   }
 
-  /** Continues under another meta record. */
+  /** Continues under another metadata record. */
   record(record) {
     this.#start = {...this.#start, record};
     return this.#append("mlv/record", {record});

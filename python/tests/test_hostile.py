@@ -580,7 +580,7 @@ def test_data_that_is_too_large_is_cut_in_an_event_and_refused_in_params(events:
     data = events(LOG)[1]["data"]
     assert data["small"] == 1 and all(is_lost(data[name]) for name in parts)
     with pytest.raises(
-        CannotEncode, match=r"a meta record of \d+ bytes is larger than 16777216; most of it is"
+        CannotEncode, match=r"a metadata record of \d+ bytes is larger than 16777216; most of it is"
     ) as error:
         Exp("runs", "e", {**parts, "large": "x" * 2**21})
     assert error.value.path == "params.large" and not (Path("runs/e/meta.json")).exists()

@@ -1,4 +1,4 @@
-"""Meta records: every byte of them, the id, additions, the fold, and what is kept out."""
+"""Metadata records: every byte of them, the id, additions, the fold, and what is kept out."""
 
 import argparse
 import hashlib

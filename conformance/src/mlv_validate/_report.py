@@ -90,8 +90,8 @@ class Match:
             that isn't in the directory.
         line (int | None): The line of the seal, None for a statement.
         streams (tuple[CoveredStream, ...]): The streams that are covered and unchanged.
-        uncovered (tuple[str, ...]): The meta records, streams and files below `files` that aren't covered, relative to
-            the target.
+        uncovered (tuple[str, ...]): The metadata records, streams and files below `files` that aren't covered, relative
+            to the target.
     """
 
     kind: str

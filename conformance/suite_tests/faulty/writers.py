@@ -122,9 +122,9 @@ def only_the_version_of_the_meta() -> None:
     wrapped(Stream, "recover", recover)
 
 
-@fault("W52", "writer.lock-first", "locks/a stream that another process writes", "meta records|seal.records")
+@fault("W52", "writer.lock-first", "locks/a stream that another process writes", "metadata records|seal.records")
 def record_first() -> None:
-    """A meta record is published before the stream is locked."""
+    """A metadata record is published before the stream is locked."""
     wrong_writer.FAULTS["record_first"][0]()
 
 
@@ -191,7 +191,7 @@ def any_depth_of_events() -> None:
 
 @fault("W36", "writer.refuse", "refusals/params *nested*", "json.depth")
 def any_depth_of_meta() -> None:
-    """Meta records may be nested more than 64 deep."""
+    """Metadata records may be nested more than 64 deep."""
     wrapped(minimal, "record", lambda plain, value: plain(value) if "seq" in value else minimal.dumps(value).encode())
 
 

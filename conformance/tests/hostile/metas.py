@@ -1,4 +1,4 @@
-"""Meta records from hell."""
+"""Metadata records from hell."""
 
 from collections.abc import Callable
 from pathlib import Path

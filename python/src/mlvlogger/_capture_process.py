@@ -45,7 +45,7 @@ def serve(
         names: The names of the text streams that write elsewhere, as JSON.
         directory: The path of the experiment's directory.
         experiment: Its id.
-        number, digest: The number and digest of the meta record that the session runs under.
+        number, digest: The number and digest of the metadata record that the session runs under.
         more: The name of the stream, and "1" to make each event durable, or "0".
     """
     control, replies, out, err, *copies, root = fds = json.loads(descriptors)

@@ -5,7 +5,7 @@ Each exception is an `MLVError` and also the built-in exception that a caller wo
     MLVError(Exception)
     ├── ExperimentExists(MLVError, FileExistsError)    the directory already holds an experiment
     ├── NotAnExperiment(MLVError, FileNotFoundError)   there is no meta.json
-    ├── InvalidRecord(MLVError, ValueError)            a meta record or a stream is damaged
+    ├── InvalidRecord(MLVError, ValueError)            a metadata record or a stream is damaged
     ├── UnsupportedVersion(MLVError, ValueError)       an unknown major version, or an unknown feature in `requires`
     ├── InvalidName(MLVError, ValueError)              the specification doesn't allow the name
     ├── CannotEncode(MLVError, TypeError)              values of `params` or `extra` can't be recorded
@@ -69,7 +69,7 @@ class NotAnExperiment(MLVError, FileNotFoundError):
 
 
 class InvalidRecord(MLVError, ValueError):
-    """The error for a damaged meta record, stream or line, which can't be continued. A `ValueError`."""
+    """The error for a damaged metadata record, stream or line, which can't be continued. A `ValueError`."""
 
 
 class UnsupportedVersion(MLVError, ValueError):

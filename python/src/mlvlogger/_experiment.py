@@ -156,7 +156,7 @@ class Exp(OpenExperiment):
         durability: str = "kernel",
         takeover: bool = False,
     ) -> Self:
-        """Continue the main work of an experiment: add a meta record, and a session to `log.jsonl`.
+        """Continue the main work of an experiment: add a metadata record, and a session to `log.jsonl`.
 
         The arguments are those of `Exp`, for the new metadata.
 
@@ -169,7 +169,7 @@ class Exp(OpenExperiment):
             extra: New members of `extra`, and new values.
             variables: As for `Exp`.
             redact: As for `Exp`.
-            diff: As for `Exp`; the file is `files/uncommitted-N.diff` for meta record N.
+            diff: As for `Exp`; the file is `files/uncommitted-N.diff` for metadata record N.
             on_error: As for `Logger`.
             writer: As for `Logger`.
             durability: As for `Logger`.
@@ -178,7 +178,7 @@ class Exp(OpenExperiment):
         Raises:
             NotAnExperiment: If there is no experiment at `path`.
             StreamBusy: If another writer has `log.jsonl` (`writer.one`).
-            InvalidRecord: If a meta record or `log.jsonl` is damaged.
+            InvalidRecord: If a metadata record or `log.jsonl` is damaged.
             UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
             CannotEncode: If values of `params` or `extra` have no form in a record.
             TypeError: As for `Exp`.
@@ -210,7 +210,7 @@ class Exp(OpenExperiment):
         durability: str = "kernel",
         takeover: bool = False,
     ) -> Self:
-        """Add to an experiment from another script: add a meta record, and a separate stream for this script.
+        """Add to an experiment from another script: add a metadata record, and a separate stream for this script.
 
         If a parameter is recorded with another value, the new value holds for this script alone.
 
@@ -219,7 +219,7 @@ class Exp(OpenExperiment):
         Args:
             path: The directory of the experiment.
             params: As for `Exp.resume`.
-            stream: The name of the stream; by default `run-N` for meta record N. If the stream exists, a session is
+            stream: The name of the stream; by default `run-N` for metadata record N. If the stream exists, a session is
                 added to it.
             tags: As for `Exp.resume`.
             description: As for `Exp.resume`.
@@ -274,7 +274,7 @@ class Exp(OpenExperiment):
                 one that isn't a number.
             NotAnExperiment: If there is no experiment at `path` within `timeout`.
             StreamBusy: If another writer has the stream.
-            InvalidRecord: If a meta record or the stream is damaged.
+            InvalidRecord: If a metadata record or the stream is damaged.
             UnsupportedVersion: If the experiment has an unknown major version or requires an unknown feature.
             OSError: If the system refuses.
         """
@@ -300,7 +300,7 @@ class Exp(OpenExperiment):
             FileNotFoundError: If `path` does not exist.
             NotAnExperiment: If `path` is in no experiment.
             InvalidRecord: If `meta.json` is damaged.
-            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature.
+            UnsupportedVersion: If a metadata record has an unknown major version or requires an unknown feature.
             OSError: If the system can't inspect `path`.
         """
         check_path(path, "Pass a path in an experiment.")

@@ -74,7 +74,7 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
         extra: Any = None,
         redact: bool = True,
     ) -> None:
-        """Add to the metadata while the experiment is open: add a meta record, and log `mlv/record`.
+        """Add to the metadata while the experiment is open: add a metadata record, and log `mlv/record`.
 
         For example, record a batch size that was found by trying. Log values that change in the course of the training,
         such as a learning rate with a schedule, as events instead. A recorded name with another value is recorded as a
@@ -90,7 +90,7 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
 
         Raises:
             LogClosed: If the experiment is closed.
-            InvalidRecord: If a meta record is damaged.
+            InvalidRecord: If a metadata record is damaged.
             CannotEncode: If values of `params` or `extra` have no form in a record.
             TypeError: As for `Exp`.
             ValueError: As for `Exp`.

@@ -71,7 +71,7 @@ class OpenStreams:
 
     @property
     def lock(self) -> RLock:
-        """The lock of this process for opening streams and adding meta records."""
+        """The lock of this process for opening streams and adding metadata records."""
         # One lock for each process: at a fork, another thread may hold the lock, which the child lacks.
         return self._locks.setdefault(os.getpid(), RLock())
 
@@ -80,8 +80,8 @@ class OpenStreams:
 
         Args:
             name: The path of the stream.
-            record: A function that returns the number and the digest of the meta record to which a new session refers.
-                It is called when this process has locked the stream, before anything is written.
+            record: A function that returns the number and the digest of the metadata record to which a new session
+                refers. It is called when this process has locked the stream, before anything is written.
             new: Whether the stream must be new. Otherwise, a session is added if the stream exists.
 
         Raises:
@@ -198,7 +198,7 @@ class OpenStreams:
             stream.rewind(seq, reason)
 
     def continue_under(self, record: tuple[int, str]) -> None:
-        """Let the sessions of this process continue under another meta record.
+        """Let the sessions of this process continue under another metadata record.
 
         Raises:
             WriteFailed: The first one of a stream, after all streams have continued.

@@ -1,4 +1,4 @@
-"""Opening an experiment to write to: its directory, its next meta record and its first stream (chapter Meta)."""
+"""Opening an experiment to write to: its directory, its next metadata record and its first stream."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Opening:
     Attributes:
         folder: The open directory of the experiment: all calls work on it, also if its name changes.
         files: The attached files.
-        meta: The meta records.
+        meta: The metadata records.
         record: The number and the digest of the record that the sessions of this process are under.
         streams: The open streams.
         log: The root logger of the first open stream.
@@ -86,7 +86,7 @@ class Opening:
         redact: bool,
         diff: bool,
     ) -> None:
-        """Set the content of the new meta record. The arguments and exceptions are those of `Exp`."""
+        """Set the content of the new metadata record. The arguments and exceptions are those of `Exp`."""
         self._members = _meta.members(params, extra, tags, description, redact)
         self._provenance = Provenance(variables, redact, diff)
 
@@ -140,7 +140,7 @@ class Opening:
         self._open_stream(DEFAULT_STREAM, lambda: self.record, new=True)
 
     def resume(self, path: str | os.PathLike[str] | Folder, stream: str = DEFAULT_STREAM) -> None:
-        """Add the meta record, and a session to a stream. The exceptions are those of `Exp.resume`.
+        """Add the metadata record, and a session to a stream. The exceptions are those of `Exp.resume`.
 
         Args:
             path: The directory of the experiment.
@@ -152,14 +152,14 @@ class Opening:
         self._open_stream(stream, lambda: self._add_record(lambda number: stream))
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Add the meta record, and the stream `run-N` for meta record N. The exceptions are those of `Exp.resume`."""
+        """Add the metadata record, and the stream `run-N` for record N. The exceptions are those of `Exp.resume`."""
         self._open_folder(path)
         self.meta = self._load()
         number, _ = self._add_record(lambda number: stream_path(f"run-{number}"))
         self._open_stream(stream_path(f"run-{number}"), lambda: self.record)
 
     def join(self, path: str | os.PathLike[str], stream: str) -> None:
-        """Add a session to a stream, and no meta record. The exceptions are those of `Exp.resume`.
+        """Add a session to a stream, and no metadata record. The exceptions are those of `Exp.resume`.
 
         Args:
             path: The directory of the experiment.
@@ -199,7 +199,7 @@ class Opening:
         return self.record
 
     def _environment(self, diff_name: str) -> dict[str, Any]:
-        # The file is logged later: the meta record, which refers to the file, is written before the log is open.
+        # The file is logged later: the metadata record, which refers to the file, is written before the log is open.
         environment, diff = self._provenance.record(self.files, diff_name)
         self.diff = diff or self.diff
         return environment

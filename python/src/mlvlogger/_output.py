@@ -90,7 +90,7 @@ class _Redirection:
     Args:
         root: The open directory of the experiment.
         experiment: The id of the experiment.
-        record: The number and digest of the meta record that the session runs under.
+        record: The number and digest of the metadata record that the session runs under.
         stream: The name of the stream.
         sync: Whether each event is durable.
     """

@@ -1,6 +1,6 @@
 """Secrets: recognizing and redacting them, before anything is recorded.
 
-A meta record is immutable and hashed, so a secret can't be removed later. Secrets are recognized by names and by
+A metadata record is immutable and hashed, so a secret can't be removed later. Secrets are recognized by names and by
 well-known formats, as a best effort. If a name is unclear, the value is redacted: a lost setting costs less than a
 leak.
 """

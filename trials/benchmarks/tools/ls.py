@@ -53,13 +53,13 @@ def main() -> None:
         print(f"{count} experiments, {logs / 1e6:.1f} MB of logs")
         rows = {
             "python with click, rich and mlvlogger": measure(START),
-            "the meta of all, with mlvlogger": measure(META, str(root)),
+            "the metadata of all, with mlvlogger": measure(META, str(root)),
             "the state of all, with mlvlogger": measure(STATE, str(root)),
             "mlv ls": measure(CLI, "ls", str(root)),
             "mlv ls --metric loss:min": measure(CLI, "ls", str(root), "--metric", "loss:min"),
         }
         start, start_bytes = rows["python with click, rich and mlvlogger"]
-        meta = rows["the meta of all, with mlvlogger"][0]
+        meta = rows["the metadata of all, with mlvlogger"][0]
         print(f"{'':40}{'read':>12}{'of the logs':>14}{'of the start':>14}{'of the meta':>14}")
         for name, (seconds, size) in rows.items():
             read = max(0, size - start_bytes)

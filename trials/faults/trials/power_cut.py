@@ -91,7 +91,7 @@ def _cut(disk: Path) -> None:
 
 
 def missing_files(experiment: Path, received: Acks) -> Iterator[str]:
-    """The attached files and the meta records that were said to be there, and are not."""
+    """The attached files and the metadata records that were said to be there, and are not."""
     if received.kept and not (experiment / "meta.json").exists():
         yield "there is no meta.json"
     for note in received.notes:

@@ -215,7 +215,7 @@ def _seal_cases(topic: str, file: dict[str, Any]) -> list[Case]:
 
 
 def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
-    """Return a read for each list of meta records, with the effective meta that results."""
+    """Return a read for each list of metadata records, with the effective metadata that results."""
     reads = []
     for vector in file["vectors"]:
         first, *additions = vector["records"]
@@ -232,7 +232,7 @@ def _fold_reads(topic: str, file: dict[str, Any]) -> list[Read]:
 
 
 def _change_reads(topic: str, file: dict[str, Any]) -> list[Read]:
-    """Return a read for each list of meta records, with the changes, and the values and records of events."""
+    """Return a read for each list of metadata records, with the changes, and the values and records of events."""
     reads = []
     for vector, fold in zip(file["vectors"], _fold_reads(topic, file), strict=True):
         edits = [{"op": "write", "path": path, "new": log} for path, log in vector.get("logs", {}).items()]

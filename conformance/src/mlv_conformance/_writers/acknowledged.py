@@ -16,7 +16,7 @@ USER_OPERATIONS = ("event", "end")
 def missing_meta(
     savedir: Savedir, stream: str, operation: dict[str, Any], answer: Answer, *, strict: bool
 ) -> Iterator[str]:
-    """Return what an operation that opened an experiment didn't store in its meta records.
+    """Return what an operation that opened an experiment didn't store in its metadata records.
 
     Args:
         savedir: The directory that was written.

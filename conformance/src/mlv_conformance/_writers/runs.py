@@ -344,7 +344,7 @@ class _Attempt:
         yield from (f"{path} contains {text!r}" for text in scenario.absent for path in savedir.files_with(text))
         yield from self._written.rarely_sealed_streams()
         if scenario.records is not None and (records := savedir.records("my_exp_1")) != scenario.records:
-            yield f"the experiment has {records} meta records, not {scenario.records}"
+            yield f"the experiment has {records} metadata records, not {scenario.records}"
         if scenario.listed:
             yield from savedir.unlisted_streams("my_exp_1", scenario.listed)
         if scenario.unlocked:

@@ -88,7 +88,7 @@ class Savedir:
         return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def records(self, experiment: str) -> int:
-        """Return the number of meta records of an experiment."""
+        """Return the number of metadata records of an experiment."""
         return self.has_experiment(experiment) + len(list((self.path / experiment / "meta").glob("*.json")))
 
     def files_outside(self) -> list[str]:

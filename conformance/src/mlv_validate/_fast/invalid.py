@@ -44,7 +44,7 @@ class BrokenRules(NamedTuple):
 
     `if_known` are those of a line whose version is known, `if_unknown` those of a line whose version isn't; None if
     they must still be found. The other two say what the line may have been: an `mlv/start`, or an event that names a
-    meta record.
+    metadata record.
     """
 
     if_known: Rules | None
@@ -59,7 +59,7 @@ def may_start(name: str | None) -> bool:
 
 
 def may_name_record(name: str | None) -> bool:
-    """Return whether a masked line may have named a meta record; `name` is as for `may_start`."""
+    """Return whether a masked line may have named a metadata record; `name` is as for `may_start`."""
     return may_start(name) or name == "mlv/record"
 
 

@@ -87,7 +87,7 @@ class Seals:
 
 
 def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Findings) -> None:
-    """Check that each session belongs to this experiment and to one of its meta records."""
+    """Check that each session belongs to this experiment and to one of its metadata records."""
     for stream in streams:
         for start in stream.starts:
             why = None
@@ -106,9 +106,9 @@ def check_sessions(streams: Streams, chain: Chain, id_: str | None, findings: Fi
 
 def _why_no_record(number: int | None, digest: str | None, chain: Chain, *, are_known: bool) -> str | None:
     if number is None:
-        return "the mlv/start does not name its meta record"
+        return "the mlv/start does not name its metadata record"
     if number not in chain.digests:
-        return f"there is no meta record {number}" if number <= 1 or are_known else None
+        return f"there is no metadata record {number}" if number <= 1 or are_known else None
     found = chain.digests[number]
     if found and found != digest:
         return f"record {number} has the digest {found}, not {digest}"
@@ -146,12 +146,12 @@ def covered_lines(main: Stream, streams: Mapping[str, Stream], digest: str) -> d
 
 
 def covered_records(streams: Iterable[Stream], lines: Mapping[str, int], chain: Chain, id_: str | None) -> set[int]:
-    """Return the meta records of which covered sessions and records have the digest.
+    """Return the metadata records of which covered sessions and records have the digest.
 
     Args:
         streams: The covered streams.
         lines: The last covered line of each stream.
-        chain: The meta records.
+        chain: The metadata records.
         id_: The id of the experiment.
     """
     covered = set[int]()
@@ -199,7 +199,7 @@ def unsealed_streams(streams: Iterable[Stream], findings: Findings) -> Iterator[
 
 
 def unsealed_records(streams: Iterable[Stream], chain: Chain, id_: str | None) -> Iterator[Located]:
-    """Return the meta records whose digest isn't stored in another record. A masked line may store any digest."""
+    """Return the metadata records whose digest isn't stored in another record. A masked line may store any digest."""
     stored = set()
     for stream in streams:
         if stream.may_name_record or stream.refused:

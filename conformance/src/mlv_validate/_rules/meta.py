@@ -1,4 +1,4 @@
-"""The chapter Meta: the meta records of an experiment, and how they refer to one another."""
+"""The chapter Metadata: the metadata records of an experiment, and how they refer to one another."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _ADDITION_CHECKS = checks("meta-addition", also=("environment.facts",))
 
 @dataclass(frozen=True, slots=True)
 class MetaRecord:
-    """A meta record that exists.
+    """A metadata record that exists.
 
     `digest` is None if the bytes could not be read. A `masked` record has no `members` but `name`. `refusal` says why
     the experiment can't be checked because of the record, None if it can.
@@ -40,7 +40,7 @@ class MetaRecord:
 
 
 def read_meta_record(folder: Directory, name: str, number: int, findings: Findings) -> MetaRecord:
-    """Read a meta record, and check it by the rules for a single record."""
+    """Read a metadata record, and check it by the rules for a single record."""
     path = name if number == 1 else f"meta/{name}"
     try:
         with folder.open_file(name) as file:
@@ -75,7 +75,7 @@ def read_meta_record(folder: Directory, name: str, number: int, findings: Findin
 
 
 def check_meta(value: object, number: int) -> CheckedRecord:
-    """Check the JSON value of meta record `number`."""
+    """Check the JSON value of metadata record `number`."""
     in_known = is_known(parse_version(value.get("mlv"))) if isinstance(value, dict) else True
     broken = apply_checks(_META_CHECKS if number == 1 else _ADDITION_CHECKS, value, in_known)
     typed = list[dict[str, Any]]()
@@ -106,7 +106,7 @@ def _digest(file: File, path: str, findings: Findings) -> str | None:
 
 
 class Chain:
-    """The meta records of an experiment in the order of their numbers; of their members, only names are stored."""
+    """The metadata records of an experiment in the order of their numbers; of their members, only names are stored."""
 
     def __init__(self, first: MetaRecord | None, findings: Findings) -> None:
         self.digests: dict[int, str | None] = {1: first.digest} if first else {}

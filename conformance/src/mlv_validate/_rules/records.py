@@ -1,4 +1,4 @@
-"""Checks that the rules of phase `schema` for meta records and for events have in common."""
+"""Checks that the rules of phase `schema` for metadata records and for events have in common."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -33,7 +33,7 @@ def is_experiment(directory: Directory, path: str, entries: dict[str, str], find
 
 
 def _beginning(directory: Directory, name: str, prefix: str, findings: Findings) -> bytes | None:
-    """Return a meta record, or the first line of a stream; None if it doesn't exist or is too long."""
+    """Return a metadata record, or the first line of a stream; None if it doesn't exist or is too long."""
     try:
         with directory.open_file(name) as file:
             if name == "meta.json":

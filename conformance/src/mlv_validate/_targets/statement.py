@@ -48,7 +48,7 @@ class Listing:
 
 
 def list_records(root: Directory) -> Listing:
-    """Find the meta records, streams and files below `files` of an experiment and its sub-experiments."""
+    """Find the metadata records, streams and files below `files` of an experiment and its sub-experiments."""
     found, paths = Findings(), dict[str, bool]()
 
     def visit(directory: Directory, where: str, entries: dict[str, str]) -> tuple[str, ...]:

@@ -275,7 +275,7 @@ class _StreamChecker:
         return False
 
     def _add_masked(self, start: int, end: int, starts: bool, names_record: bool) -> None:
-        """Add masked lines between these offsets, which may have begun a session or named a meta record."""
+        """Add masked lines between these offsets, which may have begun a session or named a metadata record."""
         self._last = b""
         self.stream.last = None
         self.stream.is_masked = True

@@ -1,1 +1,1 @@
-"""The environment of this process: machine, Python, command and git repository, for a meta record."""
+"""The environment of this process: machine, Python, command and git repository, for a metadata record."""

@@ -51,7 +51,7 @@ _PYTHON_FOLDERS = set("bin sbin lib lib32 lib64 libexec include share Scripts Li
 def capture(
     *, variables: Iterable[str] = (), redact: bool = True, git: bool = True, packages: bool = True
 ) -> dict[str, Any]:
-    """Return the facts about this process: the member `environment` of a meta record.
+    """Return the facts about this process: the member `environment` of a metadata record.
 
     This takes some tens of milliseconds, for the packages and git. If git hangs, it takes at most 10 seconds more, and
     if nvidia-smi hangs, 5 seconds.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "MAX_INT", "MAX_RECORD", "dumps", "integer", "is_json", "is_text"]
 
 MAX_RECORD = 16 * 1024 * 1024
-"""The maximum size of a meta record or a line in bytes, with the line feed (`json.size`): 16 MiB.
+"""The maximum size of a metadata record or a line in bytes, with the line feed (`json.size`): 16 MiB.
 
 A longer line isn't an event.
 """

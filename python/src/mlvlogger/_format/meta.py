@@ -1,4 +1,4 @@
-"""The effective metadata of an experiment, combined from its meta records (specification 1.0, chapter Meta)."""
+"""The effective metadata of an experiment, combined from its metadata records (specification 1.0, chapter Metadata)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENVIRONMENT = b',\n  "environment": {'
 
 
 class Meta:
-    """The meta records of an experiment and its effective metadata, as JSON trees. New objects have no records."""
+    """The metadata records of an experiment and its effective metadata, as JSON trees. New objects have no records."""
 
     def __init__(self, id: str) -> None:
         self.id = id

@@ -35,7 +35,7 @@ def parse_line(line: bytes) -> Any:
 
 
 def parse_record(data: bytes, *, unique_names: bool = True) -> dict[str, Any]:
-    """Return the tree of a meta record.
+    """Return the tree of a metadata record.
 
     Args:
         data: The bytes of the record.

@@ -1,1 +1,1 @@
-"""Reading: meta records, streams, and the state that they determine. Nothing here writes or locks."""
+"""Reading: metadata records, streams, and the state that they determine. Nothing here writes or locks."""

@@ -1,4 +1,4 @@
-"""Changed parameters, and the values that were in force for an event (specification 1.0, chapter Meta)."""
+"""Changed parameters, and the values that were in force for an event (specification 1.0, chapter Metadata)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Change(Immutable):
     """A value of a parameter, or of a member of `extra`, that a later session changed. It is immutable.
 
     Args:
-        record: The number of the meta record with the change.
+        record: The number of the metadata record with the change.
         created: When the record was made, in UTC; None if it has no time.
         stream: The stream that the change was made for: `log.jsonl`, or that of a further script or worker, for which
             alone the change holds.
@@ -55,10 +55,10 @@ class Change(Immutable):
 
 
 class Changes:
-    """The values of the meta records of an experiment, under each record.
+    """The values of the metadata records of an experiment, under each record.
 
     Args:
-        meta: The meta records.
+        meta: The metadata records.
     """
 
     def __init__(self, meta: Meta) -> None:

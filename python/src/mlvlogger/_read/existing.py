@@ -67,10 +67,10 @@ class ExistingExperiment(ReadOnlyAttributes):
         return Path(self._directory.path)
 
     def _load_meta(self, meta: Meta, number: int | None = None) -> None:
-        """Set the attributes from the meta records.
+        """Set the attributes from the metadata records.
 
         Args:
-            meta: The meta records.
+            meta: The metadata records.
             number: The record whose values are in force; None for the effective values.
         """
         self.id: str = meta.id

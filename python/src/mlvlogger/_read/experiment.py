@@ -54,8 +54,8 @@ class Experiment(MetricReader, ExistingExperiment):
         changes (list[Change]): The values that later sessions changed, in order (`reader.changes`).
         tags (list[str]): The effective tags, additions included.
         descriptions (list[str]): The descriptions, additions included.
-        environments (list[dict[str, Any]]): The environment of each meta record that has one, in order.
-        records (list[dict[str, Any]]): The meta records as parsed JSON trees, in order.
+        environments (list[dict[str, Any]]): The environment of each metadata record that has one, in order.
+        records (list[dict[str, Any]]): The metadata records as parsed JSON trees, in order.
         parent (ExperimentRef | None): The experiment that this one belongs to.
         problems (list[Problem]): The parts that were skipped so far; reading events adds to the list.
         torn (dict[str, Problem]): The streams with bytes after the last line feed, of the streams that were read to the
@@ -168,7 +168,7 @@ class Experiment(MetricReader, ExistingExperiment):
         return True if True in found else None if None in found else False
 
     def record_at(self, event: Event) -> int | None:
-        """Return the number of the meta record that an event was logged under, None if the log names none.
+        """Return the number of the metadata record that an event was logged under, None if the log names none.
 
         It is the record that the last `mlv/start` or `mlv/record` up to the event names. The exceptions are those of
         `events`.
@@ -179,13 +179,13 @@ class Experiment(MetricReader, ExistingExperiment):
         return self._values.record_at(event, self._read(event.stream, lifecycle_lines))
 
     def params_at(self, where: Event | int) -> dict[str, Any]:
-        """Return the parameters that were in force for an event, or under a meta record (`reader.in-force`).
+        """Return the parameters that were in force for an event, or under a metadata record (`reader.in-force`).
 
         `params` has the latest values of the main work; this method has those that the event was logged with. A further
         script or a worker may have other values. The exceptions are those of `events`.
 
         Args:
-            where: An event of this experiment, or the number of a meta record.
+            where: An event of this experiment, or the number of a metadata record.
 
         Returns:
             The parameters; {} if the event is under no record, or there is no record of this number.
@@ -193,10 +193,10 @@ class Experiment(MetricReader, ExistingExperiment):
         return self._values.in_force("params", where if isinstance(where, int) else self.record_at(where))
 
     def extra_at(self, where: Event | int) -> dict[str, Any]:
-        """Return the members of `extra` that were in force for an event, or under a meta record, like `params_at`.
+        """Return the members of `extra` that were in force for an event, or under a metadata record, like `params_at`.
 
         Args:
-            where: An event of this experiment, or the number of a meta record.
+            where: An event of this experiment, or the number of a metadata record.
         """
         return self._values.in_force("extra", where if isinstance(where, int) else self.record_at(where))
 

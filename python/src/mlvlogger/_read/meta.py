@@ -1,4 +1,4 @@
-"""Reading the meta records of an experiment (specification 1.0, chapter Meta)."""
+"""Reading the metadata records of an experiment (specification 1.0, chapter Metadata)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def holds_experiment(directory: str | os.PathLike[str]) -> bool:
 
 
 def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
-    """Read all meta records of an experiment.
+    """Read all metadata records of an experiment.
 
     If an addition can't be read, or doesn't continue the record before, the result has a problem, and later additions
     are read.

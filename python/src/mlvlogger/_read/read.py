@@ -37,7 +37,7 @@ class _Read:
         Raises:
             NotAnExperiment: If `path` doesn't exist, or isn't the directory of an experiment.
             InvalidRecord: If `meta.json` is damaged.
-            UnsupportedVersion: If a meta record has an unknown major version or requires an unknown feature
+            UnsupportedVersion: If a metadata record has an unknown major version or requires an unknown feature
                 (`reader.major`, `reader.requires`).
             OSError: If `meta.json` can't be opened.
         """

@@ -1,1 +1,1 @@
-"""Writing: streams of events, their recovery and seals, and meta records. Nothing here reads an experiment."""
+"""Writing: streams of events, their recovery and seals, and metadata records. Nothing here reads an experiment."""

@@ -1,4 +1,4 @@
-"""The lifecycle events of calls: rewind, pause, resume, another meta record (specification 1.0, chapter Lifecycle)."""
+"""The lifecycle events of calls: rewind, pause, resume, another metadata record (specification 1.0, Lifecycle)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pause_event(paused: bool, reason: str | None) -> Pending:
 
 
 def record_event(record: tuple[int, str]) -> Pending:
-    """Return an ``mlv/record``: the session continues under the meta record with this number and digest."""
+    """Return an ``mlv/record``: the session continues under the metadata record with this number and digest."""
     number, sha256 = record
     return Pending(RECORD, dumps({"record": {"number": number, "sha256": sha256}}).encode("ascii"))
 

@@ -1,4 +1,4 @@
-"""Creates and publishes meta records (specification 1.0, chapter Meta)."""
+"""Creates and publishes metadata records (specification 1.0, chapter Metadata)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LISTED = 5  # changed values in a warning
 
 
 def members(params: Any, extra: Any, tags: Iterable[str], description: str | None, redact: bool) -> dict[str, Any]:
-    """Encode the members of a meta record that the user gives.
+    """Encode the members of a metadata record that the user gives.
 
     Args:
         params: The parameters: a mapping or another object that `Exp` accepts; None for none.
@@ -273,7 +273,7 @@ def _warn_of_changes(meta: Meta, changes: dict[str, Any], path: str) -> None:
 
 
 def _record_bytes(record: dict[str, Any]) -> bytes:
-    """Return the bytes of a meta record. Raise CannotEncode if there are too many."""
+    """Return the bytes of a metadata record. Raise CannotEncode if there are too many."""
     data = (json.dumps(record, allow_nan=False, indent=2) + "\n").encode("ascii")
     if len(data) > MAX_RECORD:
         sizes = {
@@ -284,7 +284,7 @@ def _record_bytes(record: dict[str, Any]) -> bytes:
         }
         path = max(sizes, key=lambda path: sizes[path], default="description")
         raise CannotEncode(
-            f"a meta record of {len(data)} bytes is larger than {MAX_RECORD}; most of it is {path[:100]}. "
+            f"a metadata record of {len(data)} bytes is larger than {MAX_RECORD}; most of it is {path[:100]}. "
             "Attach large parameters as a file and refer to it.",
             path,
         )

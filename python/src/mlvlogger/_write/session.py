@@ -43,7 +43,7 @@ class SessionStart:
         experiment: The id of the experiment, or None for a bare log.
 
     Attributes:
-        record: The number and digest of the meta record that the session runs under, or None for a bare log.
+        record: The number and digest of the metadata record that the session runs under, or None for a bare log.
     """
 
     def __init__(self, experiment: str | None) -> None:

@@ -48,8 +48,8 @@ class Stream:
         name: The path of the file in it, such as ``log/gpu.jsonl``.
         new: Whether to create the file. If so, it must not exist; otherwise it must exist, and a session is added.
         experiment: The id of the experiment, or None for a bare log.
-        record: Returns the number and digest of the meta record that the session runs under; None for a bare log. It is
-            called once, after the file is locked and before it is written.
+        record: Returns the number and digest of the metadata record that the session runs under; None for a bare log.
+            It is called once, after the file is locked and before it is written.
         get_others: Returns what the end of the stream says about the other streams; None if it lists none.
         on_error: With "warn", events that can't be written are kept in memory until they can, with one warning per
             cause. With "raise", they raise, and aren't kept.

@@ -15,8 +15,8 @@ __all__ = ["command"]
 
 
 @click.command(
-    help="Add a note to an experiment. It is the description of a new meta record. If TEXT is -, the note is read from"
-    " standard input.",
+    help="Add a note to an experiment. It is the description of a new metadata record. If TEXT is -, the note is read"
+    " from standard input.",
     epilog=examples("mlv note runs/demo 'the run of table 2'", "mlv note runs/demo - < note.txt"),
 )
 @click.argument("directory", type=ExperimentPath())

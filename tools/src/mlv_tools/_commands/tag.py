@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 
 @click.command(
-    help="Add tags to an experiment. They are a new meta record; existing records are unchanged.",
+    help="Add tags to an experiment. They are a new metadata record; existing records are unchanged.",
     epilog=examples("mlv tag runs/demo baseline", "mlv tag runs/demo best 'paper, table 2'"),
 )
 @click.argument("directory", type=ExperimentPath())

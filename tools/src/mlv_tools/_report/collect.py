@@ -124,7 +124,7 @@ def _experiment(found: Found) -> Json:
         "description": "\n".join(map(str, experiment.descriptions)),
         "parent": experiment.parent_ref and (experiment.parent_ref.path or experiment.parent_ref.id),
         "streams": ", ".join(experiment.streams),
-        "meta records": len(experiment.records),
+        "metadata records": len(experiment.records),
         "changes": "\n".join(map(_change, experiment.changes)),
         **{f"extra.{name}": value for name, value in flatten(experiment.extra)},
     }
