@@ -468,3 +468,73 @@ def test_wandb_has_the_histograms_and_tables(tmp_path: Path) -> None:
     assert not any("b/h" in name for name in rows[1])
     [table] = tmp_path.glob("wandb/offline-run-*/files/**/*.table.json")
     assert json.loads(table.read_text()) == {"columns": ["text", "p"], "data": [["good", 0.5], [None, "nan"], [1, [2]]]}
+
+
+def experiment_with_definitions(runs: Path) -> Path:
+    with Exp(runs, "defined", kind="train") as exp:
+        exp.define_metric("loss", direction="minimize", unit="nat")
+        exp.define_metric("top.1", event="val", direction="maximize", unit="%", axis="epoch")
+        exp.define_metric("speed", axis="tokens")
+        exp.define_metric("n*", direction="minimize")
+        for step in range(4):
+            exp.log.event("train", {"step": step, "loss": 1 / (step + 1), "n*": 1})
+        exp.log.event("val", {"step": 3, "epoch": 1, "top.1": 50.0, "loss": 0.5, "other": 1, "speed": 2})
+        exp.log.event("stepless", loss=1)
+    return exp.path
+
+
+def test_mlflow_has_direction_and_unit_as_tags(tmp_path: Path) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    run_id = recipe("to_mlflow")(experiment_with_definitions(tmp_path / "runs"), uri)
+    client = MlflowClient(tracking_uri=uri)
+    run = client.get_run(run_id)
+    name = mlvlogger.portable_name("n*")
+    assert {key: value for key, value in run.data.tags.items() if key.startswith("mlv.") and key != "mlv.id"} == {
+        "mlv.direction.train/loss": "minimize",
+        "mlv.unit.train/loss": "nat",
+        "mlv.direction.val/loss": "minimize",
+        "mlv.unit.val/loss": "nat",
+        "mlv.direction.stepless/loss": "minimize",
+        "mlv.unit.stepless/loss": "nat",
+        "mlv.direction.val/top.1": "maximize",
+        "mlv.unit.val/top.1": "%",
+        f"mlv.direction.train/{name}": "minimize",
+    }
+    found = client.search_runs([run.info.experiment_id], "tags.`mlv.direction.val/loss` = 'minimize'")
+    assert [one.info.run_id for one in found] == [run_id]
+
+
+def test_mlflow_has_more_definitions_than_it_takes_at_a_time(tmp_path: Path) -> None:
+    needs("mlflow")
+    from mlflow import MlflowClient
+
+    with Exp(tmp_path / "runs", "many") as exp:
+        for number in range(120):
+            exp.define_metric(f"m{number}" + "x" * 240, direction="minimize", unit="s" * 9000)
+            exp.log.event("a", {f"m{number}" + "x" * 240: 1})
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    tags = MlflowClient(tracking_uri=uri).get_run(recipe("to_mlflow")(exp.path, uri)).data.tags
+    assert sum(value in ("minimize", "s" * 8000) for value in tags.values()) == 240
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_has_axis_and_direction(tmp_path: Path) -> None:
+    needs("wandb")
+    recipe("to_wandb")(experiment_with_definitions(tmp_path / "runs"), tmp_path)
+    found = {}
+    for one in (record.metric for record in records(tmp_path) if record.WhichOneof("record_type") == "metric"):
+        is_asked = {"min": one.summary.min, "max": one.summary.max, "last": one.summary.last}
+        found[one.name] = (one.step_metric, one.options.step_sync, {how for how, is_so in is_asked.items() if is_so})
+    for plain in ("train/step", "val/step", "val/epoch"):  # W&B itself defines the axes
+        found.pop(plain, None)
+    assert found == {
+        "train/loss": ("train/step", False, {"min", "last"}),
+        "val/loss": ("val/step", False, {"min", "last"}),
+        "val/other": ("val/step", False, set()),
+        "val/speed": ("", False, set()),
+        r"val/top\.1": ("val/epoch", False, {"max", "last"}),
+        "stepless/loss": ("", False, {"min", "last"}),
+    }

@@ -279,3 +279,55 @@ def test_parameters_of_an_experiment_and_of_its_parts_are_kept_apart(tmp_path: P
     graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
     params = {entity["@id"]: entity["value"] for entity in graph if entity["@id"].startswith("#param-")}
     assert sorted(params.values()) == [1, 2]
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("state", "status"), [("completed", "Completed"), ("failed", "Failed"), ("interrupted", "Failed"), ("ended", None)]
+)
+def test_an_action_has_an_end_and_a_status_if_it_is_known(tmp_path: Path, state: str, status: str | None) -> None:
+    exp = Exp(tmp_path / "runs", "demo")
+    exp.close(state)
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    (action,) = (entity for entity in graph if entity["@type"] == "CreateAction")
+    assert action.get("actionStatus") == (f"http://schema.org/{status}ActionStatus" if status else None)
+    assert action["startTime"] <= action["endTime"]
+    assert action["description"] == f"The run that recorded demo; its state is {state}."
+    assert found_by_the_validator(tmp_path / "crate", tmp_path / "cache") == []
+
+
+def test_a_paused_experiment_has_no_end(tmp_path: Path) -> None:
+    exp = Exp(tmp_path / "runs", "demo")
+    exp.log.pause()
+    exp.close()
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]
+    (action,) = (entity for entity in graph if entity["@type"] == "CreateAction")
+    assert "endTime" not in action and "actionStatus" not in action
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_crate_has_the_metrics_that_are_defined(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo", kind="train") as exp:
+        exp.define_metric("loss", direction="minimize", unit="nat", description="cross entropy")
+        exp.define_metric("accuracy", event="val", direction="maximize")
+        exp.stream("gpu").define_metric("memory", unit="By")
+        with exp.sub("child", kind="squeeze") as child:
+            child.define_metric("size", unit="By")
+    assert exported(exp.path, tmp_path / "crate").exit_code == 0
+    graph = {one["@id"]: one for one in json.loads((tmp_path / "crate/ro-crate-metadata.json").read_text())["@graph"]}
+
+    def measured(part: str) -> list[dict[str, str]]:
+        found = graph[part]["variableMeasured"]
+        entities = [graph[one["@id"]] for one in (found if isinstance(found, list) else [found])]
+        assert all(one["@type"] == "PropertyValue" for one in entities)
+        return [{name: text for name, text in one.items() if not name.startswith("@")} for one in entities]
+
+    assert measured("./") == [
+        {"name": "loss", "unitText": "nat", "description": "cross entropy; lower is better"},
+        {"name": "val/accuracy", "description": "higher is better"},
+        {"name": "memory", "unitText": "By"},
+    ]
+    assert measured("squeeze/child/") == [{"name": "size", "unitText": "By"}]
+    assert found_by_the_validator(tmp_path / "crate", tmp_path / "cache") == []

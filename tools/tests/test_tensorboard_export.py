@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from mlvlogger import Exp, Experiment, File
+from mlvlogger import Exp, Experiment, File, read
 
 if "MLV_REQUIRE_ALL" not in os.environ:
     pytest.importorskip("tensorboardX", reason="needs mlvlogger-tools[tensorboard]")
     pytest.importorskip("tensorboard", reason="needs tensorboard>=2.21, to open what was written")
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from mlv_tools._commands import export_tensorboard, import_tensorboard
@@ -217,3 +218,35 @@ def test_a_log_that_grows_during_an_export_is_exported_as_it_was(
         result = exported(tmp_path)
     assert (result.exit_code, result.output, len(times)) == (0, "1 experiments, 2 scalars, 0 images\n", 2)
     assert scalars(tmp_path / "tb/demo") == [("a/x", 1, 1.0), ("a/new1", 2, 1.0)]
+
+
+def test_what_metrics_mean_is_the_description_of_their_tags(tmp_path: Path) -> None:
+    with Exp(tmp_path / "runs", "demo") as exp:
+        exp.define_metric("loss", direction="minimize", unit="nat", description="cross entropy")
+        exp.define_metric("accuracy", event="val", direction="maximize")
+        for step in range(2):
+            exp.log.event("val", step=step, loss=0.5, accuracy=0.5, other=1)
+        exp.stream("gpu").event("memory", loss=1)
+    assert exported(tmp_path).exit_code == 0
+
+    def described(run: str, tag: str) -> str:
+        accumulator = EventAccumulator(str(tmp_path / "tb/demo" / run)).Reload()
+        metadata = accumulator.SummaryMetadata(tag)
+        # Without the class of the data, TensorBoard's data server, which is its default, ignores the description.
+        assert (metadata.plugin_data.plugin_name, metadata.data_class) == ("scalars", DATA_CLASS_SCALAR)
+        assert isinstance(metadata.summary_description, str)
+        return metadata.summary_description
+
+    loss = "cross entropy; unit: nat; lower is better"
+    assert (described("", "val/loss"), described("", "val/accuracy")) == (loss, "higher is better")
+    assert described("log/gpu", "memory/loss") == loss
+    accumulator = EventAccumulator(str(tmp_path / "tb/demo")).Reload()
+    with pytest.raises(KeyError):
+        accumulator.SummaryMetadata("val/other")
+    assert [(one.step, one.value) for one in accumulator.Scalars("val/loss")] == [(0, 0.5), (1, 0.5)]
+    arguments = [str(tmp_path / "tb"), str(tmp_path / "back")]
+    result = CliRunner().invoke(import_tensorboard.command, arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    run = read(tmp_path / "back/demo")
+    assert run.extra["tensorboard"]["tags"]["val/loss"] == {"description": loss}
+    assert run.metric("val", "loss") == ([0, 1], [0.5, 0.5])

@@ -10,20 +10,23 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from mlv_tools._display.text import encodable
-from mlvlogger import TEMPORARY_PREFIX, Experiment
+from mlv_tools._exchange.metric_meaning import meaning
+from mlvlogger import TEMPORARY_PREFIX, Experiment, MetricDefinition, UnsupportedVersion
 
 __all__ = ["write"]
 
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _FORMAT = "application/x-ndjson"
 _METADATA = "ro-crate-metadata.json"
+# Process Run Crate has no other status of an action: whether an experiment that `ended` succeeded isn't known, and an
+# open or paused one has no end.
 _STATUS = {
     "completed": "http://schema.org/CompletedActionStatus",
     "failed": "http://schema.org/FailedActionStatus",
@@ -62,6 +65,8 @@ def write(experiment: Experiment, out: Path, license: str) -> list[str]:
     inside = [one for one in experiment.subs() if _is_utf8(str(one.path.relative_to(experiment.path)))]
     actions = [_action(crate, one, experiment, files) for one in (experiment, *inside)]
     root["mentions"] = actions
+    if measured := _measured(crate, experiment, ""):
+        root["variableMeasured"] = measured
     # The name *out* appears when the crate is whole.
     with _naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".mlv-") as folder:
         written = Path(folder, "crate")
@@ -171,9 +176,10 @@ def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any])
     prefix = "" if inside == "." else inside + "/"
     results = [file for path, file in files.items() if path.startswith(prefix)]
     if prefix:
-        part = crate.add_dataset(
-            dest_path=prefix, properties={"name": one.name, "identifier": one.id, "hasPart": results}
-        )
+        facts = {"name": one.name, "identifier": one.id, "hasPart": results}
+        if measured := _measured(crate, one, prefix):
+            facts["variableMeasured"] = measured
+        part = crate.add_dataset(dest_path=prefix, properties=facts)
         results = [part]
     first = one.environments[0] if one.environments else {}
     properties: dict[str, Any] = {
@@ -187,8 +193,27 @@ def _action(crate: Any, one: Experiment, top: Experiment, files: dict[str, Any])
         properties["startTime"] = one.created.isoformat()
     if one.state in _STATUS:
         properties["actionStatus"] = _STATUS[one.state]
+    if one.state in (*_STATUS, "ended"):
         properties["endTime"] = _end(one).isoformat()
     return _entity(crate, f"#run-{quote(one.id)}", "CreateAction", **properties)
+
+
+def _measured(crate: Any, one: Experiment, prefix: str) -> list[Any]:
+    """Return the metrics that an experiment defines; `unitText` has the unit, and the description the direction."""
+    found: dict[MetricDefinition, None] = {}
+    for stream in one.streams:
+        with suppress(UnsupportedVersion):
+            found |= dict.fromkeys(one.metric_definitions(stream=stream))
+    measured = []
+    for number, definition in enumerate(found):
+        facts = {
+            "name": definition.metric if definition.event is None else f"{definition.event}/{definition.metric}",
+            "unitText": definition.unit,
+            "description": meaning(definition, has_unit=False),
+        }
+        known = {name: text for name, text in facts.items() if text}
+        measured.append(_entity(crate, f"#metric-{quote(prefix)}{number}", "PropertyValue", **known))
+    return measured
 
 
 def _end(one: Experiment) -> datetime:

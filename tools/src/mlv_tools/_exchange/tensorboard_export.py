@@ -18,6 +18,7 @@ from typing import Any
 
 from mlv_tools._display.names import flatten
 from mlv_tools._display.text import encodable
+from mlv_tools._exchange.metric_meaning import meaning
 from mlv_tools._exchange.summary_forms import histogram_value, table_value
 from mlv_tools._exchange.table_files import naming
 from mlv_tools._reading.trees import Found
@@ -34,6 +35,9 @@ _LABELS: tuple[tuple[Any, str], ...] = (
     (File | External, "files"),
     (dict | list, "nested values"),
 )
+# Metadata with plugin_data.plugin_name and data_class, which tensorboardX doesn't know. Without the latter, the data
+# server of TensorBoard ignores the description.
+_SCALAR = b"\x0a\x09\x0a\x07scalars\x20\x01"
 _FLOAT32 = 3.4028235677973366e38  # from this number on, the nearest float32 is infinity
 _SMALLEST = 2.0**-150  # up to this number, the nearest float32 is 0
 
@@ -100,6 +104,7 @@ def _write(
     from tensorboardX.summary import hparams
 
     tags, metrics, last = _tags(experiment, stream)
+    meanings = _meanings(experiment, stream, tags)
     with naming(named):
         directory.mkdir(parents=True, exist_ok=True)
         # Not another writer of tensorboardX: they pass records to a thread, and through queues between processes.
@@ -123,7 +128,7 @@ def _write(
                 value = _float(number)
                 too_large += abs(number) >= _FLOAT32 and abs(number) != math.inf
                 too_small += 0 < abs(number) <= _SMALLEST
-                values.setdefault(step, []).append(Summary.Value(tag=tag, simple_value=value))
+                values.setdefault(step, []).append(_scalar(tag, value, meanings.pop(tag, "")))
                 written["scalars"] += 1
             for name, form in _forms(event):
                 tag = tags[_tag(experiment, event, name)]
@@ -210,6 +215,25 @@ def _tags(experiment: Experiment, stream: str) -> tuple[dict[tuple[str, str], st
         ]
     tags = dict(zip(parts, _distinct(texts), strict=True))
     return tags, {tags[part]: 0.0 for part, is_metric in parts.items() if is_metric}, last
+
+
+def _meanings(experiment: Experiment, stream: str, tags: dict[tuple[str, str], str]) -> dict[str, str]:
+    """Return what metrics mean, by their tags, as far as the experiment defines it."""
+    if not tags or not (definitions := experiment.metric_definitions(stream=stream)):
+        return {}
+    found = ((tag, meaning(definitions.of(event[:-1], name))) for (event, name), tag in tags.items() if name)
+    return {tag: text for tag, text in found if text}
+
+
+def _scalar(tag: str, value: float, meaning: str) -> Any:
+    """Return the value of a summary. TensorBoard takes the meaning of a metric from the first value of the tag."""
+    from tensorboardX.proto.summary_pb2 import Summary
+
+    scalar = Summary.Value(tag=tag, simple_value=value)
+    if meaning:
+        scalar.metadata.ParseFromString(_SCALAR)
+        scalar.metadata.summary_description = meaning
+    return scalar
 
 
 def _quoted(begin: str, name: str, special: str) -> str:
