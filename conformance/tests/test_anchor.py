@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 
 from mlv_validate import Match, Target, make_statement, validate
 from mlvlogger import Exp
@@ -291,10 +292,57 @@ def test_the_command_has_an_exit_code_for_each_result(experiment: Path, tmp_path
     assert code == 2 and "a statement needs the anchor" in printed
     with gpu.open("ab") as file:
         file.write(b"x")
-    assert run("--anchor", statement.anchor, "--statement", kept, "-q") == (
-        0,
-        f"{gpu}:4: warning: log.torn: 1 bytes after the last line feed: not part of the log\n",
-    )
+    code, printed = run("--anchor", statement.anchor, "--statement", kept, "-q")
+    torn = f"{gpu}:4: warning: log.torn: 1 bytes after the last line feed: not part of the log\n"
+    assert code == 0 and printed.startswith(f"{torn}anchor: fits the statement of the files as they are\n")
     gpu.write_bytes(gpu.read_bytes()[:-2])
     code, printed = run("--anchor", statement.anchor, "--statement", kept)
     assert code == 1 and f"{gpu}: error: statement.files: it has " in printed
+
+
+@pytest.mark.parametrize("options", [("-q",), ("--format", "github", "-q")])
+def test_what_an_anchor_covers_is_printed_with_quiet(experiment: Path, options: tuple[str, ...]) -> None:
+    seal = last_seal(experiment)
+    with Exp.resume(experiment, {"more": 1}) as exp:
+        exp.log.event("later", loss=0.5)
+    command = [sys.executable, "-m", "mlv_validate", "--anchor", seal, *options, str(experiment)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[:2] == [
+        f"anchor: fits {experiment}/log.jsonl:4",
+        f"unchanged: {experiment}/log.jsonl up to seq 4; 3 later lines not covered",
+    ]
+    assert f"not covered: {experiment}/meta/3.json" in lines
+    assert {line.partition(":")[0] for line in lines} == {"anchor", "unchanged", "not covered"}
+
+
+def test_sarif_and_junit_have_what_an_anchor_covers(experiment: Path) -> None:
+    statement = make_statement(experiment)
+    (experiment / "mlv-statement.txt").write_bytes(statement.raw)
+    (experiment / "files/[x](y) \x1b.txt").write_text("x")
+    with Exp.resume(experiment / "experiment/pruned") as sub:
+        sub.log.event("later", loss=0.5)
+    command = [sys.executable, "-m", "mlv_validate", "--anchor", statement.anchor, str(experiment.parent)]
+
+    def printed(*options: str) -> str:
+        done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+        return done.stdout
+
+    lines = [line for line in printed("-q").splitlines() if line.startswith(("anchor", "unchanged", "not covered"))]
+    pruned = f"{experiment}/experiment/pruned"
+    assert f"anchor: fits {experiment}/mlv-statement.txt" in lines
+    assert f"unchanged: {pruned}/log.jsonl up to seq 4; 3 later lines not covered" in lines
+    assert f"not covered: {experiment}/files/[x](y) \\x1b.txt" in lines
+    log = json.loads(printed("--format", "sarif"))
+    schema = json.loads(Path(__file__).with_name("sarif-2.1.0-rtm.5.json").read_text("utf-8"))
+    Draft4Validator(schema).validate(log)
+    notes = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert {note["level"] for note in notes} == {"note"}
+    assert [note["message"]["text"].replace("]\\x28", "](") for note in notes] == lines
+    places = [note["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for note in notes]
+    assert f"file://{pruned}/log.jsonl" in places and f"file://{experiment}/mlv-statement.txt" in places
+    suites = ElementTree.fromstring(printed("--format", "junit"))
+    cases = {case.get("name"): case.findtext("system-out", "").split("\n")[1:-1] for case in suites.iter("testcase")}
+    assert list(cases) == [str(experiment), pruned]
+    assert sorted(cases[str(experiment)] + cases[pruned]) == sorted(lines)
+    assert f"unchanged: {pruned}/log.jsonl up to seq 4; 3 later lines not covered" in cases[pruned]
+    assert {suite.get("failures") for suite in suites.iter("testsuite")} == {"0"}

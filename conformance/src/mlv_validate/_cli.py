@@ -75,7 +75,9 @@ _USAGE = 2
     type=click.Path(exists=True, dir_okay=False),
     help="Statement with the digest of --anchor, if it is not in the directory.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print only findings and what could not be checked.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print only findings, what could not be checked, and what an anchor covers."
+)
 @click.option(
     "--jobs",
     metavar="N",
@@ -162,10 +164,11 @@ def _print_report(report: Report, format_: str, *, quiet: bool, warnings_fail: b
         case "github":
             for annotation in annotations(report):
                 print(annotation)
-            for target in () if quiet else report.targets:
-                for line in match_lines(target):
+            for target in report.targets:
+                for _, line in match_lines(target):
                     print("".join(line))
-                print("".join(verdict_line(target, report)))
+                if not quiet:
+                    print("".join(verdict_line(target, report)))
         case "sarif":
             print(sarif(report))
         case "junit":

@@ -6,7 +6,7 @@ from itertools import chain
 from xml.etree import ElementTree
 
 from mlv_validate._findings import path_order
-from mlv_validate._output.text import ReportLine, filter_text, finding_lines, shown_path, unchecked_lines
+from mlv_validate._output.text import ReportLine, filter_text, finding_lines, match_lines, shown_path, unchecked_lines
 from mlv_validate._report import Report, Target
 from mlv_validate._text import count
 
@@ -34,7 +34,7 @@ def _suite(target: Target, report: Report, warnings_fail: bool) -> ElementTree.E
     def case_of(path: str) -> _Case:
         return cases.setdefault(_owner(path, paths), _Case())
 
-    for path, line in chain(finding_lines(target), unchecked_lines(target)):
+    for path, line in chain(finding_lines(target), unchecked_lines(target), match_lines(target)):
         case_of(path).lines.append(line)
     for finding in target.findings:
         case_of(finding.path).numbers[finding.level] += 1

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlv_validate._findings import Finding, path_order
-from mlv_validate._output.text import filter_text
+from mlv_validate._output.text import filter_text, match_lines
 from mlv_validate._report import Report, Target
 from mlv_validate._requirements import RULES
 from mlv_validate._text import dumps, visible
@@ -28,6 +28,11 @@ def sarif(report: Report) -> str:
         }
         for target in report.targets
         for entry in target.unchecked
+    ]
+    notes += [
+        {"level": "note", "message": _message("".join(line)), "locations": [_location(target, path, None)]}
+        for target in report.targets
+        for path, line in match_lines(target)
     ]
     if report.rules is not None:
         notes.append({"level": "note", "message": _message(f"only some rules were checked: {filter_text(report)}")})

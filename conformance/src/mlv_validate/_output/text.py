@@ -25,19 +25,15 @@ ReportLine = tuple[str, str, str]
 
 
 def report_lines(report: Report, *, quiet: bool = False) -> Iterator[ReportLine]:
-    """Return the lines of a report; if `quiet`, only findings and what could not be checked."""
+    """Return the lines of a report; if `quiet`, without experiments and verdicts."""
     for target in report.targets:
         yield from (line for _, line in finding_lines(target))
         yield from (line for _, line in unchecked_lines(target))
-        if quiet:
-            continue
-        for experiment in target.experiments[:_MAX_SHOWN]:
-            yield "", *_experiment_line(target, experiment)
-        more = len(target.experiments) - _MAX_SHOWN
-        if more > 0:
-            yield "", "experiment", f"s: {more} more"
-        yield from match_lines(target)
-        yield verdict_line(target, report)
+        if not quiet:
+            yield from _experiment_lines(target)
+        yield from (line for _, line in match_lines(target))
+        if not quiet:
+            yield verdict_line(target, report)
 
 
 def finding_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
@@ -56,19 +52,20 @@ def unchecked_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
         yield ".", (f"{shown_path(target, '.')}: ", "unchecked", f": {more} more at other paths")
 
 
-def match_lines(target: Target) -> Iterator[ReportLine]:
-    """Return the lines about what the anchor fits, what it covers of each stream, and what it doesn't cover."""
+def match_lines(target: Target) -> Iterator[tuple[str, ReportLine]]:
+    """Return the lines about what the anchor fits, covers of each stream, and doesn't cover, each with its path."""
     for match in target.matches:
         where = "the statement of the files as they are" if match.path is None else shown_path(target, match.path)
-        yield "", "anchor", f": fits {where}" + ("" if match.line is None else f":{match.line}")
+        at = "" if match.line is None else f":{match.line}"
+        yield match.path or ".", ("", "anchor", f": fits {where}{at}")
         for stream in match.streams:
             later = f"; {count(stream.later, 'later line')} not covered" if stream.later else ""
             seq = "its beginning" if stream.seq is None else f"seq {stream.seq}"
-            yield "", "unchanged", f": {shown_path(target, stream.path)} up to {seq}{later}"
+            yield stream.path, ("", "unchanged", f": {shown_path(target, stream.path)} up to {seq}{later}")
         for path in match.uncovered[:_MAX_PATHS]:
-            yield "", "not covered", f": {shown_path(target, path)}"
+            yield path, ("", "not covered", f": {shown_path(target, path)}")
         if len(match.uncovered) > _MAX_PATHS:
-            yield "", "not covered", f": {len(match.uncovered) - _MAX_PATHS} more files"
+            yield ".", ("", "not covered", f": {len(match.uncovered) - _MAX_PATHS} more files")
 
 
 def shortened_findings(target: Target) -> Iterator[Finding]:
@@ -108,6 +105,14 @@ def shown_path(target: Target, path: str) -> str:
     if not _PLAIN.match(joined):
         joined = f"./{joined}"
     return visible(joined)
+
+
+def _experiment_lines(target: Target) -> Iterator[ReportLine]:
+    for experiment in target.experiments[:_MAX_SHOWN]:
+        yield "", *_experiment_line(target, experiment)
+    more = len(target.experiments) - _MAX_SHOWN
+    if more > 0:
+        yield "", "experiment", f"s: {more} more"
 
 
 def _experiment_line(target: Target, experiment: Experiment) -> tuple[str, str]:
