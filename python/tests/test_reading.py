@@ -395,6 +395,18 @@ def test_a_notebook_shows_metrics_of_one_spelling_apart(exp: Exp) -> None:
     assert (html.count(">a.b.c<"), html.count(">&quot;a.b&quot;.c<")) == (1, 1)
 
 
+def test_a_notebook_shows_the_unit_of_a_metric(exp: Exp) -> None:
+    exp.define_metric("loss", unit="<nat>")
+    exp.define_metric("loss", event="val", direction="minimize")
+    exp.log.event("train", loss=1)
+    exp.log.event("val", loss=1)
+    exp.stream("gpu").event("memory", loss=1)
+    exp.flush()
+    html = read(exp.path)._repr_html_()
+    labels = ["train.loss (&lt;nat&gt;)", "val.loss", "memory.loss (&lt;nat&gt;) (log/gpu.jsonl)"]
+    assert [label for label in labels if f">{label}<" in html] == labels
+
+
 def test_a_notebook_counts_the_problems_that_it_leaves_out(exp: Exp) -> None:
     exp.close()
     with (exp.path / "log.jsonl").open("ab") as file:

@@ -710,6 +710,24 @@ def test_the_best_value_is_that_of_the_defined_direction(mlv: Callable[..., str]
     assert [(row["name"], row["val.accuracy:max"]) for row in rows] == [("a", 7), ("b", "inf")]
 
 
+def test_a_column_has_the_unit_that_all_its_experiments_define(mlv: Callable[..., str], tmp_path: Path) -> None:
+    for name, unit in (("a", "s"), ("b", "ms")):
+        with Exp(tmp_path, name) as exp:
+            exp.define_metric("loss", unit="nat")
+            exp.define_metric("took", unit=unit)
+            if name == "a":
+                exp.define_metric("size", unit="By")
+            exp.log.event("t", loss=1.5, took=2, size=3)
+    with Exp(tmp_path, "c") as exp:
+        exp.log.event("u", x=1)  # without the metric, so that its unit doesn't count
+    columns = ["-m", "loss", "-m", "loss:min", "-m", "took", "-m", "size"]
+    head = mlv("ls", tmp_path, *columns).splitlines()[0].split("last event")[1]
+    assert head.split("  ")[1:] and " ".join(head.split()) == "t.loss (nat) t.loss:min (nat) t.took t.size"
+    head = mlv("ls", tmp_path, *columns, "-w", "name = a").splitlines()[0].split("last event")[1]
+    assert " ".join(head.split()) == "t.loss (nat) t.loss:min (nat) t.took (s) t.size (By)"
+    assert "t.loss" in rows_of(mlv("ls", tmp_path, "-m", "loss", "--format", "json"))[0]
+
+
 def test_an_experiment_without_a_direction_has_no_best_value(mlv: Callable[..., str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mlv_tools", "ls", str(runs_with_accuracies(tmp_path)), "-m", "accuracy:best"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -58,6 +58,21 @@ def test_a_list_keeps_parameters_and_metrics_of_one_spelling_apart(tmp_path: Pat
     assert text.partition("state")[2] == '"optimizer.lr""a.b".ca.b.caexperimentcompleted0.512bexperimentcompleted0.2512'
 
 
+def test_a_list_has_the_unit_that_all_experiments_give_a_metric(tmp_path: Path) -> None:
+    for name, unit in (("a", "s"), ("b", "ms")):
+        with Exp(tmp_path, name) as exp:
+            exp.define_metric("loss", unit="nat<")
+            exp.define_metric("took", unit=unit)
+            if name == "a":
+                exp.define_metric("size", unit="By")
+                exp.log.event("t", only=1)
+                exp.define_metric("only", unit="1")
+            exp.log.event("t", loss=1, took=2, size=3)
+    text = Elements(mlv_tools.experiments(tmp_path)._repr_html_()).text
+    columns = text.partition("state")[2].partition("aexperiment")[0]
+    assert sorted(columns.split("t.")) == ["", "loss (nat<)", "only (1)", "size", "took"]
+
+
 def test_a_list_counts_the_columns_that_it_does_not_show(tmp_path: Path) -> None:
     for n in range(2):
         with Exp(tmp_path, f"e{n}", {f"p{p}": n for p in range(11)}) as exp:

@@ -26,6 +26,12 @@ _COLUMNS = 8  # of parameters, and as many of metrics
 _BROKEN = 8  # messages about experiments that couldn't be read
 _FACTS = ("experiment", "kind", "state")  # columns
 _MAX_CELL = 60  # characters
+_UNITS = f"""
+    select event, name, list_distinct(list(coalesce(unit, ''))) from
+        (select distinct experiment, stream, event, name from metrics where {IS_DEFAULT_STREAM})
+        left join definitions using (experiment, stream, event, name)
+    group by all
+"""  # of a metric, with '' if an experiment has none
 _OTHERS = f"select distinct stream, event, name from metrics where not {IS_DEFAULT_STREAM}"
 
 
@@ -44,15 +50,18 @@ class Experiments(list["Experiment"]):
         self.broken = [(one.path, one.error) for one in found if not one.experiment]
 
     def _repr_html_(self) -> str:
-        """Return a table of the first experiments: state, parameters that differ, and the last value of each metric."""
+        """Return a table of the first experiments: state, parameters that differ, and the last value of each metric.
+
+        A metric that has one unit in all experiments has it in its title.
+        """
         rows = self[:_ROWS]
         params = [dict(flatten(experiment.params)) for experiment in rows]
         differ = differing(params)
         names = differ[:_COLUMNS]
-        states, last, others, problems = self._query()
+        states, last, units, others, problems = self._query()
         known = list(dict.fromkeys(name for one in last.values() for name in one))
         metrics = known[:_COLUMNS]
-        head = _titles(names, metrics)
+        head = _titles(names, metrics, units)
         body: list[list[object]] = []
         for experiment, own in zip(rows, params, strict=True):
             key = experiment_name(self.root, experiment.path)
@@ -77,8 +86,8 @@ class Experiments(list["Experiment"]):
         parts += [f"<div><i>{escape(shorten(message, 300))}</i></div>" for message in problems]
         return f"<div>{''.join(parts)}</div>"
 
-    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], int, list[str]]:
-        """Return states, the last values of the metrics of default streams, the number of others, and the warnings."""
+    def _query(self) -> tuple[dict[str, str], dict[str, dict[str, float]], dict[str, str], int, list[str]]:
+        """Return states, last values and units of metrics of default streams, the number of others, and warnings."""
         query = f"""
             select experiment, event, name, arg_max(value, seq) from metrics
             where {IS_DEFAULT_STREAM} group by all order by min(seq), event, name
@@ -90,9 +99,14 @@ class Experiments(list["Experiment"]):
         with connection:
             states = dict(connection.execute("select experiment, state from experiments").fetchall())
             others = connection.execute(_OTHERS).fetchall()
+            units = {
+                metric_label(event, name): found[0]
+                for event, name, found in connection.execute(_UNITS).fetchall()
+                if len(found) == 1 and found[0]
+            }
             for experiment, event, name, value in connection.execute(query).fetchall():
                 last.setdefault(experiment, {})[metric_label(event, name)] = value
-        return states, last, len(others), [str(warning.message) for warning in caught]
+        return states, last, units, len(others), [str(warning.message) for warning in caught]
 
 
 def experiments(root: str | os.PathLike[str]) -> Experiments:
@@ -108,8 +122,14 @@ def experiments(root: str | os.PathLike[str]) -> Experiments:
     return Experiments(root, find(root))
 
 
-def _titles(params: list[str], metrics: list[str]) -> list[str]:
-    """Return the titles of the columns: a name that could mean another column, too, has a prefix, as in `mlv ls`."""
+def _titles(params: list[str], metrics: list[str], units: dict[str, str]) -> list[str]:
+    """Return the titles of the columns: a name that could mean another column, too, has a prefix, as in `mlv ls`.
+
+    Args:
+        params: The names of parameters.
+        metrics: The names of metrics.
+        units: The units of metrics that have one unit in all experiments.
+    """
 
     def title(prefix: str, name: str, others: Iterable[str]) -> str:
         return f"{prefix}.{name}" if name in others or name.startswith(("params.", "metrics.")) else name
@@ -118,7 +138,7 @@ def _titles(params: list[str], metrics: list[str]) -> list[str]:
     return [
         *_FACTS,
         *(title("params", name, _FACTS) for name in params),
-        *(title("metrics", name, others) for name in metrics),
+        *(title("metrics", name, others) + (f" ({units[name]})" if name in units else "") for name in metrics),
     ]
 
 

@@ -114,6 +114,7 @@ def experiment_html(experiment: Experiment) -> str:
     facts["created"] = f"{experiment.created:%Y-%m-%d %H:%M:%S} UTC" if experiment.created else None
     facts["description"] = "\n".join(map(str, experiment.descriptions))
     found: dict[tuple[str, str, str], Spark] = {}
+    units: dict[tuple[str, str, str], str] = {}
     notes = []
     try:
         facts["state"] = experiment.state
@@ -122,13 +123,17 @@ def experiment_html(experiment: Experiment) -> str:
             sparks(islice(events, _MAX_EVENTS), found)
             if next(events, None):
                 notes.append(f"Of {stream} only the first {_MAX_EVENTS} events were read for this.")
+            definitions = experiment.metric_definitions(stream=stream)
+            for names in (one for one in found if one[0] == stream):
+                if (definition := definitions.of(*names[1:])) and definition.unit:
+                    units[names] = definition.unit
     except (MLVError, OSError) as error:
         notes.append(str(error))
     notes += map(str, experiment.problems[:_MAX_PROBLEMS])
     if len(experiment.problems) > _MAX_PROBLEMS:
         notes.append(f"{len(experiment.problems) - _MAX_PROBLEMS} more problems are left out.")
     notes += map(str, experiment.torn.values())
-    return card(experiment.name, facts, experiment.params, found, notes)
+    return card(experiment.name, facts, experiment.params, found, units, notes)
 
 
 def sparks(events: Iterable[Event], found: dict[tuple[str, str, str], Spark]) -> None:
@@ -147,6 +152,7 @@ def card(
     facts: dict[str, Any],
     params: dict[str, Any],
     found: dict[tuple[str, str, str], Spark],
+    units: dict[tuple[str, str, str], str],
     notes: list[str],
 ) -> str:
     """Return the HTML for an experiment.
@@ -156,6 +162,7 @@ def card(
         facts: The rows above the parameters; empty values are skipped.
         params: The parameters.
         found: The metrics by stream, event and name.
+        units: The units of those that are defined with one.
         notes: Lines below the tables.
     """
     rows = [_row(name, value) for name, value in facts.items() if value not in (None, "", [])]
@@ -165,7 +172,8 @@ def card(
     if found:
         heads = ("metric", "last", "least", "greatest", "values", "")
         head = f"<tr>{''.join(f'<th {_LEFT}>{name}</th>' for name in heads)}</tr>"
-        parts += [_fold("Metrics", _table([head, *(_spark_row(*one) for one in list(found.items())[:_MAX_METRICS])]))]
+        rows = [_spark_row(names, spark, units.get(names)) for names, spark in islice(found.items(), _MAX_METRICS)]
+        parts += [_fold("Metrics", _table([head, *rows]))]
         if len(found) > _MAX_METRICS:
             notes = [*notes, f"{len(found) - _MAX_METRICS} more metrics are left out."]
     return f"<div>{''.join(parts)}{''.join(f'<div><i>{_escaped(note)}</i></div>' for note in notes)}</div>"
@@ -203,9 +211,10 @@ def _metric_label(event: str, name: str) -> str:
     return f"{_part(event)}.{name if is_clear else json.dumps(name)}"
 
 
-def _spark_row(names: tuple[str, str, str], spark: Spark) -> str:
+def _spark_row(names: tuple[str, str, str], spark: Spark, unit: str | None) -> str:
     stream, event, metric = names
-    name = _metric_label(event, metric) + ("" if stream == DEFAULT_STREAM else f" ({stream})")
+    name = _metric_label(event, metric) + (f" ({unit})" if unit else "")
+    name += "" if stream == DEFAULT_STREAM else f" ({stream})"
     low, high = spark.range or (math.nan, math.nan)
     count = f"{spark.count}" + (f", {spark.bad} not finite" if spark.bad else "")
     cells = [_escaped(name), *(f"{number:.6g}" for number in (spark.last, low, high)), count, spark.svg()]

@@ -30,7 +30,7 @@ from mlv_tools._display.terminal import output
 from mlv_tools._display.text import ago, printable, sparkline, value
 from mlv_tools._reading.summary import Summary, summary
 from mlv_tools._reading.trees import details, find, links_outside
-from mlvlogger import Experiment, MLVError, unfollowed_links
+from mlvlogger import MetricDefinitions, MLVError, unfollowed_links
 
 __all__ = ["command"]
 
@@ -245,6 +245,7 @@ class _Row:
         self.cells |= {f"metrics.{Metric(*names)}": item for names, item in one.metrics.items()}
         self.curves: dict[str, str] = {}
         self.directions: dict[str, str | None] = {}  # that the experiment defines, of columns with best values
+        self.units: dict[str, str | None] = {}  # that the experiment defines, of columns of metrics that it has
 
     @cached_property
     def metric_names(self) -> list[tuple[str, str]]:
@@ -270,17 +271,21 @@ class _Row:
             experiment = self.summary.found.experiment
             is_known = (metric.event, metric.name) in self.metric_names
             values = metric.values(experiment) if experiment and is_known else []
-            if experiment and is_known and metric.how == "best":
-                self.directions[column] = self._direction(experiment, metric)
+            if experiment and is_known:
+                definition = self._definitions.of(metric.event, metric.name) if self._definitions else None
+                self.units[column] = definition.unit if definition else None
+                if metric.how == "best":
+                    self.directions[column] = definition.direction if definition else None
             self.cells.pop(column, None)
             if (picked := metric.pick(values, self.directions.get(column))) is not None:
                 self.cells[column] = picked
             self.curves[column] = sparkline(values)
         self.cells["trouble"] = "; ".join(filter(None, (self.summary.trouble, self._left_out())))
 
-    def _direction(self, experiment: Experiment, metric: Metric) -> str | None:
-        definition = experiment.metric_definitions().of(metric.event, metric.name)
-        return definition.direction if definition else None
+    @cached_property
+    def _definitions(self) -> MetricDefinitions | None:
+        experiment = self.summary.found.experiment
+        return experiment.metric_definitions() if experiment else None
 
     def _left_out(self) -> str:
         """Return which lines were left out: of the whole log if it was read as a whole, otherwise of its end."""
@@ -451,10 +456,17 @@ def _table(rows: list[_Row], columns: Columns, chosen: list[str], asked: set[str
     for column in chosen:
         rank = _ASKED if column in asked else _DEFAULT
         cells = [_cell(row, column, is_cut) for row in rows]
-        table.append(_TableColumn(Text(printable(columns.title(column))), cells, rank))
+        table.append(_TableColumn(Text(printable(columns.title(column) + _unit(rows, column))), cells, rank))
         if column in columns.named and column in asked:
             table.append(_TableColumn(Text(""), [Text(row.curves[column]) for row in rows], _CURVE))
     return table
+
+
+def _unit(rows: list[_Row], column: str) -> str:
+    """Return the unit for the title of a column, if all experiments that have the metric define the same one."""
+    units = {row.units[column] for row in rows if column in row.units}
+    unit = units.pop() if len(units) == 1 else None
+    return f" ({unit})" if unit else ""
 
 
 def _cell(row: _Row, column: str, is_cut: bool) -> Text:
