@@ -68,3 +68,26 @@ def test_a_loss_that_became_nan_is_in_the_log() -> None:
     with Exp("runs", "e") as exp:
         compiled().fit(x * math.inf, y, verbose=0, callbacks=[MLVCallback(exp)])
     assert math.isnan(read("runs/e").metric("epoch/end", "loss")[1][0])
+
+
+def test_the_directions_that_keras_knows_are_defined() -> None:
+    x, y = data()
+
+    def own(truth: Any, guess: Any) -> Any:
+        return keras.ops.mean(guess - truth)
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae", keras.metrics.R2Score(), own])
+    with Exp("runs", "e") as exp:
+        exp.define_metric("val_mae", direction="maximize")  # what the user defines stays
+        for _ in range(2):
+            history = model.fit(
+                x, y, epochs=3, validation_split=0.25, verbose=0, callbacks=[callback := MLVCallback(exp)]
+            ).history
+    assert len(history["loss"]) == 3, "the training was stopped"
+    assert callback.model is model
+    found = {one.metric: one.direction for one in read("runs/e").metric_definitions()}
+    known = {"loss": "minimize", "val_loss": "minimize", "mae": "minimize", "val_mae": "maximize"}
+    assert set(history) == {*known, "r2_score", "val_r2_score", "own", "val_own"}
+    assert found == {**known, "r2_score": "maximize", "val_r2_score": "maximize"}
+    assert len(list(read("runs/e").events("mlv/metric", lifecycle=True))) == len(found)

@@ -17,15 +17,16 @@ Each epoch is a span `epoch` with its number as `n`. It contains:
 - `epoch/batch`, with the argument `every`: metrics of batches, with the number of batches since the beginning of
   training as `step`.
 
-`evaluate`, outside of `fit`, is an event `test`.
+`evaluate`, outside of `fit`, is an event `test`. The direction of each metric is defined, if Keras itself knows it: of
+the loss, and of the metrics of Keras.
 """
 
 # mypy: disable-error-code="import,misc"
 from __future__ import annotations
 
-from keras.callbacks import Callback
+from keras.callbacks import Callback, EarlyStopping
 
-from ._settings import scalars
+from ._settings import define_direction, scalars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ class MLVCallback(Callback):
         self._every = every
         self._batches = 0
         self._epoch: Span | None = None  # the span of the current epoch of `fit`
+        self._defined: set[str] = set()  # metrics whose direction was asked for
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Start to count batches."""
         self._batches, self._epoch = 0, None
+        self._defined.clear()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Begin the span `epoch`."""
@@ -74,8 +77,24 @@ class MLVCallback(Callback):
             self._epoch.event("end", scalars(logs or {}, epoch))
             self._epoch.end()
             self._epoch = None
+            self._define_directions(logs or {})
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Log the event `test`, unless the evaluation is part of `fit`."""
         if self._epoch is None:
             self._exp.log.event("test", logs or {})
+
+    def _define_directions(self, logs: Mapping[str, Any]) -> None:
+        """Define the directions that `EarlyStopping` finds: with its mode `"auto"`, it raises if Keras knows none."""
+        for name in logs.keys() - self._defined:
+            self._defined.add(name)
+            stopping = EarlyStopping(monitor=name)
+            if stopping.monitor_op is not None:
+                return  # Keras 2 guesses from the name
+            stopping.set_model(self.model)
+            stopping.on_train_begin()
+            try:
+                stopping.on_epoch_end(0, {name: 0.0})  # after the first epoch, it never stops the training
+            except ValueError:
+                continue
+            define_direction(self._exp, name, bool(stopping.monitor_op(1.0, 0.0)))
