@@ -56,6 +56,7 @@ export class Experiment {
     if (opened.size === 0) process.once("exit", endAll);
     opened.add(this);
     this.#stream = log.stream;
+    log.attachTable = (name, content) => this.attach(name, content, {mediaType: "application/x-ndjson"});
   }
 
   /** The path in the experiment of the stream that is written: a `log/kept-K.jsonl` once another program took the first one. */
@@ -154,15 +155,17 @@ export class Experiment {
    * Attaches a file: copies bytes to `files`, and records their typed value.
    * @param {string} name a path of portable names, which may contain `~`
    * @param {Uint8Array} bytes
+   * @param {{mediaType?: string}} [options] `mediaType`: what the bytes are, such as `image/png`
    * @returns {Typed} the reference
    */
-  attach(name, bytes) {
+  attach(name, bytes, {mediaType} = {}) {
     if (!isString(name) || name.length > MAX_PATH || !name.split("/").every(isAttachedName))
       throw new Refused(`${JSON.stringify(name)} isn't a valid name for an attached file`);
     this.log.check();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const path = this.#place(name, bytes, sha256);
-    const file = new Typed("file", new Map(Object.entries({path, size: bytes.length, sha256})));
+    const type = mediaType === undefined ? {} : {media_type: mediaType};
+    const file = new Typed("file", new Map(Object.entries({path, size: bytes.length, sha256, ...type})));
     this.log.file(file);
     return file;
   }

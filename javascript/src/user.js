@@ -8,7 +8,7 @@ import {isInt, isObject} from "./forms.js";
 import {Histogram, Table} from "./tables.js";
 import {checkTree, isType} from "./values.js";
 
-const MAX_DEPTH = 64;
+export const MAX_DEPTH = 64;
 export const FLOATS = new Map([
   ["nan", NaN],
   ["inf", Infinity],
@@ -38,6 +38,11 @@ export const unitsOf = (string) =>
 export const fromUnits = (units) =>
   (units.match(/.{4}/g) ?? []).map((unit) => String.fromCharCode(parseInt(unit, 16))).join("");
 
+/** Whether a user's value is written as an object. */
+export const isPlainObject = (value) =>
+  value instanceof Map ||
+  (typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value)));
+
 /**
  * A user's value as it is written. What cannot be encoded becomes `unencodable`.
  * @param {any} value a plain object counts as a Map
@@ -58,10 +63,7 @@ export function encode(value, depth = 2) {
   if (value instanceof Histogram || value instanceof Table) return encodeForm(value, depth);
   if (value instanceof Uint8Array) return typed("bytes", {value: btoa(fromBytes(value))});
   if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
-  const isPlain =
-    value instanceof Map ||
-    (typeof value === "object" && [Object.prototype, null].includes(Object.getPrototypeOf(value)));
-  if (!isPlain && !Array.isArray(value)) return unencodable(value, wellFormed(String(value)));
+  if (!isPlainObject(value) && !Array.isArray(value)) return unencodable(value, wellFormed(String(value)));
   if (depth >= MAX_DEPTH) return unencodable(value, "nested too deep");
   if (Array.isArray(value)) return value.map((item) => encode(item, depth + 1));
   const members = value instanceof Map ? [...value] : Object.entries(value);

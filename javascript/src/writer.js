@@ -14,6 +14,7 @@ import {makeFolder, publish} from "./publish.js";
 import {Refused, readStream} from "./reader.js";
 import {isDefinition, isEventName} from "./schema.js";
 import {hasSealForm, placeOf} from "./seals.js";
+import {withTableFiles} from "./table_files.js";
 import {encode} from "./user.js";
 
 const {O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0} = fs.constants;
@@ -85,6 +86,13 @@ export class StreamWriter {
   #isPaused = false;
 
   /**
+   * Attaches the rows of a large table; the experiment sets it.
+   * @internal
+   * @type {((name: string, content: Uint8Array) => import("./user.js").Typed) | null}
+   */
+  attachTable = null;
+
+  /**
    * Opens a stream and begins a session.
    * @param {string} root the experiment's directory
    * @param {string} stream its path in the experiment
@@ -141,7 +149,8 @@ export class StreamWriter {
   }
 
   /**
-   * Logs a user's event; when this returns, its line is in the kernel.
+   * Logs a user's event; when this returns, its line is in the kernel. A table of more than 1000 rows, or of more than
+   * 1 MiB of JSON, is attached as a file, and the event refers to it.
    * @param {string} name
    * @param {Map<string, any> | object} data
    * @param {{span?: "begin", within?: number}} [options]
@@ -311,6 +320,7 @@ export class StreamWriter {
     for (const span of [others.within, others.begin]) {
       if (span !== undefined && !this.#spans.has(span)) throw new Refused(`${span} isn't an open span`);
     }
+    if (this.attachTable !== null && !isLifecycle(name)) data = withTableFiles(name, data, this.attachTable);
     const members = {seq: this.#seq + 1, time: now(), event: name, data: encode(data), ...others};
     const line = Buffer.from(
       `${stringify(new Map(Object.entries(members).filter(([, value]) => value !== undefined)))}\n`,

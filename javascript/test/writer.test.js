@@ -46,6 +46,60 @@ test("what is logged is read back, and sealed", (context) => {
   assert.deepEqual(judged(path), SEALED);
 });
 
+test("a table that is too large for an event is attached", (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  const cell = new Map(Object.entries({_mlv: 1}));
+  const rows = (count) => Array.from({length: count}, (_, at) => [at, at === 1 ? NaN : cell, "é"]);
+  const large = new Table(["n", "_mlv", "x"], rows(1001));
+  const long = new Table(["text"], [["x".repeat(2 ** 20)]]);
+  const small = new Table(["n", "_mlv", "x"], rows(1000));
+  const epoch = experiment.log.event("epoch", {}, {span: "begin"});
+  const seq = experiment.log.event("epoch/val", {large, small, step: 1, in: [{é: long}]}, {within: epoch});
+  experiment.log.end(epoch, new Map([["large", large]]));
+  experiment.close("completed");
+  const events = eventsOf(path, "log.jsonl").filter(({event}) => !event.startsWith("mlv/"));
+  assert.deepEqual([events[1].seq, events[1].data.get("small"), events[1].data.get("step")], [seq, small, 1]);
+  const file = events[1].data.get("large");
+  assert.deepEqual(
+    [file.type, file.members.get("path"), file.members.get("media_type")],
+    ["file", "files/epoch/val/large.ndjson", "application/x-ndjson"],
+  );
+  assert.equal(events[2].data.get("large").members.get("path"), "files/epoch/large.ndjson");
+  const lines = fs.readFileSync(join(path, "files/epoch/val/large.ndjson"), "utf8").split("\n");
+  assert.deepEqual([lines.length, lines.pop()], [1002, ""]);
+  assert.deepEqual(lines.slice(0, 2), [
+    '{"n":0,"__mlv":{"__mlv":1},"x":"é"}',
+    '{"n":1,"__mlv":{"_mlv":"float","value":"nan"},"x":"é"}',
+  ]);
+  const inner = events[1].data.get("in")[0].get("é").members.get("path");
+  assert.match(inner, /^files\/epoch\/val\/in\/0\/[0-9a-f]{16}\.ndjson$/);
+  assert.equal(fs.readFileSync(join(path, inner), "utf8"), `{"text":"${"x".repeat(2 ** 20)}"}\n`);
+  assert.deepEqual(judged(path), SEALED);
+});
+
+test("a large table that can't be attached stays in the event, and nothing is attached for a refused event", async (context) => {
+  const path = join(savedir(context), "a");
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train"});
+  const large = new Table(
+    ["n"],
+    Array.from({length: 1001}, (_, at) => [at]),
+  );
+  assert.throws(() => experiment.log.event("val", {large}, {within: 99}), Refused);
+  assert.throws(() => experiment.log.event("mlv/x", {large}), Refused);
+  assert.equal(fs.existsSync(join(path, "files")), false);
+  fs.writeFileSync(join(path, "files"), "");
+  const warned = once(process, "warning");
+  experiment.log.event("val", {large});
+  const [warning] = await warned;
+  assert.match(
+    warning.message,
+    /^data\.large: the rows of a large table can't be written to val\/large\.ndjson: .*files/,
+  );
+  experiment.close("completed");
+  assert.deepEqual(eventsOf(path, "log.jsonl")[1].data.get("large"), large);
+});
+
 test("a torn tail is recovered, and rewound events are superseded", (context) => {
   const path = join(savedir(context), "a");
   const first = Experiment.create(join(path, ".."), "a", {kind: "train"});
