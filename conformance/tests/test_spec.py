@@ -285,6 +285,30 @@ def test_the_worked_example_of_rewinds_is_a_vector_of_the_suite() -> None:
     assert [number for number, row in enumerate(rows, 1) if row and row[2]] == vector["superseded"]
 
 
+def test_the_worked_example_of_effective_metadata_is_a_vector_of_the_suite() -> None:
+    text = (SPEC / "metadata.md").read_text("utf-8")
+    vectors = json.loads((SPEC.parents[1] / "conformance/suite/vectors/changes.json").read_text("utf-8"))["vectors"]
+    [vector] = [vector for vector in vectors if vector["name"] == "an evaluation with a value of its own"]
+    records = re.findall(r"^\| (\d) \| `(log[^`]+)` \| (.+?) \| (.*?) ?\|$", text, re.MULTILINE)
+
+    def values(cell: str) -> dict[str, object]:
+        return {name: json.loads(value) for name, value in re.findall(r"`(\w+)` ([^,]+)", cell)}
+
+    assert [(stream, values(params), values(changed)) for _, stream, params, changed in records] == [
+        (record.get("stream", "log.jsonl"), record["params"], record.get("changes", {}).get("params", {}))
+        for record in vector["records"]
+    ]
+    [names] = re.findall(r"^\| parameters \| (.+) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (?:in force under record (\d)|(effective)) \|(.+)\|$", text, re.MULTILINE)
+    rows = [row for row in rows if "from the records" not in row[2]]
+    assert len(rows) == 4
+    for number, _, cells in rows:
+        shown = dict(zip(names.replace("`", "").split(" | "), map(str.strip, cells.split("|")), strict=True))
+        found = (vector["meta"]["in_force"][number] if number else vector["meta"])["params"]["object"]
+        expected = {name: value if isinstance(value, str) else float(value["number"]) for name, value in found.items()}
+        assert {name: json.loads(cell) for name, cell in shown.items() if cell} == expected
+
+
 def test_the_example_of_a_report_adds_up() -> None:
     [body] = [match["body"] for match in EXAMPLE.finditer((SPEC / "validation.md").read_text("utf-8"))]
     report = json.loads(body)
