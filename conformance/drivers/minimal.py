@@ -27,7 +27,7 @@ MAX_INTEGER = 2**53 - 1
 PORTABLE = re.compile(r"(?!(?i:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z))[A-Za-z0-9][A-Za-z0-9._~-]{0,99}(?<!\.)")
 NAME = re.compile(r"(?:[^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]+")
 ESCAPED = re.compile(r"_+mlv")
-SECRET = re.compile(r"key|token\Z|secret|passw", re.IGNORECASE)
+SECRET = re.compile(r"(?:.*[_-])?(?:password|secret|(?:api|access)[_-]key|(?:access|auth|hf)[_-]token)", re.IGNORECASE)
 REPORTED = []  # messages to the user about a stream; the driver's next answer contains them
 
 
@@ -145,11 +145,12 @@ def environment():
     }
 
 
-def redacted(params):
-    return {
-        name: {"_mlv": "redacted"} if SECRET.search(name) and isinstance(part, str) else part
-        for name, part in params.items()
-    }
+def redacted(value, name=""):
+    if isinstance(value, str):
+        return {"_mlv": "redacted"} if SECRET.fullmatch(name) else re.sub(r"://[^/\s@]+@", "://", value)
+    if isinstance(value, dict):
+        return {member: redacted(part, member) for member, part in value.items()}
+    return [redacted(part) for part in value] if isinstance(value, list) else value
 
 
 def members(operation):
@@ -158,8 +159,7 @@ def members(operation):
     tags = found.get("tags", [])
     if "" in tags or len(set(tags)) < len(tags):
         raise Refused(f"{tags} are not different, non-empty tags")
-    if "params" in found:
-        found["params"] = redacted(found["params"])
+    found |= {name: redacted(found[name]) for name in ("params", "extra") if name in found}
     return found
 
 

@@ -271,6 +271,60 @@ def test_a_worked_example_of_masking_has_the_findings_next_to_its_lines(
     assert [(finding.line, finding.rule) for finding in validate(log).targets[0].findings] == expected
 
 
+def test_the_worked_example_of_rewinds_is_a_vector_of_the_suite() -> None:
+    """So each reader that passes the suite reads it as the table says."""
+    text = (SPEC / "lifecycle.md").read_text("utf-8")
+    [table] = re.findall(r"^\| line \| superseded \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    rows = [re.fullmatch(r"\| `(.+)` \| (?:(by .+) )?\|", row) for row in table.splitlines()]
+    vectors = json.loads((SPEC.parents[1] / "conformance/suite/vectors/rewinds.json").read_text("utf-8"))["vectors"]
+    [vector] = [vector for vector in vectors if vector["name"].startswith("the example of the specification")]
+    events = [json.loads(line) for line in vector["log"]]
+    members = ("seq", "event", "data")
+    kept = [{m: e[m] for m in members if m != "data" or e["event"] == "mlv/rewind"} for e in events]
+    assert [json.loads(row[1]) for row in rows if row] == kept
+    assert [number for number, row in enumerate(rows, 1) if row and row[2]] == vector["superseded"]
+
+
+def test_the_worked_example_of_effective_metadata_is_a_vector_of_the_suite() -> None:
+    text = (SPEC / "metadata.md").read_text("utf-8")
+    vectors = json.loads((SPEC.parents[1] / "conformance/suite/vectors/changes.json").read_text("utf-8"))["vectors"]
+    [vector] = [vector for vector in vectors if vector["name"] == "an evaluation with a value of its own"]
+    records = re.findall(r"^\| (\d) \| `(log[^`]+)` \| (.+?) \| (.*?) ?\|$", text, re.MULTILINE)
+
+    def values(cell: str) -> dict[str, object]:
+        return {name: json.loads(value) for name, value in re.findall(r"`(\w+)` ([^,]+)", cell)}
+
+    assert [(stream, values(params), values(changed)) for _, stream, params, changed in records] == [
+        (record.get("stream", "log.jsonl"), record["params"], record.get("changes", {}).get("params", {}))
+        for record in vector["records"]
+    ]
+    [names] = re.findall(r"^\| parameters \| (.+) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (?:in force under record (\d)|(effective)) \|(.+)\|$", text, re.MULTILINE)
+    rows = [row for row in rows if "from the records" not in row[2]]
+    assert len(rows) == 4
+    for number, _, cells in rows:
+        shown = dict(zip(names.replace("`", "").split(" | "), map(str.strip, cells.split("|")), strict=True))
+        found = (vector["meta"]["in_force"][number] if number else vector["meta"])["params"]["object"]
+        expected = {name: value if isinstance(value, str) else float(value["number"]) for name, value in found.items()}
+        assert {name: json.loads(cell) for name, cell in shown.items() if cell} == expected
+
+
+def test_the_example_of_a_report_adds_up() -> None:
+    [body] = [match["body"] for match in EXAMPLE.finditer((SPEC / "validation.md").read_text("utf-8"))]
+    report = json.loads(body)
+    [target] = report["targets"]
+    listed = [finding["rule"] for finding in target["findings"]]
+    levels = {rule["id"]: "warning" if rule["level"] == "SHOULD" else "error" for rule in REQUIREMENTS}
+    assert all(levels[finding["rule"]] == finding["level"] for finding in target["findings"])
+    omitted = {entry["rule"]: entry["number"] for entry in target["omitted"]}
+    assert omitted and set(omitted) <= set(listed)
+    counts = {rule: 1000 + omitted[rule] if rule in omitted else listed.count(rule) for rule in listed}
+    for level, total in (("error", "errors"), ("warning", "warnings")):
+        assert report["totals"][total] == sum(count for rule, count in counts.items() if levels[rule] == level)
+    assert report["totals"]["experiments"] == len(target["experiments"])
+    assert report["totals"]["unchecked"] == len(target["unchecked"]) > 0
+
+
 def test_there_are_ten_worked_examples_of_masking() -> None:
     assert len(list(masking_examples())) >= 10
 

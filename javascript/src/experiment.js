@@ -245,17 +245,16 @@ function members({params, extra, tags, description}) {
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   if (tags?.includes("")) throw new Refused("a tag is an empty string");
   return {
-    ...(params === undefined
-      ? {}
-      : {params: objectOf(redactTree(params instanceof Map ? params : new Map(Object.entries(params))))}),
+    ...(params === undefined ? {} : {params: objectOf(params)}),
     ...(tags ? {tags} : {}),
     ...(description === undefined ? {} : {description}),
     ...(extra === undefined ? {} : {extra: objectOf(extra)}),
   };
 }
 
+/** The form of params or extra in a record, without what looks like a secret. */
 function objectOf(value) {
-  const encoded = encode(value);
+  const encoded = encode(redactTree(value));
   if (!isObject(encoded) || encoded.has("_mlv")) throw new Refused("params and extra are objects");
   return encoded;
 }

@@ -120,7 +120,8 @@ function fold(records) {
   const tags = objects
     .map((value) => value.get("tags"))
     .filter(Array.isArray)
-    .flat();
+    .flat()
+    .filter(is.isString);
   return {
     name: first.get("name"),
     kind: first.get("kind"),

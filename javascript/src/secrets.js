@@ -1,5 +1,5 @@
 /** What looks like a secret, by names and well-known formats: a best effort. */
-import {Typed} from "./user.js";
+import {MAX_DEPTH, membersOf, Typed} from "./user.js";
 
 const WORDS = new Set([
   "secret",
@@ -37,11 +37,15 @@ export function redactText(text) {
 }
 
 /** A user's value in which the strings under secret names are redacted. */
-export function redactTree(value, isSecret = false) {
+export function redactTree(value, isSecret = false, depth = 0) {
   if (typeof value === "string") return isSecret ? redacted() : value.isWellFormed() ? redactText(value) : value;
-  if (Array.isArray(value)) return value.map((item) => redactTree(item, isSecret));
-  if (value instanceof Map)
-    return new Map([...value].map(([name, member]) => [name, redactTree(member, isSecret || isSecretName(name))]));
+  if (depth > MAX_DEPTH) return value; // a cycle, or too deep to be encoded
+  if (Array.isArray(value)) return value.map((item) => redactTree(item, isSecret, depth + 1));
+  const members = membersOf(value);
+  if (members)
+    return new Map(
+      members.map(([name, member]) => [name, redactTree(member, isSecret || isSecretName(String(name)), depth + 1)]),
+    );
   return isSecret && value instanceof Uint8Array ? redacted() : value;
 }
 

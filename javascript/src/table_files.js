@@ -4,7 +4,7 @@ import {createHash} from "node:crypto";
 import {isAttachedName, isPortable} from "./forms.js";
 import {stringify} from "./json.js";
 import {Table} from "./tables.js";
-import {encode, isPlainObject, MAX_DEPTH} from "./user.js";
+import {encode, MAX_DEPTH, membersOf} from "./user.js";
 
 const MAX_ROWS = 1000;
 const MAX_CHARACTERS = 1024 * 1024; // of the rows as JSON
@@ -28,8 +28,8 @@ function replaced(value, keys, depth, attach) {
     const items = value.map((item, at) => replace(item, `${at}`));
     return items.every((item, at) => Object.is(item, value[at])) ? value : items;
   }
-  if (!isPlainObject(value)) return value;
-  const members = value instanceof Map ? [...value] : Object.entries(value);
+  const members = membersOf(value);
+  if (!members) return value;
   const items = new Map(members.map(([name, member]) => [name, replace(member, name)]));
   return members.every(([name, member]) => Object.is(items.get(name), member)) ? value : items;
 }

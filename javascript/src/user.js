@@ -38,11 +38,6 @@ export const unitsOf = (string) =>
 export const fromUnits = (units) =>
   (units.match(/.{4}/g) ?? []).map((unit) => String.fromCharCode(parseInt(unit, 16))).join("");
 
-/** Whether a user's value is written as an object. */
-export const isPlainObject = (value) =>
-  value instanceof Map ||
-  (typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value)));
-
 /**
  * A user's value as it is written. What cannot be encoded becomes `unencodable`.
  * @param {any} value a plain object counts as a Map
@@ -63,15 +58,23 @@ export function encode(value, depth = 2) {
   if (value instanceof Histogram || value instanceof Table) return encodeForm(value, depth);
   if (value instanceof Uint8Array) return typed("bytes", {value: btoa(fromBytes(value))});
   if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
-  if (!isPlainObject(value) && !Array.isArray(value)) return unencodable(value, wellFormed(String(value)));
+  const members = Array.isArray(value) ? [] : membersOf(value);
+  if (!members) return unencodable(value, wellFormed(String(value)));
   if (depth >= MAX_DEPTH) return unencodable(value, "nested too deep");
   if (Array.isArray(value)) return value.map((item) => encode(item, depth + 1));
-  const members = value instanceof Map ? [...value] : Object.entries(value);
   if (!members.every(([name]) => typeof name === "string" && name.isWellFormed()))
     return unencodable(value, "a name that isn't a string");
   return new Map(
     members.map(([name, member]) => [/^_+mlv$/.test(name) ? `_${name}` : name, encode(member, depth + 1)]),
   );
+}
+
+/** The names and values of a Map or a plain object; null for anything else. */
+export function membersOf(value) {
+  if (value instanceof Map) return [...value];
+  const isPlain =
+    typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+  return isPlain ? Object.entries(value) : null;
 }
 
 function encodeForm(value, depth) {

@@ -367,6 +367,22 @@ test("secrets are found by their names", () => {
   );
 });
 
+test("secrets are found at any depth of params and extra, in objects and Maps", (context) => {
+  const path = join(savedir(context), "a");
+  const secret = "s3cr3t-value";
+  const nested = {db: {password: secret, port: 1}, list: [new Map([["api_key", secret]])], password: secret};
+  const experiment = Experiment.create(join(path, ".."), "a", {kind: "train", params: nested, extra: nested});
+  experiment.close("completed");
+  const record = fs.readFileSync(join(path, "meta.json"), "utf8");
+  assert.equal(record.includes(secret), false);
+  assert.equal(record.match(/"redacted"/g)?.length, 6);
+  /** @type {any} */
+  const cycle = {};
+  cycle.again = cycle;
+  Experiment.create(join(path, ".."), "b", {kind: "train", params: cycle}).close("completed");
+  assert.deepEqual(judged(join(path, "..", "b")), SEALED);
+});
+
 /** An experiment with the event `a`, and what becomes of its log; `changed` is what another program does to it. */
 function disturbed(context, changed) {
   const path = join(savedir(context), "a");

@@ -687,6 +687,18 @@ def test_damaged_additions_are_reported_and_the_rest_is_read() -> None:
     ]
 
 
+@pytest.mark.rule("reader.major")
+def test_an_addition_after_a_gap_of_an_unknown_version_is_refused() -> None:
+    Exp("runs", "e", {"a": 1}).close()
+    for number in (2, 3):
+        Exp.open(HOME, {f"p{number}": number}).close()
+    (HOME / "meta/2.json").unlink()
+    path = HOME / "meta/3.json"
+    path.write_text(path.read_text().replace('"mlv": "1.0"', '"mlv": "2.0"'))
+    with pytest.raises(UnsupportedVersion, match=r"meta/3\.json is of MLV version '2\.0'"):
+        read(HOME)
+
+
 def test_a_name_that_occurs_twice_keeps_its_earlier_value_and_is_reported() -> None:
     Exp("runs", "e", {"a": 1}, tags=["t"]).close()
     Exp.open(HOME, {"b": 2}).close()

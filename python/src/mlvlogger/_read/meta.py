@@ -18,6 +18,7 @@ from .._version import SPEC_VERSION, check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["holds_experiment", "is_experiment", "load"]
@@ -96,6 +97,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
         name = f"meta/{number}.json"
         if number != len(meta.digests) + 1:
             meta.problems.append((name, f"was left out, because there is no meta/{len(meta.digests) + 1}.json"))
+            _check_left_out(read, name, path)
             continue
         try:
             data = read(name)
@@ -114,12 +116,26 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
             meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
             record = {}
         else:
-            version, requires = record.get("mlv"), record.get("requires")
-            if version != SPEC_VERSION or requires:
-                check_version(version, requires, str(path / name))
+            _check_addition(record, path / name)
             _report_wrong_links(meta, name, record)
         fold(meta, name, record, hashlib.sha256(data).hexdigest(), environments)
     return meta
+
+
+def _check_addition(record: dict[str, Any], path: Path) -> None:
+    """Raise UnsupportedVersion if this reader must not read an experiment with an addition."""
+    version, requires = record.get("mlv"), record.get("requires")
+    if version != SPEC_VERSION or requires:
+        check_version(version, requires, str(path))
+
+
+def _check_left_out(read: Callable[[str], bytes], name: str, path: Path) -> None:
+    """Raise UnsupportedVersion if this reader must not read an experiment with an addition after a gap."""
+    try:
+        record = parse_record(read(name))
+    except (OSError, ValueError):
+        return  # it is left out anyway
+    _check_addition(record, path / name)
 
 
 def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
