@@ -82,6 +82,10 @@ HOT = ("_define_metric.py", "_disk", "_format", "_logger.py", "_messages.py", "_
 PLATFORM = {"ctypes", "fcntl", "msvcrt"}  # which not every Python has
 LATE = {
     ("_environment/snapshot.py", "importlib.metadata"),  # takes longer than all other imports of `Exp`
+    ("_generated_name.py", "hashlib"),  # few programs take their name from a job
+    ("_open_experiment.py", "_other_trackers"),  # only for errors
+    ("_open_streams.py", "_other_trackers"),
+    ("_other_trackers.py", "difflib"),
     ("_read/existing.py", ""),  # a cycle: `Exp` and `Experiment` make each other
     ("_read/experiment.py", "notebook"),  # few programs show an experiment in a notebook
 }

@@ -43,6 +43,13 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
     _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            from ._other_trackers import missing_attribute
+
+            raise missing_attribute(self, name)
+
     def _adopt(self, opening: Opening) -> None:
         """Set the attributes from *opening*, and log the file of uncommitted changes."""
         self._directory = self._folder = opening.folder

@@ -36,6 +36,13 @@ class StreamLogger(Logger):
         #: logger and all loggers below it are dropped.
         self._background: dict[str, object] = {}
 
+    if not TYPE_CHECKING:
+
+        def __call__(self, *values, **members):
+            from ._other_trackers import refuse_call
+
+            refuse_call(values, members)
+
 
 class OpenStreams:
     """The streams of one experiment to which this process writes.
