@@ -173,7 +173,7 @@ def test_the_rules_for_names_hold_for_values_too(exp: Exp) -> None:
     for name in ("../x.png", "x/../y.png", "", "CON.png", "\x1b.png"):
         with pytest.raises(InvalidName):
             exp.attach(np.zeros((2, 2)), name)
-    with pytest.raises(CannotAttach, match="how='hardlink' is for the path of a file, not for a ndarray"):
+    with pytest.raises(CannotAttach, match="how='hardlink' is for the path of a file, not for an ndarray"):
         exp.attach(np.zeros((2, 2)), how="hardlink")
     assert not (HOME / "files").exists()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidName, MLVError, read
+from mlvlogger._messages import a_type
 from program import program
 
 HOME = Path("runs/e")
@@ -329,3 +330,10 @@ def test_links_that_appear_and_disappear_are_not_followed(
     exp.close()
     assert tries == 2500 and swaps > 100
     assert os.listdir(tmp_path / "outside") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(5, "an int"), (0.5, "a float"), ({}, "a dict"), (Exp, "a type"), (object(), "an object")]
+)
+def test_the_type_of_a_value_has_its_article(value: object, words: str) -> None:
+    assert a_type(value) == words

@@ -8,7 +8,7 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.line import note_number, numbers, was_number
 from ._format.metrics import is_metric, step
-from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
+from ._messages import a_type, brief, qualname, reraise_exhaustion, short, warn_once
 from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 
 TYPE_CHECKING = False
@@ -59,8 +59,7 @@ def data_json(
     if data is not None:
         if not is_mapping(data):
             raise TypeError(
-                f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name each value: "
-                "event(name, step=…, value=…)."
+                f"data is {short(data)}, {a_type(data)}: give a dict, or name each value: event(name, step=…, value=…)."
             )
         given = _tree(data, experiment, attach, tree)
         names: dict[str, int] = {}

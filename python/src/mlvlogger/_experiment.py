@@ -14,7 +14,7 @@ from ._format.names import portable, stream_path
 from ._generated_name import check_unnamed, job_name
 from ._launcher import RANKS
 from ._launcher import rank as launched_rank
-from ._messages import qualname, short
+from ._messages import a_type, short
 from ._open_experiment import OpenExperiment
 from ._opening import Opening
 from ._options import check_choice
@@ -159,7 +159,7 @@ class Exp(OpenExperiment):
             name = job_name() if exists == "resume" else None
         elif not isinstance(name, str):
             raise InvalidName(
-                f"{short(name)} isn't a name for an experiment: it is a {qualname(type(name))}, not a string. Pass the "
+                f"{short(name)} isn't a name for an experiment: it is {a_type(name)}, not a string. Pass the "
                 "parameters by keyword, Exp(savedir, name, params=…); name can be left out."
             )
         else:

@@ -12,7 +12,7 @@ from ._format.encode import encode
 from ._format.names import DEFAULT_STREAM, stream_path
 from ._format.references import ExperimentRef
 from ._generated_name import generated_names
-from ._messages import qualname, short
+from ._messages import a_type, short
 from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
@@ -95,7 +95,7 @@ class Opening:
         """Create an experiment, or resume an existing one. The arguments and exceptions are those of `Exp`."""
         if parent is not None and not isinstance(parent, (ExperimentRef, ExistingExperiment)):
             raise TypeError(
-                f"parent is {short(parent)}, a {qualname(type(parent))}. Pass an Exp, what read(path) returns, or an "
+                f"parent is {short(parent)}, {a_type(parent)}. Pass an Exp, what read(path) returns, or an "
                 "ExperimentRef."
             )
         if name is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .._errors import InvalidName
-from .._messages import qualname, short
+from .._messages import a_type, short
 
 __all__ = [
     "DEFAULT_STREAM",
@@ -60,7 +60,7 @@ def portable(name: str, purpose: str, pattern: re.Pattern[str] = _NAME) -> str:
 
 def _fault(name: object, pattern: re.Pattern[str]) -> str:
     if not issubclass(type(name), str):
-        return f"it is a {qualname(type(name))}, not a string"
+        return f"it is {a_type(name)}, not a string"
     name = str.__str__(name)
     bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
     if bad:
