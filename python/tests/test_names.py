@@ -1,6 +1,7 @@
 """Hostile names and planted links: whatever they are, nothing outside of the experiment is made, changed or read."""
 
 import contextlib
+import inspect
 import os
 import warnings
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def _direct(_writer: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes a stream, it is opened here; to start a process for each of thousands would take minutes."""
     calls: Any = (Exp.__init__, Exp.resume, Exp.open, Exp.join)
     for call in calls:
-        monkeypatch.setitem(getattr(call, "__func__", call).__kwdefaults__, "writer", "direct")
+        monkeypatch.setitem(inspect.unwrap(getattr(call, "__func__", call)).__kwdefaults__, "writer", "direct")
 
 
 @pytest.fixture

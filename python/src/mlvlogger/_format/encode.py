@@ -9,18 +9,7 @@ import os
 from math import isfinite
 
 from .._errors import CannotEncode
-from .._messages import (
-    a_type,
-    brief,
-    cut,
-    error_line,
-    printable,
-    qualname,
-    reraise_exhaustion,
-    short,
-    to_ascii,
-    type_name,
-)
+from .._messages import brief, cut, error_line, printable, qualname, reraise_exhaustion, short, to_ascii, type_name
 from .convert import (
     Failed,
     as_text,
@@ -347,7 +336,7 @@ class _Encoder:
     def _typed(self, value: Any, depth: int) -> Any:
         tree = reference_tree(value, self._experiment_id)
         if depth + isinstance(value, External) > MAX_DEPTH or isinstance(decode(tree), Opaque):
-            return self.refuse(value, f"{a_type(value)} of a wrong form")
+            return self.refuse(value, f"a {qualname(type(value))} of a wrong form")
         return tree
 
     def _form(self, value: Any, depth: int) -> Any:
