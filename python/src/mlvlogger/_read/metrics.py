@@ -12,6 +12,7 @@ from .._format.names import DEFAULT_STREAM
 from .._messages import brief, warn
 from .fast import Series, quick_events
 from .patterns import matcher
+from .summaries import summaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from .events import Event
+    from .summaries import MetricSummary
 
     # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
     # events, and numbered lines that `read_event` must read.
@@ -118,6 +120,34 @@ class MetricReader:
         else:
             return list(series.names)
         return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
+
+    def metrics(self, pattern: str = "**", *, stream: str | None = None) -> list[MetricSummary]:
+        """Return a summary of each metric of a stream, in the order of their first values.
+
+        Rewound events are skipped. The exceptions are those of `events`.
+
+        Args:
+            pattern: As for `events`.
+            stream: As for `events`.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "summed") as exp:
+                exp.define_metric("loss", direction="minimize", unit="nat")
+                for step, loss in enumerate([0.9, 0.4, 0.5]):
+                    exp.log.event("train", step=step, loss=loss)
+
+            for found in read("runs/summed").metrics():
+                print(found.event, found.metric, found.count, found.last, found.best, found.best_at, found.unit)
+            ```
+
+            ```text
+            train loss 3 0.5 0.4 1 nat
+            ```
+        """
+        return summaries(self.events(pattern, stream=stream), self._definitions(self._stream_to_read(stream)))
 
     def metric_definitions(self, *, stream: str | None = None) -> MetricDefinitions:
         """Return the definitions of metrics that hold in a stream, as `Exp.define_metric` records them.
