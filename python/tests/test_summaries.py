@@ -1,6 +1,7 @@
 """`Experiment.metrics`: a summary of each metric."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,15 @@ def test_a_stream_that_does_not_exist_is_an_error_with_those_that_do(exp: Exp) -
     assert [found.metric for found in read(exp.path).metrics(stream="gpu")] == ["power"]
     with pytest.raises(FileNotFoundError, match="has no stream 'cpu'"):
         read(exp.path).metrics(stream="cpu")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_without_its_library_is_an_error_that_says_what_to_install(
+    library: str, exp: Exp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        getattr(read(exp.path), f"to_{library}")()
+    assert str(caught.value) == (
+        f"to_{library}() needs {library}, which isn't installed. Install it: pip install {library}."
+    )
