@@ -288,7 +288,7 @@ def test_the_worked_example_of_rewinds_is_a_vector_of_the_suite() -> None:
 def test_the_worked_example_of_effective_metadata_is_a_vector_of_the_suite() -> None:
     text = (SPEC / "metadata.md").read_text("utf-8")
     vectors = json.loads((SPEC.parents[1] / "conformance/suite/vectors/changes.json").read_text("utf-8"))["vectors"]
-    [vector] = [vector for vector in vectors if vector["name"] == "an evaluation with a value of its own"]
+    [vector] = [vector for vector in vectors if vector["name"] == "an evaluation with a separate value"]
     records = re.findall(r"^\| (\d) \| `(log[^`]+)` \| (.+?) \| (.*?) ?\|$", text, re.MULTILINE)
 
     def values(cell: str) -> dict[str, object]:

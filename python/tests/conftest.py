@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import inspect
 import os
 import signal
 import subprocess
@@ -34,7 +35,7 @@ def _writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         return
     calls: Any = (Logger.__init__, Exp.__init__, Exp.resume, Exp.open, Exp.join)
     for call in calls:
-        monkeypatch.setitem(getattr(call, "__func__", call).__kwdefaults__, "writer", "process")
+        monkeypatch.setitem(inspect.unwrap(getattr(call, "__func__", call)).__kwdefaults__, "writer", "process")
     put = ProcessWriter.put
 
     def put_and_drain(self: Any, *arguments: Any) -> int:

@@ -185,7 +185,7 @@ def test_a_table_in_params_is_read_only(tmp_path: Path) -> None:
     [
         (["a", "a"], [], ValueError, "the column 'a' twice"),
         (["a"], [[1], [1, 2]], ValueError, "row 1 of a table has 2 values for 1 columns"),
-        ([1], [], TypeError, "a column of a table is named 1, a int"),
+        ([1], [], TypeError, "a column of a table is named 1, an int"),
         (["\ud800"], [], ValueError, "lone surrogate"),
     ],
 )

@@ -369,7 +369,7 @@ def test_a_hostile_mapping_as_the_data_is_acknowledged_or_a_type_error(name: str
             try:
                 assert call() is not None  # type: ignore[no-untyped-call]
             except TypeError as error:
-                assert str(error).startswith("data is ") and "give a dict, or name the value" in str(error)
+                assert str(error).startswith("data is ") and "give a dict, or name each value" in str(error)
         seq = log.event("after")
     assert events(LOG)[-2]["seq"] == seq
 

@@ -108,7 +108,7 @@ def test_a_duplicate_key_and_data_that_is_not_a_mapping_are_refused(log: Logger)
     with pytest.raises(TypeError, match="data has 'a' twice, in the mapping and by keyword. Give it once."):
         log.event("x", {"a": 1}, a=1)
     for data in (5, [("a", 1)], "a", {1, 2}):
-        with pytest.raises(TypeError, match="give a dict, or name the value"):
+        with pytest.raises(TypeError, match="give a dict, or name each value"):
             log.event("x", data)  # type: ignore[arg-type]
     assert PATH.read_bytes() == before
 

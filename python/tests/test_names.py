@@ -1,6 +1,7 @@
 """Hostile names and planted links: whatever they are, nothing outside of the experiment is made, changed or read."""
 
 import contextlib
+import inspect
 import os
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, InvalidName, MLVError, read
+from mlvlogger._messages import a_type
 from program import program
 
 HOME = Path("runs/e")
@@ -79,7 +81,7 @@ def _direct(_writer: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes a stream, it is opened here; to start a process for each of thousands would take minutes."""
     calls: Any = (Exp.__init__, Exp.resume, Exp.open, Exp.join)
     for call in calls:
-        monkeypatch.setitem(getattr(call, "__func__", call).__kwdefaults__, "writer", "direct")
+        monkeypatch.setitem(inspect.unwrap(getattr(call, "__func__", call)).__kwdefaults__, "writer", "direct")
 
 
 @pytest.fixture
@@ -329,3 +331,10 @@ def test_links_that_appear_and_disappear_are_not_followed(
     exp.close()
     assert tries == 2500 and swaps > 100
     assert os.listdir(tmp_path / "outside") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(5, "an int"), (0.5, "a float"), ({}, "a dict"), (Exp, "a type"), (object(), "an object")]
+)
+def test_the_type_of_a_value_has_its_article(value: object, words: str) -> None:
+    assert a_type(value) == words

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mlvlogger import Exp, Logger, StreamBusy, read
-from mlvlogger._experiment import _RANKS
+from mlvlogger._launcher import RANKS as VARIABLES
 from program import program
 
 HOME = Path("runs/e")
@@ -232,11 +232,11 @@ def test_a_script_killed_at_any_call_while_it_adds_leaves_a_whole_record_or_none
 def test_the_rank_is_that_of_the_innermost_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch script of Slurm has a SLURM_PROCID of 0, and what mpirun starts from there inherits it."""
     Exp("runs", "e").close()
-    for number, name in enumerate(reversed(_RANKS)):
+    for number, name in enumerate(reversed(VARIABLES)):
         monkeypatch.setenv(name, str(number))
         Exp.join(HOME).close()
         assert (HOME / f"log/rank-{number}.jsonl").exists(), name
-    assert _RANKS[0] == "RANK" and _RANKS[-1] == "SLURM_PROCID"
+    assert VARIABLES[0] == "RANK" and VARIABLES[-1] == "SLURM_PROCID"
 
 
 def test_a_local_rank_is_not_a_rank(monkeypatch: pytest.MonkeyPatch) -> None:

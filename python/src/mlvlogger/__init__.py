@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ._read.problems import Problem
     from ._read.read import read
     from ._read.spans import SpanTree
+    from ._read.summaries import MetricSummary
     from ._version import SPEC_VERSION, __version__
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "MLVError",
     "MetricDefinition",
     "MetricDefinitions",
+    "MetricSummary",
     "NewFile",
     "NewText",
     "NotAnExperiment",
@@ -131,6 +133,7 @@ _HOMES = {
     "_read.problems": "Problem",
     "_read.read": "read",
     "_read.spans": "SpanTree",
+    "_read.summaries": "MetricSummary",
     "_version": "SPEC_VERSION __version__",
 }
 

@@ -8,7 +8,7 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.line import note_number, numbers, was_number
 from ._format.metrics import is_metric, step
-from ._messages import brief, qualname, reraise_exhaustion, short, warn_once
+from ._messages import a_type, brief, qualname, reraise_exhaustion, short, warn_once
 from ._write.large import MANY, MAX_DATA, shortened, warn_if_large
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ _FIRST_OF_NUMBER = "0123456789+-.nNiI"  # the first characters of strings that `
 
 def data_json(
     name: bytes,
-    data: Mapping[str, Any] | None,
+    data: Mapping[str, Any] | list[Any] | None,
     members: dict[str, Any],
     experiment: str | None,
     attach_table: Callable[[bytes, tuple[Any, ...], bytes], File | None] | None = None,
@@ -36,7 +36,7 @@ def data_json(
 
     Args:
         name: The name of the event as JSON, for warnings.
-        data: As for `Logger.event`.
+        data: As for `Logger.event`; a list of several values is an error.
         members: As for `Logger.event`.
         experiment: The id of the experiment, None for a bare log.
         attach_table: A function that writes the rows of a large table to an attached file; None for a bare log. Its
@@ -59,8 +59,7 @@ def data_json(
     if data is not None:
         if not is_mapping(data):
             raise TypeError(
-                f"data is {short(data)}, a {qualname(type(data))}: give a dict, or name the value: "
-                "event(name, value=…)."
+                f"data is {short(data)}, {a_type(data)}: give a dict, or name each value: event(name, step=…, value=…)."
             )
         given = _tree(data, experiment, attach, tree)
         names: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._errors import InvalidName
+from ._format.convert import is_mapping
 from ._format.event_name import MAX_EVENT_NAME, is_event_name
 from ._format.json import dumps
 from ._format.lifecycle import is_lifecycle
@@ -24,6 +25,10 @@ def name_json(path: str, name: str) -> bytes:
     # `str.__str__` gives the characters: `str` and `format` of an enumeration of strings may give others.
     full = (path + "/" if path else "") + str.__str__(name) if issubclass(type(name), str) else ""
     if not is_event_name(full):
+        if is_mapping(name):
+            raise InvalidName(
+                f"{short(name)} isn't an event name. Pass the name first: event('train', {{'loss': 0.5}})."
+            )
         raise InvalidName(
             f"{short(name)} isn't an event name: it must be words joined by single slashes, without control "
             f"characters, of at most {MAX_EVENT_NAME} characters with the logger's path {path!r}."

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import os
 import time
+from functools import wraps
 from pathlib import Path
 
 from ._disk.folder import check_path
-from ._errors import NotAnExperiment
+from ._errors import InvalidName, NotAnExperiment
 from ._format.json import MAX_INT
 from ._format.names import portable, stream_path
-from ._messages import short
+from ._generated_name import check_unnamed, job_name
+from ._launcher import RANKS
+from ._launcher import rank as launched_rank
+from ._messages import a_type, short
 from ._open_experiment import OpenExperiment
 from ._opening import Opening
 from ._options import check_choice
+from ._other_trackers import refuse_keywords
 from ._read.experiment import Experiment
 from ._read.meta import is_experiment
 from ._read.nearest import enclosing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias, TypeVar
 
     from ._format.references import ExperimentRef
 
+    F = TypeVar("F", bound=Callable[..., None])
     Self = TypeVar("Self", bound="Exp")  # `typing.Self` needs Python 3.11
     StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["Exp"]
 
-# The environment variables in which launchers set the rank of a process; the first one that is set counts. Slurm's is
-# the last: Slurm sets it to 0 for a batch script, and processes that mpirun starts there inherit it.
-_RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
+
+def _with_known_keywords(init: F) -> F:
+    """Let a keyword that *init* doesn't have be an error that names the argument that is meant."""
+    code = init.__code__
+    known = dict.fromkeys(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+    @wraps(init)
+    def checked(self: Exp, *arguments: Any, **keywords: Any) -> None:
+        if not keywords.keys() <= known.keys():
+            refuse_keywords(keywords, tuple(known))
+        init(self, *arguments, **keywords)
+
+    return checked  # type: ignore[return-value]
 
 
 class Exp(OpenExperiment):
@@ -55,7 +71,9 @@ class Exp(OpenExperiment):
         savedir: The directory for the experiment; created if it doesn't exist. If it is inside another experiment, that
             experiment becomes the parent.
         name: The name of the experiment and of its directory: a portable name, which is 1 to 100 of
-            `A-Z a-z 0-9 . _ -` (`meta.name`).
+            `A-Z a-z 0-9 . _ -` (`meta.name`). By default, a new name is generated from the time in UTC and two words,
+            such as `20261129-081530-quiet-otter`. With `exists="resume"`, the default comes from the job of Slurm or
+            torchrun, the script and its arguments, such as `train-slurm-1234_7-3fa1`.
         params: The parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
             configuration of OmegaConf or ml_collections, of [values](#values).
         kind: The kind of experiment, such as `"train"`: a portable name.
@@ -92,8 +110,9 @@ class Exp(OpenExperiment):
             `exists="resume"`.
         TypeError: If `params` or `extra` isn't one of the listed objects, or `parent`, `tags`, `description` or
             `variables` has another type.
-        ValueError: If `exists`, `on_error`, `writer` or `durability` isn't one of its values, a tag isn't a non-empty
-            string, or a tag or `description` has a lone surrogate.
+        ValueError: If there is no `name`, and either this is a worker whose rank isn't 0, or `exists="resume"` and no
+            scheduler set an id of the job; if `exists`, `on_error`, `writer` or `durability` isn't one of its values,
+            a tag isn't a non-empty string, or a tag or `description` has a lone surrogate.
         OSError: If the system refuses. Unless there is a `meta.json`, no experiment was created.
 
     Example:
@@ -112,10 +131,11 @@ class Exp(OpenExperiment):
         ```
     """
 
+    @_with_known_keywords
     def __init__(
         self,
         savedir: StrPath,
-        name: str,
+        name: str | None = None,
         params: Any = None,
         kind: str = "experiment",
         *,
@@ -133,7 +153,17 @@ class Exp(OpenExperiment):
         takeover: bool = False,
     ) -> None:
         check_choice("exists", exists, ("error", "number", "resume"))
-        name, kind = portable(name, "an experiment"), portable(kind, "a kind")
+        kind = portable(kind, "a kind")
+        if name is None:
+            check_unnamed()
+            name = job_name() if exists == "resume" else None
+        elif not isinstance(name, str):
+            raise InvalidName(
+                f"{short(name)} isn't a name for an experiment: it is {a_type(name)}, not a string. Pass the "
+                "parameters by keyword, Exp(savedir, name, params=…); name can be left out."
+            )
+        else:
+            name = portable(name, "an experiment")
         with Opening(on_error, writer, durability, takeover) as opening:
             opening.prepare_record(params, extra, tags, description, variables, redact, diff)
             opening.create(savedir, name, kind, exists, parent)
@@ -279,7 +309,11 @@ class Exp(OpenExperiment):
             OSError: If the system refuses.
         """
         if rank is None:
-            rank = _rank()
+            rank = launched_rank()
+        if rank is None:
+            raise ValueError(
+                f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(RANKS)}."
+            )
         if type(rank) is not int or not 0 <= rank <= MAX_INT:
             raise ValueError(f"rank is {short(rank)}: give the number of this worker, an integer of at least 0.")
         exp = cls.__new__(cls)
@@ -311,18 +345,6 @@ class Exp(OpenExperiment):
                 f"{os.fspath(path)!r} is in no experiment: no directory above it has a meta.json of MLV."
             )
         return Experiment(directory)
-
-
-def _rank() -> int:
-    for name in _RANKS:
-        text = os.environ.get(name)
-        if text is not None:
-            if text.isascii() and text.isdecimal() and len(text) < 20:
-                return int(text)
-            raise ValueError(
-                f"the environment's {name} is {short(text)}, not a number. Pass this worker's: join(path, rank)."
-            )
-    raise ValueError(f"no rank: give the number of this worker, join(path, rank), or set one of {', '.join(_RANKS)}.")
 
 
 def _wait_for(path: StrPath, timeout: float) -> None:

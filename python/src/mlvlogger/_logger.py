@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, TypeVar
+    from typing import Any, NoReturn, TypeVar
 
     _L = TypeVar("_L", bound="Logger")
 
@@ -142,7 +142,9 @@ class Logger(MetricDefiner):
 
         return Path(self._stream.path)
 
-    def event(self, name: str, data: Mapping[str, Any] | None = None, /, **members: Any) -> int | None:
+    def event(
+        self, name: str, data: Mapping[str, Any] | None = None, /, *misplaced: NoReturn, **members: Any
+    ) -> int | None:
         """Log an event.
 
         The value is fixed at the call: later changes of `data` have no effect. A value that can't be encoded raises no
@@ -157,6 +159,7 @@ class Logger(MetricDefiner):
         Args:
             name: One segment, or several joined by `/`, below the path of this logger (`event.name`).
             data: The data: a mapping, or another object that `Exp` accepts as `params`, of [values](#values).
+            misplaced: Nothing: each value needs a name.
             members: More data, by keyword.
 
         Returns:
@@ -166,14 +169,15 @@ class Logger(MetricDefiner):
         Raises:
             InvalidName: If `name` has an empty segment, a control character, the first segment `mlv`, or with the path
                 more than 1024 characters.
-            TypeError: If `data` isn't a mapping, or has a key that is also passed by keyword. A key that only has the
-                same name in JSON, such as 1 and the keyword "1", is recorded under another name, with a warning.
+            TypeError: If `data` isn't a mapping, has a key that is also passed by keyword, or is followed by a value
+                without a name. A key that only has the same name in JSON, such as 1 and the keyword "1", is recorded
+                under another name, with a warning.
             LogClosed: If the stream is closed.
             WriteFailed: If writing fails, with `on_error="raise"`.
         """
         full = (self._names.get(name) if type(name) is str else None) or self._name(name)
         text, values = (numbers(members) if data is None else None) or data_json(
-            full, data, members, self._experiment_id, self._stream.attach_table
+            full, [data, *misplaced] if misplaced else data, members, self._experiment_id, self._stream.attach_table
         )
         # The conditions of `check_step`: calling it for each event would take more time.
         if values is not None and "step" in members:

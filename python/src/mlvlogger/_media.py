@@ -19,7 +19,7 @@ from ._format.encode import encode
 from ._format.json import dumps
 from ._format.table import Table
 from ._format.tabular import row_lines
-from ._messages import qualname, short, warn_once
+from ._messages import a_type, qualname, short, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _default_and_writer(value: Any) -> tuple[str, Callable[[Any, str], bytes]]:
         raise TypeError("a LazyFrame has no rows yet. Attach what it gives: exp.attach(frame.collect()).")
     if all(hasattr(value, part) for part in ("shape", "dtype", "__array__")):
         return "image.png", _array
-    raise TypeError(f"a {qualname(type(value))} cannot be attached: {short(value)}. {_ACCEPTED}")
+    raise TypeError(f"{a_type(value)} cannot be attached: {short(value)}. {_ACCEPTED}")
 
 
 def png(width: int, height: int, channels: int, pixels: bytes) -> bytes:

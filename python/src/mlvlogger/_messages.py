@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "a_type",
     "brief",
     "cut",
     "error_line",
@@ -97,6 +98,12 @@ def qualname(kind: type) -> str:
     except Exception as error:
         reraise_exhaustion(error)
         return "a type without a name"
+
+
+def a_type(value: object) -> str:
+    """Return the qualified name of the type of a value with its article, such as `an int`."""
+    name = qualname(type(value))
+    return f"{'an' if name[:1].lower() in ('a', 'e', 'i', 'o') or name.startswith('nd') else 'a'} {name}"
 
 
 def type_name(kind: type) -> str:

@@ -32,7 +32,7 @@ def free_names(savedir: str | os.PathLike[str] | SubSavedir, name: str) -> Itera
             taken = set(os.listdir(Path(savedir)))
     except OSError:  # a directory that can't be listed
         taken = set()
-    return (free for number in count(1) if (free := portable_name(f"{name}_{number}")) not in taken)
+    yield from (free for number in count(1) if (free := portable_name(f"{name}_{number}")) not in taken)
 
 
 def make_sub_directory(savedir: SubSavedir, name: str) -> Folder:

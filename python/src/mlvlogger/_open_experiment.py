@@ -11,7 +11,7 @@ from ._format.decode import decode_members
 from ._format.names import portable, portable_name, portable_path, stream_path
 from ._format.references import File
 from ._media import encode_file
-from ._messages import qualname
+from ._messages import a_type
 from ._monitor import Watch
 from ._new_file import NewFile, NewText, attach_bytes
 from ._options import check_choice
@@ -42,6 +42,13 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
 
     _last_attribute: ClassVar[str] = "log"
     log: StreamLogger
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            from ._other_trackers import missing_attribute
+
+            raise missing_attribute(self, name)
 
     def _adopt(self, opening: Opening) -> None:
         """Set the attributes from *opening*, and log the file of uncommitted changes."""
@@ -192,9 +199,7 @@ class OpenExperiment(BackgroundLogging, ExistingExperiment):
         if name is not None:
             name = portable_path(name, "an attached file")
         if how != "copy":
-            raise CannotAttach(
-                f"how={how!r} is for the path of a file, not for a {qualname(type(source))}. Leave it out."
-            )
+            raise CannotAttach(f"how={how!r} is for the path of a file, not for {a_type(source)}. Leave it out.")
         return self._log_file(attach_bytes(self._files, *encode_file(source, name)), "")
 
     if TYPE_CHECKING:

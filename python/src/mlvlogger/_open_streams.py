@@ -10,7 +10,7 @@ from ._errors import InvalidName, LogClosed, WriteFailed
 from ._format.convert import is_mapping
 from ._format.names import DEFAULT_STREAM, is_stream_path, portable, stream_name
 from ._logger import Logger
-from ._messages import qualname, short
+from ._messages import a_type, short
 from ._write.lifecycle_events import record_event
 from ._write.other_streams import other_streams
 from ._write.stream import Stream
@@ -35,6 +35,13 @@ class StreamLogger(Logger):
         #: The captured output and the samples of the system. They continue if the experiment is dropped, until this
         #: logger and all loggers below it are dropped.
         self._background: dict[str, object] = {}
+
+    if not TYPE_CHECKING:
+
+        def __call__(self, *values, **members):
+            from ._other_trackers import refuse_call
+
+            refuse_call(values, members)
 
 
 class OpenStreams:
@@ -168,7 +175,7 @@ class OpenStreams:
             record: As for `open`.
         """
         if not is_mapping(mark):
-            raise TypeError(f"the mark is {short(mark)}, a {qualname(type(mark))}: give what mark() returned.")
+            raise TypeError(f"the mark is {short(mark)}, {a_type(mark)}: give what mark() returned.")
         streams = []
         for name, seq in mark.items():
             if type(name) is not str or not is_stream_path(name):

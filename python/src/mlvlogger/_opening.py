@@ -11,7 +11,8 @@ from ._files import Files
 from ._format.encode import encode
 from ._format.names import DEFAULT_STREAM, stream_path
 from ._format.references import ExperimentRef
-from ._messages import qualname, short
+from ._generated_name import generated_names
+from ._messages import a_type, short
 from ._new_directory import free_names, make_directory, make_sub_directory, refuse_existing
 from ._open_streams import OpenStreams
 from ._options import writer_options
@@ -90,15 +91,18 @@ class Opening:
         self._members = _meta.members(params, extra, tags, description, redact)
         self._provenance = Provenance(variables, redact, diff)
 
-    def create(self, savedir: Any, name: str, kind: str, exists: str, parent: Any) -> None:
+    def create(self, savedir: Any, name: str | None, kind: str, exists: str, parent: Any) -> None:
         """Create an experiment, or resume an existing one. The arguments and exceptions are those of `Exp`."""
         if parent is not None and not isinstance(parent, (ExperimentRef, ExistingExperiment)):
             raise TypeError(
-                f"parent is {short(parent)}, a {qualname(type(parent))}. Pass an Exp, what read(path) returns, or an "
+                f"parent is {short(parent)}, {a_type(parent)}. Pass an Exp, what read(path) returns, or an "
                 "ExperimentRef."
             )
-        wanted = name
-        names = None  # other names, with exists="number"
+        if name is None:
+            names, exists = generated_names(), "number"
+            name = next(names)
+        else:
+            names = free_names(savedir, name)  # nothing is listed before the first `next`
         while True:
             try:
                 self._create(savedir, name, kind, parent)
@@ -111,7 +115,6 @@ class Opening:
                     is_sub = isinstance(savedir, SubSavedir)
                     self.resume(Folder(savedir.folder, kind, name) if is_sub else Path(savedir, name))
                     return
-                names = names or free_names(savedir, wanted)
                 name = next(names)
 
     def _create(self, savedir: Any, name: str, kind: str, parent: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from math import isfinite, isnan
 
+from .._messages import a_type
 from .immutable import Immutable
 from .json import MAX_INT
 
@@ -158,7 +159,7 @@ def _numbers(name: str, values: Any) -> tuple[float, ...]:
 def _number(name: str, value: Any) -> float:
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} of a histogram has {value!r}, a {type(value).__name__}: give numbers.")
+        raise TypeError(f"{name} of a histogram has {value!r}, {a_type(value)}: give numbers.")
     if isinstance(value, int):
         return int(value) if abs(value) <= MAX_INT else float(value)
     return float(value)

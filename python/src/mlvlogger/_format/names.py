@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .._errors import InvalidName
-from .._messages import qualname, short
+from .._messages import a_type, short
 
 __all__ = [
     "DEFAULT_STREAM",
@@ -53,14 +53,14 @@ def portable(name: str, purpose: str, pattern: re.Pattern[str] = _NAME) -> str:
         raise InvalidName(
             f"{short(name)} isn't a name for {purpose}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
             "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
-            "device's, such as CON."
+            f"device's, such as CON{_similar(name, pattern)}."
         )
     return str.__str__(name)
 
 
 def _fault(name: object, pattern: re.Pattern[str]) -> str:
     if not issubclass(type(name), str):
-        return f"it is a {qualname(type(name))}, not a string"
+        return f"it is {a_type(name)}, not a string"
     name = str.__str__(name)
     bad = [char for char in name if not pattern.fullmatch(f"a{char}a")]
     if bad:
@@ -68,6 +68,14 @@ def _fault(name: object, pattern: re.Pattern[str]) -> str:
     if not 1 <= len(name) <= _MAX_LENGTH:
         return f"it has {len(name)} characters"
     return "a device has it" if _DEVICE.fullmatch(name) else "its first or last character isn't allowed there"
+
+
+def _similar(name: object, pattern: re.Pattern[str]) -> str:
+    """Return the end of a message that suggests a similar portable name; empty if there is none."""
+    if not issubclass(type(name), str):
+        return ""
+    similar = re.sub(r"[^A-Za-z0-9._-]+", "_", str.__str__(name)).strip("._-")[:_MAX_LENGTH]
+    return f": for example, {similar!r}" if pattern.fullmatch(similar) and not _DEVICE.fullmatch(similar) else ""
 
 
 def portable_path(name: str, purpose: str) -> str:

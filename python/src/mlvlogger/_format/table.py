@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._messages import a_type
 from .immutable import Immutable
 from .json import is_text
 
@@ -55,7 +56,7 @@ class Table(Immutable):
         names: list[str] = []
         for name in columns:
             if not isinstance(name, str):
-                raise TypeError(f"a column of a table is named {name!r}, a {type(name).__name__}: give a string.")
+                raise TypeError(f"a column of a table is named {name!r}, {a_type(name)}: give a string.")
             if not is_text(name):
                 raise ValueError(
                     f"the column {name!r} of a table has a lone surrogate: decode the name properly first."

@@ -10,16 +10,21 @@ from .._format.metric_definition import DIRECTIONS, MetricDefinitions
 from .._format.metrics import is_metric
 from .._format.names import DEFAULT_STREAM
 from .._messages import brief, warn
+from .._options import check_choice
 from .fast import Series, quick_events
+from .frames import LAYOUTS, long_columns, pandas_frame, polars_frame, wide_columns
 from .patterns import matcher
+from .summaries import summaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from .events import Event
+    from .frames import Columns
+    from .summaries import MetricSummary
 
     # A function of a stream's path, the number of a line, and the block of lines that begins with that line. It yields
     # events, and numbered lines that `read_event` must read.
@@ -118,6 +123,97 @@ class MetricReader:
         else:
             return list(series.names)
         return list(dict.fromkeys((event.name, name) for event in self.events(stream=stream) for name in event.metrics))
+
+    def metrics(self, pattern: str = "**", *, stream: str | None = None) -> list[MetricSummary]:
+        """Return a summary of each metric of a stream, in the order of their first values.
+
+        Rewound events are skipped. The exceptions are those of `events`.
+
+        Args:
+            pattern: As for `events`.
+            stream: As for `events`.
+
+        Example:
+            ```python
+            from mlvlogger import Exp, read
+
+            with Exp("runs", "summed") as exp:
+                exp.define_metric("loss", direction="minimize", unit="nat")
+                for step, loss in enumerate([0.9, 0.4, 0.5]):
+                    exp.log.event("train", step=step, loss=loss)
+
+            for found in read("runs/summed").metrics():
+                print(found.event, found.metric, found.count, found.last, found.best, found.best_at, found.unit)
+            ```
+
+            ```text
+            train loss 3 0.5 0.4 1 nat
+            ```
+        """
+        return summaries(self.events(pattern, stream=stream), self._definitions(self._stream_to_read(stream)))
+
+    def to_pandas(
+        self, pattern: str = "**", *, layout: str = "wide", stream: str | None = None, axis: str = "step"
+    ) -> Any:
+        """Return the metrics of a stream as a `pandas.DataFrame`. Rewound events are skipped.
+
+        Values that have no position on the axis are left out, with a warning. The exceptions are those of `events`, and
+        the ones below.
+
+        Args:
+            pattern: As for `events`.
+            layout: `"wide"` for a row per position and a column per metric, named `event.metric`; if a metric has
+                several values at a position, the further ones are in further rows. `"long"` for a row per value, in the
+                order of the log, with the columns `event`, `metric`, `step`, `value`, `seq` and `time`.
+            stream: As for `events`.
+            axis: The member of the data that gives the positions, and the name of their column; `position` if another
+                column has this name. Positions are those of `metric`.
+
+        Returns:
+            The table. Integers stay integers (`int64`; with missing values, `Int64`). A column with floats is
+                `float64`, with NaN for a missing value. Columns with integers that these can't hold exactly are
+                `object`, with `int` and `float`. Times are in UTC.
+
+        Raises:
+            ModuleNotFoundError: If pandas isn't installed.
+            ValueError: If `layout` isn't one of its values.
+        """
+        return pandas_frame(self._columns(pattern, layout, stream, axis))
+
+    def to_polars(
+        self, pattern: str = "**", *, layout: str = "wide", stream: str | None = None, axis: str = "step"
+    ) -> Any:
+        """Return the metrics of a stream as a `polars.DataFrame`.
+
+        The exceptions are those of `to_pandas`, with polars.
+
+        Args:
+            pattern: As for `events`.
+            layout: As for `to_pandas`.
+            stream: As for `events`.
+            axis: As for `to_pandas`.
+
+        Returns:
+            The table. Integers stay integers (`Int64`), and a missing value is null in each column. Columns with
+                integers that `Int64` or `Float64` can't hold exactly are `Object`, with `int` and `float`.
+
+        Raises:
+            ModuleNotFoundError: If polars isn't installed.
+        """
+        return polars_frame(self._columns(pattern, layout, stream, axis))
+
+    def _columns(self, pattern: str, layout: str, stream: str | None, axis: str) -> Columns:
+        """Return the columns of a table of metrics. The arguments and exceptions are those of `to_pandas`."""
+        check_choice("layout", layout, LAYOUTS)
+        make = wide_columns if layout == "wide" else long_columns
+        columns, left_out = make(self.events(pattern, stream=stream), axis)
+        if left_out:
+            what = "1 value was" if left_out == 1 else f"{left_out} values were"
+            warn(
+                f"{self.path}: {what} left out: the event has no number {brief(axis)}, which is the axis. For another "
+                'axis, pass axis, such as axis="step".'
+            )
+        return columns
 
     def metric_definitions(self, *, stream: str | None = None) -> MetricDefinitions:
         """Return the definitions of metrics that hold in a stream, as `Exp.define_metric` records them.

@@ -18,7 +18,7 @@ from .._format.meta import Meta, are_same, fold
 from .._format.names import DEFAULT_STREAM
 from .._format.references import Redacted
 from .._format.refusal import refusal
-from .._messages import brief, qualname, short, warn, warn_once
+from .._messages import a_type, brief, short, warn, warn_once
 from .._secrets import redact as redact_secrets
 from .._secrets import secret_value
 from .._version import SPEC_VERSION
@@ -102,8 +102,7 @@ def _encode_mapping(name: str, value: Any, refused: list[Problem]) -> dict[str, 
     tree = encode(value, path=name, depth=2, refused=refused) if is_mapping(value) else None
     if type(tree) is not dict:  # a configuration object may be a list, too
         raise TypeError(
-            f"{name} is {short(value)}, a {qualname(type(value))}: "
-            "give a mapping, a dataclass or an argparse namespace."
+            f"{name} is {short(value)}, {a_type(value)}: give a mapping, a dataclass or an argparse namespace."
         )
     return tree
 
