@@ -6,7 +6,8 @@ const RECORD = ["mlv", "created", "params", "environment", "tags", "description"
 const FIRST = [...RECORD, "name", "kind", "nonce", "parent"];
 const ADDITION = [...RECORD, "experiment", "previous", "stream", "changes"];
 const CHANGED = ["params", "extra"];
-const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "within"];
+const SPAN = ["span", "begin", "seconds", "within"];
+const EVENT = ["seq", "time", "event", "data", ...SPAN];
 
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
@@ -191,7 +192,14 @@ export function checkEvent(event, isKnown) {
   check("event", "event.name", isEventName);
   if (isKnown && is.isLifecycle(name) && !checks) report("event.reserved");
   check("data", "event.data", isPlain);
-  if (!hasSpanForm(event)) report("span.form");
+  check("span", "event.span", oneOf("begin", "end"));
+  check("begin", "event.begin", atLeast(1));
+  check("seconds", "event.seconds", (value) => typeof value === "number" && value >= 0);
+  check("within", "event.within", atLeast(1));
+  const isEnd = event.get("span") === "end";
+  if (event.has("begin") !== isEnd || event.has("seconds") !== isEnd) report("span.members");
+  if (isEnd && event.has("within")) report("span.end-within");
+  if (is.isLifecycle(name) && SPAN.some((member) => event.has(member))) report("span.lifecycle");
   if (checks && is.isObject(data)) {
     if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
     if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
@@ -208,21 +216,5 @@ export function isEventName(name) {
     name.split("/").every((segment) => segment !== "") &&
     is.isWithin(name, 1024) &&
     !is.hasControls(name)
-  );
-}
-
-function hasSpanForm(event) {
-  const has = (...names) => names.some((name) => event.has(name));
-  if (is.isLifecycle(event.get("event")) && has("span", "begin", "seconds", "within")) return false;
-  if (has("within") && !is.isInteger(event.get("within"), 1)) return false;
-  if (!has("span", "begin", "seconds")) return true;
-  if (event.get("span") === "begin") return !has("begin", "seconds");
-  const seconds = event.get("seconds");
-  return (
-    event.get("span") === "end" &&
-    is.isInteger(event.get("begin"), 1) &&
-    typeof seconds === "number" &&
-    seconds >= 0 &&
-    !has("within")
   );
 }
