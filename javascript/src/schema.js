@@ -182,7 +182,7 @@ export function checkEvent(event, isKnown) {
   const report = (rule) => rules.add(rule);
   const check = (name, rule, isRight) => event.has(name) && !isRight(event.get(name)) && report(rule);
   const [name, data] = [event.get("event"), event.get("data")];
-  const [checks, required] = LIFECYCLE.get(name) ?? [];
+  const [checks] = LIFECYCLE.get(name) ?? [];
 
   if (!["seq", "time", "event", "data"].every((member) => event.has(member))) report("event.members");
   if (isKnown && [...event.keys()].some((member) => !EVENT.includes(member))) report("event.unknown-members");
@@ -202,11 +202,30 @@ export function checkEvent(event, isKnown) {
   if (is.isLifecycle(name) && SPAN.some((member) => event.has(member))) report("span.lifecycle");
   if (checks && is.isObject(data)) {
     if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
-    if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
+    checkLifecycle(name, data, report);
     if (name === "mlv/start" && !is.hasFeatureNames(data.get("requires"))) report("requires.names");
   }
   if (isPlain(data)) checkTree(data, isKnown, report);
   return rules;
+}
+
+/** The rules of the members of `data` that aren't those of `NAME.data`; of a missing member, `start.members`. */
+const DATA_RULES = {
+  status: "end.status",
+  error: "end.error",
+  streams: "end.streams-form",
+  seals: "end.seals-form",
+  from: "seal.data",
+  sha256: "seal.data",
+};
+
+function checkLifecycle(name, data, report) {
+  const [checks, required] = /** @type {any} */ (LIFECYCLE.get(name));
+  const rule = `${name.slice(4)}.data`;
+  for (const [member, isRight] of Object.entries(checks)) {
+    if (data.has(member)) isRight(data.get(member)) || report(DATA_RULES[member] ?? rule);
+    else if (required.includes(member)) report(name === "mlv/start" ? "start.members" : (DATA_RULES[member] ?? rule));
+  }
 }
 
 /** Whether a name can be that of an event. */
