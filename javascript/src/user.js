@@ -6,7 +6,7 @@
 import {fromBytes, toBytes} from "./directory.js";
 import {isInt, isObject} from "./forms.js";
 import {Histogram, Table} from "./tables.js";
-import {checkTree, isType} from "./values.js";
+import {hasForm, isType} from "./values.js";
 
 const MAX_DEPTH = 64;
 export const FLOATS = new Map([
@@ -98,15 +98,6 @@ export function decode(value) {
   if (type === "string" && hasForm(value)) return fromUnits(text);
   if ((type === "histogram" || type === "table") && hasForm(value)) return decodeForm(value);
   return new Typed(type, new Map([...value].filter(([name]) => name !== "_mlv")));
-}
-
-/** Whether a typed value, apart from those inside it, has the form of its type. */
-function hasForm(value) {
-  let has = true;
-  checkTree(value, true, (rule) => {
-    has &&= rule !== `value.${value.get("_mlv")}`;
-  });
-  return has;
 }
 
 function decodeForm(value) {
