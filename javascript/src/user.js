@@ -22,8 +22,9 @@ export class Typed {
     this.members = members;
   }
 
+  /** Whether the type isn't known, or the members don't have its form. */
   get isOpaque() {
-    return !isType(this.type);
+    return !isType(this.type) || !hasForm(new Map([["_mlv", this.type], ...this.members]));
   }
 }
 
