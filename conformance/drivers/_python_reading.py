@@ -203,8 +203,8 @@ def _duration(value: timedelta) -> Any:
 
 
 def _opaque(value: Any) -> Any:
-    # Python has no duration of this length, so the reader gives the typed value.
-    if value.json["_mlv"] == "duration":
+    # Of a duration that Python has no value for, as it is too long, the reader gives the typed value.
+    if value.json["_mlv"] == "duration" and isinstance(value.json.get("value"), str):
         return {"duration": value.json["value"]}
     return {"opaque": value.json}
 

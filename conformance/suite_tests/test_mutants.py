@@ -217,7 +217,6 @@ def test_a_validator_without_an_assertion_fails(made: dict[str, Path]) -> None:
 
 
 EQUIVALENT = {
-    'span.form: required: ["span"] at anyOf.required',
     'event.data: type: "object" at data.type',
     "event.name: minLength: 1 at event.minLength",
     'event.name: type: "string" at event.not.type',

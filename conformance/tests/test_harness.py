@@ -126,7 +126,7 @@ def test_rules_that_were_not_run_are_apart_from_rules_that_the_suite_cannot_test
     of_the_run, of_the_suite = done.stdout.splitlines()[-2:]
     assert re.fullmatch("not tested in this run: [0-9]+ rules", of_the_run)
     assert of_the_suite.startswith("not covered by the suite: ") and ": validator.read-only (locks, " in of_the_suite
-    assert ", validator.contained, validator.terminal, validator.exit" in of_the_suite
+    assert ", validator.contained, validator.network, validator.terminal, validator.exit" in of_the_suite
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ const RECORD = ["mlv", "created", "params", "environment", "tags", "description"
 const FIRST = [...RECORD, "name", "kind", "nonce", "parent"];
 const ADDITION = [...RECORD, "experiment", "previous", "stream", "changes"];
 const CHANGED = ["params", "extra"];
-const EVENT = ["seq", "time", "event", "data", "span", "begin", "seconds", "within"];
+const SPAN = ["span", "begin", "seconds", "within"];
+const EVENT = ["seq", "time", "event", "data", ...SPAN];
 
 const hasType = (type) => (value) => is.isObject(value) && value.get("_mlv") === type;
 const isPlain = (value) => is.isObject(value) && !value.has("_mlv");
@@ -181,7 +182,7 @@ export function checkEvent(event, isKnown) {
   const report = (rule) => rules.add(rule);
   const check = (name, rule, isRight) => event.has(name) && !isRight(event.get(name)) && report(rule);
   const [name, data] = [event.get("event"), event.get("data")];
-  const [checks, required] = LIFECYCLE.get(name) ?? [];
+  const [checks] = LIFECYCLE.get(name) ?? [];
 
   if (!["seq", "time", "event", "data"].every((member) => event.has(member))) report("event.members");
   if (isKnown && [...event.keys()].some((member) => !EVENT.includes(member))) report("event.unknown-members");
@@ -191,14 +192,40 @@ export function checkEvent(event, isKnown) {
   check("event", "event.name", isEventName);
   if (isKnown && is.isLifecycle(name) && !checks) report("event.reserved");
   check("data", "event.data", isPlain);
-  if (!hasSpanForm(event)) report("span.form");
+  check("span", "event.span", oneOf("begin", "end"));
+  check("begin", "event.begin", atLeast(1));
+  check("seconds", "event.seconds", (value) => typeof value === "number" && value >= 0);
+  check("within", "event.within", atLeast(1));
+  const isEnd = event.get("span") === "end";
+  if (event.has("begin") !== isEnd || event.has("seconds") !== isEnd) report("span.members");
+  if (isEnd && event.has("within")) report("span.end-within");
+  if (is.isLifecycle(name) && SPAN.some((member) => event.has(member))) report("span.lifecycle");
   if (checks && is.isObject(data)) {
     if (isKnown && [...data.keys()].some((member) => !Object.hasOwn(checks, member))) report("event.unknown-members");
-    if (!shape(checks, required)(data)) report(`${name.slice(4)}.data`);
+    checkLifecycle(name, data, report);
     if (name === "mlv/start" && !is.hasFeatureNames(data.get("requires"))) report("requires.names");
   }
   if (isPlain(data)) checkTree(data, isKnown, report);
   return rules;
+}
+
+/** The rules of the members of `data` that aren't those of `NAME.data`; of a missing member, `start.members`. */
+const DATA_RULES = {
+  status: "end.status",
+  error: "end.error",
+  streams: "end.streams-form",
+  seals: "end.seals-form",
+  from: "seal.data",
+  sha256: "seal.data",
+};
+
+function checkLifecycle(name, data, report) {
+  const [checks, required] = /** @type {any} */ (LIFECYCLE.get(name));
+  const rule = `${name.slice(4)}.data`;
+  for (const [member, isRight] of Object.entries(checks)) {
+    if (data.has(member)) isRight(data.get(member)) || report(DATA_RULES[member] ?? rule);
+    else if (required.includes(member)) report(name === "mlv/start" ? "start.members" : (DATA_RULES[member] ?? rule));
+  }
 }
 
 /** Whether a name can be that of an event. */
@@ -208,21 +235,5 @@ export function isEventName(name) {
     name.split("/").every((segment) => segment !== "") &&
     is.isWithin(name, 1024) &&
     !is.hasControls(name)
-  );
-}
-
-function hasSpanForm(event) {
-  const has = (...names) => names.some((name) => event.has(name));
-  if (is.isLifecycle(event.get("event")) && has("span", "begin", "seconds", "within")) return false;
-  if (has("within") && !is.isInteger(event.get("within"), 1)) return false;
-  if (!has("span", "begin", "seconds")) return true;
-  if (event.get("span") === "begin") return !has("begin", "seconds");
-  const seconds = event.get("seconds");
-  return (
-    event.get("span") === "end" &&
-    is.isInteger(event.get("begin"), 1) &&
-    typeof seconds === "number" &&
-    seconds >= 0 &&
-    !has("within")
   );
 }

@@ -6,7 +6,7 @@
 import {fromBytes, toBytes} from "./directory.js";
 import {isInt, isObject} from "./forms.js";
 import {Histogram, Table} from "./tables.js";
-import {checkTree, isType} from "./values.js";
+import {hasForm, isType} from "./values.js";
 
 export const MAX_DEPTH = 64;
 export const FLOATS = new Map([
@@ -22,8 +22,9 @@ export class Typed {
     this.members = members;
   }
 
+  /** Whether the type isn't known, or the members don't have its form. */
   get isOpaque() {
-    return !isType(this.type);
+    return !isType(this.type) || !hasForm(new Map([["_mlv", this.type], ...this.members]));
   }
 }
 
@@ -103,15 +104,6 @@ export function decode(value) {
   if (type === "string" && hasForm(value)) return fromUnits(text);
   if ((type === "histogram" || type === "table") && hasForm(value)) return decodeForm(value);
   return new Typed(type, new Map([...value].filter(([name]) => name !== "_mlv")));
-}
-
-/** Whether a typed value, apart from those inside it, has the form of its type. */
-function hasForm(value) {
-  let has = true;
-  checkTree(value, true, (rule) => {
-    has &&= rule !== `value.${value.get("_mlv")}`;
-  });
-  return has;
 }
 
 function decodeForm(value) {

@@ -28,14 +28,19 @@ function base64Ends(value) {
 }
 
 function isEdges(value) {
-  return Array.isArray(value) && value.every((edge, at) => isNumber(edge) && (at === 0 || value[at - 1] <= edge));
+  const isRight = (edge, at) => isNumber(edge) && (at === 0 || value[at - 1] <= edge);
+  return Array.isArray(value) && value.length >= 2 && value.every(isRight);
 }
 
-/** Whether the members of a typed value, which pass their checks, have the lengths that they must have. */
-function hasLengths(type, typed) {
-  if (type === "histogram") return typed.get("edges").length === typed.get("counts").length + 1;
-  if (type === "table") return typed.get("rows").every((row) => row.length === typed.get("columns").length);
-  return true;
+/** Reports the rule of the lengths of a histogram or a table. */
+function checkLengths(typed, report) {
+  const [edges, counts, columns, rows] = ["edges", "counts", "columns", "rows"].map((name) => typed.get(name));
+  if (typed.get("_mlv") === "histogram") {
+    if (Array.isArray(edges) && Array.isArray(counts) && edges.length !== counts.length + 1)
+      report("histogram.buckets");
+  } else if (Array.isArray(columns) && Array.isArray(rows)) {
+    if (rows.some((row) => Array.isArray(row) && row.length !== columns.length)) report("table.cells");
+  }
 }
 
 /**
@@ -76,8 +81,7 @@ const MEMBERS = {
   },
   histogram: {
     edges: isEdges,
-    counts: (value) =>
-      Array.isArray(value) && value.length > 0 && value.every((count) => isNumber(count) && count >= 0),
+    counts: (value) => Array.isArray(value) && value.every((count) => isNumber(count) && count >= 0),
     min: optional(isNumberValue),
     max: optional(isNumberValue),
     sum: optional(isNumberValue),
@@ -94,6 +98,20 @@ const MEMBERS = {
   unencodable: {type: is.isString, repr: is.isString},
 };
 const TYPES = new Map(Object.entries(MEMBERS));
+
+/**
+ * The rules of the members of types whose rule `value.TYPE` only says which members must be present.
+ * @type {Record<string, Record<string, string>>}
+ */
+const MEMBER_RULES = {
+  histogram: {
+    edges: "histogram.edges",
+    counts: "histogram.counts",
+    ...Object.fromEntries(["min", "max", "sum", "sum_squares"].map((name) => [name, "histogram.moments"])),
+    ...Object.fromEntries(["nan", "below", "above"].map((name) => [name, "histogram.outside"])),
+  },
+  table: {columns: "table.columns", rows: "table.rows"},
+};
 
 export const isType = (name) => TYPES.has(name);
 const isForeign = (name) =>
@@ -135,12 +153,28 @@ function checkTyped(typed, isKnown, report) {
   }
   if (isKnown && [...typed.keys()].some((name) => name !== "_mlv" && !Object.hasOwn(members, name)))
     report("value.unknown-members");
-  const isRight = Object.entries(members).every(([name, check]) =>
-    typed.has(name) ? check(typed.get(name)) : check.optional,
-  );
-  if (!isRight || !hasLengths(type, typed)) report(`value.${type}`);
+  checkForm(typed, report);
   checkDate(type, members, typed, report);
   if (type === "file" && is.isString(typed.get("path"))) checkPath(typed.get("path"), report);
+}
+
+/** Reports the rules of its form that a typed value of a known type breaks, apart from the typed values inside it. */
+function checkForm(typed, report) {
+  const type = typed.get("_mlv");
+  for (const [name, check] of Object.entries(/** @type {any} */ (TYPES.get(type)))) {
+    if (!typed.has(name)) check.optional || report(`value.${type}`);
+    else if (!check(typed.get(name))) report(MEMBER_RULES[type]?.[name] ?? `value.${type}`);
+  }
+  if (Object.hasOwn(MEMBER_RULES, type)) checkLengths(typed, report);
+}
+
+/** Whether a typed value of a known type, apart from the typed values inside it, has the form of its type. */
+export function hasForm(typed) {
+  let has = true;
+  checkForm(typed, () => {
+    has = false;
+  });
+  return has;
 }
 
 function checkDate(type, members, typed, report) {

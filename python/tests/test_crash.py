@@ -79,6 +79,7 @@ def test_an_experiment_torn_at_any_byte_of_its_last_event_is_resumed(conforms: A
         assert events[2]["data"].get("recovered") == recovered
 
 
+@pytest.mark.rule("writer.temporary")
 @pytest.mark.slow
 @pytest.mark.rule("writer.publish")
 def test_a_script_killed_while_it_makes_an_experiment_leaves_one_or_none(

@@ -54,6 +54,8 @@ WAYS = {
 }
 
 
+@pytest.mark.rule("writer.status")
+@pytest.mark.rule("writer.paused")
 @pytest.mark.slow
 @pytest.mark.rule("writer.completed")
 @pytest.mark.rule("writer.end")

@@ -114,6 +114,7 @@ def test_a_hard_link_that_the_system_refuses_becomes_a_copy_unless_the_disk_fail
         assert (FILES / "source").stat().st_ino != Path("source").stat().st_ino
 
 
+@pytest.mark.rule("writer.other-file")
 @pytest.mark.rule("writer.same-file")
 def test_the_same_bytes_again_give_the_same_reference_and_other_bytes_another_name(exp: Exp) -> None:
     first = exp.attach(source("a", b"1"), "x/cm.png")
@@ -147,7 +148,7 @@ def test_the_numbered_name_of_a_long_name_is_portable(exp: Exp) -> None:
         assert all(len(path.removeprefix("files/")) <= 100 for path in paths)
 
 
-@pytest.mark.rule("writer.same-file")
+@pytest.mark.rule("writer.other-file")
 def test_no_two_attached_names_differ_only_by_case(exp: Exp) -> None:
     exp.attach(source("a", b"1"), "x/cm.png")
     wanted = ["x/CM.png", "X/cm.png", "X/cm.PNG", "X/other.png"]
@@ -412,6 +413,7 @@ def test_without_hard_links_publishing_refuses_an_existing_target_too(monkeypatc
     assert os.listdir() == ["x"] and Path("x").read_bytes() == b"1"
 
 
+@pytest.mark.rule("writer.temporary")
 @pytest.mark.rule("writer.publish")
 def test_leftovers_of_a_crash_are_not_read_and_block_nothing(exp: Exp, conforms: Any) -> None:
     FILES.mkdir()

@@ -134,6 +134,8 @@ def check(change: Callable[[Path], None], log: Path, kept: Path, events: Any) ->
         assert steps(kept) == [3, 4, 5] and found[0]["data"]["replaces"]
 
 
+@pytest.mark.rule("writer.kept-empty")
+@pytest.mark.rule("writer.file-check")
 @pytest.mark.rule("writer.file-told")
 @pytest.mark.rule("writer.file-again")
 @pytest.mark.rule("writer.kept-stream")
@@ -248,7 +250,7 @@ def test_close_notices_the_change_and_seals_the_new_stream(change: Any, writer: 
     assert found[-1]["event"] == "mlv/end"
 
 
-@pytest.mark.rule("writer.file-check")
+@pytest.mark.rule("writer.file-age")
 @pytest.mark.parametrize("writer", ["direct", "process"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_events_alone_notice_the_change_within_a_second(change: Any, writer: str) -> None:

@@ -55,6 +55,7 @@ def test_a_name_of_words_joined_by_slashes_is_fine(name: str, log: Logger, logge
 
 @pytest.mark.rule("writer.refused-number")
 @pytest.mark.rule("writer.refuse")
+@pytest.mark.rule("writer.refused-told")
 @pytest.mark.parametrize(
     "name",
     [

@@ -312,6 +312,7 @@ def test_a_damaged_meta_json_is_reported_by_every_call_and_nothing_is_added(kind
     assert META.read_bytes() == DAMAGE[kind]
 
 
+@pytest.mark.rule("reader.refused-told")
 @pytest.mark.rule("writer.version")
 @pytest.mark.rule("reader.major")
 @pytest.mark.rule("reader.requires")

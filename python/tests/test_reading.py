@@ -470,6 +470,7 @@ def test_a_line_of_16_mib_is_read_and_one_of_a_byte_more_is_not() -> None:
     ]
 
 
+@pytest.mark.rule("reader.garbled-told")
 @pytest.mark.rule("reader.garbled")
 @pytest.mark.parametrize("kind", GARBLED)
 def test_a_line_that_cannot_be_read_is_skipped_and_reported(kind: str) -> None:
@@ -500,6 +501,7 @@ def test_bytes_after_the_last_line_feed_are_not_part_of_the_log(tail: bytes) -> 
     assert list(log(b"torn").events()) == []
 
 
+@pytest.mark.rule("reader.unknown")
 @pytest.mark.rule("reader.newer")
 def test_a_newer_minor_version_is_read() -> None:
     lines = [
@@ -518,6 +520,7 @@ def test_a_newer_minor_version_is_read() -> None:
     assert read(HOME).name == "e" and run.problems == []
 
 
+@pytest.mark.rule("reader.refused-told")
 @pytest.mark.rule("reader.major")
 @pytest.mark.rule("reader.requires")
 @pytest.mark.parametrize("members", [{"version": "2.0"}, {"version": "11.0"}, {"requires": ["chunks"]}])

@@ -103,6 +103,7 @@ def settled(constant: Any) -> None:
     constant("_disk.stream_lock._SETTLED", 0.05)
 
 
+@pytest.mark.rule("writer.lock-name")
 @pytest.mark.rule("writer.lock")
 @pytest.mark.rule("writer.lock-form")
 @pytest.mark.rule("writer.lock-end")

@@ -114,6 +114,7 @@ def test_a_log_torn_in_its_first_line_starts_again(events: Callable[..., Any]) -
         assert start["data"].get("recovered", {"size": 0})["size"] == cut
 
 
+@pytest.mark.rule("writer.recovered")
 @pytest.mark.rule("writer.torn")
 @pytest.mark.parametrize("size", [1, 2**20, 2**24, 2**24 + 1, 2**24 + 2**20 + 5])
 def test_a_torn_end_of_any_size_is_removed(size: int, events: Callable[..., Any]) -> None:

@@ -350,6 +350,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.rule("reader.wrong-form")
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: str(broken)[:50])
 def test_a_malformed_typed_value_is_preserved_unchanged(broken: dict[str, Any]) -> None:
     """The same in every Python: `date.fromisoformat` and `int` accept more in some than in others."""

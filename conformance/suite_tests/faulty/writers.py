@@ -146,7 +146,7 @@ def through_linked_files() -> None:
     wrapped(minimal, "refuse_links", lambda plain, experiment, name: name[:6] == "files/" or plain(experiment, name))
 
 
-@fault("W13", "writer.torn", "continuing/after 1 MiB without an LF", "recovered is")
+@fault("W13", "writer.recovered", "continuing/after 1 MiB without an LF", "recovered is")
 def digest_of_the_end() -> None:
     """`recovered` has the digest of the last 256 KiB alone."""
 
@@ -163,7 +163,7 @@ def digest_of_the_end() -> None:
     wrapped(Stream, "start", start)
 
 
-@fault("X08", "writer.torn", "continuing/after a whole line, nothing is recovered", "nothing was left")
+@fault("X08", "writer.recovered", "continuing/after a whole line, nothing is recovered", "nothing was left")
 def recovers_nothing() -> None:
     """Every session says that it has recovered something."""
 
@@ -242,7 +242,7 @@ def tags_again() -> None:
     wrapped(minimal, "record", record)
 
 
-@fault("W20", "writer.same-file", "files/other bytes under the longest name", "file.name")
+@fault("W20", "writer.other-file", "files/other bytes under the longest name", "file.name")
 def long_names() -> None:
     """A name with `~2` may be longer than 100 characters."""
 
@@ -296,7 +296,7 @@ def numbers_of_lines() -> None:
 # --- at one moment ---
 
 
-@fault("W06", "writer.publish", "observed/*while it is*", "had its name before it was complete")
+@fault("W06", "writer.temporary", "observed/*while it is*", "had its name before it was complete")
 def under_the_final_name() -> None:
     """A file is written under its final name."""
 

@@ -1,7 +1,7 @@
 """The chapter Values: the typed values in a record, and the rules of phase `schema` for each of them."""
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
@@ -63,7 +63,7 @@ def never(rule: str) -> bool:
     return False
 
 
-def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), quiet: Quiet = never) -> list[Broken]:
+def check_typed(value: dict[str, Any], known: bool, done: Collection[str] = (), quiet: Quiet = never) -> list[Broken]:
     """Return the rules that a typed value breaks.
 
     Args:
@@ -90,10 +90,8 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
         date = value.get(member)
         if isinstance(date, str) and form.fullmatch(date) and not is_calendar_day(date):
             broken.append(("time.exists", f"there is no day {show(date[:10])}"))
-    rule = f"value.{type_}"
-    if is_known_type(type_) and type_ in _LENGTHS and rule not in done and all(name != rule for name, _ in broken):
-        if fault := _LENGTHS[type_](value):
-            broken.append((rule, f"the typed value {show(type_)}: {fault}"))
+    if is_known_type(type_) and type_ in _LENGTHS:
+        broken += _check_lengths(value, {*done, *dict(broken)})
     if memo is not None and not broken and not done and known and len(type_) + sum(map(len, value.values())) < 1000:
         if len(_valid_values) >= _MEMO_SIZE:
             _valid_values.clear()
@@ -103,51 +101,64 @@ def check_typed(value: dict[str, Any], known: bool, done: Container[str] = (), q
 
 def _message(check: Check, value: dict[str, Any], where: str) -> str:
     """Return the message of a check that a typed value fails."""
-    if check.rule in ("value.histogram", "value.table"):
+    items = value.get(_ARRAYS.get(check.rule, ""))
+    if isinstance(items, list):
         # `jsonschema` would take minutes for the longest arrays that a line may have.
-        if fault := next(_wrong_items(value), ""):
-            return f"{where}: {fault}"
-        value = {
-            name: _SHORT.get(name, member) if isinstance(member, list) and member else member
-            for name, member in value.items()
-        }
+        return f"{where}: {_wrong_item(check.rule, items)}"
     return message(check.rule, check.error(value), where)
 
 
-_SHORT: dict[str, list[Any]] = {"edges": [0, 1], "counts": [1], "columns": [], "rows": []}
-"""The arrays of histograms and tables, and valid ones in place of those whose items are right."""
+_ARRAYS = {
+    "histogram.edges": "edges",
+    "histogram.counts": "counts",
+    "table.columns": "columns",
+    "table.rows": "rows",
+}
+"""The rules of the arrays of histograms and tables, and the arrays."""
 
 
-def _wrong_items(value: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the items of the arrays of a histogram or a table, which a schema can say, too."""
+def _wrong_item(rule: str, items: list[Any]) -> str:
+    """Return what is wrong with an array that breaks one of `_ARRAYS` by what a schema can say."""
     seen: set[str] = set()
-    for name in _SHORT:
-        items = value.get(name)
-        for at, item in enumerate(items if isinstance(items, list) else ()):
-            if name == "rows" and not isinstance(item, list):
-                yield f"rows[{at}] isn't an array"
-            elif name == "columns" and (not isinstance(item, str) or item in seen):
-                yield f"columns[{at}] isn't a string, or the name of another column"
-            elif name in ("edges", "counts") and (type(item) not in (int, float) or name == "counts" and item < 0):
-                yield f"{name}[{at}] isn't a number{' of at least 0' if name == 'counts' else ''}"
-            elif name == "columns":
-                seen.add(item)
+    name = _ARRAYS[rule]
+    for at, item in enumerate(items):
+        if name == "rows":
+            if not isinstance(item, list):
+                return f"rows[{at}] isn't an array"
+        elif name == "columns":
+            if not isinstance(item, str) or item in seen:
+                return f"columns[{at}] isn't a string, or the name of another column"
+            seen.add(item)
+        elif type(item) not in (int, float) or name == "counts" and item < 0:
+            return f"{name}[{at}] isn't a number{' of at least 0' if name == 'counts' else ''}"
+    return f"{name} has {len(items)} items, not two or more"
 
 
-def _histogram_fault(value: dict[str, Any]) -> str:
-    """Return what is wrong with the lengths or the order of a histogram, or ""."""
-    edges, counts = value.get("edges"), value.get("counts")
-    if not isinstance(edges, list) or not isinstance(counts, list):
-        return ""
-    if len(edges) != len(counts) + 1:
-        return f"edges has {len(edges)} numbers, not one more than counts, which has {len(counts)}"
-    for at, (one, other) in enumerate(pairwise(edges), 1):
-        if type(one) in (int, float) and type(other) in (int, float) and one > other:
+def _check_lengths(value: dict[str, Any], done: Collection[str]) -> list[Broken]:
+    """Return the rules of a histogram or a table that a value breaks and no schema can say."""
+    where = f"the typed value {show(value['_mlv'])}"
+    faults = ((rule, fault(value)) for rule, fault in _LENGTHS[value["_mlv"]] if rule not in done)
+    return [(rule, f"{where}: {text}") for rule, text in faults if text]
+
+
+def _order_fault(value: dict[str, Any]) -> str:
+    """Return which edge of a histogram is out of order, or ""."""
+    edges = value.get("edges")
+    for at, (one, other) in enumerate(pairwise(edges if isinstance(edges, list) else ()), 1):
+        if one > other:
             return f"edges[{at}] is less than the edge before"
     return ""
 
 
-def _table_fault(value: dict[str, Any]) -> str:
+def _buckets_fault(value: dict[str, Any]) -> str:
+    """Return what is wrong with the number of the buckets of a histogram, or ""."""
+    edges, counts = value.get("edges"), value.get("counts")
+    if isinstance(edges, list) and isinstance(counts, list) and len(edges) != len(counts) + 1:
+        return f"edges has {len(edges)} numbers, not one more than counts, which has {len(counts)}"
+    return ""
+
+
+def _cells_fault(value: dict[str, Any]) -> str:
     """Return which row of a table has a wrong length, or ""."""
     columns, rows = value.get("columns"), value.get("rows")
     if not isinstance(columns, list) or not isinstance(rows, list):
@@ -158,8 +169,11 @@ def _table_fault(value: dict[str, Any]) -> str:
     return ""
 
 
-_LENGTHS: dict[str, Callable[[dict[str, Any]], str]] = {"histogram": _histogram_fault, "table": _table_fault}
-"""What no schema can say of a type; the rule is that of the type."""
+_LENGTHS: dict[str, tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]] = {
+    "histogram": (("histogram.edges", _order_fault), ("histogram.buckets", _buckets_fault)),
+    "table": (("table.cells", _cells_fault),),
+}
+"""What no schema can say of a type, by its rules; the order is that of edges that are numbers."""
 
 
 def is_calendar_day(text: str) -> bool:

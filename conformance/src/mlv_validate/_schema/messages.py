@@ -29,6 +29,7 @@ _WANTED = {
     "event.seq": "an integer from 1 to 9007199254740991",
     "event.time": "a UTC time with six digits and Z",
     "event.name": "1 to 1024 characters in non-empty segments joined by '/', without control characters",
+    "event.span": "'begin' or 'end'",
     "event.reserved": "a name that the specification defines, which is required of names that begin with 'mlv'",
     "event.data": "an object that isn't a typed value",
     "value.type": "a type of the specification or a reverse-DNS name",
@@ -44,6 +45,13 @@ _WANTED = {
     "file.path": "a relative path of segments joined by '/', none of them '.' or '..'",
     "file.name": "'files/' and portable names",
 }
+
+_WHOLE = {
+    "span.members": "the event has begin or seconds and isn't the end of a span",
+    "span.end-within": "the end of a span has a member within",
+    "span.lifecycle": "a lifecycle event has a member span, begin, seconds or within",
+}
+"""Whole messages, about members that must be missing."""
 
 
 def message(rule: str, error: ValidationError, root: str) -> str:
@@ -62,8 +70,8 @@ def message(rule: str, error: ValidationError, root: str) -> str:
         return f"{_name(where)} has no member {', '.join(missing)}"
     if rule.endswith(".unknown-members"):
         return f"{_name(where)} has a member {show(found)}, which the version does not define"
-    if rule == "span.form":
-        return "the members span, begin, seconds and within do not go together, or one has the wrong type"
+    if rule in _WHOLE:
+        return _WHOLE[rule]
     wanted = _WANTED.get(rule) or _from_schema(error)
     return f"{_name(where)} is {show(found)}, not {wanted}"
 

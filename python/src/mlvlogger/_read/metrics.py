@@ -170,9 +170,9 @@ class MetricReader:
                 column has this name. Positions are those of `metric`.
 
         Returns:
-            The table. Integers stay integers (`int64`; with missing values, `Int64`). A column with floats is
-                `float64`, with NaN for a missing value. Columns with integers that these can't hold exactly are
-                `object`, with `int` and `float`. Times are in UTC.
+            The table. Integers stay integers (int64; with missing values, Int64). A column with floats is
+                float64, with NaN for a missing value. Columns with integers that these can't hold exactly are
+                object, with int and float. Times are in UTC.
 
         Raises:
             ModuleNotFoundError: If pandas isn't installed.
@@ -194,8 +194,8 @@ class MetricReader:
             axis: As for `to_pandas`.
 
         Returns:
-            The table. Integers stay integers (`Int64`), and a missing value is null in each column. Columns with
-                integers that `Int64` or `Float64` can't hold exactly are `Object`, with `int` and `float`.
+            The table. Integers stay integers (Int64), and a missing value is null in each column. Columns with
+                integers that Int64 or Float64 can't hold exactly are Object, with int and float.
 
         Raises:
             ModuleNotFoundError: If polars isn't installed.
