@@ -651,6 +651,8 @@ class Writer:
         return file.name not in names and file.name.lower() in map(str.lower, names)
 
     def close(self, operation):
+        if operation["status"] not in ("completed", "failed", "interrupted", "ended"):
+            raise Refused(f"{operation['status']!r} isn't a status")
         self.stream.close(operation["status"])
         self.stream = None
         return {}

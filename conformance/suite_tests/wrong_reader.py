@@ -320,50 +320,85 @@ def under_the_session() -> None:
     changed("_stream", records)
 
 
-FAULTS: dict[str, tuple[Callable[[], None], str]] = {
-    "by_time": (by_time, "reads/order/*"),
-    "by_seq": (by_seq, "reads/order/*"),
-    "stops": (stops, "reads/garbled/*"),
-    "silent": (silent, "reads/garbled/*"),
-    "without_lifecycle": (without_lifecycle, "reads/order/*"),
-    "nan": (lenient(parse_constant=float), "reads/garbled/*"),
-    "infinite": (lenient(parse_float=float), "reads/garbled/*"),
-    "large": (lenient(parse_int=int), "reads/garbled/*"),
-    "twice": (lenient(object_pairs_hook=dict), "reads/garbled/*"),
-    "surrogates": (surrogates, "reads/garbled/*"),
-    "torn": (torn, "reads/torn/*"),
-    "links": (links, "reads/links/*"),
-    "linked_additions": (linked_additions, "reads/links/*"),
-    "canonical_id": (canonical_id, "reads/id/*"),
-    "rewind_all": (rewind_all, "reads/rewind/*"),
-    "rewind_none": (rewind_none, "reads/rewind/*"),
-    "inside_opaque": (inside_opaque, "reads/opaque/*"),
-    "never_unescaped": (never_unescaped, "reads/unescape/*"),
-    "unescaped_once_more": (unescaped_once_more, "reads/unescape/*"),
-    "newer_refused": (checked(lambda version, requires: version == "1.0" and not requires), "reads/newer/*"),
-    "major_read": (checked(lambda version, requires: not requires), "reads/major/*says*"),
-    "major_by_letter": (checked(lambda version, requires: version[0] == "1" and not requires), "reads/major/*"),
-    "requires_read": (checked(lambda version, requires: version.startswith("1.")), "reads/requires/*"),
-    "own_first": (of_definitions(own_first), "vectors/definitions/*"),
-    "merged": (of_definitions(merged), "vectors/definitions/*"),
-    "first_defined": (first_defined, "vectors/definitions/*"),
-    "any_definition": (any_definition, "vectors/definitions/*"),
-    "always_steps": (always_steps, "vectors/definitions/*"),
-    "counted_positions": (counted_positions, "vectors/definitions/*position*"),
-    "best_of_all": (best_of(lambda value: value == value), "vectors/definitions/*infinities*"),
+def any_additions() -> None:
+    """Additions that break the rules of JSON are taken."""
+    meta.parse_record = json.loads
+
+
+def finite_only() -> None:
+    """Values that aren't finite aren't metrics."""
+
+    def change(streams: Any) -> None:
+        for metrics in streams.values():
+            for metric in metrics.values():
+                metric["points"] = [point for point in metric["points"] if "float" not in point[1]]
+
+    changed("_metrics", change)
+
+
+FAULTS: dict[str, tuple[Callable[[], None], str, str]] = {
+    "by_time": (by_time, "reader.order", "reads/order/*"),
+    "by_seq": (by_seq, "reader.order", "reads/order/*"),
+    "stops": (stops, "reader.garbled", "reads/garbled/*"),
+    "silent": (silent, "reader.garbled", "reads/garbled/*"),
+    "without_lifecycle": (without_lifecycle, "reader.order", "reads/order/*"),
+    "nan": (lenient(parse_constant=float), "reader.garbled", "reads/garbled/*"),
+    "infinite": (lenient(parse_float=float), "reader.garbled", "reads/garbled/*"),
+    "large": (lenient(parse_int=int), "reader.garbled", "reads/garbled/*"),
+    "twice": (lenient(object_pairs_hook=dict), "reader.garbled", "reads/garbled/*"),
+    "surrogates": (surrogates, "reader.garbled", "reads/garbled/*"),
+    "torn": (torn, "reader.torn", "reads/torn/*"),
+    "links": (links, "reader.links", "reads/links/*"),
+    "linked_additions": (linked_additions, "reader.links", "reads/links/*"),
+    "canonical_id": (canonical_id, "reader.id", "reads/id/*"),
+    "rewind_all": (rewind_all, "reader.superseded", "reads/rewind/*"),
+    "rewind_none": (rewind_none, "reader.rewind", "reads/rewind/*"),
+    "inside_opaque": (inside_opaque, "reader.opaque", "reads/opaque/*"),
+    "never_unescaped": (never_unescaped, "reader.unescape", "reads/unescape/*"),
+    "unescaped_once_more": (unescaped_once_more, "reader.unescape", "reads/unescape/*"),
+    "newer_refused": (
+        checked(lambda version, requires: version == "1.0" and not requires),
+        "reader.newer",
+        "reads/newer/*",
+    ),
+    "major_read": (checked(lambda version, requires: not requires), "reader.major", "reads/major/*says*"),
+    "major_by_letter": (
+        checked(lambda version, requires: version[0] == "1" and not requires),
+        "reader.major",
+        "reads/major/*",
+    ),
+    "requires_read": (
+        checked(lambda version, requires: version.startswith("1.")),
+        "reader.requires",
+        "reads/requires/*",
+    ),
+    "own_first": (of_definitions(own_first), "reader.definition", "vectors/definitions/*"),
+    "merged": (of_definitions(merged), "reader.definition", "vectors/definitions/*"),
+    "first_defined": (first_defined, "reader.definition", "vectors/definitions/*"),
+    "any_definition": (any_definition, "reader.definition", "vectors/definitions/*"),
+    "always_steps": (always_steps, "reader.axis", "vectors/definitions/*"),
+    "counted_positions": (counted_positions, "reader.position", "vectors/definitions/*position*"),
+    "best_of_all": (best_of(lambda value: value == value), "reader.best-value", "vectors/definitions/*infinities*"),
     "best_of_floats": (
         best_of(lambda value: isinstance(value, float) and math.isfinite(value)),
+        "reader.best-value",
         "vectors/definitions/*",
     ),
-    "last_best": (best_of(lambda value: abs(value) < math.inf, is_last=True), "vectors/definitions/*"),
-    "guesses_directions": (guesses_directions, "vectors/metrics/*"),
-    "clears_locks": (clears_locks, "reads/locks/*"),
-    "unchanged": (unchanged, "vectors/changes/*"),
-    "changed_for_all": (changed_for_all, "vectors/changes/*"),
-    "without_history": (without_history, "vectors/changes/*"),
-    "silent_additions": (silent_additions, "reads/additions/*"),
-    "under_the_session": (under_the_session, "vectors/changes/*"),
-    "state_of_last_line": (state_of_last_line, "vectors/states/*"),
+    "last_best": (
+        best_of(lambda value: abs(value) < math.inf, is_last=True),
+        "reader.best-value",
+        "vectors/definitions/*",
+    ),
+    "guesses_directions": (guesses_directions, "reader.best", "vectors/metrics/*"),
+    "clears_locks": (clears_locks, "reader.lock", "reads/locks/*"),
+    "unchanged": (unchanged, "reader.meta", "vectors/changes/*"),
+    "changed_for_all": (changed_for_all, "reader.in-force", "vectors/changes/*"),
+    "without_history": (without_history, "reader.changes", "vectors/changes/*"),
+    "any_additions": (any_additions, "reader.additions", "reads/additions/an addition with a name twice"),
+    "finite_only": (finite_only, "reader.metrics", "vectors/metrics/*"),
+    "silent_additions": (silent_additions, "reader.additions-told", "reads/additions/*"),
+    "under_the_session": (under_the_session, "reader.in-force", "vectors/changes/*"),
+    "state_of_last_line": (state_of_last_line, "reader.state", "vectors/states/*"),
 }
 
 if __name__ == "__main__":

@@ -870,60 +870,192 @@ def under_the_first() -> None:
     Stream.start = start
 
 
-FAULTS: dict[str, tuple[Callable[[], None], str]] = {
-    fault.__name__: (fault, topics)
-    for topics, faults in {
-        "interference/the log is removed: the user*": [never_checks],
-        "interference/the log is truncated to nothing: the user*": [checks_only_the_end],
-        "interference/the log is replaced: the user*": [any_file, into_the_other_file, over_the_other_file, no_warning],
-        "interference/the log is appended to, without an LF: the user*": [any_size],
-        "interference/the log is replaced by a copy of the same size before*": [any_identity],
-        "interference/a symbolic link*": [follows_links],
-        "interference/the log is renamed: its bytes*": [never_again, again_empty],
-        "interference/the log is removed twice*": [always_again],
-        "interference/another file takes the name: *": [gives_up, kept_empty, no_replaces, wrong_last, wrong_stream],
-        "interference/the log is truncated in the middle: a kept*": [kept_rest],
-        "interference/a stream kept-1 is there*": [over_a_kept_stream],
-        "interference/the directory is removed: the user*": [makes_the_directory],
-        "interference/the directory is removed before a file*": [attaches_anyway],
-        "values/*": [bare_nan, bare_integers, six_digits, positive_zero, unescaped, escaped_once, no_surrogates],
-        "spans/*": [local_time, milliseconds, repeated, renamed, no_within],
-        "kills/killed after*": [two_writes, buffered],
-        "torn/*": [naive_append, adopts, silent_recovery],
-        "sessions/*": [gap, from_one, no_start, no_seal, no_seal_paused, seal_from_zero, seal_of_lines, hangs, crashes],
-        "continuing/an experiment whose log*": [overwrites],
-        "ends/the streams*": [unlisted, first_seqs],
-        "ends/the seal of*": [no_seals],
-        "exits/*is not completed": [completed_at_exit],
-        "exits/a normal end": [never_ended],
-        "exits/a paused program*": [ended_while_paused],
-        "exits/a pause ends*": [paused_for_ever],
-        "names/*": [inside_log, any_name, one_nonce, babbles],
-        "additions/*": [in_place, last_wins, unlocked],
-        "changes/changed, and changed back": [compared_with_the_first],
-        "changes/*": [first_values, for_everybody, not_named, under_the_first],
-        "locks/an open stream*": [no_lock_file, own_form, no_start_time],
-        "locks/a stream that was closed*": [never_released],
-        "locks/a stream that another process writes": [record_first],
-        "locks/a stream that another process has closed": [stays_open],
-        "locks/several*": [looks_first],
-        "locks/a writer that was killed": [held_forever],
-        "locks/a lock file of an earlier*": [any_process],
-        "locks/a lock file of a living*": [never_looks, removes_what_is_held],
-        "locks/a lock file of a process of another boot": [any_boot],
-        "locks/a lock file of a process of another PID*": [any_namespace],
-        "locks/a lock file of another form": [any_form],
-        "locks/an empty*": [never_old],
-        "locks/the lock folder*": [never_misses_its_lock],
-        "locks/another writer*": [locks_again_anyway],
-        "secrets/*": [all_variables, open_secrets],
-        "versions/*": [any_version],
-        "files/*": [unreferenced, replaced_file],
-        "large/*": [large_unsealed],
+def first_again() -> None:
+    """After a last line that can't be read, numbers begin at 1."""
+    plain = Stream.recover
+
+    def recover(self: Any, committed: bytes) -> None:
+        plain(self, committed)
+        *_, (last, _) = [*minimal.events(committed)] or [({}, 0)]
+        self.seq = 0 if last is None else self.seq
+
+    Stream.recover = recover
+
+
+def counts_refused() -> None:
+    """An event that is refused takes a number."""
+    plain = Writer.event
+
+    def event(self: Any, operation: Any) -> Any:
+        try:
+            return plain(self, operation)
+        except minimal.Refused:
+            self.stream.seq += 1
+            raise
+
+    minimal.OPERATIONS["event"] = event
+
+
+def next_number_only() -> None:
+    """An addition whose number is taken gets the next one, after the record that was the last one before."""
+
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
+        before = minimal.records(experiment)
+        time.sleep(0.5)
+        for number in range(len(before) + 1, 1000):
+            made_for = stream or f"log/run-{number}.jsonl"
+            record = {"mlv": "1.0", "experiment": f"sha256:{minimal.digest(before[0])}", "created": minimal.utc()}
+            record |= {"previous": f"sha256:{minimal.digest(before[-1])}", "environment": minimal.environment()}
+            content = minimal.dumps(record | ({} if made_for == "log.jsonl" else {"stream": made_for})).encode()
+            try:
+                minimal.publish(experiment / "meta" / f"{number}.json", content)
+                break
+            except FileExistsError:
+                continue
+        return number, content
+
+    minimal.add = add
+
+
+def refuses_changes() -> None:
+    """A session with another value of a recorded parameter is refused."""
+    plain = minimal.unrecorded
+
+    def unrecorded(*arguments: Any) -> Any:
+        new = plain(*arguments)
+        if "changes" in new:
+            raise minimal.Refused("the parameter has another value")
+        return new
+
+    minimal.unrecorded = unrecorded
+
+
+def no_environment() -> None:
+    """A session of another program adds a record only if the user gives new values, and without its environment."""
+    plain = minimal.add
+
+    def add(experiment: Path, operation: Any, stream: str | None) -> tuple[int, bytes]:
+        before = minimal.records(experiment)
+        return plain(experiment, operation | {"op": "add"}, stream) or (len(before), before[-1])
+
+    minimal.add = add
+
+
+def other_suffix() -> None:
+    """Another name is formed with `-2`."""
+    place = Writer.place
+
+    def placed(self: Any, name: str, content: bytes) -> str:
+        path = self.experiment / "files" / name
+        if path.exists() and path.read_bytes() != content:
+            stem, dot, suffix = name.rpartition(".")
+            name = f"{stem}-2{dot}{suffix}"
+        return place(self, name, content)
+
+    Writer.place = placed
+
+
+def event_of_its_own() -> None:
+    """A file that is attached without an event is recorded in an event `file`."""
+
+    def event(self: Any, name: str, data: Any, **more: Any) -> int:
+        return plain_event(self, name.removeprefix("mlv/") if name == "mlv/file" else name, data, **more)
+
+    plain_event, Stream.event = Stream.event, event
+
+
+FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
+    fault.__name__: (fault, rule, topics)
+    for (rule, topics), faults in {
+        ("writer.file-check", "interference/the log is removed: the user*"): [never_checks],
+        ("writer.file-check", "interference/the log is truncated to nothing: the user*"): [checks_only_the_end],
+        ("writer.file-own", "interference/the log is replaced: the user*"): [
+            any_file,
+            into_the_other_file,
+            over_the_other_file,
+        ],
+        ("writer.file-told", "interference/the log is replaced: the user*"): [no_warning],
+        ("writer.file-check", "interference/the log is appended to, without an LF: the user*"): [any_size],
+        ("writer.file-check", "interference/the log is replaced by a copy of the same size before*"): [any_identity],
+        ("writer.kept-stream", "interference/a symbolic link*"): [follows_links],
+        ("writer.file-again", "interference/the log is renamed: its bytes*"): [never_again, again_empty],
+        ("writer.kept-stream", "interference/the log is removed twice*"): [always_again],
+        ("writer.kept-stream", "interference/another file takes the name: *"): [
+            gives_up,
+            no_replaces,
+            wrong_last,
+            wrong_stream,
+        ],
+        ("writer.kept-bytes", "interference/another file takes the name: *"): [kept_empty],
+        ("writer.kept-bytes", "interference/the log is truncated in the middle: a kept*"): [kept_rest],
+        ("writer.new-stream", "interference/a stream kept-1 is there*"): [over_a_kept_stream],
+        ("writer.no-directory", "interference/the directory is removed: the user*"): [makes_the_directory],
+        ("writer.no-directory", "interference/the directory is removed before a file*"): [attaches_anyway],
+        (None, "values/*"): [bare_nan, no_surrogates],
+        ("writer.large-int", "values/*"): [bare_integers],
+        ("writer.float", "values/*"): [six_digits],
+        ("writer.fraction", "values/*"): [positive_zero],
+        ("writer.escape", "values/*"): [unescaped, escaped_once],
+        (None, "spans/*"): [local_time, milliseconds, repeated, renamed, no_within],
+        ("writer.line", "kills/killed after*"): [two_writes, buffered],
+        ("writer.torn", "torn/*"): [naive_append, adopts, silent_recovery],
+        ("writer.seal", "sessions/*"): [no_seal, no_seal_paused, seal_from_zero, seal_of_lines],
+        (None, "sessions/*"): [gap, from_one, no_start, hangs, crashes],
+        ("writer.next-seq", "continuing/after a * last line"): [first_again],
+        ("writer.meta-once", "continuing/an experiment whose log*"): [overwrites],
+        ("writer.end-streams", "ends/the streams*"): [unlisted, first_seqs],
+        ("writer.end-seals", "ends/the seal of*"): [no_seals],
+        ("writer.completed", "exits/*is not completed"): [completed_at_exit],
+        ("writer.end", "exits/a normal end"): [never_ended],
+        (None, "exits/a paused program*"): [ended_while_paused],
+        ("writer.seal", "exits/a pause ends*"): [paused_for_ever],
+        ("writer.sub-place", "names/*"): [inside_log],
+        ("writer.refuse", "names/*"): [any_name],
+        ("writer.nonce", "names/*"): [one_nonce],
+        ("writer.refused-number", "names/an event named*"): [counts_refused],
+        (None, "names/*"): [babbles],
+        ("writer.kept", "additions/*"): [in_place],
+        ("writer.changes", "additions/*"): [last_wins],
+        ("writer.one", "additions/*"): [unlocked],
+        ("writer.number", "additions/several scripts at once"): [next_number_only],
+        ("writer.changes", "changes/changed, and changed back"): [compared_with_the_first],
+        ("writer.changes", "changes/*"): [first_values],
+        ("writer.changes-allowed", "changes/requeued with another value"): [refuses_changes],
+        ("writer.changes-stream", "changes/*"): [for_everybody],
+        ("writer.environment", "changes/requeued with*"): [no_environment],
+        ("writer.record", "changes/*"): [not_named],
+        ("writer.session-record", "changes/*"): [under_the_first],
+        ("writer.lock", "locks/an open stream*"): [no_lock_file],
+        ("writer.lock-form", "locks/an open stream*"): [own_form, no_start_time],
+        ("writer.lock-end", "locks/a stream that was closed*"): [never_released],
+        ("writer.lock-first", "locks/a stream that another process writes"): [record_first],
+        ("writer.lock-end", "locks/a stream that another process has closed"): [stays_open],
+        ("writer.lock-order", "locks/several*"): [looks_first],
+        ("writer.lock", "locks/a writer that was killed"): [held_forever],
+        ("writer.lock", "locks/a lock file of an earlier*"): [any_process],
+        ("writer.lock-held", "locks/a lock file of a living*"): [never_looks],
+        ("writer.lock-remove", "locks/a lock file of a living*"): [removes_what_is_held],
+        ("writer.lock-held", "locks/a lock file of a process of another boot"): [any_boot],
+        ("writer.lock-held", "locks/a lock file of a process of another PID*"): [any_namespace],
+        ("writer.lock-held", "locks/a lock file of another form"): [any_form],
+        ("writer.lock", "locks/an empty*"): [never_old],
+        ("writer.lock-check", "locks/the lock folder*"): [never_misses_its_lock],
+        ("writer.lock-lost", "locks/another writer*"): [locks_again_anyway],
+        ("writer.variables", "secrets/*"): [all_variables],
+        ("writer.secrets", "secrets/*"): [open_secrets],
+        ("writer.version", "versions/*"): [any_version],
+        ("writer.attach", "files/*"): [unreferenced],
+        ("writer.same-file", "files/*"): [replaced_file],
+        ("writer.other-name", "files/the names of other bytes"): [other_suffix],
+        ("writer.file-event", "files/a file"): [event_of_its_own],
+        ("writer.seal-often", "large/*"): [large_unsealed],
     }.items()
     for fault in faults
 }
-"""Each fault, and the scenarios that must notice it."""
+"""Each fault, the rule that it breaks, and the scenarios that must notice it.
+
+The rule is None if the fault breaks no rule of a writer, but the directory's, the protocol, or the events themselves.
+"""
 
 
 if __name__ == "__main__":

@@ -161,7 +161,10 @@ def _log_read(vector: dict[str, Any], rules: tuple[str, ...], expected: Any, top
 
 
 def _state_reads(topic: str, file: dict[str, Any]) -> list[Read]:
-    return [_log_read(vector, (), ((("state",), vector["state"]),), topic, vector["log"]) for vector in file["vectors"]]
+    return [
+        _log_read(vector, ("reader.state",), ((("state",), vector["state"]),), topic, vector["log"])
+        for vector in file["vectors"]
+    ]
 
 
 def _rewind_reads(topic: str, file: dict[str, Any]) -> list[Read]:
@@ -172,7 +175,8 @@ def _rewind_reads(topic: str, file: dict[str, Any]) -> list[Read]:
             for number in range(1, len(_bytes(vector["log"]).split(b"\n")))
         }
         expected = tuple(((*place, "superseded"), value) for place, value in superseded.items())
-        reads.append(_log_read(vector, ("reader.rewind",), expected, topic, vector["log"]))
+        rules = ("reader.superseded", "reader.rewind")
+        reads.append(_log_read(vector, rules, expected, topic, vector["log"]))
     return reads
 
 
