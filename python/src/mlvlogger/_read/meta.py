@@ -108,7 +108,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 continue
             record = parse_record(small)
         except OSError as error:
-            _leave_out(meta, name, error, environments)
+            _leave_out(meta, path, name, error, environments)
             continue
         except ValueError as error:
             meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
@@ -122,10 +122,14 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     return meta
 
 
-def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
-    """Report an addition that can't be opened. It keeps its number, unless it is a link, which is not a record."""
+def _leave_out(meta: Meta, path: Path, name: str, error: OSError, whole: bool) -> None:
+    """Report an addition that can't be opened. It keeps its number, unless it isn't a regular file, so not a record."""
     meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
-    if error.errno != errno.ELOOP:
+    try:
+        is_record = stat.S_ISREG(os.lstat(path / name).st_mode)
+    except OSError:
+        is_record = error.errno not in (errno.ENOENT, errno.ENOTDIR)
+    if is_record:
         meta.digests.append("")
         if whole:
             meta.records.append({})
