@@ -56,12 +56,12 @@ def said(answer: Any) -> dict[str, Any]:
     if "findings" in said:
         said["findings"] = {(one["rule"], one["path"], one.get("line")) for one in said["findings"]}
         said["unchecked"] = set(said["unchecked"])
-        said["matches"] = sorted((json.dumps(one, sort_keys=True) for one in said["matches"] or []))
+        said["matches"] = sorted(json.dumps(one, sort_keys=True) for one in said["matches"] or [])
     return said
 
 
 def without_free(value: Any) -> Any:
-    """A value of an answer to `read` or `metrics`, in which what a driver may write in several ways is written in one."""
+    """An answer to `read` or `metrics`, in which what a driver may write in several ways is written in one."""
     if isinstance(value, list):
         return [without_free(part) for part in value]
     if not isinstance(value, dict):
@@ -109,14 +109,15 @@ def differences(where: str, python: Any, javascript: Any) -> list[str]:
 
 
 def anchor_of(rng: random.Random, base: Path) -> str:
-    """An anchor that a directory had before it was damaged: of a statement that is kept in it, of its own, or of a seal."""
+    """An anchor of a directory before it was damaged: of a statement that is kept in it, of its own, or of a seal."""
     kept = [hashlib.sha256(path.read_bytes()).hexdigest() for path in base.glob("mlv-statement*.txt")]
     seals = [digest.decode() for log in base.glob("*.jsonl") for digest in SEAL.findall(log.read_bytes())]
     try:
         own = [make_statement(base).anchor.removeprefix("sha256:")]
     except ValueError:
         own = []
-    return "sha256:" + rng.choice([*kept * 3, *own, *seals] or ["0" * 64])
+    digest: str = rng.choice([*kept * 3, *own, *seals] or ["0" * 64])
+    return f"sha256:{digest}"
 
 
 def is_clear(answer: dict[str, Any]) -> bool:

@@ -102,7 +102,7 @@ class Changes:
         """
         lines, records, last = self._records.get(event.stream, ([], [], 0))
         if event.line > last:
-            found = []
+            found: list[Event] = []
             with suppress(UnsupportedVersion):  # the event is before that session
                 found.extend(one for one in lifecycle if one.name in ("mlv/start", "mlv/record"))
             lines, records = [one.line for one in found], [_number(one) for one in found]
