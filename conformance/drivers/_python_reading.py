@@ -34,8 +34,10 @@ def judge(directory: str, *, sealed: bool = False, anchor: str | None = None) ->
     """What the validator finds."""
     report = validate(directory, sealed=sealed, anchor=anchor)
     [target] = report.targets
+    in_report = report.to_json()["targets"][0]
     return {
-        "matches": report.to_json()["targets"][0].get("matches"),
+        "matches": in_report.get("matches"),
+        "experiments": in_report["experiments"],
         "findings": [{"rule": one.rule, "path": _storable(one.path), "line": one.line} for one in target.findings],
         "unchecked": [_storable(one.path) for one in target.unchecked],
     }
@@ -148,7 +150,7 @@ def _stream(exp: Any, path: str) -> dict[str, Any]:
     left_out = sorted(problem.line for problem in exp.problems if problem.path == path and problem.line)
     return {
         "events": [_event(event, event.line in kept) for event in events],
-        "records": [exp.record_at(event) for event in events] if refused is None else None,
+        "records": [exp.record_at(event) for event in events],
         "left_out": left_out,
         "refused": refused,
     }

@@ -157,6 +157,8 @@ def members(operation):
     found = {name: encode(operation[name]) for name in ("params", "extra") if name in operation}
     found |= {name: operation[name] for name in ("tags", "description") if name in operation}
     tags = found.get("tags", [])
+    if not all(isinstance(text, str) for text in [*tags, found.get("description", "")]):
+        raise Refused("tags and description are strings")
     if "" in tags or len(set(tags)) < len(tags):
         raise Refused(f"{tags} are not different, non-empty tags")
     found |= {name: redacted(found[name]) for name in ("params", "extra") if name in found}
@@ -168,9 +170,14 @@ def records(experiment):
     paths = [experiment / "meta.json"]
     while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
         paths.append(following)
+    if len(list(experiment.glob("meta/*.json"))) != len(paths) - 1 or any(path.is_symlink() for path in paths):
+        raise Refused("a metadata record is missing, or is a link")
     contents = [path.read_bytes() for path in paths]
-    for members in map(json.loads, contents):
-        check_version(members)
+    for content in contents:
+        try:
+            check_version(json.loads(content))
+        except (ValueError, TypeError, KeyError):
+            raise Refused("a metadata record is damaged") from None
     return contents
 
 

@@ -203,8 +203,8 @@ if (command === "id") {
   if (isSealed) args.shift();
   const anchor = args[0] === "--anchor" ? args.splice(0, 2)[1] : null;
   for (const directory of args) {
-    const {findings, unchecked, matches} = validate(directory, {isSealed, anchor});
-    print({findings, unchecked: unchecked.map(({path}) => path), matches});
+    const {findings, unchecked, experiments, matches} = validate(directory, {isSealed, anchor});
+    print({findings, unchecked: unchecked.map(({path}) => path), experiments, matches});
   }
 } else if (command === "statement") {
   for (const directory of args) {

@@ -108,6 +108,8 @@ export class Experiment {
     const lock = new StreamLock(path, "log.jsonl", takeover);
     try {
       read(path); // throws if the experiment must be refused
+      if (![null, "file"].includes(localDirectory(path).typeAt("log.jsonl")))
+        throw new Refused(`${path}: log.jsonl isn't a regular file. Put a regular file in its place.`);
       return begin(
         path,
         "log.jsonl",
@@ -182,7 +184,7 @@ export class Experiment {
       const taken = takenAs(this.path, path);
       if (taken === null) {
         const folders = path.split("/").slice(0, -1);
-        for (const index of folders.keys()) makeFolder(join(this.path, ...folders.slice(0, index + 1)));
+        for (const index of folders.keys()) ensureFolder(this.path, folders.slice(0, index + 1).join("/"));
         if (publish(this.path, join(this.path, path), bytes)) return path;
       }
       const found = taken === null || taken === path ? measure(localDirectory(this.path), fromText(path)) : null;
@@ -242,6 +244,11 @@ function begin(path, stream, written, lock, isNew = false) {
  * @param {Metadata} metadata
  */
 function members({params, extra, tags, description}) {
+  const isText = (value) => isString(value) && value.isWellFormed();
+  if (tags && !(Array.isArray(tags) && tags.every(isText)))
+    throw new Refused("tags must be an array of strings without lone surrogates");
+  if (description !== undefined && !isText(description))
+    throw new Refused("description must be a string without lone surrogates");
   if (tags && new Set(tags).size < tags.length) throw new Refused("a tag is given twice");
   if (tags?.includes("")) throw new Refused("a tag is an empty string");
   return {
@@ -282,12 +289,19 @@ function add(path, metadata, streamFor, isOpen = false) {
   const given = members(metadata);
   for (;;) {
     const records = readRecords(localDirectory(path));
-    const isLeftOut = areLeftOut(records);
+    const leftOut = records[areLeftOut(records).indexOf(true)];
+    if (leftOut)
+      throw new Refused(
+        `${path}: metadata record ${leftOut.number} can't be read or follows a gap. Nothing can be added to damaged records. Restore them from a copy; run mlv-validate for details.`,
+      );
     const last = records[records.length - 1];
     const number = Number(last.number) + 1;
     const stream = streamFor(number);
-    const kept = records.filter((_, index) => !isLeftOut[index]).map(({value}) => value);
-    const fresh = unrecorded(kept, given, stream);
+    const fresh = unrecorded(
+      records.map(({value}) => value),
+      given,
+      stream,
+    );
     if (isOpen && Object.keys(fresh).length === 0) return null;
     const bytes = bytesOf({
       mlv: VERSION,

@@ -176,7 +176,7 @@ function readLock(path) {
   }
   try {
     const found = JSON.parse(text);
-    return {content: found !== null && typeof found === "object" ? found : {}, changed};
+    return {content: found !== null && typeof found === "object" && !Array.isArray(found) ? found : {}, changed};
   } catch {
     return {content: {}, changed};
   }

@@ -1,6 +1,6 @@
 /** The reader. It never writes, and it skips what it cannot read. */
 import {changesIn, inForce, streamOf} from "./changes.js";
-import {toText} from "./directory.js";
+import {codeOf, toText} from "./directory.js";
 import * as is from "./forms.js";
 import {parse} from "./json.js";
 import {lines} from "./lines.js";
@@ -68,19 +68,31 @@ export function readRecords(root) {
     root.typeAt("meta") === "directory" ? [...root.list("meta").keys()].filter((name) => ADDITION.test(name)) : [];
   names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   const paths = [["1", "meta.json"], ...names.map((name) => [name.slice(0, -5), `meta/${name}`])];
-  const records = paths.flatMap(([number, path]) => {
-    const record = readRecord(root, path);
-    return record ? [{number, ...record}] : [];
-  });
-  const first = records[0];
-  if (first?.number !== "1" || first.rules.length > 0 || !is.isObject(first.value))
-    throw new Refused("there is no meta.json that can be read");
+  const records = paths.map(([number, path]) => ({number, ...readOrLeaveOut(root, path)}));
+  const [first] = records;
+  if (first.rules.length > 0 || !is.isObject(first.value)) throw new Refused("there is no meta.json that can be read");
   for (const {rules, value} of records) {
     const reason =
       rules.length === 0 && is.isObject(value) ? is.refusal(value.get("mlv"), value.get("requires")) : null;
     if (reason !== null) throw new Refused(reason);
   }
   return records;
+}
+
+/**
+ * Reads a metadata record. If it can't be read, its digest is null; `isEntry` says that it isn't a regular file, so not a
+ * record.
+ * @param {import("./directory.js").Directory} root
+ * @param {string} path
+ * @returns {{sha256: string | null, rules: string[], value?: any, isEntry?: boolean}}
+ */
+function readOrLeaveOut(root, path) {
+  try {
+    return readRecord(root, path) ?? {sha256: null, rules: [], isEntry: true};
+  } catch (error) {
+    if (!codeOf(error) || path === "meta.json") throw error;
+    return {sha256: null, rules: []};
+  }
 }
 
 /**
@@ -97,7 +109,7 @@ export function streamNames(root) {
 
 /** Whether each record is left out of the fold: it cannot be read, or has a number after a gap. */
 export function areLeftOut(records) {
-  const isGap = records.map(({number}, index) => number !== String(index + 1));
+  const isGap = records.map(({number, isEntry}, index) => number !== String(index + 1) || isEntry);
   const gap = isGap.indexOf(true);
   return records.map(({rules, value}, index) => rules.length > 0 || !is.isObject(value) || (gap >= 0 && index >= gap));
 }

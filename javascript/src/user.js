@@ -5,8 +5,9 @@
  */
 import {fromBytes, toBytes} from "./directory.js";
 import {isInt, isObject} from "./forms.js";
+import {parse, stringify} from "./json.js";
 import {Histogram, Table} from "./tables.js";
-import {hasForm, isType} from "./values.js";
+import {checkTree, hasForm, isType} from "./values.js";
 
 export const MAX_DEPTH = 64;
 export const FLOATS = new Map([
@@ -55,10 +56,10 @@ export function encode(value, depth = 2) {
     if (BigInt(Number.MIN_SAFE_INTEGER) <= value && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
     return isInt(String(value)) ? typed("int", {value: String(value)}) : unencodable(value, "more than 4000 digits");
   }
-  if (value instanceof Typed) return new Map([["_mlv", value.type], ...value.members]);
+  if (value instanceof Typed) return encodeTyped(value);
   if (value instanceof Histogram || value instanceof Table) return encodeForm(value, depth);
   if (value instanceof Uint8Array) return typed("bytes", {value: btoa(fromBytes(value))});
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return typed("datetime", {value: value.toISOString()});
+  if (value instanceof Date && isInYears(value)) return typed("datetime", {value: value.toISOString()});
   const members = Array.isArray(value) ? [] : membersOf(value);
   if (!members) return unencodable(value, wellFormed(String(value)));
   if (depth >= MAX_DEPTH) return unencodable(value, "nested too deep");
@@ -77,6 +78,22 @@ export function membersOf(value) {
     typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
   return isPlain ? Object.entries(value) : null;
 }
+
+/** A typed value, or `unencodable` if it has a wrong form or the type is none of this version. */
+function encodeTyped(value) {
+  const members = new Map([["_mlv", value.type], ...value.members]);
+  const broken = new Set();
+  checkTree(members, true, (rule) => broken.add(rule));
+  for (const rule of parse(new TextEncoder().encode(stringify(members))).rules) broken.add(rule);
+  if (broken.size === 0) return members;
+  return typed("unencodable", {
+    type: wellFormed(`Typed ${value.type}`),
+    repr: `a typed value that breaks ${[...broken].join(", ")}`,
+  });
+}
+
+/** Whether a date is in the years 1 to 9999. */
+const isInYears = (date) => date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999;
 
 function encodeForm(value, depth) {
   if (depth + 2 >= MAX_DEPTH) return unencodable(value, "nested too deep");

@@ -181,8 +181,9 @@ function enclosing(path, byPath) {
 }
 
 /**
- * A metadata record. If `isUnread`, only its path is known; if `isMasked`, its value breaks a rule.
- * @typedef {{path: string, sha256: string | null, value?: any, isMasked: boolean, isUnread?: boolean}} MetaRecord
+ * A metadata record; `rules` are those of the phases bytes and json that it breaks. If `isUnread`, only its path is known;
+ * if `isMasked`, its value breaks a rule.
+ * @typedef {{path: string, sha256: string | null, value?: any, rules?: string[], isMasked: boolean, isUnread?: boolean}} MetaRecord
  */
 
 /** One experiment, checked by itself. */
@@ -233,12 +234,15 @@ class Experiment {
 
   summary() {
     const first = this.records.get("1");
-    const name = is.isObject(first?.value) ? first.value.get("name") : null;
+    const name =
+      this.isChecked && first?.rules?.length === 0 && is.isObject(first.value) ? first.value.get("name") : null;
+    const log = this.streams.get("log.jsonl");
+    const isStateKnown = this.isChecked && (log?.isChecked ?? true);
     return {
       path: toText(this.path) || ".",
       id: this.id,
       name: is.isString(name) ? name : null,
-      state: this.isChecked ? (this.streams.get("log.jsonl")?.state ?? "open") : null,
+      state: isStateKnown ? (log?.state ?? "open") : null,
       sealed: this.isSealed,
       events: [...this.streams.values()].reduce((sum, stream) => sum + stream.events, 0),
     };
@@ -282,6 +286,7 @@ class Experiment {
         this.records.set(number, {path, sha256: null, isMasked: true, isUnread: true});
         continue;
       }
+      if (number === "1") this.id = `sha256:${record.sha256}`;
       const isObject = record.rules.length === 0 && is.isObject(record.value);
       const reason = isObject ? is.refusal(record.value.get("mlv"), record.value.get("requires")) : null;
       if (reason !== null) {
@@ -293,8 +298,6 @@ class Experiment {
       for (const rule of rules) this.find(rule, path);
       this.records.set(number, {...record, path, isMasked: rules.some((rule) => !WARNINGS.has(rule))});
     }
-    const first = this.records.get("1");
-    if (first?.sha256) this.id = `sha256:${first.sha256}`;
   }
 
   #checkRecords() {

@@ -20,6 +20,7 @@ import {encode} from "./user.js";
 const {O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0} = fs.constants;
 const MAX_UNSEALED = 64 * 1024 * 1024;
 const MAX_COPY = 1024 * 1024 * 1024; // of a log whose file another program removed or replaced
+const MIN_NUMBERS = 2 ** 32; // that a stream must have left for a session
 const MAX_AGE = 1000; // milliseconds until the stream's path is checked again
 export const WRITER = {name: "mlv-js", version: "0.1.0"};
 
@@ -126,6 +127,10 @@ export class StreamWriter {
     if (refused !== null)
       throw new Refused(`line ${refused} of the stream begins a session of an unknown version or feature`);
     this.#seq = (events.at(-1)?.seq ?? 0) + ((leftOut.at(-1) ?? 0) > (events.at(-1)?.line ?? 0) ? leftOut.length : 0);
+    if (this.#seq > Number.MAX_SAFE_INTEGER - MIN_NUMBERS)
+      throw new Refused(
+        `${this.stream}: the last seq is ${this.#seq}, and a stream has none above 2**53 - 1. Use Experiment.open().`,
+      );
     const sealed = new Set(
       events.filter(({event}) => event === "mlv/seal" || event === "mlv/end").map(({line}) => line),
     );

@@ -12,6 +12,7 @@ was a failure.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 BASES = Path(__file__).parents[2] / "conformance" / "suite" / "bases"
 EXPERIMENTS = 100
@@ -58,6 +60,21 @@ PIECES = [
         b'"span":"end",',
     ),
 ]
+# Values that members of records have.
+PARTS = [
+    *("null", "[]", "{}", '""', "0", "1", "1.0", "-1", "9007199254740991", '"log.jsonl"', '"log/gpu.jsonl"', '"1.9"'),
+    *('{"_mlv":"float","value":"nan"}', '{"_mlv":"int","value":"7"}', '{"_mlv":"string","value":"d800"}', '["a","a"]'),
+    *('{"_mlv":"table","columns":["a"],"rows":[[1]]}', '{"_mlv":"histogram","edges":[0,1],"counts":[-1]}', '["x-y"]'),
+    *(
+        '{"_mlv":"org.example.x","value":{"_mlv":"no"}}',
+        '{"_mlv":"redacted"}',
+        '{"__mlv":1}',
+        '"a/b"',
+        '"A"',
+        '"mlv/x"',
+    ),
+]
+SEAL = re.compile(rb'"sha256":"[0-9a-f]{64}"\}\}\n\Z')
 VALUE = re.compile(rb'"[^"\\]*"|-?\d[\d.eE+-]*|true|false|null')
 
 
@@ -109,6 +126,56 @@ def lines_of(rng: random.Random, raw: bytes) -> bytes:
     return b"".join(lines)
 
 
+def member_of(rng: random.Random, raw: bytes) -> bytes:
+    """The bytes with one member of an object on one line removed, repeated elsewhere, or with the value of another."""
+    lines = raw.splitlines(keepends=True) or [b""]
+    one = rng.randrange(len(lines))
+    try:
+        record, other = json.loads(lines[one]), json.loads(rng.choice(lines))
+    except (ValueError, RecursionError):
+        return raw
+    objects, others = list(objects_in(record)), list(objects_in(other))
+    if not any(objects) or not any(others):
+        return raw
+    changed, source = rng.choice([one for one in objects if one]), rng.choice([one for one in others if one])
+    name, (new, value) = rng.choice(list(changed)), rng.choice(list(source.items()))
+    kind = rng.randrange(4)
+    if kind == 0:
+        del changed[name]
+    elif kind == 1:
+        changed[new] = value
+    elif kind == 2:
+        changed[name] = value
+    elif isinstance(changed[name], int | float) and not isinstance(changed[name], bool):
+        changed[name] += rng.choice((-1, 1, 0.5, 100))
+    else:
+        changed[name] = json.loads(rng.choice(PARTS))
+    lines[one] = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return b"".join(lines)
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a JSON value, the outer before the inner."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects_in(part)
+
+
+def sealed_again(raw: bytes) -> bytes:
+    """The bytes with the right `from` and digest in each line that has the form of a seal."""
+    sealed, place = b"", 0
+    for line in raw.splitlines(keepends=True):
+        if not SEAL.search(line):
+            sealed += line
+            continue
+        sealed += re.sub(rb'"from":\d+', b'"from":%d' % place, line)[:-68]
+        digest = hashlib.sha256(sealed[place:]).hexdigest().encode()
+        place = len(sealed)
+        sealed += digest + line[-4:]
+    return sealed
+
+
 def entry_of(rng: random.Random, experiment: Path, path: Path) -> None:
     """Make something else of an entry."""
     others = sorted(experiment.rglob("*"))
@@ -146,7 +213,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-CHANGES: list[Callable[[random.Random, bytes], bytes]] = [bytes_of, bytes_of, values_of, lines_of]
+CHANGES: list[Callable[[random.Random, bytes], bytes]] = [bytes_of, bytes_of, values_of, lines_of, member_of, member_of]
 
 
 def damage(rng: random.Random, experiment: Path) -> None:
@@ -157,18 +224,21 @@ def damage(rng: random.Random, experiment: Path) -> None:
             return
         path = rng.choice(entries)
         if path.is_file() and rng.randrange(8):
-            path.write_bytes(rng.choice(CHANGES)(rng, path.read_bytes()))
+            raw = rng.choice(CHANGES)(rng, path.read_bytes())
+            path.write_bytes(sealed_again(raw) if path.suffix == ".jsonl" and rng.randrange(2) else raw)
         else:
             entry_of(rng, experiment, path)
 
 
-def make(rng: random.Random, directory: Path) -> None:
-    """Make a directory of damaged experiments."""
-    bases = sorted(path for path in BASES.iterdir())
-    for number in range(EXPERIMENTS):
+def make(rng: random.Random, directory: Path, fresh: Sequence[Path] = ()) -> list[Path]:
+    """Make a directory of damaged experiments; return the directory that each was before."""
+    bases = [*sorted(BASES.iterdir()), *fresh]
+    chosen = [rng.choice(bases) for _ in range(EXPERIMENTS)]
+    for number, base in enumerate(chosen):
         experiment = directory / str(number)
-        shutil.copytree(rng.choice(bases), experiment)
+        shutil.copytree(base, experiment)
         damage(rng, experiment)
+    return chosen
 
 
 def judge(directory: Path, options: list[str]) -> tuple[str | None, Counter[str]]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .histogram import Histogram
     from .table import Table
 
-__all__ = ["decode", "decode_members", "is_escaped"]
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+__all__ = ["decode", "decode_members", "is_escaped", "is_type"]
 
 
 def decode(tree: Any) -> Any:
@@ -133,6 +135,15 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "redacted": lambda tree: Redacted(),
     "unencodable": lambda tree: Unencodable(_text(tree["type"]), _text(tree["repr"])),
 }
+
+
+def is_type(name: Any) -> bool:
+    """Return whether *name* can be the `_mlv` of a typed value in a record of this version (`value.type`)."""
+    if type(name) is not str:
+        return False
+    labels = name.split(".")
+    is_foreign = len(labels) > 1 and all(label and _LABEL.issuperset(label) for label in labels)
+    return name in _DECODERS or is_foreign
 
 
 def _bytes(text: str) -> bytes:

@@ -26,7 +26,7 @@ from .convert import (
     string_value,
     without_omegaconf,
 )
-from .decode import decode, is_escaped
+from .decode import decode, is_escaped, is_type
 from .forms import LARGEST_INT, decimal, time_value
 from .json import MAX_DEPTH, MAX_INT, MAX_RECORD, dumps, is_json, is_text
 from .references import EventRef, ExperimentRef, External, File, Opaque, Redacted, Unencodable
@@ -361,7 +361,7 @@ class _Encoder:
 
     def _opaque(self, value: Opaque, depth: int) -> Any:
         tree = value.json
-        if type(tree) is not dict or type(tree.get("_mlv")) is not str or not is_json(tree, MAX_DEPTH + 1 - depth):
+        if type(tree) is not dict or not is_type(tree.get("_mlv")) or not is_json(tree, MAX_DEPTH + 1 - depth):
             return self.refuse(value, "an Opaque of a wrong form")
         return tree
 

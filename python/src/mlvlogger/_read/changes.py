@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 
+from .._errors import UnsupportedVersion
 from .._format.decode import decode, decode_members
 from .._format.immutable import Immutable
 from .._format.json import integer
@@ -100,7 +102,9 @@ class Changes:
         """
         lines, records, last = self._records.get(event.stream, ([], [], 0))
         if event.line > last:
-            found = [one for one in lifecycle if one.name in ("mlv/start", "mlv/record")]
+            found: list[Event] = []
+            with suppress(UnsupportedVersion):  # the event is before that session
+                found.extend(one for one in lifecycle if one.name in ("mlv/start", "mlv/record"))
             lines, records = [one.line for one in found], [_number(one) for one in found]
             self._records[event.stream] = lines, records, max([event.line, *lines])
         at = bisect_right(lines, event.line)

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import stat
+from functools import partial
 from pathlib import Path
 
 from .._disk.folder import Folder, read_regular
@@ -85,6 +86,9 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
     def read(name: str) -> bytes:
         return read_regular(name if is_held else path / name, MAX_RECORD, fd)
 
+    def inspect(name: str) -> os.stat_result:
+        return os.stat(name if is_held else path / name, dir_fd=fd, follow_symlinks=False)
+
     try:
         data = read("meta.json")
     except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +114,7 @@ def load(directory: Path | Folder, *, environments: bool = True) -> Meta:
                 continue
             record = parse_record(small)
         except OSError as error:
-            _leave_out(meta, name, error, environments)
+            _leave_out(meta, name, error, environments, partial(inspect, name))
             continue
         except ValueError as error:
             meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
@@ -138,10 +142,14 @@ def _check_left_out(read: Callable[[str], bytes], name: str, path: Path) -> None
     _check_addition(record, path / name)
 
 
-def _leave_out(meta: Meta, name: str, error: OSError, whole: bool) -> None:
-    """Report an addition that can't be opened. It keeps its number, unless it is a link, which is not a record."""
+def _leave_out(meta: Meta, name: str, error: OSError, whole: bool, inspect: Callable[[], os.stat_result]) -> None:
+    """Report an addition that can't be opened. It keeps its number, unless it isn't a regular file, so not a record."""
     meta.problems.append((name, f"was left out, because it cannot be read: {error}"))
-    if error.errno != errno.ELOOP:
+    try:
+        is_record = stat.S_ISREG(inspect().st_mode)
+    except OSError:
+        is_record = error.errno not in (errno.ENOENT, errno.ENOTDIR)
+    if is_record:
         meta.digests.append("")
         if whole:
             meta.records.append({})

@@ -12,7 +12,7 @@ from .._disk.line_file import LineFile
 from .._disk.stream_lock import LockHeld
 from .._errors import InvalidRecord, StreamBusy, UnsupportedVersion
 from .._format.encode import encode
-from .._format.json import dumps
+from .._format.json import MAX_INT, dumps
 from .._format.lifecycle import START
 from .._format.line import Pending
 from .._version import SPEC_VERSION, __version__
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionStart", "open_session"]
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait for a writer process whose logger process has ended
+_MIN_NUMBERS = 2**32  # that a stream must have left for a session
 _BEGINNING = b'{"seq":1,"time":"'  # of the first line that mlvlogger writes
 
 
@@ -206,6 +207,8 @@ def _recover(file: LineFile, path: str) -> tuple[StreamState, dict[str, Any] | N
         raise InvalidRecord(f"{path} is not an MLV stream: its first line isn't mlv/start. Log to another file.")
     if state.refusal is not None:
         raise UnsupportedVersion(f"{path}: {state.refusal}")
+    if state.seq > MAX_INT - _MIN_NUMBERS:
+        raise InvalidRecord(f"{path}: the last seq is {state.seq}, so no numbers are left. Log to another file.")
     if not state.size and not _may_be_emptied(file.read(len(_BEGINNING), 0)):
         raise InvalidRecord(f"{path} is not an MLV stream: it does not begin as one. Log to another file.")
     torn = file.size - state.size
