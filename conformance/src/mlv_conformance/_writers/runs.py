@@ -165,6 +165,8 @@ class _Attempt:
                 self._run_sessions(run, drivers, sessions, killed_after)
             except Failed as error:
                 self.problems.append(f"run {number + 1}: {error}")
+            except OSError as error:  # as below, but while the processes run
+                self.problems.append(f"what was written can't be read: {error}")
             period = _utc(begin - 1), _utc(time.time() + 1)
             try:
                 self.problems += self._problems_after_run(sessions, killed_after, period)
