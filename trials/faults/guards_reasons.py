@@ -57,7 +57,7 @@ UNREACHED: dict[str, str] = {
 SURVIVORS: dict[str, str] = {
     # The reader.
     "events.py: if type(tree) is not dict or not isinstance(tree['data'], dict)": (
-        "the next lines refuse such a line as well, with a TypeError or by the type of the data"
+        "the next lines refuse this line as well, with a TypeError or by the type of the data"
     ),
     "events.py: if type(name) is not str or type(data) is not dict or type(seq) is not int": _OPEN,
     "events.py: if time is None": _OPEN,
@@ -87,7 +87,7 @@ SURVIVORS: dict[str, str] = {
         "an empty path has an empty segment, which is refused as a segment"
     ),
     "session.py: if state.size and (not state.has_start)": (
-        "such a stream breaks session.start before; whether a writer adds a session to it is open, and its lines stay"
+        "the stream breaks session.start before; whether a writer adds a session to it is open, and its lines stay"
     ),
     "session.py: if not state.size and (not _may_be_emptied(file.read(len(_BEGINNING), 0)))": (
         "writer.torn demands that bytes after the last LF are removed: mlvlogger refuses to remove those of another "

@@ -11,7 +11,7 @@ of them is wrong. What they differ in is printed, and the directory kept. The sa
 new experiments have other times and ids in each run.
 
 What a reader makes of lines and records that break a rule of phase `schema` is left open by the specification, so
-directories with such a finding are compared without `read` and `metrics`.
+directories with a finding of this phase are compared without `read` and `metrics`.
 
 The exit code is 1 if there was a difference.
 """
@@ -109,7 +109,7 @@ def differences(where: str, python: Any, javascript: Any) -> list[str]:
 
 
 def anchor_of(rng: random.Random, base: Path) -> str:
-    """An anchor of a directory before it was damaged: of a statement that is kept in it, of its own, or of a seal."""
+    """An anchor of a directory before it was damaged: of a statement in it, of the statement of the directory itself, or of a seal."""
     kept = [hashlib.sha256(path.read_bytes()).hexdigest() for path in base.glob("mlv-statement*.txt")]
     seals = [digest.decode() for log in base.glob("*.jsonl") for digest in SEAL.findall(log.read_bytes())]
     try:
