@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlvlogger import Exp, WriteFailed, read
+from mlvlogger import Exp, UnsupportedVersion, WriteFailed, read
 
 PARAMS = {"lr": 0.1, "epochs": 4, "batch": 32}
 
@@ -353,3 +353,16 @@ def test_the_advice_to_record_an_addition_of_an_open_experiment_is_add(path: Pat
             exp.tags = []
         with pytest.raises(AttributeError, match=r"call exp\.add\(extra=\{'note_2': value\}\)"):
             exp.note_2 = 1
+
+
+@pytest.mark.rule("reader.in-force")
+def test_an_event_before_a_session_of_an_unknown_version_is_under_its_record(path: Path) -> None:
+    with quietly_resumed(path, {"epochs": 6}) as exp:
+        exp.log.event("epoch/step")
+    [event] = read(path).events("epoch/step")
+    with (path / "log.jsonl").open("a") as log:
+        log.write('{"seq":99,"time":"2026-11-29T08:00:00.000000Z","event":"mlv/start","data":{"mlv":"2.0"}}\n')
+    experiment = read(path)
+    assert experiment.record_at(event) == 2
+    with pytest.raises(UnsupportedVersion):
+        list(experiment.events())

@@ -210,6 +210,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "released-memory": (memoryview(b"x"), ""),
     "opaque-shows-another": (Opaque({"_mlv": "com.example.x", "x": Shown(a=1)}), "an Opaque of a wrong form"),
     "opaque-without-type": (Opaque({"x": 1}), "an Opaque of a wrong form"),
+    "opaque-of-no-type-of-this-version": (Opaque({"_mlv": "tensor", "x": 1}), "an Opaque of a wrong form"),
     "file-of-any-type": (File(ClassRaises(), 1, "0"), "a File of a wrong form"),  # type: ignore[arg-type]
     "unencodable-of-any-type": (Unencodable(5, None), "a Unencodable of a wrong form"),  # type: ignore[arg-type]
     "integer-of-100000-digits": (10**100000, "an integer of more than 4000 digits"),

@@ -580,3 +580,15 @@ def test_with_exists_error_an_existing_file_is_refused() -> None:
     with pytest.raises(FileExistsError):
         Logger(PATH, exists="error")
     assert PATH.read_bytes() == before
+
+
+@pytest.mark.rule("writer.refuse")
+def test_a_log_without_free_numbers_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    Logger(path).close()
+    text = path.read_text().replace('"seq":1,', f'"seq":{2**53 - 10},')
+    path.write_text(text.splitlines(keepends=True)[0])
+    before = path.read_bytes()
+    with pytest.raises(InvalidRecord, match="so no numbers are left. Log to another file"):
+        Logger(path, exists="resume")
+    assert path.read_bytes() == before
