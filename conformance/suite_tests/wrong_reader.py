@@ -336,11 +336,45 @@ def finite_only() -> None:
     changed("_metrics", change)
 
 
+def parts_of_a_wrong_form() -> None:
+    """Of a typed value of a known type without its form, only the type is kept."""
+
+    def model(value: Opaque) -> Any:
+        name = value.json["_mlv"]
+        return {"opaque": {"_mlv": name} if name in values._DECODERS else value.json}
+
+    driver._MODELS[Opaque] = model
+
+
+def known_members_only() -> None:
+    """A metadata record with another member than those of this version counts as damaged."""
+    names = "mlv name kind created nonce description tags params environment extra parent experiment previous changes"
+    plain = meta.parse_record
+
+    def parse_record(data: bytes) -> Any:
+        record = plain(data)
+        if unknown := set(record) - {*names.split(), "stream", "requires"}:
+            raise ValueError(f"unknown members {unknown}")
+        return record
+
+    meta.parse_record = parse_record
+
+
+def refuses_silently() -> None:
+    """An experiment that is refused is presented as an empty one."""
+
+    def read(directory: str) -> Any:
+        answer = plain_read(directory)
+        return {"streams": {}} if answer.get("refused") else answer
+
+    python_driver.read = read
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str, str]] = {
     "by_time": (by_time, "reader.order", "reads/order/*"),
     "by_seq": (by_seq, "reader.order", "reads/order/*"),
     "stops": (stops, "reader.garbled", "reads/garbled/*"),
-    "silent": (silent, "reader.garbled", "reads/garbled/*"),
+    "silent": (silent, "reader.garbled-told", "reads/garbled/*"),
     "without_lifecycle": (without_lifecycle, "reader.order", "reads/order/*"),
     "nan": (lenient(parse_constant=float), "reader.garbled", "reads/garbled/*"),
     "infinite": (lenient(parse_float=float), "reader.garbled", "reads/garbled/*"),
@@ -353,6 +387,9 @@ FAULTS: dict[str, tuple[Callable[[], None], str, str]] = {
     "canonical_id": (canonical_id, "reader.id", "reads/id/*"),
     "rewind_all": (rewind_all, "reader.superseded", "reads/rewind/*"),
     "rewind_none": (rewind_none, "reader.rewind", "reads/rewind/*"),
+    "parts_of_a_wrong_form": (parts_of_a_wrong_form, "reader.wrong-form", "reads/opaque/*"),
+    "known_members_only": (known_members_only, "reader.unknown", "reads/newer/*"),
+    "refuses_silently": (refuses_silently, "reader.refused-told", "reads/major/*"),
     "inside_opaque": (inside_opaque, "reader.opaque", "reads/opaque/*"),
     "never_unescaped": (never_unescaped, "reader.unescape", "reads/unescape/*"),
     "unescaped_once_more": (unescaped_once_more, "reader.unescape", "reads/unescape/*"),

@@ -964,11 +964,72 @@ def event_of_its_own() -> None:
     plain_event, Stream.event = Stream.event, event
 
 
+def another_copy() -> None:
+    """The same bytes under the same name become a second file."""
+    place = Writer.place
+
+    def placed(self: Any, name: str, content: bytes) -> str:
+        stem, dot, suffix = name.rpartition(".")
+        is_taken = (self.experiment / "files" / name).exists()
+        return place(self, f"{stem}~2{dot}{suffix}" if is_taken else name, content)
+
+    Writer.place = placed
+
+
+def in_two_steps() -> None:
+    """A file that is complete under its temporary name is copied to its final name."""
+
+    def publish(path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / ".mlv-copied"
+        temporary.write_bytes(content)
+        with path.open("xb") as file:
+            file.write(temporary.read_bytes())
+        temporary.unlink()
+
+    minimal.publish = publish
+
+
+def after_a_gap() -> None:
+    """Records are counted up to the first that is missing."""
+
+    def records(experiment: Path) -> list[bytes]:
+        paths = [experiment / "meta.json"]
+        while (following := experiment / "meta" / f"{len(paths) + 1}.json").exists():
+            paths.append(following)
+        return [path.read_bytes() for path in paths]
+
+    minimal.records = records
+
+
+def named_by_process() -> None:
+    """A lock file has the number of its process as its name."""
+    plain = minimal.announce
+
+    def announce(folder: Path) -> Path:
+        own = plain(folder)
+        return own.rename(own.with_name(str(os.getpid())))
+
+    minimal.announce = announce
+
+
+def failed_at_exit() -> None:
+    """A program that ends has always failed."""
+    plain_exit = Writer.exit
+    Writer.exit = lambda self, status: plain_exit(self, "failed")
+
+
+def refuses_silently() -> None:
+    """What is refused is answered like what was done."""
+    plain = minimal.dumps
+    minimal.dumps = lambda tree: plain({} if isinstance(tree, dict) and [*tree] == ["refused"] else tree)
+
+
 FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
     fault.__name__: (fault, rule, topics)
     for (rule, topics), faults in {
         ("writer.file-check", "interference/the log is removed: the user*"): [never_checks],
-        ("writer.file-check", "interference/the log is truncated to nothing: the user*"): [checks_only_the_end],
+        ("writer.file-age", "interference/the log is truncated to nothing: the user*"): [checks_only_the_end],
         ("writer.file-own", "interference/the log is replaced: the user*"): [
             any_file,
             into_the_other_file,
@@ -987,7 +1048,7 @@ FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
             wrong_stream,
         ],
         ("writer.kept-bytes", "interference/another file takes the name: *"): [kept_empty],
-        ("writer.kept-bytes", "interference/the log is truncated in the middle: a kept*"): [kept_rest],
+        ("writer.kept-empty", "interference/the log is truncated in the middle: a kept*"): [kept_rest],
         ("writer.new-stream", "interference/a stream kept-1 is there*"): [over_a_kept_stream],
         ("writer.no-directory", "interference/the directory is removed: the user*"): [makes_the_directory],
         ("writer.no-directory", "interference/the directory is removed before a file*"): [attaches_anyway],
@@ -1007,10 +1068,12 @@ FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
         ("writer.end-seals", "ends/the seal of*"): [no_seals],
         ("writer.completed", "exits/*is not completed"): [completed_at_exit],
         ("writer.end", "exits/a normal end"): [never_ended],
-        (None, "exits/a paused program*"): [ended_while_paused],
+        ("writer.paused", "exits/a paused program*"): [ended_while_paused],
+        ("writer.status", "exits/a normal end"): [failed_at_exit],
         ("writer.seal", "exits/a pause ends*"): [paused_for_ever],
         ("writer.sub-place", "names/*"): [inside_log],
         ("writer.refuse", "names/*"): [any_name],
+        ("writer.refused-told", "refusals/an event named*"): [refuses_silently],
         ("writer.nonce", "names/*"): [one_nonce],
         ("writer.refused-number", "names/an event named*"): [counts_refused],
         (None, "names/*"): [babbles],
@@ -1018,6 +1081,7 @@ FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
         ("writer.changes", "additions/*"): [last_wins],
         ("writer.one", "additions/*"): [unlocked],
         ("writer.number", "additions/several scripts at once"): [next_number_only],
+        ("writer.damaged-records", "additions/*an addition that is missing"): [after_a_gap],
         ("writer.changes", "changes/changed, and changed back"): [compared_with_the_first],
         ("writer.changes", "changes/*"): [first_values],
         ("writer.changes-allowed", "changes/requeued with another value"): [refuses_changes],
@@ -1027,6 +1091,7 @@ FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
         ("writer.session-record", "changes/*"): [under_the_first],
         ("writer.lock", "locks/an open stream*"): [no_lock_file],
         ("writer.lock-form", "locks/an open stream*"): [own_form, no_start_time],
+        ("writer.lock-name", "locks/an open stream*"): [named_by_process],
         ("writer.lock-end", "locks/a stream that was closed*"): [never_released],
         ("writer.lock-first", "locks/a stream that another process writes"): [record_first],
         ("writer.lock-end", "locks/a stream that another process has closed"): [stays_open],
@@ -1045,7 +1110,9 @@ FAULTS: dict[str, tuple[Callable[[], None], str | None, str]] = {
         ("writer.secrets", "secrets/*"): [open_secrets],
         ("writer.version", "versions/*"): [any_version],
         ("writer.attach", "files/*"): [unreferenced],
-        ("writer.same-file", "files/*"): [replaced_file],
+        ("writer.other-file", "files/*"): [replaced_file],
+        ("writer.same-file", "files/*"): [another_copy],
+        ("writer.publish", "observed/*while it is*"): [in_two_steps],
         ("writer.other-name", "files/the names of other bytes"): [other_suffix],
         ("writer.file-event", "files/a file"): [event_of_its_own],
         ("writer.seal-often", "large/*"): [large_unsealed],
