@@ -277,7 +277,7 @@ def test_a_metric_of_mlflow_that_is_named_step_does_not_become_the_axis(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     page = PAGE.with_name("other-trackers.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    code = re.findall(r"```python\n(.*?)```", page, re.S)[-1]
     before = "for step in range(3)]"
     assert before in code
     exec(code.replace(before, f'{before} + [Metric("step", 7.5, 0, 2), Metric("a@b//", 8.5, 0, 2)]'), {})

@@ -139,7 +139,8 @@ def _check_left_out(read: Callable[[str], bytes], name: str, path: Path) -> None
         record = parse_record(read(name))
     except (OSError, ValueError):
         return  # it is left out anyway
-    _check_addition(record, path / name)
+    if isinstance(record.get("mlv"), str):  # without a version, it isn't of an unknown one
+        _check_addition(record, path / name)
 
 
 def _leave_out(meta: Meta, name: str, error: OSError, whole: bool, inspect: Callable[[], os.stat_result]) -> None:
