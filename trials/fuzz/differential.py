@@ -109,7 +109,7 @@ def differences(where: str, python: Any, javascript: Any) -> list[str]:
 
 
 def anchor_of(rng: random.Random, base: Path) -> str:
-    """An anchor of a directory before it was damaged: of a kept statement, of its own statement, or of a seal."""
+    """The anchor of a directory before it was damaged: a kept statement, the one of now, or a seal."""
     kept = [hashlib.sha256(path.read_bytes()).hexdigest() for path in base.glob("mlv-statement*.txt")]
     seals = [digest.decode() for log in base.glob("*.jsonl") for digest in SEAL.findall(log.read_bytes())]
     try:
