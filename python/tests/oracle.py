@@ -23,6 +23,7 @@ from typing import Any
 
 TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", re.ASCII)
 SEAL = re.compile(rb'"from":([0-9]+),"sha256":"([0-9a-f]{64})"\}\}\n')
+LOCK = re.compile(r"\.mlv-.+\.lock")  # the folder of a stream's lock files
 
 
 def strict(record: bytes) -> Any:
@@ -168,7 +169,9 @@ def check_with_validator(path: Path, sealed: bool = False) -> None:
 
 
 def snapshot(root: Path = Path()) -> dict[str, Any]:
-    """Every entry below *root* with its bytes: what is the same before and after was not touched."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else None for path in root.rglob("*")
-    }
+    """Every entry below *root* with its bytes: what is the same before and after was not touched.
+
+    Lock files are left out: a writer process, for example, creates its own at any moment.
+    """
+    entries = [path for path in root.rglob("*") if not any(LOCK.fullmatch(part) for part in path.parts)]
+    return {path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else None for path in entries}
