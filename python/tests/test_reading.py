@@ -866,3 +866,13 @@ def test_one_line_is_read_as_the_same_line_of_a_stream() -> None:
 def test_a_line_that_is_not_an_event_is_refused_with_the_reason(line: bytes) -> None:
     with pytest.raises(InvalidRecord, match="the line isn't an event"):
         read.event(line)
+
+
+@pytest.mark.rule("reader.major")
+def test_a_session_of_an_unknown_version_is_refused_whatever_its_time_looks_like() -> None:
+    later = start(3, "2.0").replace(NOW.encode(), b"day 7")
+    experiment = log(start(), line(2, "x"), later, line(4, "x"))
+    with pytest.raises(UnsupportedVersion, match="the session on line 3"):
+        list(experiment.events())
+    # One of this version is a line that isn't an event.
+    assert len(list(log(start(), line(2, "x"), start(3).replace(NOW.encode(), b"day 7")).events())) == 1

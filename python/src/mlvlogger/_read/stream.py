@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 from .._disk.blocks import blocks
+from .._format.decode import decode
+from .._format.json import integer
+from .._format.parse import parse_line
 from .._version import check_version
 from .events import NOT_AN_EVENT, Event, read_event, why_not_an_event
 
@@ -54,14 +57,27 @@ def stream_events(
         for found in read_block(path, first, block):
             if isinstance(found, tuple):
                 number, line = found
+                session = f"the session on line {number} of {place}"
                 try:
                     found = read_event(path, number, line)
                 except NOT_AN_EVENT as error:
+                    _check_session(line, session)
                     report(path, number, f"{why_not_an_event(error)} and was left out")
                     continue
                 if found.name == "mlv/start":
-                    session = f"the session on line {number} of {place}"
                     check_version(found.data.get("mlv"), found.data.get("requires"), session)
             yield found
         first += block.count(b"\n")
     return torn
+
+
+def _check_session(line: bytes, session: str) -> None:
+    """Raise UnsupportedVersion if a line that isn't an event of this version begins a session of an unknown version."""
+    try:
+        tree = parse_line(line)
+        data = decode(tree["data"])
+        is_start = tree["event"] == "mlv/start" and type(tree["time"]) is str and (integer(tree["seq"]) or 0) > 0
+    except NOT_AN_EVENT:
+        return
+    if is_start and type(data) is dict and type(data.get("mlv")) is str:
+        check_version(data["mlv"], data.get("requires"), session)
