@@ -335,6 +335,7 @@ def test_an_experiment_of_an_unknown_version_is_refused_and_nothing_is_added(
     assert {path: path.read_bytes() for path in HOME.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.rule("writer.damaged-records")
 def test_nothing_is_added_to_damaged_records() -> None:
     Exp("runs", "e").close()
     Exp.open(HOME).close()

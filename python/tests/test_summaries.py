@@ -53,7 +53,8 @@ def test_only_nan_has_no_least_value(exp: Exp) -> None:
     assert (found.count, found.minimum, found.maximum, found.best) == (1, None, None, None)
 
 
-@pytest.mark.rule("reader.rewind", "reader.axis")
+@pytest.mark.rule("reader.rewind")
+@pytest.mark.rule("reader.axis")
 def test_rewound_events_do_not_count_and_the_axis_is_that_of_the_definition(exp: Exp) -> None:
     exp.define_metric("loss", direction="minimize", axis="epoch")
     exp.log.event("train", epoch=1.5, loss=0.7)
