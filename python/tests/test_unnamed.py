@@ -94,7 +94,7 @@ def test_resume_takes_the_name_from_the_job(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["/work/train.py", "--seed", "1"])
+    monkeypatch.setattr(sys, "argv", ["/code/train.py", "--seed", "1"])
     if job is None:
         with pytest.raises(ValueError, match="needs a name"):
             Exp(tmp_path, exists="resume")
@@ -103,7 +103,7 @@ def test_resume_takes_the_name_from_the_job(
         assert re.fullmatch(f"train-{job}-[0-9a-f]{{4}}", exp.name)
     with Exp(tmp_path, exists="resume") as again:
         assert again.id == exp.id
-    monkeypatch.setattr(sys, "argv", ["/work/train.py", "--seed", "2"])
+    monkeypatch.setattr(sys, "argv", ["/code/train.py", "--seed", "2"])
     with Exp(tmp_path, exists="resume") as other:
         assert other.id != exp.id
     # Without `exists`, each start is a new experiment, in a job, too.
