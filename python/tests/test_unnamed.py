@@ -100,7 +100,7 @@ def test_resume_takes_the_name_from_the_job(
             Exp(tmp_path, exists="resume")
         return
     with Exp(tmp_path, exists="resume") as exp:
-        assert re.fullmatch(f"train-{job}-[0-9a-f]{{4}}", exp.name)
+        assert re.fullmatch(f"train-{job}-[0-9a-f]{{12}}", exp.name)
     with Exp(tmp_path, exists="resume") as again:
         assert again.id == exp.id
     monkeypatch.setattr(sys, "argv", ["/code/train.py", "--seed", "2"])
@@ -161,12 +161,17 @@ MISTAKES: list[tuple[str, str]] = [
         "Exp(d, 'my run/1')",
         "InvalidName: 'my run/1' isn't a name for an experiment: it has ' ' in it. Choose a name of 1 to 100 of the "
         "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
-        "device's, such as CON: for example, 'my_run_1'.",
+        "device's, such as CON. A similar name is 'my_run_1'.",
     ),
     (
         "exp.log({'a b': 2, 'loss': 1.5})",
         "TypeError: exp.log isn't a function, but a logger. Log an event, which has a name: "
         "exp.log.event('train', {'a b': 2, 'loss': 1.5}).",
+    ),
+    (
+        "exp.log({'loss': 0.5}, step=3)",
+        "TypeError: exp.log isn't a function, but a logger. Log an event, which has a name: "
+        "exp.log.event('train', step=3, loss=0.5).",
     ),
     (
         "exp.log(loss=0.5)",

@@ -73,7 +73,8 @@ class Exp(OpenExperiment):
         name: The name of the experiment and of its directory: a portable name, which is 1 to 100 of
             `A-Z a-z 0-9 . _ -` (`meta.name`). By default, a new name is generated from the time in UTC and two words,
             such as `20261129-081530-quiet-otter`. With `exists="resume"`, the default comes from the job of Slurm or
-            torchrun, the script and its arguments, such as `train-slurm-1234_7-3fa1`.
+            torchrun, the script and its arguments, such as
+            `train-slurm-1234_7-3fa1c09b2e57`.
         params: The parameters: a mapping, a dataclass, an argparse namespace, a pydantic model, an attrs object, or a
             configuration of OmegaConf or ml_collections, of [values](#values).
         kind: The kind of experiment, such as `"train"`: a portable name.

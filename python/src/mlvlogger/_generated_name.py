@@ -56,7 +56,7 @@ def check_unnamed() -> None:
 
 
 def job_name() -> str:
-    """Return the name for this script in the job of a scheduler, such as `train-slurm-1234_7-3fa1`.
+    """Return the name for this script in the job of a scheduler, such as `train-slurm-1234_7-3fa1c09b2e57`.
 
     The name is the same each time that the scheduler starts the script again with the same arguments. Scripts with
     other paths or arguments have other names: the last part is their digest.
@@ -77,4 +77,4 @@ def job_name() -> str:
     stem = os.path.splitext(last if last != "__main__.py" else os.path.basename(folder))[0].strip("-._")
     command = [program, *sys.argv[1:]]
     digest = hashlib.sha256("\0".join(command).encode("utf-8", "surrogatepass")).hexdigest()
-    return portable_name(f"{stem or 'script'}-{number}-{digest[:4]}")
+    return portable_name(f"{stem or 'script'}-{number}-{digest[:12]}")

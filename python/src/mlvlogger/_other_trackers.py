@@ -105,7 +105,7 @@ def missing_attribute(owner: object, name: str) -> AttributeError:
 
 def refuse_call(values: tuple[object, ...], members: dict[str, Any]) -> NoReturn:
     """Raise TypeError for a call of `exp.log`, with the call of `exp.log.event` that is meant."""
-    given = values[0] if values and isinstance(values[0], dict) else members
+    given = {**members, **values[0]} if values and isinstance(values[0], dict) else members
     if all(str(name).isidentifier() for name in given):
         text = ", ".join(f"{name}={short(given[name])}" for name in given)
     else:

@@ -118,5 +118,7 @@ def test_a_stream_without_metrics_is_an_empty_frame(exp: Exp) -> None:
     run = read(exp.path)
     assert run.to_pandas().columns.tolist() == ["step"] and len(run.to_pandas()) == 0
     assert run.to_polars(layout="long").columns == ["event", "metric", "step", "value", "seq", "time"]
+    exp.log.event("train", step=1, loss=0.5)
+    assert polars.concat([run.to_polars("none", layout="long"), run.to_polars(layout="long")]).height == 1
     with pytest.raises(ValueError, match="layout is 'tall'; it must be one of 'wide', 'long'"):
         run.to_pandas(layout="tall")

@@ -53,7 +53,7 @@ def portable(name: str, purpose: str, pattern: re.Pattern[str] = _NAME) -> str:
         raise InvalidName(
             f"{short(name)} isn't a name for {purpose}: {_fault(name, pattern)}. Choose a name of 1 to 100 of the "
             "characters A-Z a-z 0-9 . _ - that begins with a letter or digit, does not end with a dot and isn't a "
-            f"device's, such as CON{_similar(name, pattern)}."
+            f"device's, such as CON.{_similar(name, pattern)}"
         )
     return str.__str__(name)
 
@@ -75,7 +75,7 @@ def _similar(name: object, pattern: re.Pattern[str]) -> str:
     if not issubclass(type(name), str):
         return ""
     similar = re.sub(r"[^A-Za-z0-9._-]+", "_", str.__str__(name)).strip("._-")[:_MAX_LENGTH]
-    return f": for example, {similar!r}" if pattern.fullmatch(similar) and not _DEVICE.fullmatch(similar) else ""
+    return f" A similar name is {similar!r}." if pattern.fullmatch(similar) and not _DEVICE.fullmatch(similar) else ""
 
 
 def portable_path(name: str, purpose: str) -> str:

@@ -19,6 +19,7 @@ __all__ = ["LAYOUTS", "long_columns", "pandas_frame", "polars_frame", "wide_colu
 LAYOUTS = ("wide", "long")
 
 _MAX_INT64 = 2**63 - 1
+_EMPTY = {"event": "text", "metric": "text", "step": "int", "seq": "int", "time": "time"}  # of columns without values
 
 
 class _Position:
@@ -82,8 +83,10 @@ def wide_columns(events: Iterable[Event], axis: str) -> tuple[Columns, int]:
     return columns, places.left_out
 
 
-def _kind(values: list[Any]) -> str:
+def _kind(name: str, values: list[Any]) -> str:
     """Return the kind of a column: `int`, `float`, `time`, `text` or `object`; None is a missing value."""
+    if not values:
+        return _EMPTY.get(name, "float")
     types = {type(value) for value in values if value is not None}
     if types <= {int}:
         return "int" if all(value is None or -_MAX_INT64 <= value <= _MAX_INT64 for value in values) else "object"
@@ -105,7 +108,7 @@ def pandas_frame(columns: Columns) -> Any:
         raise _missing(error, "pandas", "to_pandas") from None
     series = {}
     for name, values in columns.items():
-        kind = _kind(values)
+        kind = _kind(name, values)
         if kind == "int":
             series[name] = pandas.Series(values, dtype="Int64" if None in values else "int64")
         elif kind == "time":
@@ -133,7 +136,10 @@ def polars_frame(columns: Columns) -> Any:
         "object": polars.Object,
     }
     return polars.DataFrame(
-        {name: polars.Series(name, values, types[_kind(values)], strict=False) for name, values in columns.items()}
+        {
+            name: polars.Series(name, values, types[_kind(name, values)], strict=False)
+            for name, values in columns.items()
+        }
     )
 
 
